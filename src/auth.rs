@@ -1,0 +1,383 @@
+//! Users, tokens, rights.
+//!
+//! A client sends `Authorization: Token <key>`. The key is 40 hex digits from the system's randomness; only its
+//! SHA-256 is stored (a random key needs no slow hash). Passwords are argon2id. A request writes nothing here: who a
+//! token belongs to is remembered per process and forgotten whenever the installation's version changes, which every
+//! change of a user or token does.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    str::FromStr,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, PgPool};
+
+use crate::{
+    app::App,
+    error::{Error, OnConstraint, Refusal, Result},
+};
+
+/// What a user may do. `admin` may everything; the rest is decided per transition and per route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Software of the shop: ERP, marketplace, upstream.
+    Integrator,
+    /// A store's staff: sees its locations only.
+    Store,
+    /// Operations: everything but users.
+    Operator,
+    /// Everything.
+    Admin,
+}
+
+impl Role {
+    /// The word for it on the wire, in files and in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Integrator => "integrator",
+            Self::Store => "store",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
+        [Self::Integrator, Self::Store, Self::Operator, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == word)
+            .ok_or_else(|| Error::Fault(format!("there is no role `{word}`")))
+    }
+}
+
+/// Who is asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The user's id.
+    pub user_id: i64,
+    /// The user's name, for logs.
+    pub username: String,
+    /// What the user may do.
+    pub role: Role,
+    /// The locations whose objects the user sees; none: all. A store user without locations sees nothing.
+    pub location_ids: Option<BTreeSet<i64>>,
+}
+
+impl Caller {
+    /// Whether objects of a location exist for this caller.
+    #[must_use]
+    pub fn sees(&self, stock_location_id: i64) -> bool {
+        self.location_ids.as_ref().is_none_or(|ids| ids.contains(&stock_location_id))
+    }
+
+    /// The visible locations as a query parameter; none: all.
+    #[must_use]
+    pub fn visible_location_ids(&self) -> Option<Vec<i64>> {
+        self.location_ids.as_ref().map(|ids| ids.iter().copied().collect())
+    }
+
+    /// Refuses a caller whose role is not listed. Admins always pass.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn require(&self, roles: &[Role]) -> Result<(), Refusal> {
+        if self.role == Role::Admin || roles.contains(&self.role) { Ok(()) } else { Err(Refusal::forbidden()) }
+    }
+}
+
+/// The callers of this process' recent tokens, by the token's hash.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Counts how often everything was forgotten, so that an answer read before it is not remembered after it.
+    generation: u64,
+    callers: HashMap<[u8; 32], Arc<Caller>>,
+}
+
+/// More tokens than this are not remembered at once: they are all forgotten and read again.
+const MOST_SESSIONS: usize = 10_000;
+
+impl Sessions {
+    /// Forgets everything, after a change of users or tokens anywhere.
+    pub fn forget(&self) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.callers.clear();
+        known.generation += 1;
+    }
+
+    /// The caller a token belongs to.
+    ///
+    /// # Errors
+    /// 401 when it belongs to nobody who may come in.
+    pub async fn caller(&self, pool: &PgPool, key: &str) -> Result<Arc<Caller>> {
+        let hash = hash(key);
+        let generation = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(caller) = known.callers.get(&hash) {
+                return Ok(Arc::clone(caller));
+            }
+            known.generation
+        };
+        let caller = Arc::new(read_caller(pool, &hash).await?.ok_or_else(Refusal::invalid_token)?);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.generation == generation {
+            if known.callers.len() >= MOST_SESSIONS {
+                known.callers.clear();
+            }
+            known.callers.insert(hash, Arc::clone(&caller));
+        }
+        Ok(caller)
+    }
+}
+
+async fn read_caller(pool: &PgPool, hash: &[u8; 32]) -> Result<Option<Caller>> {
+    let row = sqlx::query!(
+        r#"select u.id, u.username, u.role,
+                  array(select l.stock_location_id from user_stock_locations l where l.user_id = u.id
+                        order by 1) as "location_ids!"
+             from tokens t join users u on u.id = t.user_id
+            where t.key_hash = $1 and u.is_active"#,
+        hash.as_slice()
+    )
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let role: Role = row.role.parse()?;
+    let location_ids: BTreeSet<i64> = row.location_ids.into_iter().collect();
+    Ok(Some(Caller {
+        user_id: row.id,
+        username: row.username,
+        role,
+        location_ids: (role == Role::Store || !location_ids.is_empty()).then_some(location_ids),
+    }))
+}
+
+fn hash(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+/// The key of `Authorization: Token <key>`.
+///
+/// # Errors
+/// 401, in the words of Django REST framework.
+fn key(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let header = headers.get(header::AUTHORIZATION).ok_or_else(Refusal::no_credentials)?;
+    let text = header.to_str().map_err(|_| Refusal::invalid_token())?;
+    let mut words = text.split_ascii_whitespace();
+    match (words.next(), words.next(), words.next()) {
+        (Some(scheme), Some(key), None) if scheme.eq_ignore_ascii_case("token") => Ok(key),
+        (Some(scheme), _, _) if scheme.eq_ignore_ascii_case("token") => Err(Refusal::invalid_token()),
+        _ => Err(Refusal::no_credentials()),
+    }
+}
+
+/// The extractor: a handler that names it is for authenticated callers only.
+#[derive(Debug, Clone)]
+pub struct Authenticated(pub Arc<Caller>);
+
+impl FromRequestParts<App> for Authenticated {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let key = key(&parts.headers)?;
+        Ok(Self(app.sessions.caller(&app.pool, key).await?))
+    }
+}
+
+/// Creates a user. Store users see the locations given; anybody else sees all unless some are given.
+///
+/// # Errors
+/// When the name is taken, a location is unknown, or a store user gets no location.
+pub async fn create_user(
+    connection: &mut PgConnection,
+    username: &str,
+    password: Option<&str>,
+    role: Role,
+    erp_codes: &[String],
+) -> Result<i64> {
+    if username.trim().is_empty() {
+        return Err(Refusal::field("username", "This field may not be blank.").into());
+    }
+    if role == Role::Store && erp_codes.is_empty() {
+        return Err(
+            Refusal::field("location", "A store user needs at least one location (--location ERP_CODE).").into()
+        );
+    }
+    let password_hash = match password {
+        Some(password) => Some(hash_password(password.to_owned()).await?),
+        None => None,
+    };
+    let user_id = sqlx::query_scalar!(
+        "insert into users (username, password_hash, role) values ($1, $2, $3) returning id",
+        username,
+        password_hash,
+        role.as_str()
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .on_constraint("users_username_key", || {
+        Refusal::field("username", format!("There is a user {username} already. Choose another name."))
+    })?;
+    for erp_code in erp_codes {
+        let added = sqlx::query!(
+            "insert into user_stock_locations (user_id, stock_location_id)
+             select $1, id from stock_locations where erp_code = $2 on conflict do nothing",
+            user_id,
+            erp_code
+        )
+        .execute(&mut *connection)
+        .await?;
+        if added.rows_affected() == 0 {
+            return Err(Refusal::field("location", format!("There is no stock location {erp_code}.")).into());
+        }
+    }
+    crate::db::announce(connection).await?;
+    Ok(user_id)
+}
+
+/// Makes a token for a user and returns its key, which is shown this once and stored nowhere.
+///
+/// # Errors
+/// When there is no such active user.
+pub async fn issue_token(connection: &mut PgConnection, username: &str) -> Result<String> {
+    let key = random_key();
+    let key_hash = hash(&key);
+    let added = sqlx::query!(
+        "insert into tokens (user_id, key_hash) select id, $2 from users where username = $1 and is_active",
+        username,
+        key_hash.as_slice()
+    )
+    .execute(&mut *connection)
+    .await?;
+    if added.rows_affected() == 0 {
+        return Err(Refusal::field("username", format!("There is no active user {username}.")).into());
+    }
+    Ok(key)
+}
+
+/// Checks a name and password and gives a new token for them.
+///
+/// # Errors
+/// 400 in Django REST framework's words when they do not fit.
+pub async fn login(pool: &PgPool, username: &str, password: &str) -> Result<String> {
+    let stored = sqlx::query_scalar!("select password_hash from users where username = $1 and is_active", username)
+        .fetch_optional(pool)
+        .await?
+        .flatten();
+    if !verify_password(password.to_owned(), stored).await? {
+        return Err(Refusal::non_field("Unable to log in with provided credentials.").into());
+    }
+    issue_token(&mut *pool.acquire().await?, username).await
+}
+
+/// 160 random bits, as 40 hex digits.
+fn random_key() -> String {
+    let bytes: [u8; 20] = rand::random();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Hashes a password with argon2id, off the async threads: it takes tens of milliseconds.
+///
+/// # Errors
+/// A fault when hashing fails.
+pub async fn hash_password(password: String) -> Result<String> {
+    blocking(move || {
+        let hash = Argon2::default().hash_password(password.as_bytes());
+        hash.map(|hash| hash.to_string()).map_err(|error| Error::Fault(format!("argon2: {error}")))
+    })
+    .await
+}
+
+/// Compares in the same time whether or not there is such a user, so that names cannot be found out.
+async fn verify_password(password: String, stored: Option<String>) -> Result<bool> {
+    blocking(move || {
+        let Some(stored) = stored else {
+            Argon2::default().hash_password(password.as_bytes()).ok();
+            return Ok(false);
+        };
+        let parsed =
+            PasswordHash::new(&stored).map_err(|error| Error::Fault(format!("stored password hash: {error}")))?;
+        Ok(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
+    })
+    .await
+}
+
+/// Each argon2 run takes 19 MiB; more at once than this wait.
+static PASSWORDS_AT_ONCE: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(2);
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let _place = PASSWORDS_AT_ONCE.acquire().await.map_err(|_| Error::Overloaded)?;
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Fault(format!("password task: {error}")))?
+}
+
+/// Lets a user in or not.
+///
+/// # Errors
+/// When there is no such user.
+pub async fn set_active(connection: &mut PgConnection, username: &str, is_active: bool) -> Result<()> {
+    let done = sqlx::query!("update users set is_active = $2 where username = $1", username, is_active)
+        .execute(&mut *connection)
+        .await?;
+    if done.rows_affected() == 0 {
+        return Err(Refusal::field("username", format!("There is no user {username}.")).into());
+    }
+    crate::db::announce(connection).await?;
+    Ok(())
+}
+
+/// Takes all tokens of a user back and returns how many there were.
+///
+/// # Errors
+/// When there is no such user.
+pub async fn revoke_tokens(connection: &mut PgConnection, username: &str) -> Result<u64> {
+    let user = sqlx::query_scalar!("select id from users where username = $1", username)
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or_else(|| Refusal::field("username", format!("There is no user {username}.")))?;
+    let done = sqlx::query!("delete from tokens where user_id = $1", user).execute(&mut *connection).await?;
+    crate::db::announce(connection).await?;
+    Ok(done.rows_affected())
+}
+
+/// Every user, a line each: name, role, locations, tokens.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_users(connection: &mut PgConnection) -> Result<Vec<String>> {
+    let rows = sqlx::query!(
+        r#"select u.username, u.role, u.is_active,
+                  (select count(*) from tokens t where t.user_id = u.id) as "tokens!",
+                  array(select l.erp_code from user_stock_locations ul join stock_locations l
+                            on l.id = ul.stock_location_id where ul.user_id = u.id order by 1) as "locations!"
+             from users u order by u.username"#
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let places = if row.locations.is_empty() { "all locations".to_owned() } else { row.locations.join(" ") };
+            let state = if row.is_active { "" } else { " (disabled)" };
+            format!("{}{state}: {}, {places}, {} tokens", row.username, row.role, row.tokens)
+        })
+        .collect())
+}

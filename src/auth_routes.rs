@@ -1,0 +1,65 @@
+//! `POST /api/v1/auth/login/`, and the same at `/api/i1/auth/login/`, where the upstream's clients expect it.
+
+use axum::{Json, body::Bytes, extract::State, http::HeaderMap};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    app::App,
+    auth,
+    error::{Refusal, Result},
+    wire,
+};
+
+/// The routes of this area.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(login)).routes(routes!(login_i1))
+}
+
+/// A name and its password.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the documentation's view of what `run` parses")]
+struct Credentials {
+    username: String,
+    password: String,
+}
+
+/// A new token.
+#[derive(Debug, Serialize, ToSchema)]
+struct Key {
+    /// Send it as `Authorization: Token <key>`.
+    key: String,
+}
+
+/// Log in
+#[utoipa::path(post, path = "/api/v1/auth/login/", tag = "Users", security(()), request_body = Credentials,
+    responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit")))]
+async fn login(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Json<Key>> {
+    run(&app, &headers, &body).await
+}
+
+/// Log in, as clients of the upstream do
+#[utoipa::path(post, path = "/api/i1/auth/login/", tag = "Users", security(()), request_body = Credentials,
+    responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit")))]
+async fn login_i1(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Json<Key>> {
+    run(&app, &headers, &body).await
+}
+
+async fn run(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Json<Key>> {
+    wire::check_media_type(headers)?;
+    let value: Value = wire::parse(body)?;
+    let text = |field: &str| match value.get(field) {
+        None => Err(Refusal::field(field, "This field is required.")),
+        Some(Value::String(text)) if text.is_empty() => Err(Refusal::field(field, "This field may not be blank.")),
+        Some(Value::String(text)) if text.contains('\0') => {
+            Err(Refusal::field(field, "Null characters are not allowed."))
+        }
+        Some(Value::String(text)) => Ok(text.as_str()),
+        Some(_) => Err(Refusal::field(field, "Not a valid string.")),
+    };
+    let (username, password) = (text("username")?, text("password")?);
+    let key = auth::login(&app.pool, username, password).await?;
+    Ok(Json(Key { key }))
+}

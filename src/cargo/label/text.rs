@@ -1,0 +1,249 @@
+//! Lines of text: turned into glyphs, measured, wrapped and cut. In any script the fonts have, and in both directions.
+
+use krilla::text::{Font, GlyphId, KrillaGlyph};
+use rustybuzz::ttf_parser::Tag;
+use rustybuzz::{Direction, Face, Feature, UnicodeBuffer};
+use unicode_bidi::BidiInfo;
+
+use super::{LabelError, POINTS_PER_MM, Party};
+
+/// No text is printed smaller: a thermal printer of 203 dpi has 14 dots for it.
+pub(super) const SMALLEST_SIZE: f32 = 5.0;
+/// Characters of a line that are looked at; more do not fit on the page in any case.
+const LONGEST_LINE: usize = 256;
+/// Lines a single text is wrapped into; no block has room for as many.
+const MOST_LINES: usize = 20;
+/// From one line of a block to the next, in font sizes.
+const LEADING: f32 = 1.18;
+/// How much of the height of a line is below its baseline.
+pub(super) const DESCENT: f32 = 0.22;
+
+/// The two typefaces of a label, `DejaVu` Sans Condensed, which covers Latin, Greek, Cyrillic and Arabic letters. What it
+/// lacks is printed as an empty box.
+pub(super) struct Fonts {
+    pub(super) regular: Typeface,
+    pub(super) bold: Typeface,
+}
+
+impl Fonts {
+    pub(super) fn load() -> Result<Self, LabelError> {
+        let parse = |data| Typeface::parse(data).ok_or_else(|| LabelError::Drawing("a font is broken".to_owned()));
+        Ok(Self {
+            regular: parse(include_bytes!("../../../assets/fonts/DejaVuSansCondensed.ttf"))?,
+            bold: parse(include_bytes!("../../../assets/fonts/DejaVuSansCondensed-Bold.ttf"))?,
+        })
+    }
+
+    /// A name and an address as a block of text, in the given font sizes, or in smaller ones when the block would get too
+    /// high. Should it be too high in the smallest, then the last lines are lost, and an ellipsis says so.
+    pub(super) fn block(
+        &self,
+        party: &Party<'_>,
+        (name_size, line_size): (f32, f32),
+        width: f32,
+        height: f32,
+    ) -> Vec<Line<'_>> {
+        let mut block = Vec::new();
+        for step in 0..16_u8 {
+            let scale = 1.0 - 0.04 * f32::from(step);
+            block = self.bold.wrap(party.name, (name_size * scale).max(SMALLEST_SIZE), width);
+            for line in &party.lines {
+                block.extend(self.regular.wrap(line, (line_size * scale).max(SMALLEST_SIZE), width));
+            }
+            if total_height(&block) <= height {
+                return block;
+            }
+        }
+        while total_height(&block) > height {
+            block.pop();
+        }
+        if let Some(last) = block.pop() {
+            block.push(last.face.cut(&format!("{} …", last.text), last.size, width));
+        }
+        block
+    }
+}
+
+pub(super) fn total_height(block: &[Line<'_>]) -> f32 {
+    block.iter().map(Line::height).sum()
+}
+
+/// A line of text: its glyphs, in the order they are printed in.
+pub(super) struct Line<'f> {
+    pub(super) face: &'f Typeface,
+    pub(super) text: String,
+    pub(super) glyphs: Vec<KrillaGlyph>,
+    pub(super) size: f32,
+    pub(super) width: f32,
+}
+
+impl Line<'_> {
+    pub(super) fn height(&self) -> f32 {
+        self.size * LEADING / POINTS_PER_MM
+    }
+}
+
+/// A font, once as the shaper wants it and once as the PDF does.
+pub(super) struct Typeface {
+    shaper: Face<'static>,
+    pub(super) font: Font,
+}
+
+impl Typeface {
+    fn parse(data: &'static [u8]) -> Option<Self> {
+        Some(Self { shaper: Face::from_slice(data, 0)?, font: Font::new(data.into(), 0)? })
+    }
+
+    /// A line in the first of two sizes if it has the width, else in as small a one as needed down to the second; cut with
+    /// an ellipsis if that does not do.
+    pub(super) fn fit(&self, text: &str, (largest, smallest): (f32, f32), width: f32) -> Line<'_> {
+        let text = clean(text);
+        let line = self.set(&text, largest);
+        if line.width <= width {
+            return line;
+        }
+        self.cut(&text, (largest * width / line.width).max(smallest), width)
+    }
+
+    fn cut(&self, text: &str, size: f32, width: f32) -> Line<'_> {
+        let line = self.set(text, size);
+        // A hundredth of a millimetre for sums that are not exact.
+        if line.width <= width + 0.01 {
+            return line;
+        }
+        let (head, _) = text.split_at(self.fitting(text, size, width - self.set("…", size).width));
+        self.set(&format!("{}…", head.trim_end_matches([' ', '…'])), size)
+    }
+
+    /// A text in as many lines as it needs. Lines end between words; a word that is longer than a line is broken.
+    fn wrap(&self, text: &str, size: f32, width: f32) -> Vec<Line<'_>> {
+        let text = clean(text);
+        let mut lines = Vec::new();
+        let mut rest = text.as_str();
+        while let Some(first) = rest.chars().next().filter(|_| lines.len() < MOST_LINES) {
+            let (head, tail) = rest.split_at(self.fitting(rest, size, width).max(first.len_utf8()));
+            let end = match head.rfind(' ') {
+                Some(space) if !tail.is_empty() && !tail.starts_with(' ') => space,
+                _ => head.len(),
+            };
+            let (head, tail) = rest.split_at(end);
+            lines.push(self.set(head, size));
+            rest = tail.trim_start();
+        }
+        lines
+    }
+
+    /// How many bytes from the start of a text fit a width.
+    fn fitting(&self, text: &str, size: f32, width: f32) -> usize {
+        let line = self.set(text, size);
+        let mut glyphs: Vec<_> = line.glyphs.iter().map(|glyph| (glyph.text_range.start, glyph.x_advance)).collect();
+        glyphs.sort_by_key(|(start, _)| *start);
+        let mut left = width * POINTS_PER_MM / size;
+        for (start, advance) in glyphs {
+            left -= advance;
+            if left < 0.0 {
+                return start;
+            }
+        }
+        line.text.len()
+    }
+
+    /// Turns a text into glyphs.
+    fn set(&self, text: &str, size: f32) -> Line<'_> {
+        let text: String = text.chars().take(LONGEST_LINE).collect();
+        let bidi = BidiInfo::new(&text, None);
+        let mut glyphs = Vec::new();
+        for paragraph in &bidi.paragraphs {
+            let (levels, runs) = bidi.visual_runs(paragraph, paragraph.range.clone());
+            for run in runs {
+                let backwards = levels.get(run.start).is_some_and(unicode_bidi::Level::is_rtl);
+                self.set_run(&text, run, backwards, &mut glyphs);
+            }
+        }
+        let width = glyphs.iter().map(|glyph| glyph.x_advance).sum::<f32>() * size / POINTS_PER_MM;
+        Line { face: self, text, glyphs, size, width }
+    }
+
+    /// Turns a part of a text that reads in one direction into glyphs.
+    fn set_run(&self, text: &str, run: std::ops::Range<usize>, backwards: bool, glyphs: &mut Vec<KrillaGlyph>) {
+        let mut buffer = UnicodeBuffer::new();
+        buffer.push_str(text.get(run.clone()).unwrap_or_default());
+        buffer.set_direction(if backwards { Direction::RightToLeft } else { Direction::LeftToRight });
+        buffer.guess_segment_properties();
+        // Ligatures look no better at these sizes, and search finds single letters.
+        let features = [Feature::new(Tag::from_bytes(b"liga"), 0, ..)];
+        let shaped = rustybuzz::shape(&self.shaper, &features, buffer);
+
+        let start_of = |info: &rustybuzz::GlyphInfo| run.start + usize::try_from(info.cluster).unwrap_or(0);
+        let mut starts: Vec<usize> = shaped.glyph_infos().iter().map(start_of).collect();
+        starts.sort_unstable();
+        let em = |units: i32| f32::from(i16::try_from(units).unwrap_or(0)) / self.font.units_per_em();
+        for (info, position) in shaped.glyph_infos().iter().zip(shaped.glyph_positions()) {
+            let start = start_of(info);
+            let end = starts.get(starts.partition_point(|other| *other <= start)).copied().unwrap_or(run.end);
+            glyphs.push(KrillaGlyph::new(
+                GlyphId::new(info.glyph_id),
+                em(position.x_advance),
+                em(position.x_offset),
+                em(position.y_offset),
+                em(position.y_advance),
+                start..end,
+                None,
+            ));
+        }
+    }
+}
+
+/// A text on one line: line ends, tabs and repeated spaces become single spaces.
+fn clean(text: &str) -> String {
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fonts_have_what_turkish_and_prices_need() {
+        let fonts = Fonts::load().unwrap();
+        for face in [&fonts.regular, &fonts.bold] {
+            let line = face.set("ğşıçöüĞŞİÇÖÜ£€×…·", 10.0);
+            assert_eq!(line.glyphs.len(), 17);
+            assert!(line.glyphs.iter().all(|glyph| glyph.glyph_id.to_u32() != 0));
+        }
+    }
+
+    #[test]
+    fn letters_keep_their_place_in_a_line_that_reads_both_ways() {
+        let fonts = Fonts::load().unwrap();
+        let text = "شارع 123";
+        let starts: Vec<usize> =
+            fonts.regular.set(text, 10.0).glyphs.iter().map(|glyph| glyph.text_range.start).collect();
+        assert_eq!(starts, [9, 10, 11, 8, 6, 4, 2, 0], "digits first, and from left to right");
+    }
+
+    #[test]
+    fn long_lines_are_wrapped_between_words_and_nothing_is_lost() {
+        let fonts = Fonts::load().unwrap();
+        let text = format!("Cumhuriyet Mahallesi\tKurtuluş  Caddesi\n{} Daire 48", "Öğretmen".repeat(9));
+        let lines = fonts.regular.wrap(&text, 12.0, 90.0);
+        assert!(lines.len() > 2);
+        assert!(lines.iter().all(|line| line.width <= 90.0));
+        let printed: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(printed.concat().replace(' ', ""), clean(&text).replace(' ', ""));
+        assert_eq!(printed.first(), Some(&"Cumhuriyet Mahallesi Kurtuluş Caddesi"));
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_made_smaller_and_then_cut() {
+        let fonts = Fonts::load().unwrap();
+        let name = "Kışlık yün atkı ve bere takımı";
+        let smaller = fonts.regular.fit(name, (12.0, SMALLEST_SIZE), 40.0);
+        assert!(smaller.text == name && smaller.size < 12.0 && smaller.width <= 40.02);
+        let cut = fonts.regular.fit(name, (12.0, 12.0), 40.0);
+        assert_eq!((cut.text.as_str(), cut.size), ("Kışlık yün atkı ve b…", 12.0));
+        assert!(cut.width <= 40.0);
+    }
+}

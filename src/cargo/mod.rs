@@ -1,0 +1,75 @@
+//! Cargo companies, and the labels made here.
+
+pub mod label;
+mod routes;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use crate::{error::Result, wire::Timestamp};
+
+pub use routes::routes;
+
+/// Who carries packages.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CargoCompany {
+    /// What commands send as `cargo_company`.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Its word for machines.
+    pub slug: String,
+    /// `manual` (labels are made here) or `flow` (a carrier adaptor).
+    pub integration: String,
+    /// Whether packages may be given to it.
+    pub is_active: bool,
+    /// When it was installed.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_date: Timestamp,
+    /// When it was changed last.
+    #[schema(value_type = String, format = DateTime)]
+    pub modified_date: Timestamp,
+}
+
+#[cfg(test)]
+impl CargoCompany {
+    pub(crate) fn for_tests(id: i64, slug: &str) -> Self {
+        let never = Timestamp(DateTime::UNIX_EPOCH);
+        Self {
+            id,
+            name: slug.to_owned(),
+            slug: slug.to_owned(),
+            integration: "manual".to_owned(),
+            is_active: true,
+            created_date: never,
+            modified_date: never,
+        }
+    }
+}
+
+/// Reads every cargo company, by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(connection: &mut PgConnection) -> Result<Vec<CargoCompany>> {
+    let rows = sqlx::query!(
+        "select id, name, slug, integration, is_active, created_date, modified_date from cargo_companies order by id"
+    )
+    .fetch_all(connection)
+    .await?;
+    let stamp = |moment: DateTime<Utc>| Timestamp(moment);
+    Ok(rows
+        .into_iter()
+        .map(|row| CargoCompany {
+            id: row.id,
+            name: row.name,
+            slug: row.slug,
+            integration: row.integration,
+            is_active: row.is_active,
+            created_date: stamp(row.created_date),
+            modified_date: stamp(row.modified_date),
+        })
+        .collect())
+}

@@ -1,0 +1,177 @@
+//! What every request needs and hardly ever changes, kept in memory: the workflow, the cargo companies, the scenarios.
+//!
+//! The row `installation` carries a version. Each change of what is kept here raises it, Postgres tells every server
+//! (LISTEN), and each reads everything again. A command does not even depend on that notice: its own transaction reads
+//! the version under the installation lock, and a catalog that is behind is refreshed before anything is decided.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use sqlx::{PgConnection, PgPool, postgres::PgListener};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    auth::Sessions, cargo::CargoCompany, error::Result, planning, planning::scenario::Scenario, workflow::Workflow,
+};
+
+/// One version of it all.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// Of the row `installation`.
+    pub version: i64,
+    /// States and transitions.
+    pub workflow: Workflow,
+    /// Every cargo company, by id.
+    pub cargo_companies: Vec<CargoCompany>,
+    /// Every location's unchanging part, by id.
+    pub locations: BTreeMap<i64, Location>,
+    /// Active scenarios, by priority.
+    pub scenarios: Vec<Scenario>,
+}
+
+impl Catalog {
+    /// Reads it, in the caller's transaction or not.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn load(connection: &mut PgConnection) -> Result<Self> {
+        // The version first: what is read after it can only be newer, and is read again then.
+        let version = version(connection).await?;
+        Ok(Self {
+            version,
+            workflow: Workflow::load(connection).await?,
+            cargo_companies: crate::cargo::load(connection).await?,
+            locations: load_locations(connection).await?,
+            scenarios: planning::load_scenarios(connection).await?,
+        })
+    }
+
+    /// The active cargo company of that id or slug.
+    #[must_use]
+    pub fn cargo_company(&self, name: &str) -> Option<&CargoCompany> {
+        let id = name.parse::<i64>().ok();
+        self.cargo_companies
+            .iter()
+            .find(|company| company.is_active && (Some(company.id) == id || company.slug == name))
+    }
+}
+
+/// What hardly ever changes of a location. Its quota is not here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Location {
+    /// Its id.
+    pub id: i64,
+    /// The ERP's word for it.
+    pub erp_code: String,
+    /// Its name.
+    pub name: String,
+    /// Lower is asked first.
+    pub priority: i32,
+    /// Whether plans may choose it.
+    pub is_active: bool,
+    /// Latitude and longitude in degrees, where both are known.
+    pub coordinates: Option<(f64, f64)>,
+}
+
+async fn load_locations(connection: &mut PgConnection) -> Result<BTreeMap<i64, Location>> {
+    let rows = sqlx::query!(
+        "select id, erp_code, name, priority, is_active, latitude::float8 as latitude, longitude::float8 as longitude
+           from stock_locations"
+    )
+    .fetch_all(connection)
+    .await?;
+    let locations = rows.into_iter().map(|row| Location {
+        id: row.id,
+        erp_code: row.erp_code,
+        name: row.name,
+        priority: row.priority,
+        is_active: row.is_active,
+        coordinates: row.latitude.zip(row.longitude),
+    });
+    Ok(locations.map(|location| (location.id, location)).collect())
+}
+
+/// The installation's version now.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn version(connection: &mut PgConnection) -> Result<i64> {
+    Ok(sqlx::query_scalar!("select version from installation").fetch_one(connection).await?)
+}
+
+/// The catalog of this process: many readers, replaced whole.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    current: RwLock<Arc<Catalog>>,
+}
+
+impl Shelf {
+    /// The catalog as it is known now. Cheap; hold it for one request.
+    #[must_use]
+    pub fn current(&self) -> Arc<Catalog> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads everything again and keeps it, unless something newer is kept already.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn refresh(&self, connection: &mut PgConnection) -> Result<Arc<Catalog>> {
+        let fresh = Arc::new(Catalog::load(connection).await?);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.version <= fresh.version {
+            *current = Arc::clone(&fresh);
+        }
+        Ok(Arc::clone(&current))
+    }
+}
+
+/// Looks at the version at least this often, also when no notice comes (a connection pooler may swallow them).
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Follows the installation until told to stop: refreshes the catalog and forgets sessions when the version changes.
+pub async fn follow(pool: PgPool, shelf: Arc<Shelf>, sessions: Arc<Sessions>, stop: CancellationToken) {
+    let mut listener = None;
+    while !stop.is_cancelled() {
+        if listener.is_none() {
+            listener = listen(&pool).await;
+        }
+        let notice = async {
+            match &mut listener {
+                Some(listener) => listener.recv().await.is_ok(),
+                None => std::future::pending().await,
+            }
+        };
+        let lost = tokio::select! {
+            () = stop.cancelled() => return,
+            heard = notice => !heard,
+            () = tokio::time::sleep(LOOK_EVERY) => false,
+        };
+        if lost {
+            listener = None;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        if let Err(error) = look(&pool, &shelf, &sessions).await {
+            tracing::warn!(%error, "cannot look for a change of the installation");
+        }
+    }
+}
+
+async fn listen(pool: &PgPool) -> Option<PgListener> {
+    let mut listener = PgListener::connect_with(pool).await.ok()?;
+    listener.listen("oms_installation").await.ok()?;
+    Some(listener)
+}
+
+async fn look(pool: &PgPool, shelf: &Shelf, sessions: &Sessions) -> Result<()> {
+    let mut connection = pool.acquire().await?;
+    if version(&mut connection).await? != shelf.current().version {
+        sessions.forget();
+        let catalog = shelf.refresh(&mut connection).await?;
+        tracing::info!(version = catalog.version, "following a change of the installation");
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Opening the data: a Postgres of the user's own, or the private one.
+
+use std::str::FromStr;
+
+use sqlx::{PgPool, postgres::PgConnectOptions};
+
+use crate::{
+    config::DataSettings,
+    db,
+    embedded::{Cluster, ClusterSettings, Durability},
+    error::{Error, Result},
+};
+
+/// The database's name in a private Postgres.
+const DATABASE: &str = "oms";
+
+/// Open data: a pool, and the private Postgres if there is one.
+pub(super) struct Data {
+    pub pool: PgPool,
+    cluster: Option<Cluster>,
+}
+
+impl Data {
+    /// Opens the data and migrates it.
+    pub async fn open_and_migrate(settings: &DataSettings) -> Result<Self> {
+        let data = Self::connect(settings).await?;
+        db::migrate(&data.pool).await?;
+        Ok(data)
+    }
+
+    /// Opens the data; refuses a schema that is not current.
+    pub async fn open(settings: &DataSettings) -> Result<Self> {
+        let data = Self::connect(settings).await?;
+        if !db::is_current(&mut *data.pool.acquire().await?).await? {
+            return Err(Error::Fault("the database's schema is not current; run: oms migrate".to_owned()));
+        }
+        Ok(data)
+    }
+
+    async fn connect(settings: &DataSettings) -> Result<Self> {
+        if let Some(url) = &settings.database_url {
+            let options = PgConnectOptions::from_str(url)
+                .map_err(|error| Error::Fault(format!("DATABASE_URL is no Postgres address: {error}")))?;
+            let pool = db::connect(options, settings.database_connections).await.map_err(|error| {
+                Error::Fault(format!(
+                    "cannot reach the Postgres of DATABASE_URL: {error}; is it running, and the address right?"
+                ))
+            })?;
+            return Ok(Self { pool, cluster: None });
+        }
+        let cluster = Cluster::start(&ClusterSettings {
+            data_dir: settings.data_dir_or_default().join("postgres"),
+            durability: Durability::Full,
+            extra: Vec::new(),
+        })
+        .await
+        .map_err(|error| Error::Fault(with_sources(&error)))?;
+        cluster.ensure_database(DATABASE).await.map_err(|error| Error::Fault(with_sources(&error)))?;
+        let pool = db::connect(cluster.connect_options(DATABASE), settings.database_connections).await?;
+        Ok(Self { pool, cluster: Some(cluster) })
+    }
+
+    /// Closes the pool and, if nobody else uses it, stops the private Postgres.
+    pub async fn close(self) -> Result<()> {
+        self.pool.close().await;
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await.map_err(|error| Error::Fault(with_sources(&error)))?;
+        }
+        Ok(())
+    }
+}
+
+/// An error and its causes in one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

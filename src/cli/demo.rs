@@ -1,0 +1,152 @@
+//! `oms demo`: the whole thing on a laptop.
+
+use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Outcome,
+    data::Data,
+    orders::Bar,
+    serve::{bind, stop_on_signal, unless_stopped},
+};
+use crate::{
+    app::{self, App},
+    auth::{self, Role},
+    catalog::Shelf,
+    commands,
+    config::{DataSettings, ServerSettings},
+    error::{Error, Result},
+    installation::{apply, check},
+    orders, stock,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    server: ServerSettings,
+}
+
+/// The demo's files, compiled in: it needs nothing but the binary.
+const FILES: [(&str, &str); 2] = [
+    ("standard.toml", include_str!("../../installations/standard.toml")),
+    ("demo.toml", include_str!("../../installations/demo.toml")),
+];
+const STOCK: &str = include_str!("../../installations/demo/stock.csv");
+const ORDERS: &str = include_str!("../../installations/demo/orders.ndjson");
+
+/// The demo's user.
+const USERNAME: &str = "demo";
+
+pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> {
+    let stop = stop_on_signal()?;
+    let listener = bind(&args.server).await?;
+    eprintln!("starting Postgres …");
+    let Some(data) = unless_stopped(&stop, Data::open_and_migrate(settings)).await? else {
+        return Ok(Outcome::Done);
+    };
+    let served = async {
+        let Some(token) = unless_stopped(&stop, prepare(&data.pool, &settings.data_dir_or_default())).await? else {
+            return Ok(());
+        };
+        let address = listener.local_addr().map_err(|error| Error::Fault(error.to_string()))?;
+        let app = App::start(data.pool.clone(), &stop).await?;
+        print_welcome(&data.pool, &address.to_string(), &token).await?;
+        let timeout = Duration::from_secs(args.server.request_timeout_seconds);
+        app::serve(listener, app, timeout, CancellationToken::clone(&stop)).await
+    }
+    .await;
+    data.close().await?;
+    served.map(|()| Outcome::Done)
+}
+
+/// Loads what is not there yet; a first start that was cut short goes on here.
+async fn prepare(pool: &PgPool, data_dir: &Path) -> Result<String> {
+    if !apply::is_applied(pool).await? {
+        eprintln!("applying the standard installation …");
+        let (installation, _) = check::load(&FILES, &commands::kinds()).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Error::Fault(lines.join("; "))
+        })?;
+        apply::apply(pool, &installation).await?;
+    }
+    let stocked = sqlx::query_scalar!(r#"select exists (select from stocks) as "stocked!""#).fetch_one(pool).await?;
+    if !stocked {
+        eprintln!("counting stock …");
+        let summary =
+            stock::import::import(pool, STOCK.as_bytes(), |line, why| eprintln!("line {line}: {why}")).await?;
+        eprintln!("{} counts of stock", summary.set);
+    }
+    let shelf = Shelf::default();
+    shelf.refresh(&mut *pool.acquire().await?).await?;
+    eprintln!("taking the orders of 1 December 2010 …");
+    let mut progress = Bar::new(ORDERS.len() as u64);
+    let summary = orders::import::import(pool, &shelf, ORDERS.as_bytes(), &mut progress).await?;
+    progress.finish();
+    eprintln!("{} orders taken, {} known already", summary.taken, summary.known);
+    demo_token(pool, &data_dir.join("demo-token")).await
+}
+
+/// The demo user's token: the one of the last start if it still works, else a new one, kept for the next start in a
+/// file that only its owner can read.
+async fn demo_token(pool: &PgPool, file: &Path) -> Result<String> {
+    let kept = std::fs::read_to_string(file).unwrap_or_default().trim().to_owned();
+    if !kept.is_empty() && auth::Sessions::default().caller(pool, &kept).await.is_ok() {
+        return Ok(kept);
+    }
+    let mut transaction = pool.begin().await?;
+    let known = sqlx::query_scalar!(r#"select exists (select from users where username = $1) as "known!""#, USERNAME)
+        .fetch_one(&mut *transaction)
+        .await?;
+    if !known {
+        auth::create_user(&mut transaction, USERNAME, None, Role::Admin, &[]).await?;
+    }
+    let token = auth::issue_token(&mut transaction, USERNAME).await?;
+    transaction.commit().await?;
+    let written = file
+        .parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file))
+        .and_then(|mut file| file.write_all(token.as_bytes()));
+    if let Err(error) = written {
+        tracing::warn!(%error, file = %file.display(), "cannot keep the demo's token; the next start makes another");
+    }
+    Ok(token)
+}
+
+/// The address, a token and three lines to paste.
+async fn print_welcome(pool: &PgPool, address: &str, token: &str) -> Result<()> {
+    let packing = sqlx::query!(
+        "select p.id, t.slug
+           from packages p
+           join transitions t on t.source_state_id = p.state_id and t.command = 'COMPLETE_PACKING'
+                             and t.retired_date is null
+          order by p.id limit 1"
+    )
+    .fetch_optional(pool)
+    .await?;
+    let (package, slug) = packing.map_or_else(
+        || (1, "package__complete_packing__waiting__packed".to_owned()),
+        |packing| (packing.id, packing.slug),
+    );
+    let base = format!("http://{address}");
+    println!(
+        "
+oms is serving on {base}
+read and try the API at {base}/docs/
+token: {token}
+
+# list packages
+curl -s -H 'Authorization: Token {token}' '{base}/api/v1/oms/packages/short/?limit=5'
+
+# one package's commands
+curl -s -H 'Authorization: Token {token}' '{base}/api/v1/oms/packages/{package}/'
+
+# pack it
+curl -s -H 'Authorization: Token {token}' -H 'Content-Type: application/json' -d '{{\"slug\": \"{slug}\", \"input_parameters\": {{}}}}' '{base}/api/v1/oms/packages/{package}/command/'
+
+Ctrl-C stops it; the data stays."
+    );
+    Ok(())
+}

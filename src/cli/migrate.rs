@@ -1,0 +1,11 @@
+//! `oms migrate`.
+
+use super::{Outcome, data::Data};
+use crate::{config::DataSettings, error::Result};
+
+pub(super) async fn run(settings: &DataSettings) -> Result<Outcome> {
+    let data = Data::open_and_migrate(settings).await?;
+    data.close().await?;
+    println!("the schema is current");
+    Ok(Outcome::Done)
+}

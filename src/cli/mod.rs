@@ -1,0 +1,103 @@
+//! The command line: one file a subcommand.
+
+mod data;
+mod demo;
+mod health;
+mod install;
+mod migrate;
+mod orders;
+mod serve;
+mod stock;
+mod token;
+mod user;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+use crate::{config::DataSettings, error::Result};
+
+/// An order management server: orders come in, are distributed to locations as packages, and each package moves through
+/// a table of states by commands.
+#[derive(Debug, Parser)]
+#[command(name = "oms", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(flatten)]
+    data: DataSettings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  oms demo                                             a server with real orders, on its own Postgres
+  oms install workflow.toml locations.toml             apply an installation, again and again
+  oms user add erp --role integrator && oms token issue erp
+  DATABASE_URL=postgres://oms@db/oms oms serve         on a Postgres of your own
+
+Every subcommand works while a server runs on the same data. Exit code 0: done; 1: it failed, or found faults; 2: the
+command line is wrong. RUST_LOG sets what is logged (info), OMS_LOG_FORMAT=json how.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(serve::Args),
+    /// Run the server with a standard installation and a day of real orders.
+    Demo(demo::Args),
+    /// Check, draw or apply an installation, and print the table of transition ids and slugs.
+    Install(install::Args),
+    /// Bring the database's schema up to date (`serve`, `demo` and `install` do so themselves).
+    Migrate,
+    /// Count stock.
+    #[command(subcommand)]
+    Stock(stock::Command),
+    /// Take orders.
+    #[command(subcommand)]
+    Orders(orders::Command),
+    /// Users.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Tokens.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Prove that quota, logs, reservations and events are in order; exit 1 and a line for each fault.
+    Verify,
+    /// Ask a running server whether it is ready; exit 0 if so. For health checks.
+    Health(health::Args),
+}
+
+/// How a subcommand ended when it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was done.
+    Done,
+    /// It found faults, and said so.
+    Faults,
+}
+
+impl Cli {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// Whatever went wrong, in one line with the remedy.
+    pub async fn run(self) -> Result<Outcome> {
+        let data = &self.data;
+        match self.command {
+            Command::Serve(args) => serve::run(data, args).await,
+            Command::Demo(args) => demo::run(data, args).await,
+            Command::Install(args) => install::run(data, args).await,
+            Command::Migrate => migrate::run(data).await,
+            Command::Stock(command) => stock::run(data, command).await,
+            Command::Orders(command) => orders::run(data, command).await,
+            Command::User(command) => user::run(data, command).await,
+            Command::Token(command) => token::run(data, command).await,
+            Command::Verify => verify::run(data).await,
+            Command::Health(args) => health::run(&args).await,
+        }
+    }
+}
+
+/// Reads a file, with the error that says which.
+pub(crate) fn read_file(path: &std::path::Path) -> Result<String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| crate::error::Error::Fault(format!("cannot read {}: {error}", path.display())))
+}

@@ -1,0 +1,97 @@
+//! `oms serve`.
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{Outcome, data::Data, install};
+use crate::{
+    app::{self, App},
+    config::{DataSettings, ServerSettings},
+    error::{Error, Result},
+    installation,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    server: ServerSettings,
+
+    /// Installation files to apply if none has been applied yet; the variable separates them by colons.
+    #[arg(long, env = "OMS_INSTALL", value_name = "FILE", num_args = 1.., value_delimiter = ':')]
+    install: Vec<PathBuf>,
+}
+
+pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> {
+    let stop = stop_on_signal()?;
+    // The address first: a port that is taken should be said before Postgres is started.
+    let listener = bind(&args.server).await?;
+    let Some(data) = unless_stopped(&stop, Data::open_and_migrate(settings)).await? else {
+        return Ok(Outcome::Done);
+    };
+    let served = serve(&data, &args, listener, stop).await;
+    data.close().await?;
+    served.map(|()| Outcome::Done)
+}
+
+async fn serve(data: &Data, args: &Args, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+    if !installation::apply::is_applied(&data.pool).await? {
+        if args.install.is_empty() {
+            tracing::warn!("no installation has been applied yet; run: oms install FILE…");
+        } else {
+            let table = install::apply_files(&data.pool, &args.install).await?;
+            tracing::info!(transitions = table.len(), "applied the installation");
+        }
+    }
+    let app = App::start(data.pool.clone(), &stop).await?;
+    tracing::info!(address = %args.server.listen, "serving");
+    app::serve(listener, app, Duration::from_secs(args.server.request_timeout_seconds), stop).await
+}
+
+/// Listens on the address of the settings.
+pub(super) async fn bind(settings: &ServerSettings) -> Result<TcpListener> {
+    TcpListener::bind(settings.listen).await.map_err(|error| {
+        Error::Fault(format!(
+            "cannot listen on {}: {error}; choose another address with --listen or OMS_LISTEN",
+            settings.listen
+        ))
+    })
+}
+
+/// Runs something that Ctrl-C may cut short; none when it did.
+pub(super) async fn unless_stopped<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<T>>,
+) -> Result<Option<T>> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Ok(None),
+        done = work => done.map(Some),
+    }
+}
+
+/// Cancelled by Ctrl-C or SIGTERM. A second signal ends the process at once.
+pub(super) fn stop_on_signal() -> Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|error| Error::Fault(format!("cannot listen for signals: {error}")));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        for code in [None, Some(130)] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            match code {
+                None => {
+                    tracing::info!("stopping; requests under way are finished first");
+                    told.cancel();
+                }
+                Some(code) => std::process::exit(code),
+            }
+        }
+    });
+    Ok(stop)
+}

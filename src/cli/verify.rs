@@ -1,0 +1,19 @@
+//! `oms verify`.
+
+use super::{Outcome, data::Data};
+use crate::{config::DataSettings, error::Result, verify::verify};
+
+pub(super) async fn run(settings: &DataSettings) -> Result<Outcome> {
+    let data = Data::open(settings).await?;
+    let faults = verify(&data.pool).await;
+    data.close().await?;
+    let faults = faults?;
+    for fault in &faults {
+        println!("{fault}");
+    }
+    if faults.is_empty() {
+        println!("quota, ledger, logs, reservations, items and events are in order");
+        return Ok(Outcome::Done);
+    }
+    Ok(Outcome::Faults)
+}

@@ -1,0 +1,260 @@
+//! What follows from a change of state or place: quota, stock, reservations, the log, events. Pure.
+//!
+//! A package's effect on its location's quota is a function of its state; an item's effect on its location's stock is
+//! one of its package's state and its own. So each delta is `effect(after) - effect(before)`, in this one file, for
+//! commands and for new orders alike.
+
+use std::collections::BTreeMap;
+
+use super::{Changes, PackageFacts, ShipmentChange, Taking};
+use crate::{
+    error::Result,
+    workflow::{Holding, State, Transition, Workflow},
+};
+
+/// Where something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    /// Its state.
+    pub state_id: i64,
+    /// Its location.
+    pub stock_location_id: i64,
+}
+
+/// One package before and after.
+#[derive(Debug, Clone)]
+pub struct PackageChange {
+    /// None for a package that begins here.
+    pub id: Option<i64>,
+    /// Its order.
+    pub order_id: i64,
+    /// None for a package that begins here.
+    pub before: Option<Placement>,
+    /// Where it is then.
+    pub after: Placement,
+    /// What moved it; none for a package that begins here.
+    pub transition_id: Option<i64>,
+    /// The package whose items it takes over.
+    pub replaces: Option<i64>,
+    /// The sequence number of its latest event before.
+    pub event_sequence: i64,
+    /// Its items after the change.
+    pub items: Vec<ItemChange>,
+    /// The shipment as it is to be, if it changes.
+    pub shipment: Option<ShipmentChange>,
+    /// Whether it has a shipment already.
+    pub has_shipment: bool,
+    /// Its place holds only while the location has quota left.
+    pub bound_by_quota: bool,
+    /// Who did it.
+    pub user_id: Option<i64>,
+}
+
+/// One item before and after.
+#[derive(Debug, Clone)]
+pub struct ItemChange {
+    /// None for an item that begins here.
+    pub id: Option<i64>,
+    /// The order's line.
+    pub order_item_id: i64,
+    /// What it is.
+    pub sku: String,
+    /// How many units.
+    pub quantity: i64,
+    /// None for an item that begins here.
+    pub before: Option<Placement>,
+    /// Where it is then.
+    pub after: Placement,
+    /// Its place holds only while enough stock is available.
+    pub bound_by_stock: bool,
+}
+
+/// A change of a location's quota by one package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaDelta {
+    /// Index of the [`PackageChange`].
+    pub package: usize,
+    /// The location.
+    pub stock_location_id: i64,
+    /// +1 or -1.
+    pub delta: i16,
+}
+
+/// A change of the stock of a SKU at a location, by everything in one transaction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StockDelta {
+    /// To the units on the shelf.
+    pub quantity: i64,
+    /// To the units held.
+    pub reserved: i64,
+    /// Whether it must not take more than is available.
+    pub bound: bool,
+}
+
+/// Everything that follows from some package changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consequences {
+    /// One a package and location, in the order of the packages.
+    pub quota: Vec<QuotaDelta>,
+    /// By (SKU, location), which is the order rows are locked in.
+    pub stock: BTreeMap<(String, i64), StockDelta>,
+    /// (package, item) indexes of items that hold a reservation from now on.
+    pub reserve: Vec<(usize, usize)>,
+    /// Package item ids whose reservation ends.
+    pub release: Vec<i64>,
+    /// (package index, event type), in order.
+    pub events: Vec<(usize, &'static str)>,
+}
+
+/// Lays out what a command decided as package changes: the package itself first, then its successors.
+#[must_use]
+pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Changes, user_id: i64) -> Vec<PackageChange> {
+    let after = Placement { state_id: changes.state_id, stock_location_id: changes.stock_location_id };
+    let moved = |item_id: i64| {
+        changes
+            .successors
+            .iter()
+            .any(|successor| successor.taking == Taking::Move && successor.package_item_ids.contains(&item_id))
+    };
+    let own_items = package.items.iter().filter(|item| !moved(item.id)).map(|item| ItemChange {
+        id: Some(item.id),
+        order_item_id: item.order_item_id,
+        sku: item.sku.clone(),
+        quantity: item.quantity,
+        before: Some(package.item_placement(item)),
+        after: Placement { state_id: *changes.item_states.get(&item.id).unwrap_or(&changes.state_id), ..after },
+        bound_by_stock: changes.stock_bound_items.contains(&item.order_item_id),
+    });
+    let own = PackageChange {
+        id: Some(package.id),
+        order_id: package.order_id,
+        before: Some(package.placement()),
+        after,
+        transition_id: Some(transition.id),
+        replaces: None,
+        event_sequence: package.event_sequence,
+        items: own_items.collect(),
+        shipment: changes.shipment.clone(),
+        has_shipment: package.shipment.is_some(),
+        bound_by_quota: changes.bound_by_quota,
+        user_id: Some(user_id),
+    };
+    let successors = changes.successors.iter().map(|successor| {
+        let after = Placement { state_id: successor.state_id, stock_location_id: successor.stock_location_id };
+        let items = package.items.iter().filter(|item| successor.package_item_ids.contains(&item.id));
+        PackageChange {
+            id: None,
+            order_id: package.order_id,
+            before: None,
+            after,
+            transition_id: None,
+            replaces: Some(package.id),
+            event_sequence: 0,
+            items: items
+                .map(|item| ItemChange {
+                    id: (successor.taking == Taking::Move).then_some(item.id),
+                    order_item_id: item.order_item_id,
+                    sku: item.sku.clone(),
+                    quantity: item.quantity,
+                    before: (successor.taking == Taking::Move).then(|| package.item_placement(item)),
+                    after,
+                    bound_by_stock: changes.stock_bound_items.contains(&item.order_item_id),
+                })
+                .collect(),
+            shipment: None,
+            has_shipment: false,
+            bound_by_quota: successor.bound_by_quota,
+            user_id: Some(user_id),
+        }
+    });
+    std::iter::once(own).chain(successors).collect()
+}
+
+/// Derives everything that follows.
+///
+/// # Errors
+/// A fault when a state is not in the workflow.
+pub fn derive(packages: &[PackageChange], workflow: &Workflow) -> Result<Consequences> {
+    let mut consequences = Consequences::default();
+    for (index, package) in packages.iter().enumerate() {
+        derive_quota(&mut consequences, index, package, workflow)?;
+        for (item_index, item) in package.items.iter().enumerate() {
+            derive_stock(&mut consequences, (index, item_index), item, workflow)?;
+        }
+        derive_events(&mut consequences, index, package, workflow)?;
+    }
+    consequences.stock.retain(|_, delta| delta.quantity != 0 || delta.reserved != 0);
+    Ok(consequences)
+}
+
+fn derive_quota(out: &mut Consequences, package: usize, change: &PackageChange, workflow: &Workflow) -> Result<()> {
+    let occupied = |placement: Placement| -> Result<Option<i64>> {
+        Ok(workflow.state(placement.state_id)?.occupies_quota.then_some(placement.stock_location_id))
+    };
+    let before = change.before.map(occupied).transpose()?.flatten();
+    let after = occupied(change.after)?;
+    if before != after {
+        out.quota.extend(before.map(|stock_location_id| QuotaDelta { package, stock_location_id, delta: -1 }));
+        out.quota.extend(after.map(|stock_location_id| QuotaDelta { package, stock_location_id, delta: 1 }));
+    }
+    Ok(())
+}
+
+fn derive_stock(out: &mut Consequences, indexes: (usize, usize), item: &ItemChange, workflow: &Workflow) -> Result<()> {
+    let holding = |placement: Placement| -> Result<(Holding, i64)> {
+        Ok((workflow.state(placement.state_id)?.holding, placement.stock_location_id))
+    };
+    let before = item.before.map(holding).transpose()?;
+    let after = holding(item.after)?;
+    if before == Some(after) {
+        return Ok(());
+    }
+    if let Some((held, location)) = before {
+        let delta = out.stock.entry((item.sku.clone(), location)).or_default();
+        match held {
+            Holding::Reserved => delta.reserved -= item.quantity,
+            Holding::Taken => delta.quantity += item.quantity,
+            Holding::Nothing => {}
+        }
+        if held == Holding::Reserved {
+            out.release.extend(item.id);
+        }
+    }
+    let delta = out.stock.entry((item.sku.clone(), after.1)).or_default();
+    match after.0 {
+        Holding::Reserved => {
+            delta.reserved += item.quantity;
+            delta.bound |= item.bound_by_stock;
+            out.reserve.push(indexes);
+        }
+        Holding::Taken => delta.quantity -= item.quantity,
+        Holding::Nothing => {}
+    }
+    Ok(())
+}
+
+fn derive_events(out: &mut Consequences, package: usize, change: &PackageChange, workflow: &Workflow) -> Result<()> {
+    match change.before {
+        None => out.events.push((package, "package.created")),
+        Some(before) if before.state_id != change.after.state_id => {
+            out.events.push((package, "package.status.transitioned"));
+            out.events.extend(status_event(workflow.state(change.after.state_id)?).map(|event| (package, event)));
+        }
+        Some(_) => {}
+    }
+    if change.shipment.is_some() && !change.has_shipment {
+        out.events.push((package, "shipment.created"));
+    }
+    Ok(())
+}
+
+/// The event of its own that arriving at a state has (reference 7).
+fn status_event(state: &State) -> Option<&'static str> {
+    match state.number()? {
+        500 => Some("package.status.packed"),
+        600 => Some("package.status.shipped"),
+        900 => Some("package.status.cancelled"),
+        1100 => Some("package.status.packed_for_refund"),
+        _ => None,
+    }
+}

@@ -1,0 +1,490 @@
+//! The dispatcher: the only thing that moves a package.
+//!
+//! Commands that wait at the same moment share one transaction and one fsync. A lane takes everything that waits (at
+//! most [`LARGEST_GROUP`]), locks all packages, decides each command by itself, writes all changes in a few statements
+//! and commits; then each request gets its own answer. A command that comes alone starts at once, and a command that
+//! waits while a group is under way is in the next. Within a group a package appears once, so each command sees what
+//! the one before it did.
+//!
+//! A command that may plan, and a dry run, has a transaction of its own: it depends on stock and quota that others
+//! want too, and starts over when they were faster.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sqlx::{PgPool, Postgres, Transaction};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    Answer, Changes, Context, Input, PackageFacts,
+    apply::{Applied, apply},
+    consequences::{derive, lay_out},
+    effects, facts,
+    idempotency::{self, IdempotencyKey, Remembered},
+};
+use crate::{
+    auth::Caller,
+    catalog::{Catalog, Shelf},
+    db,
+    error::{Error, Refusal, Result},
+    metrics::Metrics,
+    planning::{self, Held, Line, Supply},
+    workflow::{Holding, Transition},
+};
+
+/// Most commands in one transaction.
+pub const LARGEST_GROUP: usize = 128;
+/// Most commands that may wait; one more is answered 503.
+const LONGEST_QUEUE: usize = 4096;
+/// Most transactions at once of commands that have one of their own.
+const MOST_ALONE: usize = 4;
+/// How often a transaction is tried again after a deadlock, or when planned stock or quota was taken by others.
+const MOST_ATTEMPTS: u32 = 6;
+/// From this attempt on, a plan locks what it reads, so that nobody can be faster.
+const LOCK_FROM_ATTEMPT: u32 = 3;
+
+/// A command as it was asked for.
+#[derive(Debug)]
+pub struct Request {
+    /// The id in the URL.
+    pub package_id: i64,
+    /// `transition`.
+    pub transition: Option<i64>,
+    /// `slug`.
+    pub slug: Option<String>,
+    /// `input_parameters`.
+    pub input: Map<String, Value>,
+    /// Who asks.
+    pub caller: Arc<Caller>,
+    /// `Idempotency-Key`.
+    pub key: Option<IdempotencyKey>,
+    /// `?dry_run=true`.
+    pub dry_run: bool,
+}
+
+/// An answer: a status and the bytes of the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// JSON, or empty with 204.
+    pub body: Bytes,
+}
+
+impl Reply {
+    pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        Self { status, body: serde_json::to_vec(body).unwrap_or_default().into() }
+    }
+}
+
+impl From<&Refusal> for Reply {
+    fn from(refusal: &Refusal) -> Self {
+        Self::json(refusal.status, &refusal.body())
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        if self.status == StatusCode::NO_CONTENT {
+            return self.status.into_response();
+        }
+        (self.status, [(header::CONTENT_TYPE, "application/json")], self.body).into_response()
+    }
+}
+
+/// The body of a command that succeeded: these five keys (decisions: "Success").
+#[derive(Serialize)]
+struct PackageAnswer<'a> {
+    package_id: i64,
+    package_number: &'a str,
+    package_stock_location_id: i64,
+    package_stock_location_name: &'a str,
+    is_same_location: bool,
+}
+
+struct Pending {
+    request: Request,
+    reply: oneshot::Sender<Result<Reply>>,
+}
+
+/// Handle to the dispatcher; clones share it.
+#[derive(Clone)]
+pub struct Dispatcher {
+    lane: mpsc::Sender<Pending>,
+    alone: Arc<Semaphore>,
+    engine: Arc<Engine>,
+    tasks: TaskTracker,
+}
+
+struct Engine {
+    pool: PgPool,
+    shelf: Arc<Shelf>,
+    metrics: Arc<Metrics>,
+}
+
+impl Dispatcher {
+    /// Starts the lane.
+    #[must_use]
+    pub fn start(pool: PgPool, shelf: Arc<Shelf>, metrics: Arc<Metrics>) -> Self {
+        let (lane, queue) = mpsc::channel(LONGEST_QUEUE);
+        let engine = Arc::new(Engine { pool, shelf, metrics });
+        let tasks = TaskTracker::new();
+        let dispatcher = Self { lane, alone: Arc::new(Semaphore::new(MOST_ALONE)), engine, tasks };
+        dispatcher.tasks.spawn(run_lane(queue, Arc::clone(&dispatcher.engine)));
+        dispatcher
+    }
+
+    /// Runs one command and waits for its answer. Once accepted it is carried out even if the caller goes away.
+    ///
+    /// # Errors
+    /// 503 when too many wait or the database is away; refusals are replies, not errors.
+    pub async fn run(&self, request: Request) -> Result<Reply> {
+        let started = Instant::now();
+        let catalog = self.engine.shelf.current();
+        let named = catalog.workflow.named("package", request.transition, request.slug.as_deref());
+        let identifier = named.as_ref().map_or("unknown", |transition| transition.command.identifier());
+        let alone = request.dry_run || named.is_ok_and(|transition| transition.command.plans());
+        let dry_run = request.dry_run;
+        let reply = if alone { self.run_alone(request).await } else { self.run_in_lane(request).await };
+        if !dry_run {
+            let status = reply.as_ref().map_or_else(Error::status, |reply| reply.status);
+            self.engine.metrics.command(identifier, status, started.elapsed());
+        }
+        reply
+    }
+
+    async fn run_in_lane(&self, request: Request) -> Result<Reply> {
+        let (reply, answer) = oneshot::channel();
+        self.lane.try_send(Pending { request, reply }).map_err(|_| Error::Overloaded)?;
+        match answer.await {
+            Ok(reply) => reply,
+            Err(_) => Err(Error::Fault("the dispatcher stopped".to_owned())),
+        }
+    }
+
+    async fn run_alone(&self, request: Request) -> Result<Reply> {
+        let place = Arc::clone(&self.alone).acquire_owned().await.map_err(|_| Error::Overloaded)?;
+        let engine = Arc::clone(&self.engine);
+        let task = self.tasks.spawn(async move {
+            let _place = place;
+            let mut replies = engine.run(std::slice::from_ref(&request), true).await;
+            replies.pop().unwrap_or_else(|| Err(Error::Fault("no reply".to_owned())))
+        });
+        task.await.unwrap_or_else(|error| Err(Error::Fault(format!("command task: {error}"))))
+    }
+
+    /// Waits until everything accepted is carried out. Call when no new request can come.
+    pub async fn finish(self) {
+        let Self { lane, tasks, .. } = self;
+        drop(lane);
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+async fn run_lane(mut queue: mpsc::Receiver<Pending>, engine: Arc<Engine>) {
+    let mut waiting = VecDeque::new();
+    loop {
+        if waiting.is_empty() {
+            match queue.recv().await {
+                Some(pending) => waiting.push_back(pending),
+                None => return,
+            }
+        }
+        while waiting.len() < LARGEST_GROUP {
+            let Ok(pending) = queue.try_recv() else { break };
+            waiting.push_back(pending);
+        }
+        let (requests, replies): (Vec<_>, Vec<_>) =
+            take_group(&mut waiting).into_iter().map(|pending| (pending.request, pending.reply)).unzip();
+        for (reply, sender) in engine.run(&requests, false).await.into_iter().zip(replies) {
+            // A client that has gone away does not hear the answer; the command stands.
+            sender.send(reply).ok();
+        }
+    }
+}
+
+/// The next group: in order, each package once and each key once; the rest keeps waiting.
+fn take_group(waiting: &mut VecDeque<Pending>) -> Vec<Pending> {
+    let mut packages = HashSet::new();
+    let mut keys = HashSet::new();
+    let mut group = Vec::new();
+    let mut rest = VecDeque::new();
+    while let Some(pending) = waiting.pop_front() {
+        let request = &pending.request;
+        let key = request.key.as_ref().map(|key| (key.user_id, key.key.clone()));
+        // A package that was passed over once stays so: its commands keep their order.
+        let first = packages.insert(request.package_id);
+        if group.len() < LARGEST_GROUP && first && key.is_none_or(|key| keys.insert(key)) {
+            group.push(pending);
+        } else {
+            rest.push_back(pending);
+        }
+    }
+    *waiting = rest;
+    group
+}
+
+/// Why an attempt came to nothing.
+enum Setback {
+    /// Somebody was faster; try again.
+    Outrun,
+    /// The database failed or refused.
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Setback {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What became of one request of a group before anything is written.
+enum Verdict<'a> {
+    /// The answer stands: a refusal, a repeat, a dry run.
+    Answered(Reply),
+    /// It changes its package.
+    Changes(&'a PackageFacts, &'a Transition, Box<Changes>, Option<i64>),
+}
+
+impl Engine {
+    /// Runs requests in one transaction; if that fails for a reason of one of them, each in its own.
+    async fn run(&self, requests: &[Request], may_plan: bool) -> Vec<Result<Reply>> {
+        let failure = match self.run_together(requests, may_plan || requests.len() == 1).await {
+            Ok(replies) => return replies.into_iter().map(Ok).collect(),
+            Err(failure) => failure,
+        };
+        if requests.len() == 1 || failure.status() == StatusCode::SERVICE_UNAVAILABLE {
+            let status = failure.status();
+            let text = failure.to_string();
+            let mut replies = vec![Err(failure)];
+            replies.extend(requests.iter().skip(1).map(|_| Err(again(status, &text))));
+            return replies;
+        }
+        tracing::warn!(error = %failure, commands = requests.len(), "a group failed; running each command by itself");
+        let mut replies = Vec::with_capacity(requests.len());
+        for request in requests {
+            let reply = self.run_together(std::slice::from_ref(request), true).await;
+            replies.push(reply.and_then(|mut replies| replies.pop().ok_or(Error::Overloaded)));
+        }
+        replies
+    }
+
+    async fn run_together(&self, requests: &[Request], may_plan: bool) -> Result<Vec<Reply>> {
+        let mut attempt = 1;
+        loop {
+            match self.attempt(requests, may_plan, attempt >= LOCK_FROM_ATTEMPT).await {
+                Ok(replies) => return Ok(replies),
+                Err(Setback::Outrun) if attempt < MOST_ATTEMPTS => {}
+                Err(Setback::Failed(error)) if is_conflict(&error) && attempt < MOST_ATTEMPTS => {}
+                Err(Setback::Outrun) => return Err(Error::Overloaded),
+                Err(Setback::Failed(error)) => return Err(error),
+            }
+            attempt += 1;
+        }
+    }
+
+    /// One transaction from begin to commit.
+    async fn attempt(&self, requests: &[Request], may_plan: bool, lock: bool) -> Result<Vec<Reply>, Setback> {
+        let mut transaction = self.pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
+        let mut package_ids: Vec<i64> = requests.iter().map(|request| request.package_id).collect();
+        package_ids.sort_unstable();
+        let locked = facts::lock(&mut transaction, &package_ids).await?;
+        let mut catalog = self.shelf.current();
+        if locked.version.is_some_and(|version| version != catalog.version) {
+            catalog = self.shelf.refresh(&mut transaction).await?;
+        }
+        let keys: Vec<&IdempotencyKey> = requests.iter().filter_map(|request| request.key.as_ref()).collect();
+        let remembered = idempotency::read(&mut transaction, &keys).await?;
+        let mut verdicts = Vec::with_capacity(requests.len());
+        for request in requests {
+            let package = locked.packages.get(&request.package_id);
+            let verdict = judge(&mut transaction, request, package, &catalog, &remembered, may_plan, lock).await?;
+            verdicts.push(verdict);
+        }
+        let replies = write(&mut transaction, requests, &verdicts, &catalog).await?;
+        let answers: Vec<(&IdempotencyKey, &Reply)> = requests
+            .iter()
+            .zip(&replies)
+            .filter(|(request, reply)| !request.dry_run && is_worth_remembering(request, reply, &remembered))
+            .filter_map(|(request, reply)| Some((request.key.as_ref()?, reply)))
+            .collect();
+        if !idempotency::write(&mut transaction, &answers).await? {
+            return Err(Setback::Outrun);
+        }
+        let changed = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Changes(..)));
+        if changed || !answers.is_empty() {
+            transaction.commit().await?;
+        } else {
+            transaction.rollback().await?;
+        }
+        Ok(replies)
+    }
+}
+
+/// Decides one request on the locked facts.
+async fn judge<'a>(
+    transaction: &mut Transaction<'_, Postgres>,
+    request: &Request,
+    package: Option<&'a PackageFacts>,
+    catalog: &'a Catalog,
+    remembered: &HashMap<(i64, String), Remembered>,
+    may_plan: bool,
+    lock: bool,
+) -> Result<Verdict<'a>> {
+    let resolved = resolve(request, package, catalog, remembered);
+    let (package, transition) = match resolved {
+        Ok(resolved) => resolved,
+        Err(reply) => return Ok(Verdict::Answered(reply)),
+    };
+    let supply = if transition.command.plans() {
+        if !may_plan {
+            // The installation changed while it waited: it goes on by itself ([`Engine::run`]).
+            return Err(Error::Fault(format!("{} cannot run in a group", transition.command.identifier())));
+        }
+        Some(supply(transaction, catalog, package, lock).await?)
+    } else {
+        None
+    };
+    let context = Context { catalog, transition, package, input: Input(&request.input), supply: supply.as_ref() };
+    Ok(match super::decide(&context) {
+        Err(refusal) => Verdict::Answered(Reply::from(&refusal)),
+        Ok(changes) if request.dry_run => {
+            let answer = reply(package, &changes, catalog);
+            Verdict::Answered(effects::reply(&context, &changes, request.caller.user_id, &answer)?)
+        }
+        Ok(changes) => Verdict::Changes(
+            package,
+            transition,
+            Box::new(changes),
+            supply.and_then(|supply| Some(supply.scenario?.id)),
+        ),
+    })
+}
+
+/// The documented order of checks, up to the source state; a repeat is answered as soon as its package is known to be
+/// visible.
+fn resolve<'a>(
+    request: &Request,
+    package: Option<&'a PackageFacts>,
+    catalog: &'a Catalog,
+    remembered: &HashMap<(i64, String), Remembered>,
+) -> Result<(&'a PackageFacts, &'a Transition), Reply> {
+    let Some(package) = package else { return Err(Reply::from(&Refusal::not_found())) };
+    let before = request.key.as_ref().and_then(|key| remembered.get(&(key.user_id, key.key.clone())).zip(Some(key)));
+    if let Some((before, key)) = before {
+        if before.request_hash == key.request_hash {
+            return Err(before.reply.clone());
+        }
+        return Err(Reply::from(&Refusal::key_reused()));
+    }
+    if !request.caller.sees(package.stock_location_id) {
+        return Err(Reply::from(&Refusal::not_found()));
+    }
+    let transition = catalog
+        .workflow
+        .resolve("package", request.transition, request.slug.as_deref(), request.caller.role, package.state_id)
+        .map_err(|refusal| Reply::from(&refusal))?;
+    Ok((package, transition))
+}
+
+/// What the package's items could be planned from, its own reservations included.
+pub(crate) async fn supply(
+    transaction: &mut Transaction<'_, Postgres>,
+    catalog: &Catalog,
+    package: &PackageFacts,
+    lock: bool,
+) -> Result<Supply> {
+    let mut held = Held {
+        stock_location_id: package.stock_location_id,
+        reserved: HashMap::new(),
+        occupies_quota: catalog.workflow.state(package.state_id)?.occupies_quota,
+    };
+    let mut lines = Vec::with_capacity(package.items.len());
+    for item in &package.items {
+        if catalog.workflow.state(item.state_id)?.holding == Holding::Reserved {
+            *held.reserved.entry(item.sku.clone()).or_default() += item.quantity;
+        }
+        lines.push(Line { order_item_id: item.order_item_id, sku: item.sku.clone(), quantity: item.quantity });
+    }
+    planning::supply(transaction, catalog, package.order_id, &lines, &held, lock).await
+}
+
+/// Writes what was decided, and gives every request its answer.
+async fn write(
+    transaction: &mut Transaction<'_, Postgres>,
+    requests: &[Request],
+    verdicts: &[Verdict<'_>],
+    catalog: &Catalog,
+) -> Result<Vec<Reply>, Setback> {
+    let mut package_changes = Vec::new();
+    for (request, verdict) in requests.iter().zip(verdicts) {
+        let Verdict::Changes(package, transition, changes, scenario_id) = verdict else { continue };
+        package_changes.extend(lay_out(package, transition, changes, request.caller.user_id));
+        if let Some(trace) = &changes.trace {
+            planning::store_trace(transaction, package.order_id, Some(package.id), *scenario_id, trace).await?;
+        }
+        if !changes.exclusions.is_empty() {
+            planning::store_exclusions(transaction, &changes.exclusions).await?;
+        }
+    }
+    if !package_changes.is_empty() {
+        let consequences = derive(&package_changes, &catalog.workflow)?;
+        if apply(transaction, &package_changes, &consequences).await? == Applied::Outrun {
+            return Err(Setback::Outrun);
+        }
+    }
+    Ok(verdicts
+        .iter()
+        .map(|verdict| match verdict {
+            Verdict::Answered(reply) => reply.clone(),
+            Verdict::Changes(package, _, changes, _) => reply(package, changes, catalog),
+        })
+        .collect())
+}
+
+/// The answer of a command that succeeded.
+fn reply(package: &PackageFacts, changes: &Changes, catalog: &Catalog) -> Reply {
+    match changes.answer {
+        Answer::Nothing => Reply { status: StatusCode::NO_CONTENT, body: Bytes::new() },
+        Answer::Package { stock_location_id } => Reply::json(
+            StatusCode::OK,
+            &PackageAnswer {
+                package_id: package.id,
+                package_number: &package.number,
+                package_stock_location_id: stock_location_id,
+                package_stock_location_name: catalog.locations.get(&stock_location_id).map_or("", |at| &at.name),
+                is_same_location: stock_location_id == package.stock_location_id,
+            },
+        ),
+    }
+}
+
+/// What a repeat must get again: any answer the command itself gave. A 404 or a reused key says nothing of it.
+fn is_worth_remembering(request: &Request, reply: &Reply, remembered: &HashMap<(i64, String), Remembered>) -> bool {
+    let known = request.key.as_ref().is_some_and(|key| remembered.contains_key(&(key.user_id, key.key.clone())));
+    !known && reply.status != StatusCode::NOT_FOUND
+}
+
+/// Whether the database refused because of others: a deadlock, or a workflow that changed under us.
+fn is_conflict(error: &Error) -> bool {
+    let Error::Database(sqlx::Error::Database(database)) = error else { return false };
+    database.code().is_some_and(|code| code == "40P01" || code == "40001")
+        || database.constraint() == Some("transition_logs_legal_move")
+}
+
+/// The same failure for another request of the group.
+fn again(status: StatusCode, text: &str) -> Error {
+    if status == StatusCode::SERVICE_UNAVAILABLE { Error::Overloaded } else { Error::Fault(text.to_owned()) }
+}

@@ -1,0 +1,143 @@
+//! `Idempotency-Key`: a repeat of a request gets the answer of the first, byte for byte.
+//!
+//! The answer is written in the command's own transaction, so it exists exactly if the command took effect. A key
+//! belongs to the user who sent it and lives [`LIFETIME_HOURS`]; another request under the same key is refused.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, PgPool};
+
+use super::dispatch::Reply;
+use crate::error::{Error, Result};
+
+/// How long a key is remembered.
+pub const LIFETIME_HOURS: i32 = 24;
+
+/// Longest key accepted, in bytes.
+pub const LONGEST_KEY: usize = 255;
+
+/// A key as sent, with what it was sent for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey {
+    /// Who sent it.
+    pub user_id: i64,
+    /// The header's value.
+    pub key: String,
+    /// Of the path's id and the body.
+    pub request_hash: [u8; 32],
+}
+
+impl IdempotencyKey {
+    /// The key of a command on a package. Two bodies that differ in any byte are two requests.
+    #[must_use]
+    pub fn new(user_id: i64, key: String, package_id: i64, body: &[u8]) -> Self {
+        let request_hash =
+            Sha256::new().chain_update(b"package").chain_update(package_id.to_be_bytes()).chain_update(body);
+        Self { user_id, key, request_hash: request_hash.finalize().into() }
+    }
+}
+
+/// An answer given before.
+#[derive(Debug, Clone)]
+pub struct Remembered {
+    /// What it answered.
+    pub request_hash: Vec<u8>,
+    /// The answer.
+    pub reply: Reply,
+}
+
+/// What is remembered for some keys. Read it after the packages were locked: then no other transaction can be about to
+/// write an answer for the same request.
+///
+/// # Errors
+/// When the database fails.
+pub async fn read(
+    connection: &mut PgConnection,
+    keys: &[&IdempotencyKey],
+) -> Result<HashMap<(i64, String), Remembered>> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let users: Vec<i64> = keys.iter().map(|key| key.user_id).collect();
+    let names: Vec<String> = keys.iter().map(|key| key.key.clone()).collect();
+    let rows = sqlx::query!(
+        "select k.user_id, k.key, k.request_hash, k.status, k.body
+           from idempotency_keys k
+           join unnest($1::bigint[], $2::text[]) as c(user_id, key) on c.user_id = k.user_id and c.key = k.key
+          where k.created_date > now() - make_interval(hours => $3)",
+        &users,
+        &names,
+        LIFETIME_HOURS
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let status = u16::try_from(row.status)
+                .ok()
+                .and_then(|status| axum::http::StatusCode::from_u16(status).ok())
+                .ok_or_else(|| Error::Fault(format!("stored status {}", row.status)))?;
+            let reply = Reply { status, body: Bytes::from(row.body) };
+            Ok(((row.user_id, row.key), Remembered { request_hash: row.request_hash, reply }))
+        })
+        .collect()
+}
+
+/// Remembers answers. False when a key has come into use meanwhile by a request for another package: roll back, and
+/// the next attempt will read it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn write(connection: &mut PgConnection, answers: &[(&IdempotencyKey, &Reply)]) -> Result<bool> {
+    if answers.is_empty() {
+        return Ok(true);
+    }
+    let users: Vec<i64> = answers.iter().map(|(key, _)| key.user_id).collect();
+    let names: Vec<String> = answers.iter().map(|(key, _)| key.key.clone()).collect();
+    let hashes: Vec<Vec<u8>> = answers.iter().map(|(key, _)| key.request_hash.to_vec()).collect();
+    let statuses: Vec<i16> =
+        answers.iter().map(|(_, reply)| i16::try_from(reply.status.as_u16()).unwrap_or(i16::MAX)).collect();
+    let bodies: Vec<Vec<u8>> = answers.iter().map(|(_, reply)| reply.body.to_vec()).collect();
+    let done = sqlx::query!(
+        "insert into idempotency_keys as k (user_id, key, request_hash, status, body)
+         select * from unnest($1::bigint[], $2::text[], $3::bytea[], $4::smallint[], $5::bytea[])
+          order by 1, 2
+         on conflict on constraint idempotency_keys_pkey do update
+            set request_hash = excluded.request_hash, status = excluded.status, body = excluded.body,
+                created_date = now()
+          where k.created_date <= now() - make_interval(hours => $6)",
+        &users,
+        &names,
+        &hashes,
+        &statuses,
+        &bodies,
+        LIFETIME_HOURS
+    )
+    .execute(connection)
+    .await?;
+    Ok(usize::try_from(done.rows_affected()) == Ok(answers.len()))
+}
+
+/// Deletes keys past their lifetime, a bounded number at a time.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_old(pool: &PgPool) -> Result<u64> {
+    let mut forgotten = 0;
+    loop {
+        let done = sqlx::query!(
+            "delete from idempotency_keys
+              where (user_id, key) in (select user_id, key from idempotency_keys
+                                        where created_date <= now() - make_interval(hours => $1) limit 5000)",
+            LIFETIME_HOURS
+        )
+        .execute(pool)
+        .await?;
+        forgotten += done.rows_affected();
+        if done.rows_affected() < 5000 {
+            return Ok(forgotten);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! `input_parameters`: typed reading, with the messages of Django REST framework.
+
+use serde_json::{Map, Value};
+
+use super::Parameter;
+use crate::{error::Refusal, wire::python_type};
+
+/// The common parameters, with their schemas; each command says which of them it accepts. They steer the report to
+/// the upstream and are checked here; a value of the wrong type is refused also where nothing is reported yet.
+pub static COMMON: &[Parameter] = &[
+    Parameter {
+        name: "sync_remote_order_status",
+        schema: r#"{"type":"boolean","default":true}"#,
+        required: false,
+        summary: "Whether the upstream is told of the new status.",
+    },
+    Parameter {
+        name: "remote_bill_fulfillment_call",
+        schema: r#"{"type":"boolean","default":false}"#,
+        required: false,
+        summary: "Whether the upstream's bill fulfilment is called.",
+    },
+    Parameter {
+        name: "remote_invoice_call",
+        schema: r#"{"type":"object","required":["auth","timeouts","remote_url"],"properties":{"auth":{"type":"object","required":["request_type"],"properties":{"request_type":{"enum":["anonymous","basic_auth","token"]},"username":{"type":"string"},"password":{"type":"string"},"token":{"type":"string"},"token_prefix":{"type":"string","default":"Bearer"}}},"timeouts":{"type":"object","properties":{"read":{"type":"number","default":10},"connect":{"type":"number","default":60}}},"remote_url":{"type":"string","format":"uri"},"generate_invoice_number":{"type":"boolean"},"generate_invoice_url":{"type":"boolean"}}}"#,
+        required: false,
+        summary: "Where an invoice is asked for, and how to log in there.",
+    },
+];
+
+/// Names of the common parameters that packing commands accept.
+pub const PACKING: &[&str] = &["sync_remote_order_status", "remote_bill_fulfillment_call", "remote_invoice_call"];
+/// Names of the common parameters that plain moves accept.
+pub const SYNC: &[&str] = &["sync_remote_order_status"];
+/// Names of the common parameters of an advanced ship.
+pub const SYNC_AND_INVOICE: &[&str] = &["sync_remote_order_status", "remote_invoice_call"];
+
+/// The object under `input_parameters`.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a>(pub &'a Map<String, Value>);
+
+impl<'a> Input<'a> {
+    fn required(self, name: &str) -> Result<&'a Value, Refusal> {
+        match self.0.get(name) {
+            None => Err(Refusal::field(name, "This field is required.")),
+            Some(Value::Null) => Err(Refusal::field(name, "This field may not be null.")),
+            Some(value) => Ok(value),
+        }
+    }
+
+    /// Any value, where it is given.
+    #[must_use]
+    pub fn optional(self, name: &str) -> Option<&'a Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A required whole number; a string of digits is one, as in Django REST framework.
+    ///
+    /// # Errors
+    /// 400 named by the key.
+    pub fn integer(self, name: &str) -> Result<i64, Refusal> {
+        integer(self.required(name)?).ok_or_else(|| Refusal::field(name, "A valid integer is required."))
+    }
+
+    /// A required boolean.
+    ///
+    /// # Errors
+    /// 400 named by the key.
+    pub fn boolean(self, name: &str) -> Result<bool, Refusal> {
+        boolean(self.required(name)?).ok_or_else(|| Refusal::field(name, "Must be a valid boolean."))
+    }
+
+    /// A required string that is not blank. A number is its digits.
+    ///
+    /// # Errors
+    /// 400 named by the key.
+    pub fn string(self, name: &str) -> Result<String, Refusal> {
+        let text = match self.required(name)? {
+            Value::String(text) => text.trim().to_owned(),
+            Value::Number(number) => number.to_string(),
+            _ => return Err(Refusal::field(name, "Not a valid string.")),
+        };
+        if text.is_empty() {
+            return Err(Refusal::field(name, "This field may not be blank."));
+        }
+        if text.contains('\0') {
+            return Err(Refusal::field(name, "Null characters are not allowed."));
+        }
+        Ok(text)
+    }
+
+    /// A required list of whole numbers that is not empty.
+    ///
+    /// # Errors
+    /// 400 named by the key.
+    pub fn integers(self, name: &str) -> Result<Vec<i64>, Refusal> {
+        let list = self.list(name)?;
+        integers(list).ok_or_else(|| Refusal::field(name, "A list of valid integers is required."))
+    }
+
+    /// A required list that is not empty.
+    ///
+    /// # Errors
+    /// 400 named by the key.
+    pub fn list(self, name: &str) -> Result<&'a [Value], Refusal> {
+        let value = self.required(name)?;
+        let list = value.as_array().ok_or_else(|| {
+            Refusal::field(name, format!("Expected a list of items but got type \"{}\".", python_type(value)))
+        })?;
+        if list.is_empty() {
+            return Err(Refusal::field(name, "This list may not be empty."));
+        }
+        Ok(list)
+    }
+
+    /// Checks `package` against the URL and the common parameters a command accepts.
+    ///
+    /// # Errors
+    /// 400 named by the key.
+    pub fn check_common(self, package_id: i64, accepted: &[&str]) -> Result<(), Refusal> {
+        if self.optional("package").is_some() && self.integer("package")? != package_id {
+            return Err(Refusal::field("package", "This is not the package of the URL."));
+        }
+        for name in accepted {
+            match (*name, self.optional(name)) {
+                (_, None) => {}
+                ("remote_invoice_call", Some(value)) => check_invoice_call(value)?,
+                (name, Some(_)) => {
+                    self.boolean(name)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A whole number, or the digits of one.
+#[must_use]
+pub fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::String(text) => text.trim().parse().ok(),
+        number => number.as_i64(),
+    }
+}
+
+/// Whole numbers only.
+#[must_use]
+pub fn integers(list: &[Value]) -> Option<Vec<i64>> {
+    list.iter().map(integer).collect()
+}
+
+/// What Django REST framework takes for true and false.
+fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::Number(number) => match number.as_i64() {
+            Some(1) => Some(true),
+            Some(0) => Some(false),
+            _ => None,
+        },
+        Value::String(word) => match word.to_ascii_lowercase().as_str() {
+            "t" | "y" | "yes" | "true" | "on" | "1" => Some(true),
+            "f" | "n" | "no" | "false" | "off" | "0" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The shape of `remote_invoice_call` (reference 3.1).
+fn check_invoice_call(value: &Value) -> Result<(), Refusal> {
+    let refuse = |message: &str| Err(Refusal::field("remote_invoice_call", message));
+    let Some(call) = value.as_object() else { return refuse("Expected an object.") };
+    let Some(auth) = call.get("auth").and_then(Value::as_object) else { return refuse("auth is required.") };
+    let needed: &[&str] = match auth.get("request_type").and_then(Value::as_str) {
+        Some("anonymous") => &[],
+        Some("basic_auth") => &["username", "password"],
+        Some("token") => &["token"],
+        _ => return refuse("auth.request_type must be anonymous, basic_auth or token."),
+    };
+    for name in needed {
+        if !auth.get(*name).is_some_and(Value::is_string) {
+            return refuse(&format!("auth.{name} is required."));
+        }
+    }
+    let Some(timeouts) = call.get("timeouts").and_then(Value::as_object) else {
+        return refuse("timeouts is required.");
+    };
+    if timeouts.iter().any(|(_, seconds)| !seconds.as_f64().is_some_and(|seconds| seconds > 0.0)) {
+        return refuse("timeouts.read and timeouts.connect must be positive numbers of seconds.");
+    }
+    let url = call.get("remote_url").and_then(Value::as_str).unwrap_or_default();
+    if !(url.starts_with("http://") || url.starts_with("https://")) {
+        return refuse("remote_url must be an http or https address.");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal_of<T: std::fmt::Debug>(result: Result<T, Refusal>) -> String {
+        result.expect_err("a refusal").error.to_string()
+    }
+
+    #[test]
+    fn a_missing_or_wrong_parameter_is_named_by_its_key() {
+        let map = json!({"a": "x", "b": [], "c": null, "d": [1, "x"]});
+        let input = Input(map.as_object().expect("an object"));
+        assert_eq!(refusal_of(input.integer("a")), r#"{"a":["A valid integer is required."]}"#);
+        assert_eq!(refusal_of(input.integers("b")), r#"{"b":["This list may not be empty."]}"#);
+        assert_eq!(refusal_of(input.boolean("c")), r#"{"c":["This field may not be null."]}"#);
+        assert_eq!(refusal_of(input.integers("d")), r#"{"d":["A list of valid integers is required."]}"#);
+        assert_eq!(refusal_of(input.string("e")), r#"{"e":["This field is required."]}"#);
+        assert_eq!(refusal_of(input.list("a")), r#"{"a":["Expected a list of items but got type \"str\"."]}"#);
+    }
+
+    #[test]
+    fn an_invoice_call_must_say_where_and_how() {
+        let good = json!({"auth": {"request_type": "token", "token": "x"}, "timeouts": {"read": 10},
+                          "remote_url": "https://erp.example/invoice"});
+        assert_eq!(check_invoice_call(&good), Ok(()));
+        for broken in [
+            json!(1),
+            json!({"auth": {"request_type": "token"}, "timeouts": {}, "remote_url": "https://x"}),
+            json!({"auth": {"request_type": "anonymous"}, "timeouts": {"read": -1}, "remote_url": "https://x"}),
+            json!({"auth": {"request_type": "anonymous"}, "timeouts": {}, "remote_url": "ftp://x"}),
+        ] {
+            assert!(check_invoice_call(&broken).is_err(), "{broken}");
+        }
+    }
+}

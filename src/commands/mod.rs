@@ -1,0 +1,173 @@
+//! The heart: what a command is, and the list of them.
+//!
+//! ```text
+//! Request ── dispatch ──▶ load ─▶ resolve ─▶ decide ─▶ consequences ─▶ apply ─▶ commit ─▶ answer
+//!                        facts   workflow   the file   pure            SQL
+//! ```
+//!
+//! A command is a pure decision: it sees [`Context`] and returns [`Changes`] or a [`Refusal`]. It holds no connection,
+//! reads no clock and sends nothing. What follows from a change of state or place (quota, stock, reservations, the log,
+//! events) is derived in [`consequences`], so no command can forget it.
+//!
+//! To add one: a file under `package/` that implements [`Command`], and a line in [`COMMANDS`].
+
+pub mod apply;
+pub mod changes;
+pub mod consequences;
+pub mod dispatch;
+pub mod effects;
+pub mod facts;
+pub mod idempotency;
+pub mod input;
+pub mod package;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::{
+    catalog::Catalog,
+    error::{MISSING_STATE, Refusal},
+    installation::check::CommandKind,
+    planning::Supply,
+    workflow::Transition,
+};
+
+pub use changes::{Answer, Changes, ShipmentChange, Successor, Taking};
+pub use facts::{ItemFacts, PackageFacts, ShipmentFacts};
+pub use input::Input;
+
+/// Everything a decision may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The installation as of this transaction.
+    pub catalog: &'a Catalog,
+    /// The transition that was resolved: it starts at the package's state.
+    pub transition: &'a Transition,
+    /// The package, locked.
+    pub package: &'a PackageFacts,
+    /// `input_parameters`.
+    pub input: Input<'a>,
+    /// Where its items could come from; only for commands that [plan](Command::plans).
+    pub supply: Option<&'a Supply>,
+}
+
+impl Context<'_> {
+    /// The id of a package state that the command leads to by itself.
+    ///
+    /// # Errors
+    /// 406 where the installation lacks it, which its check prevents.
+    pub fn state_id(&self, slug: &str) -> Result<i64, Refusal> {
+        self.catalog.workflow.state_by_slug("package", slug).map(|state| state.id).map_err(|_| {
+            Refusal::rule(
+                MISSING_STATE,
+                format!("The installation has no package state {slug}; ask operations to add it."),
+            )
+        })
+    }
+}
+
+/// A parameter of a command, for the documentation.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameter {
+    /// Its key in `input_parameters`.
+    pub name: &'static str,
+    /// JSON Schema of its value, as text.
+    pub schema: &'static str,
+    /// Whether the command refuses without it.
+    pub required: bool,
+    /// What it is for.
+    pub summary: &'static str,
+}
+
+/// A kind of command. Where it applies is a matter of the installation's transitions.
+pub trait Command: fmt::Debug + Send + Sync {
+    /// `UPPER_SNAKE`, as in an installation and in the `command` key of a listed transition.
+    fn identifier(&self) -> &'static str;
+
+    /// Other names an installation may use for it.
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// One sentence for the documentation.
+    fn summary(&self) -> &'static str;
+
+    /// Its own parameters, besides [`input::COMMON`].
+    fn parameters(&self) -> &'static [Parameter] {
+        &[]
+    }
+
+    /// Names of the common parameters it accepts.
+    fn common_parameters(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// `input_parameters` of an example request.
+    fn example(&self) -> Value {
+        serde_json::json!({})
+    }
+
+    /// Whether it has a second outcome, so that its transitions name an `otherwise` state.
+    fn has_otherwise(&self) -> bool {
+        false
+    }
+
+    /// Whether it may give items a new place: then its [`Context`] has a [`Supply`], and it has a transaction of its own.
+    fn plans(&self) -> bool {
+        false
+    }
+
+    /// What changes, or why not.
+    ///
+    /// # Errors
+    /// 400 for a parameter, 406 for a business rule.
+    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal>;
+}
+
+/// Every command there is: installations, dispatcher, documentation and tests read this list.
+pub static COMMANDS: &[&dyn Command] = &[
+    &package::complete_packing::CompletePacking,
+    &package::channel_based_complete_packing::ChannelBasedCompletePacking,
+    &package::ship_the_package::ShipThePackage,
+    &package::ship_the_package_advanced::ShipThePackageAdvanced,
+    &package::detected_out_of_stock_item::DetectedOutOfStockItem,
+    &package::repack::Repack,
+    &package::update_package_shipment_status::UpdatePackageShipmentStatus,
+    &package::pkg_state_transition::PkgStateTransition,
+    &package::assign_package_items_manually::AssignPackageItemsManually,
+    &package::cancel_package::CancelPackage,
+];
+
+/// The command of that identifier or alias.
+#[must_use]
+pub fn find(identifier: &str) -> Option<&'static dyn Command> {
+    COMMANDS
+        .iter()
+        .copied()
+        .find(|command| command.identifier() == identifier || command.aliases().contains(&identifier))
+}
+
+/// What the check of an installation needs to know of the commands.
+#[must_use]
+pub fn kinds() -> Vec<CommandKind> {
+    COMMANDS
+        .iter()
+        .map(|command| CommandKind {
+            identifier: command.identifier(),
+            aliases: command.aliases(),
+            entity: "package",
+            needs_otherwise: command.has_otherwise(),
+            stays: false,
+        })
+        .collect()
+}
+
+/// Finds the input's fault, the common parameters first, then decides.
+///
+/// # Errors
+/// As [`Command::decide`].
+pub fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    context.input.check_common(context.package.id, context.transition.command.common_parameters())?;
+    context.transition.command.decide(context)
+}

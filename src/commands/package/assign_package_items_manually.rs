@@ -1,0 +1,209 @@
+//! ASSIGN_PACKAGE_ITEMS_MANUALLY, "Manual planning": an operator says which location packs which items. The package
+//! ends; one new package a group begins.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use super::super::{Answer, Changes, Command, Context, Parameter, Successor, Taking, input};
+use crate::{
+    error::{NOT_ENOUGH_STOCK, Refusal},
+    workflow::WAITING,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct AssignPackageItemsManually;
+
+const GROUPS: &str = "assignment_groups";
+
+impl Command for AssignPackageItemsManually {
+    fn identifier(&self) -> &'static str {
+        "ASSIGN_PACKAGE_ITEMS_MANUALLY"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Manual planning: cancels the package and begins one new package a group, at the location given."
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[Parameter {
+            name: GROUPS,
+            schema: r#"{"type":"array","minItems":1,"items":{"type":"object","required":["stock_location","package_items"],"properties":{"stock_location":{"type":"string"},"package_items":{"type":"array","minItems":1,"items":{"type":"integer"}}}}}"#,
+            required: true,
+            summary: "Every item of the package exactly once; stock_location is an erp_code.",
+        }]
+    }
+
+    fn common_parameters(&self) -> &'static [&'static str] {
+        input::SYNC
+    }
+
+    fn example(&self) -> Value {
+        serde_json::json!({ GROUPS: [{ "stock_location": "S-LONDON", "package_items": [1] }] })
+    }
+
+    fn plans(&self) -> bool {
+        true
+    }
+
+    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
+        let groups = read_groups(context)?;
+        check_items(context, &groups)?;
+        check_stock(context, &groups)?;
+        let waiting = context.state_id(WAITING)?;
+        let mut changes = Changes::to(context.package, context.transition.destination_id);
+        changes.answer = Answer::Package { stock_location_id: busiest(context, &groups) };
+        changes.stock_bound_items = context.package.items.iter().map(|item| item.order_item_id).collect();
+        changes.successors = groups
+            .into_iter()
+            .map(|group| Successor {
+                stock_location_id: group.stock_location_id,
+                state_id: waiting,
+                package_item_ids: group.package_item_ids,
+                taking: Taking::Copy,
+                // An operator may go beyond a location's quota: only planning is bound by it.
+                bound_by_quota: false,
+            })
+            .collect();
+        Ok(changes)
+    }
+}
+
+struct Group {
+    stock_location_id: i64,
+    package_item_ids: Vec<i64>,
+}
+
+fn refuse(message: impl Into<String>) -> Refusal {
+    Refusal::field(GROUPS, message)
+}
+
+fn read_groups(context: &Context<'_>) -> Result<Vec<Group>, Refusal> {
+    context.input.list(GROUPS)?.iter().enumerate().map(|(index, group)| read_group(context, index, group)).collect()
+}
+
+fn read_group(context: &Context<'_>, index: usize, group: &Value) -> Result<Group, Refusal> {
+    let erp_code = match group.get("stock_location") {
+        Some(Value::String(code)) => code.clone(),
+        Some(Value::Number(code)) => code.to_string(),
+        _ => return Err(refuse(format!("Group {}: stock_location must be an erp_code.", index + 1))),
+    };
+    let location = context.catalog.locations.values().find(|location| location.erp_code == erp_code);
+    let location = location
+        .filter(|location| location.is_active)
+        .ok_or_else(|| refuse(format!("Group {}: there is no active stock location {erp_code}.", index + 1)))?;
+    let package_item_ids = group
+        .get("package_items")
+        .and_then(Value::as_array)
+        .and_then(|list| input::integers(list))
+        .filter(|ids| !ids.is_empty())
+        .ok_or_else(|| refuse(format!("Group {}: package_items must be a list of item ids.", index + 1)))?;
+    Ok(Group { stock_location_id: location.id, package_item_ids })
+}
+
+/// Every item of the package exactly once.
+fn check_items(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
+    let mut times: BTreeMap<i64, usize> = context.package.items.iter().map(|item| (item.id, 0)).collect();
+    for id in groups.iter().flat_map(|group| &group.package_item_ids) {
+        let count = times.get_mut(id).ok_or_else(|| refuse(format!("Item {id} does not belong to this package.")))?;
+        *count += 1;
+    }
+    match times.into_iter().find(|(_, count)| *count != 1) {
+        Some((id, 0)) => Err(refuse(format!("Item {id} is in no group; every item must be in exactly one."))),
+        Some((id, _)) => Err(refuse(format!("Item {id} is in several groups; every item must be in exactly one."))),
+        None => Ok(()),
+    }
+}
+
+/// What the chosen locations have, this package's own reservations counted as free.
+fn check_stock(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
+    let mut needed: BTreeMap<(i64, &str), i64> = BTreeMap::new();
+    for group in groups {
+        for item in context.package.items.iter().filter(|item| group.package_item_ids.contains(&item.id)) {
+            *needed.entry((group.stock_location_id, item.sku.as_str())).or_default() += item.quantity;
+        }
+    }
+    for ((location, sku), quantity) in needed {
+        let available = context.supply.map_or(0, |supply| supply.available(location, sku));
+        if available < quantity {
+            let name = context.catalog.locations.get(&location).map_or("the location", |location| &location.name);
+            return Err(Refusal::rule(
+                NOT_ENOUGH_STOCK,
+                format!("{name} has {} of {sku} available, {quantity} are needed.", available.max(0)),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The location that got most items; of several such, the first by priority.
+fn busiest(context: &Context<'_>, groups: &[Group]) -> i64 {
+    let mut items: HashMap<i64, usize> = HashMap::new();
+    for group in groups {
+        *items.entry(group.stock_location_id).or_default() += group.package_item_ids.len();
+    }
+    let rank = |location: &i64| {
+        let priority = context.catalog.locations.get(location).map_or(i32::MAX, |location| location.priority);
+        (std::cmp::Reverse(items.get(location).copied().unwrap_or(0)), priority, *location)
+    };
+    items.keys().copied().min_by_key(rank).unwrap_or(context.package.stock_location_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::testing::Scene, *};
+
+    const COMMAND: &str = "ASSIGN_PACKAGE_ITEMS_MANUALLY";
+
+    fn groups(groups: &Value) -> Value {
+        json!({ GROUPS: groups })
+    }
+
+    #[test]
+    fn one_new_package_a_group() {
+        let scene = Scene::new().with_stock(2, &[("RED", 1)]).with_stock(3, &[("BLUE", 2)]);
+        let input = groups(&json!([
+            { "stock_location": "B", "package_items": [1] }, { "stock_location": "C", "package_items": [2] }
+        ]));
+        let changes = scene.decide(COMMAND, "waiting", &input).expect("planned");
+        assert_eq!(changes.state_id, scene.state("packaging-canceled"));
+        let places: Vec<_> =
+            changes.successors.iter().map(|new| (new.stock_location_id, &new.package_item_ids)).collect();
+        assert_eq!(places, [(2, &vec![1]), (3, &vec![2])]);
+        assert_eq!(changes.answer, Answer::Package { stock_location_id: 2 });
+    }
+
+    #[test]
+    fn every_item_must_be_in_exactly_one_group() {
+        let scene = Scene::new().with_stock(2, &[("RED", 9), ("BLUE", 9)]);
+        for (ids, message) in [
+            (json!([1]), "Item 2 is in no group; every item must be in exactly one."),
+            (json!([1, 1, 2]), "Item 1 is in several groups; every item must be in exactly one."),
+            (json!([1, 2, 3]), "Item 3 does not belong to this package."),
+        ] {
+            let input = groups(&json!([{ "stock_location": "B", "package_items": ids }]));
+            let refusal = scene.decide(COMMAND, "waiting", &input).expect_err("refused");
+            assert_eq!(refusal.error, json!({ GROUPS: [message] }));
+        }
+    }
+
+    #[test]
+    fn the_location_must_have_the_stock() {
+        let scene = Scene::new().with_stock(2, &[("RED", 1), ("BLUE", 1)]);
+        let input = groups(&json!([{ "stock_location": "B", "package_items": [1, 2] }]));
+        let refusal = scene.decide(COMMAND, "waiting", &input).expect_err("refused");
+        assert_eq!(refusal.error["error_code"], "oms_planning_2");
+        assert_eq!(refusal.error["non_field_errors"], "Store B has 1 of BLUE available, 2 are needed.");
+    }
+
+    #[test]
+    fn the_location_must_exist() {
+        let scene = Scene::new();
+        let input = groups(&json!([{ "stock_location": "NOWHERE", "package_items": [1, 2] }]));
+        let refusal = scene.decide(COMMAND, "waiting", &input).expect_err("refused");
+        assert_eq!(refusal.error, json!({ GROUPS: ["Group 1: there is no active stock location NOWHERE."] }));
+    }
+}

@@ -1,0 +1,113 @@
+//! COMPLETE_PACKING, "Pack": everything is in the box; a shipment and its label are made.
+
+use super::{
+    super::{Changes, Command, Context, ShipmentChange, input},
+    require_items,
+};
+use crate::error::{NO_CARGO_COMPANY, Refusal};
+
+/// See the module.
+#[derive(Debug)]
+pub struct CompletePacking;
+
+impl Command for CompletePacking {
+    fn identifier(&self) -> &'static str {
+        "COMPLETE_PACKING"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Pack: all products are in the package. Creates the shipment and its label through the location's cargo company."
+    }
+
+    fn common_parameters(&self) -> &'static [&'static str] {
+        input::PACKING
+    }
+
+    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
+        require_items(context.package)?;
+        let mut changes = Changes::to(context.package, context.transition.destination_id);
+        changes.shipment = Some(shipment(context)?);
+        Ok(changes)
+    }
+}
+
+/// The shipment of a package: the one it has, or a new one by the order's or location's company, else the first
+/// active one of the installation.
+fn shipment(context: &Context<'_>) -> Result<ShipmentChange, Refusal> {
+    if let Some(shipment) = &context.package.shipment {
+        return Ok(ShipmentChange {
+            cargo_company_id: shipment.cargo_company_id,
+            tracking_number: shipment.tracking_number.clone(),
+            labelled: true,
+        });
+    }
+    let mut active = context.catalog.cargo_companies.iter().filter(|company| company.is_active);
+    let company = match context.package.cargo_company_id {
+        Some(id) => active.find(|company| company.id == id),
+        None => active.next(),
+    };
+    let company = company.ok_or_else(|| {
+        Refusal::rule(NO_CARGO_COMPANY, "No active cargo company is set for this location; choose one and pack again.")
+    })?;
+    Ok(ShipmentChange {
+        cargo_company_id: company.id,
+        tracking_number: own_tracking_number(context.package.id),
+        labelled: true,
+    })
+}
+
+/// The tracking number of a package we label ourselves: `OMS`, the package's id in ten digits, and a GS1 check digit.
+/// The same package always gets the same number, so packing it again repeats nothing.
+#[must_use]
+pub fn own_tracking_number(package_id: i64) -> String {
+    let digits = format!("{package_id:010}");
+    let sum: u32 = digits
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(place, digit)| u32::from(digit - b'0') * if place % 2 == 0 { 3 } else { 1 })
+        .sum();
+    format!("OMS{digits}{}", (10 - sum % 10) % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::Scene, *};
+
+    #[test]
+    fn packing_makes_a_labelled_shipment_by_the_locations_company() {
+        let scene = Scene::new();
+        let changes = scene.decide("COMPLETE_PACKING", "waiting", &serde_json::json!({})).expect("packed");
+        assert_eq!(changes.state_id, scene.state("packed"));
+        let shipment = changes.shipment.expect("a shipment");
+        assert_eq!(shipment.cargo_company_id, 1);
+        assert_eq!(shipment.tracking_number, own_tracking_number(scene.package.id));
+        assert!(shipment.labelled);
+    }
+
+    #[test]
+    fn packing_again_keeps_the_shipment_there_is() {
+        let mut scene = Scene::new();
+        scene.package.shipment = Some(crate::commands::ShipmentFacts {
+            cargo_company_id: 1,
+            tracking_number: "TN-1".to_owned(),
+            labelled: false,
+        });
+        let changes = scene.decide("COMPLETE_PACKING", "waiting", &serde_json::json!({})).expect("packed");
+        assert_eq!(changes.shipment.map(|shipment| shipment.tracking_number).as_deref(), Some("TN-1"));
+    }
+
+    #[test]
+    fn without_a_company_nobody_could_carry_it() {
+        let mut scene = Scene::new();
+        scene.catalog.cargo_companies.clear();
+        let refusal = scene.decide("COMPLETE_PACKING", "waiting", &serde_json::json!({})).expect_err("refused");
+        assert_eq!(refusal.error["error_code"], "oms_cargo_2");
+    }
+
+    #[test]
+    fn tracking_numbers_carry_a_check_digit() {
+        assert_eq!(own_tracking_number(12), "OMS00000000123");
+        assert_eq!(own_tracking_number(21), "OMS00000000215");
+    }
+}

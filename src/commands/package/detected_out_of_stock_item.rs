@@ -1,0 +1,136 @@
+//! DETECTED_OUT_OF_STOCK_ITEM: what the package should hold is not here; all its items are planned again.
+//!
+//! Every item finds a place: this package ends (`otherwise`) and its successors wait elsewhere. Some do not: those stay
+//! in this package, which goes to the destination at the scenario's default location; the others leave in successors.
+
+use serde_json::Value;
+
+use super::{
+    super::{Answer, Changes, Command, Context, ItemFacts, Parameter, Taking, input},
+    named_items, replan,
+};
+use crate::{
+    error::Refusal,
+    workflow::{NOT_FOUND, WAITING},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct DetectedOutOfStockItem;
+
+impl Command for DetectedOutOfStockItem {
+    fn identifier(&self) -> &'static str {
+        "DETECTED_OUT_OF_STOCK_ITEM"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Out of stock: the listed items are not at this location. All items are planned again; what finds a place leaves \
+         in new packages, what does not waits at the default location."
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[Parameter {
+            name: "package_items",
+            schema: r#"{"type":"array","items":{"type":"integer"},"minItems":1}"#,
+            required: true,
+            summary: "Ids of this package's items that are missing or faulty.",
+        }]
+    }
+
+    fn common_parameters(&self) -> &'static [&'static str] {
+        input::SYNC
+    }
+
+    fn example(&self) -> Value {
+        serde_json::json!({ "package_items": [1] })
+    }
+
+    fn has_otherwise(&self) -> bool {
+        true
+    }
+
+    fn plans(&self) -> bool {
+        true
+    }
+
+    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
+        let package = context.package;
+        let missing = named_items(context)?;
+        let items: Vec<&ItemFacts> = package.items.iter().collect();
+        let exclusions: Vec<(i64, i64)> = items
+            .iter()
+            .filter(|item| missing.contains(&item.id))
+            .map(|item| (item.order_item_id, package.stock_location_id))
+            .collect();
+        let plan = replan::plan(context, &items, &exclusions)?;
+        let all_placed = plan.unplaced.is_empty();
+        let transition = context.transition;
+        let state_id = if all_placed {
+            transition.otherwise_id.unwrap_or(transition.destination_id)
+        } else {
+            transition.destination_id
+        };
+        let waiting = context.state_id(WAITING)?;
+        let taking = if all_placed { Taking::Copy } else { Taking::Move };
+        let mut changes = Changes::to(package, state_id);
+        changes.successors =
+            plan.parcels.iter().map(|parcel| replan::successor(context, parcel, waiting, taking)).collect();
+        if !all_placed {
+            changes.stock_location_id = replan::default_location_id(context);
+        }
+        let not_found = context.state_id(NOT_FOUND)?;
+        changes.item_states = missing.into_iter().map(|item| (item, not_found)).collect();
+        changes.exclusions = exclusions;
+        changes.answer = Answer::Package {
+            stock_location_id: replan::busiest(context, &plan.parcels)
+                .map_or(changes.stock_location_id, |parcel| parcel.stock_location_id),
+        };
+        changes.stock_bound_items = replan::stock_bound_items(&plan);
+        changes.trace = Some(plan.trace);
+        Ok(changes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::testing::Scene, *};
+
+    const COMMAND: &str = "DETECTED_OUT_OF_STOCK_ITEM";
+
+    #[test]
+    fn when_everything_finds_a_place_the_package_ends_and_its_successor_waits_there() {
+        let scene = Scene::new().with_stock(2, &[("RED", 5), ("BLUE", 5)]);
+        let changes = scene.decide(COMMAND, "waiting", &json!({ "package_items": [1] })).expect("planned");
+        assert_eq!(changes.state_id, scene.state("packaging-canceled"));
+        assert_eq!(changes.item_states.get(&1), Some(&scene.state("oms-not-found")));
+        assert_eq!(changes.answer, Answer::Package { stock_location_id: 2 });
+        let successor = &changes.successors[0];
+        assert_eq!((successor.stock_location_id, successor.taking), (2, Taking::Copy));
+        assert_eq!(successor.package_item_ids, [1, 2]);
+        assert_eq!(successor.state_id, scene.state("waiting"));
+    }
+
+    #[test]
+    fn what_finds_no_place_stays_and_waits_at_the_default_location() {
+        let scene = Scene::new().with_stock(2, &[("BLUE", 5)]);
+        let changes = scene.decide(COMMAND, "waiting", &json!({ "package_items": [1, 2] })).expect("planned");
+        assert_eq!(changes.state_id, scene.state("out-of-stock"));
+        assert_eq!(changes.stock_location_id, 3);
+        assert_eq!(changes.successors[0].package_item_ids, [2]);
+        assert_eq!(changes.successors[0].taking, Taking::Move);
+        assert_eq!(changes.answer, Answer::Package { stock_location_id: 2 });
+        assert_eq!(changes.exclusions, [(101, 1), (102, 1)]);
+    }
+
+    #[test]
+    fn the_items_must_be_this_packages() {
+        let scene = Scene::new();
+        let refusal = scene.decide(COMMAND, "waiting", &json!({ "package_items": [1, 99] })).expect_err("refused");
+        assert_eq!(refusal.error.to_string(), r#"{"package_items":["Item 99 does not belong to this package."]}"#);
+        for empty in [json!({}), json!({ "package_items": [] }), json!({ "package_items": "1" })] {
+            assert_eq!(scene.decide(COMMAND, "waiting", &empty).expect_err("refused").status, 400);
+        }
+    }
+}

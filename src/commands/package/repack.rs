@@ -1,0 +1,99 @@
+//! REPACK: a package without a place is planned again, and goes where a place was found.
+
+use super::{
+    super::{Answer, Changes, Command, Context, ItemFacts, Successor, Taking, input},
+    replan, require_items,
+};
+use crate::{
+    error::{NO_PLACE, Refusal},
+    workflow::OUT_OF_STOCK,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Repack;
+
+impl Command for Repack {
+    fn identifier(&self) -> &'static str {
+        "REPACK"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Plans a package that is out of stock or needs rescheduling again. It moves to the location that was found; items \
+         that need another location leave in new packages, those without a place in a new out-of-stock package."
+    }
+
+    fn common_parameters(&self) -> &'static [&'static str] {
+        input::SYNC
+    }
+
+    fn plans(&self) -> bool {
+        true
+    }
+
+    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
+        let package = context.package;
+        require_items(package)?;
+        let items: Vec<&ItemFacts> = package.items.iter().collect();
+        let plan = replan::plan(context, &items, &[])?;
+        let kept = replan::busiest(context, &plan.parcels).ok_or_else(|| {
+            let number = &package.number;
+            Refusal::rule(NO_PLACE, format!("No location can serve any of the items of package {number} now."))
+        })?;
+        let waiting = context.transition.destination_id;
+        let mut changes = Changes::to(package, waiting);
+        changes.stock_location_id = kept.stock_location_id;
+        changes.stock_bound_items = replan::stock_bound_items(&plan);
+        changes.bound_by_quota = kept.bound_by_quota;
+        changes.answer = Answer::Package { stock_location_id: kept.stock_location_id };
+        changes.successors = plan
+            .parcels
+            .iter()
+            .filter(|parcel| parcel.stock_location_id != kept.stock_location_id)
+            .map(|parcel| replan::successor(context, parcel, waiting, Taking::Move))
+            .collect();
+        if !plan.unplaced.is_empty() {
+            changes.successors.push(Successor {
+                stock_location_id: replan::default_location_id(context),
+                state_id: context.state_id(OUT_OF_STOCK)?,
+                package_item_ids: replan::item_ids(context, &plan.unplaced),
+                taking: Taking::Move,
+                bound_by_quota: false,
+            });
+        }
+        changes.trace = Some(plan.trace);
+        Ok(changes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::testing::Scene, *};
+
+    #[test]
+    fn the_package_itself_moves_to_the_location_that_was_found() {
+        let scene = Scene::new().with_stock(2, &[("RED", 5), ("BLUE", 5)]);
+        let changes = scene.decide("REPACK", "out-of-stock", &json!({})).expect("planned");
+        assert_eq!((changes.state_id, changes.stock_location_id), (scene.state("waiting"), 2));
+        assert!(changes.successors.is_empty());
+    }
+
+    #[test]
+    fn the_rest_leaves_and_what_has_no_place_waits_in_a_new_package() {
+        let scene = Scene::new().with_stock(2, &[("BLUE", 5)]);
+        let changes = scene.decide("REPACK", "out-of-stock", &json!({})).expect("planned");
+        assert_eq!((changes.state_id, changes.stock_location_id), (scene.state("waiting"), 2));
+        let rest = &changes.successors[0];
+        assert_eq!((rest.state_id, rest.stock_location_id), (scene.state("out-of-stock"), 3));
+        assert_eq!(rest.package_item_ids, [1]);
+    }
+
+    #[test]
+    fn with_no_place_for_anything_nothing_changes() {
+        let scene = Scene::new();
+        let refusal = scene.decide("REPACK", "out-of-stock", &json!({})).expect_err("refused");
+        assert_eq!((refusal.status.as_u16(), &refusal.error["error_code"]), (406, &json!("oms_planning_1")));
+    }
+}

@@ -1,0 +1,61 @@
+//! Planning a package's items again, for the commands that do: one function, in the command's own transaction.
+
+use std::collections::BTreeSet;
+
+use super::super::{Context, ItemFacts, Successor, Taking};
+use crate::{
+    error::{NO_SCENARIO, Refusal},
+    planning::{
+        Line,
+        plan::{Parcel, Plan},
+    },
+};
+
+/// Plans some of the package's items; `exclusions` are (order item, location) pairs left out from now on.
+pub(super) fn plan(context: &Context<'_>, items: &[&ItemFacts], exclusions: &[(i64, i64)]) -> Result<Plan, Refusal> {
+    let lines: Vec<Line> = items
+        .iter()
+        .map(|item| Line { order_item_id: item.order_item_id, sku: item.sku.clone(), quantity: item.quantity })
+        .collect();
+    context.supply.and_then(|supply| supply.plan(&lines, exclusions)).ok_or_else(|| {
+        let number = &context.package.number;
+        Refusal::rule(NO_SCENARIO, format!("No distribution scenario fits the order of package {number}."))
+    })
+}
+
+/// The scenario's default location, where what has no place waits for one.
+pub(super) fn default_location_id(context: &Context<'_>) -> i64 {
+    let scenario = context.supply.and_then(|supply| supply.scenario.as_ref());
+    scenario.map_or(context.package.stock_location_id, |scenario| scenario.default_location_id)
+}
+
+/// A parcel of a plan as a new package of this one's items.
+pub(super) fn successor(context: &Context<'_>, parcel: &Parcel, state_id: i64, taking: Taking) -> Successor {
+    Successor {
+        stock_location_id: parcel.stock_location_id,
+        state_id,
+        package_item_ids: item_ids(context, &parcel.order_item_ids),
+        taking,
+        bound_by_quota: parcel.bound_by_quota,
+    }
+}
+
+/// This package's items for those lines of the order.
+pub(super) fn item_ids(context: &Context<'_>, order_item_ids: &[i64]) -> Vec<i64> {
+    let items = context.package.items.iter();
+    items.filter(|item| order_item_ids.contains(&item.order_item_id)).map(|item| item.id).collect()
+}
+
+/// The order items that a plan placed by their stock.
+pub(super) fn stock_bound_items(plan: &Plan) -> BTreeSet<i64> {
+    plan.parcels.iter().flat_map(|parcel| parcel.stock_bound_item_ids.iter().copied()).collect()
+}
+
+/// Where most items go; of several such, the location that is first by priority.
+pub(super) fn busiest<'p>(context: &Context<'_>, parcels: &'p [Parcel]) -> Option<&'p Parcel> {
+    let priority = |parcel: &Parcel| {
+        let location = context.catalog.locations.get(&parcel.stock_location_id);
+        (location.map_or(i32::MAX, |location| location.priority), parcel.stock_location_id)
+    };
+    parcels.iter().min_by_key(|parcel| (std::cmp::Reverse(parcel.order_item_ids.len()), priority(parcel)))
+}

@@ -1,0 +1,123 @@
+//! SHIP_THE_PACKAGE_ADVANCED, "Advanced ship": shipped, with the carrier and tracking number the client brings.
+
+use serde_json::Value;
+
+use super::super::{Changes, Command, Context, Input, Parameter, ShipmentChange, input};
+use crate::{
+    catalog::Catalog,
+    error::{Refusal, UNKNOWN_CARGO_COMPANY},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct ShipThePackageAdvanced;
+
+/// Longest tracking number taken, in characters.
+const LONGEST_TRACKING_NUMBER: usize = 128;
+
+impl Command for ShipThePackageAdvanced {
+    fn identifier(&self) -> &'static str {
+        "SHIP_THE_PACKAGE_ADVANCED"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Advanced ship: the package has left its location with the carrier and tracking number given."
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[
+            Parameter {
+                name: "tracking_number",
+                schema: r#"{"type":"string","maxLength":128}"#,
+                required: true,
+                summary: "The carrier's number for the shipment.",
+            },
+            Parameter {
+                name: "cargo_company",
+                schema: r#"{"oneOf":[{"type":"integer"},{"type":"string"}]}"#,
+                required: true,
+                summary: "Id of a cargo company (see /api/v1/oms/cargo-company/); its digits or slug are understood too.",
+            },
+        ]
+    }
+
+    fn common_parameters(&self) -> &'static [&'static str] {
+        input::SYNC_AND_INVOICE
+    }
+
+    fn example(&self) -> Value {
+        serde_json::json!({ "tracking_number": "TN0123456789", "cargo_company": 1 })
+    }
+
+    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
+        let (tracking_number, company) = read(context.input)?;
+        let company = find(context.catalog, &company)?;
+        let labelled = context.package.shipment.as_ref().is_some_and(|shipment| {
+            // The label in hand is that of the carrier and number it was made for.
+            shipment.labelled && shipment.cargo_company_id == company && shipment.tracking_number == tracking_number
+        });
+        let mut changes = Changes::to(context.package, context.transition.destination_id);
+        changes.shipment = Some(ShipmentChange { cargo_company_id: company, tracking_number, labelled });
+        Ok(changes)
+    }
+}
+
+/// Both parameters are required; each that is missing is named.
+fn read(input: Input<'_>) -> Result<(String, String), Refusal> {
+    match (input.string("tracking_number"), input.string("cargo_company")) {
+        (Ok(number), _) if number.chars().count() > LONGEST_TRACKING_NUMBER => {
+            Err(Refusal::field("tracking_number", "Ensure this field has no more than 128 characters."))
+        }
+        (Ok(number), Ok(company)) => Ok((number, company)),
+        (Err(first), Err(second)) => Err(first.and(second)),
+        (Err(refusal), _) | (_, Err(refusal)) => Err(refusal),
+    }
+}
+
+fn find(catalog: &Catalog, name: &str) -> Result<i64, Refusal> {
+    catalog.cargo_company(name).map(|company| company.id).ok_or_else(|| {
+        let known: Vec<String> =
+            catalog.cargo_companies.iter().map(|company| format!("{} ({})", company.id, company.slug)).collect();
+        Refusal::rule(
+            UNKNOWN_CARGO_COMPANY,
+            format!("There is no cargo company {name}. Choose one of: {}.", known.join(", ")),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::Scene;
+
+    #[test]
+    fn the_company_may_be_an_id_its_digits_or_its_slug() {
+        let scene = Scene::new();
+        for company in [json!(1), json!("1"), json!("manual")] {
+            let input = json!({ "tracking_number": "TN1", "cargo_company": company });
+            let changes = scene.decide("SHIP_THE_PACKAGE_ADVANCED", "packed", &input).expect("shipped");
+            let shipment = changes.shipment.expect("a shipment");
+            assert_eq!((shipment.cargo_company_id, shipment.tracking_number.as_str()), (1, "TN1"));
+        }
+    }
+
+    #[test]
+    fn both_parameters_are_required_and_both_are_named() {
+        let scene = Scene::new();
+        let refusal = scene.decide("SHIP_THE_PACKAGE_ADVANCED", "packed", &json!({})).expect_err("refused");
+        assert_eq!(
+            refusal.error.to_string(),
+            r#"{"tracking_number":["This field is required."],"cargo_company":["This field is required."]}"#
+        );
+    }
+
+    #[test]
+    fn an_unknown_company_is_a_business_refusal() {
+        let scene = Scene::new();
+        let input = json!({ "tracking_number": "TN1", "cargo_company": 77 });
+        let refusal = scene.decide("SHIP_THE_PACKAGE_ADVANCED", "packed", &input).expect_err("refused");
+        assert_eq!(refusal.status, 406);
+        assert_eq!(refusal.error["error_code"], "oms_cargo_1");
+    }
+}

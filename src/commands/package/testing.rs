@@ -1,0 +1,175 @@
+//! A scene for the commands' tests: the standard installation, three locations (A, B, C; C is the default), and package
+//! 7 at A with item 1 (one RED) and item 2 (two BLUE). No database.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::DateTime;
+use serde_json::Value;
+
+use super::super::{Changes, Context, Input, ItemFacts, PackageFacts, decide};
+use crate::{
+    cargo::CargoCompany,
+    catalog::{Catalog, Location},
+    error::Refusal,
+    installation::read::Installation,
+    planning::{
+        Supply,
+        plan::Candidate,
+        scenario::{Condition, OrderBy, Rule, Scenario},
+    },
+    workflow::{StateRow, Transition, TransitionRow, Workflow},
+};
+
+/// See the module.
+pub(crate) struct Scene {
+    pub catalog: Catalog,
+    pub package: PackageFacts,
+    pub supply: Supply,
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        let locations = [(1, "A"), (2, "B"), (3, "C")].map(|(id, code)| {
+            let location = Location {
+                id,
+                erp_code: code.to_owned(),
+                name: format!("Store {code}"),
+                priority: i32::try_from(id).expect("small"),
+                is_active: true,
+                coordinates: None,
+            };
+            (id, location)
+        });
+        let workflow = standard_workflow();
+        let waiting = workflow.state_by_slug("package", "waiting").expect("waiting").id;
+        let manual = CargoCompany::for_tests(1, "manual");
+        let items = [(1, 101, "RED", 1), (2, 102, "BLUE", 2)].map(|(id, order_item_id, sku, quantity)| ItemFacts {
+            id,
+            order_item_id,
+            sku: sku.to_owned(),
+            quantity,
+            state_id: waiting,
+        });
+        Self {
+            catalog: Catalog {
+                version: 1,
+                workflow,
+                cargo_companies: vec![manual],
+                locations: BTreeMap::from(locations),
+                scenarios: vec![scenario(waiting)],
+            },
+            package: PackageFacts {
+                id: 7,
+                number: "1P1".to_owned(),
+                order_id: 1,
+                stock_location_id: 1,
+                state_id: waiting,
+                event_sequence: 1,
+                cargo_company_id: None,
+                shipment: None,
+                items: items.to_vec(),
+            },
+            supply: Supply {
+                scenario: Some(scenario(waiting)),
+                considered: Vec::new(),
+                candidates: Vec::new(),
+                excluded: BTreeMap::new(),
+            },
+        }
+    }
+
+    pub fn with_stock(mut self, stock_location_id: i64, stock: &[(&str, i64)]) -> Self {
+        let location = &self.catalog.locations[&stock_location_id];
+        self.supply.candidates.push(Candidate {
+            stock_location_id,
+            erp_code: location.erp_code.clone(),
+            name: location.name.clone(),
+            priority: location.priority,
+            available_quota: None,
+            distance_km: None,
+            available_stock: stock.iter().map(|(sku, units)| ((*sku).to_owned(), *units)).collect::<HashMap<_, _>>(),
+        });
+        self
+    }
+
+    pub fn state(&self, slug: &str) -> i64 {
+        self.catalog.workflow.state_by_slug("package", slug).expect("a state of the standard installation").id
+    }
+
+    pub fn transition(&self, command: &str, state: &str) -> &Transition {
+        let source = self.state(state);
+        let mut all = self.catalog.workflow.transitions("package");
+        all.find(|transition| transition.command.identifier() == command && transition.source_id == source)
+            .expect("a transition of the standard installation")
+    }
+
+    /// What the command decides for the package in a state.
+    pub fn decide(&self, command: &str, state: &str, input: &Value) -> Result<Changes, Refusal> {
+        let package = PackageFacts { state_id: self.state(state), ..self.package.clone() };
+        decide(&Context {
+            catalog: &self.catalog,
+            transition: self.transition(command, state),
+            package: &package,
+            input: Input(input.as_object().expect("an object")),
+            supply: Some(&self.supply),
+        })
+    }
+}
+
+fn scenario(waiting: i64) -> Scenario {
+    Scenario {
+        id: 1,
+        name: "Standard".to_owned(),
+        priority: 1,
+        channels: Vec::new(),
+        shipping: Vec::new(),
+        payments: Vec::new(),
+        default_location_id: 3,
+        initial_state_when_split_id: waiting,
+        rules: vec![Rule {
+            name: "Anywhere".to_owned(),
+            conditions: vec![Condition::SelectByStock, Condition::SelectByQuota],
+            order_by: vec![OrderBy::Priority],
+        }],
+    }
+}
+
+/// The workflow of `installations/standard.toml`, with ids in the file's order.
+pub(crate) fn standard_workflow() -> Workflow {
+    let text = include_str!("../../../installations/standard.toml");
+    let installation = Installation::read(text).expect("the standard installation reads");
+    let ids: HashMap<(String, String), i64> = installation
+        .states
+        .iter()
+        .zip(1..)
+        .map(|(state, id)| ((state.entity.as_str().to_owned(), state.slug.clone()), id))
+        .collect();
+    let id_of = |entity: &str, slug: &str| ids[&(entity.to_owned(), slug.to_owned())];
+    let states = installation.states.iter().map(|state| StateRow {
+        id: id_of(state.entity.as_str(), &state.slug),
+        entity: state.entity.as_str().to_owned(),
+        slug: state.slug.clone(),
+        enum_value: state.enum_value.clone(),
+        name: state.name.clone(),
+        translations: None,
+        occupies_quota: state.occupies_quota(),
+        created_date: DateTime::UNIX_EPOCH,
+        modified_date: DateTime::UNIX_EPOCH,
+    });
+    let transitions = installation.transitions.iter().zip(1..).map(|(transition, id)| TransitionRow {
+        id,
+        entity: transition.entity.as_str().to_owned(),
+        command: transition.command.clone(),
+        slug: transition.slug(),
+        label: transition.label.clone(),
+        translations: None,
+        ui_visibility: Vec::new(),
+        roles: None,
+        source_state_id: id_of(transition.entity.as_str(), &transition.source),
+        destination_state_id: id_of(transition.entity.as_str(), &transition.destination),
+        otherwise_state_id: transition.otherwise.as_ref().map(|slug| id_of(transition.entity.as_str(), slug)),
+        created_date: DateTime::UNIX_EPOCH,
+        modified_date: DateTime::UNIX_EPOCH,
+    });
+    Workflow::build(states.collect(), transitions.collect()).expect("known commands")
+}

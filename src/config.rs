@@ -1,0 +1,45 @@
+//! Every setting: flag, variable, default, meaning. Twelve-factor: a flag wins over its variable.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+
+/// Where the data is. Shared by every subcommand, so that each works while a server runs on the same data.
+#[derive(Debug, Clone, Args)]
+pub struct DataSettings {
+    /// A Postgres of your own (postgres://user:password@host:port/database); no private one is started then.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true, value_name = "URL")]
+    pub database_url: Option<String>,
+
+    /// Folder of the private Postgres, used when there is no DATABASE_URL
+    /// [default: .oms under the working folder, /var/lib/oms when started as root].
+    #[arg(long, env = "OMS_DATA_DIR", global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Most connections to Postgres that this process opens.
+    #[arg(long, env = "OMS_DATABASE_CONNECTIONS", global = true, value_name = "N", default_value_t = 16,
+          value_parser = clap::value_parser!(u32).range(4..=500))]
+    pub database_connections: u32,
+}
+
+impl DataSettings {
+    /// The private Postgres' folder, with its default.
+    #[must_use]
+    pub fn data_dir_or_default(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| {
+            if crate::embedded::is_root() { PathBuf::from("/var/lib/oms") } else { PathBuf::from(".oms") }
+        })
+    }
+}
+
+/// How the server listens and works.
+#[derive(Debug, Clone, Args)]
+pub struct ServerSettings {
+    /// Address and port to listen on.
+    #[arg(long, env = "OMS_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDR:PORT")]
+    pub listen: SocketAddr,
+
+    /// Seconds after which a request is given up with 503.
+    #[arg(long, env = "OMS_REQUEST_TIMEOUT_SECONDS", default_value_t = 30, value_name = "SECONDS")]
+    pub request_timeout_seconds: u64,
+}

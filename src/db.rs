@@ -1,0 +1,80 @@
+//! Connect and migrate.
+
+use std::time::Duration;
+
+use sqlx::{
+    PgConnection, PgPool,
+    migrate::{Migrate, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::error::{Error, Result};
+
+/// The migrations, compiled into the binary.
+pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// Key of the advisory lock that commands hold shared and a change of the installation holds alone: a command never
+/// sees half of an installation, and never writes by the rules of the one before.
+pub const INSTALLATION_LOCK: i64 = 0x6f6d_7301;
+
+/// Opens a transaction that may write packages: it keeps the installation as it is until its end.
+pub const BEGIN_UNDER_INSTALLATION: &str = "begin; select pg_advisory_xact_lock_shared(1869443841)";
+
+/// Opens the pool.
+///
+/// # Errors
+/// When the database cannot be reached within ten seconds.
+pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPool> {
+    let options = options.application_name("oms");
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+/// Brings the schema up to date; safe to run from several processes at once.
+///
+/// # Errors
+/// When a migration fails, or the database was migrated by a newer version.
+pub async fn migrate(pool: &PgPool) -> Result<()> {
+    MIGRATOR.run(pool).await.map_err(|error| Error::Fault(format!("migrate: {error}")))
+}
+
+/// Whether every migration of this binary has been applied, for `/readyz`.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn is_current(connection: &mut PgConnection) -> Result<bool> {
+    let applied = connection
+        .list_applied_migrations(&MIGRATOR.table_name)
+        .await
+        .map_err(|error| Error::Fault(format!("migrations: {error}")))?;
+    Ok(MIGRATOR
+        .iter()
+        .filter(|migration| migration.migration_type.is_up_migration())
+        .all(|wanted| applied.iter().any(|done| done.version == wanted.version)))
+}
+
+/// Tells every server to read again what it keeps in memory, once this transaction commits.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn announce(connection: &mut PgConnection) -> Result<i64> {
+    let version = sqlx::query_scalar!("update installation set version = version + 1 returning version")
+        .fetch_one(connection)
+        .await?;
+    Ok(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_begin_statement_names_the_lock() {
+        assert!(BEGIN_UNDER_INSTALLATION.ends_with(&format!("({INSTALLATION_LOCK})")));
+    }
+}

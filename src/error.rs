@@ -1,0 +1,322 @@
+//! The one error of the server, and its wire form.
+//!
+//! Whatever goes wrong under `/api/v1/oms/`, the client reads `{"error": {…}, "status_code": N}`. A [`Refusal`] is an
+//! answer the client can act on (4xx); it is a value like any other, so that a command can be asked for it without
+//! being run. An [`Error`] is a refusal or a fault of ours (5xx); a fault is logged once, at the boundary
+//! ([`crate::app`]), and never shows SQL, a path or a stack trace.
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+/// Why a request was not carried out, in the words of the wire: a status of 400..=499 and what stands under `error`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// The HTTP status, repeated in the body as `status_code`.
+    pub status: StatusCode,
+    /// The value of `error`: `{"non_field_errors", "error_code"}`, `{"detail"}` or `{"<field>": ["…"]}`.
+    pub error: Value,
+}
+
+/// A business rule that can refuse a command, with the stable code its refusals carry.
+///
+/// Codes are `oms_<area>_<n>`; the OpenAPI document lists [`RULES`]. A number is never given to another rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// `oms_<area>_<n>`.
+    pub code: &'static str,
+    /// When it refuses, for the documentation.
+    pub summary: &'static str,
+}
+
+/// No location can serve any of the items that were to be planned again.
+pub const NO_PLACE: Rule = Rule { code: "oms_planning_1", summary: "No location can serve any of the items." };
+/// The location an operator chose has not enough of a product.
+pub const NOT_ENOUGH_STOCK: Rule =
+    Rule { code: "oms_planning_2", summary: "The chosen location does not have enough available stock." };
+/// No scenario fits the order, so its items cannot be planned.
+pub const NO_SCENARIO: Rule = Rule { code: "oms_planning_3", summary: "No active scenario fits the order." };
+/// A package without items cannot go through this command.
+pub const NO_ITEMS: Rule = Rule { code: "oms_package_1", summary: "The package has no items left." };
+/// The cargo company that was named is unknown or inactive.
+pub const UNKNOWN_CARGO_COMPANY: Rule =
+    Rule { code: "oms_cargo_1", summary: "The cargo company is unknown or not active." };
+/// There is no cargo company that could carry the package.
+pub const NO_CARGO_COMPANY: Rule =
+    Rule { code: "oms_cargo_2", summary: "Neither the order nor the location has a cargo company." };
+
+/// The installation lacks a state that the command leads to by itself.
+pub const MISSING_STATE: Rule =
+    Rule { code: "oms_installation_1", summary: "The installation lacks a state that the command needs." };
+
+/// Every business rule, for the OpenAPI document.
+pub const RULES: &[Rule] =
+    &[NO_PLACE, NOT_ENOUGH_STOCK, NO_SCENARIO, NO_ITEMS, UNKNOWN_CARGO_COMPANY, NO_CARGO_COMPANY, MISSING_STATE];
+
+impl Refusal {
+    fn new(status: StatusCode, error: Value) -> Self {
+        Self { status, error }
+    }
+
+    /// `{"detail": "…"}` with any status, as Django REST framework words what is no fault of a field.
+    #[must_use]
+    pub fn detail(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self::new(status, json!({ "detail": detail.into() }))
+    }
+
+    /// 400 for one field: `{"<field>": ["message"]}`.
+    #[must_use]
+    pub fn field(name: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, json!({ name: [message.into()] }))
+    }
+
+    /// 400 for several fields at once.
+    #[must_use]
+    pub fn fields(messages: impl IntoIterator<Item = (String, Vec<String>)>) -> Self {
+        let object = messages.into_iter().map(|(name, texts)| (name, json!(texts))).collect();
+        Self::new(StatusCode::BAD_REQUEST, Value::Object(object))
+    }
+
+    /// Two refusals for fields, as one that names both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        if let (Value::Object(fields), Value::Object(more)) = (&mut self.error, other.error) {
+            for (name, messages) in more {
+                fields.entry(name).or_insert(messages);
+            }
+        }
+        self
+    }
+
+    /// 406: a business rule says no, in a sentence a shop assistant understands.
+    #[must_use]
+    pub fn rule(rule: Rule, sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, json!({ "non_field_errors": sentence.into(), "error_code": rule.code }))
+    }
+
+    /// 400 that no single field is to blame for.
+    #[must_use]
+    pub fn non_field(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, json!({ "non_field_errors": message }))
+    }
+
+    /// 400: the command names neither a transition nor a slug.
+    #[must_use]
+    pub fn transition_or_slug_required() -> Self {
+        Self::non_field("transition or slug required")
+    }
+
+    /// 406 `commands_100_5`: transition and slug name different transitions.
+    #[must_use]
+    pub fn slug_mismatch() -> Self {
+        Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            json!({ "non_field_errors": "Command id and slug mismatch", "error_code": "commands_100_5" }),
+        )
+    }
+
+    /// 406 `commands_100_1`: the transition is unknown, of another entity, or does not start at the object's state.
+    #[must_use]
+    pub fn not_allowed() -> Self {
+        Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            json!({
+                "non_field_errors":
+                    "Command definition is not allowed! Check source & destination states of command to be created",
+                "error_code": "commands_100_1"
+            }),
+        )
+    }
+
+    /// 400: the body is no JSON, or no object where one is needed.
+    #[must_use]
+    pub fn parse(reason: impl fmt::Display) -> Self {
+        Self::detail(StatusCode::BAD_REQUEST, format!("JSON parse error - {reason}"))
+    }
+
+    /// 404 for an object or a path, also where the caller may not know that the object exists.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::detail(StatusCode::NOT_FOUND, "Not found.")
+    }
+
+    /// 401 without credentials.
+    #[must_use]
+    pub fn no_credentials() -> Self {
+        Self::detail(StatusCode::UNAUTHORIZED, "Authentication credentials were not provided.")
+    }
+
+    /// 401 with a token that is none.
+    #[must_use]
+    pub fn invalid_token() -> Self {
+        Self::detail(StatusCode::UNAUTHORIZED, "Invalid token.")
+    }
+
+    /// 403: the token is valid, the right is missing.
+    #[must_use]
+    pub fn forbidden() -> Self {
+        Self::detail(StatusCode::FORBIDDEN, "You do not have permission to perform this action.")
+    }
+
+    /// 422: the same `Idempotency-Key` with another request.
+    #[must_use]
+    pub fn key_reused() -> Self {
+        Self::detail(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "This Idempotency-Key was used with another request. Use a new key for a new request.",
+        )
+    }
+
+    /// The body on the wire: `{"error": …, "status_code": N}`.
+    #[must_use]
+    pub fn body(&self) -> Value {
+        json!({ "error": self.error, "status_code": self.status.as_u16() })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status.as_u16(), self.error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, axum::Json(self.body())).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
+        }
+        response
+    }
+}
+
+/// Anything that can go wrong while a request is served or a subcommand runs.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller's doing; answered as it stands.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// Postgres could not be reached, or refused a statement.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// More waits than this server takes on; answered 503 with `Retry-After`.
+    #[error("more requests are waiting than this server takes on; try again shortly")]
+    Overloaded,
+    /// Something that cannot happen did, or an outer resource failed; the text is for the log.
+    #[error("{0}")]
+    Fault(String),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Error {
+    /// 503 where trying again may help (the database is away or overloaded), 500 otherwise.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(refusal) => refusal.status,
+            Self::Database(error) if is_unavailable(error) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Database(_) | Self::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// Whether the failure says "not now" and nothing about the request.
+fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => true,
+        // 57P0x: shutting down or starting up; 53xxx: out of connections, memory or disk; 40xxx: deadlock; 08xxx:
+        // the connection itself; 55P03: a lock not to be had.
+        sqlx::Error::Database(database) => database.code().is_some_and(|code| {
+            code.starts_with("57P")
+                || code.starts_with("53")
+                || code.starts_with("40")
+                || code.starts_with("08")
+                || code == "55P03"
+        }),
+        _ => false,
+    }
+}
+
+/// A fault on its way to the boundary, where the request's id is known: see [`crate::app`].
+#[derive(Debug, Clone)]
+pub struct Fault(pub Arc<Error>);
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        match self {
+            Self::Refused(refusal) => refusal.into_response(),
+            fault => {
+                let mut response = status.into_response();
+                if status == StatusCode::SERVICE_UNAVAILABLE {
+                    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                }
+                response.extensions_mut().insert(Fault(Arc::new(fault)));
+                response
+            }
+        }
+    }
+}
+
+/// Shorthand for what handlers and queries return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Turns a violated constraint into the domain's own error: `.on_constraint("orders_number_key", || …)`.
+pub trait OnConstraint<T> {
+    /// Replaces the error if it is a violation of the constraint of that name.
+    ///
+    /// # Errors
+    /// The replacement, or the error as it was.
+    fn on_constraint(self, name: &str, refusal: impl FnOnce() -> Refusal) -> Result<T>;
+}
+
+impl<T> OnConstraint<T> for std::result::Result<T, sqlx::Error> {
+    fn on_constraint(self, name: &str, refusal: impl FnOnce() -> Refusal) -> Result<T> {
+        self.map_err(|error| match &error {
+            sqlx::Error::Database(database) if database.constraint() == Some(name) => refusal().into(),
+            _ => error.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_refusals_are_as_documented_to_the_byte() {
+        let texts = [
+            (
+                Refusal::transition_or_slug_required(),
+                r#"{"error":{"non_field_errors":"transition or slug required"},"status_code":400}"#,
+            ),
+            (
+                Refusal::slug_mismatch(),
+                r#"{"error":{"non_field_errors":"Command id and slug mismatch","error_code":"commands_100_5"},"status_code":406}"#,
+            ),
+            (
+                Refusal::not_allowed(),
+                r#"{"error":{"non_field_errors":"Command definition is not allowed! Check source & destination states of command to be created","error_code":"commands_100_1"},"status_code":406}"#,
+            ),
+        ];
+        for (refusal, text) in texts {
+            assert_eq!(refusal.body().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn every_rule_has_a_code_of_its_own() {
+        let codes: std::collections::BTreeSet<_> = RULES.iter().map(|rule| rule.code).collect();
+        assert_eq!(codes.len(), RULES.len());
+    }
+}

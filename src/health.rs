@@ -1,0 +1,77 @@
+//! `/healthz`, `/readyz`, `/metrics`, `/openapi.json`: for whoever looks after the server. No token needed.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    app::{self, App},
+    error::Result,
+};
+
+/// The routes of this area.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics))
+        .routes(routes!(openapi))
+}
+
+/// Alive
+///
+/// The process answers. Says nothing of the database: restarting the server would not help that.
+#[utoipa::path(get, path = "/healthz", tag = "Operations", security(()),
+    responses((status = 200, description = "Alive", body = Value)))]
+async fn healthz() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// Ready
+///
+/// The database is reachable and its migrations are current.
+#[utoipa::path(get, path = "/readyz", tag = "Operations", security(()),
+    responses((status = 200, description = "Ready", body = Value), (status = 503, description = "Not ready", body = Value)))]
+async fn readyz(State(app): State<App>) -> Response {
+    let (status, why) = match app::readiness(&app).await {
+        Ok(true) => (StatusCode::OK, "ready"),
+        Ok(false) => (StatusCode::SERVICE_UNAVAILABLE, "migrations are pending; run oms migrate"),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached")
+        }
+    };
+    (status, Json(json!({ "status": why }))).into_response()
+}
+
+/// Metrics
+///
+/// Prometheus' text format: requests by route and status, command duration and outcome by command, database
+/// connections, open packages by state.
+#[utoipa::path(get, path = "/metrics", tag = "Operations", security(()),
+    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")))]
+async fn metrics(State(app): State<App>) -> Result<Response> {
+    let rows = sqlx::query!(
+        r#"select s.slug, count(p.id) as "count!"
+             from states s left join packages p on p.state_id = s.id
+            where s.entity = 'package' and not s.final
+            group by s.id, s.slug"#
+    )
+    .fetch_all(&app.pool)
+    .await?;
+    let open: Vec<(String, i64)> = rows.into_iter().map(|row| (row.slug, row.count)).collect();
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], app.metrics.encode(&app.pool, &open)).into_response())
+}
+
+/// This document
+#[utoipa::path(get, path = "/openapi.json", tag = "Operations", security(()),
+    responses((status = 200, description = "OpenAPI 3.1", body = Value)))]
+async fn openapi(document: axum::Extension<std::sync::Arc<Value>>) -> Response {
+    app::document(document).await.into_response()
+}

@@ -1,0 +1,493 @@
+//! Applying an installation: idempotent, in one transaction, alone (no command runs meanwhile).
+//!
+//! An entry is the same as one installed before if its id is the same, or else its slug (ERP code, name, title). What
+//! the files no longer hold is removed where nothing refers to it; a transition that logs name is retired, a location
+//! or company in use is left as it is. When a state begins or ceases to occupy quota, the packages in it are counted
+//! anew and the ledger says so.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
+
+use super::read::{Installation, State, StockLocation};
+use crate::{
+    db::{self, INSTALLATION_LOCK},
+    error::{Error, OnConstraint, Refusal, Result},
+    planning::scenario::Rule,
+};
+
+/// A line of the table that `oms install` prints: what integrators are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstalledTransition {
+    /// The transition's id.
+    pub id: i64,
+    /// Its slug.
+    pub slug: String,
+    /// Its command.
+    pub command: String,
+    /// Its label.
+    pub label: String,
+}
+
+/// Applies an installation and returns the table of transitions.
+///
+/// # Errors
+/// A refusal when it contradicts what is there (a state in use would change its code, ids collide); nothing is changed
+/// then. When the database fails.
+pub async fn apply(pool: &PgPool, installation: &Installation) -> Result<Vec<InstalledTransition>> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query!("select pg_advisory_xact_lock($1) as lock", INSTALLATION_LOCK).fetch_one(&mut *transaction).await?;
+    let version = db::announce(&mut transaction).await?;
+    sqlx::query!("update installation set applied_date = now()").execute(&mut *transaction).await?;
+    let states = apply_states(&mut transaction, installation).await?;
+    apply_transitions(&mut transaction, installation, &states).await?;
+    let companies = apply_companies(&mut transaction, installation).await?;
+    let locations = apply_locations(&mut transaction, installation, &companies).await?;
+    apply_scenarios(&mut transaction, installation, &states, &locations).await?;
+    apply_denial_reasons(&mut transaction, installation).await?;
+    remove_unused_states(&mut transaction, &states).await?;
+    recount_quota(&mut transaction, version).await?;
+    raise_identities(&mut transaction).await?;
+    let table = sqlx::query_as!(
+        InstalledTransition,
+        "select id, slug, command, label from transitions where retired_date is null order by id"
+    )
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(table)
+}
+
+/// Whether an installation was ever applied.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_applied(pool: &PgPool) -> Result<bool> {
+    let applied = sqlx::query_scalar!("select applied_date from installation").fetch_one(pool).await?;
+    Ok(applied.is_some())
+}
+
+/// Ids by (entity, slug).
+type StateIds = HashMap<(String, String), i64>;
+
+fn translations(texts: &super::read::Translations) -> Option<Value> {
+    if texts.is_empty() { None } else { serde_json::to_value(texts).ok() }
+}
+
+fn refuse(what: &str, message: String) -> Error {
+    Refusal::field(what, message).into()
+}
+
+async fn apply_states(connection: &mut PgConnection, installation: &Installation) -> Result<StateIds> {
+    let mut ids = StateIds::new();
+    for state in &installation.states {
+        let id = apply_state(connection, state).await?;
+        ids.insert((state.entity.as_str().to_owned(), state.slug.clone()), id);
+    }
+    Ok(ids)
+}
+
+async fn apply_state(connection: &mut PgConnection, state: &State) -> Result<i64> {
+    let entity = state.entity.as_str();
+    let known = sqlx::query!(
+        r#"select id, enum_value, entity,
+                  exists (select from packages p where p.state_id = s.id)
+                  or exists (select from package_items i where i.state_id = s.id) as "in_use!"
+             from states s where id = $1 or ($1 is null and entity = $2 and slug = $3)"#,
+        state.id,
+        entity,
+        state.slug
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some(known) = &known
+        && known.in_use
+        && (known.enum_value != state.enum_value || known.entity != entity)
+    {
+        return Err(refuse(
+            "states",
+            format!(
+                "line {}: state {} holds packages and cannot become {entity} {} (it is {} {}); give the new one another slug",
+                state.at.line, state.slug, state.enum_value, known.entity, known.enum_value
+            ),
+        ));
+    }
+    let id = sqlx::query_scalar!(
+        "insert into states (id, entity, slug, enum_value, name, translations, occupies_quota, final)
+         values (coalesce($1, nextval(pg_get_serial_sequence('states', 'id'))), $2, $3, $4, $5, $6, $7, $8)
+         on conflict (id) do update
+            set entity = excluded.entity, slug = excluded.slug, enum_value = excluded.enum_value,
+                name = excluded.name, translations = excluded.translations,
+                occupies_quota = excluded.occupies_quota, final = excluded.final,
+                modified_date = case when (states.slug, states.enum_value, states.name, states.translations,
+                                           states.occupies_quota, states.final)
+                                is distinct from (excluded.slug, excluded.enum_value, excluded.name,
+                                                  excluded.translations, excluded.occupies_quota, excluded.final)
+                                then now() else states.modified_date end
+         returning id",
+        known.map(|known| known.id).or(state.id),
+        entity,
+        state.slug,
+        state.enum_value,
+        state.name,
+        translations(&state.translations),
+        state.occupies_quota(),
+        state.is_final
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .on_constraint("states_entity_slug_key", || taken("states", &state.slug, state.at.line))
+    .or_else(|error| on_taken(error, "states_entity_enum_value_key", "states", &state.enum_value, state.at.line))?;
+    Ok(id)
+}
+
+fn taken(section: &str, value: &str, line: usize) -> Refusal {
+    Refusal::field(
+        section,
+        format!("line {line}: {value} is installed already under another id; use that id or leave it out"),
+    )
+}
+
+fn on_taken<T>(error: Error, constraint: &str, section: &str, value: &str, line: usize) -> Result<T> {
+    match error {
+        Error::Database(error) => Err(error).on_constraint(constraint, || taken(section, value, line)),
+        other => Err(other),
+    }
+}
+
+async fn apply_transitions(
+    connection: &mut PgConnection,
+    installation: &Installation,
+    states: &StateIds,
+) -> Result<()> {
+    let mut kept = Vec::with_capacity(installation.transitions.len());
+    for transition in &installation.transitions {
+        let entity = transition.entity.as_str();
+        let state = |slug: &String| states[&(entity.to_owned(), slug.clone())];
+        let (source, destination) = (state(&transition.source), state(&transition.destination));
+        let otherwise = transition.otherwise.as_ref().map(state);
+        let visibility: Vec<String> =
+            transition.ui_visibility.iter().map(|interface| interface.as_str().to_owned()).collect();
+        let roles: Option<Vec<String>> =
+            transition.roles.as_ref().map(|roles| roles.iter().map(|role| role.as_str().to_owned()).collect());
+        let slug = transition.slug();
+        let known = sqlx::query_scalar!(
+            "select id from transitions where id = $1 or ($1 is null and slug = $2)",
+            transition.id,
+            slug
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        let id = sqlx::query_scalar!(
+            "insert into transitions (id, entity, command, slug, label, translations, ui_visibility, roles, parameters,
+                                      source_state_id, destination_state_id, otherwise_state_id)
+             values (coalesce($1, nextval(pg_get_serial_sequence('transitions', 'id'))), $2, $3, $4, $5, $6, $7, $8, $9,
+                     $10, $11, $12)
+             on conflict (id) do update
+                set entity = excluded.entity, command = excluded.command, slug = excluded.slug,
+                    label = excluded.label, translations = excluded.translations,
+                    ui_visibility = excluded.ui_visibility, roles = excluded.roles, parameters = excluded.parameters,
+                    source_state_id = excluded.source_state_id, destination_state_id = excluded.destination_state_id,
+                    otherwise_state_id = excluded.otherwise_state_id, retired_date = null,
+                    modified_date = case when (transitions.command, transitions.slug, transitions.label,
+                                               transitions.translations, transitions.ui_visibility, transitions.roles,
+                                               transitions.parameters, transitions.source_state_id,
+                                               transitions.destination_state_id, transitions.otherwise_state_id)
+                                    is distinct from (excluded.command, excluded.slug, excluded.label,
+                                               excluded.translations, excluded.ui_visibility, excluded.roles,
+                                               excluded.parameters, excluded.source_state_id,
+                                               excluded.destination_state_id, excluded.otherwise_state_id)
+                                    then now() else transitions.modified_date end
+             returning id",
+            known.or(transition.id),
+            entity,
+            transition.command,
+            slug,
+            transition.label,
+            translations(&transition.translations),
+            &visibility,
+            roles.as_deref(),
+            serde_json::to_value(&transition.parameters).unwrap_or_default(),
+            source,
+            destination,
+            otherwise
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .on_constraint("transitions_slug_key", || taken("transitions", &slug, transition.at.line))?;
+        allow_moves(connection, id, source, &[Some(destination), otherwise]).await?;
+        kept.push(id);
+    }
+    retire_transitions(connection, &kept).await
+}
+
+/// The moves a transition stands for. Moves it stood for before stay as long as logs name them.
+async fn allow_moves(
+    connection: &mut PgConnection,
+    transition_id: i64,
+    source_id: i64,
+    outcomes: &[Option<i64>],
+) -> Result<()> {
+    let outcomes: Vec<i64> = outcomes.iter().flatten().copied().collect();
+    sqlx::query!(
+        "insert into transition_moves (transition_id, source_state_id, destination_state_id)
+         select $1, $2, outcome from unnest($3::bigint[]) as outcome on conflict do nothing",
+        transition_id,
+        source_id,
+        &outcomes
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "delete from transition_moves m
+          where m.transition_id = $1 and not (m.source_state_id = $2 and m.destination_state_id = any($3))
+            and not exists (select from transition_logs l
+                             where l.transition_id = m.transition_id and l.source_state_id = m.source_state_id
+                               and l.destination_state_id = m.destination_state_id)",
+        transition_id,
+        source_id,
+        &outcomes
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+async fn retire_transitions(connection: &mut PgConnection, kept: &[i64]) -> Result<()> {
+    sqlx::query!(
+        "delete from transitions t
+          where not (t.id = any($1)) and not exists (select from transition_logs l where l.transition_id = t.id)",
+        kept
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!("update transitions set retired_date = now() where not (id = any($1)) and retired_date is null", kept)
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+/// States that are in no file and that nothing refers to any more.
+async fn remove_unused_states(connection: &mut PgConnection, states: &StateIds) -> Result<()> {
+    let kept: Vec<i64> = states.values().copied().collect();
+    sqlx::query!(
+        "delete from states s
+          where not (s.id = any($1))
+            and not exists (select from packages where state_id = s.id)
+            and not exists (select from package_items where state_id = s.id)
+            and not exists (select from orders where state_id = s.id)
+            and not exists (select from order_items where state_id = s.id)
+            and not exists (select from scenarios where initial_state_when_split_id = s.id)
+            and not exists (select from transition_moves where s.id in (source_state_id, destination_state_id))
+            and not exists (select from transitions
+                             where s.id in (source_state_id, destination_state_id, otherwise_state_id))",
+        &kept
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn apply_companies(connection: &mut PgConnection, installation: &Installation) -> Result<HashMap<String, i64>> {
+    let mut ids = HashMap::new();
+    for company in &installation.cargo_companies {
+        let id = sqlx::query_scalar!(
+            "insert into cargo_companies (slug, name, integration) values ($1, $2, $3)
+             on conflict on constraint cargo_companies_slug_key do update
+                set name = excluded.name, integration = excluded.integration, is_active = true,
+                    modified_date = case when (cargo_companies.name, cargo_companies.integration)
+                                    is distinct from (excluded.name, excluded.integration)
+                                    then now() else cargo_companies.modified_date end
+             returning id",
+            company.slug,
+            company.name,
+            company.integration.as_str()
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        ids.insert(company.slug.clone(), id);
+    }
+    let kept: Vec<i64> = ids.values().copied().collect();
+    sqlx::query!("update cargo_companies set is_active = false where not (id = any($1)) and is_active", &kept)
+        .execute(&mut *connection)
+        .await?;
+    Ok(ids)
+}
+
+/// Locations of the files are added and changed; others stay, for they may come from the upstream or by REST.
+async fn apply_locations(
+    connection: &mut PgConnection,
+    installation: &Installation,
+    companies: &HashMap<String, i64>,
+) -> Result<HashMap<String, i64>> {
+    let known = sqlx::query!("select id, erp_code from stock_locations").fetch_all(&mut *connection).await?;
+    let mut ids: HashMap<String, i64> = known.into_iter().map(|row| (row.erp_code, row.id)).collect();
+    for location in &installation.stock_locations {
+        let company = installation.cargo_company_of(location).and_then(|company| companies.get(&company.slug));
+        let id = apply_location(connection, location, company.copied()).await?;
+        ids.insert(location.erp_code.clone(), id);
+    }
+    Ok(ids)
+}
+
+async fn apply_location(
+    connection: &mut PgConnection,
+    location: &StockLocation,
+    cargo_company_id: Option<i64>,
+) -> Result<i64> {
+    let mut address = serde_json::to_value(&location.address).unwrap_or_default();
+    if let Value::Object(parts) = &mut address {
+        parts.retain(|_, part| !part.is_null());
+    }
+    let id = sqlx::query_scalar!(
+        "insert into stock_locations (erp_code, name, stock_location_type, priority, is_active, max_quota, latitude,
+                                      longitude, address, phone, email, cargo_company_id)
+         values ($1, $2, $3, $4, $5, $6, $7::float8::numeric, $8::float8::numeric, $9, $10, $11, $12)
+         on conflict on constraint stock_locations_erp_code_key do update
+            set name = excluded.name, stock_location_type = excluded.stock_location_type,
+                priority = excluded.priority, is_active = excluded.is_active, max_quota = excluded.max_quota,
+                latitude = excluded.latitude, longitude = excluded.longitude, address = excluded.address,
+                phone = excluded.phone, email = excluded.email, cargo_company_id = excluded.cargo_company_id,
+                modified_date = now()
+         returning id",
+        location.erp_code,
+        location.name,
+        location.location_type.as_str(),
+        location.priority,
+        location.is_active,
+        location.max_quota,
+        location.latitude,
+        location.longitude,
+        address,
+        location.phone,
+        location.email,
+        cargo_company_id
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(id)
+}
+
+async fn apply_scenarios(
+    connection: &mut PgConnection,
+    installation: &Installation,
+    states: &StateIds,
+    locations: &HashMap<String, i64>,
+) -> Result<()> {
+    let mut kept = Vec::with_capacity(installation.scenarios.len());
+    for scenario in &installation.scenarios {
+        let state = states[&("package".to_owned(), scenario.initial_state_when_split.clone())];
+        let location = locations.get(&scenario.default_location).copied().ok_or_else(|| {
+            refuse(
+                "scenarios",
+                format!("line {}: there is no location {}", scenario.at.line, scenario.default_location),
+            )
+        })?;
+        let id = sqlx::query_scalar!(
+            "insert into scenarios (name, description, priority, is_active, channels, shipping, payments,
+                                    default_location_id, initial_state_when_split_id, rules)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             on conflict on constraint scenarios_name_key do update
+                set description = excluded.description, priority = excluded.priority, is_active = excluded.is_active,
+                    channels = excluded.channels, shipping = excluded.shipping, payments = excluded.payments,
+                    default_location_id = excluded.default_location_id,
+                    initial_state_when_split_id = excluded.initial_state_when_split_id, rules = excluded.rules,
+                    modified_date = now()
+             returning id",
+            scenario.name,
+            scenario.description,
+            scenario.priority,
+            scenario.is_active,
+            &scenario.channels,
+            &scenario.shipping,
+            &scenario.payments,
+            location,
+            state,
+            rules(&scenario.rules)
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        kept.push(id);
+    }
+    // Plans name the scenario that decided them, so one that is gone from the files is kept, passive.
+    sqlx::query!(
+        "delete from scenarios s where not (s.id = any($1))
+            and not exists (select from order_plans p where p.scenario_id = s.id)",
+        &kept
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!("update scenarios set is_active = false where not (id = any($1)) and is_active", &kept)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The rules as the planner reads them.
+fn rules(rules: &[super::read::Rule]) -> Value {
+    let rules: Vec<Rule> = rules
+        .iter()
+        .map(|rule| Rule {
+            name: rule.name.clone(),
+            conditions: rule.conditions.clone(),
+            order_by: rule.order_by.clone(),
+        })
+        .collect();
+    serde_json::to_value(rules).unwrap_or_default()
+}
+
+async fn apply_denial_reasons(connection: &mut PgConnection, installation: &Installation) -> Result<()> {
+    let titles: Vec<String> = installation.denial_reasons.iter().map(|reason| reason.title.clone()).collect();
+    sqlx::query!(
+        "insert into denial_reasons (title) select unnest($1::text[])
+         on conflict on constraint denial_reasons_title_key do update set is_active = true",
+        &titles
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!("update denial_reasons set is_active = false where not (title = any($1)) and is_active", &titles)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Packages whose state now occupies quota and did not, or the other way round: one ledger row each, naming the
+/// installation's version, and each location's quota set to what its packages occupy.
+async fn recount_quota(connection: &mut PgConnection, version: i64) -> Result<()> {
+    sqlx::query!(
+        "with counted as (
+             select p.id, p.stock_location_id, s.occupies_quota as occupies,
+                    coalesce((select sum(q.delta) from quota_ledger q
+                               where q.package_id = p.id and q.stock_location_id = p.stock_location_id), 0) as counted
+               from packages p join states s on s.id = p.state_id
+         ), corrected as (
+             insert into quota_ledger (installation_version, package_id, stock_location_id, delta)
+             select $1, id, stock_location_id, case when occupies then 1 else -1 end
+               from counted where occupies <> (counted = 1)
+             returning stock_location_id, delta
+         )
+         update stock_locations l set quota = l.quota + c.delta
+           from (select stock_location_id, sum(delta) as delta from corrected group by 1) c
+          where l.id = c.stock_location_id",
+        version
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Ids that were fixed by the files must not be given again.
+async fn raise_identities(connection: &mut PgConnection) -> Result<()> {
+    sqlx::query!(
+        "select setval(pg_get_serial_sequence('states', 'id'),
+                       greatest((select coalesce(max(id), 1) from states),
+                                nextval(pg_get_serial_sequence('states', 'id')))) as states,
+                setval(pg_get_serial_sequence('transitions', 'id'),
+                       greatest((select coalesce(max(id), 1) from transitions),
+                                nextval(pg_get_serial_sequence('transitions', 'id')))) as transitions"
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Entries that are told apart by something, and yet share it.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use super::Findings;
+use crate::installation::read::{Installation, Place};
+
+pub(super) fn check(installation: &Installation, findings: &mut Findings) {
+    states(installation, findings);
+    transitions(installation, findings);
+    let Installation { stock_locations, cargo_companies, denial_reasons, scenarios, .. } = installation;
+
+    let erp_codes = stock_locations.iter().map(|entry| (&entry.at, &entry.erp_code));
+    refuse(findings, "erp_code", "two locations", erp_codes);
+    let companies = cargo_companies.iter().map(|entry| (&entry.at, &entry.slug));
+    refuse(findings, "slug", "two cargo companies", companies);
+    let titles = denial_reasons.iter().map(|entry| (&entry.at, &entry.title));
+    refuse(findings, "title", "two denial reasons", titles);
+    let names = scenarios.iter().map(|entry| (&entry.at, &entry.name));
+    refuse(findings, "name", "two scenarios", names);
+}
+
+/// Slugs and enum values are one of a kind within their entity (an order and a package both have
+/// a `waiting`); ids are one of a kind in the table that holds them all.
+fn states(installation: &Installation, findings: &mut Findings) {
+    let states = &installation.states;
+    let slugs = states.iter().map(|state| (&state.at, Named(&state.slug, state.entity)));
+    refuse(findings, "slug", "two states of one entity", slugs);
+    let values = states.iter().map(|state| (&state.at, Named(&state.enum_value, state.entity)));
+    refuse(findings, "enum_value", "two states of one entity", values);
+    let ids = states.iter().filter_map(|state| Some((&state.at, state.id?)));
+    refuse(findings, "id", "two states", ids);
+}
+
+fn transitions(installation: &Installation, findings: &mut Findings) {
+    let transitions = &installation.transitions;
+    let ids = transitions.iter().filter_map(|transition| Some((&transition.at, transition.id?)));
+    refuse(findings, "id", "two transitions", ids);
+
+    let mut first_lines = HashMap::new();
+    for transition in transitions {
+        let slug = transition.slug();
+        if let Some(first) = first_lines.get(&slug) {
+            let message = format!("two transitions have the slug `{slug}`, the other is at {first}");
+            let remedy = match &transition.slug {
+                Some(_) => "give one of them another slug",
+                None => "give one of them a `slug` of its own, or take it out",
+            };
+            findings.problem(&transition.at, "slug", message, remedy);
+        } else {
+            first_lines.insert(slug, &transition.at);
+        }
+    }
+}
+
+/// A name that is one of a kind within its owner. Shown without it.
+#[derive(PartialEq, Eq, Hash)]
+struct Named<'a, Owner>(&'a str, Owner);
+
+impl<Owner> std::fmt::Display for Named<'_, Owner> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.0)
+    }
+}
+
+fn refuse<'a, T>(findings: &mut Findings, key: &str, who: &str, entries: impl Iterator<Item = (&'a Place, T)>)
+where
+    T: Eq + Hash + std::fmt::Display,
+{
+    let mut first_places = HashMap::new();
+    for (place, value) in entries {
+        if let Some(first) = first_places.get(&value) {
+            let message = format!("{who} have the {key} `{value}`, the other is at {first}");
+            findings.problem(place, key, message, format!("give one of them another {key}"));
+        } else {
+            first_places.insert(value, place);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The states as a graph: what leads in, what leads out, and what they hold meanwhile.
+
+use std::collections::HashSet;
+
+use super::Findings;
+use crate::installation::read::{Entity, Installation, Place, State, Transition};
+
+/// The states the code itself names when it runs a command, and the command that does.
+const NEEDED_BY_COMMANDS: &[(&str, &[&str])] = &[
+    ("ASSIGN_PACKAGE_ITEMS_MANUALLY", &["waiting"]),
+    ("DETECTED_OUT_OF_STOCK_ITEM", &["waiting", "oms-not-found", "packaging-canceled"]),
+    ("REPACK", &["out-of-stock"]),
+];
+
+/// Where planning puts what it plans, whatever the scenario says of split orders.
+const LED_TO_BY_PLANNING: &[&str] = &["waiting", "out-of-stock"];
+
+/// The state of items that a location could not find; no package is ever in it.
+const ITEM_STATE: &str = "oms-not-found";
+
+/// The commands that put items there.
+const OUT_OF_STOCK_COMMANDS: &[&str] = &["DETECTED_OUT_OF_STOCK_ITEM", "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED"];
+
+pub(super) fn check(installation: &Installation, findings: &mut Findings) {
+    quota(installation, findings);
+    needed_states(installation, findings);
+    let entities = [Entity::Package, Entity::Transfer, Entity::Order];
+    for entity in entities.into_iter().filter(|it| it.is_moved_by_commands()) {
+        ways_out(installation, entity, findings);
+        ways_in(installation, entity, findings);
+    }
+}
+
+/// Quota is given back when a package leaves an occupying state. Nothing leaves a final one.
+fn quota(installation: &Installation, findings: &mut Findings) {
+    for state in &installation.states {
+        if state.is_final && state.occupies_quota() {
+            let message = format!("`{}` is final and occupies quota, which would never be given back", state.slug);
+            let remedy = "write `occupies_quota = false`, or `final = false`";
+            findings.problem(&state.at, "occupies_quota", message, remedy);
+        }
+        if state.entity != Entity::Package && state.occupies_quota == Some(true) {
+            let message = format!("quota counts packages, `{}` is none of theirs", state.slug);
+            findings.problem(&state.at, "occupies_quota", message, "take `occupies_quota` out");
+        }
+    }
+}
+
+fn needed_states(installation: &Installation, findings: &mut Findings) {
+    let mut reported = HashSet::new();
+    let mut need = |slug: &'static str, who: &str, place: &Place, key: &str| {
+        if installation.state(Entity::Package, slug).is_none() && reported.insert(slug) {
+            let message = format!("{who} needs the package state `{slug}`, which is not there");
+            let remedy = format!("add a `[[states]]` entry with `slug = \"{slug}\"`");
+            findings.problem(place, key, message, remedy);
+        }
+    };
+    for transition in &installation.transitions {
+        let by_command = NEEDED_BY_COMMANDS.iter().filter(|(command, _)| *command == transition.command);
+        for slug in by_command.flat_map(|(_, slugs)| *slugs) {
+            need(slug, &transition.command, &transition.at, "command");
+        }
+    }
+    for scenario in &installation.scenarios {
+        for slug in LED_TO_BY_PLANNING {
+            need(slug, "planning", &scenario.at, "name");
+        }
+    }
+}
+
+/// A state that is not final must be left by something, or its packages stay in it for ever.
+fn ways_out(installation: &Installation, entity: Entity, findings: &mut Findings) {
+    let saved = states_that_end(installation, entity);
+    for state in states_of(installation, entity).filter(|state| !state.is_final) {
+        let ways_out = transitions_of(installation, entity)
+            .filter(|transition| transition.source == state.slug && !transition.stays());
+        if ways_out.count() == 0 {
+            let message = format!("`{}` is not final and has no way out", state.slug);
+            let remedy = "add a `[[transitions]]` entry from it, or write `final = true`";
+            findings.problem(&state.at, "slug", message, remedy);
+        } else if !saved.contains(state.slug.as_str()) {
+            let message = format!("no way leads from `{}` to a final state", state.slug);
+            let remedy = "add a transition out of the circle it goes in";
+            findings.warning(&state.at, "slug", message, remedy);
+        }
+    }
+}
+
+/// The slugs from which some way leads to an end: a final state, or a dead end that is reported
+/// for itself.
+fn states_that_end(installation: &Installation, entity: Entity) -> HashSet<&str> {
+    let leaves = |slug: &str| {
+        transitions_of(installation, entity).any(|transition| transition.source == slug && !transition.stays())
+    };
+    let mut ending: HashSet<&str> = states_of(installation, entity)
+        .filter(|state| state.is_final || !leaves(&state.slug))
+        .map(|state| state.slug.as_str())
+        .collect();
+    loop {
+        let before = ending.len();
+        for transition in transitions_of(installation, entity) {
+            // An unknown state is reported for itself.
+            let is_unknown = |slug: &str| installation.state(entity, slug).is_none();
+            if transition.outcomes().any(|slug| ending.contains(slug) || is_unknown(slug)) {
+                ending.insert(&transition.source);
+            }
+        }
+        if ending.len() == before {
+            return ending;
+        }
+    }
+}
+
+/// A state that nothing leads to is likely a forgotten transition, or one of a later version.
+fn ways_in(installation: &Installation, entity: Entity, findings: &mut Findings) {
+    let mut reached: HashSet<&str> = LED_TO_BY_PLANNING.iter().copied().collect();
+    let scenarios = installation.scenarios.iter();
+    reached.extend(scenarios.map(|scenario| scenario.initial_state_when_split.as_str()));
+    for transition in transitions_of(installation, entity) {
+        reached.extend(transition.outcomes().filter(|slug| *slug != transition.source));
+        if OUT_OF_STOCK_COMMANDS.contains(&transition.command.as_str()) {
+            reached.insert(ITEM_STATE);
+        }
+    }
+    for state in states_of(installation, entity) {
+        if !reached.contains(state.slug.as_str()) {
+            let message = format!("neither planning nor a transition leads to `{}`", state.slug);
+            let remedy = "add a transition to it, or take the state out";
+            findings.warning(&state.at, "slug", message, remedy);
+        }
+    }
+}
+
+fn states_of(installation: &Installation, entity: Entity) -> impl Iterator<Item = &State> {
+    installation.states.iter().filter(move |state| state.entity == entity)
+}
+
+fn transitions_of(installation: &Installation, entity: Entity) -> impl Iterator<Item = &Transition> {
+    installation.transitions.iter().filter(move |transition| transition.entity == entity)
+}

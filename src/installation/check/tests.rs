@@ -1,0 +1,650 @@
+use super::*;
+use crate::installation::read::{Entity, State};
+
+const STANDARD: (&str, &str) = ("standard.toml", include_str!("../../../installations/standard.toml"));
+const DEMO: (&str, &str) = ("demo.toml", include_str!("../../../installations/demo.toml"));
+
+const fn command(identifier: &'static str) -> CommandKind {
+    CommandKind { identifier, aliases: &[], entity: "package", needs_otherwise: false, stays: false }
+}
+
+const fn with_otherwise(identifier: &'static str) -> CommandKind {
+    CommandKind { needs_otherwise: true, ..command(identifier) }
+}
+
+/// The commands that the standard installation is written for, and two more kinds of command.
+const COMMANDS: &[CommandKind] = &[
+    command("COMPLETE_PACKING"),
+    command("CHANNEL_BASED_COMPLETE_PACKING"),
+    command("SHIP_THE_PACKAGE"),
+    command("SHIP_THE_PACKAGE_ADVANCED"),
+    with_otherwise("DETECTED_OUT_OF_STOCK_ITEM"),
+    command("REPACK"),
+    with_otherwise("UPDATE_PACKAGE_SHIPMENT_STATUS"),
+    command("PKG_STATE_TRANSITION"),
+    command("ASSIGN_PACKAGE_ITEMS_MANUALLY"),
+    command("CANCEL_PACKAGE"),
+];
+
+const STAYING: CommandKind = CommandKind { stays: true, ..command("UPDATE_INVOICE") };
+
+const WITH_ALIAS: CommandKind = CommandKind { aliases: &["PREPARE_PACKAGE_COMMAND"], ..command("PREPARE_PACKAGE") };
+
+const OF_TRANSFERS: CommandKind = CommandKind { entity: "transfer", ..command("DISPATCH_TRANSFER") };
+
+/// A small sound installation. Line numbers in the tests below count from its first line.
+const SOUND: &str = r#"[[states]]
+entity = "package"
+id = 1
+slug = "waiting"
+enum_value = "100"
+name = "Waiting"
+
+[[states]]
+entity = "package"
+id = 2
+slug = "packed"
+enum_value = "500"
+name = "Packed"
+
+[[states]]
+entity = "package"
+slug = "packaging-canceled"
+enum_value = "900"
+name = "Cancelled"
+final = true
+
+[[states]]
+entity = "package"
+slug = "out-of-stock"
+enum_value = "920"
+name = "Out of stock"
+
+[[states]]
+entity = "package"
+slug = "oms-not-found"
+enum_value = "930"
+name = "OMS not found"
+final = true
+
+[[states]]
+entity = "order"
+slug = "approved"
+enum_value = "400"
+name = "Approved"
+
+[[transitions]]
+entity = "package"
+id = 1
+command = "COMPLETE_PACKING"
+source = "waiting"
+destination = "packed"
+label = "Pack"
+
+[[transitions]]
+entity = "package"
+command = "CANCEL_PACKAGE"
+source = "packed"
+destination = "packaging-canceled"
+label = "Cancel"
+
+[[transitions]]
+entity = "package"
+id = 3
+command = "DETECTED_OUT_OF_STOCK_ITEM"
+source = "waiting"
+destination = "out-of-stock"
+otherwise = "packaging-canceled"
+label = "Not found"
+
+[[transitions]]
+entity = "package"
+command = "REPACK"
+source = "out-of-stock"
+destination = "waiting"
+label = "Plan again"
+
+[[cargo_companies]]
+slug = "manual"
+name = "Own courier"
+integration = "manual"
+
+[[denial_reasons]]
+title = "Item is damaged"
+
+[[stock_locations]]
+erp_code = "369"
+name = "Kadikoy Store"
+type = "store"
+priority = 10
+latitude = 40.99
+longitude = 29.03
+cargo_company = "manual"
+
+[[scenarios]]
+name = "Standard"
+priority = 1
+default_location = "369"
+initial_state_when_split = "waiting"
+
+[[scenarios.rules]]
+name = "Nearest"
+conditions = ["SELECT_BY_STOCK"]
+order_by = ["distance"]
+"#;
+
+/// What the check says of a text: problems, then warnings, a line each.
+fn findings(text: &str, commands: &[CommandKind]) -> (Vec<String>, Vec<String>) {
+    let installation = Installation::read(text).expect("it is sound");
+    let checked = check(&installation, commands);
+    let told = |problems: &[Problem]| problems.iter().map(ToString::to_string).collect();
+    (told(&checked.problems), told(&checked.warnings))
+}
+
+/// The sound installation with one text replaced, which must be there exactly once.
+fn changed(from: &str, to: &str) -> String {
+    assert_eq!(SOUND.matches(from).count(), 1, "{from:?} is in the text once");
+    SOUND.replace(from, to)
+}
+
+/// Asserts that a text has these problems and no warnings.
+#[track_caller]
+fn refused(text: &str, problems: &[&str]) {
+    assert_eq!(findings(text, COMMANDS), (owned(problems), Vec::new()));
+}
+
+fn owned(lines: &[&str]) -> Vec<String> {
+    lines.iter().map(ToString::to_string).collect()
+}
+
+fn with_entry(entry: &str) -> String {
+    format!("{SOUND}\n{entry}")
+}
+
+#[test]
+fn what_is_sound_passes() {
+    refused(SOUND, &[]);
+    refused("", &[]);
+}
+
+#[test]
+fn the_standard_and_the_demo_are_sound() {
+    let (installation, warnings) = load(&[STANDARD, DEMO], COMMANDS).expect("it is sound");
+    assert_eq!(installation.transitions.len(), 32);
+    let states = installation.states.iter();
+    assert_eq!(states.filter(|it| it.entity == Entity::Package).count(), 19);
+
+    // What leads to these comes with later commands, or from the upstream.
+    let told: Vec<&str> = warnings.iter().map(|it| it.message.as_str()).collect();
+    let expected = [
+        "cancellation-waiting",
+        "waiting-remote-action",
+        "waiting-for-transfer",
+        "blocked",
+        "waiting-cargo-label",
+        "needs-rescheduling",
+        "packed-for-refund",
+    ]
+    .map(|slug| format!("neither planning nor a transition leads to `{slug}`"));
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn the_standard_alone_is_sound() {
+    let (installation, warnings) = load(&[STANDARD], COMMANDS).expect("it is sound");
+    assert_eq!(warnings.len(), 7);
+    assert!(installation.scenarios.is_empty() && installation.stock_locations.is_empty());
+}
+
+/// Section 3 of the contract in one table: which package states occupy quota, which are final.
+#[test]
+fn the_standard_states_occupy_quota_as_agreed() {
+    let installation = Installation::read(STANDARD.1).expect("it is sound");
+    let states = installation.states.iter();
+    let packages: Vec<_> = states.filter(|it| it.entity == Entity::Package).collect();
+    let numbers = |wanted: fn(&State) -> bool| {
+        let states = packages.iter().filter(|state| wanted(state));
+        states.map(|state| state.enum_value.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(State::occupies_quota), ["50", "100", "110", "120", "150", "200"]);
+    assert_eq!(numbers(|state| state.is_final), ["700", "900", "930", "1100"]);
+}
+
+#[test]
+fn every_transition_and_name_of_the_standard_is_in_both_languages() {
+    let installation = Installation::read(STANDARD.1).expect("it is sound");
+    let states = installation.states.iter().map(|state| &state.translations);
+    let transitions = installation.transitions.iter().map(|it| &it.translations);
+    assert!(states.chain(transitions).all(|it| it.contains_key("tr-tr")));
+}
+
+#[test]
+fn an_unknown_command_is_refused() {
+    refused(
+        &changed("\"COMPLETE_PACKING\"", "\"COMPLETE_PAKING\""),
+        &["line 44: transitions.command: there is no command COMPLETE_PAKING — did you mean \
+           COMPLETE_PACKING?"],
+    );
+    refused(
+        &changed("\"COMPLETE_PACKING\"", "\"FOLD\""),
+        &["line 44: transitions.command: there is no command FOLD — this version has \
+           COMPLETE_PACKING, CHANNEL_BASED_COMPLETE_PACKING, SHIP_THE_PACKAGE, \
+           SHIP_THE_PACKAGE_ADVANCED, DETECTED_OUT_OF_STOCK_ITEM, REPACK, \
+           UPDATE_PACKAGE_SHIPMENT_STATUS, PKG_STATE_TRANSITION, ASSIGN_PACKAGE_ITEMS_MANUALLY, \
+           CANCEL_PACKAGE"],
+    );
+}
+
+#[test]
+fn a_command_of_a_later_version_is_refused_as_such() {
+    refused(
+        &changed("\"COMPLETE_PACKING\"", "\"PREPARE_PACKAGE_COMMAND\""),
+        &["line 44: transitions.command: this version does not have the command \
+           PREPARE_PACKAGE_COMMAND yet — take the transition out; this version has \
+           COMPLETE_PACKING, CHANNEL_BASED_COMPLETE_PACKING, SHIP_THE_PACKAGE, \
+           SHIP_THE_PACKAGE_ADVANCED, DETECTED_OUT_OF_STOCK_ITEM, REPACK, \
+           UPDATE_PACKAGE_SHIPMENT_STATUS, PKG_STATE_TRANSITION, ASSIGN_PACKAGE_ITEMS_MANUALLY, \
+           CANCEL_PACKAGE"],
+    );
+}
+
+#[test]
+fn an_alias_is_its_command() {
+    let text = changed("\"COMPLETE_PACKING\"", "\"PREPARE_PACKAGE_COMMAND\"");
+    let commands = [COMMANDS, &[WITH_ALIAS]].concat();
+    assert_eq!(findings(&text, &commands), (vec![], vec![]));
+    let (installation, _) = load(&[("", &text)], &commands).expect("it is sound");
+    assert_eq!(installation.transitions[0].command, "PREPARE_PACKAGE");
+    let slug = "package__prepare_package__waiting__packed";
+    assert_eq!(installation.transitions[0].slug(), slug);
+
+    // Both names make one default slug, and so two transitions of one slug.
+    let twice = with_entry(
+        "[[transitions]]\nentity = 'package'\ncommand = 'PREPARE_PACKAGE'\nsource = 'waiting'\n\
+         destination = 'packed'\nlabel = 'Prepare'",
+    )
+    .replace("\"COMPLETE_PACKING\"", "\"PREPARE_PACKAGE_COMMAND\"");
+    let (problems, _) = findings(&twice, &commands);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+}
+
+#[test]
+fn an_unknown_state_is_refused() {
+    refused(
+        &changed("source = \"packed\"", "source = \"paked\""),
+        &[
+            "line 11: states.slug: `packed` is not final and has no way out — add a \
+             `[[transitions]]` entry from it, or write `final = true`",
+            "line 52: transitions.source: there is no state `paked` of packages — did you mean \
+             `packed`?",
+        ],
+    );
+    refused(
+        &changed("otherwise = \"packaging-canceled\"", "otherwise = \"gone\""),
+        &["line 62: transitions.otherwise: there is no state `gone` of packages — add a \
+           `[[states]]` entry of packages with this slug"],
+    );
+}
+
+#[test]
+fn a_transition_between_entities_is_refused() {
+    refused(
+        &changed("destination = \"waiting\"", "destination = \"approved\""),
+        &["line 69: transitions.destination: `approved` is a state of orders, the transition is \
+           of packages — name a state of packages"],
+    );
+}
+
+#[test]
+fn a_command_of_another_entity_is_refused() {
+    let text = changed("\"COMPLETE_PACKING\"", "\"DISPATCH_TRANSFER\"");
+    let commands = [COMMANDS, &[OF_TRANSFERS]].concat();
+    let told = "line 42: transitions.entity: DISPATCH_TRANSFER is a command of transfers, the \
+                transition is of packages — write `transfer`";
+    assert_eq!(findings(&text, &commands), (owned(&[told]), vec![]));
+}
+
+#[test]
+fn a_missing_second_outcome_is_refused() {
+    refused(
+        &changed("otherwise = \"packaging-canceled\"\n", ""),
+        &["line 56: transitions.otherwise: DETECTED_OUT_OF_STOCK_ITEM has a second outcome, which \
+           has no state — add `otherwise = …` with the state it then leads to"],
+    );
+}
+
+#[test]
+fn a_needless_second_outcome_is_refused() {
+    refused(
+        &changed("label = \"Pack\"", "label = \"Pack\"\notherwise = \"waiting\""),
+        &["line 48: transitions.otherwise: COMPLETE_PACKING has no second outcome — take \
+           `otherwise` out"],
+    );
+}
+
+#[test]
+fn a_command_that_stays_must_not_move() {
+    let entry = |destination: &str| {
+        with_entry(&format!(
+            "[[transitions]]\nentity = 'package'\ncommand = 'UPDATE_INVOICE'\n\
+             source = 'packed'\ndestination = '{destination}'\nlabel = 'Invoice'"
+        ))
+    };
+    let commands = [COMMANDS, &[STAYING]].concat();
+    assert_eq!(findings(&entry("packed"), &commands), (vec![], vec![]));
+    let told = "line 104: transitions.destination: UPDATE_INVOICE leaves the state as it is — \
+                write `packed`, as its source";
+    assert_eq!(findings(&entry("waiting"), &commands), (owned(&[told]), vec![]));
+}
+
+#[test]
+fn nothing_leads_out_of_a_final_state() {
+    let entry = |command: &str, destination: &str| {
+        with_entry(&format!(
+            "[[transitions]]\nentity = 'package'\ncommand = '{command}'\n\
+             source = 'packaging-canceled'\ndestination = '{destination}'\nlabel = 'x'"
+        ))
+    };
+    refused(
+        &entry("PKG_STATE_TRANSITION", "waiting"),
+        &["line 103: transitions.source: `packaging-canceled` is final, nothing leads out of it — \
+           start from another state, or take `final` from `packaging-canceled`"],
+    );
+    // A command that changes no state may run there: an invoice comes after the delivery.
+    let commands = [COMMANDS, &[STAYING]].concat();
+    let invoice = entry("UPDATE_INVOICE", "packaging-canceled");
+    assert_eq!(findings(&invoice, &commands), (vec![], vec![]));
+}
+
+#[test]
+fn two_transitions_of_one_slug_are_refused() {
+    let again = "[[transitions]]\nentity = 'package'\ncommand = 'COMPLETE_PACKING'\n\
+                 source = 'waiting'\ndestination = 'packed'\nlabel = 'Pack at night'";
+    refused(
+        &with_entry(again),
+        &["line 100: transitions.slug: two transitions have the slug \
+           `package__complete_packing__waiting__packed`, the other is at line 41 — give one of \
+           them a `slug` of its own, or take it out"],
+    );
+    let named = format!("{again}\nslug = 'package__repack__out-of-stock__waiting'");
+    refused(
+        &with_entry(&named),
+        &["line 106: transitions.slug: two transitions have the slug \
+           `package__repack__out-of-stock__waiting`, the other is at line 65 — give one of them \
+           another slug"],
+    );
+    refused(&with_entry(&format!("{again}\nslug = 'night'")), &[]);
+}
+
+/// Each pair of entries that share what tells entries apart, and what is then said.
+#[test]
+fn two_entries_of_one_name_are_refused() {
+    let cases: &[(&str, &str, &str)] = &[
+        (
+            "id = 2",
+            "id = 1",
+            "line 10: states.id: two states have the id `1`, the other is at line 1 — give one of \
+             them another id",
+        ),
+        (
+            "id = 3",
+            "id = 1",
+            "line 58: transitions.id: two transitions have the id `1`, the other is at line 41 — \
+             give one of them another id",
+        ),
+        (
+            "enum_value = \"500\"",
+            "enum_value = \"100\"",
+            "line 12: states.enum_value: two states of one entity have the enum_value `100`, the \
+             other is at line 1 — give one of them another enum_value",
+        ),
+        (
+            "[[cargo_companies]]",
+            "[[cargo_companies]]\nslug = 'manual'\nname = 'x'\nintegration = 'manual'\n\n[[cargo_companies]]",
+            "line 78: cargo_companies.slug: two cargo companies have the slug `manual`, the other \
+             is at line 72 — give one of them another slug",
+        ),
+        (
+            "[[denial_reasons]]",
+            "[[denial_reasons]]\ntitle = 'Item is damaged'\n\n[[denial_reasons]]",
+            "line 81: denial_reasons.title: two denial reasons have the title `Item is damaged`, \
+             the other is at line 77 — give one of them another title",
+        ),
+        (
+            "[[scenarios]]",
+            "[[stock_locations]]\nerp_code = '369'\nname = 'x'\ntype = 'store'\npriority = 1\n\
+             latitude = 0\nlongitude = 0\n\n[[scenarios]]",
+            "line 90: stock_locations.erp_code: two locations have the erp_code `369`, the other \
+             is at line 80 — give one of them another erp_code",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        refused(&changed(from, to), &[*expected]);
+    }
+    // The same slug is another state where it is another entity's.
+    refused(&changed("slug = \"approved\"", "slug = \"waiting\""), &[]);
+    refused(
+        &with_entry("[[states]]\nentity = 'package'\nslug = 'waiting'\nenum_value = '101'\nname = 'x'"),
+        &["line 102: states.slug: two states of one entity have the slug `waiting`, the other is \
+           at line 1 — give one of them another slug"],
+    );
+}
+
+#[test]
+fn two_scenarios_of_one_name_are_refused() {
+    let (problems, _) = findings(
+        &with_entry(
+            "[[scenarios]]\nname = 'Standard'\npriority = 2\ndefault_location = '369'\n\
+             initial_state_when_split = 'waiting'",
+        ),
+        COMMANDS,
+    );
+    assert_eq!(
+        problems,
+        ["line 101: scenarios.name: two scenarios have the name `Standard`, the other is at line \
+          89 — give one of them another name"]
+    );
+}
+
+#[test]
+fn a_dead_end_is_refused() {
+    let without = changed(
+        "command = \"CANCEL_PACKAGE\"\nsource = \"packed\"",
+        "command = \"CANCEL_PACKAGE\"\nsource = \"waiting\"",
+    );
+    refused(
+        &without,
+        &["line 11: states.slug: `packed` is not final and has no way out — add a \
+           `[[transitions]]` entry from it, or write `final = true`"],
+    );
+}
+
+#[test]
+fn a_loop_to_itself_is_no_way_out() {
+    let text = changed(
+        "command = \"CANCEL_PACKAGE\"\nsource = \"packed\"\ndestination = \"packaging-canceled\"",
+        "command = \"CANCEL_PACKAGE\"\nsource = \"packed\"\ndestination = \"packed\"",
+    );
+    refused(
+        &text,
+        &["line 11: states.slug: `packed` is not final and has no way out — add a \
+           `[[transitions]]` entry from it, or write `final = true`"],
+    );
+}
+
+#[test]
+fn a_circle_without_an_end_is_a_warning() {
+    let circle = changed("destination = \"packaging-canceled\"", "destination = \"waiting\"")
+        .replace("otherwise = \"packaging-canceled\"", "otherwise = \"packed\"");
+    let goes_round = |line: usize, slug: &str| {
+        format!(
+            "line {line}: states.slug: no way leads from `{slug}` to a final state — add a transition out of the \
+             circle it goes in"
+        )
+    };
+    let unreached = "line 17: states.slug: neither planning nor a transition leads to `packaging-canceled` — add a \
+                     transition to it, or take the state out";
+    let warnings =
+        [goes_round(4, "waiting"), goes_round(11, "packed"), unreached.to_owned(), goes_round(24, "out-of-stock")];
+    assert_eq!(findings(&circle, COMMANDS), (vec![], warnings.to_vec()));
+}
+
+#[test]
+fn orders_need_no_way_in_or_out() {
+    // `approved` of SOUND has neither; the same state of a transfer would.
+    let (problems, warnings) = findings(&changed("entity = \"order\"", "entity = \"transfer\""), COMMANDS);
+    assert_eq!(
+        problems,
+        ["line 37: states.slug: `approved` is not final and has no way out — add a \
+          `[[transitions]]` entry from it, or write `final = true`"]
+    );
+    assert_eq!(
+        warnings,
+        ["line 37: states.slug: neither planning nor a transition leads to `approved` — add a \
+          transition to it, or take the state out"]
+    );
+}
+
+#[test]
+fn a_final_state_that_occupies_quota_is_refused() {
+    refused(
+        &changed("name = \"Cancelled\"", "name = \"Cancelled\"\noccupies_quota = true"),
+        &["line 20: states.occupies_quota: `packaging-canceled` is final and occupies quota, which \
+           would never be given back — write `occupies_quota = false`, or `final = false`"],
+    );
+    refused(
+        &changed("enum_value = \"900\"", "enum_value = \"399\""),
+        &["line 15: states.occupies_quota: `packaging-canceled` is final and occupies quota, which \
+           would never be given back — write `occupies_quota = false`, or `final = false`"],
+    );
+}
+
+#[test]
+fn quota_of_something_else_than_packages_is_refused() {
+    refused(
+        &changed("name = \"Approved\"", "name = \"Approved\"\noccupies_quota = true"),
+        &["line 40: states.occupies_quota: quota counts packages, `approved` is none of theirs — \
+           take `occupies_quota` out"],
+    );
+}
+
+#[test]
+fn states_that_commands_name_must_be_there() {
+    refused(
+        &changed("slug = \"oms-not-found\"", "slug = \"not-there\"").replace(
+            "[[transitions]]\nentity = \"package\"\nid = 1",
+            "[[transitions]]\nentity = \"package\"\ncommand = \"PKG_STATE_TRANSITION\"\n\
+             source = \"waiting\"\ndestination = \"not-there\"\nlabel = \"x\"\n\n\
+             [[transitions]]\nentity = \"package\"\nid = 1",
+        ),
+        &["line 66: transitions.command: DETECTED_OUT_OF_STOCK_ITEM needs the package state \
+           `oms-not-found`, which is not there — add a `[[states]]` entry with `slug = \
+           \"oms-not-found\"`"],
+    );
+}
+
+#[test]
+fn states_that_planning_needs_must_be_there() {
+    let scenario = &SOUND[SOUND.find("[[cargo_companies]]").expect("it is there")..];
+    let (problems, _) = findings(scenario, COMMANDS);
+    assert_eq!(
+        problems,
+        [
+            "line 19: scenarios.name: planning needs the package state `waiting`, which is not \
+             there — add a `[[states]]` entry with `slug = \"waiting\"`",
+            "line 19: scenarios.name: planning needs the package state `out-of-stock`, which is \
+             not there — add a `[[states]]` entry with `slug = \"out-of-stock\"`",
+            "line 22: scenarios.initial_state_when_split: there is no state `waiting` of packages \
+             — name a package state of this installation",
+        ]
+    );
+    // Without a scenario nothing is planned, and the states may be missing.
+    let states_only = "[[denial_reasons]]\ntitle = 'x'";
+    refused(states_only, &[]);
+}
+
+#[test]
+fn an_unreached_state_is_a_warning() {
+    let text = changed("slug = \"packed\"\nenum_value", "slug = \"parked\"\nenum_value")
+        .replace("source = \"packed\"", "source = \"parked\"")
+        .replace("destination = \"packed\"", "destination = \"packaging-canceled\"");
+    let warning = "line 11: states.slug: neither planning nor a transition leads to `parked` — \
+                   add a transition to it, or take the state out";
+    assert_eq!(findings(&text, COMMANDS), (vec![], owned(&[warning])));
+    // A scenario may lead to it.
+    let led = text.replace("when_split = \"waiting\"", "when_split = \"parked\"");
+    assert_eq!(findings(&led, COMMANDS), (vec![], vec![]));
+}
+
+#[test]
+fn an_unknown_cargo_company_is_refused() {
+    refused(
+        &changed("cargo_company = \"manual\"", "cargo_company = \"manuel\""),
+        &["line 87: stock_locations.cargo_company: there is no cargo company `manuel` — did you \
+           mean `manual`?"],
+    );
+    refused(
+        &changed("cargo_company = \"manual\"", "cargo_company = \"post\""),
+        &["line 87: stock_locations.cargo_company: there is no cargo company `post` — add a \
+           `[[cargo_companies]]` entry with this slug"],
+    );
+    let no_company = "[[cargo_companies]]\nslug = \"manual\"\nname = \"Own courier\"\nintegration = \"manual\"\n";
+    refused(
+        &changed(no_company, "").replace("cargo_company = \"manual\"\n", ""),
+        &["line 76: stock_locations.cargo_company: the installation has no cargo company for this \
+           location — add a `[[cargo_companies]]` entry"],
+    );
+}
+
+#[test]
+fn carrier_adaptors_are_refused() {
+    refused(
+        &changed("integration = \"manual\"", "integration = \"flow\""),
+        &["line 75: cargo_companies.integration: carrier adaptors are not part of this version — \
+           use `manual`"],
+    );
+}
+
+#[test]
+fn an_unknown_default_location_is_refused() {
+    refused(
+        &changed("default_location = \"369\"", "default_location = \"396\""),
+        &["line 92: scenarios.default_location: there is no location `396` — add a \
+           `[[stock_locations]]` entry with this erp_code"],
+    );
+}
+
+#[test]
+fn a_package_cannot_begin_in_a_final_or_unknown_state() {
+    refused(
+        &changed("when_split = \"waiting\"", "when_split = \"packaging-canceled\""),
+        &["line 93: scenarios.initial_state_when_split: `packaging-canceled` is final, a package \
+           cannot begin in it — name a state that is not final"],
+    );
+    refused(
+        &changed("when_split = \"waiting\"", "when_split = \"wating\""),
+        &["line 93: scenarios.initial_state_when_split: there is no state `wating` of packages — \
+           did you mean `waiting`?"],
+    );
+}
+
+#[test]
+fn a_scenario_without_rules_is_a_warning() {
+    let rule = &SOUND[SOUND.find("[[scenarios.rules]]").expect("it is there")..];
+    let warning = "line 89: scenarios.rules: a scenario without rules finds no place for anything \
+                   — add a `[[scenarios.rules]]` entry";
+    assert_eq!(findings(&changed(rule, ""), COMMANDS), (vec![], owned(&[warning])));
+}
+
+#[test]
+fn problems_come_in_the_order_of_files_and_lines() {
+    let first = ("b.toml", "[[denial_reasons]]\ntitle = 'x'\n[[denial_reasons]]\ntitle = 'x'");
+    let second = (
+        "a.toml",
+        "[[states]]\nentity = 'package'\nslug = 's'\nenum_value = '1'\nname = 'x'\n\
+         [[cargo_companies]]\nslug = 'c'\nname = 'x'\nintegration = 'flow'",
+    );
+    let problems = load(&[first, second], COMMANDS).expect_err("there are three");
+    let places: Vec<_> = problems.iter().map(|it| (it.file.as_str(), it.line)).collect();
+    assert_eq!(places, [("b.toml", 4), ("a.toml", 3), ("a.toml", 9)]);
+}

@@ -1,0 +1,107 @@
+//! Reading the installation file: TOML in, entities out, and every defect with its line.
+//!
+//! Only the shape is judged here: keys, types, ranges, words out of a fixed list. Whether the
+//! entries fit together (references, dead ends, leaks of quota) is [`super::check`]'s business.
+//!
+//! The file is read through the TOML crate's spanned tree instead of `#[derive(Deserialize)]`,
+//! because a derive stops at the first defect; somebody who edits a workflow wants all of them.
+
+mod fields;
+mod places;
+mod problem;
+mod source;
+mod spelling;
+mod words;
+mod workflow;
+
+use toml::de::DeTable;
+
+use fields::Fields;
+pub use places::{Address, CargoCompany, DenialReason, Rule, Scenario, StockLocation};
+pub use problem::{Place, Problem};
+use source::Source;
+pub(super) use spelling::nearest;
+pub use words::{Entity, Integration, Interface, LocationType, Role};
+pub use workflow::{CommonParameters, State, Transition, Translations};
+
+/// A whole installation: the entries of its files, in the order in which they stand there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Installation {
+    /// The names of its files, in the order in which they were read.
+    pub files: Vec<String>,
+    /// The states of packages, transfers and orders.
+    pub states: Vec<State>,
+    /// The moves between states, each by one command.
+    pub transitions: Vec<Transition>,
+    /// The stores and warehouses.
+    pub stock_locations: Vec<StockLocation>,
+    /// The carriers.
+    pub cargo_companies: Vec<CargoCompany>,
+    /// The reasons a store may give for refusing a package.
+    pub denial_reasons: Vec<DenialReason>,
+    /// How orders are distributed, tried by priority.
+    pub scenarios: Vec<Scenario>,
+}
+
+impl Installation {
+    /// Reads one text that is the whole installation.
+    ///
+    /// # Errors
+    /// Every defect of shape that was found, in the order of its lines.
+    pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
+        Self::read_files(&[("", text)])
+    }
+
+    /// Reads several files, given as (name, text), into one installation: the entries of the
+    /// second follow those of the first. The names are only used in problems.
+    ///
+    /// # Errors
+    /// Every defect of shape that was found, file by file, in the order of the lines.
+    pub fn read_files(files: &[(&str, &str)]) -> Result<Self, Vec<Problem>> {
+        let mut installation = Self::default();
+        let mut problems = Vec::new();
+        for (name, text) in files {
+            installation.files.push((*name).to_owned());
+            let mut of_this_file = Vec::new();
+            installation.append(&Source::new(name, text), text, &mut of_this_file);
+            of_this_file.sort_by_key(|problem| problem.line);
+            problems.append(&mut of_this_file);
+        }
+        if problems.is_empty() { Ok(installation) } else { Err(problems) }
+    }
+
+    fn append(&mut self, source: &Source, text: &str, problems: &mut Vec<Problem>) {
+        let (document, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            // What was recovered is not read on: it would be judged for what the parser lost.
+            problems.extend(errors.iter().map(|error| source.syntax_problem(error)));
+            return;
+        }
+        let mut root = Fields::root(source, document.get_ref(), problems);
+        self.states.extend(root.tables("states", State::read));
+        self.transitions.extend(root.tables("transitions", Transition::read));
+        self.stock_locations.extend(root.tables("stock_locations", StockLocation::read));
+        self.cargo_companies.extend(root.tables("cargo_companies", CargoCompany::read));
+        self.denial_reasons.extend(root.tables("denial_reasons", DenialReason::read));
+        self.scenarios.extend(root.tables("scenarios", Scenario::read));
+        root.finish();
+    }
+
+    /// The state of an entity with this slug.
+    #[must_use]
+    pub fn state(&self, entity: Entity, slug: &str) -> Option<&State> {
+        self.states.iter().find(|state| state.entity == entity && state.slug == slug)
+    }
+
+    /// The carrier of a location: the one it names, else the first of the installation.
+    #[must_use]
+    pub fn cargo_company_of(&self, location: &StockLocation) -> Option<&CargoCompany> {
+        match &location.cargo_company {
+            Some(slug) => self.cargo_companies.iter().find(|company| company.slug == *slug),
+            None => self.cargo_companies.first(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

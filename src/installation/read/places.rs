@@ -1,0 +1,201 @@
+//! Where orders are packed and by which rules they get there: `[[stock_locations]]`,
+//! `[[cargo_companies]]`, `[[denial_reasons]]` and `[[scenarios]]`.
+
+use serde::Serialize;
+
+use super::fields::Fields;
+use super::problem::Place;
+use super::words::{Integration, LocationType};
+use crate::planning::scenario::{Condition, OrderBy};
+
+/// A `[[stock_locations]]` entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StockLocation {
+    /// Its number in the merchant's own books.
+    pub erp_code: String,
+    /// Its name for people.
+    pub name: String,
+    /// Store or warehouse (`type` in the file).
+    pub location_type: LocationType,
+    /// Lower is asked first.
+    pub priority: i32,
+    /// How many packages it takes at a time; no limit where it is left out.
+    pub max_quota: Option<i64>,
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+    /// The slug of its carrier; the installation's first where it is left out.
+    pub cargo_company: Option<String>,
+    /// The sender on a label.
+    pub address: Address,
+    /// Its telephone number.
+    pub phone: Option<String>,
+    /// Its mailbox.
+    pub email: Option<String>,
+    /// Whether planning may choose it.
+    pub is_active: bool,
+    /// Where the entry stands.
+    pub at: Place,
+}
+
+impl StockLocation {
+    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
+        let required = ["erp_code", "name", "type", "priority", "latitude", "longitude"];
+        fields.require(&required);
+        Self {
+            erp_code: fields.text("erp_code").unwrap_or_default(),
+            name: fields.text("name").unwrap_or_default(),
+            location_type: fields.choice("type").unwrap_or(LocationType::Store),
+            priority: fields.count("priority").unwrap_or_default(),
+            max_quota: fields.count("max_quota").map(i64::from),
+            latitude: fields.degrees("latitude", 90.0).unwrap_or_default(),
+            longitude: fields.degrees("longitude", 180.0).unwrap_or_default(),
+            cargo_company: fields.slug("cargo_company"),
+            address: fields.table("address", Address::read).unwrap_or_default(),
+            phone: fields.text("phone"),
+            email: fields.text("email"),
+            is_active: fields.flag("is_active").unwrap_or(true),
+            at: fields.finish(),
+        }
+    }
+}
+
+/// The address of a location. Every part may be unknown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Address {
+    /// Street and number.
+    pub line: Option<String>,
+    /// Postal code.
+    pub postcode: Option<String>,
+    /// City.
+    pub city: Option<String>,
+    /// Country.
+    pub country: Option<String>,
+}
+
+impl Address {
+    fn read(fields: &mut Fields<'_, '_>) -> Self {
+        let address = Self {
+            line: fields.text("line"),
+            postcode: fields.text("postcode"),
+            city: fields.text("city"),
+            country: fields.text("country"),
+        };
+        fields.finish();
+        address
+    }
+}
+
+/// A `[[cargo_companies]]` entry: a carrier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CargoCompany {
+    /// Its name for programs.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// How shipments reach it.
+    pub integration: Integration,
+    /// Where the entry stands.
+    pub at: Place,
+}
+
+impl CargoCompany {
+    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
+        fields.require(&["slug", "name", "integration"]);
+        Self {
+            slug: fields.slug("slug").unwrap_or_default(),
+            name: fields.text("name").unwrap_or_default(),
+            integration: fields.choice("integration").unwrap_or(Integration::Manual),
+            at: fields.finish(),
+        }
+    }
+}
+
+/// A `[[denial_reasons]]` entry: why a store refuses a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DenialReason {
+    /// What the store reads and picks.
+    pub title: String,
+    /// Where the entry stands.
+    pub at: Place,
+}
+
+impl DenialReason {
+    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
+        fields.require(&["title"]);
+        Self { title: fields.text("title").unwrap_or_default(), at: fields.finish() }
+    }
+}
+
+/// A `[[scenarios]]` entry: how an order is turned into packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scenario {
+    /// Its name for people, by which it is known.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Lower is tried first.
+    pub priority: i32,
+    /// Whether it is tried at all.
+    pub is_active: bool,
+    /// The channels it is for; empty for all.
+    pub channels: Vec<String>,
+    /// The shipping options it is for; empty for all.
+    pub shipping: Vec<String>,
+    /// The payment options it is for; empty for all.
+    pub payments: Vec<String>,
+    /// The location of what has no place, by `erp_code`.
+    pub default_location: String,
+    /// The slug of the state in which packages begin when an order is split.
+    pub initial_state_when_split: String,
+    /// The rules, tried in order.
+    pub rules: Vec<Rule>,
+    /// Where the entry stands.
+    pub at: Place,
+}
+
+impl Scenario {
+    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
+        let required = ["name", "priority", "default_location", "initial_state_when_split"];
+        fields.require(&required);
+        Self {
+            name: fields.text("name").unwrap_or_default(),
+            description: fields.text("description"),
+            priority: fields.count("priority").unwrap_or_default(),
+            is_active: fields.flag("is_active").unwrap_or(true),
+            channels: fields.texts("channels"),
+            shipping: fields.texts("shipping"),
+            payments: fields.texts("payments"),
+            default_location: fields.text("default_location").unwrap_or_default(),
+            initial_state_when_split: fields.slug("initial_state_when_split").unwrap_or_default(),
+            rules: fields.tables("rules", Rule::read),
+            at: fields.finish(),
+        }
+    }
+}
+
+/// A `[[scenarios.rules]]` entry: which locations qualify, and which of them comes first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name for people, shown in a plan's trace.
+    pub name: String,
+    /// What a location must fulfil.
+    pub conditions: Vec<Condition>,
+    /// What ranks the locations that do, the weightiest first; their priority decides what it leaves open.
+    pub order_by: Vec<OrderBy>,
+    /// Where the entry stands.
+    pub at: Place,
+}
+
+impl Rule {
+    fn read(fields: &mut Fields<'_, '_>) -> Self {
+        fields.require(&["name", "conditions"]);
+        Self {
+            name: fields.text("name").unwrap_or_default(),
+            conditions: fields.choices("conditions").unwrap_or_default(),
+            order_by: fields.choices("order_by").unwrap_or_default(),
+            at: fields.finish(),
+        }
+    }
+}

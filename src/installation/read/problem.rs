@@ -1,0 +1,77 @@
+//! A defect of an installation file, told so that it can be mended.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// One defect: where it is, what it is, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file's name; empty when the text was read without one.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The table and key, as in `transitions.command`.
+    pub key: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.file.is_empty() {
+            write!(formatter, "{}, ", self.file)?;
+        }
+        write!(formatter, "line {}: ", self.line)?;
+        if !self.key.is_empty() {
+            write!(formatter, "{}: ", self.key)?;
+        }
+        write!(formatter, "{} — {}", self.message, self.remedy)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Where an entry stands in its file, kept so that a later check can still point at it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file's name; empty when the text was read without one.
+    pub file: Arc<str>,
+    /// The line on which the entry begins.
+    pub line: usize,
+    /// The table the entry belongs to, as in `scenarios.rules`.
+    pub section: String,
+    /// The line of each key of the entry.
+    pub key_lines: BTreeMap<String, usize>,
+}
+
+impl Place {
+    /// The line of a key; the entry's own where the key was left out.
+    #[must_use]
+    pub fn line_of(&self, key: &str) -> usize {
+        self.key_lines.get(key).copied().unwrap_or(self.line)
+    }
+
+    /// A problem with a key of this entry.
+    #[must_use]
+    pub fn problem(&self, key: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+        Problem {
+            file: self.file.to_string(),
+            line: self.line_of(key),
+            key: format!("{}.{key}", self.section),
+            message: message.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.file.is_empty() {
+            write!(formatter, "{}, ", self.file)?;
+        }
+        write!(formatter, "line {}", self.line)
+    }
+}

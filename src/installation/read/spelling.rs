@@ -1,0 +1,79 @@
+//! What somebody may have meant who misspelled a key or a word.
+
+/// Beyond this a word is somebody's text, not a slip of the hand, and is not compared.
+const MAX_COMPARED_CHARS: usize = 80;
+
+/// The remedy for a word that is not among the allowed ones.
+pub(super) fn suggestion(word: &str, allowed: &[&str]) -> String {
+    let all = format!("one of {}", allowed.join(", "));
+    match nearest(word, allowed.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`? ({all})"),
+        None => format!("write {all}"),
+    }
+}
+
+/// The candidate that is a slip of the hand away from the word, if there is one.
+pub(in crate::installation) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let word: Vec<char> = word.to_lowercase().chars().collect();
+    if word.len() > MAX_COMPARED_CHARS {
+        return None;
+    }
+    let slips = word.len().div_ceil(3).min(4);
+    candidates
+        .into_iter()
+        .map(|candidate| (edits(&word, &candidate.to_lowercase()), candidate))
+        .filter(|(edits, _)| *edits <= slips)
+        .min_by_key(|(edits, _)| *edits)
+        .map(|(_, candidate)| candidate)
+}
+
+/// The number of letters to insert, delete or replace (Levenshtein), one row at a time.
+fn edits(word: &[char], candidate: &str) -> usize {
+    let mut row: Vec<usize> = (0..=word.len()).collect();
+    for (candidate_index, candidate_char) in candidate.chars().enumerate() {
+        let mut diagonal = candidate_index;
+        let mut left = candidate_index + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, word_char) in row.iter_mut().skip(1).zip(word) {
+            let replaced = diagonal + usize::from(candidate_char != *word_char);
+            diagonal = *cell;
+            left = replaced.min(left + 1).min(*cell + 1);
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// Whether a text looks like `tr` or `tr-tr`, in the lower case of the wire.
+pub(super) fn is_language_code(text: &str) -> bool {
+    let is_part = |part: &str| {
+        (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    text.split('-').all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_slip_of_the_hand_and_nothing_further() {
+        assert_eq!(nearest("lable", ["label", "slug"]), Some("label"));
+        assert_eq!(nearest("LABEL", ["slug", "label"]), Some("label"));
+        assert_eq!(nearest("colour", ["label", "slug"]), None);
+        assert_eq!(edits(&['a', 'b', 'c'], "abc"), 0);
+        assert_eq!(edits(&[], "abc"), 3);
+        assert_eq!(edits(&['k', 'i', 't', 't', 'e', 'n'], "sitting"), 3);
+    }
+
+    #[test]
+    fn knows_a_language_code() {
+        assert!(is_language_code("tr") && is_language_code("tr-tr"));
+        assert!(!is_language_code("tr-TR") && !is_language_code("") && !is_language_code("t"));
+    }
+}

@@ -1,0 +1,204 @@
+//! The fixed words of the installation file. The same words stand on the wire and in SQL.
+
+use std::fmt;
+
+use serde::de::value::StrDeserializer;
+use serde::de::{self, DeserializeOwned, IntoDeserializer};
+use serde::{Deserialize, Serialize};
+
+/// What a state or a transition belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entity {
+    /// A package of an order, at one location.
+    Package,
+    /// A transfer of goods between two locations.
+    Transfer,
+    /// The order itself, whose states belong to the upstream.
+    Order,
+}
+
+impl Entity {
+    /// The word of the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Package => "package",
+            Self::Transfer => "transfer",
+            Self::Order => "order",
+        }
+    }
+
+    /// Whether objects of this entity are moved by commands. An order's state is set by the
+    /// upstream, so its states need no way out and no way in.
+    #[must_use]
+    pub const fn is_moved_by_commands(self) -> bool {
+        !matches!(self, Self::Order)
+    }
+}
+
+/// A user interface that may offer a transition. A hint, no permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interface {
+    /// The console of operations.
+    OmsWeb,
+    /// The app of the stores.
+    Instore,
+    /// An integrator's own software.
+    ThirdParty,
+}
+
+impl Interface {
+    /// Every interface: what a transition gets that does not say.
+    pub const ALL: [Self; 3] = [Self::OmsWeb, Self::Instore, Self::ThirdParty];
+
+    /// The word of the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OmsWeb => "oms_web",
+            Self::Instore => "instore",
+            Self::ThirdParty => "third_party",
+        }
+    }
+}
+
+/// What a user is, and so what the user may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Another system.
+    Integrator,
+    /// Staff of a location.
+    Store,
+    /// Staff of operations.
+    Operator,
+    /// May always do everything; naming it in a list changes nothing.
+    Admin,
+}
+
+impl Role {
+    /// The word of the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Integrator => "integrator",
+            Self::Store => "store",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// What kind of place a location is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LocationType {
+    /// A shop.
+    Store,
+    /// A warehouse.
+    Warehouse,
+}
+
+impl LocationType {
+    /// The word of the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Warehouse => "warehouse",
+        }
+    }
+}
+
+/// How shipments reach a carrier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Integration {
+    /// Labels are made here, the carrier is told by people.
+    Manual,
+    /// Through a carrier adaptor.
+    Flow,
+}
+
+impl Integration {
+    /// The word of the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Flow => "flow",
+        }
+    }
+}
+
+macro_rules! display_as_word {
+    ($($word:ty),+) => {$(
+        impl fmt::Display for $word {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(self.as_str())
+            }
+        }
+    )+};
+}
+
+display_as_word!(Entity, Interface, Role, LocationType, Integration);
+
+/// The enum's value for a word, or else the words it has.
+pub(super) fn parse_word<T: DeserializeOwned>(word: &str) -> Result<T, &'static [&'static str]> {
+    let deserializer: StrDeserializer<'_, NotAWord> = word.into_deserializer();
+    T::deserialize(deserializer).map_err(|NotAWord { allowed }| allowed)
+}
+
+/// The error that a word out of no enum makes: it remembers the words of the enum.
+#[derive(Debug)]
+struct NotAWord {
+    allowed: &'static [&'static str],
+}
+
+impl de::Error for NotAWord {
+    fn custom<T: fmt::Display>(_message: T) -> Self {
+        Self { allowed: &[] }
+    }
+
+    fn unknown_variant(_variant: &str, allowed: &'static [&'static str]) -> Self {
+        Self { allowed }
+    }
+}
+
+impl std::error::Error for NotAWord {}
+
+impl fmt::Display for NotAWord {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.allowed.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both ways of spelling a word, serde's and ours, are one spelling.
+    #[test]
+    fn serde_and_as_str_agree() {
+        fn spelled<T: Serialize + fmt::Display>(word: T) {
+            let by_serde = serde_json::to_value(&word).expect("a word is JSON");
+            assert_eq!(by_serde, serde_json::Value::String(word.to_string()));
+        }
+        spelled(Entity::Package);
+        spelled(Entity::Transfer);
+        spelled(Entity::Order);
+        spelled(Interface::OmsWeb);
+        spelled(Interface::Instore);
+        spelled(Interface::ThirdParty);
+        spelled(Role::Integrator);
+        spelled(Role::Store);
+        spelled(Role::Operator);
+        spelled(Role::Admin);
+        spelled(LocationType::Store);
+        spelled(LocationType::Warehouse);
+        spelled(Integration::Manual);
+        spelled(Integration::Flow);
+    }
+}

@@ -1,0 +1,167 @@
+//! The `[[states]]` and `[[transitions]]` of an installation: which moves there are.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::fields::Fields;
+use super::problem::Place;
+use super::words::{Entity, Interface, Role};
+
+/// A text in further languages, by language code (`tr-tr`).
+pub type Translations = BTreeMap<String, String>;
+
+/// Numbers below this leave a package in its location's quota.
+const FIRST_STATE_OUT_OF_QUOTA: u32 = 400;
+
+/// A `[[states]]` entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// What the state belongs to.
+    pub entity: Entity,
+    /// The id clients know it by, where it is fixed.
+    pub id: Option<i64>,
+    /// Its name for programs, one of its kind in the entity.
+    pub slug: String,
+    /// Its stable code: digits, or a word for transfers.
+    pub enum_value: String,
+    /// Its name for people.
+    pub name: String,
+    /// The name in further languages.
+    pub translations: Translations,
+    /// Whether packages in it count against quota, where the file says so;
+    /// [`State::occupies_quota`] knows the rest.
+    pub occupies_quota: Option<bool>,
+    /// Whether nothing leaves it any more (`final` in the file).
+    pub is_final: bool,
+    /// Where the entry stands.
+    pub at: Place,
+}
+
+impl State {
+    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
+        fields.require(&["entity", "slug", "enum_value", "name"]);
+        Self {
+            entity: fields.choice("entity").unwrap_or(Entity::Package),
+            id: fields.id("id"),
+            slug: fields.slug("slug").unwrap_or_default(),
+            enum_value: fields.slug("enum_value").unwrap_or_default(),
+            name: fields.text("name").unwrap_or_default(),
+            translations: fields.translations("translations"),
+            occupies_quota: fields.flag("occupies_quota"),
+            is_final: fields.flag("final").unwrap_or(false),
+            at: fields.finish(),
+        }
+    }
+
+    /// Whether a package in this state counts against its location's quota: as the file says,
+    /// otherwise every package state with a number below 400, and cancellation waiting.
+    #[must_use]
+    pub fn occupies_quota(&self) -> bool {
+        let by_rule = || {
+            let number = self.enum_value.parse::<u32>();
+            self.slug == "cancellation-waiting" || number.is_ok_and(|number| number < FIRST_STATE_OUT_OF_QUOTA)
+        };
+        self.entity == Entity::Package && self.occupies_quota.unwrap_or_else(by_rule)
+    }
+}
+
+/// A `[[transitions]]` entry: from one state to another, by a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// What is moved.
+    pub entity: Entity,
+    /// The id clients know it by, where it is fixed.
+    pub id: Option<i64>,
+    /// The command's identifier (`COMPLETE_PACKING`).
+    pub command: String,
+    /// The slug of the state it starts from.
+    pub source: String,
+    /// The slug of the state it leads to.
+    pub destination: String,
+    /// The slug of the second outcome, for commands that have one.
+    pub otherwise: Option<String>,
+    /// The slug, where the file gives one; [`Transition::slug`] knows the rest.
+    pub slug: Option<String>,
+    /// What the button says.
+    pub label: String,
+    /// The label in further languages.
+    pub translations: Translations,
+    /// The interfaces that are to show it.
+    pub ui_visibility: Vec<Interface>,
+    /// Who may run it; every role where the file is silent.
+    pub roles: Option<Vec<Role>>,
+    /// Defaults for the common parameters.
+    pub parameters: CommonParameters,
+    /// Where the entry stands.
+    pub at: Place,
+}
+
+impl Transition {
+    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
+        fields.require(&["entity", "command", "source", "destination", "label"]);
+        Self {
+            entity: fields.choice("entity").unwrap_or(Entity::Package),
+            id: fields.id("id"),
+            command: fields.slug("command").unwrap_or_default(),
+            source: fields.slug("source").unwrap_or_default(),
+            destination: fields.slug("destination").unwrap_or_default(),
+            otherwise: fields.slug("otherwise"),
+            slug: fields.slug("slug"),
+            label: fields.text("label").unwrap_or_default(),
+            translations: fields.translations("translations"),
+            ui_visibility: fields.choices("ui_visibility").unwrap_or_else(|| Interface::ALL.to_vec()),
+            roles: fields.choices("roles"),
+            parameters: fields.table("parameters", CommonParameters::read).unwrap_or_default(),
+            at: fields.finish(),
+        }
+    }
+
+    /// The slug by which clients name the transition: the file's, otherwise
+    /// `<entity>__<command>__<source slug>__<destination slug>` in lower case.
+    #[must_use]
+    pub fn slug(&self) -> String {
+        self.slug.clone().unwrap_or_else(|| {
+            let parts = [self.entity.as_str(), &self.command, &self.source, &self.destination];
+            parts.join("__").to_lowercase()
+        })
+    }
+
+    /// Whether the object is always left in the state it was in.
+    #[must_use]
+    pub fn stays(&self) -> bool {
+        self.outcomes().all(|slug| slug == self.source)
+    }
+
+    /// The slugs of the states it may lead to: the destination, then `otherwise`.
+    pub fn outcomes(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.destination.as_str()).chain(self.otherwise.as_deref())
+    }
+}
+
+/// Defaults of a transition for the parameters that many commands share. A request overrules them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CommonParameters {
+    /// Whether the upstream is told of the new status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync_remote_order_status: Option<bool>,
+    /// Whether the upstream is asked to fulfil the bill.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_bill_fulfillment_call: Option<bool>,
+    /// The invoice service to call, and how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_invoice_call: Option<Map<String, Value>>,
+}
+
+impl CommonParameters {
+    fn read(fields: &mut Fields<'_, '_>) -> Self {
+        let parameters = Self {
+            sync_remote_order_status: fields.flag("sync_remote_order_status"),
+            remote_bill_fulfillment_call: fields.flag("remote_bill_fulfillment_call"),
+            remote_invoice_call: fields.json("remote_invoice_call"),
+        };
+        fields.finish();
+        parameters
+    }
+}

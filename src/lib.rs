@@ -1,0 +1,45 @@
+//! The tour: one line a module, in reading order.
+//!
+//! * [`cli`]: one file a subcommand; what an operator types.
+//! * [`config`]: every setting, with its flag, variable, default and meaning.
+//! * [`app`]: what requests share, the router of routers, the layers, graceful serve.
+//! * [`error`]: the one error and its wire form.
+//! * [`wire`]: dates, decimals, bodies.
+//! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
+//! * [`auth`], [`auth_routes`]: users, tokens, rights.
+//! * [`page`]: lists: count, next, previous, results; sort, filters.
+//! * [`installation`]: the installation file: read, check, apply, draw.
+//! * [`workflow`]: states and transitions in memory. [`catalog`]: how memory follows the database.
+//! * [`commands`]: the heart: what a command is, the list of them, the dispatcher.
+//! * [`planning`]: which location gets what, and why.
+//! * [`orders`], [`packages`], [`locations`], [`stock`], [`cargo`]: records: queries, routes, views.
+//! * [`verify`]: the proof that the sums are right.
+//! * [`health`], [`metrics`], [`logging`], [`openapi`]: for who looks after it, and who writes to it.
+//!
+//! ARCHITECTURE.md follows one POST of a pack command through these files.
+
+pub mod app;
+pub mod auth;
+pub mod auth_routes;
+pub mod cargo;
+pub mod catalog;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod db;
+pub mod embedded;
+pub mod error;
+pub mod health;
+pub mod installation;
+pub mod locations;
+pub mod logging;
+pub mod metrics;
+pub mod openapi;
+pub mod orders;
+pub mod packages;
+pub mod page;
+pub mod planning;
+pub mod stock;
+pub mod verify;
+pub mod wire;
+pub mod workflow;

@@ -1,0 +1,123 @@
+//! Stock locations: stores and warehouses, their capacity, and the ledger that proves it.
+
+mod routes;
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use crate::{error::Result, wire::Timestamp};
+
+pub use routes::{FILTERS, routes};
+
+/// A row of `stock_locations`.
+#[derive(Debug, Clone)]
+pub struct LocationRow {
+    id: i64,
+    erp_code: String,
+    name: String,
+    stock_location_type: String,
+    priority: i32,
+    is_active: bool,
+    max_quota: Option<i64>,
+    quota: i64,
+    latitude: Option<String>,
+    longitude: Option<String>,
+    address: Value,
+    phone: Option<String>,
+    email: Option<String>,
+    cargo_company_id: Option<i64>,
+    created_date: DateTime<Utc>,
+    modified_date: DateTime<Utc>,
+}
+
+/// A stock location on the wire, keys as in the documented package.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LocationView {
+    /// Its id.
+    pub id: i64,
+    #[schema(value_type = Object)]
+    conf: Map<String, Value>,
+    name: String,
+    email: Option<String>,
+    engine: Option<i64>,
+    /// Line, postcode, city, country, latitude, longitude.
+    #[schema(value_type = Object)]
+    address: Value,
+    /// The ERP's word for it.
+    pub erp_code: String,
+    /// Lower is asked first.
+    priority: i32,
+    is_active: bool,
+    fax_number: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_date: Timestamp,
+    daytime_phone: Option<String>,
+    evening_phone: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    modified_date: Timestamp,
+    /// `store` or `warehouse`.
+    stock_location_type: String,
+    cargo_company: Option<i64>,
+    /// Most packages that may occupy it; null: no limit.
+    max_quota: Option<i64>,
+    /// Packages that occupy it now.
+    quota: i64,
+    /// `max_quota - quota`; null: no limit.
+    available_quota: Option<i64>,
+}
+
+impl LocationRow {
+    /// The wire form.
+    #[must_use]
+    pub fn view(&self) -> LocationView {
+        let mut address = self.address.clone();
+        if let Value::Object(parts) = &mut address {
+            parts.insert("latitude".to_owned(), Value::from(self.latitude.clone()));
+            parts.insert("longitude".to_owned(), Value::from(self.longitude.clone()));
+        }
+        LocationView {
+            id: self.id,
+            conf: Map::new(),
+            name: self.name.clone(),
+            email: self.email.clone(),
+            engine: None,
+            address,
+            erp_code: self.erp_code.clone(),
+            priority: self.priority,
+            is_active: self.is_active,
+            fax_number: None,
+            created_date: self.created_date.into(),
+            daytime_phone: self.phone.clone(),
+            evening_phone: None,
+            modified_date: self.modified_date.into(),
+            stock_location_type: self.stock_location_type.clone(),
+            cargo_company: self.cargo_company_id,
+            max_quota: self.max_quota,
+            quota: self.quota,
+            available_quota: self.max_quota.map(|most| most - self.quota),
+        }
+    }
+}
+
+/// Reads locations by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, LocationRow>> {
+    let rows = sqlx::query_as!(
+        LocationRow,
+        r#"select id, erp_code, name, stock_location_type, priority, is_active, max_quota, quota,
+                  latitude::text as latitude, longitude::text as longitude, address, phone, email,
+                  cargo_company_id, created_date, modified_date
+             from stock_locations where id = any($1)"#,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}

@@ -1,0 +1,107 @@
+//! `/metrics`, in Prometheus' text format.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    commands: Family<CommandLabels, Histogram>,
+    pool_connections: Family<PoolLabels, Gauge>,
+    open_packages: Family<StateLabels, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CommandLabels {
+    command: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PoolLabels {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: String,
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.0005, 2.0, 15))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("oms");
+        let requests = Family::default();
+        registry.register("http_requests", "Requests by route and status", requests.clone());
+        let commands = Family::new_with_constructor(seconds as fn() -> Histogram);
+        registry.register_with_unit(
+            "command_duration",
+            "Time from a command's arrival to its answer, by command and outcome (done, refused, failed)",
+            Unit::Seconds,
+            commands.clone(),
+        );
+        let pool_connections = Family::default();
+        registry.register("database_connections", "Connections to Postgres by state", pool_connections.clone());
+        let open_packages = Family::default();
+        registry.register("open_packages", "Packages that are not in a final state, by state", open_packages.clone());
+        Self { registry, requests, commands, pool_connections, open_packages }
+    }
+}
+
+impl Metrics {
+    /// Counts a request. `route` is the router's pattern, never the path.
+    pub fn request(&self, method: &str, route: &str, status: StatusCode) {
+        let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status: status.as_u16() };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Observes a command.
+    pub fn command(&self, command: &'static str, status: StatusCode, duration: Duration) {
+        let outcome = match status.as_u16() {
+            200..300 => "done",
+            400..500 => "refused",
+            _ => "failed",
+        };
+        self.commands.get_or_create(&CommandLabels { command, outcome }).observe(duration.as_secs_f64());
+    }
+
+    /// The text, with the gauges as they are now.
+    #[must_use]
+    pub fn encode(&self, pool: &sqlx::PgPool, open_packages: &[(String, i64)]) -> String {
+        let idle = i64::try_from(pool.num_idle()).unwrap_or(i64::MAX);
+        let gauge = |state| self.pool_connections.get_or_create(&PoolLabels { state });
+        gauge("idle").set(idle);
+        gauge("used").set(i64::from(pool.size()) - idle);
+        self.open_packages.clear();
+        for (state, count) in open_packages {
+            self.open_packages.get_or_create(&StateLabels { state: state.clone() }).set(*count);
+        }
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        encode(&mut text, &self.registry).ok();
+        text
+    }
+}

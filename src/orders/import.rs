@@ -1,0 +1,129 @@
+//! `oms orders import FILE`: orders as JSON lines, streamed; a bad line is reported and does not stop the rest.
+
+use sqlx::PgPool;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
+
+use super::{
+    input::OrderInput,
+    place::{Durability, place},
+};
+use crate::{
+    catalog::Shelf,
+    error::{Error, Result},
+};
+
+/// Longest line, in bytes; a longer one is reported and skipped, so that no file can fill the memory.
+const LONGEST_LINE: u64 = 16 * 1024 * 1024;
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Orders that were new.
+    pub taken: u64,
+    /// Orders that were known already.
+    pub known: u64,
+    /// Lines that could not be taken.
+    pub refused: u64,
+}
+
+/// What happens along the way.
+pub trait Progress {
+    /// Some bytes of the file are done.
+    fn advance(&mut self, bytes: u64, summary: Summary);
+    /// A line could not be taken.
+    fn refused(&mut self, line: u64, why: &str);
+}
+
+/// Takes every order of a stream. It is safe to run it again with the same file, at any time.
+///
+/// # Errors
+/// When the file or the database fails; what was taken before stays.
+pub async fn import(
+    pool: &PgPool,
+    shelf: &Shelf,
+    mut file: impl AsyncBufRead + Unpin,
+    progress: &mut impl Progress,
+) -> Result<Summary> {
+    let mut summary = Summary::default();
+    let mut number = 0;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut file)
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line)
+            .await
+            .map_err(|error| Error::Fault(format!("reading line {}: {error}", number + 1)))?;
+        if read == 0 {
+            break;
+        }
+        number += 1;
+        let mut bytes = read as u64;
+        if read as u64 == LONGEST_LINE && line.last() != Some(&b'\n') {
+            bytes += skip_line(&mut file).await.map_err(|error| Error::Fault(error.to_string()))?;
+            summary.refused += 1;
+            progress.refused(number, &format!("longer than {LONGEST_LINE} bytes"));
+        } else {
+            let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii();
+            if !text.is_empty() {
+                take(pool, shelf, text, number, &mut summary, progress).await?;
+            }
+        }
+        progress.advance(bytes, summary);
+    }
+    make_durable(pool).await?;
+    Ok(summary)
+}
+
+async fn take(
+    pool: &PgPool,
+    shelf: &Shelf,
+    text: &[u8],
+    number: u64,
+    summary: &mut Summary,
+    progress: &mut impl Progress,
+) -> Result<()> {
+    let order = crate::wire::parse(text).and_then(|value| OrderInput::read(&value));
+    let placed = match order {
+        Ok(order) => place(pool, shelf, &order, None, Durability::Later).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    match placed {
+        Ok(placed) if placed.is_new => summary.taken += 1,
+        Ok(_) => summary.known += 1,
+        Err(Error::Refused(refusal)) => {
+            summary.refused += 1;
+            progress.refused(number, &refusal.error.to_string());
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// Reads past the rest of a line without keeping it.
+async fn skip_line(file: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<u64> {
+    let mut skipped = 0;
+    loop {
+        let buffer = file.fill_buf().await?;
+        if buffer.is_empty() {
+            return Ok(skipped);
+        }
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let count = end.map_or(buffer.len(), |end| end + 1);
+        file.consume(count);
+        skipped += count as u64;
+        if end.is_some() {
+            return Ok(skipped);
+        }
+    }
+}
+
+/// One durable commit makes everything before it durable: the log is written in order.
+async fn make_durable(pool: &PgPool) -> Result<()> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query!("set local synchronous_commit = on").execute(&mut *transaction).await?;
+    // A transaction that wrote nothing would not wait for the disk.
+    sqlx::query!("select pg_current_xact_id()::text as id").fetch_one(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}

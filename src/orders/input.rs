@@ -1,0 +1,357 @@
+//! An order as the upstream hands it over, read and checked. What is only handed on (customer, address, product) is
+//! kept as it came.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::{error::Refusal, wire::python_type};
+
+/// Longest order number, in characters.
+const LONGEST_NUMBER: usize = 64;
+/// Most lines of one order.
+const MOST_LINES: usize = 2000;
+/// Most units of one line.
+const MOST_UNITS: i64 = 1_000_000_000;
+
+/// A checked order.
+#[derive(Debug, Clone)]
+pub struct OrderInput {
+    /// What it is known by.
+    pub number: String,
+    /// The upstream's own key.
+    pub omnitron_id: Option<i64>,
+    /// `OrderStatus` enum value; `400` (approved) without one.
+    pub status: String,
+    /// Of the sales channel.
+    pub channel_id: Option<i64>,
+    /// Of the sales channel.
+    pub channel_name: Option<String>,
+    /// When the customer ordered.
+    pub date_placed: DateTime<Utc>,
+    /// Lower case, `try`.
+    pub currency: Option<String>,
+    /// Decimal.
+    pub amount: Option<String>,
+    /// `en-us`.
+    pub language_code: Option<String>,
+    /// Slug of the payment option.
+    pub payment_type: Option<String>,
+    /// Slug of the shipping option.
+    pub shipping_option_slug: Option<String>,
+    /// How it is to reach the customer.
+    pub delivery_type: Option<String>,
+    /// Id or slug of the cargo company the order asks for.
+    pub cargo_company: Option<String>,
+    /// The customer's words.
+    pub notes: Option<String>,
+    /// For filters.
+    pub customer_first_name: Option<String>,
+    /// For filters.
+    pub customer_last_name: Option<String>,
+    /// Of the shipping address, decimal degrees.
+    pub latitude: Option<String>,
+    /// Of the shipping address, decimal degrees.
+    pub longitude: Option<String>,
+    /// `channel`, `customer`, `shipping_address` and `billing_address` as they came.
+    pub details: Value,
+    /// At least one.
+    pub lines: Vec<LineInput>,
+}
+
+/// A checked line of an order.
+#[derive(Debug, Clone)]
+pub struct LineInput {
+    /// The upstream's own key.
+    pub omnitron_id: Option<i64>,
+    /// `OrderStatus` enum value; the order's without one.
+    pub status: String,
+    /// What is ordered.
+    pub sku: String,
+    /// How many units.
+    pub quantity: i64,
+    /// Decimal.
+    pub price: Option<String>,
+    /// Lower case.
+    pub price_currency: Option<String>,
+    /// Decimal.
+    pub tax_rate: Option<String>,
+    /// Decimal.
+    pub discount_amount: Option<String>,
+    /// The product as it came.
+    pub product: Value,
+}
+
+impl OrderInput {
+    /// Reads one order.
+    ///
+    /// # Errors
+    /// 400 that names every field that is wrong; a field of a line under `orderitem_set`, with the line's number.
+    pub fn read(value: &Value) -> Result<Self, Refusal> {
+        let Some(object) = value.as_object() else {
+            let message = format!("Invalid data. Expected a dictionary, but got {}.", python_type(value));
+            return Err(Refusal::non_field(&message));
+        };
+        let mut fields = Fields { object, wrong: Vec::new() };
+        let number = fields.number();
+        let date_placed = fields.date_placed();
+        let status = fields.word("status").unwrap_or_else(|| "400".to_owned());
+        let address = object.get("shipping_address").unwrap_or(&Value::Null);
+        let mut order = Self {
+            number,
+            omnitron_id: fields.integer("pk"),
+            channel_id: object.get("channel").and_then(|channel| channel.get("pk")).and_then(Value::as_i64),
+            channel_name: nested(object, "channel", "name"),
+            date_placed,
+            currency: fields.word("currency"),
+            amount: fields.decimal("amount"),
+            language_code: fields.word("language_code"),
+            payment_type: nested(object, "payment_option", "slug").or_else(|| fields.word("payment_type")),
+            shipping_option_slug: fields.word("shipping_option_slug"),
+            delivery_type: fields.word("delivery_type"),
+            cargo_company: fields.cargo_company(),
+            notes: fields.word("notes"),
+            customer_first_name: nested(object, "customer", "first_name"),
+            customer_last_name: nested(object, "customer", "last_name"),
+            latitude: coordinate(address, "latitude", 90.0),
+            longitude: coordinate(address, "longitude", 180.0),
+            details: details(object),
+            lines: Vec::new(),
+            status,
+        };
+        order.lines = fields.lines(&order.status);
+        if fields.wrong.is_empty() {
+            Ok(order)
+        } else {
+            Err(Refusal::fields(fields.wrong.into_iter().map(|(name, message)| (name, vec![message]))))
+        }
+    }
+}
+
+/// The parts that are only handed on.
+fn details(object: &Map<String, Value>) -> Value {
+    let parts = ["channel", "customer", "shipping_address", "billing_address"];
+    let kept = parts.iter().filter_map(|key| Some(((*key).to_owned(), without_nulls(object.get(*key)?))));
+    Value::Object(kept.collect())
+}
+
+/// Postgres' text holds no NUL; nothing else is changed.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "")),
+        Value::Array(list) => list.iter().map(without_nulls).collect(),
+        Value::Object(object) => {
+            Value::Object(object.iter().map(|(key, value)| (key.replace('\0', ""), without_nulls(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn nested(object: &Map<String, Value>, key: &str, inner: &str) -> Option<String> {
+    text(object.get(key)?.get(inner)?)
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().replace('\0', "")).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A coordinate that makes no sense is left out: the order is planned without a distance.
+fn coordinate(address: &Value, key: &str, most: f64) -> Option<String> {
+    let text = text(address.get(key)?)?;
+    text.parse::<f64>().ok().filter(|degrees| degrees.abs() <= most).map(|degrees| format!("{degrees:.8}"))
+}
+
+/// Reads the fields of one object and remembers what is wrong.
+struct Fields<'a> {
+    object: &'a Map<String, Value>,
+    wrong: Vec<(String, String)>,
+}
+
+impl Fields<'_> {
+    fn refuse(&mut self, name: &str, message: impl Into<String>) {
+        self.wrong.push((name.to_owned(), message.into()));
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.object.get(name).filter(|value| !value.is_null())
+    }
+
+    fn number(&mut self) -> String {
+        let number = self.get("number").and_then(text);
+        match number {
+            Some(number) if number.chars().count() <= LONGEST_NUMBER => number,
+            Some(_) => {
+                self.refuse("number", format!("Ensure this field has no more than {LONGEST_NUMBER} characters."));
+                String::new()
+            }
+            None => {
+                self.refuse("number", "This field is required.");
+                String::new()
+            }
+        }
+    }
+
+    fn date_placed(&mut self) -> DateTime<Utc> {
+        let parsed = self.get("date_placed").map(|value| value.as_str().and_then(|text| text.parse().ok()));
+        match parsed {
+            Some(Some(moment)) => moment,
+            Some(None) => {
+                self.refuse("date_placed", "Datetime has wrong format. Use ISO 8601, such as 2026-01-31T12:00:00Z.");
+                DateTime::UNIX_EPOCH
+            }
+            None => {
+                self.refuse("date_placed", "This field is required.");
+                DateTime::UNIX_EPOCH
+            }
+        }
+    }
+
+    fn word(&mut self, name: &str) -> Option<String> {
+        let value = self.get(name)?;
+        match value {
+            Value::String(_) | Value::Number(_) => text(value),
+            _ => {
+                self.refuse(name, "Not a valid string.");
+                None
+            }
+        }
+    }
+
+    fn integer(&mut self, name: &str) -> Option<i64> {
+        let value = self.get(name)?;
+        let number = crate::commands::input::integer(value);
+        if number.is_none() {
+            self.refuse(name, "A valid integer is required.");
+        }
+        number
+    }
+
+    fn decimal(&mut self, name: &str) -> Option<String> {
+        let text = self.get(name).map(text)?;
+        let digits = |part: &str, most: usize| part.len() <= most && part.bytes().all(|byte| byte.is_ascii_digit());
+        let valid = text.filter(|text| {
+            let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+            let whole = whole.strip_prefix('-').unwrap_or(whole);
+            !whole.is_empty() && digits(whole, 12) && digits(fraction, 12)
+        });
+        if valid.is_none() {
+            self.refuse(name, "A valid number is required.");
+        }
+        valid
+    }
+
+    fn cargo_company(&mut self) -> Option<String> {
+        let value = self.get("cargo_company")?;
+        let named = text(value)
+            .or_else(|| value.get("slug").and_then(text))
+            .or_else(|| value.get("id").or_else(|| value.get("pk")).and_then(text));
+        if named.is_none() {
+            self.refuse("cargo_company", "An id or a slug is required.");
+        }
+        named
+    }
+
+    fn lines(&mut self, order_status: &str) -> Vec<LineInput> {
+        let Some(list) = self.get("orderitem_set").and_then(Value::as_array).cloned() else {
+            self.refuse("orderitem_set", "A list of order items is required.");
+            return Vec::new();
+        };
+        if list.is_empty() || list.len() > MOST_LINES {
+            self.refuse("orderitem_set", format!("Between 1 and {MOST_LINES} order items are required."));
+            return Vec::new();
+        }
+        let mut lines = Vec::with_capacity(list.len());
+        for (index, value) in list.iter().enumerate() {
+            match read_line(value, order_status) {
+                Ok(line) => lines.push(line),
+                Err(message) => {
+                    self.refuse("orderitem_set", format!("Item {}: {message}", index + 1));
+                    return lines;
+                }
+            }
+        }
+        lines
+    }
+}
+
+fn read_line(value: &Value, order_status: &str) -> Result<LineInput, String> {
+    let object = value.as_object().ok_or("expected an object.")?;
+    let mut fields = Fields { object, wrong: Vec::new() };
+    let product = object.get("product").filter(|product| product.is_object()).ok_or("product is required.")?;
+    let sku = product.get("sku").and_then(text).ok_or("product.sku is required.")?;
+    let quantity = fields.integer("quantity").unwrap_or(1);
+    if !(1..=MOST_UNITS).contains(&quantity) {
+        fields.refuse("quantity", format!("a whole number from 1 to {MOST_UNITS} is required."));
+    }
+    let line = LineInput {
+        omnitron_id: fields.integer("pk"),
+        status: fields.word("status").unwrap_or_else(|| order_status.to_owned()),
+        sku,
+        quantity,
+        price: fields.decimal("price"),
+        price_currency: fields.word("price_currency"),
+        tax_rate: fields.decimal("tax_rate"),
+        discount_amount: fields.decimal("discount_amount"),
+        product: without_nulls(product),
+    };
+    match fields.wrong.first() {
+        Some((name, message)) => Err(format!("{name}: {message}")),
+        None => Ok(line),
+    }
+}
+
+/// An example order, for the documentation.
+#[must_use]
+pub fn example() -> Value {
+    json!({
+        "pk": 536_365, "number": "536365", "status": "400", "channel": {"pk": 1, "name": "web"},
+        "date_placed": "2010-12-01T08:26:00Z", "currency": "gbp", "amount": "15.30",
+        "payment_option": {"pk": 1, "slug": "credit_card"}, "shipping_option_slug": "standard",
+        "delivery_type": "delivery", "cargo_company": null,
+        "customer": {"pk": 17_850, "first_name": "Customer", "last_name": "17850", "email": "17850@example.com"},
+        "shipping_address": {"line": "63 High Street", "country": {"code": "gb", "name": "United Kingdom"},
+                             "city": {"name": "Bristol"}, "latitude": "51.45450000", "longitude": "-2.58790000"},
+        "orderitem_set": [{"pk": 536_365_001, "status": "400", "quantity": 6, "price": "2.55",
+                           "price_currency": "gbp", "tax_rate": "20.00", "discount_amount": "0.00",
+                           "product": {"pk": 7_781_897, "sku": "85123A", "name": "WHITE HANGING HEART T-LIGHT HOLDER"}}]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_reads() {
+        let order = OrderInput::read(&example()).expect("an order");
+        assert_eq!((order.number.as_str(), order.lines.len()), ("536365", 1));
+        assert_eq!(order.latitude.as_deref(), Some("51.45450000"));
+        assert_eq!(order.payment_type.as_deref(), Some("credit_card"));
+    }
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        let refusal = OrderInput::read(&json!({ "amount": "1,5", "orderitem_set": [{ "product": {"sku": "A"} },
+            { "product": {} }] }))
+        .expect_err("refused");
+        assert_eq!(
+            refusal.error,
+            json!({
+                "number": ["This field is required."], "date_placed": ["This field is required."],
+                "amount": ["A valid number is required."], "orderitem_set": ["Item 2: product.sku is required."]
+            })
+        );
+    }
+
+    #[test]
+    fn a_line_needs_a_quantity_that_makes_sense() {
+        for quantity in [json!(0), json!(-1), json!("x"), json!(1.5)] {
+            let mut order = example();
+            order["orderitem_set"][0]["quantity"] = quantity;
+            assert!(OrderInput::read(&order).is_err());
+        }
+    }
+}

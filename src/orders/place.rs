@@ -1,0 +1,277 @@
+//! An order becomes packages: stored, planned, reserved, in one transaction. An order is known by its number; sent
+//! again it changes nothing.
+
+use std::sync::Arc;
+
+use sqlx::{PgPool, Postgres, Transaction};
+
+use super::input::{LineInput, OrderInput};
+use crate::{
+    catalog::{self, Catalog, Shelf},
+    commands::{
+        apply::{Applied, apply},
+        consequences::{ItemChange, PackageChange, Placement, derive},
+    },
+    db,
+    error::{Error, NO_SCENARIO, Refusal, Result},
+    planning::{self, Held, Line, plan::Plan},
+    workflow::{OUT_OF_STOCK, WAITING},
+};
+
+/// Statuses of lines that are not to be packed: cancelled, refunded.
+const NOT_TO_PACK: [&str; 2] = ["100", "600"];
+/// How often an order is tried again when others took the stock or quota it was planned with.
+const MOST_ATTEMPTS: u32 = 6;
+/// From this attempt on, the plan locks what it reads.
+const LOCK_FROM_ATTEMPT: u32 = 3;
+
+/// When an order counts as taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is on disk: whoever got the answer may forget it.
+    Each,
+    /// When a later durable commit is: for imports, which say so once at their end and can be run again.
+    Later,
+}
+
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// Its id.
+    pub order_id: i64,
+    /// False where it was known already.
+    pub is_new: bool,
+}
+
+/// Stores and plans an order.
+///
+/// # Errors
+/// 400 for a status or cargo company the installation does not have, 406 where no scenario fits; 503 when the database
+/// is away or others were faster too often.
+pub async fn place(
+    pool: &PgPool,
+    shelf: &Shelf,
+    order: &OrderInput,
+    user_id: Option<i64>,
+    durability: Durability,
+) -> Result<Placed> {
+    for attempt in 1..=MOST_ATTEMPTS {
+        match try_place(pool, shelf, order, user_id, durability, attempt >= LOCK_FROM_ATTEMPT).await {
+            Ok(Some(placed)) => return Ok(placed),
+            Ok(None) => {}
+            Err(Error::Database(sqlx::Error::Database(error)))
+                if error.code().is_some_and(|code| code == "40P01") && attempt < MOST_ATTEMPTS => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Overloaded)
+}
+
+/// One transaction; none when others were faster.
+async fn try_place(
+    pool: &PgPool,
+    shelf: &Shelf,
+    order: &OrderInput,
+    user_id: Option<i64>,
+    durability: Durability,
+    lock: bool,
+) -> Result<Option<Placed>> {
+    let mut transaction = pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
+    if durability == Durability::Later {
+        sqlx::query!("set local synchronous_commit = off").execute(&mut *transaction).await?;
+    }
+    let catalog = current(shelf, &mut transaction).await?;
+    let Some(order_id) = insert_order(&mut transaction, &catalog, order).await? else {
+        let order_id = sqlx::query_scalar!("select id from orders where number = $1", order.number)
+            .fetch_one(&mut *transaction)
+            .await?;
+        return Ok(Some(Placed { order_id, is_new: false }));
+    };
+    let item_ids = insert_items(&mut transaction, &catalog, order_id, &order.lines).await?;
+    let lines: Vec<Line> = order
+        .lines
+        .iter()
+        .zip(item_ids)
+        .filter(|(line, _)| !NOT_TO_PACK.contains(&line.status.as_str()))
+        .map(|(line, order_item_id)| Line { order_item_id, sku: line.sku.clone(), quantity: line.quantity })
+        .collect();
+    if !lines.is_empty() && !NOT_TO_PACK.contains(&order.status.as_str()) {
+        let supply = planning::supply(&mut transaction, &catalog, order_id, &lines, &Held::default(), lock).await?;
+        let plan = supply.plan(&lines, &[]).ok_or_else(|| {
+            let number = &order.number;
+            Refusal::rule(NO_SCENARIO, format!("No active distribution scenario fits order {number}; add one."))
+        })?;
+        planning::store_trace(&mut transaction, order_id, None, Some(plan.scenario_id), &plan.trace).await?;
+        let packages = packages(&catalog, order_id, &lines, &plan, user_id)?;
+        let consequences = derive(&packages, &catalog.workflow)?;
+        if apply(&mut transaction, &packages, &consequences).await? == Applied::Outrun {
+            return Ok(None);
+        }
+    }
+    transaction.commit().await?;
+    Ok(Some(Placed { order_id, is_new: true }))
+}
+
+async fn current(shelf: &Shelf, transaction: &mut Transaction<'_, Postgres>) -> Result<Arc<Catalog>> {
+    let catalog = shelf.current();
+    if catalog::version(transaction).await? == catalog.version {
+        return Ok(catalog);
+    }
+    shelf.refresh(transaction).await
+}
+
+/// The packages of a plan: one a parcel, and one at the default location for what has no place.
+fn packages(
+    catalog: &Catalog,
+    order_id: i64,
+    lines: &[Line],
+    plan: &Plan,
+    user_id: Option<i64>,
+) -> Result<Vec<PackageChange>> {
+    let workflow = &catalog.workflow;
+    let scenario = catalog.scenarios.iter().find(|scenario| scenario.id == plan.scenario_id);
+    let scenario = scenario.ok_or_else(|| Error::Fault(format!("scenario {} vanished", plan.scenario_id)))?;
+    let is_split = plan.parcels.len() + usize::from(!plan.unplaced.is_empty()) > 1;
+    let first_state =
+        if is_split { scenario.initial_state_when_split_id } else { workflow.state_by_slug("package", WAITING)?.id };
+    let package = |after: Placement, order_item_ids: &[i64], stock_bound: &[i64], bound_by_quota| PackageChange {
+        id: None,
+        order_id,
+        before: None,
+        after,
+        transition_id: None,
+        replaces: None,
+        event_sequence: 0,
+        items: lines
+            .iter()
+            .filter(|line| order_item_ids.contains(&line.order_item_id))
+            .map(|line| ItemChange {
+                id: None,
+                order_item_id: line.order_item_id,
+                sku: line.sku.clone(),
+                quantity: line.quantity,
+                before: None,
+                after,
+                bound_by_stock: stock_bound.contains(&line.order_item_id),
+            })
+            .collect(),
+        shipment: None,
+        has_shipment: false,
+        bound_by_quota,
+        user_id,
+    };
+    let mut packages: Vec<PackageChange> = plan
+        .parcels
+        .iter()
+        .map(|parcel| {
+            let after = Placement { state_id: first_state, stock_location_id: parcel.stock_location_id };
+            package(after, &parcel.order_item_ids, &parcel.stock_bound_item_ids, parcel.bound_by_quota)
+        })
+        .collect();
+    if !plan.unplaced.is_empty() {
+        let after = Placement {
+            state_id: workflow.state_by_slug("package", OUT_OF_STOCK)?.id,
+            stock_location_id: scenario.default_location_id,
+        };
+        packages.push(package(after, &plan.unplaced, &[], false));
+    }
+    Ok(packages)
+}
+
+fn order_state(catalog: &Catalog, status: &str) -> Result<i64, Refusal> {
+    let mut states = catalog.workflow.states();
+    let state = states.find(|state| state.entity == "order" && state.enum_value == status);
+    state
+        .map(|state| state.id)
+        .ok_or_else(|| Refusal::field("status", format!("\"{status}\" is not an order status of this installation.")))
+}
+
+/// The new order's id; none where its number is known.
+async fn insert_order(
+    transaction: &mut Transaction<'_, Postgres>,
+    catalog: &Catalog,
+    order: &OrderInput,
+) -> Result<Option<i64>> {
+    let cargo_company_id = match &order.cargo_company {
+        None => None,
+        Some(name) => Some(
+            catalog
+                .cargo_company(name)
+                .map(|company| company.id)
+                .ok_or_else(|| Refusal::field("cargo_company", format!("There is no cargo company {name}.")))?,
+        ),
+    };
+    let id = sqlx::query_scalar!(
+        "insert into orders (number, omnitron_id, state_id, channel_id, channel_name, customer_first_name,
+                             customer_last_name, payment_type, shipping_option_slug, delivery_type, cargo_company_id,
+                             currency, amount, language_code, notes, latitude, longitude, date_placed, details)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::numeric, $14, $15,
+                 $16::text::numeric, $17::text::numeric, $18, $19)
+         on conflict on constraint orders_number_key do nothing
+         returning id",
+        order.number,
+        order.omnitron_id,
+        order_state(catalog, &order.status)?,
+        order.channel_id,
+        order.channel_name,
+        order.customer_first_name,
+        order.customer_last_name,
+        order.payment_type,
+        order.shipping_option_slug,
+        order.delivery_type,
+        cargo_company_id,
+        order.currency,
+        order.amount,
+        order.language_code,
+        order.notes,
+        order.latitude,
+        order.longitude,
+        order.date_placed,
+        order.details
+    )
+    .fetch_optional(&mut **transaction)
+    .await?;
+    Ok(id)
+}
+
+/// The lines' ids, in the order's own order.
+async fn insert_items(
+    transaction: &mut Transaction<'_, Postgres>,
+    catalog: &Catalog,
+    order_id: i64,
+    lines: &[LineInput],
+) -> Result<Vec<i64>> {
+    let states: Vec<i64> = lines.iter().map(|line| order_state(catalog, &line.status)).collect::<Result<_, _>>()?;
+    let omnitron_ids: Vec<Option<i64>> = lines.iter().map(|line| line.omnitron_id).collect();
+    let skus: Vec<String> = lines.iter().map(|line| line.sku.clone()).collect();
+    let quantities: Vec<i64> = lines.iter().map(|line| line.quantity).collect();
+    let prices: Vec<Option<String>> = lines.iter().map(|line| line.price.clone()).collect();
+    let currencies: Vec<Option<String>> = lines.iter().map(|line| line.price_currency.clone()).collect();
+    let taxes: Vec<Option<String>> = lines.iter().map(|line| line.tax_rate.clone()).collect();
+    let discounts: Vec<Option<String>> = lines.iter().map(|line| line.discount_amount.clone()).collect();
+    let products: Vec<serde_json::Value> = lines.iter().map(|line| line.product.clone()).collect();
+    let mut rows = sqlx::query!(
+        "insert into order_items (order_id, position, omnitron_id, state_id, sku, quantity, price, price_currency,
+                                  tax_rate, discount_amount, product)
+         select $1, n, omnitron_id, state_id, sku, quantity, price::numeric, price_currency, tax_rate::numeric,
+                discount_amount::numeric, product
+           from unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
+                       $9::text[], $10::jsonb[]) with ordinality
+                as c(omnitron_id, state_id, sku, quantity, price, price_currency, tax_rate, discount_amount, product, n)
+         returning id, position",
+        order_id,
+        &omnitron_ids as &[Option<i64>],
+        &states,
+        &skus,
+        &quantities,
+        &prices as &[Option<String>],
+        &currencies as &[Option<String>],
+        &taxes as &[Option<String>],
+        &discounts as &[Option<String>],
+        &products
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.sort_by_key(|row| row.position);
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}

@@ -1,0 +1,183 @@
+//! `/api/v1/oms/orders/`.
+
+use axum::{
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use sqlx::{Postgres, QueryBuilder, Row as _};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    input::OrderInput,
+    place::{Durability, Placed, place},
+    view,
+};
+use crate::{
+    app::App,
+    auth::{Authenticated, Caller, Role},
+    error::{Error, Refusal, Result},
+    openapi,
+    page::{Filter, Kind, Page, PageOf, PageQuery, base_url, filter, order_by, push_filters},
+    wire,
+};
+
+/// Most orders in one request; more belong into `oms orders import`.
+const MOST_ORDERS: usize = 1000;
+
+/// The routes of this area.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(detail))
+}
+
+/// The filters of the list.
+pub const FILTERS: &[Filter] = &[
+    filter("number", Kind::Text, "o.number = {}"),
+    filter("number__in", Kind::Texts, "o.number = any({})"),
+    filter("omnitron_id", Kind::Integer, "o.omnitron_id = {}"),
+    filter("state", Kind::Integer, "o.state_id = {}"),
+    filter(
+        "state__enum_value",
+        Kind::Text,
+        "o.state_id in (select id from states where entity = 'order' and enum_value = {})",
+    ),
+    filter("channel", Kind::Integer, "o.channel_id = {}"),
+    filter("customer__first_name", Kind::Contains, "o.customer_first_name ilike {}"),
+    filter("customer__last_name", Kind::Contains, "o.customer_last_name ilike {}"),
+    filter("date_placed__gte", Kind::Moment, "o.date_placed >= {}"),
+    filter("date_placed__lte", Kind::Moment, "o.date_placed <= {}"),
+    filter("created_date__gte", Kind::Moment, "o.created_date >= {}"),
+    filter("created_date__lte", Kind::Moment, "o.created_date <= {}"),
+    filter("id__gt", Kind::Integer, "o.id > {}"),
+    filter("id__lt", Kind::Integer, "o.id < {}"),
+    filter("pk__in", Kind::Integers, "o.id = any({})"),
+];
+
+const SORTS: &[(&str, &str)] = &[
+    ("id", "o.id"),
+    ("date_placed", "o.date_placed"),
+    ("created_date", "o.created_date"),
+    ("modified_date", "o.modified_date"),
+    ("number", "o.number"),
+];
+
+fn from_clause(select: &str, caller: &Caller, page: &Page) -> Result<QueryBuilder<Postgres>, Refusal> {
+    let mut query = QueryBuilder::new(select);
+    query.push(" from orders o where true");
+    push_visible(&mut query, caller);
+    push_filters(&mut query, page, FILTERS)?;
+    Ok(query)
+}
+
+/// A caller with locations of their own sees the orders that have a package there.
+fn push_visible(query: &mut QueryBuilder<Postgres>, caller: &Caller) {
+    if let Some(ids) = caller.visible_location_ids() {
+        query.push(" and exists (select from packages p where p.order_id = o.id and p.stock_location_id = any(");
+        query.push_bind(ids).push("))");
+    }
+}
+
+/// Orders
+#[utoipa::path(get, path = "/api/v1/oms/orders/", tag = "Orders", params(PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of orders", body = PageOf<openapi::Order>)))]
+async fn list(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let order = order_by(&page, SORTS)?;
+    let mut connection = app.pool.acquire().await?;
+    let count: i64 =
+        from_clause("select count(*)", &caller, &page)?.build_query_scalar().fetch_one(&mut *connection).await?;
+    let mut query = from_clause("select o.id", &caller, &page)?;
+    query.push(order);
+    query.push(" limit ").push_bind(i64::try_from(page.limit()).unwrap_or(i64::MAX));
+    query.push(" offset ").push_bind(i64::try_from(page.offset()).unwrap_or(i64::MAX));
+    let rows = query.build().fetch_all(&mut *connection).await?;
+    let ids: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
+    let locations = caller.visible_location_ids();
+    let views =
+        view::load(&mut connection, &app.shelf.current(), &ids, locations.as_deref(), &base_url(&headers)).await?;
+    page.respond(usize::try_from(count).unwrap_or_default(), views)
+}
+
+/// One order
+#[utoipa::path(get, path = "/api/v1/oms/orders/{id}/", tag = "Orders",
+    params(("id" = i64, Path, description = "The order's id")),
+    responses((status = 200, description = "The order with its packages", body = openapi::Order)))]
+async fn detail(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let mut query = QueryBuilder::new("select o.id from orders o where o.id = ");
+    query.push_bind(id);
+    push_visible(&mut query, &caller);
+    query.build().fetch_optional(&app.pool).await?.ok_or_else(Refusal::not_found)?;
+    let order = read_one(&app, &caller, id, &headers).await?;
+    Ok(axum::Json(order).into_response())
+}
+
+async fn read_one(app: &App, caller: &Caller, id: i64, headers: &HeaderMap) -> Result<view::OrderView> {
+    let mut connection = app.pool.acquire().await?;
+    let locations = caller.visible_location_ids();
+    let catalog = app.shelf.current();
+    let mut views = view::load(&mut connection, &catalog, &[id], locations.as_deref(), &base_url(headers)).await?;
+    Ok(views.pop().ok_or_else(Refusal::not_found)?)
+}
+
+/// Take an order, or a list of orders
+///
+/// An order is planned at once: the answer has its packages. It is known by its `number`: sent again it changes nothing.
+/// 201 for a new order, 200 for a known one; for a list 200 with one result an order, in order, each
+/// `{"status_code", "order"}` or `{"status_code", "error"}`.
+#[utoipa::path(post, path = "/api/v1/oms/orders/", tag = "Orders", request_body = inline(openapi::OrderRequest),
+    responses((status = 201, description = "The new order with its packages", body = openapi::Order),
+              (status = 200, description = "The known order; or the results of a list", body = openapi::Order),
+              (status = 406, description = "No scenario fits", body = openapi::Refused)))]
+async fn create(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response> {
+    caller.require(&[Role::Integrator, Role::Operator])?;
+    wire::check_media_type(&headers)?;
+    let value: Value = wire::parse(&body)?;
+    let Value::Array(list) = value else {
+        let (status, order) = take(&app, &caller, &value, &headers).await?;
+        return Ok((status, axum::Json(order)).into_response());
+    };
+    if list.len() > MOST_ORDERS {
+        return Err(Refusal::non_field(&format!("At most {MOST_ORDERS} orders a request.")).into());
+    }
+    let mut results = Vec::with_capacity(list.len());
+    for value in &list {
+        results.push(match take(&app, &caller, value, &headers).await {
+            Ok((status, order)) => json!({ "status_code": status.as_u16(), "order": order }),
+            Err(Error::Refused(refusal)) => refusal.body(),
+            Err(error) if results.is_empty() => return Err(error),
+            Err(error) => {
+                // What came before it stands and must be told.
+                tracing::error!(%error, "an order of a list failed");
+                let detail = "The order could not be taken. Send it again.";
+                json!({ "error": { "detail": detail }, "status_code": error.status().as_u16() })
+            }
+        });
+    }
+    Ok(axum::Json(results).into_response())
+}
+
+async fn take(app: &App, caller: &Caller, value: &Value, headers: &HeaderMap) -> Result<(StatusCode, view::OrderView)> {
+    let order = OrderInput::read(value)?;
+    let Placed { order_id, is_new } =
+        place(&app.pool, &app.shelf, &order, Some(caller.user_id), Durability::Each).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, read_one(app, caller, order_id, headers).await?))
+}

@@ -1,0 +1,173 @@
+//! The order JSON.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::{PgConnection, types::Json};
+
+use crate::{
+    catalog::Catalog,
+    error::Result,
+    packages::view::{self, PackageView},
+    wire::Timestamp,
+};
+
+/// An order with its lines and packages.
+#[derive(Debug, Serialize)]
+pub(super) struct OrderView {
+    pub id: i64,
+    pub number: String,
+    state: Box<RawValue>,
+    /// No command runs on an order in this version.
+    commands: [(); 0],
+    omnitron_id: Option<i64>,
+    date_placed: Timestamp,
+    currency: Option<String>,
+    amount: Option<String>,
+    language_code: Option<String>,
+    channel: Option<Json<Box<RawValue>>>,
+    channel_name: Option<String>,
+    payment_type: Option<String>,
+    shipping_option_slug: Option<String>,
+    delivery_type: Option<String>,
+    cargo_company: Option<i64>,
+    notes: Option<String>,
+    customer: Option<Json<Box<RawValue>>>,
+    shipping_address: Option<Json<Box<RawValue>>>,
+    billing_address: Option<Json<Box<RawValue>>>,
+    orderitem_set: Vec<LineView>,
+    packages: Vec<PackageView>,
+    created_date: Timestamp,
+    modified_date: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct LineView {
+    id: i64,
+    state: Box<RawValue>,
+    product: Json<Box<RawValue>>,
+    created_date: Timestamp,
+    modified_date: Timestamp,
+    omnitron_id: Option<i64>,
+    quantity: i64,
+    price: Option<String>,
+    price_currency: Option<String>,
+    tax_rate: Option<String>,
+    discount_amount: Option<String>,
+}
+
+/// Reads orders, in the order of `ids`; of their packages those at locations the caller sees.
+pub(super) async fn load(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    ids: &[i64],
+    visible_location_ids: Option<&[i64]>,
+    base_url: &str,
+) -> Result<Vec<OrderView>> {
+    let rows = sqlx::query!(
+        r#"select id, number, state_id, omnitron_id, date_placed, currency, amount::text as amount, language_code,
+                  channel_name, payment_type, shipping_option_slug, delivery_type, cargo_company_id, notes,
+                  details->'channel' as "channel: Json<Box<RawValue>>",
+                  details->'customer' as "customer: Json<Box<RawValue>>",
+                  details->'shipping_address' as "shipping_address: Json<Box<RawValue>>",
+                  details->'billing_address' as "billing_address: Json<Box<RawValue>>",
+                  created_date, modified_date
+             from orders where id = any($1)"#,
+        ids
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut lines = load_lines(connection, catalog, ids).await?;
+    let mut packages = load_packages(connection, catalog, ids, visible_location_ids, base_url).await?;
+    let mut views = HashMap::with_capacity(rows.len());
+    for row in rows {
+        views.insert(
+            row.id,
+            OrderView {
+                id: row.id,
+                number: row.number,
+                state: catalog.workflow.state(row.state_id)?.json.clone(),
+                commands: [],
+                omnitron_id: row.omnitron_id,
+                date_placed: row.date_placed.into(),
+                currency: row.currency,
+                amount: row.amount,
+                language_code: row.language_code,
+                channel: row.channel,
+                channel_name: row.channel_name,
+                payment_type: row.payment_type,
+                shipping_option_slug: row.shipping_option_slug,
+                delivery_type: row.delivery_type,
+                cargo_company: row.cargo_company_id,
+                notes: row.notes,
+                customer: row.customer,
+                shipping_address: row.shipping_address,
+                billing_address: row.billing_address,
+                orderitem_set: lines.remove(&row.id).unwrap_or_default(),
+                packages: packages.remove(&row.id).unwrap_or_default(),
+                created_date: row.created_date.into(),
+                modified_date: row.modified_date.into(),
+            },
+        );
+    }
+    Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
+}
+
+async fn load_lines(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    ids: &[i64],
+) -> Result<HashMap<i64, Vec<LineView>>> {
+    let rows = sqlx::query!(
+        r#"select id, order_id, state_id, omnitron_id, quantity, price::text as price, price_currency,
+                  tax_rate::text as tax_rate, discount_amount::text as discount_amount,
+                  product as "product: Json<Box<RawValue>>", created_date, modified_date
+             from order_items where order_id = any($1) order by order_id, position"#,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut lines: HashMap<i64, Vec<LineView>> = HashMap::new();
+    for row in rows {
+        lines.entry(row.order_id).or_default().push(LineView {
+            id: row.id,
+            state: catalog.workflow.state(row.state_id)?.json.clone(),
+            product: row.product,
+            created_date: row.created_date.into(),
+            modified_date: row.modified_date.into(),
+            omnitron_id: row.omnitron_id,
+            quantity: row.quantity,
+            price: row.price,
+            price_currency: row.price_currency,
+            tax_rate: row.tax_rate,
+            discount_amount: row.discount_amount,
+        });
+    }
+    Ok(lines)
+}
+
+async fn load_packages(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    ids: &[i64],
+    visible_location_ids: Option<&[i64]>,
+    base_url: &str,
+) -> Result<HashMap<i64, Vec<PackageView>>> {
+    let rows = sqlx::query!(
+        "select id, order_id from packages
+          where order_id = any($1) and ($2::bigint[] is null or stock_location_id = any($2)) order by id",
+        ids,
+        visible_location_ids
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let package_ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let orders: HashMap<i64, i64> = rows.into_iter().map(|row| (row.id, row.order_id)).collect();
+    let mut packages: HashMap<i64, Vec<PackageView>> = HashMap::new();
+    for mut package in view::load(connection, catalog, &package_ids).await? {
+        package.absolute(base_url);
+        packages.entry(orders[&package.id]).or_default().push(package);
+    }
+    Ok(packages)
+}

@@ -1,0 +1,104 @@
+//! `POST /packages/{id}/command/`.
+
+use axum::{
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, Uri},
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    app::App,
+    auth::Authenticated,
+    commands::{
+        dispatch::{Reply, Request},
+        idempotency::{IdempotencyKey, LONGEST_KEY},
+        input::integer,
+    },
+    error::{Refusal, Result},
+    openapi, wire,
+};
+
+/// Run a command
+///
+/// `transition` or `slug` says which of the package's `commands` to run; where both are given they must agree. With an
+/// `Idempotency-Key`, a repeat within 24 hours gets the same answer byte for byte and runs nothing again. With
+/// `?dry_run=true` nothing is written: the answer says what would be.
+#[utoipa::path(post, path = "/api/v1/oms/packages/{id}/command/", tag = "Packages",
+    params(("id" = i64, Path, description = "The package's id"),
+           ("dry_run" = Option<bool>, Query, description = "Only say what the command would do"),
+           ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters")),
+    request_body(content = openapi::CommandRequest),
+    responses(
+        (status = 200, description = "Done; or, for a dry run, what would be done",
+         body = inline(openapi::CommandAnswer)),
+        (status = 204, description = "Done (UPDATE_PACKAGE_SHIPMENT_STATUS)"),
+        (status = 406, description = "The table or a business rule does not allow it", body = openapi::Refused),
+        (status = 422, description = "The Idempotency-Key was used with another request", body = openapi::Refused)))]
+pub(super) async fn run(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Bytes,
+) -> Result<Reply> {
+    wire::check_media_type(&headers)?;
+    let command = read(&body)?;
+    let package_id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let dry_run = wire::dry_run(&uri)?;
+    let key = if dry_run { None } else { idempotency_key(&headers)? };
+    let request = Request {
+        package_id,
+        transition: command.transition,
+        slug: command.slug,
+        input: command.input,
+        key: key.map(|key| IdempotencyKey::new(caller.user_id, key, package_id, &body)),
+        caller,
+        dry_run,
+    };
+    app.dispatcher.run(request).await
+}
+
+struct Body {
+    transition: Option<i64>,
+    slug: Option<String>,
+    input: Map<String, Value>,
+}
+
+/// The body's shape, before anything is asked of the database.
+fn read(body: &[u8]) -> Result<Body, Refusal> {
+    let value: Value = wire::parse(body)?;
+    let Value::Object(mut object) = value else {
+        return Err(Refusal::parse(format!("expected an object, got {}", wire::python_type(&value))));
+    };
+    let transition = match object.get("transition") {
+        None | Some(Value::Null) => None,
+        Some(value) => {
+            Some(integer(value).ok_or_else(|| Refusal::field("transition", "A valid integer is required."))?)
+        }
+    };
+    let slug = match object.remove("slug") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(slug)) => Some(slug),
+        Some(_) => return Err(Refusal::field("slug", "Not a valid string.")),
+    };
+    let input = match object.remove("input_parameters") {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(input)) => input,
+        Some(other) => {
+            let message = format!("Expected a dictionary of items but got type \"{}\".", wire::python_type(&other));
+            return Err(Refusal::field("input_parameters", message));
+        }
+    };
+    Ok(Body { transition, slug, input })
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().map(str::trim).unwrap_or_default();
+    if text.is_empty() || text.len() > LONGEST_KEY {
+        return Err(Refusal::field("Idempotency-Key", "Must be 1 to 255 printable characters."));
+    }
+    Ok(Some(text.to_owned()))
+}

@@ -1,0 +1,64 @@
+//! `?explain=commands`: for every transition of the table, allowed or the refusal it would meet.
+
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    app::App,
+    auth::Caller,
+    commands::{self, Context, Input, PackageFacts, dispatch, facts},
+    db,
+    error::{Error, Refusal, Result},
+    planning::Supply,
+    workflow::Transition,
+};
+
+/// The package with `explanation` added.
+pub(super) async fn commands(app: &App, caller: &Caller, id: i64, body: &[u8]) -> Result<Response> {
+    let mut package: Map<String, Value> =
+        serde_json::from_slice(body).map_err(|error| Error::Fault(format!("package JSON: {error}")))?;
+    // The very facts and rules a command would meet, in a transaction that is taken back.
+    let mut transaction = app.pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
+    let locked = facts::lock(&mut transaction, &[id]).await?;
+    let facts = locked.packages.get(&id).ok_or_else(Refusal::not_found)?;
+    let catalog = app.shelf.refresh(&mut transaction).await?;
+    let supply = dispatch::supply(&mut transaction, &catalog, facts, false).await?;
+    transaction.rollback().await?;
+    let rows: Vec<Value> = catalog
+        .workflow
+        .transitions("package")
+        .map(|transition| {
+            let refusal = refusal(&catalog, caller, facts, transition, &supply);
+            json!({
+                "transition": transition.id,
+                "slug": transition.slug,
+                "command": transition.command.identifier(),
+                "allowed": refusal.is_none(),
+                "refusal": refusal.as_ref().map(Refusal::body),
+            })
+        })
+        .collect();
+    package.insert("explanation".to_owned(), json!({ "commands": rows }));
+    Ok(axum::Json(package).into_response())
+}
+
+/// Why the transition could not be run now. Commands with parameters of their own are judged as far as one can without
+/// them: everything but the parameters and what depends on them.
+fn refusal(
+    catalog: &crate::catalog::Catalog,
+    caller: &Caller,
+    package: &PackageFacts,
+    transition: &Transition,
+    supply: &Supply,
+) -> Option<Refusal> {
+    let resolved = catalog.workflow.resolve("package", Some(transition.id), None, caller.role, package.state_id);
+    if let Err(refusal) = resolved {
+        return Some(refusal);
+    }
+    if transition.command.parameters().iter().any(|parameter| parameter.required) {
+        return None;
+    }
+    let nothing = Map::new();
+    let input = Input(&nothing);
+    commands::decide(&Context { catalog, transition, package, input, supply: Some(supply) }).err()
+}

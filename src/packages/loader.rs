@@ -1,0 +1,112 @@
+//! Reads that wait together share one query, as commands share one transaction.
+//!
+//! A store's screen asks for one package at a time, and many screens ask at once. Everything that waits when the loader
+//! is free is read in one go; a request that comes alone waits for nobody.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot};
+
+use super::view;
+use crate::{
+    catalog::Shelf,
+    error::{Error, Result},
+};
+
+/// Most packages in one query.
+const LARGEST_GROUP: usize = 64;
+/// Most requests that may wait; one more is answered 503.
+const LONGEST_QUEUE: usize = 4096;
+/// Queries at once.
+const READERS: usize = 2;
+
+/// One package, ready to send.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// For who may see it.
+    pub stock_location_id: i64,
+    /// The JSON, with relative addresses.
+    pub body: Bytes,
+}
+
+struct Wanted {
+    id: i64,
+    base_url: String,
+    reply: oneshot::Sender<Result<Option<Loaded>>>,
+}
+
+/// Handle to the loader; clones share it.
+#[derive(Clone)]
+pub struct Loader {
+    queue: mpsc::Sender<Wanted>,
+}
+
+impl Loader {
+    /// Starts the readers.
+    #[must_use]
+    pub fn start(pool: &PgPool, shelf: &Arc<Shelf>) -> Self {
+        let (queue, wanted) = mpsc::channel(LONGEST_QUEUE);
+        let wanted = Arc::new(tokio::sync::Mutex::new(wanted));
+        for _ in 0..READERS {
+            tokio::spawn(read_forever(Arc::clone(&wanted), pool.clone(), Arc::clone(shelf)));
+        }
+        Self { queue }
+    }
+
+    /// One package; none where there is no such.
+    ///
+    /// # Errors
+    /// 503 when too many wait or the database is away.
+    pub async fn load(&self, id: i64, base_url: String) -> Result<Option<Loaded>> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send(Wanted { id, base_url, reply }).map_err(|_| Error::Overloaded)?;
+        answer.await.unwrap_or_else(|_| Err(Error::Fault("the loader stopped".to_owned())))
+    }
+}
+
+async fn read_forever(queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Wanted>>>, pool: PgPool, shelf: Arc<Shelf>) {
+    loop {
+        let mut group = Vec::new();
+        let count = queue.lock().await.recv_many(&mut group, LARGEST_GROUP).await;
+        if count == 0 {
+            return;
+        }
+        match read(&pool, &shelf, &group).await {
+            Ok(mut found) => {
+                for (index, wanted) in group.into_iter().enumerate() {
+                    wanted.reply.send(Ok(found.remove(&index))).ok();
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot read packages");
+                for wanted in group {
+                    wanted.reply.send(Err(Error::Overloaded)).ok();
+                }
+            }
+        }
+    }
+}
+
+/// What was found, by index in the group.
+async fn read(pool: &PgPool, shelf: &Shelf, group: &[Wanted]) -> Result<HashMap<usize, Loaded>> {
+    let mut ids: Vec<i64> = group.iter().map(|wanted| wanted.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut connection = pool.acquire().await?;
+    let catalog = shelf.current();
+    let mut views: HashMap<i64, _> =
+        view::load(&mut connection, &catalog, &ids).await?.into_iter().map(|view| (view.id, view)).collect();
+    drop(connection);
+    let mut found = HashMap::with_capacity(group.len());
+    for (index, wanted) in group.iter().enumerate() {
+        let Some(view) = views.get_mut(&wanted.id) else { continue };
+        let label = view.shipping_label.clone();
+        view.absolute(&wanted.base_url);
+        let body = serde_json::to_vec(&view).map_err(|error| Error::Fault(format!("package JSON: {error}")))?;
+        view.shipping_label = label;
+        found.insert(index, Loaded { stock_location_id: view.stock_location_id, body: body.into() });
+    }
+    Ok(found)
+}

@@ -1,0 +1,22 @@
+//! Packages as clients see them: lists, one package, its commands; and the route by which commands come in.
+
+mod command;
+mod explain;
+mod list;
+pub mod loader;
+pub mod view;
+
+pub use list::FILTERS;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::app::App;
+
+/// The routes of this area.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list::list))
+        .routes(routes!(list::list_short))
+        .routes(routes!(list::detail))
+        .routes(routes!(command::run))
+}

@@ -1,0 +1,288 @@
+//! The package JSON: keys and their order as in the documented package, read for many packages at once.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    catalog::Catalog,
+    error::Result,
+    locations::{LocationRow, LocationView},
+    wire::{Timestamp, raw},
+};
+
+/// A package.
+#[derive(Debug, Serialize)]
+pub struct PackageView {
+    /// Its id, as in URLs.
+    pub id: i64,
+    city: Option<Json<Box<RawValue>>>,
+    state: Box<RawValue>,
+    /// `<order>P<n>`.
+    pub number: String,
+    commands: Box<RawValue>,
+    order_id: i64,
+    shipment: Option<ShipmentView>,
+    remote_id: Option<String>,
+    date_placed: Timestamp,
+    order_notes: Option<String>,
+    channel_name: Option<String>,
+    order_number: String,
+    payment_type: Option<String>,
+    shipment_date: Option<Timestamp>,
+    delivery_range: Option<String>,
+    invoice_number: Option<String>,
+    /// The label's address, once there is a label.
+    pub shipping_label: Option<String>,
+    stock_location: LocationView,
+    packageitem_set: Vec<ItemView>,
+    order: OrderView,
+    created_date: Timestamp,
+    modified_date: Timestamp,
+    replaced_by: Vec<i64>,
+    /// For the explanation of commands.
+    #[serde(skip)]
+    pub state_id: i64,
+    /// For who may see it.
+    #[serde(skip)]
+    pub stock_location_id: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct ShipmentView {
+    id: i64,
+    cargo_company: CargoCompanyView,
+    tracking_number: String,
+    created_date: Timestamp,
+    modified_date: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct CargoCompanyView {
+    id: i64,
+    name: String,
+    slug: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ItemView {
+    id: i64,
+    state: Box<RawValue>,
+    order_item: OrderItemView,
+    quantity: i64,
+    unit_weight: Option<String>,
+    created_date: Timestamp,
+    modified_date: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct OrderItemView {
+    id: i64,
+    product: Json<Box<RawValue>>,
+    omnitron_id: Option<i64>,
+    sku: String,
+    quantity: i64,
+    price: Option<String>,
+    price_currency: Option<String>,
+    tax_rate: Option<String>,
+    discount_amount: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct OrderView {
+    id: i64,
+    number: String,
+    omnitron_id: Option<i64>,
+    date_placed: Timestamp,
+    channel: Option<Json<Box<RawValue>>>,
+    currency: Option<String>,
+    amount: Option<String>,
+    delivery_type: Option<String>,
+    shipping_option_slug: Option<String>,
+    customer: Option<Json<Box<RawValue>>>,
+    shipping_address: Option<Json<Box<RawValue>>>,
+}
+
+struct Row {
+    id: i64,
+    number: String,
+    state_id: i64,
+    order_id: i64,
+    stock_location_id: i64,
+    remote_id: Option<String>,
+    invoice_number: Option<String>,
+    created_date: DateTime<Utc>,
+    modified_date: DateTime<Utc>,
+    order_number: String,
+    omnitron_id: Option<i64>,
+    date_placed: DateTime<Utc>,
+    notes: Option<String>,
+    channel_name: Option<String>,
+    payment_type: Option<String>,
+    currency: Option<String>,
+    amount: Option<String>,
+    delivery_type: Option<String>,
+    shipping_option_slug: Option<String>,
+    city: Option<Json<Box<RawValue>>>,
+    channel: Option<Json<Box<RawValue>>>,
+    customer: Option<Json<Box<RawValue>>>,
+    shipping_address: Option<Json<Box<RawValue>>>,
+    shipment_id: Option<i64>,
+    cargo_company_id: Option<i64>,
+    tracking_number: Option<String>,
+    label_key: Option<Uuid>,
+    shipment_created_date: Option<DateTime<Utc>>,
+    shipment_modified_date: Option<DateTime<Utc>>,
+    replaced_by: Vec<i64>,
+}
+
+/// Reads packages; ids that do not exist are left out. The result is in the order of `ids`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<PackageView>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select p.id, p.number, p.state_id, p.order_id, p.stock_location_id, p.remote_id, p.invoice_number,
+                  p.created_date, p.modified_date,
+                  o.number as order_number, o.omnitron_id, o.date_placed, o.notes, o.channel_name, o.payment_type,
+                  o.currency, o.amount::text as amount, o.delivery_type, o.shipping_option_slug,
+                  o.details->'shipping_address'->'city' as "city: Json<Box<RawValue>>",
+                  o.details->'channel' as "channel: Json<Box<RawValue>>",
+                  o.details->'customer' as "customer: Json<Box<RawValue>>",
+                  o.details->'shipping_address' as "shipping_address: Json<Box<RawValue>>",
+                  s.id as "shipment_id?", s.cargo_company_id as "cargo_company_id?",
+                  s.tracking_number as "tracking_number?", s.label_key,
+                  s.created_date as "shipment_created_date?", s.modified_date as "shipment_modified_date?",
+                  array(select r.successor_id from package_replacements r where r.package_id = p.id
+                        order by 1) as "replaced_by!"
+             from packages p
+             join orders o on o.id = p.order_id
+             left join shipments s on s.package_id = p.id
+            where p.id = any($1)"#,
+        ids
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut items = load_items(connection, catalog, ids).await?;
+    let location_ids: Vec<i64> = rows.iter().map(|row| row.stock_location_id).collect();
+    let locations = crate::locations::load(connection, &location_ids).await?;
+    let mut views = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let Some(location) = locations.get(&row.stock_location_id) else { continue };
+        let items = items.remove(&row.id).unwrap_or_default();
+        views.insert(row.id, view(row, items, location, catalog)?);
+    }
+    Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
+}
+
+fn view(row: Row, items: Vec<ItemView>, location: &LocationRow, catalog: &Catalog) -> Result<PackageView> {
+    let shipment = shipment(&row, catalog);
+    Ok(PackageView {
+        id: row.id,
+        city: row.city,
+        state: catalog.workflow.state(row.state_id)?.json.clone(),
+        number: row.number,
+        commands: catalog.workflow.commands_json(row.state_id).map_or_else(|| raw(&[(); 0]), ToOwned::to_owned),
+        order_id: row.order_id,
+        shipment_date: shipment.as_ref().map(|shipment| shipment.created_date),
+        shipment,
+        remote_id: row.remote_id,
+        date_placed: row.date_placed.into(),
+        order_notes: row.notes,
+        channel_name: row.channel_name,
+        order_number: row.order_number.clone(),
+        payment_type: row.payment_type,
+        delivery_range: None,
+        invoice_number: row.invoice_number,
+        shipping_label: row.label_key.map(|key| format!("/api/v1/oms/shipping-labels/{key}/")),
+        stock_location: location.view(),
+        packageitem_set: items,
+        order: OrderView {
+            id: row.order_id,
+            number: row.order_number,
+            omnitron_id: row.omnitron_id,
+            date_placed: row.date_placed.into(),
+            channel: row.channel,
+            currency: row.currency,
+            amount: row.amount,
+            delivery_type: row.delivery_type,
+            shipping_option_slug: row.shipping_option_slug,
+            customer: row.customer,
+            shipping_address: row.shipping_address,
+        },
+        created_date: row.created_date.into(),
+        modified_date: row.modified_date.into(),
+        replaced_by: row.replaced_by,
+        state_id: row.state_id,
+        stock_location_id: row.stock_location_id,
+    })
+}
+
+fn shipment(row: &Row, catalog: &Catalog) -> Option<ShipmentView> {
+    let company_id = row.cargo_company_id?;
+    let company = catalog.cargo_companies.iter().find(|company| company.id == company_id)?;
+    Some(ShipmentView {
+        id: row.shipment_id?,
+        cargo_company: CargoCompanyView { id: company.id, name: company.name.clone(), slug: company.slug.clone() },
+        tracking_number: row.tracking_number.clone()?,
+        created_date: row.shipment_created_date?.into(),
+        modified_date: row.shipment_modified_date?.into(),
+    })
+}
+
+async fn load_items(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    package_ids: &[i64],
+) -> Result<HashMap<i64, Vec<ItemView>>> {
+    let rows = sqlx::query!(
+        r#"select i.id, i.package_id, i.state_id, i.quantity, i.created_date, i.modified_date, i.order_item_id,
+                  oi.omnitron_id, oi.sku, oi.quantity as ordered, oi.price::text as price, oi.price_currency,
+                  oi.tax_rate::text as tax_rate, oi.discount_amount::text as discount_amount,
+                  oi.product as "product: Json<Box<RawValue>>"
+             from package_items i
+             join order_items oi on oi.id = i.order_item_id
+            where i.package_id = any($1)
+            order by i.id"#,
+        package_ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut items: HashMap<i64, Vec<ItemView>> = HashMap::new();
+    for row in rows {
+        items.entry(row.package_id).or_default().push(ItemView {
+            id: row.id,
+            state: catalog.workflow.state(row.state_id)?.json.clone(),
+            order_item: OrderItemView {
+                id: row.order_item_id,
+                product: row.product,
+                omnitron_id: row.omnitron_id,
+                sku: row.sku,
+                quantity: row.ordered,
+                price: row.price,
+                price_currency: row.price_currency,
+                tax_rate: row.tax_rate,
+                discount_amount: row.discount_amount,
+            },
+            quantity: row.quantity,
+            unit_weight: None,
+            created_date: row.created_date.into(),
+            modified_date: row.modified_date.into(),
+        });
+    }
+    Ok(items)
+}
+
+impl PackageView {
+    /// Makes the label's address absolute, for the host the client asked.
+    pub fn absolute(&mut self, base_url: &str) {
+        if let Some(path) = &mut self.shipping_label {
+            path.insert_str(0, base_url);
+        }
+    }
+}

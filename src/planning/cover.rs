@@ -1,0 +1,269 @@
+//! Which locations share the lines of an order, and which line each of them gets.
+//!
+//! The best choice places the most lines; of those it opens the fewest new parcels; of those it needs
+//! the fewest locations; of those its ranks come first when compared one by one. Up to [`EXACT`]
+//! takers that matter, every set of them is looked at. Beyond, the taker that adds the most lines is
+//! chosen again and again (one that has a parcel already before any other, at equality the better
+//! rank), what sharing a SKU's stock cost is made good, and takers the others can do without are
+//! dropped: as many lines as ever, but perhaps a location too many.
+//!
+//! Few takers matter: one is set aside when a better one can always stand in for it
+//! (`worth_keeping`), so that an order of a few lines is, as a rule, decided exactly among any
+//! number of locations.
+
+mod bits;
+mod greedy;
+mod rack;
+mod search;
+
+#[cfg(test)]
+mod tests;
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+pub use self::bits::Bits;
+use self::{
+    rack::{Placing, Rack},
+    search::Effort,
+};
+
+/// Up to this many takers that matter the choice is exact.
+pub const EXACT: usize = 12;
+
+/// An order line that waits for a place.
+#[derive(Debug)]
+pub struct Line {
+    /// Column of its SKU in [`Taker::stock`].
+    pub sku: usize,
+    /// At least one.
+    pub quantity: i64,
+}
+
+/// A location that may take at least one line.
+#[derive(Debug)]
+pub struct Taker<'a> {
+    /// The lines it may take, each looked at alone.
+    pub can: &'a Bits,
+    /// Whether it has a parcel already, so that more lines cost nothing.
+    pub has_parcel: bool,
+    /// What it has of each SKU.
+    pub stock: &'a [i64],
+}
+
+/// The answer.
+#[derive(Debug)]
+pub struct Cover {
+    /// For each line the taker that gets it.
+    pub given: Vec<Option<usize>>,
+    /// Whether it is proven to be the best choice.
+    pub exact: bool,
+}
+
+/// Chooses among takers that are given best rank first. Stock binds only where `by_stock`.
+#[must_use]
+pub fn cover(lines: &[Line], takers: &[Taker], by_stock: bool) -> Cover {
+    let mut effort = Effort::of_a_rule();
+    let task = Task::new(lines, takers, by_stock, &mut effort);
+    let found = if task.kept.len() <= EXACT { task.best_set(&mut effort) } else { None };
+    let looked_at_all = found.is_some();
+    let choice = found.unwrap_or_else(|| task.greedy(&mut effort));
+    let exact = looked_at_all || choice.takers.len() <= 1;
+    let given = task.give(choice, &mut effort);
+    Cover { given, exact: exact && !effort.cut }
+}
+
+/// The lines a taker can take alone but not all of together, because they are of one SKU.
+fn scarce_lines(lines: &[Line], takers: &[Taker], by_stock: bool) -> Vec<Bits> {
+    let mut by_sku: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, line) in lines.iter().enumerate() {
+        by_sku.entry(line.sku).or_default().push(at);
+    }
+    by_sku.retain(|_, lines| by_stock && lines.len() > 1);
+    let of_taker = |taker: &Taker| {
+        let mut scarce = Bits::none(lines.len());
+        for (sku, same) in &by_sku {
+            let can = same.iter().filter(|line| taker.can.contains(**line));
+            let needed = can.clone().map(|line| i128::from(lines[*line].quantity)).sum::<i128>();
+            if needed > i128::from(taker.stock[*sku]) {
+                can.for_each(|line| scarce.insert(*line));
+            }
+        }
+        scarce
+    };
+    takers.iter().map(of_taker).collect()
+}
+
+/// The takers that some best choice may need, best rank first.
+///
+/// One is not needed when a better one (it has a parcel, or the rank is better and it is no worse in
+/// that) may take the same lines and has enough for all it may take: it takes over whatever the other
+/// had. And not when as many better ones as there are lines may take the same lines and have no less
+/// of the SKUs whose stock is shared: one of them is always free to take its part. (Where there are
+/// more lines than [`EXACT`], that would leave too many to matter, and is not asked.)
+fn worth_keeping(lines: &[Line], takers: &[Taker], scarce: &[Bits], shared: &Bits) -> Vec<usize> {
+    let enough = coverable(lines, takers).count();
+    let has_no_less = |better: &Taker, taker: &Taker| {
+        let mut skus = taker.can.iter().filter(|line| shared.contains(*line)).map(|line| lines[line].sku);
+        enough <= EXACT && skus.all(|sku| better.stock[sku] >= taker.stock[sku])
+    };
+    let mut best_first: Vec<usize> = (0..takers.len()).collect();
+    best_first.sort_by_key(|&at| (!takers[at].has_parcel, at));
+    let mut kept: Vec<usize> = Vec::new();
+    for at in best_first {
+        let taker = &takers[at];
+        let mut stand_ins = 0;
+        for &better in kept.iter().filter(|better| taker.can.is_within(takers[**better].can)) {
+            if !taker.can.meets(&scarce[better]) {
+                stand_ins = enough;
+            } else if has_no_less(&takers[better], taker) {
+                stand_ins += 1;
+            }
+            if stand_ins >= enough {
+                break;
+            }
+        }
+        if stand_ins < enough {
+            kept.push(at);
+        }
+    }
+    kept.sort_unstable();
+    kept
+}
+
+/// The lines at least one taker may take.
+fn coverable(lines: &[Line], takers: &[Taker]) -> Bits {
+    let mut coverable = Bits::none(lines.len());
+    for taker in takers {
+        coverable.add(taker.can);
+    }
+    coverable
+}
+
+/// A set of takers that can take together whatever all of them can.
+struct Choice {
+    /// Best rank first.
+    takers: Vec<usize>,
+    /// How it can: one placing for each rack.
+    placings: Vec<Placing>,
+}
+
+/// What there is to choose.
+struct Task<'a> {
+    takers: &'a [Taker<'a>],
+    line_count: usize,
+    /// The takers that matter, best rank first.
+    kept: Vec<usize>,
+    /// The lines any taker that may take them can take whatever else it takes.
+    simple: Bits,
+    /// The others, by SKU.
+    racks: Vec<Rack>,
+    /// Per taker its bins: rack, bin.
+    bins: Vec<Vec<(usize, usize)>>,
+}
+
+impl<'a> Task<'a> {
+    /// Sets aside what does not matter, and puts the lines that share stock on racks.
+    fn new(lines: &[Line], takers: &'a [Taker<'a>], by_stock: bool, effort: &mut Effort) -> Self {
+        let scarce = scarce_lines(lines, takers, by_stock);
+        let mut shared_skus: BTreeMap<usize, Vec<(usize, i64)>> = BTreeMap::new();
+        for line in scarce.iter().flat_map(Bits::iter) {
+            shared_skus.entry(lines[line].sku).or_default();
+        }
+        let mut simple = coverable(lines, takers);
+        let mut shared = Bits::none(lines.len());
+        for line in simple.iter() {
+            if let Some(same) = shared_skus.get_mut(&lines[line].sku) {
+                same.push((line, lines[line].quantity));
+                shared.insert(line);
+            }
+        }
+        simple.subtract(&shared);
+        let kept = worth_keeping(lines, takers, &scarce, &shared);
+
+        let mut racks = Vec::new();
+        let mut bins = vec![Vec::new(); takers.len()];
+        for (sku, same) in shared_skus {
+            let of_sku: Vec<(usize, i64, &Bits)> = kept
+                .iter()
+                .filter(|at| same.iter().any(|(line, _)| takers[**at].can.contains(*line)))
+                .map(|&at| (at, takers[at].stock[sku], takers[at].can))
+                .collect();
+            for (bin, (taker, _, _)) in of_sku.iter().enumerate() {
+                bins[*taker].push((racks.len(), bin));
+            }
+            racks.push(Rack::new(&same, &of_sku, effort));
+        }
+        Self { takers, line_count: lines.len(), kept, simple, racks, bins }
+    }
+
+    /// Looks at every set of takers, best first; none when the effort ends before one is found.
+    fn best_set(&self, effort: &mut Effort) -> Option<Choice> {
+        let mut needed: Vec<u16> = self.simple.iter().map(|line| self.kept_that_can(line)).collect();
+        needed.sort_unstable();
+        needed.dedup();
+        let with_parcel = self.mask(|taker| self.takers[taker].has_parcel);
+        let mut sets: Vec<u16> =
+            (0..1_u16 << self.kept.len()).filter(|set| needed.iter().all(|one_of| one_of & set != 0)).collect();
+        // Of sets of one size the better ranks are the larger number read from the low bit on.
+        sets.sort_by_key(|set| ((set & !with_parcel).count_ones(), set.count_ones(), Reverse(set.reverse_bits())));
+
+        let mut doubtful = 0;
+        for set in sets {
+            let members = self.kept.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
+            let takers: Vec<usize> = members.map(|(_, taker)| *taker).collect();
+            match self.placings(&takers, doubtful, effort) {
+                Ok(placings) => return Some(Choice { takers, placings }),
+                Err(rack) => doubtful = rack,
+            }
+            if effort.is_spent() {
+                effort.cut = true;
+                return None;
+            }
+        }
+        None
+    }
+
+    fn mask(&self, holds: impl Fn(usize) -> bool) -> u16 {
+        let bits = self.kept.iter().enumerate();
+        bits.fold(0, |mask, (bit, taker)| mask | (u16::from(holds(*taker)) << bit))
+    }
+
+    fn kept_that_can(&self, line: usize) -> u16 {
+        self.mask(|taker| self.takers[taker].can.contains(line))
+    }
+
+    /// A placing for each rack, or the rack for which these takers are too few. Begins with the
+    /// rack that said no last time.
+    fn placings(&self, takers: &[usize], doubtful: usize, effort: &mut Effort) -> Result<Vec<Placing>, usize> {
+        let mut place = |rack: usize| {
+            let bins = self.bins_of(rack, takers);
+            self.racks[rack].place(&bins, effort).ok_or(rack)
+        };
+        if doubtful < self.racks.len() {
+            place(doubtful)?;
+        }
+        (0..self.racks.len()).map(place).collect()
+    }
+
+    /// The bins of these takers (ascending) in a rack, ascending.
+    fn bins_of(&self, rack: usize, takers: &[usize]) -> Vec<usize> {
+        takers.iter().filter_map(|taker| self.racks[rack].takers.binary_search(taker).ok()).collect()
+    }
+
+    /// Each line to the best-ranked chosen taker that may take it.
+    fn give(&self, choice: Choice, effort: &mut Effort) -> Vec<Option<usize>> {
+        let mut given = vec![None; self.line_count];
+        for line in self.simple.iter() {
+            let first = choice.takers.iter().find(|taker| self.takers[**taker].can.contains(line));
+            given[line] = first.copied();
+        }
+        for (at, (rack, placing)) in self.racks.iter().zip(choice.placings).enumerate() {
+            let bins = self.bins_of(at, &choice.takers);
+            let settled = rack.settle(&bins, placing, effort);
+            for (line, bin) in rack.lines.iter().zip(settled) {
+                given[*line] = bin.map(|bin| rack.takers[bin]);
+            }
+        }
+        given
+    }
+}

@@ -1,0 +1,190 @@
+//! The search with backtracking behind a [`Rack`], and the effort it may take.
+
+use std::collections::BTreeMap;
+
+use super::rack::{Placing, Rack, capacity};
+
+/// Steps all searches of one rule may take together: a few milliseconds.
+const STEPS: u64 = 1_000_000;
+/// Steps one search may take.
+const STEPS_OF_ONE_SEARCH: u64 = 50_000;
+
+/// What is left of the steps. Counted, not timed, so that the same order always gives the same plan.
+#[derive(Debug)]
+pub struct Effort {
+    left: u64,
+    /// Whether a search ended before it knew: the result holds but may not be the best.
+    pub cut: bool,
+}
+
+impl Effort {
+    /// The whole allowance of a rule.
+    pub fn of_a_rule() -> Self {
+        Self { left: STEPS, cut: false }
+    }
+
+    /// Whether nothing is left.
+    pub fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Takes steps off what is left.
+    pub fn spend(&mut self, steps: usize) {
+        self.left = self.left.saturating_sub(steps as u64);
+    }
+}
+
+/// What a branch of the search came to.
+#[derive(PartialEq, Eq)]
+enum Branch {
+    Found,
+    Impossible,
+    Cut,
+}
+
+/// Backtracking over lines, largest first; bins and lines by their place in this search.
+pub struct Search<'s> {
+    rack: &'s Rack,
+    lines: Vec<usize>,
+    bins: &'s [usize],
+    rooms: Vec<i64>,
+    placed: Vec<Option<usize>>,
+    /// Whether a line is the same as the one before it: the same quantity, the same bins.
+    same: Vec<bool>,
+    /// Per bin a number, the same for bins that the same lines may go into.
+    kind: Vec<usize>,
+    /// Per line the quantities from it to the last one.
+    tail: Vec<i128>,
+    effort: &'s mut Effort,
+    steps: u64,
+}
+
+impl<'s> Search<'s> {
+    pub fn new(
+        rack: &'s Rack,
+        smallest_first: &[usize],
+        bins: &'s [usize],
+        rooms: &[i64],
+        effort: &'s mut Effort,
+    ) -> Self {
+        // Of equal lines the one with fewer bins comes first, which `skip_is_worth_it` leans on.
+        let mut lines = smallest_first.to_vec();
+        lines.sort_by_key(|&line| (-rack.quantities[line], rack.allowed[line].count(), &rack.allowed[line]));
+        let same = (0..lines.len())
+            .map(|at| {
+                at > 0
+                    && rack.quantities[lines[at]] == rack.quantities[lines[at - 1]]
+                    && rack.allowed[lines[at]] == rack.allowed[lines[at - 1]]
+            })
+            .collect();
+        let mut kinds = BTreeMap::new();
+        let kind = bins
+            .iter()
+            .map(|&bin| {
+                let column: Vec<bool> = lines.iter().map(|line| rack.allowed[*line].contains(bin)).collect();
+                let next = kinds.len();
+                *kinds.entry(column).or_insert(next)
+            })
+            .collect();
+        let mut tail: Vec<i128> = lines
+            .iter()
+            .rev()
+            .scan(0_i128, |sum, line| {
+                *sum += i128::from(rack.quantities[*line]);
+                Some(*sum)
+            })
+            .collect();
+        tail.reverse();
+        effort.spend(lines.len() * bins.len());
+        Self {
+            rack,
+            placed: vec![None; lines.len()],
+            rooms: bins.iter().map(|&bin| rooms[bin]).collect(),
+            steps: effort.left.min(STEPS_OF_ONE_SEARCH),
+            lines,
+            bins,
+            same,
+            kind,
+            tail,
+            effort,
+        }
+    }
+
+    /// Places at least `wanted` lines, or says that it cannot or may not look further.
+    pub fn run(mut self, wanted: usize) -> Option<Placing> {
+        let allowance = self.steps;
+        let found = self.descend(0, wanted);
+        self.effort.left = self.effort.left.saturating_sub(allowance - self.steps);
+        self.effort.cut |= found == Branch::Cut;
+        (found == Branch::Found).then(|| {
+            let mut placing = vec![None; self.rack.lines.len()];
+            for (line, bin) in self.lines.iter().zip(&self.placed) {
+                placing[*line] = bin.map(|bin| self.bins[bin]);
+            }
+            placing
+        })
+    }
+
+    /// Places `wanted` more of the lines from `at` on. As deep as the rack has lines.
+    fn descend(&mut self, at: usize, wanted: usize) -> Branch {
+        if wanted == 0 {
+            return Branch::Found;
+        }
+        let left = self.lines.len() - at;
+        if left < wanted || !self.may_hold(wanted) {
+            return Branch::Impossible;
+        }
+        let cost = (self.bins.len() + at) as u64;
+        if self.steps < cost {
+            return Branch::Cut;
+        }
+        self.steps -= cost;
+
+        let line = self.lines[at];
+        let quantity = self.rack.quantities[line];
+        for bin in self.first_bin(at)..self.bins.len() {
+            let room = self.rooms[bin];
+            if !self.rack.fits(line, self.bins[bin], room) || self.has_twin(at, bin) {
+                continue;
+            }
+            self.rooms[bin] = room - quantity;
+            self.placed[at] = Some(bin);
+            let branch = self.descend(at + 1, wanted - 1);
+            if branch != Branch::Impossible {
+                return branch;
+            }
+            self.placed[at] = None;
+            self.rooms[bin] = room;
+        }
+        if left > wanted && self.skip_is_worth_it(at) {
+            return self.descend(at + 1, wanted);
+        }
+        Branch::Impossible
+    }
+
+    fn may_hold(&self, wanted: usize) -> bool {
+        let lines = self.lines.len();
+        let smallest = self.rack.quantities[self.lines[lines - 1]];
+        let (by_count, room) = capacity(self.rooms.iter().copied(), smallest);
+        by_count >= wanted && room >= self.tail[lines - wanted]
+    }
+
+    /// Same lines may be swapped, so the later one never goes into an earlier bin.
+    fn first_bin(&self, at: usize) -> usize {
+        if self.same[at] { self.placed[at - 1].unwrap_or(0) } else { 0 }
+    }
+
+    /// A bin of the same kind with the same room was tried for this line already.
+    fn has_twin(&mut self, at: usize, bin: usize) -> bool {
+        let first = self.first_bin(at);
+        self.steps = self.steps.saturating_sub((bin - first) as u64);
+        (first..bin).any(|other| self.rooms[other] == self.rooms[bin] && self.kind[other] == self.kind[bin])
+    }
+
+    /// Not when a line no smaller, with no more bins, was placed: this one could stand in its place.
+    fn skip_is_worth_it(&self, at: usize) -> bool {
+        let allowed = &self.rack.allowed[self.lines[at]];
+        !(0..at)
+            .any(|earlier| self.placed[earlier].is_some() && self.rack.allowed[self.lines[earlier]].is_within(allowed))
+    }
+}

@@ -1,0 +1,102 @@
+//! `oms stock import FILE.csv`: `erp_code,sku,quantity`, streamed in batches; a bad line is reported and does not stop
+//! the rest.
+
+use std::{collections::HashMap, io::Read};
+
+use serde::Deserialize;
+use sqlx::PgPool;
+
+use super::{Count, MOST_UNITS, set};
+use crate::error::{Error, Refusal, Result};
+
+/// Counts in one transaction.
+const BATCH: usize = 5_000;
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Counts that were set.
+    pub set: u64,
+    /// Lines that could not be read.
+    pub refused: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Row {
+    erp_code: String,
+    sku: String,
+    quantity: String,
+}
+
+/// Sets every count of a CSV file with the columns `erp_code`, `sku`, `quantity`, in any order. `refused` hears the
+/// number and fault of each bad line.
+///
+/// # Errors
+/// When a column is missing, or the file or the database fails.
+pub async fn import(pool: &PgPool, file: impl Read, mut refused: impl FnMut(u64, &str)) -> Result<Summary> {
+    let rows = sqlx::query!("select id, erp_code from stock_locations").fetch_all(pool).await?;
+    let locations: HashMap<String, i64> = rows.into_iter().map(|row| (row.erp_code, row.id)).collect();
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(file);
+    let headers = reader.headers().map_err(|error| Error::Fault(format!("reading the header: {error}")))?.clone();
+    for column in ["erp_code", "sku", "quantity"] {
+        if !headers.iter().any(|header| header.trim_start_matches('\u{feff}') == column) {
+            let message = format!("the first line must name the columns erp_code,sku,quantity; {column} is missing");
+            return Err(Refusal::field("header", message).into());
+        }
+    }
+    let headers: csv::StringRecord = headers.iter().map(|header| header.trim_start_matches('\u{feff}')).collect();
+    let mut summary = Summary::default();
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut record = csv::StringRecord::new();
+    loop {
+        let line = reader.position().line();
+        match reader.read_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => match read(&record, &headers, &locations) {
+                Ok(count) => batch.push(count),
+                Err(why) => {
+                    summary.refused += 1;
+                    refused(record.position().map_or(line, csv::Position::line), &why);
+                }
+            },
+            Err(error) if error.is_io_error() => return Err(Error::Fault(format!("reading line {line}: {error}"))),
+            Err(error) => {
+                summary.refused += 1;
+                refused(line, &error.to_string());
+            }
+        }
+        if batch.len() == BATCH {
+            summary.set += write(pool, &mut batch).await?;
+        }
+    }
+    summary.set += write(pool, &mut batch).await?;
+    Ok(summary)
+}
+
+fn read(
+    record: &csv::StringRecord,
+    headers: &csv::StringRecord,
+    locations: &HashMap<String, i64>,
+) -> Result<Count, String> {
+    let row: Row = record.deserialize(Some(headers)).map_err(|error| error.to_string())?;
+    let stock_location_id =
+        *locations.get(&row.erp_code).ok_or_else(|| format!("there is no stock location {}", row.erp_code))?;
+    let quantity = row.quantity.parse::<i64>().ok().filter(|quantity| (0..=MOST_UNITS).contains(quantity));
+    let quantity = quantity.ok_or_else(|| format!("quantity {:?} is no whole number from 0", row.quantity))?;
+    if row.sku.is_empty() || row.sku.contains('\0') {
+        return Err("sku is empty".to_owned());
+    }
+    Ok(Count { stock_location_id, sku: row.sku, quantity })
+}
+
+async fn write(pool: &PgPool, batch: &mut Vec<Count>) -> Result<u64> {
+    if batch.is_empty() {
+        return Ok(0);
+    }
+    let mut transaction = pool.begin().await?;
+    set(&mut transaction, batch).await?;
+    transaction.commit().await?;
+    let count = batch.len() as u64;
+    batch.clear();
+    Ok(count)
+}

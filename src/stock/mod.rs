@@ -1,0 +1,61 @@
+//! Stock: how many units of a SKU a location has, and how many of them are held for packages.
+
+pub mod import;
+mod routes;
+
+use std::collections::BTreeMap;
+
+use sqlx::PgConnection;
+
+use crate::error::Result;
+
+pub use routes::routes;
+
+/// Most units that can be counted.
+pub const MOST_UNITS: i64 = 1_000_000_000_000;
+
+/// A count: this many units are on the shelf now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// The location.
+    pub stock_location_id: i64,
+    /// What was counted.
+    pub sku: String,
+    /// How many units, reserved ones included.
+    pub quantity: i64,
+}
+
+/// Sets counts. A location that was left out for an item is asked again once the item's SKU has been counted there.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set(connection: &mut PgConnection, counts: &[Count]) -> Result<()> {
+    // The last count of a SKU at a location wins; sorted, because that is the order stock rows are locked in.
+    let counts: BTreeMap<(&str, i64), i64> =
+        counts.iter().map(|count| ((count.sku.as_str(), count.stock_location_id), count.quantity)).collect();
+    let skus: Vec<String> = counts.keys().map(|(sku, _)| (*sku).to_owned()).collect();
+    let locations: Vec<i64> = counts.keys().map(|(_, location)| *location).collect();
+    let quantities: Vec<i64> = counts.values().copied().collect();
+    sqlx::query!(
+        "insert into stocks (sku, stock_location_id, quantity)
+         select c.sku, c.stock_location_id, c.quantity
+           from unnest($1::text[], $2::bigint[], $3::bigint[]) as c(sku, stock_location_id, quantity)
+          order by c.sku, c.stock_location_id
+         on conflict (sku, stock_location_id) do update set quantity = excluded.quantity, modified_date = now()",
+        &skus,
+        &locations,
+        &quantities
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "delete from item_exclusions e
+          using order_items oi, unnest($1::text[], $2::bigint[]) as c(sku, stock_location_id)
+          where oi.id = e.order_item_id and oi.sku = c.sku and e.stock_location_id = c.stock_location_id",
+        &skus,
+        &locations
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

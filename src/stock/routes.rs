@@ -1,0 +1,165 @@
+//! `/api/v1/oms/stocks/`.
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Uri},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{Postgres, QueryBuilder, Row as _};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Count, MOST_UNITS, set};
+use crate::{
+    app::App,
+    auth::{Authenticated, Caller, Role},
+    catalog::Catalog,
+    commands::input::integer,
+    error::{Refusal, Result},
+    openapi,
+    page::{Filter, Kind, Page, PageOf, PageQuery, filter, push_filters},
+    wire::{self, Timestamp},
+};
+
+/// Most counts in one request; more belong into `oms stock import`.
+const MOST_COUNTS: usize = 10_000;
+
+/// The routes of this area.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, put))
+}
+
+const FILTERS: &[Filter] = &[
+    filter("sku", Kind::Text, "s.sku = {}"),
+    filter("sku__in", Kind::Texts, "s.sku = any({})"),
+    filter("stock_location", Kind::Integer, "s.stock_location_id = {}"),
+    filter("stock_location__erp_code", Kind::Text, "l.erp_code = {}"),
+];
+
+/// The stock of a SKU at a location.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Stock {
+    /// Id of the location.
+    stock_location: i64,
+    /// The ERP's word for the location.
+    erp_code: String,
+    sku: String,
+    /// Units on the shelf.
+    quantity: i64,
+    /// Units of them held for packages.
+    reserved: i64,
+    /// `quantity - reserved`: what can still be promised.
+    available: i64,
+    #[schema(value_type = String, format = DateTime)]
+    modified_date: Timestamp,
+}
+
+fn from_clause(select: &str, caller: &Caller, page: &Page) -> Result<QueryBuilder<Postgres>, Refusal> {
+    let mut query = QueryBuilder::new(select);
+    query.push(" from stocks s join stock_locations l on l.id = s.stock_location_id where true");
+    if let Some(ids) = caller.visible_location_ids() {
+        query.push(" and s.stock_location_id = any(").push_bind(ids).push(")");
+    }
+    push_filters(&mut query, page, FILTERS)?;
+    Ok(query)
+}
+
+/// Stock
+#[utoipa::path(get, path = "/api/v1/oms/stocks/", tag = "Stock", params(PageQuery),
+    responses((status = 200, description = "A page of stock, by SKU and location", body = PageOf<Stock>)))]
+async fn list(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let mut connection = app.pool.acquire().await?;
+    let count: i64 =
+        from_clause("select count(*)", &caller, &page)?.build_query_scalar().fetch_one(&mut *connection).await?;
+    let columns = "select s.stock_location_id, l.erp_code, s.sku, s.quantity, s.reserved, s.modified_date";
+    let mut query = from_clause(columns, &caller, &page)?;
+    query.push(" order by s.sku, s.stock_location_id limit ");
+    query.push_bind(i64::try_from(page.limit()).unwrap_or(i64::MAX));
+    query.push(" offset ").push_bind(i64::try_from(page.offset()).unwrap_or(i64::MAX));
+    let rows = query.build().fetch_all(&mut *connection).await?;
+    let rows = rows
+        .iter()
+        .map(|row| {
+            let (quantity, reserved): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
+            Ok(Stock {
+                stock_location: row.try_get(0)?,
+                erp_code: row.try_get(1)?,
+                sku: row.try_get(2)?,
+                quantity,
+                reserved,
+                available: quantity - reserved,
+                modified_date: Timestamp(row.try_get(5)?),
+            })
+        })
+        .collect::<sqlx::Result<Vec<_>>>()?;
+    page.respond(usize::try_from(count).unwrap_or_default(), rows)
+}
+
+/// Set stock
+///
+/// One count or a list of them: `stock_location` (an erp_code), `sku`, `quantity`: the units on the shelf now, reserved
+/// ones included. All are set, or none.
+#[utoipa::path(put, path = "/api/v1/oms/stocks/", tag = "Stock", request_body = inline(openapi::StockRequest),
+    responses((status = 200, description = "The number of counts", body = inline(openapi::StockAnswer))))]
+async fn put(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response> {
+    caller.require(&[Role::Integrator, Role::Operator])?;
+    wire::check_media_type(&headers)?;
+    let value: Value = wire::parse(&body)?;
+    let catalog = app.shelf.current();
+    let list = match &value {
+        Value::Array(list) => list.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    if list.len() > MOST_COUNTS {
+        return Err(Refusal::non_field(&format!("At most {MOST_COUNTS} counts a request.")).into());
+    }
+    let counts = list
+        .iter()
+        .enumerate()
+        .map(|(index, value)| read(&catalog, &caller, value, (list.len() > 1).then_some(index + 1)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut transaction = app.pool.begin().await?;
+    set(&mut transaction, &counts).await?;
+    transaction.commit().await?;
+    Ok(axum::Json(serde_json::json!({ "updated": counts.len() })).into_response())
+}
+
+/// `place` is the count's number in a list, for the message.
+fn read(catalog: &Catalog, caller: &Caller, value: &Value, place: Option<usize>) -> Result<Count, Refusal> {
+    let refuse = |field: &str, message: &str| {
+        let place = place.map(|number| format!("Count {number}: ")).unwrap_or_default();
+        Refusal::field(field, format!("{place}{message}"))
+    };
+    let text = |field: &str| match value.get(field) {
+        Some(Value::String(text)) if !text.trim().is_empty() && !text.contains('\0') => Ok(text.trim().to_owned()),
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        None | Some(Value::Null) => Err(refuse(field, "This field is required.")),
+        Some(_) => Err(refuse(field, "Not a valid string.")),
+    };
+    let field = if value.get("stock_location").is_some() { "stock_location" } else { "erp_code" };
+    let erp_code = text(field)?;
+    let location = catalog.locations.values().find(|location| location.erp_code == erp_code);
+    let location = location
+        .filter(|location| caller.sees(location.id))
+        .ok_or_else(|| refuse(field, &format!("There is no stock location {erp_code}.")))?;
+    let quantity = value.get("quantity").ok_or_else(|| refuse("quantity", "This field is required."))?;
+    let quantity = integer(quantity).ok_or_else(|| refuse("quantity", "A valid integer is required."))?;
+    if !(0..=MOST_UNITS).contains(&quantity) {
+        return Err(refuse("quantity", &format!("Ensure this value is between 0 and {MOST_UNITS}.")));
+    }
+    Ok(Count { stock_location_id: location.id, sku: text("sku")?, quantity })
+}

@@ -1,0 +1,199 @@
+//! `oms verify`: proves the invariants, and says where one fails.
+
+use sqlx::{PgPool, Postgres, Transaction};
+
+use crate::{catalog::Catalog, error::Result, workflow::Holding};
+
+/// Checks every invariant on one snapshot of the database; each fault is a line. None: all hold.
+///
+/// # Errors
+/// When the database fails.
+pub async fn verify(pool: &PgPool) -> Result<Vec<String>> {
+    let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
+    let mut faults = quota_faults(&mut transaction).await?;
+    faults.extend(ledger_faults(&mut transaction).await?);
+    faults.extend(log_faults(&mut transaction).await?);
+    faults.extend(reservation_faults(&mut transaction).await?);
+    faults.extend(item_faults(&mut transaction).await?);
+    faults.extend(event_faults(&mut transaction).await?);
+    transaction.rollback().await?;
+    Ok(faults)
+}
+
+type Snapshot<'t> = Transaction<'t, Postgres>;
+
+/// Every location's quota is what its packages occupy, and the sum of its ledger.
+async fn quota_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
+    let rows = sqlx::query!(
+        r#"select l.erp_code, l.quota, coalesce(p.occupied, 0) as "occupied!", coalesce(q.total, 0) as "total!"
+             from stock_locations l
+             left join (select stock_location_id, count(*) as occupied
+                          from packages join states s on s.id = state_id and s.occupies_quota group by 1) p
+                    on p.stock_location_id = l.id
+             left join (select stock_location_id, sum(delta)::bigint as total from quota_ledger group by 1) q
+                    on q.stock_location_id = l.id
+            where l.quota <> coalesce(p.occupied, 0) or l.quota <> coalesce(q.total, 0)
+            order by l.id"#
+    )
+    .fetch_all(&mut **snapshot)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            format!(
+                "location {}: quota is {}, its packages occupy {}, its ledger sums to {}",
+                row.erp_code, row.quota, row.occupied, row.total
+            )
+        })
+        .collect())
+}
+
+/// Every package's ledger says what it occupies now, where it is.
+async fn ledger_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
+    let rows = sqlx::query!(
+        r#"select p.number, l.erp_code, coalesce(q.total, 0) as "total!"
+             from (select package_id, stock_location_id, sum(delta)::bigint as total from quota_ledger group by 1, 2) q
+             full join (select p.id, p.stock_location_id, p.number from packages p
+                          join states s on s.id = p.state_id and s.occupies_quota) o
+                    on o.id = q.package_id and o.stock_location_id = q.stock_location_id
+             join packages p on p.id = coalesce(q.package_id, o.id)
+             join stock_locations l on l.id = coalesce(q.stock_location_id, o.stock_location_id)
+            where coalesce(q.total, 0) <> case when o.id is null then 0 else 1 end
+            order by p.id"#
+    )
+    .fetch_all(&mut **snapshot)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| format!("package {}: its ledger at {} sums to {}", row.number, row.erp_code, row.total))
+        .collect())
+}
+
+/// Every package's log is a path of the table that begins with its creation and ends at its state.
+async fn log_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
+    let rows = sqlx::query!(
+        r#"with path as (
+               select l.id, l.package_id, l.transition_id, l.source_state_id, l.destination_state_id,
+                      lag(l.destination_state_id) over w as reached,
+                      row_number() over w as n,
+                      lead(l.id) over w is null as is_last,
+                      l.stock_location_id
+                 from transition_logs l window w as (partition by l.package_id order by l.id)
+           )
+           select p.number, case
+                      when path.id is null then 'it has no log'
+                      when path.n = 1 and path.transition_id is not null then 'its log does not begin with its creation'
+                      when path.n > 1 and path.source_state_id is distinct from path.reached
+                          then 'log row ' || path.id || ' does not start where the one before ended'
+                      when path.transition_id is not null and m.transition_id is null
+                          then 'log row ' || path.id || ' is no move of the table'
+                      else 'its state or place is not where its log ends'
+                  end as "fault!"
+             from packages p
+             left join path on path.package_id = p.id
+             left join transition_moves m
+                    on m.transition_id = path.transition_id and m.source_state_id = path.source_state_id
+                   and m.destination_state_id = path.destination_state_id
+            where path.id is null
+               or (path.n = 1 and path.transition_id is not null)
+               or (path.n > 1 and path.source_state_id is distinct from path.reached)
+               or (path.transition_id is not null and m.transition_id is null)
+               or (path.is_last and (path.destination_state_id <> p.state_id
+                                     or path.stock_location_id <> p.stock_location_id))
+            order by p.id"#
+    )
+    .fetch_all(&mut **snapshot)
+    .await?;
+    Ok(rows.into_iter().map(|row| format!("package {}: {}", row.number, row.fault)).collect())
+}
+
+/// Exactly the items that wait hold a reservation, of their quantity at their package's location; and every stock's
+/// `reserved` is the sum of its reservations.
+async fn reservation_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
+    let catalog = Catalog::load(snapshot).await?;
+    let waiting: Vec<i64> =
+        catalog.workflow.states().filter(|state| state.holding == Holding::Reserved).map(|state| state.id).collect();
+    let items = sqlx::query!(
+        r#"select coalesce(i.id, r.package_item_id) as "id!", i.id is not null and r.package_item_id is null as "lacks!"
+             from (select i.id, i.quantity, oi.sku, p.stock_location_id
+                     from package_items i
+                     join packages p on p.id = i.package_id
+                     join order_items oi on oi.id = i.order_item_id
+                    where i.state_id = any($1)) i
+             full join reservations r on r.package_item_id = i.id
+            where i.id is null or r.package_item_id is null or r.quantity <> i.quantity or r.sku <> i.sku
+               or r.stock_location_id <> i.stock_location_id
+            order by 1"#,
+        &waiting
+    )
+    .fetch_all(&mut **snapshot)
+    .await?;
+    let mut faults: Vec<String> = items
+        .into_iter()
+        .map(|row| {
+            let fault = if row.lacks { "waits without a reservation" } else { "has a reservation that is not its own" };
+            format!("package item {}: {fault}", row.id)
+        })
+        .collect();
+    let stocks = sqlx::query!(
+        r#"select coalesce(s.sku, r.sku) as "sku!", l.erp_code, coalesce(s.reserved, 0) as "reserved!",
+                  coalesce(r.total, 0) as "total!"
+             from stocks s
+             full join (select sku, stock_location_id, sum(quantity)::bigint as total from reservations group by 1, 2) r
+                    on r.sku = s.sku and r.stock_location_id = s.stock_location_id
+             join stock_locations l on l.id = coalesce(s.stock_location_id, r.stock_location_id)
+            where coalesce(s.reserved, 0) <> coalesce(r.total, 0)
+            order by 1, 2"#
+    )
+    .fetch_all(&mut **snapshot)
+    .await?;
+    faults.extend(stocks.into_iter().map(|row| {
+        format!(
+            "stock of {} at {}: reserved is {}, its reservations sum to {}",
+            row.sku, row.erp_code, row.reserved, row.total
+        )
+    }));
+    Ok(faults)
+}
+
+/// Every line of an order is in at most one package that goes on.
+async fn item_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
+    let rows = sqlx::query!(
+        r#"select i.order_item_id, count(*) as "count!"
+             from package_items i
+             join packages p on p.id = i.package_id
+             join states s on s.id = p.state_id
+            where s.slug <> 'packaging-canceled'
+            group by 1 having count(*) > 1
+            order by 1"#
+    )
+    .fetch_all(&mut **snapshot)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| format!("order item {}: it is in {} packages at once", row.order_item_id, row.count))
+        .collect())
+}
+
+/// Every package's events are numbered 1, 2, 3 … up to its own count.
+async fn event_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
+    let rows = sqlx::query!(
+        r#"select p.number, p.event_sequence, coalesce(e.count, 0) as "count!", coalesce(e.last, 0) as "last!"
+             from packages p
+             left join (select object_id, count(*) as count, max(sequence) as last from events
+                         where entity = 'package' group by 1) e on e.object_id = p.id
+            where p.event_sequence <> coalesce(e.count, 0) or p.event_sequence <> coalesce(e.last, 0)
+            order by p.id"#
+    )
+    .fetch_all(&mut **snapshot)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            format!(
+                "package {}: it counts {} events, has {}, the last is number {}",
+                row.number, row.event_sequence, row.count, row.last
+            )
+        })
+        .collect())
+}

@@ -1,0 +1,108 @@
+//! How values look on the wire: dates with microseconds and `Z`, decimals as strings, ready-made JSON.
+
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use chrono::{DateTime, SecondsFormat, Timelike, Utc};
+use serde::{Serialize, Serializer, de::DeserializeOwned};
+use serde_json::{Value, value::RawValue};
+
+use crate::error::Refusal;
+
+/// A moment as the documented examples print it: `2023-02-28T08:48:29.679101Z`. Without a fraction where the
+/// microseconds are 0, as Django REST framework does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub DateTime<Utc>);
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let format = if self.0.nanosecond() < 1000 { SecondsFormat::Secs } else { SecondsFormat::Micros };
+        f.write_str(&self.0.to_rfc3339_opts(format, true))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(moment: DateTime<Utc>) -> Self {
+        Self(moment)
+    }
+}
+
+/// Serializes once what is sent many times.
+///
+/// # Panics
+/// Never: the values given are plain data, whose keys are strings.
+#[must_use]
+pub fn raw(value: &impl Serialize) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).expect("plain data serializes")
+}
+
+/// Reads a JSON body, with the wording of a Django REST framework parse error.
+///
+/// # Errors
+/// 400 when the text is no JSON of that shape.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(Refusal::parse)
+}
+
+/// What Python calls the type of a JSON value, as the messages of Django REST framework do.
+#[must_use]
+pub fn python_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(_) => "int",
+        Value::String(_) => "str",
+        Value::Array(_) => "list",
+        Value::Object(_) => "dict",
+    }
+}
+
+/// Refuses a body that says it is something other than JSON.
+///
+/// # Errors
+/// 415.
+pub fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let text = value.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || essence.ends_with("+json") || essence.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("Unsupported media type \"{text}\" in request.")))
+}
+
+/// Whether `?dry_run=true` was asked.
+///
+/// # Errors
+/// 400 for a value that is no boolean.
+pub fn dry_run(uri: &Uri) -> Result<bool, Refusal> {
+    let query = uri.query().unwrap_or_default();
+    match form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "dry_run") {
+        None => Ok(false),
+        Some((_, value)) => match &*value {
+            "true" | "True" | "1" => Ok(true),
+            "false" | "False" | "0" | "" => Ok(false),
+            _ => Err(Refusal::field("dry_run", "Must be a valid boolean.")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone;
+
+    use super::*;
+
+    #[test]
+    fn dates_have_microseconds_and_a_z() {
+        let moment = Utc.timestamp_micros(1_677_574_109_679_101).single().map(|moment| Timestamp(moment).to_string());
+        assert_eq!(moment.as_deref(), Some("2023-02-28T08:48:29.679101Z"));
+        let whole = Utc.timestamp_opt(1_677_574_109, 0).single().map(|moment| Timestamp(moment).to_string());
+        assert_eq!(whole.as_deref(), Some("2023-02-28T08:48:29Z"));
+    }
+}

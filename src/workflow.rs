@@ -1,0 +1,384 @@
+//! States and transitions in memory: what a state means for quota and stock, which transition a request names, which
+//! commands a state allows.
+//!
+//! Read whole at start and again when the installation changes ([`crate::catalog`]); never edited in place.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
+use sqlx::PgConnection;
+
+use crate::{
+    auth::Role,
+    commands::{self, Command},
+    error::{Error, Refusal, Result},
+    wire::{Timestamp, raw},
+};
+
+/// Slug of the items' own state: not found at the location that was to pack it.
+pub const NOT_FOUND: &str = "oms-not-found";
+/// Slug of the state in which a package waits to be packed.
+pub const WAITING: &str = "waiting";
+/// Slug of the state of what has no place.
+pub const OUT_OF_STOCK: &str = "out-of-stock";
+/// Slug of the state of a cancelled package.
+pub const CANCELLED: &str = "packaging-canceled";
+
+/// What an item in a state does to the stock of its location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holding {
+    /// Its units stand on the shelf, held for it: `reserved` counts them.
+    Reserved,
+    /// Its units have left the shelf: `quantity` has lost them.
+    Taken,
+    /// It holds nothing: cancelled, without a place, or not found.
+    Nothing,
+}
+
+/// A state of the installation.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Installation-specific.
+    pub id: i64,
+    /// `package`, `transfer` or `order`.
+    pub entity: String,
+    /// Word for machines, unique for the entity.
+    pub slug: String,
+    /// The stable code, a string: `"100"`.
+    pub enum_value: String,
+    /// Name in the installation's first language.
+    pub name: String,
+    /// Whether a package in it counts against its location's quota.
+    pub occupies_quota: bool,
+    /// What its items hold of the stock.
+    pub holding: Holding,
+    /// The state object of the wire, ready made.
+    pub json: Box<RawValue>,
+}
+
+impl State {
+    /// The code as a number, where it is one.
+    #[must_use]
+    pub fn number(&self) -> Option<i64> {
+        self.enum_value.parse().ok()
+    }
+}
+
+/// The rule of [`Holding`], from the stable codes: until the box is closed (450) the goods are reserved, from then on
+/// taken, and what is cancelled, put back or without a place (900 to 999) holds nothing.
+fn holding(entity: &str, slug: &str, enum_value: &str) -> Holding {
+    match enum_value.parse::<i64>() {
+        _ if entity != "package" || slug == NOT_FOUND => Holding::Nothing,
+        Ok(number) if number < 450 => Holding::Reserved,
+        Ok(900..1000) | Err(_) => Holding::Nothing,
+        Ok(_) => Holding::Taken,
+    }
+}
+
+/// A row of the table: from this state, by this command, to that state.
+#[derive(Debug, Clone)]
+pub struct Transition {
+    /// Installation-specific; what integrators are told.
+    pub id: i64,
+    /// `package`, `transfer` or `order`.
+    pub entity: String,
+    /// The command that carries it out.
+    pub command: &'static dyn Command,
+    /// Word for machines, unique in the installation.
+    pub slug: String,
+    /// Who may run it besides admins; none: every role.
+    pub roles: Option<Vec<Role>>,
+    /// The state it starts from.
+    pub source_id: i64,
+    /// The state it leads to.
+    pub destination_id: i64,
+    /// The other outcome, where the command has one.
+    pub otherwise_id: Option<i64>,
+}
+
+impl Transition {
+    /// Whether a role may run it.
+    #[must_use]
+    pub fn permits(&self, role: Role) -> bool {
+        role == Role::Admin || self.roles.as_ref().is_none_or(|roles| roles.contains(&role))
+    }
+}
+
+/// The whole table.
+#[derive(Debug, Default)]
+pub struct Workflow {
+    states: HashMap<i64, State>,
+    transitions: BTreeMap<i64, Transition>,
+    by_slug: HashMap<String, i64>,
+    /// The ready-made `commands` list of each state.
+    commands_json: HashMap<i64, Box<RawValue>>,
+    state_by_slug: HashMap<(String, String), i64>,
+}
+
+/// The command object exactly as documented: these keys, in this order.
+#[derive(Serialize)]
+struct CommandObject<'a> {
+    id: i64,
+    label: &'a str,
+    ui_visibility: &'a [String],
+    slug: &'a str,
+    created_date: Timestamp,
+    modified_date: Timestamp,
+    translations: &'a Option<Value>,
+    command: &'a str,
+    source_state: i64,
+    destination_state: i64,
+}
+
+/// The state object, as in the documented package webhook, with `translations` behind.
+#[derive(Serialize)]
+struct StateObject<'a> {
+    id: i64,
+    name: &'a str,
+    config: serde_json::Map<String, Value>,
+    enum_class: &'static str,
+    enum_value: &'a str,
+    content_type: u8,
+    created_date: Timestamp,
+    modified_date: Timestamp,
+    translations: &'a Option<Value>,
+}
+
+/// `enum_class` and `content_type` of an entity's states (reference 2.1).
+fn enum_class(entity: &str) -> (&'static str, u8) {
+    match entity {
+        "package" => ("PackageStatus", 26),
+        "transfer" => ("TransferStatus", 27),
+        _ => ("OrderStatus", 2),
+    }
+}
+
+/// `{"tr-tr": "Paketle"}` as stored, to `{"en-us": {"label": "Pack"}, "tr-tr": {"label": "Paketle"}}` as sent; null where
+/// there is none. The installation's own text is its en-us one.
+fn translations(stored: Option<Value>, key: &str, own: &str) -> Option<Value> {
+    let Some(Value::Object(languages)) = stored else { return None };
+    if languages.is_empty() {
+        return None;
+    }
+    let mut sent = serde_json::Map::new();
+    sent.insert("en-us".to_owned(), serde_json::json!({ key: own }));
+    sent.extend(languages.into_iter().map(|(language, text)| (language, serde_json::json!({ key: text }))));
+    Some(Value::Object(sent))
+}
+
+/// A row of `states`.
+pub(crate) struct StateRow {
+    pub id: i64,
+    pub entity: String,
+    pub slug: String,
+    pub enum_value: String,
+    pub name: String,
+    pub translations: Option<Value>,
+    pub occupies_quota: bool,
+    pub created_date: DateTime<Utc>,
+    pub modified_date: DateTime<Utc>,
+}
+
+/// A row of `transitions`.
+pub(crate) struct TransitionRow {
+    pub id: i64,
+    pub entity: String,
+    pub command: String,
+    pub slug: String,
+    pub label: String,
+    pub translations: Option<Value>,
+    pub ui_visibility: Vec<String>,
+    pub roles: Option<Vec<String>>,
+    pub source_state_id: i64,
+    pub destination_state_id: i64,
+    pub otherwise_state_id: Option<i64>,
+    pub created_date: DateTime<Utc>,
+    pub modified_date: DateTime<Utc>,
+}
+
+impl From<StateRow> for State {
+    fn from(row: StateRow) -> Self {
+        let (enum_class, content_type) = enum_class(&row.entity);
+        let json = raw(&StateObject {
+            id: row.id,
+            name: &row.name,
+            config: serde_json::Map::new(),
+            enum_class,
+            enum_value: &row.enum_value,
+            content_type,
+            created_date: row.created_date.into(),
+            modified_date: row.modified_date.into(),
+            translations: &translations(row.translations, "name", &row.name),
+        });
+        let holding = holding(&row.entity, &row.slug, &row.enum_value);
+        Self {
+            id: row.id,
+            entity: row.entity,
+            slug: row.slug,
+            enum_value: row.enum_value,
+            name: row.name,
+            occupies_quota: row.occupies_quota,
+            holding,
+            json,
+        }
+    }
+}
+
+impl Workflow {
+    /// Reads the table.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or holds a command this binary does not know.
+    pub async fn load(connection: &mut PgConnection) -> Result<Self> {
+        let states = sqlx::query_as!(
+            StateRow,
+            "select id, entity, slug, enum_value, name, translations, occupies_quota, created_date, modified_date
+               from states"
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        let transitions = sqlx::query_as!(
+            TransitionRow,
+            "select id, entity, command, slug, label, translations, ui_visibility, roles, source_state_id,
+                    destination_state_id, otherwise_state_id, created_date, modified_date
+               from transitions
+              where retired_date is null
+              order by id"
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        Self::build(states, transitions)
+    }
+
+    /// Builds the table from its rows.
+    pub(crate) fn build(states: Vec<StateRow>, transitions: Vec<TransitionRow>) -> Result<Self> {
+        let mut workflow = Self::default();
+        for state in states.into_iter().map(State::from) {
+            workflow.state_by_slug.insert((state.entity.clone(), state.slug.clone()), state.id);
+            workflow.states.insert(state.id, state);
+        }
+        let mut objects: HashMap<i64, Vec<Box<RawValue>>> = HashMap::new();
+        for row in transitions {
+            let command = commands::find(&row.command).ok_or_else(|| {
+                Error::Fault(format!(
+                    "transition {} uses the command {}, which this version does not have; \
+                     run the version that installed it, or install a file without it",
+                    row.id, row.command
+                ))
+            })?;
+            objects.entry(row.source_state_id).or_default().push(raw(&CommandObject {
+                id: row.id,
+                label: &row.label,
+                ui_visibility: &row.ui_visibility,
+                slug: &row.slug,
+                created_date: row.created_date.into(),
+                modified_date: row.modified_date.into(),
+                translations: &translations(row.translations, "label", &row.label),
+                command: command.identifier(),
+                source_state: row.source_state_id,
+                destination_state: row.destination_state_id,
+            }));
+            workflow.by_slug.insert(row.slug.clone(), row.id);
+            workflow.transitions.insert(
+                row.id,
+                Transition {
+                    id: row.id,
+                    entity: row.entity,
+                    command,
+                    slug: row.slug,
+                    roles: row.roles.map(|roles| roles.iter().filter_map(|role| role.parse().ok()).collect()),
+                    source_id: row.source_state_id,
+                    destination_id: row.destination_state_id,
+                    otherwise_id: row.otherwise_state_id,
+                },
+            );
+        }
+        workflow.commands_json = objects.iter().map(|(state, list)| (*state, raw(list))).collect();
+        Ok(workflow)
+    }
+
+    /// The transition a request names, by id, slug or both.
+    ///
+    /// # Errors
+    /// 400 when it names none; 406 when id and slug disagree, or there is no such transition for the entity.
+    pub fn named(&self, entity: &str, id: Option<i64>, slug: Option<&str>) -> Result<&Transition, Refusal> {
+        let slug = slug.filter(|slug| !slug.is_empty());
+        let named = match (id, slug) {
+            (None, None) => return Err(Refusal::transition_or_slug_required()),
+            (Some(id), slug) => {
+                let transition = self.transitions.get(&id);
+                if transition.is_some_and(|transition| slug.is_some_and(|slug| slug != transition.slug)) {
+                    return Err(Refusal::slug_mismatch());
+                }
+                transition
+            }
+            (None, Some(slug)) => self.by_slug.get(slug).and_then(|id| self.transitions.get(id)),
+        };
+        named.filter(|transition| transition.entity == entity).ok_or_else(Refusal::not_allowed)
+    }
+
+    /// The transition a request may run on an object in a state: named, permitted, and starting there, in that order.
+    ///
+    /// # Errors
+    /// As [`Self::named`]; 403 when the role may not run it; 406 when it does not start at the state.
+    pub fn resolve(
+        &self,
+        entity: &str,
+        id: Option<i64>,
+        slug: Option<&str>,
+        role: Role,
+        state_id: i64,
+    ) -> Result<&Transition, Refusal> {
+        let transition = self.named(entity, id, slug)?;
+        if !transition.permits(role) {
+            return Err(Refusal::forbidden());
+        }
+        if transition.source_id != state_id {
+            return Err(Refusal::not_allowed());
+        }
+        Ok(transition)
+    }
+
+    /// Every transition of an entity, by id.
+    pub fn transitions<'a>(&'a self, entity: &'a str) -> impl Iterator<Item = &'a Transition> {
+        self.transitions.values().filter(move |transition| transition.entity == entity)
+    }
+
+    /// The `commands` list of an object in a state, ready made.
+    #[must_use]
+    pub fn commands_json(&self, state_id: i64) -> Option<&RawValue> {
+        self.commands_json.get(&state_id).map(AsRef::as_ref)
+    }
+
+    /// A state by id.
+    ///
+    /// # Errors
+    /// A fault: the database refers to states by foreign keys, so only a stale copy can miss one.
+    pub fn state(&self, id: i64) -> Result<&State> {
+        self.states.get(&id).ok_or_else(|| Error::Fault(format!("state {id} is not in the workflow")))
+    }
+
+    /// A state by entity and slug.
+    ///
+    /// # Errors
+    /// A fault that says what to install: the check of an installation requires the states that code relies on.
+    pub fn state_by_slug(&self, entity: &str, slug: &str) -> Result<&State> {
+        let id = self.state_by_slug.get(&(entity.to_owned(), slug.to_owned())).ok_or_else(|| {
+            Error::Fault(format!("there is no {entity} state `{slug}`; apply an installation that has it: oms install"))
+        })?;
+        self.state(*id)
+    }
+
+    /// Every state, in no order.
+    pub fn states(&self) -> impl Iterator<Item = &State> {
+        self.states.values()
+    }
+
+    /// Whether no installation has been applied yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty()
+    }
+}
