@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderValue, Method, StatusCode, Uri, header},
@@ -83,7 +83,7 @@ impl App {
 
 /// Keys past their lifetime are deleted hourly.
 async fn forget_old_keys(pool: PgPool, stop: CancellationToken) {
-    let mut hours = tokio::time::interval(Duration::from_secs(3600));
+    let mut hours = tokio::time::interval(Duration::from_hours(1));
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -108,7 +108,6 @@ fn api() -> OpenApiRouter<App> {
 }
 
 /// The whole router.
-#[must_use]
 pub fn router(app: &App, request_timeout: Duration) -> Router {
     let (routes, document) = api().split_for_parts();
     let patterns: Arc<[String]> = document.paths.paths.keys().cloned().collect();
@@ -118,7 +117,7 @@ pub fn router(app: &App, request_timeout: Duration) -> Router {
         .merge(routes)
         .merge(swagger)
         .route("/", get(|| async { Html(include_str!("welcome.html")) }))
-        .fallback(move |method: Method, uri: Uri| fallback(method, uri, Arc::clone(&patterns)))
+        .fallback(move |method: Method, uri: Uri| std::future::ready(fallback(&method, &uri, &patterns)))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(CatchPanicLayer::custom(on_panic))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request_timeout))
@@ -131,7 +130,7 @@ pub fn router(app: &App, request_timeout: Duration) -> Router {
 }
 
 /// A path that only lacks its slash is sent to the path with it; method and body are kept (308). Anything else is 404.
-async fn fallback(method: Method, uri: Uri, patterns: Arc<[String]>) -> Response {
+fn fallback(method: &Method, uri: &Uri, patterns: &[String]) -> Response {
     let path = uri.path();
     if !path.ends_with('/') && patterns.iter().any(|pattern| fits(pattern, path)) {
         let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -253,13 +252,6 @@ pub async fn serve(listener: TcpListener, app: App, request_timeout: Duration, s
 pub(crate) async fn readiness(app: &App) -> Result<bool> {
     let mut connection = app.pool.acquire().await?;
     db::is_current(&mut connection).await
-}
-
-/// The document as it is served.
-pub(crate) async fn document(
-    axum::Extension(document): axum::Extension<Arc<serde_json::Value>>,
-) -> Json<Arc<serde_json::Value>> {
-    Json(document)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    fmt::Write as _,
     str::FromStr,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -292,7 +293,11 @@ pub async fn login(pool: &PgPool, username: &str, password: &str) -> Result<Stri
 /// 160 random bits, as 40 hex digits.
 fn random_key() -> String {
     let bytes: [u8; 20] = rand::random();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(40), |mut key, byte| {
+        // Writing to a String cannot fail.
+        write!(key, "{byte:02x}").ok();
+        key
+    })
 }
 
 /// Hashes a password with argon2id, off the async threads: it takes tens of milliseconds.

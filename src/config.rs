@@ -11,7 +11,7 @@ pub struct DataSettings {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true, value_name = "URL")]
     pub database_url: Option<String>,
 
-    /// Folder of the private Postgres, used when there is no DATABASE_URL
+    /// Folder of the private Postgres, used when there is no `DATABASE_URL`
     /// [default: .oms under the working folder, /var/lib/oms when started as root].
     #[arg(long, env = "OMS_DATA_DIR", global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,

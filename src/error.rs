@@ -24,7 +24,7 @@ pub struct Refusal {
 
 /// A business rule that can refuse a command, with the stable code its refusals carry.
 ///
-/// Codes are `oms_<area>_<n>`; the OpenAPI document lists [`RULES`]. A number is never given to another rule.
+/// Codes are `oms_<area>_<n>`; the `OpenAPI` document lists [`RULES`]. A number is never given to another rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
     /// `oms_<area>_<n>`.
@@ -53,7 +53,7 @@ pub const NO_CARGO_COMPANY: Rule =
 pub const MISSING_STATE: Rule =
     Rule { code: "oms_installation_1", summary: "The installation lacks a state that the command needs." };
 
-/// Every business rule, for the OpenAPI document.
+/// Every business rule, for the `OpenAPI` document.
 pub const RULES: &[Rule] =
     &[NO_PLACE, NOT_ENOUGH_STOCK, NO_SCENARIO, NO_ITEMS, UNKNOWN_CARGO_COMPANY, NO_CARGO_COMPANY, MISSING_STATE];
 

@@ -36,6 +36,7 @@ impl From<DateTime<Utc>> for Timestamp {
 /// # Panics
 /// Never: the values given are plain data, whose keys are strings.
 #[must_use]
+#[expect(clippy::expect_used, reason = "plain data whose keys are strings cannot fail to serialize")]
 pub fn raw(value: &impl Serialize) -> Box<RawValue> {
     serde_json::value::to_raw_value(value).expect("plain data serializes")
 }

@@ -22,14 +22,14 @@ pub(super) struct Data {
 
 impl Data {
     /// Opens the data and migrates it.
-    pub async fn open_and_migrate(settings: &DataSettings) -> Result<Self> {
+    pub(super) async fn open_and_migrate(settings: &DataSettings) -> Result<Self> {
         let data = Self::connect(settings).await?;
         db::migrate(&data.pool).await?;
         Ok(data)
     }
 
     /// Opens the data; refuses a schema that is not current.
-    pub async fn open(settings: &DataSettings) -> Result<Self> {
+    pub(super) async fn open(settings: &DataSettings) -> Result<Self> {
         let data = Self::connect(settings).await?;
         if !db::is_current(&mut *data.pool.acquire().await?).await? {
             return Err(Error::Fault("the database's schema is not current; run: oms migrate".to_owned()));
@@ -61,7 +61,7 @@ impl Data {
     }
 
     /// Closes the pool and, if nobody else uses it, stops the private Postgres.
-    pub async fn close(self) -> Result<()> {
+    pub(super) async fn close(self) -> Result<()> {
         self.pool.close().await;
         if let Some(cluster) = self.cluster {
             cluster.stop().await.map_err(|error| Error::Fault(with_sources(&error)))?;

@@ -47,7 +47,7 @@ async fn take(data: &Data, file: tokio::fs::File, size: u64) -> Result<Summary> 
 
 /// Progress on a terminal as a bar, elsewhere as a line now and then.
 pub(super) struct Bar {
-    bar: ProgressBar,
+    line: ProgressBar,
     size: u64,
     done: u64,
     /// Tenths of the file that were told.
@@ -55,32 +55,32 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    pub fn new(size: u64) -> Self {
+    pub(super) fn new(size: u64) -> Self {
         let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  {elapsed} of about {duration}");
         let bar = ProgressBar::new(size);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, size: size.max(1), done: 0, told: 0 }
+        Self { line: bar, size: size.max(1), done: 0, told: 0 }
     }
 
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
+    pub(super) fn finish(&self) {
+        self.line.finish_and_clear();
     }
 }
 
 impl Progress for Bar {
     fn advance(&mut self, bytes: u64, summary: Summary) {
         self.done += bytes;
-        self.bar.inc(bytes);
+        self.line.inc(bytes);
         let orders = summary.taken + summary.known;
-        self.bar.set_message(format!("{orders} orders"));
+        self.line.set_message(format!("{orders} orders"));
         let tenth = self.done * 10 / self.size;
-        if self.bar.is_hidden() && tenth > self.told {
+        if self.line.is_hidden() && tenth > self.told {
             self.told = tenth;
             eprintln!("{:>3}%: {orders} orders", tenth * 10);
         }
     }
 
     fn refused(&mut self, line: u64, why: &str) {
-        self.bar.suspend(|| eprintln!("line {line}: {why}"));
+        self.line.suspend(|| eprintln!("line {line}: {why}"));
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Set the stock of a CSV file: erp_code,sku,quantity (the units on the shelf now, reserved ones included).
+    /// Set the stock of a CSV file: `erp_code,sku,quantity` (the units on the shelf now, reserved ones included).
     Import {
         /// The file.
         file: PathBuf,

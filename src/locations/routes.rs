@@ -250,7 +250,7 @@ async fn create(
     .fetch_one(&mut *transaction)
     .await
     .on_constraint("stock_locations_erp_code_key", || taken(&erp_code))
-    .or_else(|error| on_unknown_company(error))?;
+    .or_else(on_unknown_company)?;
     db::announce(&mut transaction).await?;
     let view = one(&mut transaction, id).await?;
     transaction.commit().await?;

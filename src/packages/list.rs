@@ -135,10 +135,10 @@ const SORTS: &[(&str, &str)] = &[
 
 /// A package in the short list: related objects by their keys.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct PackageShort {
+pub(super) struct PackageShort {
     id: i64,
     number: String,
-    /// The state's enum_value.
+    /// The state's `enum_value`.
     state: String,
     stock_location: i64,
     stock_location_erp_code: String,
@@ -194,7 +194,9 @@ pub(super) async fn list(
     let mut connection = app.pool.acquire().await?;
     let mut views = view::load(&mut connection, &app.shelf.current(), &ids).await?;
     let base_url = base_url(&headers);
-    views.iter_mut().for_each(|view| view.absolute(&base_url));
+    for view in &mut views {
+        view.absolute(&base_url);
+    }
     page.respond(count, views)
 }
 

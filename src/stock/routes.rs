@@ -41,7 +41,7 @@ const FILTERS: &[Filter] = &[
 
 /// The stock of a SKU at a location.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Stock {
+pub(super) struct Stock {
     /// Id of the location.
     stock_location: i64,
     /// The ERP's word for the location.
@@ -106,7 +106,7 @@ async fn list(
 
 /// Set stock
 ///
-/// One count or a list of them: `stock_location` (an erp_code), `sku`, `quantity`: the units on the shelf now, reserved
+/// One count or a list of them: `stock_location` (an `erp_code`), `sku`, `quantity`: the units on the shelf now, reserved
 /// ones included. All are set, or none.
 #[utoipa::path(put, path = "/api/v1/oms/stocks/", tag = "Stock", request_body = inline(openapi::StockRequest),
     responses((status = 200, description = "The number of counts", body = inline(openapi::StockAnswer))))]

@@ -1,4 +1,4 @@
-//! ASSIGN_PACKAGE_ITEMS_MANUALLY, "Manual planning": an operator says which location packs which items. The package
+//! `ASSIGN_PACKAGE_ITEMS_MANUALLY`, "Manual planning": an operator says which location packs which items. The package
 //! ends; one new package a group begins.
 
 use std::collections::{BTreeMap, HashMap};

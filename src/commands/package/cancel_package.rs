@@ -1,4 +1,4 @@
-//! CANCEL_PACKAGE: the package ends; its reservations and its place in the quota become free.
+//! `CANCEL_PACKAGE`: the package ends; its reservations and its place in the quota become free.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! CHANNEL_BASED_COMPLETE_PACKING, "Pack order from different channels": packed, without a shipping document; the
+//! `CHANNEL_BASED_COMPLETE_PACKING`, "Pack order from different channels": packed, without a shipping document; the
 //! channel brings its own.
 
 use super::{

@@ -1,4 +1,4 @@
-//! COMPLETE_PACKING, "Pack": everything is in the box; a shipment and its label are made.
+//! `COMPLETE_PACKING`, "Pack": everything is in the box; a shipment and its label are made.
 
 use super::{
     super::{Changes, Command, Context, ShipmentChange, input},

@@ -1,4 +1,4 @@
-//! DETECTED_OUT_OF_STOCK_ITEM: what the package should hold is not here; all its items are planned again.
+//! `DETECTED_OUT_OF_STOCK_ITEM`: what the package should hold is not here; all its items are planned again.
 //!
 //! Every item finds a place: this package ends (`otherwise`) and its successors wait elsewhere. Some do not: those stay
 //! in this package, which goes to the destination at the scenario's default location; the others leave in successors.

@@ -1,4 +1,4 @@
-//! PKG_STATE_TRANSITION: the plain move, for steps that only a shop's own workflow knows.
+//! `PKG_STATE_TRANSITION`: the plain move, for steps that only a shop's own workflow knows.
 
 use super::super::{Changes, Command, Context, input};
 use crate::error::Refusal;

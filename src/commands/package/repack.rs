@@ -70,7 +70,7 @@ impl Command for Repack {
 mod tests {
     use serde_json::json;
 
-    use super::{super::testing::Scene, *};
+    use super::super::testing::Scene;
 
     #[test]
     fn the_package_itself_moves_to_the_location_that_was_found() {

@@ -1,4 +1,4 @@
-//! SHIP_THE_PACKAGE, "Ship": it has left the store or warehouse.
+//! `SHIP_THE_PACKAGE`, "Ship": it has left the store or warehouse.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! SHIP_THE_PACKAGE_ADVANCED, "Advanced ship": shipped, with the carrier and tracking number the client brings.
+//! `SHIP_THE_PACKAGE_ADVANCED`, "Advanced ship": shipped, with the carrier and tracking number the client brings.
 
 use serde_json::Value;
 

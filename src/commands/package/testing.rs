@@ -22,13 +22,13 @@ use crate::{
 
 /// See the module.
 pub(crate) struct Scene {
-    pub catalog: Catalog,
-    pub package: PackageFacts,
-    pub supply: Supply,
+    pub(crate) catalog: Catalog,
+    pub(crate) package: PackageFacts,
+    pub(crate) supply: Supply,
 }
 
 impl Scene {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let locations = [(1, "A"), (2, "B"), (3, "C")].map(|(id, code)| {
             let location = Location {
                 id,
@@ -78,7 +78,7 @@ impl Scene {
         }
     }
 
-    pub fn with_stock(mut self, stock_location_id: i64, stock: &[(&str, i64)]) -> Self {
+    pub(crate) fn with_stock(mut self, stock_location_id: i64, stock: &[(&str, i64)]) -> Self {
         let location = &self.catalog.locations[&stock_location_id];
         self.supply.candidates.push(Candidate {
             stock_location_id,
@@ -92,11 +92,11 @@ impl Scene {
         self
     }
 
-    pub fn state(&self, slug: &str) -> i64 {
+    pub(crate) fn state(&self, slug: &str) -> i64 {
         self.catalog.workflow.state_by_slug("package", slug).expect("a state of the standard installation").id
     }
 
-    pub fn transition(&self, command: &str, state: &str) -> &Transition {
+    pub(crate) fn transition(&self, command: &str, state: &str) -> &Transition {
         let source = self.state(state);
         let mut all = self.catalog.workflow.transitions("package");
         all.find(|transition| transition.command.identifier() == command && transition.source_id == source)
@@ -104,7 +104,7 @@ impl Scene {
     }
 
     /// What the command decides for the package in a state.
-    pub fn decide(&self, command: &str, state: &str, input: &Value) -> Result<Changes, Refusal> {
+    pub(crate) fn decide(&self, command: &str, state: &str, input: &Value) -> Result<Changes, Refusal> {
         let package = PackageFacts { state_id: self.state(state), ..self.package.clone() };
         decide(&Context {
             catalog: &self.catalog,

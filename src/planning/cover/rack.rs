@@ -12,11 +12,11 @@ use super::{
 };
 
 /// For each line of a rack the bin it goes to.
-pub type Placing = Vec<Option<usize>>;
+pub(super) type Placing = Vec<Option<usize>>;
 
 /// The lines of one SKU and the bins that may take them, both by number within the rack.
 #[derive(Debug)]
-pub struct Rack {
+pub(super) struct Rack {
     /// Which line of the rule each line is, ascending.
     pub lines: Vec<usize>,
     /// Which taker of the rule each bin is: best rank first.
@@ -33,7 +33,7 @@ pub struct Rack {
 
 impl Rack {
     /// A rack of these lines (number in the rule, quantity) and bins (taker, room, lines it may take).
-    pub fn new(lines: &[(usize, i64)], bins: &[(usize, i64, &Bits)], effort: &mut Effort) -> Self {
+    pub(super) fn new(lines: &[(usize, i64)], bins: &[(usize, i64, &Bits)], effort: &mut Effort) -> Self {
         let allowed: Vec<Bits> = lines
             .iter()
             .map(|(line, _)| {
@@ -63,18 +63,18 @@ impl Rack {
     }
 
     /// How many lines can be placed at all.
-    pub fn wanted(&self) -> usize {
+    pub(super) fn wanted(&self) -> usize {
         count(&self.fullest)
     }
 
     /// A placing in these bins (ascending) that is as good as all bins together; none: there is none,
     /// or none was found before the effort was spent.
-    pub fn place(&self, bins: &[usize], effort: &mut Effort) -> Option<Placing> {
+    pub(super) fn place(&self, bins: &[usize], effort: &mut Effort) -> Option<Placing> {
         self.pack(0, bins, &self.rooms, self.wanted(), effort)
     }
 
     /// The lines (by their number in the rule) one bin can take of those that wait, smallest first.
-    pub fn takes(&self, bin: usize, waiting: &Bits) -> impl Iterator<Item = usize> {
+    pub(super) fn takes(&self, bin: usize, waiting: &Bits) -> impl Iterator<Item = usize> {
         let mut room = self.rooms[bin];
         self.order.iter().copied().filter_map(move |line| {
             let takes = waiting.contains(self.lines[line]) && self.fits(line, bin, room);
@@ -87,7 +87,7 @@ impl Rack {
 
     /// The same number of lines, placed so that each, the first line first, is in the best-ranked of
     /// these bins (ascending) that leaves a place for the others.
-    pub fn settle(&self, bins: &[usize], mut placing: Placing, effort: &mut Effort) -> Placing {
+    pub(super) fn settle(&self, bins: &[usize], mut placing: Placing, effort: &mut Effort) -> Placing {
         let wanted = count(&placing);
         let mut settled = 0;
         let mut rooms = self.rooms.clone();
@@ -183,7 +183,7 @@ impl Rack {
     }
 
     /// Whether a bin with this room left may take a line.
-    pub fn fits(&self, line: usize, bin: usize, room: i64) -> bool {
+    pub(super) fn fits(&self, line: usize, bin: usize, room: i64) -> bool {
         self.quantities[line] <= room && self.allowed[line].contains(bin)
     }
 
@@ -227,7 +227,7 @@ fn count(placing: &Placing) -> usize {
 }
 
 /// How many lines of the smallest quantity the rooms hold, and how much they hold of anything.
-pub fn capacity(rooms: impl Iterator<Item = i64>, smallest: i64) -> (usize, i128) {
+pub(super) fn capacity(rooms: impl Iterator<Item = i64>, smallest: i64) -> (usize, i128) {
     rooms.filter(|room| *room >= smallest).fold((0, 0), |(lines, sum), room| {
         let fit = usize::try_from(room / smallest).unwrap_or(usize::MAX);
         (fit.saturating_add(lines), i128::from(room) + sum)

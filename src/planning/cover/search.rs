@@ -11,7 +11,7 @@ const STEPS_OF_ONE_SEARCH: u64 = 50_000;
 
 /// What is left of the steps. Counted, not timed, so that the same order always gives the same plan.
 #[derive(Debug)]
-pub struct Effort {
+pub(super) struct Effort {
     left: u64,
     /// Whether a search ended before it knew: the result holds but may not be the best.
     pub cut: bool,
@@ -19,17 +19,17 @@ pub struct Effort {
 
 impl Effort {
     /// The whole allowance of a rule.
-    pub fn of_a_rule() -> Self {
+    pub(super) fn of_a_rule() -> Self {
         Self { left: STEPS, cut: false }
     }
 
     /// Whether nothing is left.
-    pub fn is_spent(&self) -> bool {
+    pub(super) fn is_spent(&self) -> bool {
         self.left == 0
     }
 
     /// Takes steps off what is left.
-    pub fn spend(&mut self, steps: usize) {
+    pub(super) fn spend(&mut self, steps: usize) {
         self.left = self.left.saturating_sub(steps as u64);
     }
 }
@@ -43,7 +43,7 @@ enum Branch {
 }
 
 /// Backtracking over lines, largest first; bins and lines by their place in this search.
-pub struct Search<'s> {
+pub(super) struct Search<'s> {
     rack: &'s Rack,
     lines: Vec<usize>,
     bins: &'s [usize],
@@ -60,7 +60,7 @@ pub struct Search<'s> {
 }
 
 impl<'s> Search<'s> {
-    pub fn new(
+    pub(super) fn new(
         rack: &'s Rack,
         smallest_first: &[usize],
         bins: &'s [usize],
@@ -111,7 +111,7 @@ impl<'s> Search<'s> {
     }
 
     /// Places at least `wanted` lines, or says that it cannot or may not look further.
-    pub fn run(mut self, wanted: usize) -> Option<Placing> {
+    pub(super) fn run(mut self, wanted: usize) -> Option<Placing> {
         let allowance = self.steps;
         let found = self.descend(0, wanted);
         self.effort.left = self.effort.left.saturating_sub(allowance - self.steps);

@@ -12,7 +12,7 @@ use crate::planning::{
 };
 
 /// The facts in a fixed order, and what the rules have done so far.
-pub struct Board<'a> {
+pub(super) struct Board<'a> {
     /// By id.
     pub demands: Vec<&'a Demand>,
     /// By id.
@@ -32,7 +32,7 @@ pub struct Board<'a> {
 }
 
 /// A candidate as a rule sees it. Lines are numbered as in [`Board::waiting`].
-pub struct View {
+pub(super) struct View {
     pub candidate: usize,
     /// Whether it may get a parcel or has one.
     pub has_room: bool,
@@ -46,7 +46,7 @@ pub struct View {
 }
 
 impl<'a> Board<'a> {
-    pub fn new(demands: &'a [Demand], candidates: &'a [Candidate]) -> Self {
+    pub(super) fn new(demands: &'a [Demand], candidates: &'a [Candidate]) -> Self {
         let by_id: BTreeMap<i64, &Demand> = demands.iter().map(|demand| (demand.order_item_id, demand)).collect();
         let demands: Vec<&Demand> = by_id.into_values().collect();
         let by_id: BTreeMap<i64, &Candidate> =
@@ -93,18 +93,18 @@ impl<'a> Board<'a> {
     }
 
     /// Whether nothing waits for a place.
-    pub fn all_placed(&self) -> bool {
+    pub(super) fn all_placed(&self) -> bool {
         self.waiting.is_empty()
     }
 
     /// The parcels, and the items that still wait.
-    pub fn result(self) -> (Vec<Parcel>, Vec<i64>) {
+    pub(super) fn result(self) -> (Vec<Parcel>, Vec<i64>) {
         let unplaced = self.waiting.iter().map(|at| self.demands[*at].order_item_id).collect();
         (self.parcels, unplaced)
     }
 
     /// Lets a rule place what it can.
-    pub fn run(&mut self, rule: &Rule) -> RuleTrace {
+    pub(super) fn run(&mut self, rule: &Rule) -> RuleTrace {
         let by_stock = rule.asks_for(Condition::SelectByStock);
         let mut views: Vec<View> = self.ranked(&rule.order_by).into_iter().map(|at| self.view(at, rule)).collect();
         let lines: Vec<Line> =
@@ -181,7 +181,7 @@ impl<'a> Board<'a> {
         }
     }
 
-    pub fn row(&self, candidate: usize) -> &[i64] {
+    pub(super) fn row(&self, candidate: usize) -> &[i64] {
         &self.stock[candidate * self.sku_count..][..self.sku_count]
     }
 
@@ -221,7 +221,7 @@ impl<'a> Board<'a> {
 }
 
 /// How many a line takes: a line without a quantity would not be a line.
-pub fn needed(demand: &Demand) -> i64 {
+pub(super) fn needed(demand: &Demand) -> i64 {
     demand.quantity.max(1)
 }
 

@@ -10,7 +10,7 @@ use crate::planning::scenario::{Condition, Rule};
 
 impl Board<'_> {
     /// The trace of a rule that has put its lines but not yet crossed them off.
-    pub fn explain(&self, rule: &Rule, views: &[View], exact: bool) -> RuleTrace {
+    pub(super) fn explain(&self, rule: &Rule, views: &[View], exact: bool) -> RuleTrace {
         let verdicts: Vec<Verdict> = views.iter().map(|view| self.verdict(view)).collect();
         let (shown, others) = shown(&verdicts);
         let mut not_shown = BTreeMap::new();

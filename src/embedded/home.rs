@@ -1,0 +1,421 @@
+//! The folder of a private Postgres and what can be done to it: make it, start it, stop it. Blocking.
+
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::Instant;
+
+use super::account::Account;
+use super::{
+    BETWEEN_LAUNCHES, COMMAND_LIMIT, ClusterSettings, Durability, EmbeddedError, LAUNCHES, LOG_BYTES, MARK,
+    PG_CTL_SECONDS, POLL, PORT, SOCKET_PATH_BYTES, SUPERUSER, Stopped, TURN_LIMIT, io_error, unavailable,
+};
+
+/// Where a running cluster listens.
+#[derive(Debug)]
+pub(super) struct Address {
+    pub(super) socket_dir: PathBuf,
+    pub(super) port: u16,
+}
+
+impl Address {
+    pub(super) fn socket(&self) -> PathBuf {
+        self.socket_dir.join(format!(".s.PGSQL.{}", self.port))
+    }
+}
+
+/// A cluster's folder, and what it takes to run it.
+#[derive(Debug)]
+pub(super) struct Home {
+    /// Absolute, without symbolic links.
+    pub(super) folder: PathBuf,
+    pub(super) bin_dir: PathBuf,
+    pub(super) account: Account,
+    pub(super) settings: ClusterSettings,
+}
+
+impl Home {
+    pub(super) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Runs `initdb` if there is no cluster, beside its place: after a crash on the way there is only `data.new`, which
+    /// the next one removes.
+    pub(super) fn create_if_new(&self, turn: &File, cancelled: &AtomicBool) -> Result<(), EmbeddedError> {
+        let (data, new) = (self.data(), self.folder.join("data.new"));
+        if data.join("PG_VERSION").exists() {
+            return Ok(());
+        }
+        if fs::read_dir(&data).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(unavailable(&data, "is no Postgres cluster: move it away"));
+        }
+        tracing::info!(folder = %self.folder.display(), "making a private Postgres cluster");
+        let initdb = |locale| {
+            unless(ErrorKind::NotFound, fs::remove_dir_all(&new)).map_err(io_error("remove", &new))?;
+            make_private_folder(&new, &self.account)?;
+            self.run("initdb", self.initdb(&new, locale), turn, Some(cancelled))
+        };
+        match initdb("C.UTF-8") {
+            // This system does not know the locale.
+            Err(EmbeddedError::Failed { said, .. }) if said.contains("locale name") => initdb("C")?,
+            result => result?,
+        }
+        // The command line says the same; here it also holds for whoever starts it by hand.
+        let private = "\n# oms: reached over the socket only, by the user that runs Postgres only.\n\
+                       listen_addresses = ''\nunix_socket_permissions = 0700\n";
+        let conf = new.join("postgresql.conf");
+        let append = |mut file: File| file.write_all(private.as_bytes()).and_then(|()| file.sync_all());
+        OpenOptions::new().append(true).open(&conf).and_then(append).map_err(io_error("write", &conf))?;
+        fs::rename(&new, data).map_err(io_error("rename", &new))?;
+        let sync = |folder: File| folder.sync_all();
+        File::open(&self.folder).and_then(sync).map_err(io_error("write", &self.folder))
+    }
+
+    pub(super) fn initdb(&self, new: &Path, locale: &str) -> Command {
+        let mut command = self.command("initdb");
+        command.args(["--username", SUPERUSER, "--auth-local=trust", "--auth-host=reject"]);
+        command.args(["--encoding=UTF8", "--locale", locale, "--data-checksums", "--no-instructions"]);
+        if self.settings.durability == Durability::None {
+            command.arg("--no-sync");
+        }
+        command.arg("--pgdata").arg(new);
+        command
+    }
+
+    /// Starts Postgres unless it runs, and waits until it answers.
+    pub(super) fn bring_up(&self, turn: &File, cancelled: &AtomicBool) -> Result<Address, EmbeddedError> {
+        for _ in 0..LAUNCHES {
+            if let Some(address) = self.address() {
+                return Ok(address);
+            }
+            if cancelled.load(Ordering::Relaxed) {
+                return Err(EmbeddedError::Interrupted);
+            }
+            match self.launch(turn) {
+                // It is on its way up or down, or the orphans of a killed one still use its memory.
+                Err(EmbeddedError::Failed { said, .. })
+                    if said.contains("lock file") || said.contains("shared memory block") =>
+                {
+                    sleep(BETWEEN_LAUNCHES);
+                }
+                result => result?,
+            }
+        }
+        Err(self.failed("pg_ctl start", 0))
+    }
+
+    /// One `pg_ctl start`, which waits until Postgres is ready or has failed.
+    pub(super) fn launch(&self, turn: &File) -> Result<(), EmbeddedError> {
+        let address = self.new_address();
+        let folder = &address.socket_dir;
+        make_private_folder(folder, &self.account)?;
+        let metadata = fs::symlink_metadata(folder).map_err(io_error("look at", folder))?;
+        if !metadata.is_dir() || metadata.uid() != self.account.uid || metadata.mode() & 0o077 != 0 {
+            return Err(unavailable(folder, "is not private to the user of Postgres: remove it"));
+        }
+        self.forget_stranger(&address)?;
+        let mut command = self.pg_ctl("start");
+        command.arg("-l").arg(self.open_log()?).arg("-o").arg(self.postgres_options(folder));
+        tracing::info!(folder = %self.folder.display(), "starting the private Postgres");
+        self.run("pg_ctl start", command, turn, None)
+    }
+
+    /// The options of `postgres`, quoted for the shell that `pg_ctl` hands them to.
+    pub(super) fn postgres_options(&self, socket_dir: &Path) -> String {
+        let durable = if self.settings.durability == Durability::Full { "on" } else { "off" };
+        let durable = ["fsync", "synchronous_commit", "full_page_writes"].map(|name| format!("{name}={durable}"));
+        let extra = self.settings.extra.iter().map(|(name, value)| format!("{name}={value}"));
+        let fixed = [
+            MARK.to_owned(),
+            "listen_addresses=".to_owned(),
+            "unix_socket_permissions=0700".to_owned(),
+            format!("unix_socket_directories={}", socket_dir.display()),
+        ];
+        let all = fixed.into_iter().chain(durable).chain(extra);
+        let quoted: Vec<_> = all.map(|option| format!("-c '{}'", option.replace('\'', r"'\''"))).collect();
+        format!("-p {PORT} {}", quoted.join(" "))
+    }
+
+    /// Where to listen: beside the data, or under /tmp where that path is too long, or has a comma, at which Postgres
+    /// would split it. The name there need not outlive this build of oms: whoever joins a cluster that runs reads it
+    /// from `postmaster.pid`.
+    pub(super) fn new_address(&self) -> Address {
+        let beside = Address { socket_dir: self.folder.join("socket"), port: PORT };
+        let path = beside.socket().into_os_string().into_encoded_bytes();
+        if path.len() < SOCKET_PATH_BYTES && !path.contains(&b',') {
+            return beside;
+        }
+        let mut hasher = DefaultHasher::new();
+        self.folder.hash(&mut hasher);
+        Address { socket_dir: format!("/tmp/oms-{:016x}", hasher.finish()).into(), port: PORT }
+    }
+
+    /// Where Postgres listens, if it answers there. Whether its process can be seen does not count: on a shared volume
+    /// it may be in another container.
+    pub(super) fn address(&self) -> Option<Address> {
+        let text = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
+        // Process, folder, start, port, folder of the socket, address, memory, status.
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let [_, _, _, port, socket_dir, _, _, "ready"] = lines[..] else { return None };
+        let address = Address { socket_dir: socket_dir.into(), port: port.parse().ok()? };
+        UnixStream::connect(address.socket()).is_ok().then_some(address)
+    }
+
+    /// Postgres does not start while its lock files name a process that lives, even when a stranger got that number
+    /// after a restart of the machine. It ignores the number of its starter, so that is put there. The rest of
+    /// `postmaster.pid` stays: by it Postgres finds orphans that still use the data.
+    pub(super) fn forget_stranger(&self, address: &Address) -> Result<(), EmbeddedError> {
+        let file = self.data().join("postmaster.pid");
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let Some((pid, rest)) = text.split_once('\n') else { return Ok(()) };
+        let stranger = if Path::new("/proc/self").exists() {
+            fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder != self.data())
+        } else {
+            let name = Command::new("ps").args(["-o", "comm=", "-p", pid]).output();
+            name.is_ok_and(|name| name.status.success() && !String::from_utf8_lossy(&name.stdout).contains("postgres"))
+        };
+        if !stranger {
+            return Ok(());
+        }
+        tracing::warn!(pid, "postmaster.pid names a process that is not this Postgres");
+        let new = self.data().join("postmaster.pid.new");
+        fs::write(&new, format!("{}\n{rest}", std::process::id())).map_err(io_error("write", &new))?;
+        self.account.give(&new)?;
+        fs::rename(&new, &file).map_err(io_error("rename", &new))?;
+        let lock = address.socket().with_added_extension("lock");
+        unless(ErrorKind::NotFound, fs::remove_file(&lock)).map_err(io_error("remove", &lock))
+    }
+
+    /// Gives up a stake, and stops Postgres if that was the last one and Postgres is ours.
+    pub(super) fn leave(&self, users: &File) -> Result<Stopped, EmbeddedError> {
+        let turn = take_turn(&self.folder, &self.account, &AtomicBool::new(false))?;
+        users.unlock().map_err(io_error("unlock", &self.folder))?;
+        match users.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Stopped::StillUsed),
+            Err(TryLockError::Error(error)) => return Err(io_error("lock", &self.folder)(error)),
+        }
+        let running = || match self.run("pg_ctl status", self.pg_ctl("status"), &turn, None) {
+            Err(EmbeddedError::Failed { .. }) => Ok(false),
+            result => result.map(|()| true),
+        };
+        if !running()? {
+            return Ok(Stopped::Down);
+        }
+        if !self.is_ours() {
+            return Ok(Stopped::StartedByHand);
+        }
+        let mut command = self.pg_ctl("stop");
+        command.args(["-m", "fast"]);
+        let stopped = self.run("pg_ctl stop", command, &turn, None);
+        // It may have gone down by itself, before `pg_ctl` could ask.
+        if running()? {
+            stopped?;
+        }
+        // A start makes it again; under /tmp it would be litter.
+        fs::remove_dir(self.new_address().socket_dir).ok();
+        Ok(Stopped::Down)
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        fs::read_to_string(self.data().join("postmaster.opts")).is_ok_and(|options| options.contains(MARK))
+    }
+
+    /// The log, ready for Postgres to append to. One that has grown too long is put aside.
+    pub(super) fn open_log(&self) -> Result<PathBuf, EmbeddedError> {
+        let log = self.folder.join("postgres.log");
+        if length(&log) > LOG_BYTES {
+            fs::rename(&log, log.with_added_extension("old")).map_err(io_error("rename", &log))?;
+        }
+        open_file(&log, &self.account)?;
+        Ok(log)
+    }
+
+    pub(super) fn pg_ctl(&self, verb: &str) -> Command {
+        let mut command = self.command("pg_ctl");
+        command.args([verb, "-w", "-t", PG_CTL_SECONDS, "-D"]).arg(self.data());
+        command
+    }
+
+    /// A program of Postgres, to be run by its user. In a process group of its own it does not get a terminal's Ctrl-C
+    /// (and Postgres gets a session of its own from `pg_ctl`). Our environment may hold secrets, or a `PGDATA`.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.bin_dir.join(program));
+        let kept = ["PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LOCPATH", "LOCALE_ARCHIVE"];
+        let kept = kept.iter().filter_map(|name| std::env::var_os(name).map(|value| (name, value)));
+        command.env_clear().envs(kept).env("LC_ALL", "C").process_group(0).current_dir(&self.folder);
+        self.account.put_on(&mut command);
+        command
+    }
+
+    /// Runs a program to its end, or kills it when it is `cancelled` or takes too long.
+    pub(super) fn run(
+        &self,
+        name: &'static str,
+        mut command: Command,
+        turn: &File,
+        cancelled: Option<&AtomicBool>,
+    ) -> Result<(), EmbeddedError> {
+        // A file, because Postgres would keep a pipe open.
+        let (path, log) = (self.folder.join("command.log"), self.folder.join("postgres.log"));
+        let output = open_file(&path, &self.account)?;
+        output.set_len(0).map_err(io_error("write", &path))?;
+        let errors = output.try_clone().map_err(io_error("write", &path))?;
+        // Its standard input is our lock: should we be killed, nobody has the next turn before it has ended.
+        let turn = turn.try_clone().map_err(io_error("lock", &self.folder))?;
+        let logged = length(&log);
+        let program = PathBuf::from(command.get_program());
+        let mut child = command.stdin(turn).stdout(output).stderr(errors).spawn().map_err(io_error("run", &program))?;
+        let deadline = Instant::now() + COMMAND_LIMIT;
+        loop {
+            if let Some(status) = child.try_wait().map_err(io_error("wait for", &program))? {
+                return if status.success() { Ok(()) } else { Err(self.failed(name, logged)) };
+            }
+            if cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
+                kill_group(&mut child).map_err(io_error("end", &program))?;
+                return Err(EmbeddedError::Interrupted);
+            }
+            if Instant::now() > deadline {
+                kill_group(&mut child).map_err(io_error("end", &program))?;
+                return Err(self.failed(name, logged));
+            }
+            sleep(POLL);
+        }
+    }
+
+    /// An error with the last lines of Postgres's log, if it grew beyond `logged` bytes, or of what the command said.
+    pub(super) fn failed(&self, command: &'static str, logged: u64) -> EmbeddedError {
+        let mut log = self.folder.join("postgres.log");
+        let said = log_tail(&log, logged).unwrap_or_else(|| {
+            log = self.folder.join("command.log");
+            log_tail(&log, 0).unwrap_or_else(|| "it said nothing".to_owned())
+        });
+        EmbeddedError::Failed { command, said, log }
+    }
+}
+
+/// Makes the data folder if it is not there, and finds who is to run Postgres in it.
+pub(super) fn open_folder(folder: &Path) -> Result<(PathBuf, Account), EmbeddedError> {
+    fs::create_dir_all(folder).map_err(io_error("make the folder", folder))?;
+    let folder = folder.canonicalize().map_err(io_error("open the folder", folder))?;
+    let awkward = |character: char| "\"'$`\\".contains(character) || character.is_control();
+    if folder.to_str().is_none_or(|path| path.contains(awkward)) {
+        return Err(unavailable(&folder, "has a quote, $, ` or \\ in its path, which pg_ctl cannot take: rename it"));
+    }
+    let account = Account::for_cluster(&folder.join("data"))?;
+    let empty = fs::read_dir(&folder).map_err(io_error("open the folder", &folder))?.next().is_none();
+    let shared = fs::metadata(&folder).map_err(io_error("look at", &folder))?.mode() & 0o022 != 0;
+    // Ours to arrange only if nobody else uses it.
+    if empty && !shared {
+        account.give(&folder)?;
+    }
+    account.check_access(&folder)?;
+    Ok((folder, account))
+}
+
+/// Waits for the lock of those who start or stop the cluster. Dropping the file ends the turn.
+pub(super) fn take_turn(folder: &Path, account: &Account, cancelled: &AtomicBool) -> Result<File, EmbeddedError> {
+    let turn = open_file(&folder.join("starter.lock"), account)?;
+    let deadline = Instant::now() + TURN_LIMIT;
+    loop {
+        match turn.try_lock() {
+            Ok(()) => return Ok(turn),
+            Err(TryLockError::Error(error)) => return Err(io_error("lock", folder)(error)),
+            _ if cancelled.load(Ordering::Relaxed) => return Err(EmbeddedError::Interrupted),
+            _ if Instant::now() > deadline => {
+                return Err(unavailable(folder, "is in the hands of another oms that does not get done: end that one"));
+            }
+            Err(TryLockError::WouldBlock) => sleep(POLL),
+        }
+    }
+}
+
+pub(super) async fn create_database(connection: &mut PgConnection, name: &str) -> Result<(), sqlx::Error> {
+    let there = "select exists (select from pg_database where datname = $1)";
+    if sqlx::query_scalar(there).bind(name).fetch_one(&mut *connection).await? {
+        return Ok(());
+    }
+    let statement = format!("create database \"{}\"", name.replace('"', "\"\""));
+    match sqlx::query(AssertSqlSafe(statement)).execute(connection).await {
+        // Somebody was faster: duplicate_database, or unique_violation in the catalogue.
+        Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("42P04" | "23505")) => Ok(()),
+        result => result.map(|_| ()),
+    }
+}
+
+/// Does work that waits for processes and locks, on a thread where that harms nobody. If the future is dropped, the
+/// work goes on and is told by the flag.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce(&AtomicBool) -> Result<T, EmbeddedError> + Send + 'static,
+) -> Result<T, EmbeddedError> {
+    struct SetOnDrop(Arc<AtomicBool>);
+    impl Drop for SetOnDrop {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let _guard = SetOnDrop(Arc::clone(&cancelled));
+    tokio::task::spawn_blocking(move || work(&cancelled)).await.map_err(|_| EmbeddedError::Interrupted)?
+}
+
+/// Kills a child with its own children, which share its process group.
+pub(super) fn kill_group(child: &mut Child) -> io::Result<()> {
+    let group = format!("-{}", child.id());
+    Command::new("sh").args(["-c", r#"kill -s KILL -- "$1""#, "sh", &group]).status()?;
+    child.wait().map(|_| ())
+}
+
+/// Opens a file of the account's to append to, and makes it if it is not there.
+pub(super) fn open_file(path: &Path, account: &Account) -> Result<File, EmbeddedError> {
+    let mut options = OpenOptions::new();
+    let file = options.append(true).create(true).mode(0o600).open(path).map_err(io_error("open", path))?;
+    account.give(path)?;
+    Ok(file)
+}
+
+pub(super) fn make_private_folder(path: &Path, account: &Account) -> Result<(), EmbeddedError> {
+    let made = DirBuilder::new().mode(0o700).create(path);
+    unless(ErrorKind::AlreadyExists, made).map_err(io_error("make the folder", path))?;
+    account.give(path)
+}
+
+/// The last lines of a log, from the byte `start` on, as one line; `None` if there are none.
+pub(super) fn log_tail(path: &Path, start: u64) -> Option<String> {
+    const BYTES: u64 = 4096;
+    const LINES: usize = 6;
+    let mut file = File::open(path).ok()?;
+    file.seek(SeekFrom::Start(start.max(length(path).saturating_sub(BYTES)))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(BYTES).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    (!lines.is_empty()).then(|| lines[lines.len().saturating_sub(LINES)..].join(" | "))
+}
+
+pub(super) fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+pub(super) fn percent_encoded(bytes: &[u8]) -> String {
+    let encode = |&byte: &u8| match byte {
+        b'-' | b'.' | b'_' | b'~' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    bytes.iter().map(encode).collect()
+}
+
+/// Takes one kind of failure for success.
+pub(super) fn unless(kind: ErrorKind, result: io::Result<()>) -> io::Result<()> {
+    result.or_else(|error| if error.kind() == kind { Ok(()) } else { Err(error) })
+}
