@@ -2,9 +2,16 @@ use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, sync::atomic::AtomicBool, thread::sleep};
 
-use super::{home::make_private_folder, *};
+use sqlx::Connection as _;
+use sqlx::PgConnection;
+
+use super::{
+    account::{Account, id},
+    home::make_private_folder,
+    *,
+};
 
 /// A folder for one test, which `postgres` may enter when the tests run as root.
 fn temporary_folder() -> TempDir {

@@ -41,7 +41,7 @@ const FILTERS: &[Filter] = &[
 
 /// The stock of a SKU at a location.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Stock {
+pub(super) struct StockLevel {
     /// Id of the location.
     stock_location: i64,
     /// The ERP's word for the location.
@@ -69,7 +69,7 @@ fn from_clause(select: &str, caller: &Caller, page: &Page) -> Result<QueryBuilde
 
 /// Stock
 #[utoipa::path(get, path = "/api/v1/oms/stocks/", tag = "Stock", params(PageQuery),
-    responses((status = 200, description = "A page of stock, by SKU and location", body = PageOf<Stock>)))]
+    responses((status = 200, description = "A page of stock, by SKU and location", body = PageOf<StockLevel>)))]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -90,7 +90,7 @@ async fn list(
         .iter()
         .map(|row| {
             let (quantity, reserved): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
-            Ok(Stock {
+            Ok(StockLevel {
                 stock_location: row.try_get(0)?,
                 erp_code: row.try_get(1)?,
                 sku: row.try_get(2)?,
