@@ -243,8 +243,16 @@ pub async fn serve(listener: TcpListener, app: App, request_timeout: Duration, s
         () = too_late => tracing::warn!("some requests did not end; stopping anyway"),
     }
     let App { pool, dispatcher, .. } = app;
-    dispatcher.finish().await;
-    pool.close().await;
+    // Connections that did not end still hold the dispatcher; they are not waited for twice.
+    if tokio::time::timeout(LONGEST_GOODBYE, async {
+        dispatcher.finish().await;
+        pool.close().await;
+    })
+    .await
+    .is_err()
+    {
+        tracing::warn!("some commands did not end; stopping anyway");
+    }
     Ok(())
 }
 

@@ -1,9 +1,9 @@
 //! Connect and migrate.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{
-    PgConnection, PgPool,
+    Connection as _, PgConnection, PgPool,
     migrate::{Migrate, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -20,12 +20,16 @@ pub const INSTALLATION_LOCK: i64 = 0x6f6d_7301;
 /// Opens a transaction that may write packages: it keeps the installation as it is until its end.
 pub const BEGIN_UNDER_INSTALLATION: &str = "begin; select pg_advisory_xact_lock_shared(1869443841)";
 
+/// How long a database that cannot be reached is tried again: it may be starting, as we are.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Opens the pool.
 ///
 /// # Errors
-/// When the database cannot be reached within ten seconds.
+/// When the database cannot be reached within ten seconds, or turns us away.
 pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPool> {
     let options = options.application_name("oms");
+    wait_for(&options).await?;
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
@@ -33,6 +37,21 @@ pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPo
         .connect_with(options)
         .await?;
     Ok(pool)
+}
+
+/// A first connection outside the pool, which would only say that it timed out, and not why.
+async fn wait_for(options: &PgConnectOptions) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match PgConnection::connect_with(options).await {
+            Ok(connection) => return Ok(connection.close().await?),
+            Err(error) if Error::is_passing(&error) && Instant::now() < deadline => {
+                tracing::debug!(%error, "the database cannot be reached yet");
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Brings the schema up to date; safe to run from several processes at once.

@@ -178,9 +178,22 @@ impl Refusal {
     }
 }
 
+/// For people: `field: message`, or the message alone where no field is to blame.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.status.as_u16(), self.error)
+        let Some(object) = self.error.as_object() else { return write!(f, "{}", self.error) };
+        let mut separator = "";
+        for (name, value) in object.iter().filter(|(name, _)| *name != "error_code") {
+            let is_field = name != "detail" && name != "non_field_errors";
+            let messages: Vec<&str> = match value {
+                Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+                other => other.as_str().into_iter().collect(),
+            };
+            let label = if is_field { format!("{name}: ") } else { String::new() };
+            write!(f, "{separator}{label}{}", messages.join(" "))?;
+            separator = "; ";
+        }
+        Ok(())
     }
 }
 
@@ -223,27 +236,28 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Refused(refusal) => refusal.status,
-            Self::Database(error) if is_unavailable(error) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Database(error) if Self::is_passing(error) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Database(_) | Self::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
-}
 
-/// Whether the failure says "not now" and nothing about the request.
-fn is_unavailable(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => true,
-        // 57P0x: shutting down or starting up; 53xxx: out of connections, memory or disk; 40xxx: deadlock; 08xxx:
-        // the connection itself; 55P03: a lock not to be had.
-        sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-            code.starts_with("57P")
-                || code.starts_with("53")
-                || code.starts_with("40")
-                || code.starts_with("08")
-                || code == "55P03"
-        }),
-        _ => false,
+    /// Whether a failure of the database says "not now", and nothing about the request.
+    #[must_use]
+    pub fn is_passing(error: &sqlx::Error) -> bool {
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => true,
+            // 57P0x: shutting down or starting up; 53xxx: out of connections, memory or disk; 40xxx: deadlock; 08xxx:
+            // the connection itself; 55P03: a lock not to be had.
+            sqlx::Error::Database(database) => database.code().is_some_and(|code| {
+                code.starts_with("57P")
+                    || code.starts_with("53")
+                    || code.starts_with("40")
+                    || code.starts_with("08")
+                    || code == "55P03"
+            }),
+            _ => false,
+        }
     }
 }
 
@@ -312,6 +326,13 @@ mod tests {
         for (refusal, text) in texts {
             assert_eq!(refusal.body().to_string(), text);
         }
+    }
+
+    #[test]
+    fn for_people_a_refusal_is_a_sentence() {
+        let two = Refusal::field("sku", "This field is required.").and(Refusal::field("quantity", "Too many."));
+        assert_eq!(two.to_string(), "sku: This field is required.; quantity: Too many.");
+        assert_eq!(Refusal::rule(NO_PLACE, "No location has it.").to_string(), "No location has it.");
     }
 
     #[test]

@@ -7,8 +7,9 @@ use oms::cli::{Cli, Outcome};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    oms::logging::start();
-    match Cli::parse().run().await {
+    let cli = Cli::parse();
+    oms::logging::start(cli.default_log_filter());
+    match cli.run().await {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Faults) => ExitCode::FAILURE,
         Err(error) => {

@@ -29,13 +29,18 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  oms demo                                             a server with real orders, on its own Postgres
-  oms install workflow.toml locations.toml             apply an installation, again and again
+  oms demo
+      a server with a day of real orders, on its own Postgres
+  oms install installations/standard.toml my-shop.toml
+      apply an installation; again and again has the same end
   oms user add erp --role integrator && oms token issue erp
-  DATABASE_URL=postgres://oms@db/oms oms serve         on a Postgres of your own
+      a user and a token for an integration
+  DATABASE_URL=postgres://oms:secret@db/oms oms serve
+      on a Postgres of your own
 
-Every subcommand works while a server runs on the same data. Exit code 0: done; 1: it failed, or found faults; 2: the
-command line is wrong. RUST_LOG sets what is logged (info), OMS_LOG_FORMAT=json how.";
+Every subcommand works while a server runs on the same data.
+Exit code 0: done. 1: it failed, or found faults. 2: the command line is wrong.
+RUST_LOG says what is logged, OMS_LOG_FORMAT=json how.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -75,6 +80,15 @@ pub enum Outcome {
 }
 
 impl Cli {
+    /// What is logged unless `RUST_LOG` says otherwise: servers tell what they do, tools only what is wrong.
+    #[must_use]
+    pub fn default_log_filter(&self) -> &'static str {
+        match self.command {
+            Command::Serve(_) => "info,sqlx=warn",
+            _ => "warn",
+        }
+    }
+
     /// Runs the subcommand.
     ///
     /// # Errors

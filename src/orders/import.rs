@@ -93,7 +93,7 @@ async fn take(
         Ok(_) => summary.known += 1,
         Err(Error::Refused(refusal)) => {
             summary.refused += 1;
-            progress.refused(number, &refusal.error.to_string());
+            progress.refused(number, &refusal.to_string());
         }
         Err(error) => return Err(error),
     }
