@@ -143,11 +143,23 @@ pub fn complete(document: Document) -> Value {
     if let Some(paths) = value["paths"].as_object_mut() {
         for (path, item) in paths {
             for (method, operation) in item.as_object_mut().into_iter().flatten() {
+                operation["operationId"] = json!(operation_id(path, method));
                 add_errors(path, method, operation);
             }
         }
     }
     value
+}
+
+/// A name for generators of clients, from method and path: `get_packages_by_id`.
+fn operation_id(path: &str, method: &str) -> String {
+    let path = path.strip_prefix("/api/v1/oms").unwrap_or(path);
+    let words = path.split(['/', '-', '.']).filter(|word| !word.is_empty()).map(|word| {
+        word.strip_prefix('{')
+            .and_then(|word| word.strip_suffix('}'))
+            .map_or(word.to_owned(), |name| format!("by_{name}"))
+    });
+    std::iter::once(method.to_owned()).chain(words).collect::<Vec<_>>().join("_")
 }
 
 fn add_filters(operation: &mut Value, filters: &[Filter]) {
