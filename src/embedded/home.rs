@@ -1,7 +1,9 @@
 //! The folder of a private Postgres and what can be done to it: make it, start it, stop it. Blocking.
+#![expect(clippy::disallowed_methods, reason = "this runs on threads for blocking work, never on the server's own")]
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
+
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};

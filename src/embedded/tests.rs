@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "the waiting thread is the test's own")]
+
 use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;

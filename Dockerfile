@@ -1,0 +1,55 @@
+# The server's image. There is no Postgres in it: set DATABASE_URL. docker-compose.yml starts the two together.
+#
+#   docker build --tag oms .
+ARG RUST_VERSION=1.95
+
+FROM rust:${RUST_VERSION}-slim-bookworm AS build
+WORKDIR /src
+COPY . .
+# Queries are checked against .sqlx/: a build needs no database.
+ENV SQLX_OFFLINE=true
+# Downloads and compiled dependencies stay in the builder's cache. Cargo tells by a file's time whether to compile it
+# again, and the cache may be from a newer checkout than this one: `touch` has the server itself compiled always.
+# The binary is copied because the cache is gone when the command ends.
+RUN --mount=type=cache,id=oms-registry,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,id=oms-target,target=/src/target,sharing=locked \
+    touch src/lib.rs src/main.rs \
+    && cargo build --release --locked --bin oms \
+    && install -D target/release/oms /out/bin/oms \
+    && mkdir -p /out/share/doc \
+    && cp -R installations /out/share/installations \
+    && cp LICENSE assets/fonts/LICENSE-DejaVu.txt /out/share/doc/ \
+    && chmod -R u=rwX,go=rX /out
+
+FROM debian:bookworm-slim
+# The certificates are for a Postgres that is reached by TLS. Their newest version is the right one.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && groupadd --gid 10001 oms \
+    && useradd --uid 10001 --gid oms --no-log-init --create-home --home-dir /var/lib/oms --shell /usr/sbin/nologin oms
+COPY --from=build /out/bin/oms /usr/local/bin/oms
+COPY --from=build /out/share/installations /usr/share/oms/installations
+COPY --from=build /out/share/doc /usr/share/doc/oms
+
+ENV OMS_LISTEN=0.0.0.0:8000 \
+    OMS_LOG_FORMAT=json
+WORKDIR /var/lib/oms
+# By number, so that a cluster that admits no root can see that it is none.
+USER 10001:10001
+EXPOSE 8000
+# It finishes the requests under way, and exits.
+STOPSIGNAL SIGTERM
+# A first start migrates and installs before it is ready; `oms health` itself gives up after 5 seconds.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --retries=3 CMD ["oms", "health"]
+ENTRYPOINT ["oms"]
+CMD ["serve"]
+
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="oms" \
+      org.opencontainers.image.description="An order management server: orders become packages, packages move by commands" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
