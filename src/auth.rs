@@ -8,7 +8,6 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fmt::Write as _,
-    str::FromStr,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -28,43 +27,7 @@ use crate::{
     error::{Error, OnConstraint, Refusal, Result},
 };
 
-/// What a user may do. `admin` may everything; the rest is decided per transition and per route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Software of the shop: ERP, marketplace, upstream.
-    Integrator,
-    /// A store's staff: sees its locations only.
-    Store,
-    /// Operations: everything but users.
-    Operator,
-    /// Everything.
-    Admin,
-}
-
-impl Role {
-    /// The word for it on the wire, in files and in the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Integrator => "integrator",
-            Self::Store => "store",
-            Self::Operator => "operator",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-impl FromStr for Role {
-    type Err = Error;
-
-    fn from_str(word: &str) -> Result<Self> {
-        [Self::Integrator, Self::Store, Self::Operator, Self::Admin]
-            .into_iter()
-            .find(|role| role.as_str() == word)
-            .ok_or_else(|| Error::Fault(format!("there is no role `{word}`")))
-    }
-}
+pub use crate::role::Role;
 
 /// Who is asking.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 //! * [`error`]: the one error and its wire form.
 //! * [`wire`]: dates, decimals, bodies.
 //! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
-//! * [`auth`], [`auth_routes`]: users, tokens, rights.
+//! * [`role`], [`auth`], [`auth_routes`]: users, tokens, rights.
 //! * [`page`]: lists: count, next, previous, results; sort, filters.
 //! * [`installation`]: the installation file: read, check, apply, draw.
 //! * [`workflow`]: states and transitions in memory. [`catalog`]: how memory follows the database.
@@ -39,6 +39,7 @@ pub mod orders;
 pub mod packages;
 pub mod page;
 pub mod planning;
+pub mod role;
 pub mod stock;
 pub mod verify;
 pub mod wire;

@@ -6,7 +6,7 @@ use axum::{
 };
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _, postgres::PgRow};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::{Refusal, Result};
@@ -181,19 +181,102 @@ pub const fn filter(name: &'static str, kind: Kind, sql: &'static str) -> Filter
     Filter { name, kind, sql }
 }
 
-/// Adds ` and …` for every filter the request names. Parameters no filter has are ignored, as the original does.
-///
-/// # Errors
-/// 400 named by the parameter.
-pub fn push_filters(query: &mut QueryBuilder<Postgres>, page: &Page, filters: &[Filter]) -> Result<(), Refusal> {
-    for filter in filters {
-        let Some(value) = page.get(filter.name) else { continue };
-        let (before, after) = filter.sql.split_once("{}").unwrap_or((filter.sql, ""));
-        query.push(" and ").push(before);
-        push_value(query, filter, value)?;
-        query.push(after);
+/// A list that can be filtered, sorted and paged: everything that differs from one to the next.
+#[derive(Debug, Clone, Copy)]
+pub struct List {
+    /// ` from …`, with the alias that the other parts use.
+    pub from: &'static str,
+    /// The condition under which a row is visible to a caller with locations of their own; `{}` stands for their ids.
+    pub visible: &'static str,
+    /// The filters it offers.
+    pub filters: &'static [Filter],
+    /// What it can be sorted by: name and column.
+    pub sorts: &'static [(&'static str, &'static str)],
+    /// `sort` without one.
+    pub default_sort: &'static str,
+    /// The order of rows that are equal by `sort`: they keep their place from page to page.
+    pub tie_breaker: &'static str,
+}
+
+impl List {
+    /// How many rows fit, and some columns of those on the page. `visible_location_ids`: none for a caller who sees all.
+    ///
+    /// # Errors
+    /// 400 named by the parameter that is wrong; when the database fails.
+    pub async fn rows(
+        &self,
+        connection: &mut PgConnection,
+        page: &Page,
+        visible_location_ids: Option<&[i64]>,
+        columns: &str,
+    ) -> Result<(usize, Vec<PgRow>)> {
+        let order = self.order_by(page)?;
+        let count: i64 = self
+            .query("count(*)", page, visible_location_ids)?
+            .build_query_scalar()
+            .fetch_one(&mut *connection)
+            .await?;
+        let mut query = self.query(columns, page, visible_location_ids)?;
+        query.push(order);
+        query.push(" limit ").push_bind(i64::try_from(page.limit()).unwrap_or(i64::MAX));
+        query.push(" offset ").push_bind(i64::try_from(page.offset()).unwrap_or(i64::MAX));
+        let rows = query.build().fetch_all(connection).await?;
+        Ok((usize::try_from(count).unwrap_or_default(), rows))
     }
-    Ok(())
+
+    /// As [`Self::rows`], for lists whose rows are read by their ids.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub async fn ids(
+        &self,
+        connection: &mut PgConnection,
+        page: &Page,
+        visible_location_ids: Option<&[i64]>,
+        column: &str,
+    ) -> Result<(usize, Vec<i64>)> {
+        let (count, rows) = self.rows(connection, page, visible_location_ids, column).await?;
+        let ids = rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
+        Ok((count, ids))
+    }
+
+    fn query(
+        &self,
+        columns: &str,
+        page: &Page,
+        visible_location_ids: Option<&[i64]>,
+    ) -> Result<QueryBuilder<Postgres>, Refusal> {
+        let mut query = QueryBuilder::new("select ");
+        query.push(columns).push(self.from).push(" where true");
+        if let Some(ids) = visible_location_ids {
+            let (before, after) = self.visible.split_once("{}").unwrap_or((self.visible, ""));
+            query.push(" and ").push(before).push_bind(ids.to_vec()).push(after);
+        }
+        for filter in self.filters {
+            // A parameter that is no filter is ignored, as the original does.
+            let Some(value) = page.get(filter.name) else { continue };
+            let (before, after) = filter.sql.split_once("{}").unwrap_or((filter.sql, ""));
+            query.push(" and ").push(before);
+            push_value(&mut query, filter, value)?;
+            query.push(after);
+        }
+        Ok(query)
+    }
+
+    /// The `order by` for `sort`: fields of the list, separated by commas, `-` for descending.
+    fn order_by(&self, page: &Page) -> Result<String, Refusal> {
+        let mut parts = Vec::new();
+        for word in page.get("sort").unwrap_or(self.default_sort).split(',') {
+            let (name, direction) = word.strip_prefix('-').map_or((word, "asc"), |name| (name, "desc"));
+            let Some((_, column)) = self.sorts.iter().find(|(field, _)| *field == name) else {
+                let known: Vec<&str> = self.sorts.iter().map(|(field, _)| *field).collect();
+                return Err(Refusal::field("sort", format!("Choose from {}; - for descending.", known.join(", "))));
+            };
+            parts.push(format!("{column} {direction}"));
+        }
+        parts.push(self.tie_breaker.to_owned());
+        Ok(format!(" order by {}", parts.join(", ")))
+    }
 }
 
 fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str) -> Result<(), Refusal> {
@@ -243,26 +326,6 @@ fn moment(text: &str) -> Option<DateTime<Utc>> {
         .or_else(|_| text.parse::<chrono::NaiveDateTime>().map(|naive| naive.and_utc()))
         .or_else(|_| text.parse::<NaiveDate>().map(midnight))
         .ok()
-}
-
-/// The `order by` for `sort`: fields of the list, separated by commas, `-` for descending; by id, latest first, without
-/// one.
-///
-/// # Errors
-/// 400 for a field the list cannot be sorted by.
-pub fn order_by(page: &Page, fields: &[(&str, &str)]) -> Result<String, Refusal> {
-    let mut parts = Vec::new();
-    for word in page.get("sort").unwrap_or("-id").split(',') {
-        let (name, direction) = word.strip_prefix('-').map_or((word, "asc"), |name| (name, "desc"));
-        let Some((_, column)) = fields.iter().find(|(field, _)| *field == name) else {
-            let known: Vec<&str> = fields.iter().map(|(field, _)| *field).collect();
-            return Err(Refusal::field("sort", format!("Choose from {}; - for descending.", known.join(", "))));
-        };
-        parts.push(format!("{column} {direction}"));
-    }
-    // Rows that are equal by the fields keep their place from page to page.
-    parts.push(format!("{} desc", fields[0].1));
-    Ok(format!(" order by {}", parts.join(", ")))
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use serde_json::{Value, value::RawValue};
 use sqlx::PgConnection;
 
 use crate::{
-    auth::Role,
     commands::{self, Command},
     error::{Error, Refusal, Result},
+    role::Role,
     wire::{Timestamp, raw},
 };
 

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _};
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -19,7 +19,7 @@ use crate::{
     db,
     error::{Error, OnConstraint, Refusal, Result},
     openapi,
-    page::{Filter, Kind, Page, PageOf, PageQuery, filter, order_by, push_filters},
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
     wire::{self, Timestamp},
 };
 
@@ -39,23 +39,21 @@ pub const FILTERS: &[Filter] = &[
     filter("pk__in", Kind::Integers, "l.id = any({})"),
 ];
 
-const SORTS: &[(&str, &str)] = &[
-    ("id", "l.id"),
-    ("priority", "l.priority"),
-    ("erp_code", "l.erp_code"),
-    ("created_date", "l.created_date"),
-    ("modified_date", "l.modified_date"),
-];
-
-fn from_clause(select: &str, caller: &Caller, page: &Page) -> Result<QueryBuilder<Postgres>, Refusal> {
-    let mut query = QueryBuilder::new(select);
-    query.push(" from stock_locations l where true");
-    if let Some(ids) = caller.visible_location_ids() {
-        query.push(" and l.id = any(").push_bind(ids).push(")");
-    }
-    push_filters(&mut query, page, FILTERS)?;
-    Ok(query)
-}
+/// The list of locations.
+const LIST: List = List {
+    from: " from stock_locations l",
+    visible: "l.id = any({})",
+    filters: FILTERS,
+    sorts: &[
+        ("id", "l.id"),
+        ("priority", "l.priority"),
+        ("erp_code", "l.erp_code"),
+        ("created_date", "l.created_date"),
+        ("modified_date", "l.modified_date"),
+    ],
+    default_sort: "-id",
+    tie_breaker: "l.id desc",
+};
 
 /// Stock locations
 ///
@@ -69,19 +67,12 @@ async fn list(
     uri: Uri,
 ) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
-    let order = order_by(&page, SORTS)?;
     let mut connection = app.pool.acquire().await?;
-    let count: i64 =
-        from_clause("select count(*)", &caller, &page)?.build_query_scalar().fetch_one(&mut *connection).await?;
-    let mut query = from_clause("select l.id", &caller, &page)?;
-    query.push(order);
-    query.push(" limit ").push_bind(i64::try_from(page.limit()).unwrap_or(i64::MAX));
-    query.push(" offset ").push_bind(i64::try_from(page.offset()).unwrap_or(i64::MAX));
-    let rows = query.build().fetch_all(&mut *connection).await?;
-    let ids: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
+    let visible = caller.visible_location_ids();
+    let (count, ids) = LIST.ids(&mut connection, &page, visible.as_deref(), "l.id").await?;
     let locations = load(&mut connection, &ids).await?;
     let views = ids.iter().filter_map(|id| locations.get(id)).map(super::LocationRow::view).collect();
-    page.respond(usize::try_from(count).unwrap_or_default(), views)
+    page.respond(count, views)
 }
 
 /// One stock location

@@ -7,7 +7,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
-use sqlx::{Postgres, QueryBuilder, Row as _};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -20,7 +19,7 @@ use crate::{
     auth::{Authenticated, Caller, Role},
     error::{Error, Refusal, Result},
     openapi,
-    page::{Filter, Kind, Page, PageOf, PageQuery, base_url, filter, order_by, push_filters},
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, base_url, filter},
     wire,
 };
 
@@ -55,29 +54,21 @@ pub const FILTERS: &[Filter] = &[
     filter("pk__in", Kind::Integers, "o.id = any({})"),
 ];
 
-const SORTS: &[(&str, &str)] = &[
-    ("id", "o.id"),
-    ("date_placed", "o.date_placed"),
-    ("created_date", "o.created_date"),
-    ("modified_date", "o.modified_date"),
-    ("number", "o.number"),
-];
-
-fn from_clause(select: &str, caller: &Caller, page: &Page) -> Result<QueryBuilder<Postgres>, Refusal> {
-    let mut query = QueryBuilder::new(select);
-    query.push(" from orders o where true");
-    push_visible(&mut query, caller);
-    push_filters(&mut query, page, FILTERS)?;
-    Ok(query)
-}
-
-/// A caller with locations of their own sees the orders that have a package there.
-fn push_visible(query: &mut QueryBuilder<Postgres>, caller: &Caller) {
-    if let Some(ids) = caller.visible_location_ids() {
-        query.push(" and exists (select from packages p where p.order_id = o.id and p.stock_location_id = any(");
-        query.push_bind(ids).push("))");
-    }
-}
+/// The list of orders. A caller with locations of their own sees the orders that have a package there.
+const LIST: List = List {
+    from: " from orders o",
+    visible: "exists (select from packages p where p.order_id = o.id and p.stock_location_id = any({}))",
+    filters: FILTERS,
+    sorts: &[
+        ("id", "o.id"),
+        ("date_placed", "o.date_placed"),
+        ("created_date", "o.created_date"),
+        ("modified_date", "o.modified_date"),
+        ("number", "o.number"),
+    ],
+    default_sort: "-id",
+    tie_breaker: "o.id desc",
+};
 
 /// Orders
 #[utoipa::path(get, path = "/api/v1/oms/orders/", tag = "Orders", params(PageQuery, openapi::Sort),
@@ -89,20 +80,12 @@ async fn list(
     uri: Uri,
 ) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
-    let order = order_by(&page, SORTS)?;
     let mut connection = app.pool.acquire().await?;
-    let count: i64 =
-        from_clause("select count(*)", &caller, &page)?.build_query_scalar().fetch_one(&mut *connection).await?;
-    let mut query = from_clause("select o.id", &caller, &page)?;
-    query.push(order);
-    query.push(" limit ").push_bind(i64::try_from(page.limit()).unwrap_or(i64::MAX));
-    query.push(" offset ").push_bind(i64::try_from(page.offset()).unwrap_or(i64::MAX));
-    let rows = query.build().fetch_all(&mut *connection).await?;
-    let ids: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
     let locations = caller.visible_location_ids();
+    let (count, ids) = LIST.ids(&mut connection, &page, locations.as_deref(), "o.id").await?;
     let views =
         view::load(&mut connection, &app.shelf.current(), &ids, locations.as_deref(), &base_url(&headers)).await?;
-    page.respond(usize::try_from(count).unwrap_or_default(), views)
+    page.respond(count, views)
 }
 
 /// One order
@@ -116,10 +99,18 @@ async fn detail(
     headers: HeaderMap,
 ) -> Result<Response> {
     let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
-    let mut query = QueryBuilder::new("select o.id from orders o where o.id = ");
-    query.push_bind(id);
-    push_visible(&mut query, &caller);
-    query.build().fetch_optional(&app.pool).await?.ok_or_else(Refusal::not_found)?;
+    let location_ids = caller.visible_location_ids();
+    let visible = sqlx::query_scalar!(
+        r#"select $2::bigint[] is null
+                  or exists (select from packages where order_id = $1 and stock_location_id = any($2)) as "visible!""#,
+        id,
+        location_ids.as_deref()
+    )
+    .fetch_one(&app.pool)
+    .await?;
+    if !visible {
+        return Err(Refusal::not_found().into());
+    }
     let order = read_one(&app, &caller, id, &headers).await?;
     Ok(axum::Json(order).into_response())
 }

@@ -6,7 +6,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use sqlx::{Postgres, QueryBuilder, Row as _};
 use utoipa::ToSchema;
 
 use super::{explain, view};
@@ -15,7 +14,7 @@ use crate::{
     auth::{Authenticated, Caller},
     error::{Refusal, Result},
     openapi,
-    page::{Filter, Kind, Page, PageOf, PageQuery, base_url, filter, order_by, push_filters},
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, base_url, filter},
     wire::Timestamp,
 };
 
@@ -125,13 +124,20 @@ pub const FILTERS: &[Filter] = &[
     filter("stock_location_or_retail_store__erp_code", Kind::NotOffered, ""),
 ];
 
-/// What packages can be sorted by; the first is the last word between equals.
-const SORTS: &[(&str, &str)] = &[
-    ("id", "p.id"),
-    ("created_date", "p.created_date"),
-    ("modified_date", "p.modified_date"),
-    ("order_id", "p.order_id"),
-];
+/// The list of packages.
+const LIST: List = List {
+    from: " from packages p join orders o on o.id = p.order_id",
+    visible: "p.stock_location_id = any({})",
+    filters: FILTERS,
+    sorts: &[
+        ("id", "p.id"),
+        ("created_date", "p.created_date"),
+        ("modified_date", "p.modified_date"),
+        ("order_id", "p.order_id"),
+    ],
+    default_sort: "-id",
+    tie_breaker: "p.id desc",
+};
 
 /// A package in the short list: related objects by their keys.
 #[derive(Debug, Serialize, ToSchema)]
@@ -152,29 +158,10 @@ pub(super) struct PackageShort {
     modified_date: Timestamp,
 }
 
-fn from_clause(select: &str, caller: &Caller, page: &Page) -> Result<QueryBuilder<Postgres>, Refusal> {
-    let mut query = QueryBuilder::new(select);
-    query.push(" from packages p join orders o on o.id = p.order_id where true");
-    if let Some(ids) = caller.visible_location_ids() {
-        query.push(" and p.stock_location_id = any(").push_bind(ids).push(")");
-    }
-    push_filters(&mut query, page, FILTERS)?;
-    Ok(query)
-}
-
 /// How many packages fit, and the ids of those on the page.
 async fn find(app: &App, caller: &Caller, page: &Page) -> Result<(usize, Vec<i64>)> {
-    let order = order_by(page, SORTS)?;
     let mut connection = app.pool.acquire().await?;
-    let count: i64 =
-        from_clause("select count(*)", caller, page)?.build_query_scalar().fetch_one(&mut *connection).await?;
-    let mut query = from_clause("select p.id", caller, page)?;
-    query.push(order);
-    query.push(" limit ").push_bind(i64::try_from(page.limit()).unwrap_or(i64::MAX));
-    query.push(" offset ").push_bind(i64::try_from(page.offset()).unwrap_or(i64::MAX));
-    let ids = query.build().fetch_all(&mut *connection).await?;
-    let ids = ids.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
-    Ok((usize::try_from(count).unwrap_or_default(), ids))
+    LIST.ids(&mut connection, page, caller.visible_location_ids().as_deref(), "p.id").await
 }
 
 /// Packages

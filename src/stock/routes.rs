@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{Postgres, QueryBuilder, Row as _};
+use sqlx::Row as _;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -20,7 +20,7 @@ use crate::{
     commands::input::integer,
     error::{Refusal, Result},
     openapi,
-    page::{Filter, Kind, Page, PageOf, PageQuery, filter, push_filters},
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
     wire::{self, Timestamp},
 };
 
@@ -57,18 +57,18 @@ pub(super) struct StockLevel {
     modified_date: Timestamp,
 }
 
-fn from_clause(select: &str, caller: &Caller, page: &Page) -> Result<QueryBuilder<Postgres>, Refusal> {
-    let mut query = QueryBuilder::new(select);
-    query.push(" from stocks s join stock_locations l on l.id = s.stock_location_id where true");
-    if let Some(ids) = caller.visible_location_ids() {
-        query.push(" and s.stock_location_id = any(").push_bind(ids).push(")");
-    }
-    push_filters(&mut query, page, FILTERS)?;
-    Ok(query)
-}
+/// The list of stock.
+const LIST: List = List {
+    from: " from stocks s join stock_locations l on l.id = s.stock_location_id",
+    visible: "s.stock_location_id = any({})",
+    filters: FILTERS,
+    sorts: &[("sku", "s.sku"), ("quantity", "s.quantity"), ("modified_date", "s.modified_date")],
+    default_sort: "sku",
+    tie_breaker: "s.sku, s.stock_location_id",
+};
 
 /// Stock
-#[utoipa::path(get, path = "/api/v1/oms/stocks/", tag = "Stock", params(PageQuery),
+#[utoipa::path(get, path = "/api/v1/oms/stocks/", tag = "Stock", params(PageQuery, openapi::Sort),
     responses((status = 200, description = "A page of stock, by SKU and location", body = PageOf<StockLevel>)))]
 async fn list(
     State(app): State<App>,
@@ -78,14 +78,9 @@ async fn list(
 ) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
     let mut connection = app.pool.acquire().await?;
-    let count: i64 =
-        from_clause("select count(*)", &caller, &page)?.build_query_scalar().fetch_one(&mut *connection).await?;
-    let columns = "select s.stock_location_id, l.erp_code, s.sku, s.quantity, s.reserved, s.modified_date";
-    let mut query = from_clause(columns, &caller, &page)?;
-    query.push(" order by s.sku, s.stock_location_id limit ");
-    query.push_bind(i64::try_from(page.limit()).unwrap_or(i64::MAX));
-    query.push(" offset ").push_bind(i64::try_from(page.offset()).unwrap_or(i64::MAX));
-    let rows = query.build().fetch_all(&mut *connection).await?;
+    let columns = "s.stock_location_id, l.erp_code, s.sku, s.quantity, s.reserved, s.modified_date";
+    let visible = caller.visible_location_ids();
+    let (count, rows) = LIST.rows(&mut connection, &page, visible.as_deref(), columns).await?;
     let rows = rows
         .iter()
         .map(|row| {
@@ -101,7 +96,7 @@ async fn list(
             })
         })
         .collect::<sqlx::Result<Vec<_>>>()?;
-    page.respond(usize::try_from(count).unwrap_or_default(), rows)
+    page.respond(count, rows)
 }
 
 /// Set stock

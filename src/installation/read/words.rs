@@ -6,6 +6,8 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 
+pub use crate::role::Role;
+
 /// What a state or a transition belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,33 +66,6 @@ impl Interface {
     }
 }
 
-/// What a user is, and so what the user may run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Another system.
-    Integrator,
-    /// Staff of a location.
-    Store,
-    /// Staff of operations.
-    Operator,
-    /// May always do everything; naming it in a list changes nothing.
-    Admin,
-}
-
-impl Role {
-    /// The word of the file.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Integrator => "integrator",
-            Self::Store => "store",
-            Self::Operator => "operator",
-            Self::Admin => "admin",
-        }
-    }
-}
-
 /// What kind of place a location is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -143,7 +118,7 @@ macro_rules! display_as_word {
     )+};
 }
 
-display_as_word!(Entity, Interface, Role, LocationType, Integration);
+display_as_word!(Entity, Interface, LocationType, Integration);
 
 /// The enum's value for a word, or else the words it has.
 pub(super) fn parse_word<T: DeserializeOwned>(word: &str) -> Result<T, &'static [&'static str]> {
