@@ -1,1 +1,7 @@
+//! The contract, told from outside: over HTTP against a real server on a real Postgres.
+//!
+//! [`support`] holds what tests are written with; every other module is a section of the contract.
 
+mod support;
+
+mod success;

@@ -1,0 +1,183 @@
+//! One throwaway Postgres a test process, and a database of its own for each test.
+//!
+//! The first test that asks starts the cluster and makes a template database: migrated, with the standard
+//! installation, the shop of `shop.toml` and its users. Every test then has a copy of the template.
+//!
+//! libtest ends a process without a word, and may be killed. So a small `sh` waits for the end of a pipe that only
+//! this process holds open; then it stops Postgres and removes the folder, however this process ended.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use oms::{
+    auth::{self, Role},
+    commands, db,
+    embedded::{Cluster, ClusterSettings, Durability},
+    installation::{apply, check, read::Installation},
+};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// The installation every shop begins with.
+pub const STANDARD: &str = include_str!("../../../installations/standard.toml");
+/// Its locations, scenario and carriers.
+pub const SHOP: &str = include_str!("shop.toml");
+
+const TEMPLATE: &str = "oms_template";
+/// Each shop has two small pools, a listener and now and then a subprocess: see `max_connections`.
+const MOST_SHOPS_AT_ONCE: usize = 12;
+const MAX_CONNECTIONS: &str = "400";
+
+static SHOPS: Semaphore = Semaphore::const_new(MOST_SHOPS_AT_ONCE);
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// The cluster with its template.
+pub struct Home {
+    cluster: Cluster,
+    /// Token of each user of the template.
+    pub tokens: HashMap<&'static str, String>,
+    _watcher: Child,
+}
+
+/// A database of a test's own.
+pub struct Database {
+    pub name: String,
+    pub url: String,
+    pub pool: PgPool,
+    _place: SemaphorePermit<'static>,
+}
+
+impl Database {
+    /// A copy of the template.
+    pub async fn create() -> Self {
+        let place = SHOPS.acquire().await.expect("never closed");
+        let home = home();
+        let name = format!("shop_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut admin = administrator(&home.cluster).await;
+        let statement = format!("create database {name} template {TEMPLATE} strategy file_copy");
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.expect("create database");
+        admin.close().await.expect("close");
+        let pool = db::connect(home.cluster.connect_options(&name), 4).await.expect("connect");
+        Self { url: home.cluster.url(&name), name, pool, _place: place }
+    }
+
+    /// A pool of its own for a server.
+    pub async fn server_pool(&self) -> PgPool {
+        db::connect(home().cluster.connect_options(&self.name), 8).await.expect("connect")
+    }
+
+    /// Frees its room.
+    pub async fn discard(self) {
+        self.pool.close().await;
+        let mut admin = administrator(&home().cluster).await;
+        let statement = format!("drop database {} with (force)", self.name);
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.expect("drop database");
+        admin.close().await.expect("close");
+    }
+}
+
+async fn administrator(cluster: &Cluster) -> PgConnection {
+    cluster.connect_options("postgres").connect().await.expect("the test Postgres answers")
+}
+
+/// The cluster of this process, started by whoever asks first.
+pub fn home() -> &'static Home {
+    static HOME: OnceLock<Home> = OnceLock::new();
+    HOME.get_or_init(|| {
+        // A runtime of its own: the caller's may have one thread only, which waits here.
+        std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(start())
+        })
+        .join()
+        .expect("the test Postgres starts")
+    })
+}
+
+async fn start() -> Home {
+    let folder = new_folder().expect("a folder for the test Postgres");
+    let watcher = watch(&folder).expect("sh");
+    let settings = ClusterSettings {
+        data_dir: folder.join("postgres"),
+        durability: Durability::None,
+        extra: [("max_connections", MAX_CONNECTIONS), ("shared_buffers", "64MB"), ("autovacuum", "off")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+    };
+    let cluster = Cluster::start(&settings).await.expect("the test Postgres starts");
+    cluster.ensure_database(TEMPLATE).await.expect("the template");
+    let pool = db::connect(cluster.connect_options(TEMPLATE), 2).await.expect("connect");
+    db::migrate(&pool).await.expect("migrate");
+    apply::apply(&pool, &read_installation(&[STANDARD, SHOP])).await.expect("apply");
+    let tokens = fill(&pool).await;
+    pool.close().await;
+    Home { cluster, tokens, _watcher: watcher }
+}
+
+/// Users and stock.
+async fn fill(pool: &PgPool) -> HashMap<&'static str, String> {
+    let mut connection = pool.acquire().await.expect("connect");
+    let users: [(&str, Role, &[&str]); 4] = [
+        ("admin", Role::Admin, &[]),
+        ("erp", Role::Integrator, &[]),
+        ("ops", Role::Operator, &[]),
+        ("kadikoy", Role::Store, &["KADIKOY"]),
+    ];
+    let mut tokens = HashMap::new();
+    for (name, role, locations) in users {
+        let locations: Vec<String> = locations.iter().map(|code| (*code).to_owned()).collect();
+        auth::create_user(&mut connection, name, None, role, &locations).await.expect("a user");
+        tokens.insert(name, auth::issue_token(&mut connection, name).await.expect("a token"));
+    }
+    let stock = "erp_code,sku,quantity\nKADIKOY,RED,100\nKADIKOY,BLUE,100\nKADIKOY,GREEN,100\n";
+    oms::stock::import::import(pool, stock.as_bytes(), |line, why| panic!("{line}: {why}")).await.expect("stock");
+    tokens
+}
+
+/// Several texts as one installation.
+pub fn read_installation(texts: &[&str]) -> Installation {
+    let files: Vec<(&str, &str)> = texts.iter().map(|text| ("test.toml", *text)).collect();
+    check::load(&files, &commands::kinds()).unwrap_or_else(|problems| panic!("{problems:?}")).0
+}
+
+fn new_folder() -> io::Result<PathBuf> {
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let made = tempfile::Builder::new().prefix("oms-tests-").tempdir_in(&parent);
+    let folder = made.or_else(|_| tempfile::Builder::new().prefix("oms-tests-").tempdir())?.keep();
+    // Started as root, Postgres runs as another user, who must get to its folder.
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755))?;
+    Ok(folder)
+}
+
+const WATCH: &str = r#"
+trap '' HUP INT TERM
+cat > /dev/null
+pid=$(head -n 1 "$0/postgres/data/postmaster.pid" 2> /dev/null)
+if [ -n "$pid" ]; then
+    kill -INT "$pid"
+    while kill -0 "$pid" 2> /dev/null; do sleep 0.1; done
+fi
+rm -rf "$0"
+"#;
+
+fn watch(folder: &Path) -> io::Result<Child> {
+    Command::new("sh")
+        .args(["-c", WATCH])
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // A Ctrl-C for the tests is not for the one that tidies up after them.
+        .process_group(0)
+        .spawn()
+}

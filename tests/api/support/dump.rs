@@ -1,0 +1,45 @@
+//! Every row of every table, to show that nothing happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{AssertSqlSafe, PgPool};
+
+/// The rows as JSON, by table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dump(pub BTreeMap<String, BTreeSet<String>>);
+
+/// Written by a refusal on purpose, when it came with a key: the answer is remembered.
+const NOT_COMPARED: [&str; 2] = ["_sqlx_migrations", "idempotency_keys"];
+
+impl Dump {
+    pub async fn take(pool: &PgPool) -> Self {
+        let tables: Vec<String> = sqlx::query_scalar(
+            "select tablename::text from pg_tables where schemaname = 'public' and not (tablename = any($1))",
+        )
+        .bind(NOT_COMPARED.map(str::to_owned).to_vec())
+        .fetch_all(pool)
+        .await
+        .expect("tables");
+        let parts: Vec<String> =
+            tables.iter().map(|table| format!("select '{table}', to_jsonb(t)::text from {table} t")).collect();
+        let rows: Vec<(String, String)> =
+            sqlx::query_as(AssertSqlSafe(parts.join(" union all "))).fetch_all(pool).await.expect("rows");
+        let mut dump: BTreeMap<String, BTreeSet<String>> =
+            tables.into_iter().map(|table| (table, BTreeSet::new())).collect();
+        for (table, row) in rows {
+            dump.entry(table).or_default().insert(row);
+        }
+        Self(dump)
+    }
+
+    /// Fails with the rows that differ.
+    #[track_caller]
+    pub fn assert_same(&self, after: &Self) {
+        for (table, rows) in &self.0 {
+            let now = &after.0[table];
+            let gone: Vec<_> = rows.difference(now).collect();
+            let new: Vec<_> = now.difference(rows).collect();
+            assert!(gone.is_empty() && new.is_empty(), "{table} changed\n  before: {gone:#?}\n  after: {new:#?}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What the tests are written with: a [`Shop`] to send orders to, packages to run commands on, replies to compare.
+
+mod cluster;
+mod dump;
+mod order;
+mod package;
+mod reply;
+mod shop;
+
+pub use cluster::{SHOP, STANDARD, read_installation};
+pub use dump::Dump;
+pub use order::{Order, order_json};
+pub use package::Package;
+pub use reply::Reply;
+pub use shop::{Server, Shop, send};
+
+/// The body of a refusal to run a command in this state, to the byte.
+pub const NOT_ALLOWED: &str = r#"{"error":{"non_field_errors":"Command definition is not allowed! Check source & destination states of command to be created","error_code":"commands_100_1"},"status_code":406}"#;
+/// The body of a refusal because transition and slug differ, to the byte.
+pub const MISMATCH: &str =
+    r#"{"error":{"non_field_errors":"Command id and slug mismatch","error_code":"commands_100_5"},"status_code":406}"#;
+/// The body of a refusal because neither is given, to the byte.
+pub const REQUIRED: &str = r#"{"error":{"non_field_errors":"transition or slug required"},"status_code":400}"#;
+/// The body of a 404, to the byte.
+pub const NOT_FOUND: &str = r#"{"error":{"detail":"Not found."},"status_code":404}"#;
+/// The body of a 403, to the byte.
+pub const FORBIDDEN: &str =
+    r#"{"error":{"detail":"You do not have permission to perform this action."},"status_code":403}"#;

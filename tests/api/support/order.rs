@@ -1,0 +1,73 @@
+//! An order and its packages.
+
+use serde_json::{Value, json};
+
+use super::{Package, Shop};
+
+/// An order as the upstream hands it over.
+pub fn order_json(number: &str, lines: &[(&str, i64)]) -> Value {
+    let lines: Vec<Value> = lines
+        .iter()
+        .map(|(sku, quantity)| {
+            json!({ "status": "400", "quantity": quantity, "price": "2.55", "price_currency": "try",
+                    "tax_rate": "20.00", "product": { "sku": sku, "name": format!("A {sku} thing"),
+                                                       "barcode": format!("869{sku}") } })
+        })
+        .collect();
+    json!({
+        "number": number, "status": "400", "channel": { "pk": 1, "name": "web" },
+        "date_placed": "2024-05-01T10:00:00Z", "currency": "try", "amount": "10.00",
+        "payment_option": { "slug": "credit_card" }, "shipping_option_slug": "standard", "delivery_type": "delivery",
+        "customer": { "pk": 5, "first_name": "Ayşe", "last_name": "Yılmaz" },
+        "shipping_address": { "line": "Bahariye 7", "city": { "name": "Istanbul" },
+                              "latitude": "40.98", "longitude": "29.02" },
+        "orderitem_set": lines
+    })
+}
+
+/// An order the shop has taken.
+pub struct Order<'s> {
+    pub shop: &'s Shop,
+    /// As the server answered when it took it.
+    pub json: Value,
+}
+
+impl<'s> Order<'s> {
+    pub fn id(&self) -> i64 {
+        self.json["id"].as_i64().expect("an id")
+    }
+
+    /// Its packages as planned, in the order of their numbers.
+    pub fn packages(&self) -> Vec<Package<'s>> {
+        let packages = self.json["packages"].as_array().expect("packages");
+        packages.iter().map(|package| Package::new(self.shop, package["id"].as_i64().expect("an id"))).collect()
+    }
+
+    #[track_caller]
+    pub fn only_package(&self) -> Package<'s> {
+        let mut packages = self.packages();
+        assert_eq!(packages.len(), 1, "{}", self.json["packages"]);
+        packages.remove(0)
+    }
+
+    /// Its packages now, as `number state@location: sku×quantity=item state, …`, in the order of their ids.
+    pub async fn summary(&self) -> Vec<String> {
+        sqlx::query_scalar(
+            "select p.number || ' ' || s.slug || '@' || l.erp_code || ':' || coalesce((
+                        select string_agg(' ' || oi.sku || '×' || i.quantity || '=' || st.slug, ',' order by i.id)
+                          from package_items i join order_items oi on oi.id = i.order_item_id
+                          join states st on st.id = i.state_id where i.package_id = p.id), '')
+               from packages p join states s on s.id = p.state_id join stock_locations l on l.id = p.stock_location_id
+              where p.order_id = $1 order by p.id",
+        )
+        .bind(self.id())
+        .fetch_all(self.shop.pool())
+        .await
+        .expect("packages")
+    }
+
+    /// The trace of its latest plan.
+    pub async fn trace(&self) -> Value {
+        self.shop.value("select trace from order_plans where order_id = $1 order by id desc limit 1", self.id()).await
+    }
+}

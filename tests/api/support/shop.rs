@@ -1,0 +1,294 @@
+//! A shop: a database of its own and a server in this process.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use oms::{
+    app::{App, serve},
+    installation::apply,
+    verify,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{PgPool, Postgres, postgres::PgRow};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Dump, Order, Package, Reply,
+    cluster::{Database, home, read_installation},
+    order_json,
+};
+
+/// How long something may take that happens by itself, before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server.
+pub struct Server {
+    pub url: String,
+    stop: CancellationToken,
+    task: JoinHandle<oms::error::Result<()>>,
+}
+
+impl Server {
+    async fn start(pool: PgPool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let stop = CancellationToken::new();
+        let app = App::start(pool, &stop).await.expect("the server starts");
+        let task = tokio::spawn(serve(listener, app, Duration::from_secs(30), stop.clone()));
+        Self { url, stop, task }
+    }
+
+    /// Stops it as SIGTERM does.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.expect("no panic").expect("a clean end");
+    }
+}
+
+/// See the module. End every test with [`finish`](Self::finish).
+pub struct Shop {
+    database: Option<Database>,
+    server: Option<Server>,
+    client: reqwest::Client,
+    next_order: AtomicU32,
+}
+
+impl Shop {
+    /// A shop whose store KADIKOY has 100 each of RED, BLUE and GREEN; BESIKTAS, GEBZE and HQ have nothing.
+    pub async fn open() -> Self {
+        let database = Database::create().await;
+        let server = Server::start(database.server_pool().await).await;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(60))
+            .build()
+            .expect("a client");
+        Self { database: Some(database), server: Some(server), client, next_order: AtomicU32::new(1) }
+    }
+
+    /// Proves the invariants, then stops the server and drops the database.
+    pub async fn finish(mut self) {
+        let faults = verify::verify(self.pool()).await.expect("verify");
+        assert!(faults.is_empty(), "{faults:#?}");
+        self.close().await;
+    }
+
+    /// As [`finish`](Self::finish), for a test that broke something on purpose.
+    pub async fn finish_broken(mut self) {
+        self.close().await;
+    }
+
+    async fn close(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+        if let Some(database) = self.database.take() {
+            database.discard().await;
+        }
+    }
+
+    fn database(&self) -> &Database {
+        self.database.as_ref().expect("an open shop")
+    }
+
+    /// The database, for what no route shows.
+    pub fn pool(&self) -> &PgPool {
+        &self.database().pool
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> &str {
+        &self.server.as_ref().expect("an open shop").url
+    }
+
+    /// Another server on the same database.
+    pub async fn second_server(&self) -> Server {
+        Server::start(self.database().server_pool().await).await
+    }
+
+    /// The token of `admin`, `erp` (integrator), `ops` (operator) or `kadikoy` (store).
+    pub fn token(user: &str) -> &'static str {
+        &home().tokens[user]
+    }
+
+    // ── Requests ───────────────────────────────────────────────────────────────────────────────
+
+    /// A request without a token, to this server or, with a whole address, to any.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url()) };
+        self.client.request(method, url)
+    }
+
+    /// A request by a user.
+    pub fn request_as(&self, user: &str, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.request(method, path).header("Authorization", format!("Token {}", Self::token(user)))
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.get_as("admin", path).await
+    }
+
+    pub async fn get_as(&self, user: &str, path: &str) -> Reply {
+        send(self.request_as(user, Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        send(self.request_as("admin", Method::POST, path).json(body)).await
+    }
+
+    pub async fn post_as(&self, user: &str, path: &str, body: &Value) -> Reply {
+        send(self.request_as(user, Method::POST, path).json(body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Reply {
+        send(self.request_as("admin", Method::PATCH, path).json(body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Reply {
+        send(self.request_as("admin", Method::PUT, path).json(body)).await
+    }
+
+    // ── What a user does ───────────────────────────────────────────────────────────────────────
+
+    /// Takes an order of these (SKU, quantity) lines, with the next number.
+    pub async fn order(&self, lines: &[(&str, i64)]) -> Order<'_> {
+        let number = format!("N{}", self.next_order.fetch_add(1, Ordering::Relaxed));
+        self.order_of(&order_json(&number, lines)).await
+    }
+
+    /// Takes this order, which is new.
+    pub async fn order_of(&self, order: &Value) -> Order<'_> {
+        let reply = self.post("/api/v1/oms/orders/", order).await;
+        Order { shop: self, json: reply.json(201) }
+    }
+
+    /// The package of an order of one RED, waiting at KADIKOY.
+    pub async fn package(&self) -> Package<'_> {
+        self.order(&[("RED", 1)]).await.only_package()
+    }
+
+    /// Counts stock.
+    pub async fn count(&self, erp_code: &str, sku: &str, quantity: i64) {
+        let count = json!({ "stock_location": erp_code, "sku": sku, "quantity": quantity });
+        assert_eq!(self.put("/api/v1/oms/stocks/", &count).await.ok(), json!({ "updated": 1 }));
+    }
+
+    /// Sets or takes away a location's limit.
+    pub async fn limit(&self, erp_code: &str, max_quota: Option<i64>) {
+        let path = format!("/api/v1/oms/stocklocations/{}/", self.location_id(erp_code).await);
+        let location = self.patch(&path, &json!({ "max_quota": max_quota })).await.ok();
+        assert_eq!(location["max_quota"], json!(max_quota));
+    }
+
+    /// Applies these texts as the installation.
+    pub async fn install(&self, texts: &[&str]) {
+        apply::apply(self.pool(), &read_installation(texts)).await.expect("apply");
+    }
+
+    /// Runs the program on this shop's database: exit code, standard output, standard error.
+    pub async fn oms(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_oms"))
+            .args(arguments)
+            .env("DATABASE_URL", &self.database().url)
+            .env("RUST_LOG", "off")
+            .env_remove("OMS_LOG_FORMAT")
+            .stdin(std::process::Stdio::null())
+            .output()
+            .await
+            .expect("oms runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
+    }
+
+    // ── What is there ──────────────────────────────────────────────────────────────────────────
+
+    /// The rows of a query.
+    pub async fn rows<T>(&self, sql: &'static str) -> Vec<T>
+    where
+        T: for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin,
+    {
+        sqlx::query_as(sql).fetch_all(self.pool()).await.expect(sql)
+    }
+
+    /// The one value of a query with one parameter.
+    pub async fn value<T, P>(&self, sql: &'static str, parameter: P) -> T
+    where
+        T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres> + Send + Unpin,
+        P: for<'q> sqlx::Encode<'q, Postgres> + sqlx::Type<Postgres> + Send + 'static,
+    {
+        sqlx::query_scalar(sql).bind(parameter).fetch_one(self.pool()).await.expect(sql)
+    }
+
+    /// Runs a statement behind the server's back.
+    pub async fn execute(&self, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(self.pool()).await.expect(sql);
+    }
+
+    pub async fn location_id(&self, erp_code: &str) -> i64 {
+        self.value("select id from stock_locations where erp_code = $1", erp_code.to_owned()).await
+    }
+
+    pub async fn state_id(&self, slug: &str) -> i64 {
+        self.value("select id from states where entity = 'package' and slug = $1", slug.to_owned()).await
+    }
+
+    /// A location's quota.
+    pub async fn quota(&self, erp_code: &str) -> i64 {
+        self.value("select quota from stock_locations where erp_code = $1", erp_code.to_owned()).await
+    }
+
+    /// (quantity, reserved) of a SKU at a location; zeros where it was never counted.
+    pub async fn stock(&self, erp_code: &str, sku: &str) -> (i64, i64) {
+        sqlx::query_as(
+            "select s.quantity, s.reserved from stocks s join stock_locations l on l.id = s.stock_location_id
+              where l.erp_code = $1 and s.sku = $2",
+        )
+        .bind(erp_code)
+        .bind(sku)
+        .fetch_optional(self.pool())
+        .await
+        .expect("stock")
+        .unwrap_or_default()
+    }
+
+    /// Every row of every table.
+    pub async fn dump(&self) -> Dump {
+        Dump::take(self.pool()).await
+    }
+
+    /// What an action answers that must not change a row of any table.
+    pub async fn changes_nothing<T>(&self, action: impl Future<Output = T>) -> T {
+        let before = self.dump().await;
+        let answer = action.await;
+        before.assert_same(&self.dump().await);
+        answer
+    }
+
+    /// Waits for something that happens by itself.
+    pub async fn until<T, F: Future<Output = Option<T>>>(&self, what: &str, mut look: impl FnMut() -> F) -> T {
+        let looking = async {
+            loop {
+                if let Some(found) = look().await {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        assert!(self.server.is_none() || std::thread::panicking(), "end the test with shop.finish()");
+    }
+}
+
+pub async fn send(request: reqwest::RequestBuilder) -> Reply {
+    Reply::read(request.send().await.expect("an answer")).await
+}
