@@ -4,4 +4,6 @@
 
 mod support;
 
+mod errors;
+mod order_of_checks;
 mod success;

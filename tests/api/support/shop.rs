@@ -22,6 +22,8 @@ use super::{
     order_json,
 };
 
+/// As `oms serve` has it by default.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long something may take that happens by itself, before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -33,12 +35,12 @@ pub struct Server {
 }
 
 impl Server {
-    async fn start(pool: PgPool) -> Self {
+    async fn start(pool: PgPool, request_timeout: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let stop = CancellationToken::new();
         let app = App::start(pool, &stop).await.expect("the server starts");
-        let task = tokio::spawn(serve(listener, app, Duration::from_secs(30), stop.clone()));
+        let task = tokio::spawn(serve(listener, app, request_timeout, stop.clone()));
         Self { url, stop, task }
     }
 
@@ -61,7 +63,7 @@ impl Shop {
     /// A shop whose store KADIKOY has 100 each of RED, BLUE and GREEN; BESIKTAS, GEBZE and HQ have nothing.
     pub async fn open() -> Self {
         let database = Database::create().await;
-        let server = Server::start(database.server_pool().await).await;
+        let server = Server::start(database.server_pool().await, REQUEST_TIMEOUT).await;
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -108,7 +110,12 @@ impl Shop {
 
     /// Another server on the same database.
     pub async fn second_server(&self) -> Server {
-        Server::start(self.database().server_pool().await).await
+        self.second_server_with(REQUEST_TIMEOUT).await
+    }
+
+    /// Another server, which gives requests up sooner.
+    pub async fn second_server_with(&self, request_timeout: Duration) -> Server {
+        Server::start(self.database().server_pool().await, request_timeout).await
     }
 
     /// The token of `admin`, `erp` (integrator), `ops` (operator) or `kadikoy` (store).
