@@ -1,4 +1,5 @@
 //! Parse the command line, run it, print the error; nothing else. See the library's tour.
+#![expect(clippy::print_stderr, reason = "errors go to standard error")]
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
 //! The command line: one file a subcommand.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line talks to people")]
 
 mod data;
 mod demo;

@@ -78,6 +78,7 @@ pub(super) fn stop_on_signal() -> Result<CancellationToken> {
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let stop = CancellationToken::new();
     let told = stop.clone();
+    #[expect(clippy::exit, reason = "a second signal means now")]
     tokio::spawn(async move {
         for code in [None, Some(130)] {
             tokio::select! {
