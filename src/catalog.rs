@@ -115,6 +115,15 @@ impl Shelf {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The catalog as of the caller's transaction: read again where another server, or a moment ago this one, changed it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn up_to_date(&self, connection: &mut PgConnection) -> Result<Arc<Catalog>> {
+        let catalog = self.current();
+        if version(connection).await? == catalog.version { Ok(catalog) } else { self.refresh(connection).await }
+    }
+
     /// Reads everything again and keeps it, unless something newer is kept already.
     ///
     /// # Errors

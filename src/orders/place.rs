@@ -1,13 +1,11 @@
 //! An order becomes packages: stored, planned, reserved, in one transaction. An order is known by its number; sent
 //! again it changes nothing.
 
-use std::sync::Arc;
-
 use sqlx::{PgPool, Postgres, Transaction};
 
 use super::input::{LineInput, OrderInput};
 use crate::{
-    catalog::{self, Catalog, Shelf},
+    catalog::{Catalog, Shelf},
     commands::{
         apply::{Applied, apply},
         consequences::{ItemChange, PackageChange, Placement, derive},
@@ -80,7 +78,7 @@ async fn try_place(
     if durability == Durability::Later {
         sqlx::query!("set local synchronous_commit = off").execute(&mut *transaction).await?;
     }
-    let catalog = current(shelf, &mut transaction).await?;
+    let catalog = shelf.up_to_date(&mut transaction).await?;
     let Some(order_id) = insert_order(&mut transaction, &catalog, order).await? else {
         let order_id = sqlx::query_scalar!("select id from orders where number = $1", order.number)
             .fetch_one(&mut *transaction)
@@ -110,14 +108,6 @@ async fn try_place(
     }
     transaction.commit().await?;
     Ok(Some(Placed { order_id, is_new: true }))
-}
-
-async fn current(shelf: &Shelf, transaction: &mut Transaction<'_, Postgres>) -> Result<Arc<Catalog>> {
-    let catalog = shelf.current();
-    if catalog::version(transaction).await? == catalog.version {
-        return Ok(catalog);
-    }
-    shelf.refresh(transaction).await
 }
 
 /// The packages of a plan: one a parcel, and one at the default location for what has no place.

@@ -114,7 +114,6 @@ async fn put(
     caller.require(&[Role::Integrator, Role::Operator])?;
     wire::check_media_type(&headers)?;
     let value: Value = wire::parse(&body)?;
-    let catalog = app.shelf.current();
     let list = match &value {
         Value::Array(list) => list.as_slice(),
         one => std::slice::from_ref(one),
@@ -122,12 +121,14 @@ async fn put(
     if list.len() > MOST_COUNTS {
         return Err(Refusal::non_field(&format!("At most {MOST_COUNTS} counts a request.")).into());
     }
+    let mut transaction = app.pool.begin().await?;
+    // A location that was made a moment ago counts.
+    let catalog = app.shelf.up_to_date(&mut transaction).await?;
     let counts = list
         .iter()
         .enumerate()
         .map(|(index, value)| read(&catalog, &caller, value, (list.len() > 1).then_some(index + 1)))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut transaction = app.pool.begin().await?;
     set(&mut transaction, &counts).await?;
     transaction.commit().await?;
     Ok(axum::Json(serde_json::json!({ "updated": counts.len() })).into_response())
