@@ -6,4 +6,7 @@ mod support;
 
 mod errors;
 mod order_of_checks;
+mod replanning;
+mod seeds;
 mod success;
+mod transitions;

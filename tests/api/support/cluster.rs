@@ -32,6 +32,9 @@ pub const STANDARD: &str = include_str!("../../../installations/standard.toml");
 /// Its locations, scenario and carriers.
 pub const SHOP: &str = include_str!("shop.toml");
 
+/// Migrated, with users; nothing installed.
+const BARE: &str = "oms_bare";
+/// With the standard installation and the shop.
 const TEMPLATE: &str = "oms_template";
 /// Each shop has two small pools, a listener and now and then a subprocess: see `max_connections`.
 const MOST_SHOPS_AT_ONCE: usize = 12;
@@ -57,15 +60,12 @@ pub struct Database {
 }
 
 impl Database {
-    /// A copy of the template.
-    pub async fn create() -> Self {
+    /// A copy of the template; a bare one has users and nothing else.
+    pub async fn create(bare: bool) -> Self {
         let place = SHOPS.acquire().await.expect("never closed");
         let home = home();
         let name = format!("shop_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut admin = administrator(&home.cluster).await;
-        let statement = format!("create database {name} template {TEMPLATE} strategy file_copy");
-        sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.expect("create database");
-        admin.close().await.expect("close");
+        copy(&home.cluster, if bare { BARE } else { TEMPLATE }, &name).await;
         let pool = db::connect(home.cluster.connect_options(&name), 4).await.expect("connect");
         Self { url: home.cluster.url(&name), name, pool, _place: place }
     }
@@ -83,6 +83,13 @@ impl Database {
         sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.expect("drop database");
         admin.close().await.expect("close");
     }
+}
+
+async fn copy(cluster: &Cluster, template: &str, name: &str) {
+    let mut admin = administrator(cluster).await;
+    let statement = format!("create database {name} template {template} strategy file_copy");
+    sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.expect("create database");
+    admin.close().await.expect("close");
 }
 
 async fn administrator(cluster: &Cluster) -> PgConnection {
@@ -114,33 +121,32 @@ async fn start() -> Home {
             .to_vec(),
     };
     let cluster = Cluster::start(&settings).await.expect("the test Postgres starts");
-    cluster.ensure_database(TEMPLATE).await.expect("the template");
-    let pool = db::connect(cluster.connect_options(TEMPLATE), 2).await.expect("connect");
+    let mut tokens = HashMap::new();
+    cluster.ensure_database(BARE).await.expect("the template");
+    let pool = db::connect(cluster.connect_options(BARE), 2).await.expect("connect");
     db::migrate(&pool).await.expect("migrate");
+    for (name, role) in [("admin", Role::Admin), ("erp", Role::Integrator), ("ops", Role::Operator)] {
+        tokens.insert(name, add_user(&pool, name, role, &[]).await);
+    }
+    pool.close().await;
+    copy(&cluster, BARE, TEMPLATE).await;
+    let pool = db::connect(cluster.connect_options(TEMPLATE), 2).await.expect("connect");
     apply::apply(&pool, &read_installation(&[STANDARD, SHOP])).await.expect("apply");
-    let tokens = fill(&pool).await;
+    tokens.insert("kadikoy", add_user(&pool, "kadikoy", Role::Store, &["KADIKOY".to_owned()]).await);
+    add_stock(&pool).await;
     pool.close().await;
     Home { cluster, tokens, _watcher: watcher }
 }
 
-/// Users and stock.
-async fn fill(pool: &PgPool) -> HashMap<&'static str, String> {
+async fn add_user(pool: &PgPool, name: &str, role: Role, locations: &[String]) -> String {
     let mut connection = pool.acquire().await.expect("connect");
-    let users: [(&str, Role, &[&str]); 4] = [
-        ("admin", Role::Admin, &[]),
-        ("erp", Role::Integrator, &[]),
-        ("ops", Role::Operator, &[]),
-        ("kadikoy", Role::Store, &["KADIKOY"]),
-    ];
-    let mut tokens = HashMap::new();
-    for (name, role, locations) in users {
-        let locations: Vec<String> = locations.iter().map(|code| (*code).to_owned()).collect();
-        auth::create_user(&mut connection, name, None, role, &locations).await.expect("a user");
-        tokens.insert(name, auth::issue_token(&mut connection, name).await.expect("a token"));
-    }
+    auth::create_user(&mut connection, name, None, role, locations).await.expect("a user");
+    auth::issue_token(&mut connection, name).await.expect("a token")
+}
+
+async fn add_stock(pool: &PgPool) {
     let stock = "erp_code,sku,quantity\nKADIKOY,RED,100\nKADIKOY,BLUE,100\nKADIKOY,GREEN,100\n";
     oms::stock::import::import(pool, stock.as_bytes(), |line, why| panic!("{line}: {why}")).await.expect("stock");
-    tokens
 }
 
 /// Several texts as one installation.

@@ -62,7 +62,15 @@ pub struct Shop {
 impl Shop {
     /// A shop whose store KADIKOY has 100 each of RED, BLUE and GREEN; BESIKTAS, GEBZE and HQ have nothing.
     pub async fn open() -> Self {
-        let database = Database::create().await;
+        Self::begin(Database::create(false).await).await
+    }
+
+    /// A shop in which nothing is installed yet; it has users but for `kadikoy`.
+    pub async fn bare() -> Self {
+        Self::begin(Database::create(true).await).await
+    }
+
+    async fn begin(database: Database) -> Self {
         let server = Server::start(database.server_pool().await, REQUEST_TIMEOUT).await;
         let client = reqwest::Client::builder()
             .no_proxy()
