@@ -1,0 +1,54 @@
+-- The reference: everything that COMPLETE_PACKING writes for one package, in one statement, in the order of locks that
+-- the server keeps. (The tracking number lacks its check digit, which costs something and changes no row's size.)
+-- `next` counts a client's own packages, so no two clients take the same one.
+\set next :next + 1
+\set id 1 + ((:client_id + :clients * :next) * {stride}) % {packages}
+with package as (
+    update packages set state_id = {packed}, event_sequence = event_sequence + 3, modified_date = now()
+     where id = :id and state_id = {waiting}
+    returning id, order_id, stock_location_id, event_sequence - 3 as event_sequence
+), items as (
+    update package_items i set state_id = {packed}, modified_date = now()
+      from package where i.package_id = package.id
+    returning i.id, i.order_item_id, i.quantity
+), released as (
+    delete from reservations r using items where r.package_item_id = items.id returning r.package_item_id
+), shipment as (
+    insert into shipments (package_id, cargo_company_id, tracking_number, label_key)
+    select package.id, coalesce(o.cargo_company_id, l.cargo_company_id, {cargo_company}),
+           'OMS' || lpad(package.id::text, 10, '0') || '0', gen_random_uuid()
+      from package join orders o on o.id = package.order_id join stock_locations l on l.id = package.stock_location_id
+    returning id
+), logged as (
+    insert into transition_logs
+           (package_id, transition_id, source_state_id, destination_state_id, stock_location_id, user_id)
+    select id, {transition}, {waiting}, {packed}, stock_location_id, {user} from package
+    returning id, package_id, stock_location_id
+), ledger as (
+    insert into quota_ledger (transition_log_id, package_id, stock_location_id, delta)
+    select id, package_id, stock_location_id, -1 from logged
+    returning id
+), happened as (
+    insert into events (entity, event_type, object_id, sequence)
+    select 'package', event.type, package.id, package.event_sequence + event.number
+      from package, (values (1, 'package.status.transitioned'), (2, 'package.status.packed'), (3, 'shipment.created'))
+                    as event(number, type)
+    returning id
+), units as (
+    select oi.sku, package.stock_location_id, sum(items.quantity)::bigint as quantity
+      from items join order_items oi on oi.id = items.order_item_id, package group by 1, 2
+), shelves as (
+    select s.sku, s.stock_location_id, units.quantity
+      from stocks s join units using (sku, stock_location_id) order by s.sku for no key update of s
+), taken as (
+    update stocks s
+       set quantity = greatest(s.quantity - shelves.quantity, 0), reserved = s.reserved - shelves.quantity,
+           modified_date = now()
+      from shelves where s.sku = shelves.sku and s.stock_location_id = shelves.stock_location_id
+    returning s.sku
+), written as (
+    select (select count(*) from released) + (select count(*) from shipment) + (select count(*) from ledger)
+         + (select count(*) from happened) + (select count(*) from taken) as rows
+)
+update stock_locations l set quota = l.quota - 1
+  from package where l.id = package.stock_location_id and (select rows from written) > 0;
