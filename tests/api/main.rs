@@ -6,7 +6,11 @@ mod support;
 
 mod errors;
 mod order_of_checks;
+mod orders;
+mod planning;
+mod quota;
 mod replanning;
 mod seeds;
+mod stock;
 mod success;
 mod transitions;

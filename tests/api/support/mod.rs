@@ -2,6 +2,7 @@
 
 mod cluster;
 mod dump;
+mod join;
 mod order;
 mod package;
 mod reply;
@@ -9,6 +10,7 @@ mod shop;
 
 pub use cluster::{SHOP, STANDARD, read_installation};
 pub use dump::Dump;
+pub use join::join;
 pub use order::{Order, order_json};
 pub use package::Package;
 pub use reply::Reply;

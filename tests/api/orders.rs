@@ -1,0 +1,211 @@
+//! Orders in: over HTTP and from a file.
+
+use std::io::Cursor;
+
+use oms::{
+    catalog::Shelf,
+    orders::import::{Progress, Summary, import},
+};
+use serde_json::{Value, json};
+
+use crate::support::{Shop, join, order_json};
+
+const ORDERS: &str = "/api/v1/oms/orders/";
+
+#[tokio::test]
+async fn a_new_order_is_answered_with_its_packages_and_a_known_one_as_before() {
+    let shop = Shop::open().await;
+    let order = order_json("536365", &[("RED", 2), ("BLUE", 1)]);
+
+    let first = shop.post(ORDERS, &order).await;
+
+    let answer = first.json(201);
+    assert_eq!((&answer["number"], &answer["state"]["enum_value"]), (&json!("536365"), &json!("400")));
+    assert_eq!(answer["packages"][0]["number"], "536365P1");
+    assert_eq!(answer["orderitem_set"].as_array().map(Vec::len), Some(2));
+    let again = shop.changes_nothing(shop.post(ORDERS, &order)).await;
+    assert_eq!(again.status, 200);
+    assert_eq!(again.text(), first.text());
+    // It is known by its number alone.
+    let other = shop.changes_nothing(shop.post(ORDERS, &order_json("536365", &[("GREEN", 9)]))).await;
+    assert_eq!((other.status, other.text()), (200, first.text()));
+    assert_eq!(shop.get(&format!("{ORDERS}{}/", answer["id"])).await.text(), first.text());
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_list_of_orders_gets_a_result_each_in_order_each_with_its_status() {
+    let shop = Shop::open().await;
+    shop.order_of(&order_json("known", &[("RED", 1)])).await;
+    let list = json!([
+        order_json("new", &[("RED", 1)]),
+        { "number": "bad" },
+        order_json("known", &[("RED", 1)]),
+        order_json("new", &[("RED", 1)]),
+        5,
+    ]);
+
+    let results = shop.post(ORDERS, &list).await.ok();
+
+    let results = results.as_array().expect("a list");
+    let statuses: Vec<&Value> = results.iter().map(|result| &result["status_code"]).collect();
+    assert_eq!(statuses, [201, 400, 200, 200, 400]);
+    for (index, number) in [(0, "new"), (2, "known"), (3, "new")] {
+        assert_eq!(results[index]["order"]["number"], number);
+        assert_eq!(results[index]["order"]["packages"].as_array().map(Vec::len), Some(1));
+    }
+    assert_eq!(results[1]["error"]["date_placed"], json!(["This field is required."]));
+    assert_eq!(shop.get(ORDERS).await.ok()["count"], 2);
+    assert_eq!(shop.post(ORDERS, &json!([])).await.ok(), json!([]));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn the_same_order_sent_many_times_at_once_is_taken_once() {
+    let shop = Shop::open().await;
+    let order = order_json("same", &[("RED", 1)]);
+    let replies = join((0..8).map(|_| shop.post(ORDERS, &order))).await;
+    let mut statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 201]);
+    assert!(replies.iter().all(|reply| reply.text() == replies[0].text()));
+    assert_eq!((shop.quota("KADIKOY").await, shop.stock("KADIKOY", "RED").await), (1, (100, 1)));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_wrong_names_every_field() {
+    let shop = Shop::open().await;
+    let reply = shop.changes_nothing(shop.post(ORDERS, &json!({ "amount": "1,5", "orderitem_set": [] }))).await;
+    assert_eq!(
+        reply.json(400),
+        json!({ "error": {
+                    "number": ["This field is required."],
+                    "date_placed": ["This field is required."],
+                    "amount": ["A valid number is required."],
+                    "orderitem_set": ["Between 1 and 2000 order items are required."] },
+                "status_code": 400 })
+    );
+    for (field, value) in [
+        ("status", json!("77")),
+        ("cargo_company", json!("nobody")),
+        ("date_placed", json!("yesterday")),
+        ("number", json!("9".repeat(65))),
+    ] {
+        let mut order = order_json("wrong", &[("RED", 1)]);
+        order[field] = value;
+        let reply = shop.changes_nothing(shop.post(ORDERS, &order)).await;
+        assert_eq!(reply.wrong(field).len(), 1, "{field}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn lines_that_are_cancelled_or_refunded_are_not_packed() {
+    let shop = Shop::open().await;
+    let mut order = order_json("part", &[("RED", 1), ("BLUE", 1), ("GREEN", 1)]);
+    order["orderitem_set"][1]["status"] = json!("100");
+    order["orderitem_set"][2]["status"] = json!("600");
+    let taken = shop.order_of(&order).await;
+    assert_eq!(taken.summary().await, ["partP1 waiting@KADIKOY: RED×1=waiting"]);
+    let mut order = order_json("none", &[("RED", 1)]);
+    order["status"] = json!("100");
+    assert!(shop.order_of(&order).await.packages().is_empty());
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn the_carrier_an_order_asks_for_carries_its_packages() {
+    let shop = Shop::open().await;
+    let mut order = order_json("carried", &[("RED", 1)]);
+    order["cargo_company"] = json!("yurtici");
+    let package = shop.order_of(&order).await.only_package();
+    package.run("COMPLETE_PACKING").await.ok();
+    assert_eq!(package.json().await["shipment"]["cargo_company"]["slug"], "yurtici");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_store_sees_the_orders_it_packs_and_of_them_its_packages() {
+    let shop = Shop::open().await;
+    shop.count("BESIKTAS", "PINK", 5).await;
+    let split = shop.order(&[("RED", 1), ("PINK", 1)]).await;
+    let elsewhere = shop.order(&[("PINK", 1)]).await;
+
+    let list = shop.get_as("kadikoy", ORDERS).await.ok();
+
+    assert_eq!(list["count"], 1);
+    assert_eq!(list["results"][0]["id"], split.id());
+    assert_eq!(list["results"][0]["packages"].as_array().map(Vec::len), Some(1));
+    assert_eq!(shop.get_as("kadikoy", &format!("{ORDERS}{}/", elsewhere.id())).await.status, 404);
+    shop.finish().await;
+}
+
+// ── From a file ────────────────────────────────────────────────────────────────────────────────
+
+/// Remembers what was reported.
+#[derive(Default)]
+struct Report {
+    refused: Vec<(u64, String)>,
+    bytes: u64,
+}
+
+impl Progress for Report {
+    fn advance(&mut self, bytes: u64, _: Summary) {
+        self.bytes += bytes;
+    }
+
+    fn refused(&mut self, line: u64, why: &str) {
+        self.refused.push((line, why.to_owned()));
+    }
+}
+
+async fn import_text(shop: &Shop, text: &[u8]) -> (Summary, Report) {
+    let shelf = Shelf::default();
+    shelf.refresh(&mut shop.pool().acquire().await.expect("connect")).await.expect("refresh");
+    let mut report = Report::default();
+    let summary = import(shop.pool(), &shelf, Cursor::new(text), &mut report).await.expect("import");
+    (summary, report)
+}
+
+#[tokio::test]
+async fn a_file_of_orders_is_taken_and_a_bad_line_is_reported_with_its_number() {
+    let shop = Shop::open().await;
+    let lines = [
+        format!("\u{feff}{}", order_json("1", &[("RED", 1)])),
+        "{ nonsense".to_owned(),
+        String::new(),
+        order_json("2", &[("BLUE", 1)]).to_string(),
+        json!({ "number": "3" }).to_string(),
+        "\u{0}\u{1}".to_owned(),
+        format!("  {}\r", order_json("1", &[("RED", 1)])),
+        order_json("4", &[("RED", 1)]).to_string(),
+    ];
+    // The last line has no end.
+    let text = lines.join("\n");
+
+    let (summary, report) = import_text(&shop, text.as_bytes()).await;
+
+    assert_eq!(summary, Summary { taken: 3, known: 1, refused: 3 });
+    let numbers: Vec<u64> = report.refused.iter().map(|(line, _)| *line).collect();
+    assert_eq!(numbers, [2, 5, 6]);
+    assert!(report.refused[1].1.contains("date_placed"), "{:?}", report.refused[1]);
+    assert_eq!(report.bytes, text.len() as u64);
+    let again = shop.changes_nothing(import_text(&shop, text.as_bytes())).await.0;
+    assert_eq!(again, Summary { taken: 0, known: 4, refused: 3 });
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_huge_line_is_reported_and_does_not_stop_the_rest() {
+    let shop = Shop::open().await;
+    let mut text = format!("{}\n", order_json("1", &[("RED", 1)])).into_bytes();
+    text.extend(std::iter::repeat_n(b'x', 40 * 1024 * 1024));
+    text.extend(format!("\n{}\n", order_json("2", &[("RED", 1)])).into_bytes());
+    let (summary, report) = import_text(&shop, &text).await;
+    assert_eq!(summary, Summary { taken: 2, known: 0, refused: 1 });
+    assert_eq!(report.refused.len(), 1);
+    assert_eq!(report.refused[0].0, 2);
+    assert_eq!(report.bytes, text.len() as u64);
+    shop.finish().await;
+}

@@ -1,0 +1,81 @@
+//! Counting stock.
+
+use oms::stock::import::{Summary, import};
+use serde_json::{Value, json};
+
+use crate::support::Shop;
+
+const STOCKS: &str = "/api/v1/oms/stocks/";
+
+#[tokio::test]
+async fn a_count_sets_what_is_on_the_shelf_and_leaves_what_is_held() {
+    let shop = Shop::open().await;
+    shop.order(&[("RED", 3)]).await;
+    shop.count("KADIKOY", "RED", 10).await;
+
+    let page = shop.get(&format!("{STOCKS}?sku=RED&stock_location__erp_code=KADIKOY")).await.ok();
+
+    let mut row = page["results"][0].as_object().expect("a row").clone();
+    assert!(row.remove("modified_date").is_some());
+    let location = shop.location_id("KADIKOY").await;
+    assert_eq!(
+        Value::Object(row),
+        json!({ "stock_location": location, "erp_code": "KADIKOY", "sku": "RED", "quantity": 10, "reserved": 3, "available": 7 })
+    );
+    // Fewer than are held: nothing is available, and nothing breaks.
+    shop.count("KADIKOY", "RED", 1).await;
+    assert_eq!(shop.stock("KADIKOY", "RED").await, (1, 3));
+    assert_eq!(shop.package().await.place().await, "out-of-stock@HQ");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn many_counts_are_set_at_once_or_not_at_all() {
+    let shop = Shop::open().await;
+    let count = |erp_code: &str, sku: &str, quantity: Value| json!({ "stock_location": erp_code, "sku": sku, "quantity": quantity });
+    let list = json!([count("GEBZE", "A", json!(1)), count("GEBZE", "A", json!(2)), count("HQ", "B", json!("3"))]);
+    assert_eq!(shop.put(STOCKS, &list).await.ok(), json!({ "updated": 3 }));
+    assert_eq!((shop.stock("GEBZE", "A").await, shop.stock("HQ", "B").await), ((2, 0), (3, 0)));
+
+    for (wrong, field) in [
+        (count("NOWHERE", "A", json!(1)), "stock_location"),
+        (count("GEBZE", "", json!(1)), "sku"),
+        (count("GEBZE", "A", json!(-1)), "quantity"),
+        (count("GEBZE", "A", json!(1.5)), "quantity"),
+        (json!({ "stock_location": "GEBZE", "sku": "A" }), "quantity"),
+        (json!(5), "erp_code"),
+    ] {
+        let list = json!([count("GEBZE", "A", json!(9)), wrong]);
+        let reply = shop.changes_nothing(shop.put(STOCKS, &list)).await;
+        assert!(reply.wrong(field)[0].starts_with("Count 2: "), "{}", reply.text());
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_file_of_counts_is_taken_and_a_bad_line_is_reported_with_its_number() {
+    let shop = Shop::open().await;
+    let text = "sku,erp_code,quantity,note\nA,GEBZE,5,\nB,NOWHERE,5,\nC,GEBZE,many,\n\"D, red\",GEBZE,7,x\nE,GEBZE\nF,GEBZE,0,\n";
+    let mut refused = Vec::new();
+    let summary = import(shop.pool(), text.as_bytes(), |line, _| refused.push(line)).await.expect("import");
+    assert_eq!((summary, refused), (Summary { set: 3, refused: 3 }, vec![3, 4, 6]));
+    assert_eq!((shop.stock("GEBZE", "A").await, shop.stock("GEBZE", "D, red").await), ((5, 0), (7, 0)));
+    let before = shop.dump().await.0["stock_locations"].clone();
+    import(shop.pool(), text.as_bytes(), |_, _| {}).await.expect("import");
+    assert_eq!(shop.dump().await.0["stock_locations"], before);
+    assert_eq!(shop.stock("GEBZE", "A").await, (5, 0));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_location_that_was_made_a_moment_ago_can_be_counted_at() {
+    let shop = Shop::open().await;
+    for number in 0..20 {
+        let erp_code = format!("NEW{number}");
+        let location = json!({ "erp_code": erp_code, "name": "New", "stock_location_type": "store" });
+        shop.post("/api/v1/oms/stocklocations/", &location).await.json(201);
+        shop.count(&erp_code, "PINK", 1).await;
+        assert_eq!(shop.order(&[("PINK", 1)]).await.only_package().place().await, format!("waiting@{erp_code}"));
+    }
+    shop.finish().await;
+}
