@@ -4,7 +4,10 @@
 
 mod support;
 
+mod dry_run;
 mod errors;
+mod idempotency;
+mod lists;
 mod order_of_checks;
 mod orders;
 mod planning;

@@ -1,0 +1,351 @@
+//! Lists: pages, sorting, filters; every filter that is documented does filter, or is refused.
+
+use std::collections::BTreeSet;
+
+use oms::page::{Filter, Kind};
+use serde_json::{Value, json};
+
+use crate::support::{Shop, order_json};
+
+const PACKAGES: &str = "/api/v1/oms/packages/";
+const SHORT: &str = "/api/v1/oms/packages/short/";
+const ORDERS: &str = "/api/v1/oms/orders/";
+const LOCATIONS: &str = "/api/v1/oms/stocklocations/";
+
+/// The values of a key in the results of a page.
+fn column(page: &Value, key: &str) -> Vec<Value> {
+    page["results"].as_array().expect("results").iter().map(|row| row[key].clone()).collect()
+}
+
+async fn numbers(shop: &Shop, path: &str) -> Vec<String> {
+    let page = shop.get(path).await.ok();
+    let rows = column(&page, "number");
+    assert_eq!(page["count"], rows.len(), "one page: {path}");
+    rows.into_iter().map(|number| number.as_str().expect("text").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_page_has_count_next_previous_and_results() {
+    let shop = Shop::open().await;
+    for _ in 0..25 {
+        shop.package().await;
+    }
+    let url = shop.url();
+    let page = shop.get(PACKAGES).await.ok();
+    let keys: Vec<_> = page.as_object().expect("an object").keys().collect();
+    assert_eq!(keys, ["count", "next", "previous", "results"]);
+    assert_eq!((&page["count"], column(&page, "id").len()), (&json!(25), 20));
+    assert_eq!((&page["next"], &page["previous"]), (&json!(format!("{url}{PACKAGES}?page=2")), &Value::Null));
+    assert_eq!(page["results"][0]["number"], "N25P1", "latest first");
+
+    for (query, rows, next, previous) in [
+        ("?page=2", 5, None, Some("")),
+        ("?limit=10&page=2", 10, Some("?limit=10&page=3"), Some("?limit=10")),
+        ("?page_size=10", 10, Some("?page=2&page_size=10"), None),
+        // Whatever the client sent comes back, sorted by key, escaped.
+        (
+            "?z=%C5%9F&page=2&limit=10&a=x%20y",
+            10,
+            Some("?a=x+y&limit=10&page=3&z=%C5%9F"),
+            Some("?a=x+y&limit=10&z=%C5%9F"),
+        ),
+        ("?limit=1000", 25, None, None),
+        ("?limit=0", 20, Some("?limit=0&page=2"), None),
+        ("?limit=x", 20, Some("?limit=x&page=2"), None),
+        ("?state__enum_value=100&limit=24", 24, Some("?limit=24&page=2&state__enum_value=100"), None),
+    ] {
+        let page = shop.get(&format!("{PACKAGES}{query}")).await.ok();
+        let link = |link: Option<&str>| link.map_or(Value::Null, |link| json!(format!("{url}{PACKAGES}{link}")));
+        assert_eq!(column(&page, "id").len(), rows, "{query}");
+        assert_eq!((&page["next"], &page["previous"]), (&link(next), &link(previous)), "{query}");
+        assert_eq!(page["count"], 25);
+    }
+    for query in ["?page=3", "?page=0", "?page=-1", "?page=x"] {
+        assert_eq!(shop.get(&format!("{PACKAGES}{query}")).await.detail(404), "Invalid page.");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn following_next_meets_every_row_once() {
+    let shop = Shop::open().await;
+    for _ in 0..13 {
+        shop.package().await;
+    }
+    for path in [PACKAGES, SHORT, ORDERS] {
+        let mut next = json!(format!("{}{path}?limit=5&sort=modified_date", shop.url()));
+        let mut seen = Vec::new();
+        while let Some(address) = next.as_str() {
+            let page = shop.get(address).await.ok();
+            seen.extend(column(&page, "id").iter().map(|id| id.as_i64().expect("an id")));
+            next = page["next"].clone();
+        }
+        assert_eq!((seen.len(), seen.iter().collect::<BTreeSet<_>>().len()), (13, 13));
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_list_is_sorted_by_the_fields_named() {
+    let shop = Shop::open().await;
+    for number in ["B", "A", "C"] {
+        shop.order_of(&order_json(number, &[("RED", 1)])).await;
+    }
+    assert_eq!(numbers(&shop, ORDERS).await, ["C", "A", "B"]);
+    assert_eq!(numbers(&shop, &format!("{ORDERS}?sort=id")).await, ["B", "A", "C"]);
+    assert_eq!(numbers(&shop, &format!("{ORDERS}?sort=number")).await, ["A", "B", "C"]);
+    assert_eq!(numbers(&shop, &format!("{ORDERS}?sort=-date_placed,number")).await, ["A", "B", "C"]);
+    assert_eq!(numbers(&shop, &format!("{PACKAGES}?sort=created_date")).await, ["BP1", "AP1", "CP1"]);
+    let locations = shop.get(&format!("{LOCATIONS}?sort=-priority")).await.ok();
+    assert_eq!(column(&locations, "erp_code"), ["HQ", "GEBZE", "BESIKTAS", "KADIKOY"]);
+    for path in [PACKAGES, SHORT, ORDERS, LOCATIONS] {
+        let messages = shop.get(&format!("{path}?sort=secret")).await.wrong("sort");
+        assert!(messages[0].starts_with("Choose from "), "{messages:?}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn the_short_list_has_keys_for_objects_and_a_count_for_items() {
+    let shop = Shop::open().await;
+    let order = shop.order(&[("RED", 1), ("BLUE", 2)]).await;
+    let package = order.only_package();
+    package.run("COMPLETE_PACKING").await.ok();
+
+    let page = shop.get(SHORT).await.ok();
+
+    let full = package.json().await;
+    assert_eq!(
+        page["results"],
+        json!([{
+            "id": package.id, "number": "N1P1", "state": "500", "stock_location": full["stock_location"]["id"],
+            "stock_location_erp_code": "KADIKOY", "order": order.id(), "order_number": "N1",
+            "shipment": full["shipment"]["id"], "packageitem_count": 2,
+            "created_date": full["created_date"], "modified_date": full["modified_date"],
+        }])
+    );
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_list_shows_a_store_what_is_its_own() {
+    let shop = Shop::open().await;
+    shop.count("GEBZE", "PINK", 1).await;
+    shop.order(&[("RED", 1), ("PINK", 1)]).await;
+    for path in [PACKAGES, SHORT] {
+        let page = shop.get_as("kadikoy", path).await.ok();
+        assert_eq!((&page["count"], column(&page, "number")), (&json!(1), vec![json!("N1P1")]));
+    }
+    let page = shop.get_as("kadikoy", LOCATIONS).await.ok();
+    assert_eq!(column(&page, "erp_code"), ["KADIKOY"]);
+    let page = shop.get_as("kadikoy", "/api/v1/oms/stocks/").await.ok();
+    assert_eq!(page["count"], 3);
+    shop.finish().await;
+}
+
+// ── Filters ────────────────────────────────────────────────────────────────────────────────────
+
+/// Two packages that differ in everything one can filter by: OLD is packed at KADIKOY and was placed, made, changed
+/// and shipped long ago; NEW waits at GEBZE.
+async fn two_packages(shop: &Shop) -> (i64, i64) {
+    shop.count("GEBZE", "PINK", 1).await;
+    let mut old = order_json("OLD", &[("RED", 1)]);
+    old["pk"] = json!(70);
+    old["orderitem_set"][0]["pk"] = json!(71);
+    old["date_placed"] = json!("2001-01-01T00:00:00Z");
+    let mut new = order_json("NEW", &[("PINK", 1)]);
+    new["pk"] = json!(80);
+    new["orderitem_set"][0]["pk"] = json!(81);
+    new["channel"] = json!({ "pk": 2, "name": "phone" });
+    new["customer"] = json!({ "first_name": "Mehmet", "last_name": "Kaya" });
+    new["delivery_type"] = json!("pickup");
+    new["shipping_option_slug"] = json!("express");
+    new["status"] = json!("450");
+    new["date_placed"] = json!("2030-01-01T00:00:00Z");
+    let (old, new) = (shop.order_of(&old).await.only_package(), shop.order_of(&new).await.only_package());
+    old.run("COMPLETE_PACKING").await.ok();
+    shop.execute(
+        "update packages set created_date = '2001-01-01', modified_date = '2001-01-01' where number = 'OLDP1';
+         update shipments set created_date = '2001-01-01';
+         update orders set created_date = '2001-01-01' where number = 'OLD';",
+    )
+    .await;
+    (old.id, new.id)
+}
+
+/// Values of a filter: those that leave OLD alone, then those that leave NEW alone.
+type Values = (Vec<String>, Vec<String>);
+
+fn values(old: &[&str], new: &[&str]) -> Values {
+    let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+    (texts(old), texts(new))
+}
+
+/// Each filter, with each value, leaves exactly the row it should; each offered one is tried, each other refused.
+async fn check_filters(
+    shop: &Shop,
+    path: &str,
+    filters: &[Filter],
+    rows: [&str; 2],
+    key: &str,
+    of: impl Fn(&str) -> Option<Values>,
+) {
+    for filter in filters {
+        let name = filter.name;
+        if filter.kind == Kind::NotOffered {
+            assert_eq!(shop.get(&format!("{path}?{name}=1")).await.wrong(name), ["This filter is not offered yet."]);
+            continue;
+        }
+        let (first, second) = of(name).unwrap_or_else(|| panic!("{path} offers {name}: add values for it here"));
+        for (values, expected) in [(first, rows[0]), (second, rows[1])] {
+            for value in values {
+                let page = shop.get(&format!("{path}?{name}={value}")).await.ok();
+                assert_eq!(column(&page, key), [json!(expected)], "{path}?{name}={value}");
+                assert_eq!(page["count"], 1);
+            }
+        }
+        let empty = shop.get(&format!("{path}?{name}=")).await.ok();
+        assert!(column(&empty, key).len() > 1, "an empty {name} is none");
+        let wrong = match filter.kind {
+            Kind::Integer => "x",
+            Kind::Integers => "1,x",
+            Kind::Moment => "yesterday",
+            _ => "%00",
+        };
+        assert_eq!(shop.get(&format!("{path}?{name}={wrong}")).await.wrong(name).len(), 1, "{name}={wrong}");
+    }
+}
+
+#[tokio::test]
+async fn every_filter_of_packages_filters() {
+    let shop = Shop::open().await;
+    let (old, new) = two_packages(&shop).await;
+    let (old, new) = (old.to_string(), new.to_string());
+    let (packed, waiting) = (shop.state_id("packed").await.to_string(), shop.state_id("waiting").await.to_string());
+    let kadikoy = shop.location_id("KADIKOY").await.to_string();
+    let gebze = shop.location_id("GEBZE").await.to_string();
+    let orders: Vec<(i64,)> = shop.rows("select id from orders order by id").await;
+    let (old_order, new_order) = (orders[0].0.to_string(), orders[1].0.to_string());
+    let manual: i64 = shop.value("select id from cargo_companies where slug = $1", "manual").await;
+    let manual = manual.to_string();
+    let of = |name: &str| {
+        Some(match name {
+            "state" => values(&[&packed], &[&waiting]),
+            "state__enum_value" => values(&["500"], &["100"]),
+            "state__enum_value__in" => values(&["500,600", "500"], &["100,%20200"]),
+            "state__enum_value__not" => values(&["100"], &["500"]),
+            "order" => values(&[&old_order], &[&new_order]),
+            "stock_location" => values(&[&kadikoy], &[&gebze]),
+            "stock_location__erp_code" => values(&["KADIKOY"], &["GEBZE"]),
+            "stock_location__erp_code__in" => values(&["KADIKOY,HQ"], &["HQ,GEBZE"]),
+            "stock_location__stock_location_type" => values(&["store"], &["warehouse"]),
+            "number" => values(&["OLDP1"], &["NEWP1"]),
+            "order__number" => values(&["OLD", "OL"], &["NEW", "N"]),
+            "order__omnitron_id" => values(&["70"], &["80"]),
+            "created_date__gte" | "modified_date__gte" => values(&[], &["2002-01-01", "2002-01-01T00:00:00Z"]),
+            "created_date__lte" | "modified_date__lte" => values(&["2002-01-01", "2001-01-01T00:00:00%2B00:00"], &[]),
+            "shipment__created_date__gte" => values(&["2000-12-31", "2001-01-01T00:00:00Z"], &[]),
+            "shipment__created_date__lte" => values(&["2002-01-01"], &[]),
+            "shipment__cargo_company" => values(&[&manual], &[]),
+            "product_sku" => values(&["RED"], &["PINK"]),
+            "product_barcode" => values(&["869RED"], &["869PINK"]),
+            "packageitem__order_item__omnitron_id" => values(&["71"], &["81"]),
+            "packageitem__order_item__omnitron_id__in" => values(&["71,72"], &["82,%2081"]),
+            "order__channel" => values(&["1"], &["2"]),
+            "order__customer__first_name" => values(&["ayşe", "Ay"], &["mehmet"]),
+            "order__customer__last_name" => values(&["y%C4%B1lmaz", "lma"], &["AYA"]),
+            "order__date_placed__gte" => values(&[], &["2029-01-01"]),
+            "order__date_placed__lte" => values(&["2029-01-01"], &[]),
+            "order__delivery_type" => values(&["delivery"], &["pickup"]),
+            "order__shipping_option_slug__in" => values(&["standard,x"], &["express"]),
+            "id__gt" => values(&[], &[&old]),
+            "id__gte" => values(&[], &[&new]),
+            "id__lt" => values(&[&new], &[]),
+            "id__lte" => values(&[&old], &[]),
+            "pk__in" => values(&[&old], &[&new]),
+            _ => return None,
+        })
+    };
+    for path in [PACKAGES, SHORT] {
+        check_filters(&shop, path, oms::packages::FILTERS, ["OLDP1", "NEWP1"], "number", of).await;
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn every_filter_of_orders_filters() {
+    let shop = Shop::open().await;
+    two_packages(&shop).await;
+    let orders: Vec<(i64, i64)> = shop.rows("select id, state_id from orders order by id").await;
+    let [(old, approved), (new, preparing)] = orders[..] else { panic!("two orders") };
+    let [old, new, approved, preparing] = [old, new, approved, preparing].map(|id| id.to_string());
+    let of = |name: &str| {
+        Some(match name {
+            "number" => values(&["OLD"], &["NEW"]),
+            "number__in" => values(&["OLD,x"], &["NEW"]),
+            "omnitron_id" => values(&["70"], &["80"]),
+            "state" => values(&[&approved], &[&preparing]),
+            "state__enum_value" => values(&["400"], &["450"]),
+            "channel" => values(&["1"], &["2"]),
+            "customer__first_name" => values(&["ay"], &["mehmet"]),
+            "customer__last_name" => values(&["lma"], &["kaya"]),
+            "date_placed__gte" => values(&[], &["2029-01-01"]),
+            "date_placed__lte" => values(&["2029-01-01"], &[]),
+            "created_date__gte" => values(&[], &["2002-01-01"]),
+            "created_date__lte" => values(&["2002-01-01"], &[]),
+            "id__gt" => values(&[], &[&old]),
+            "id__lt" => values(&[&new], &[]),
+            "pk__in" => values(&[&old], &[&new]),
+            _ => return None,
+        })
+    };
+    check_filters(&shop, ORDERS, oms::orders::FILTERS, ["OLD", "NEW"], "number", of).await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn every_filter_of_locations_filters() {
+    let shop = Shop::open().await;
+    shop.execute("delete from stock_locations where erp_code = 'BESIKTAS'; delete from scenarios; delete from stock_locations where erp_code = 'HQ'").await;
+    let (kadikoy, gebze) = (shop.location_id("KADIKOY").await.to_string(), shop.location_id("GEBZE").await.to_string());
+    let of = |name: &str| {
+        Some(match name {
+            "erp_code" => values(&["KADIKOY"], &["GEBZE"]),
+            "erp_code__in" => values(&["KADIKOY,x"], &["x,GEBZE"]),
+            "name" => values(&["store", "Kad%C4%B1k"], &["gebze"]),
+            "stock_location_type" => values(&["store"], &["warehouse"]),
+            "id__gt" => values(&[], &[&kadikoy]),
+            "id__lt" => values(&[&gebze], &[]),
+            "pk__in" => values(&[&kadikoy], &[&gebze]),
+            _ => return None,
+        })
+    };
+    check_filters(&shop, LOCATIONS, oms::locations::FILTERS, ["KADIKOY", "GEBZE"], "erp_code", of).await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn an_unknown_parameter_is_ignored_and_filters_add_up() {
+    let shop = Shop::open().await;
+    two_packages(&shop).await;
+    for path in [PACKAGES, ORDERS] {
+        assert_eq!(shop.get(&format!("{path}?colour=red&format=json")).await.ok()["count"], 2);
+        assert_eq!(shop.get(&format!("{path}?format=xml")).await.wrong("format").len(), 1);
+    }
+    assert_eq!(shop.get(&format!("{PACKAGES}?number=OLDP1&state__enum_value=100")).await.ok()["count"], 0);
+    // A wildcard is a character like any other.
+    assert_eq!(shop.get(&format!("{PACKAGES}?order__number=%25")).await.ok()["count"], 0);
+    assert_eq!(shop.get(&format!("{PACKAGES}?order__customer__first_name=_")).await.ok()["count"], 0);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn the_cargo_companies_are_listed_with_the_ids_commands_take() {
+    let shop = Shop::open().await;
+    let page = shop.get("/api/v1/oms/cargo-company/").await.ok();
+    assert_eq!(page["count"], 2);
+    assert_eq!(column(&page, "slug"), ["manual", "yurtici"]);
+    let keys: Vec<_> = page["results"][0].as_object().expect("an object").keys().collect();
+    assert_eq!(keys, ["id", "name", "slug", "integration", "is_active", "created_date", "modified_date"]);
+    shop.finish().await;
+}
