@@ -4,9 +4,11 @@
 
 mod support;
 
+mod cli;
 mod dry_run;
 mod errors;
 mod idempotency;
+mod installation;
 mod lists;
 mod order_of_checks;
 mod orders;
@@ -17,3 +19,4 @@ mod seeds;
 mod stock;
 mod success;
 mod transitions;
+mod users;

@@ -1,6 +1,7 @@
 //! A shop: a database of its own and a server in this process.
 
 use std::{
+    process::Stdio,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use oms::{
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{PgPool, Postgres, postgres::PgRow};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{io::AsyncWriteExt, net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -207,15 +208,26 @@ impl Shop {
 
     /// Runs the program on this shop's database: exit code, standard output, standard error.
     pub async fn oms(&self, arguments: &[&str]) -> (i32, String, String) {
-        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_oms"))
+        self.oms_with(arguments, "").await
+    }
+
+    /// The same with this on its standard input.
+    pub async fn oms_with(&self, arguments: &[&str], input: &str) -> (i32, String, String) {
+        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_oms"))
             .args(arguments)
             .env("DATABASE_URL", &self.database().url)
             .env("RUST_LOG", "off")
             .env_remove("OMS_LOG_FORMAT")
-            .stdin(std::process::Stdio::null())
-            .output()
-            .await
+            .env_remove("OMS_LISTEN")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
             .expect("oms runs");
+        // It may have ended without reading.
+        child.stdin.take().expect("piped").write_all(input.as_bytes()).await.ok();
+        let output = child.wait_with_output().await.expect("oms ends");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
         (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
     }

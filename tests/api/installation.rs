@@ -1,0 +1,246 @@
+//! Applying an installation to a shop at work.
+
+use oms::installation::apply;
+use serde_json::{Value, json};
+
+use crate::support::{NOT_ALLOWED, SHOP, STANDARD, Shop, read_installation};
+
+const UNPACK: &str = "[[transitions]]\nentity = \"package\"\ncommand = \"PKG_STATE_TRANSITION\"\nsource = \"packed\"\n\
+                      destination = \"preparing\"\nlabel = \"Unpack\"\n";
+const UNPACK_SLUG: &str = "package__pkg_state_transition__packed__preparing";
+
+/// Every table but the one row that says when and how often it was applied.
+async fn tables(shop: &Shop) -> crate::support::Dump {
+    let mut dump = shop.dump().await;
+    dump.0.remove("installation");
+    dump
+}
+
+/// The standard workflow without one transition.
+fn without(command: &str, source: &str) -> String {
+    let parts: Vec<&str> = STANDARD.split("[[transitions]]").collect();
+    let is_it = |part: &&&str| {
+        part.contains(&format!("command = \"{command}\"")) && part.contains(&format!("source = \"{source}\""))
+    };
+    let gone = *parts.iter().find(is_it).expect("a transition of the standard installation");
+    // What follows its last key may be the comment of the next section.
+    STANDARD.replacen(&format!("[[transitions]]{gone}"), "", 1)
+}
+
+async fn labels(shop: &Shop, path: &str) -> Vec<Value> {
+    let package = shop.get(path).await.ok();
+    package["commands"].as_array().expect("commands").iter().map(|command| command["label"].clone()).collect()
+}
+
+#[tokio::test]
+async fn applied_again_it_changes_nothing() {
+    let shop = Shop::open().await;
+    shop.package().await.run("COMPLETE_PACKING").await.ok();
+    let before = tables(&shop).await;
+    for _ in 0..2 {
+        shop.install(&[STANDARD, SHOP]).await;
+        before.assert_same(&tables(&shop).await);
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn every_running_server_follows_a_change_without_a_restart() {
+    let shop = Shop::open().await;
+    let second = shop.second_server().await;
+    let package = shop.package().await;
+    package.run("COMPLETE_PACKING").await.ok();
+    let paths = [package.path(), format!("{}{}", second.url, package.path())];
+    for path in &paths {
+        assert!(!labels(&shop, path).await.contains(&json!("Unpack")));
+    }
+
+    shop.install(&[STANDARD, UNPACK, SHOP]).await;
+
+    for path in &paths {
+        shop.until("the new command is listed", async || {
+            labels(&shop, path).await.contains(&json!("Unpack")).then_some(())
+        })
+        .await;
+    }
+    // Gone again, and listed no more.
+    shop.install(&[STANDARD, SHOP]).await;
+    for path in &paths {
+        shop.until("it is listed no more", async || {
+            (!labels(&shop, path).await.contains(&json!("Unpack"))).then_some(())
+        })
+        .await;
+    }
+    second.stop().await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_command_goes_by_the_installation_of_the_moment_it_runs() {
+    let shop = Shop::open().await;
+    let second = shop.second_server().await;
+    for url in [shop.url(), &second.url] {
+        let package = shop.package().await;
+        package.run("COMPLETE_PACKING").await.ok();
+        let path = format!("{url}{}", package.command_path());
+        let body = json!({ "slug": UNPACK_SLUG });
+        // At once: it does not wait to be told.
+        shop.changes_nothing(shop.post(&path, &body)).await.refused(NOT_ALLOWED);
+        shop.install(&[STANDARD, UNPACK, SHOP]).await;
+        shop.post(&path, &body).await.ok();
+        assert_eq!(package.state().await, "preparing");
+        shop.install(&[STANDARD, SHOP]).await;
+        package.run("COMPLETE_PACKING").await.ok();
+        shop.changes_nothing(shop.post(&path, &body)).await.refused(NOT_ALLOWED);
+    }
+    second.stop().await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_transition_that_logs_name_is_retired_and_comes_back_with_its_id() {
+    let shop = Shop::open().await;
+    let used = shop.package().await;
+    used.move_to("preparing").await;
+    let waiting = shop.package().await;
+    let slug = "package__pkg_state_transition__waiting__preparing";
+    let id: i64 = shop.value("select id from transitions where slug = $1", slug).await;
+    let unused = "package__cancel_package__blocked__packaging-canceled";
+
+    // Blocked would be a dead end without its only way out, so that one goes with its state's last way replaced.
+    let replacement = "[[transitions]]\nentity = \"package\"\ncommand = \"PKG_STATE_TRANSITION\"\nsource = \"blocked\"\n\
+                       destination = \"waiting\"\nlabel = \"Unblock\"\n";
+    let text = without("PKG_STATE_TRANSITION", "waiting");
+    let text = text.replace(
+        "command = \"CANCEL_PACKAGE\"\nsource = \"blocked\"",
+        "command = \"CANCEL_PACKAGE\"\nsource = \"preparing\"\nslug = \"other\"",
+    );
+    shop.install(&[&text, replacement, SHOP]).await;
+
+    for body in [json!({ "slug": slug }), json!({ "transition": id })] {
+        shop.changes_nothing(waiting.post(&body)).await.refused(NOT_ALLOWED);
+    }
+    let retired: bool = shop.value("select retired_date is not null from transitions where slug = $1", slug).await;
+    let left: bool = shop.value("select exists (select from transitions where slug = $1)", unused).await;
+    assert_eq!((retired, left), (true, false));
+
+    shop.install(&[STANDARD, SHOP]).await;
+    waiting.post(&json!({ "transition": id, "slug": slug })).await.ok();
+    assert_eq!(waiting.state().await, "preparing");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_state_that_begins_or_ceases_to_occupy_recounts_the_quota_with_a_ledger_row_each() {
+    let shop = Shop::open().await;
+    let waiting = shop.package().await;
+    let packed = shop.package().await;
+    packed.run("COMPLETE_PACKING").await.ok();
+    assert_eq!(shop.quota("KADIKOY").await, 1);
+
+    let counts = |slug: &str, occupies: bool| {
+        let line = format!("slug = \"{slug}\"\n");
+        STANDARD.replacen(&line, &format!("{line}occupies_quota = {occupies}\n"), 1)
+    };
+    shop.install(&[&counts("packed", true), SHOP]).await;
+    assert_eq!((shop.quota("KADIKOY").await, packed.ledger().await.len()), (2, 3));
+    let version: i64 = shop.value("select version from installation where only_row = $1", true).await;
+    let path = format!("/api/v1/oms/stocklocations/{}/quota-ledger/", shop.location_id("KADIKOY").await);
+    let row = shop.get(&path).await.ok()["results"][0].clone();
+    assert_eq!(
+        (&row["package"], &row["delta"], &row["transition_log"], &row["installation_version"]),
+        (&json!(packed.id), &json!(1), &Value::Null, &json!(version))
+    );
+
+    shop.install(&[&counts("waiting", false), SHOP]).await;
+    assert_eq!(shop.quota("KADIKOY").await, 0);
+    assert_eq!(waiting.ledger().await, ["KADIKOY +1", "KADIKOY -1"]);
+    assert_eq!(packed.ledger().await, ["KADIKOY +1", "KADIKOY -1", "KADIKOY +1", "KADIKOY -1"]);
+    // Moves go by it from now on.
+    waiting.move_to("preparing").await;
+    assert_eq!(shop.quota("KADIKOY").await, 1);
+    shop.install(&[STANDARD, SHOP]).await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn fixed_ids_are_kept_and_new_ones_begin_after_them() {
+    let shop = Shop::bare().await;
+    let fixed = STANDARD.replacen("slug = \"waiting\"", "id = 33\nslug = \"waiting\"", 1).replacen(
+        "command = \"COMPLETE_PACKING\"",
+        "id = 333\ncommand = \"COMPLETE_PACKING\"",
+        1,
+    );
+    shop.install(&[&fixed, SHOP]).await;
+    let first: (i64, i64) = (
+        shop.state_id("waiting").await,
+        shop.value("select id from transitions where slug = $1", "package__complete_packing__waiting__packed").await,
+    );
+    assert_eq!(first, (33, 333));
+    shop.install(&[&fixed, UNPACK, SHOP]).await;
+    let unpack: i64 = shop.value("select id from transitions where slug = $1", UNPACK_SLUG).await;
+    assert!(unpack > 333, "{unpack}");
+    shop.count("KADIKOY", "RED", 1).await;
+    let package = shop.package().await;
+    package.post(&json!({ "transition": 333 })).await.ok();
+    assert_eq!(package.state().await, "packed");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_state_that_holds_packages_cannot_become_another_and_nothing_is_applied() {
+    let shop = Shop::open().await;
+    shop.package().await;
+    let changed = STANDARD.replacen("enum_value = \"100\"", "enum_value = \"101\"", 1);
+    let installation = read_installation(&[UNPACK, &changed, SHOP]);
+    let before = shop.dump().await;
+    let error = apply::apply(shop.pool(), &installation).await.expect_err("refused").to_string();
+    assert!(error.contains("waiting") && error.contains("101"), "{error}");
+    before.assert_same(&shop.dump().await);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_location_made_over_http_stays_when_an_installation_is_applied() {
+    let shop = Shop::open().await;
+    let location =
+        json!({ "erp_code": "NEW", "name": "New", "stock_location_type": "store", "max_quota": 3, "latitude": "41.5" });
+    let made = shop.post("/api/v1/oms/stocklocations/", &location).await.json(201);
+    shop.install(&[STANDARD, SHOP]).await;
+    assert_eq!(shop.get(&format!("/api/v1/oms/stocklocations/{}/", made["id"])).await.ok(), made);
+    assert_eq!((&made["available_quota"], &made["address"]["latitude"]), (&json!(3), &json!("41.50000000")));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_location_that_is_wrong_names_the_field() {
+    let shop = Shop::open().await;
+    const LOCATIONS: &str = "/api/v1/oms/stocklocations/";
+    let base = json!({ "erp_code": "NEW", "name": "New", "stock_location_type": "store" });
+    let one = format!("{LOCATIONS}{}/", shop.location_id("HQ").await);
+    for (field, value) in [
+        ("erp_code", json!("")),
+        ("erp_code", json!("KADIKOY")),
+        ("name", json!(" ")),
+        ("stock_location_type", json!("ship")),
+        ("max_quota", json!(-1)),
+        ("latitude", json!("91")),
+        ("longitude", json!(181)),
+        ("cargo_company", json!(999)),
+    ] {
+        let mut new = base.clone();
+        new[field] = value.clone();
+        assert_eq!(shop.changes_nothing(shop.post(LOCATIONS, &new)).await.wrong(field).len(), 1, "{field}");
+        assert_eq!(
+            shop.changes_nothing(shop.patch(&one, &json!({ field: value }))).await.wrong(field).len(),
+            1,
+            "{field}"
+        );
+    }
+    for field in ["erp_code", "name", "stock_location_type"] {
+        let mut new = base.clone();
+        new.as_object_mut().expect("an object").remove(field);
+        assert_eq!(shop.changes_nothing(shop.post(LOCATIONS, &new)).await.wrong(field), ["This field is required."]);
+    }
+    shop.finish().await;
+}
