@@ -14,8 +14,8 @@ use tokio::{
 
 use crate::{
     Failure, PACKAGES, Plan, STRIDE,
-    database::Loaded,
-    machine::{self, Clock},
+    database::{Database, Loaded},
+    machine::Clock,
     server::Server,
 };
 
@@ -78,6 +78,7 @@ struct Run {
 
 /// Sends requests over so many connections, each as soon as the one before is answered.
 pub(crate) async fn drive(
+    database: &Database,
     server: &Server,
     requests: Requests,
     connections: usize,
@@ -102,7 +103,7 @@ pub(crate) async fn drive(
         stream.set_nodelay(true)?;
         tasks.push(local.spawn_local(converse(stream, Rc::clone(&run))));
     }
-    let clock = Clock::start(server.process_id);
+    let clock = Clock::start(database, Some(server.process_id));
     local
         .run_until(async {
             for task in tasks {
@@ -113,13 +114,12 @@ pub(crate) async fn drive(
         .await?;
     let phase = run.summary(connections);
     eprintln!(
-        "  server, {connections:>3} connections: {:>6.0}/s, p50 {:>6.2} ms, p99 {:>6.2} ms, {} errors; {}; load {}",
+        "  server, {connections:>3} connections: {:>6.0}/s, p50 {:>6.2} ms, p99 {:>6.2} ms, {} errors; {}",
         phase.per_second,
         milliseconds(phase.p50),
         milliseconds(phase.p99),
         phase.errors,
-        clock.stop(),
-        machine::load_average()
+        clock.stop(phase.done)
     );
     if let Some(error) = run.first_error.borrow_mut().take() {
         return Err(format!("{} requests failed; the first: {error}", phase.errors).into());

@@ -92,6 +92,12 @@ impl Database {
         self.cluster.bin_dir().join(name)
     }
 
+    /// Of the postmaster.
+    pub(crate) fn process_id(&self) -> Option<u32> {
+        let file = self.folder.path().join("postgres/data/postmaster.pid");
+        std::fs::read_to_string(file).ok()?.lines().next()?.parse().ok()
+    }
+
     pub(crate) fn url(&self, database: &Loaded) -> String {
         self.cluster.url(&database.name)
     }

@@ -1,6 +1,6 @@
 //! What the benchmark ran on, and what took its processors. Linux tells; elsewhere it says less.
 
-use std::{fmt, fs, time::Instant};
+use std::fs;
 
 use crate::{Failure, database::Database};
 
@@ -47,66 +47,58 @@ pub(crate) fn peak_memory_bytes(process_id: u32) -> Option<u64> {
     text.split(' ').next()?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-/// Of the last minute.
-pub(crate) fn load_average() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().unwrap_or_default().to_owned()
-}
-
-/// What share of the processors somebody took since it was started.
+/// What processor time was taken since it was started: whatever else the machine does, this is what a command costs.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    server: u32,
-    started: Instant,
-    ticks: Ticks,
+    postmaster: u32,
+    server: Option<u32>,
+    began: Ticks,
 }
 
-#[derive(Debug, Clone, Copy)]
+/// In hundredths of a second, as Linux counts for programs.
+#[derive(Debug, Clone, Copy, Default)]
 struct Ticks {
-    client: u64,
+    ours: u64,
     server: u64,
-    everybody: u64,
+    postgres: u64,
 }
 
 impl Clock {
-    pub(crate) fn start(server: u32) -> Self {
-        Self { server, started: Instant::now(), ticks: Ticks::now(server) }
+    pub(crate) fn start(database: &Database, server: Option<u32>) -> Self {
+        let mut clock = Self { postmaster: database.process_id().unwrap_or_default(), server, began: Ticks::default() };
+        clock.began = clock.now();
+        clock
     }
 
-    /// In percent of one core.
-    pub(crate) fn stop(&self) -> impl fmt::Display + use<> {
-        let now = Ticks::now(self.server);
-        // A tick is a hundredth of a second: so many a second are percent.
-        let percent = |now: u64, then: u64| {
-            f64::from(u32::try_from(now.saturating_sub(then)).unwrap_or(u32::MAX))
-                / self.started.elapsed().as_secs_f64()
-        };
+    /// For so many commands.
+    pub(crate) fn stop(&self, commands: u64) -> String {
+        let now = self.now();
+        let each = |now: u64, then: u64| now.saturating_sub(then) * 10_000 / commands.max(1);
+        let server = self.server.map(|_| format!("server {}, ", each(now.server, self.began.server)));
         format!(
-            "processors: client {:.0} %, server {:.0} %, everything {:.0} %",
-            percent(now.client, self.ticks.client),
-            percent(now.server, self.ticks.server),
-            percent(now.everybody, self.ticks.everybody)
+            "processor µs each: Postgres {}, {}load generator {}; load average {}",
+            each(now.postgres, self.began.postgres),
+            server.unwrap_or_default(),
+            each(now.ours, self.began.ours),
+            fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').next().unwrap_or_default()
         )
+    }
+
+    fn now(&self) -> Ticks {
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.postmaster)).unwrap_or_default();
+        let children: u64 = children.split_ascii_whitespace().filter_map(|id| id.parse().ok()).map(ticks).sum();
+        Ticks {
+            ours: ticks(std::process::id()),
+            server: self.server.map_or(0, ticks),
+            postgres: children + ticks(self.postmaster),
+        }
     }
 }
 
-impl Ticks {
-    fn now(server: u32) -> Self {
-        let numbers = |file: &str, skipped: usize, taken: &[usize]| -> u64 {
-            let text = fs::read_to_string(file).unwrap_or_default();
-            // The name of a process is in parentheses and may have spaces.
-            let line = text.lines().next().unwrap_or_default();
-            let rest = line.rsplit_once(") ").map_or(line, |(_, rest)| rest);
-            let fields: Vec<u64> =
-                rest.split_ascii_whitespace().skip(skipped).map(|word| word.parse().unwrap_or(0)).collect();
-            taken.iter().filter_map(|index| fields.get(*index)).sum()
-        };
-        Self {
-            // utime and stime.
-            client: numbers("/proc/self/stat", 11, &[0, 1]),
-            server: numbers(&format!("/proc/{server}/stat"), 11, &[0, 1]),
-            // user, nice, system, irq, softirq, steal.
-            everybody: numbers("/proc/stat", 1, &[0, 1, 2, 5, 6, 7]),
-        }
-    }
+/// Of a process and of its children that have ended: utime, stime, cutime, cstime.
+fn ticks(process_id: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{process_id}/stat")).unwrap_or_default();
+    // The second field, the name, is in parentheses and may have spaces.
+    let fields = text.rsplit_once(") ").map_or("", |(_, rest)| rest).split_ascii_whitespace();
+    fields.skip(11).take(4).filter_map(|word| word.parse::<u64>().ok()).sum()
 }

@@ -166,9 +166,9 @@ async fn pack(database: &Database, plan: &Plan, location: &str) -> Result<Part, 
         let copy = database.copy(&template).await?;
         let server = server::Server::start(database, &copy).await?;
         let requests = client::Requests::pack(&server, &template);
-        let phase = client::drive(&server, requests, *connections, plan).await?;
+        let phase = client::drive(database, &server, requests, *connections, plan).await?;
         part.add_server(phase, server.stop().await?);
-        let written = copy.finish().await?;
+        let written = Box::pin(copy.finish()).await?;
         if written != phase.done {
             return Err(format!("{} commands were answered 200, {written} packages are packed", phase.done).into());
         }
@@ -178,7 +178,7 @@ async fn pack(database: &Database, plan: &Plan, location: &str) -> Result<Part, 
         let script = reference::script(include_str!("pack.sql"), &template);
         let run = reference::run(database, &copy, &script, *clients, plan).await?;
         part.add_reference(run);
-        let written = copy.finish().await?;
+        let written = Box::pin(copy.finish()).await?;
         if written != run.transactions {
             return Err(format!("{} transactions were run, {written} packages are packed", run.transactions).into());
         }
@@ -194,7 +194,7 @@ async fn list(database: &Database, plan: &Plan) -> Result<Part, Failure> {
     for connections in plan.connections.iter().filter(|_| plan.run_server) {
         let server = server::Server::start(database, &template).await?;
         let requests = client::Requests::get(&server, &template);
-        let phase = client::drive(&server, requests, *connections, plan).await?;
+        let phase = client::drive(database, &server, requests, *connections, plan).await?;
         part.add_server(phase, server.stop().await?);
     }
     for clients in plan.clients.iter().filter(|_| plan.run_reference) {

@@ -7,7 +7,7 @@ use tokio::process::Command;
 use crate::{
     Failure, LOCATIONS, PACKAGES, Plan, STRIDE,
     database::{Database, Loaded},
-    machine,
+    machine::Clock,
 };
 
 /// One run of pgbench.
@@ -48,6 +48,7 @@ pub(crate) async fn run(
     let file = database.folder().join("script.sql");
     std::fs::write(&file, script)?;
     let seconds = (plan.warm_up + plan.measured).as_secs();
+    let clock = Clock::start(database, None);
     let output = Command::new(database.program("pgbench"))
         .args(["-n", "-M", "prepared", "-P", "1", "-j", "2"])
         .args(["-c", &clients.to_string(), "-T", &seconds.to_string()])
@@ -64,7 +65,7 @@ pub(crate) async fn run(
         return Err(format!("pgbench failed: {}", progress.trim()).into());
     }
     let run = Run { clients, per_second: rate(&progress, plan)?, transactions: transactions(&said)? };
-    eprintln!("  pgbench, {clients:>3} clients: {:>6.0}/s; load {}", run.per_second, machine::load_average());
+    eprintln!("  pgbench, {clients:>3} clients: {:>6.0}/s; {}", run.per_second, clock.stop(run.transactions));
     Ok(run)
 }
 
