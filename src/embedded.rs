@@ -21,42 +21,21 @@
 mod account;
 mod home;
 
-pub use account::is_root;
-
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions, Connection};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions, Connection};
+
+pub use account::is_root;
 
 use account::find_binaries;
 use home::{Address, Home, blocking, create_database, open_file, open_folder, percent_encoded, take_turn};
 
 /// The superuser of the cluster, whoever runs it.
 const SUPERUSER: &str = "postgres";
-/// Who runs Postgres when we are root, which Postgres refuses to be.
-const ACCOUNT: &str = "postgres";
-/// Names the socket's file and nothing else: no two clusters share a folder.
-const PORT: u16 = 5432;
-/// On the command line of every Postgres we start; `ps` shows it, [`Home::is_ours`] looks for it.
-const MARK: &str = "cluster_name=oms";
-/// The oldest Postgres whose `initdb` knows all the options used here.
-const OLDEST_MAJOR: u32 = 14;
-/// The room for a socket's path with its closing zero: 108 bytes on Linux, 104 on macOS.
-const SOCKET_PATH_BYTES: usize = 104;
-const LOG_BYTES: u64 = 10 * 1024 * 1024;
-/// How long `pg_ctl` waits for Postgres to be up, or down.
-const PG_CTL_SECONDS: &str = "60";
-/// How often to try, if a predecessor is in the way that is about to end: for a minute or so.
-const LAUNCHES: usize = 150;
-const BETWEEN_LAUNCHES: Duration = Duration::from_millis(250);
-/// How long one `initdb` or `pg_ctl` may run.
-const COMMAND_LIMIT: Duration = Duration::from_mins(5);
-/// How long to wait for others who start or stop this cluster.
-const TURN_LIMIT: Duration = Duration::from_mins(7);
-const POLL: Duration = Duration::from_millis(20);
 
 /// Why there is no private Postgres. Every message is one line.
 #[derive(Debug, thiserror::Error)]

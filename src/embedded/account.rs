@@ -1,13 +1,18 @@
 //! Who runs Postgres, and from which binaries.
 
-use std::fs::{self};
+use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{ACCOUNT, EmbeddedError, OLDEST_MAJOR, io_error, unavailable};
+use super::{EmbeddedError, io_error, unavailable};
+
+/// Who runs Postgres when we are root, which Postgres refuses to be.
+const ACCOUNT: &str = "postgres";
+/// The oldest Postgres whose `initdb` knows all the options used here.
+const OLDEST_MAJOR: u32 = 14;
 
 /// The user that runs Postgres.
 #[derive(Debug)]

@@ -1,9 +1,6 @@
 //! The folder of a private Postgres and what can be done to it: make it, start it, stop it. Blocking.
 #![expect(clippy::disallowed_methods, reason = "this runs on threads for blocking work, never on the server's own")]
 
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::PgConnection;
-
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -15,13 +12,31 @@ use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
 
 use super::account::Account;
-use super::{
-    BETWEEN_LAUNCHES, COMMAND_LIMIT, ClusterSettings, Durability, EmbeddedError, LAUNCHES, LOG_BYTES, MARK,
-    PG_CTL_SECONDS, POLL, PORT, SOCKET_PATH_BYTES, SUPERUSER, Stopped, TURN_LIMIT, io_error, unavailable,
-};
+use super::{ClusterSettings, Durability, EmbeddedError, SUPERUSER, Stopped, io_error, unavailable};
+
+/// Names the socket's file and nothing else: no two clusters share a folder.
+const PORT: u16 = 5432;
+/// On the command line of every Postgres we start; `ps` shows it, [`Home::is_ours`] looks for it.
+const MARK: &str = "cluster_name=oms";
+/// The room for a socket's path with its closing zero: 108 bytes on Linux, 104 on macOS.
+const SOCKET_PATH_BYTES: usize = 104;
+const LOG_BYTES: u64 = 10 * 1024 * 1024;
+/// How long `pg_ctl` waits for Postgres to be up, or down.
+const PG_CTL_SECONDS: &str = "60";
+/// How often to try, if a predecessor is in the way that is about to end: for a minute or so.
+const LAUNCHES: usize = 150;
+const BETWEEN_LAUNCHES: Duration = Duration::from_millis(250);
+/// How long one `initdb` or `pg_ctl` may run.
+const COMMAND_LIMIT: Duration = Duration::from_mins(5);
+/// How long to wait for others who start or stop this cluster.
+const TURN_LIMIT: Duration = Duration::from_mins(7);
+const POLL: Duration = Duration::from_millis(20);
 
 /// Where a running cluster listens.
 #[derive(Debug)]

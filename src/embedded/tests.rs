@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
 
-use std::{fs, process::Command, sync::atomic::AtomicBool, thread::sleep};
+use std::{fs, process::Command, sync::atomic::AtomicBool, thread::sleep, time::Duration};
 
 use sqlx::Connection as _;
 use sqlx::PgConnection;
