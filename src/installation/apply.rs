@@ -40,6 +40,7 @@ pub async fn apply(pool: &PgPool, installation: &Installation) -> Result<Vec<Ins
     sqlx::query!("select pg_advisory_xact_lock($1) as lock", INSTALLATION_LOCK).fetch_one(&mut *transaction).await?;
     let version = db::announce(&mut transaction).await?;
     sqlx::query!("update installation set applied_date = now()").execute(&mut *transaction).await?;
+    reserve_fixed_ids(&mut transaction, installation).await?;
     let states = apply_states(&mut transaction, installation).await?;
     apply_transitions(&mut transaction, installation, &states).await?;
     let companies = apply_companies(&mut transaction, installation).await?;
@@ -48,7 +49,6 @@ pub async fn apply(pool: &PgPool, installation: &Installation) -> Result<Vec<Ins
     apply_denial_reasons(&mut transaction, installation).await?;
     remove_unused_states(&mut transaction, &states).await?;
     recount_quota(&mut transaction, version).await?;
-    raise_identities(&mut transaction).await?;
     let table = sqlx::query_as!(
         InstalledTransition,
         "select id, slug, command, label from transitions where retired_date is null order by id"
@@ -79,10 +79,32 @@ fn refuse(what: &str, message: String) -> Error {
     Refusal::field(what, message).into()
 }
 
+/// Ids that the files fix, now or before, are not given to other entries.
+async fn reserve_fixed_ids(connection: &mut PgConnection, installation: &Installation) -> Result<()> {
+    let states = installation.states.iter().filter_map(|state| state.id).max();
+    let transitions = installation.transitions.iter().filter_map(|transition| transition.id).max();
+    sqlx::query!(
+        "select setval(pg_get_serial_sequence('states', 'id'),
+                       greatest((select max(id) + 1 from states), $1::bigint + 1,
+                                nextval(pg_get_serial_sequence('states', 'id'))), false) as states,
+                setval(pg_get_serial_sequence('transitions', 'id'),
+                       greatest((select max(id) + 1 from transitions), $2::bigint + 1,
+                                nextval(pg_get_serial_sequence('transitions', 'id'))), false) as transitions",
+        states,
+        transitions
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(())
+}
+
 async fn apply_states(connection: &mut PgConnection, installation: &Installation) -> Result<StateIds> {
     let mut ids = StateIds::new();
     for state in &installation.states {
         let id = apply_state(connection, state).await?;
+        if ids.values().any(|other| *other == id) {
+            return Err(shared("states", id, state.at.line));
+        }
         ids.insert((state.entity.as_str().to_owned(), state.slug.clone()), id);
     }
     Ok(ids)
@@ -147,6 +169,11 @@ fn taken(section: &str, value: &str, line: usize) -> Refusal {
         section,
         format!("line {line}: {value} is installed already under another id; use that id or leave it out"),
     )
+}
+
+/// An entry is given the id that another one, without an id in the files, was installed under.
+fn shared(section: &str, id: i64, line: usize) -> Error {
+    refuse(section, format!("line {line}: id {id} is another entry's already; use another id or leave it out"))
 }
 
 fn on_taken<T>(error: Error, constraint: &str, section: &str, value: &str, line: usize) -> Result<T> {
@@ -217,6 +244,9 @@ async fn apply_transitions(
         .await
         .on_constraint("transitions_slug_key", || taken("transitions", &slug, transition.at.line))?;
         allow_moves(connection, id, source, &[Some(destination), otherwise]).await?;
+        if kept.contains(&id) {
+            return Err(shared("transitions", id, transition.at.line));
+        }
         kept.push(id);
     }
     retire_transitions(connection, &kept).await
@@ -349,7 +379,16 @@ async fn apply_location(
                 priority = excluded.priority, is_active = excluded.is_active, max_quota = excluded.max_quota,
                 latitude = excluded.latitude, longitude = excluded.longitude, address = excluded.address,
                 phone = excluded.phone, email = excluded.email, cargo_company_id = excluded.cargo_company_id,
-                modified_date = now()
+                modified_date = case when (stock_locations.name, stock_locations.stock_location_type,
+                                           stock_locations.priority, stock_locations.is_active,
+                                           stock_locations.max_quota, stock_locations.latitude,
+                                           stock_locations.longitude, stock_locations.address, stock_locations.phone,
+                                           stock_locations.email, stock_locations.cargo_company_id)
+                                is distinct from (excluded.name, excluded.stock_location_type, excluded.priority,
+                                                  excluded.is_active, excluded.max_quota, excluded.latitude,
+                                                  excluded.longitude, excluded.address, excluded.phone,
+                                                  excluded.email, excluded.cargo_company_id)
+                                then now() else stock_locations.modified_date end
          returning id",
         location.erp_code,
         location.name,
@@ -393,7 +432,15 @@ async fn apply_scenarios(
                     channels = excluded.channels, shipping = excluded.shipping, payments = excluded.payments,
                     default_location_id = excluded.default_location_id,
                     initial_state_when_split_id = excluded.initial_state_when_split_id, rules = excluded.rules,
-                    modified_date = now()
+                    modified_date = case when (scenarios.description, scenarios.priority, scenarios.is_active,
+                                               scenarios.channels, scenarios.shipping, scenarios.payments,
+                                               scenarios.default_location_id, scenarios.initial_state_when_split_id,
+                                               scenarios.rules)
+                                    is distinct from (excluded.description, excluded.priority, excluded.is_active,
+                                               excluded.channels, excluded.shipping, excluded.payments,
+                                               excluded.default_location_id, excluded.initial_state_when_split_id,
+                                               excluded.rules)
+                                    then now() else scenarios.modified_date end
              returning id",
             scenario.name,
             scenario.description,
@@ -473,21 +520,6 @@ async fn recount_quota(connection: &mut PgConnection, version: i64) -> Result<()
         version
     )
     .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Ids that were fixed by the files must not be given again.
-async fn raise_identities(connection: &mut PgConnection) -> Result<()> {
-    sqlx::query!(
-        "select setval(pg_get_serial_sequence('states', 'id'),
-                       greatest((select coalesce(max(id), 1) from states),
-                                nextval(pg_get_serial_sequence('states', 'id')))) as states,
-                setval(pg_get_serial_sequence('transitions', 'id'),
-                       greatest((select coalesce(max(id), 1) from transitions),
-                                nextval(pg_get_serial_sequence('transitions', 'id')))) as transitions"
-    )
-    .fetch_one(connection)
     .await?;
     Ok(())
 }
