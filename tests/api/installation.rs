@@ -188,6 +188,27 @@ async fn fixed_ids_are_kept_and_new_ones_begin_after_them() {
 }
 
 #[tokio::test]
+async fn an_id_that_is_another_entrys_is_refused() {
+    let shop = Shop::open().await;
+    let blocked = shop.state_id("blocked").await;
+    let cancel: i64 = shop
+        .value("select id from transitions where slug = $1", "package__cancel_package__blocked__packaging-canceled")
+        .await;
+    let state = STANDARD.replacen("slug = \"packed\"", &format!("id = {blocked}\nslug = \"packed\""), 1);
+    let transition = STANDARD.replacen(
+        "command = \"CANCEL_PACKAGE\"\nsource = \"out-of-stock\"",
+        &format!("id = {cancel}\ncommand = \"CANCEL_PACKAGE\"\nsource = \"out-of-stock\""),
+        1,
+    );
+    for text in [state, transition] {
+        assert_ne!(text, STANDARD);
+        let installation = read_installation(&[&text, SHOP]);
+        shop.changes_nothing(async { apply::apply(shop.pool(), &installation).await.expect_err("refused") }).await;
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn a_state_that_holds_packages_cannot_become_another_and_nothing_is_applied() {
     let shop = Shop::open().await;
     shop.package().await;
