@@ -23,32 +23,13 @@ pub struct Sort {
 
 /// A package: see the example.
 #[derive(Debug, ToSchema)]
-#[schema(value_type = Object, example = json!({
-    "id": 12, "city": {"name": "Bristol"},
-    "state": {"id": 2, "name": "Waiting", "config": {}, "enum_class": "PackageStatus", "enum_value": "100",
-              "content_type": 26, "created_date": "2023-02-28T08:48:29.679101Z",
-              "modified_date": "2023-02-28T08:48:29.679141Z", "translations": null},
-    "number": "536365P1",
-    "commands": [{"id": 1, "label": "Pack", "ui_visibility": ["oms_web", "instore", "third_party"],
-                  "slug": "package__complete_packing__waiting__packed",
-                  "created_date": "2023-02-28T08:48:29.679101Z", "modified_date": "2023-02-28T08:48:29.679141Z",
-                  "translations": null, "command": "COMPLETE_PACKING", "source_state": 2, "destination_state": 9}],
-    "order_id": 7, "shipment": null, "remote_id": null, "date_placed": "2010-12-01T08:26:00Z", "order_notes": null,
-    "channel_name": "web", "order_number": "536365", "payment_type": "credit_card", "shipment_date": null,
-    "delivery_range": null, "invoice_number": null, "shipping_label": null, "stock_location": {"id": 3},
-    "packageitem_set": [{"id": 31, "state": {}, "order_item": {"id": 88, "sku": "85123A"}, "quantity": 6,
-                         "unit_weight": null}],
-    "order": {"id": 7, "number": "536365"}, "replaced_by": []
-}))]
+#[schema(value_type = Object)]
 #[expect(dead_code, reason = "the documentation's view of a JSON text")]
 pub struct Package(Value);
 
 /// An order: see the example.
 #[derive(Debug, ToSchema)]
-#[schema(value_type = Object, example = json!({
-    "id": 7, "number": "536365", "state": {"enum_value": "400"}, "commands": [], "orderitem_set": [{"id": 88}],
-    "packages": [{"id": 12, "number": "536365P1"}]
-}))]
+#[schema(value_type = Object)]
 #[expect(dead_code, reason = "the documentation's view of a JSON text")]
 pub struct Order(Value);
 
@@ -60,13 +41,13 @@ pub struct OrderRequest(Value);
 
 /// One count, or a list of them.
 #[derive(Debug, ToSchema)]
-#[schema(value_type = Object, example = json!([{ "stock_location": "W-LEEDS", "sku": "85123A", "quantity": 12 }]))]
+#[schema(value_type = Object)]
 #[expect(dead_code, reason = "the documentation's view of a JSON text")]
 pub struct StockRequest(Value);
 
 /// How many counts were set.
 #[derive(Debug, ToSchema)]
-#[schema(value_type = Object, example = json!({ "updated": 1 }))]
+#[schema(value_type = Object)]
 #[expect(dead_code, reason = "the documentation's view of a JSON text")]
 pub struct StockAnswer(Value);
 
@@ -139,7 +120,7 @@ pub fn complete(document: Document) -> Value {
     add_filters(&mut value["paths"]["/api/v1/oms/orders/"]["get"], orders::FILTERS);
     add_filters(&mut value["paths"]["/api/v1/oms/stocklocations/"]["get"], crate::locations::FILTERS);
     add_commands(&mut value["paths"]["/api/v1/oms/packages/{id}/command/"]["post"]);
-    add_example_order(&mut value);
+    add_examples(&mut value);
     if let Some(paths) = value["paths"].as_object_mut() {
         for (path, item) in paths {
             for (method, operation) in item.as_object_mut().into_iter().flatten() {
@@ -254,9 +235,35 @@ fn refusals() -> Value {
     })
 }
 
-fn add_example_order(document: &mut Value) {
-    let content = &mut document["paths"]["/api/v1/oms/orders/"]["post"]["requestBody"]["content"]["application/json"];
-    content["example"] = orders::input::example();
+/// Examples of what the derived schemas say nothing about: a schema of a bare object takes none.
+fn add_examples(document: &mut Value) {
+    document["components"]["schemas"]["Package"]["example"] = json!({
+        "id": 12, "city": {"name": "Bristol"},
+        "state": {"id": 2, "name": "Waiting", "config": {}, "enum_class": "PackageStatus", "enum_value": "100",
+                  "content_type": 26, "created_date": "2023-02-28T08:48:29.679101Z",
+                  "modified_date": "2023-02-28T08:48:29.679141Z", "translations": null},
+        "number": "536365P1",
+        "commands": [{"id": 1, "label": "Pack", "ui_visibility": ["oms_web", "instore", "third_party"],
+                      "slug": "package__complete_packing__waiting__packed",
+                      "created_date": "2023-02-28T08:48:29.679101Z", "modified_date": "2023-02-28T08:48:29.679141Z",
+                      "translations": null, "command": "COMPLETE_PACKING", "source_state": 2, "destination_state": 9}],
+        "order_id": 7, "shipment": null, "remote_id": null, "date_placed": "2010-12-01T08:26:00Z", "order_notes": null,
+        "channel_name": "web", "order_number": "536365", "payment_type": "credit_card", "shipment_date": null,
+        "delivery_range": null, "invoice_number": null, "shipping_label": null, "stock_location": {"id": 3},
+        "packageitem_set": [{"id": 31, "state": {}, "order_item": {"id": 88, "sku": "85123A"}, "quantity": 6,
+                             "unit_weight": null}],
+        "order": {"id": 7, "number": "536365"}, "replaced_by": []
+    });
+    document["components"]["schemas"]["Order"]["example"] = json!({
+        "id": 7, "number": "536365", "state": {"enum_value": "400"}, "commands": [], "orderitem_set": [{"id": 88}],
+        "packages": [{"id": 12, "number": "536365P1"}]
+    });
+    let stock = &mut document["paths"]["/api/v1/oms/stocks/"]["put"];
+    stock["requestBody"]["content"]["application/json"]["example"] =
+        json!([{ "stock_location": "W-LEEDS", "sku": "85123A", "quantity": 12 }]);
+    stock["responses"]["200"]["content"]["application/json"]["example"] = json!({ "updated": 1 });
+    let order = &mut document["paths"]["/api/v1/oms/orders/"]["post"];
+    order["requestBody"]["content"]["application/json"]["example"] = orders::input::example();
 }
 
 /// The errors any route can answer, where it does not describe them itself.
