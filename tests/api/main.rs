@@ -5,11 +5,13 @@
 mod support;
 
 mod cli;
+mod documentation;
 mod dry_run;
 mod errors;
 mod idempotency;
 mod installation;
 mod lists;
+mod operations;
 mod order_of_checks;
 mod orders;
 mod planning;

@@ -1,0 +1,259 @@
+//! `/openapi.json` and `/docs/`, held against the server they describe.
+
+use std::collections::BTreeSet;
+
+use oms::{commands::COMMANDS, error::RULES, page::Kind};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Shop, send};
+
+/// Every route there is. A new one is added here, and by its handler to the document.
+const ROUTES: [&str; 20] = [
+    "GET /api/v1/oms/cargo-company/",
+    "GET /api/v1/oms/orders/",
+    "GET /api/v1/oms/orders/{id}/",
+    "GET /api/v1/oms/packages/",
+    "GET /api/v1/oms/packages/short/",
+    "GET /api/v1/oms/packages/{id}/",
+    "GET /api/v1/oms/shipping-labels/{key}/",
+    "GET /api/v1/oms/stocklocations/",
+    "GET /api/v1/oms/stocklocations/{id}/",
+    "GET /api/v1/oms/stocklocations/{id}/quota-ledger/",
+    "GET /api/v1/oms/stocks/",
+    "GET /healthz",
+    "GET /metrics",
+    "GET /openapi.json",
+    "GET /readyz",
+    "PATCH /api/v1/oms/stocklocations/{id}/",
+    "POST /api/i1/auth/login/",
+    "POST /api/v1/auth/login/",
+    "POST /api/v1/oms/orders/",
+    "POST /api/v1/oms/packages/{id}/command/",
+];
+const PUT_STOCK: &str = "PUT /api/v1/oms/stocks/";
+const POST_LOCATION: &str = "POST /api/v1/oms/stocklocations/";
+
+async fn document(shop: &Shop) -> Value {
+    // Anybody may read it.
+    send(shop.request(Method::GET, "/openapi.json")).await.ok()
+}
+
+/// (METHOD, path) of every operation.
+fn operations(document: &Value) -> BTreeSet<(String, String)> {
+    let paths = document["paths"].as_object().expect("paths");
+    let methods = |(path, item): (&String, &Value)| -> Vec<(String, String)> {
+        item.as_object().expect("an item").keys().map(|method| (method.to_uppercase(), path.clone())).collect()
+    };
+    paths.iter().flat_map(methods).collect()
+}
+
+#[tokio::test]
+async fn the_document_lists_exactly_the_routes() {
+    let shop = Shop::open().await;
+    let document = document(&shop).await;
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
+    let listed: BTreeSet<String> =
+        operations(&document).into_iter().map(|(method, path)| format!("{method} {path}")).collect();
+    let routes = ROUTES.into_iter().chain([PUT_STOCK, POST_LOCATION]).map(str::to_owned).collect();
+    assert_eq!(listed, routes);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn every_documented_operation_is_served_and_every_other_method_is_405() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    package.run("COMPLETE_PACKING").await.ok();
+    let label = package.json().await["shipping_label"].as_str().expect("a label").to_owned();
+    let key = label.trim_end_matches('/').rsplit('/').next().expect("a key").to_owned();
+    let document = document(&shop).await;
+    let operations = operations(&document);
+    let paths: BTreeSet<&String> = operations.iter().map(|(_, path)| path).collect();
+    for path in paths {
+        let address = path.replace("{id}", "1").replace("{key}", &key);
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            let request = shop.request_as("admin", method.clone(), &address);
+            // An empty body tells a route that takes one from no route, and changes nothing.
+            let reply = shop.changes_nothing(send(request)).await;
+            if operations.contains(&(method.to_string(), path.clone())) {
+                assert!(![404, 405, 500].contains(&reply.status), "{method} {path}: {}", reply.status);
+            } else {
+                assert_eq!(reply.detail(405), format!("Method \"{method}\" not allowed."), "{method} {path}");
+            }
+        }
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn every_documented_operation_under_the_api_but_labels_needs_a_token() {
+    let shop = Shop::open().await;
+    let document = document(&shop).await;
+    for (method, path) in operations(&document) {
+        let operation = &document["paths"][&path][method.to_lowercase()];
+        let open = operation["security"] == json!([{}]);
+        let api = path.starts_with("/api/v1/oms/") && !path.contains("shipping-labels");
+        assert_eq!(open, !api, "{method} {path}");
+        let address = path.replace("{id}", "1").replace("{key}", "1");
+        let reply = send(shop.request(method.parse().expect("a method"), &address)).await;
+        assert_eq!(reply.status == 401, api, "{method} {path}: {}", reply.status);
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn every_reference_of_the_document_leads_somewhere() {
+    let shop = Shop::open().await;
+    let document = document(&shop).await;
+    let mut open = vec![&document];
+    let mut references = 0;
+    while let Some(value) = open.pop() {
+        if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
+            let pointer = reference.strip_prefix('#').expect("within the document");
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+            references += 1;
+        }
+        match value {
+            Value::Array(list) => open.extend(list),
+            Value::Object(object) => open.extend(object.values()),
+            _ => {}
+        }
+    }
+    assert!(references > 0);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn every_code_of_a_refusal_is_listed() {
+    let shop = Shop::open().await;
+    let document = document(&shop).await;
+    let refusals = &document["paths"]["/api/v1/oms/packages/{id}/command/"]["post"]["responses"]["406"];
+    let examples = refusals["content"]["application/json"]["examples"].as_object().expect("examples");
+    let listed: BTreeSet<&str> = examples.keys().map(String::as_str).collect();
+    let codes = RULES.iter().map(|rule| rule.code).chain(["commands_100_1", "commands_100_5"]).collect();
+    assert_eq!(listed, codes);
+    for (code, example) in examples {
+        assert_eq!(&example["value"]["error"]["error_code"], code);
+        assert_eq!(example["value"]["status_code"], 406);
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn every_filter_that_is_offered_is_documented_and_no_other() {
+    let shop = Shop::open().await;
+    let document = document(&shop).await;
+    for (path, filters) in [
+        ("/api/v1/oms/packages/", oms::packages::FILTERS),
+        ("/api/v1/oms/packages/short/", oms::packages::FILTERS),
+        ("/api/v1/oms/orders/", oms::orders::FILTERS),
+        ("/api/v1/oms/stocklocations/", oms::locations::FILTERS),
+    ] {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().expect("parameters");
+        let names: BTreeSet<&str> =
+            parameters.iter().map(|parameter| parameter["name"].as_str().expect("a name")).collect();
+        let offered = filters.iter().filter(|filter| filter.kind != Kind::NotOffered).map(|filter| filter.name);
+        assert_eq!(names, offered.chain(["page", "limit", "sort"]).collect(), "{path}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn the_example_of_every_command_is_taken() {
+    let shop = Shop::open().await;
+    let document = document(&shop).await;
+    let operation = &document["paths"]["/api/v1/oms/packages/{id}/command/"]["post"];
+    let examples = operation["requestBody"]["content"]["application/json"]["examples"].as_object().expect("examples");
+    let documented: BTreeSet<&str> = examples.keys().map(String::as_str).collect();
+    assert_eq!(documented, COMMANDS.iter().map(|command| command.identifier()).collect());
+
+    // The examples speak of package 1, item 1, cargo company 1 and the location S-LONDON.
+    let london = json!({ "erp_code": "S-LONDON", "name": "London", "stock_location_type": "store" });
+    shop.post("/api/v1/oms/stocklocations/", &london).await.json(201);
+    shop.count("S-LONDON", "RED", 1).await;
+    let package = shop.package().await;
+    let homeless = shop.order(&[("PINK", 1)]).await.only_package();
+    shop.count("GEBZE", "PINK", 1).await;
+    assert_eq!((package.id, package.item_ids().await), (1, vec![1]));
+    let mut tried = BTreeSet::new();
+    for step in ["", "COMPLETE_PACKING", "SHIP_THE_PACKAGE"] {
+        if !step.is_empty() {
+            package.run(step).await.ok();
+        }
+        for package in [package, homeless] {
+            for listed in package.json().await["commands"].as_array().expect("commands") {
+                let command = listed["command"].as_str().expect("a command");
+                let input = &examples[command]["value"]["input_parameters"];
+                package.dry_run(command, input).await.ok();
+                tried.insert(command.to_owned());
+            }
+        }
+    }
+    assert_eq!(tried.iter().map(String::as_str).collect::<BTreeSet<_>>(), documented);
+
+    for command in operation["x-commands"].as_array().expect("schemas") {
+        let properties = command["input_parameters"]["properties"].as_object().expect("properties");
+        for name in command["input_parameters"]["required"].as_array().expect("a list") {
+            assert!(properties.contains_key(name.as_str().expect("a name")), "{command}");
+            assert!(command["example"].get(name.as_str().expect("a name")).is_some(), "{command}");
+        }
+        for name in command["example"].as_object().expect("an object").keys() {
+            assert!(properties.contains_key(name), "{command}");
+        }
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn the_other_examples_are_taken_too() {
+    let shop = Shop::open().await;
+    let document = document(&shop).await;
+    let order =
+        &document["paths"]["/api/v1/oms/orders/"]["post"]["requestBody"]["content"]["application/json"]["example"];
+    assert_eq!(shop.post("/api/v1/oms/orders/", order).await.json(201)["number"], order["number"]);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn the_examples_of_a_package_and_an_order_have_their_keys() {
+    let shop = Shop::open().await;
+    let document = document(&shop).await;
+    let order = shop.order(&[("RED", 1)]).await;
+    let package = order.only_package().json().await;
+    for (name, object) in [("Package", &package), ("Order", &order.json)] {
+        let example = document["components"]["schemas"][name]["example"].as_object().expect("an example");
+        for key in example.keys() {
+            assert!(object.get(key).is_some(), "{name} {key}");
+        }
+    }
+    let example = &document["components"]["schemas"]["Package"]["example"];
+    let command = &example["commands"][0];
+    let keys: Vec<_> = command.as_object().expect("an object").keys().collect();
+    assert_eq!(keys, package["commands"][0].as_object().expect("an object").keys().collect::<Vec<_>>());
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn the_pages_to_read_it_are_served_from_the_binary_alone() {
+    let shop = Shop::open().await;
+    let page = send(shop.request(Method::GET, "/docs/")).await;
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-type").starts_with("text/html"));
+    let mut assets = 0;
+    for part in page.text().split(['"', '\'']).filter(|part| part.ends_with(".js") || part.ends_with(".css")) {
+        assert!(!part.starts_with("http") && !part.starts_with("//"), "{part} is fetched from elsewhere");
+        let asset = send(shop.request(Method::GET, &format!("/docs/{}", part.trim_start_matches("./")))).await;
+        assert!(asset.status == 200 && !asset.body.is_empty(), "{part}: {}", asset.status);
+        assets += 1;
+    }
+    assert!(assets >= 3, "{}", page.text());
+    let start = send(shop.request(Method::GET, "/docs/swagger-initializer.js")).await;
+    assert!(start.text().contains("/openapi.json"));
+    // Without its slash one gets there too.
+    let short = send(shop.request(Method::GET, "/docs")).await;
+    assert!((300..400).contains(&short.status) && short.header("location").ends_with("/docs/"), "{short:?}");
+    let welcome = send(shop.request(Method::GET, "/")).await;
+    assert!(welcome.status == 200 && welcome.header("content-type").starts_with("text/html"));
+    shop.finish().await;
+}

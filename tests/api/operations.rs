@@ -1,0 +1,156 @@
+//! For who looks after it: health, readiness, metrics, request ids; and the label that is printed.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{NOT_FOUND, Shop, send};
+
+#[tokio::test]
+async fn alive_and_ready_need_no_token() {
+    let shop = Shop::open().await;
+    assert_eq!(send(shop.request(Method::GET, "/healthz")).await.ok(), json!({ "status": "ok" }));
+    assert_eq!(send(shop.request(Method::GET, "/readyz")).await.ok(), json!({ "status": "ready" }));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_server_whose_schema_is_behind_is_alive_and_not_ready() {
+    let shop = Shop::open().await;
+    shop.execute("update _sqlx_migrations set version = -version").await;
+    assert_eq!(send(shop.request(Method::GET, "/healthz")).await.status, 200);
+    let reply = send(shop.request(Method::GET, "/readyz")).await;
+    shop.execute("update _sqlx_migrations set version = -version").await;
+    assert_eq!(reply.status, 503);
+    shop.until("it is ready again", async || {
+        (send(shop.request(Method::GET, "/readyz")).await.status == 200).then_some(())
+    })
+    .await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn metrics_count_requests_commands_connections_and_open_packages() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    let other = shop.package().await;
+    package.run("COMPLETE_PACKING").await.ok();
+    other.run("SHIP_THE_PACKAGE").await.json(406);
+    other.post(&json!({ "slug": "nonsense" })).await.json(406);
+    other.dry_run("COMPLETE_PACKING", &json!({})).await.ok();
+    shop.get("/nothing").await;
+
+    let reply = send(shop.request(Method::GET, "/metrics")).await;
+
+    assert_eq!(reply.status, 200);
+    assert!(reply.header("content-type").starts_with("application/openmetrics-text; version=1.0.0"));
+    let lines: Vec<&str> = reply.text().lines().collect();
+    assert_eq!(lines.last(), Some(&"# EOF"));
+    for line in [
+        r#"oms_http_requests_total{method="POST",route="/api/v1/oms/orders/",status="201"} 2"#,
+        r#"oms_http_requests_total{method="POST",route="/api/v1/oms/packages/{id}/command/",status="200"} 2"#,
+        r#"oms_http_requests_total{method="POST",route="/api/v1/oms/packages/{id}/command/",status="406"} 2"#,
+        r#"oms_http_requests_total{method="GET",route="unmatched",status="404"} 1"#,
+        // A dry run is no command that was run.
+        r#"oms_command_duration_seconds_count{command="COMPLETE_PACKING",outcome="done"} 1"#,
+        r#"oms_command_duration_seconds_count{command="SHIP_THE_PACKAGE",outcome="refused"} 1"#,
+        r#"oms_command_duration_seconds_count{command="unknown",outcome="refused"} 1"#,
+        r#"oms_open_packages{state="waiting"} 1"#,
+        r#"oms_open_packages{state="packed"} 1"#,
+        r#"oms_open_packages{state="blocked"} 0"#,
+    ] {
+        assert!(lines.contains(&line), "{line}\n{}", reply.text());
+    }
+    assert!(lines.iter().any(|line| line.starts_with(r#"oms_database_connections{state="idle"} "#)));
+    assert!(!reply.text().contains("delivered"), "final states are not open");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_and_a_clients_own_is_kept() {
+    let shop = Shop::open().await;
+    for path in ["/healthz", "/api/v1/oms/packages/", "/nothing"] {
+        assert!(!shop.get(path).await.header("x-request-id").is_empty());
+        let request = shop.request_as("admin", Method::GET, path).header("X-Request-Id", "mine-1");
+        assert_eq!(send(request).await.header("x-request-id"), "mine-1");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn the_label_of_a_packed_package_is_a_pdf_at_its_address() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    assert!(package.json().await["shipping_label"].is_null());
+    package.run("COMPLETE_PACKING").await.ok();
+
+    let json = package.json().await;
+    let address = json["shipping_label"].as_str().expect("an address");
+    assert!(address.starts_with(&format!("{}/api/v1/oms/shipping-labels/", shop.url())), "{address}");
+    // A link for who was shown the package: it needs no token.
+    let label = send(shop.request(Method::GET, address)).await;
+    assert_eq!((label.status, label.header("content-type")), (200, "application/pdf"));
+    assert!(label.body.starts_with(b"%PDF") && label.body.len() > 1000);
+    let wrong = format!("{}/api/v1/oms/shipping-labels/6a2f41a3-c54c-4e0a-9f5e-7c2b1d3e4f50/", shop.url());
+    send(shop.request(Method::GET, &wrong)).await.refused(NOT_FOUND);
+    assert_eq!(json["shipment"]["cargo_company"]["slug"], "manual");
+    assert!(json["shipment"]["tracking_number"].as_str().is_some_and(|number| number.starts_with("OMS")));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_package_of_another_channel_has_no_shipment_and_no_label() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    package.run("CHANNEL_BASED_COMPLETE_PACKING").await.ok();
+    let json = package.json().await;
+    assert!(json["shipment"].is_null() && json["shipping_label"].is_null() && json["shipment_date"].is_null());
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_label_is_not_shown_for_a_shipment_it_was_not_made_for() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    package.run("COMPLETE_PACKING").await.ok();
+    let address = package.json().await["shipping_label"].as_str().expect("an address").to_owned();
+    let input = json!({ "tracking_number": "OTHER", "cargo_company": "yurtici" });
+    package.run_with("SHIP_THE_PACKAGE_ADVANCED", &input).await.ok();
+    assert!(package.json().await["shipping_label"].is_null());
+    send(shop.request(Method::GET, &address)).await.refused(NOT_FOUND);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_finishes_what_is_under_way() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    let server = shop.second_server().await;
+    let url = format!("{}{}", server.url, package.command_path());
+    let body = json!({ "slug": package.slug("COMPLETE_PACKING").await });
+    let mut transaction = shop.pool().begin().await.expect("begin");
+    sqlx::query("select from packages where id = $1 for update")
+        .bind(package.id)
+        .execute(&mut *transaction)
+        .await
+        .expect("locked");
+    let waiting = async {
+        // The command waits for the row; only then is the server told to stop.
+        shop.until("the command waits", async || {
+            let blocked: i64 = shop
+                .value(
+                    "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = $1",
+                    "Lock",
+                )
+                .await;
+            (blocked > 0).then_some(())
+        })
+        .await;
+        // Told first, unlocked then.
+        let (_, unlocked) = tokio::join!(server.stop(), transaction.rollback());
+        unlocked.expect("unlocked");
+    };
+    let (answer, ()) = tokio::join!(shop.post(&url, &body), waiting);
+    answer.ok();
+    assert_eq!(package.state().await, "packed");
+    shop.finish().await;
+}
