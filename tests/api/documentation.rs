@@ -241,7 +241,7 @@ async fn the_pages_to_read_it_are_served_from_the_binary_alone() {
     assert_eq!(page.status, 200);
     assert!(page.header("content-type").starts_with("text/html"));
     let mut assets = 0;
-    for part in page.text().split(['"', '\'']).filter(|part| part.ends_with(".js") || part.ends_with(".css")) {
+    for part in page.text().split(['"', '\'']).filter(|part| is_asset(part)) {
         assert!(!part.starts_with("http") && !part.starts_with("//"), "{part} is fetched from elsewhere");
         let asset = send(shop.request(Method::GET, &format!("/docs/{}", part.trim_start_matches("./")))).await;
         assert!(asset.status == 200 && !asset.body.is_empty(), "{part}: {}", asset.status);
@@ -256,4 +256,9 @@ async fn the_pages_to_read_it_are_served_from_the_binary_alone() {
     let welcome = send(shop.request(Method::GET, "/")).await;
     assert!(welcome.status == 200 && welcome.header("content-type").starts_with("text/html"));
     shop.finish().await;
+}
+
+fn is_asset(address: &str) -> bool {
+    let extension = std::path::Path::new(address).extension();
+    extension.is_some_and(|extension| extension == "js" || extension == "css")
 }

@@ -41,13 +41,13 @@ async fn a_repeat_after_204_gets_204() {
 async fn a_repeat_after_a_refusal_is_refused_the_same_though_it_would_succeed_now() {
     let shop = Shop::open().await;
     let package = shop.package().await;
-    let ship = json!({ "slug": "package__ship_the_package__packed__shipped" });
-    let first = shop.changes_nothing(package.run_keyed("erp", "k", &ship)).await;
+    let shipping = json!({ "slug": "package__ship_the_package__packed__shipped" });
+    let first = shop.changes_nothing(package.run_keyed("erp", "k", &shipping)).await;
     first.refused(NOT_ALLOWED);
     package.run("COMPLETE_PACKING").await.ok();
-    let again = shop.changes_nothing(package.run_keyed("erp", "k", &ship)).await;
+    let again = shop.changes_nothing(package.run_keyed("erp", "k", &shipping)).await;
     assert_eq!((again.status, &again.body), (406, &first.body));
-    package.run_keyed("erp", "another", &ship).await.ok();
+    package.run_keyed("erp", "another", &shipping).await.ok();
     shop.finish().await;
 }
 
@@ -104,10 +104,10 @@ async fn a_key_is_forgotten_after_24_hours() {
     shop.execute("update idempotency_keys set created_date = now() - interval '24 hours 1 second'").await;
     shop.changes_nothing(package.run_keyed("erp", "k", &body)).await.refused(NOT_ALLOWED);
     // From then on it stands for its new answer.
-    let ship = json!({ "slug": package.slug("SHIP_THE_PACKAGE").await });
-    shop.changes_nothing(package.run_keyed("erp", "k", &ship)).await.refused(REUSED);
+    let shipping = json!({ "slug": package.slug("SHIP_THE_PACKAGE").await });
+    shop.changes_nothing(package.run_keyed("erp", "k", &shipping)).await.refused(REUSED);
     shop.execute("update idempotency_keys set created_date = now() - interval '25 hours'").await;
-    package.run_keyed("erp", "k", &ship).await.ok();
+    package.run_keyed("erp", "k", &shipping).await.ok();
     shop.finish().await;
 }
 

@@ -7,6 +7,7 @@ use crate::support::{NOT_ALLOWED, SHOP, STANDARD, Shop, read_installation};
 
 const UNPACK: &str = "[[transitions]]\nentity = \"package\"\ncommand = \"PKG_STATE_TRANSITION\"\nsource = \"packed\"\n\
                       destination = \"preparing\"\nlabel = \"Unpack\"\n";
+const LOCATIONS: &str = "/api/v1/oms/stocklocations/";
 const UNPACK_SLUG: &str = "package__pkg_state_transition__packed__preparing";
 
 /// Every table but the one row that says when and how often it was applied.
@@ -236,7 +237,6 @@ async fn a_location_made_over_http_stays_when_an_installation_is_applied() {
 #[tokio::test]
 async fn a_location_that_is_wrong_names_the_field() {
     let shop = Shop::open().await;
-    const LOCATIONS: &str = "/api/v1/oms/stocklocations/";
     let base = json!({ "erp_code": "NEW", "name": "New", "stock_location_type": "store" });
     let one = format!("{LOCATIONS}{}/", shop.location_id("HQ").await);
     for (field, value) in [

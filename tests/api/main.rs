@@ -16,6 +16,7 @@ mod order_of_checks;
 mod orders;
 mod planning;
 mod quota;
+mod repack;
 mod replanning;
 mod seeds;
 mod stock;

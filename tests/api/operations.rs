@@ -146,11 +146,41 @@ async fn a_server_that_is_told_to_stop_finishes_what_is_under_way() {
         })
         .await;
         // Told first, unlocked then.
-        let (_, unlocked) = tokio::join!(server.stop(), transaction.rollback());
+        let ((), unlocked) = tokio::join!(server.stop(), transaction.rollback());
         unlocked.expect("unlocked");
     };
     let (answer, ()) = tokio::join!(shop.post(&url, &body), waiting);
     answer.ok();
     assert_eq!(package.state().await, "packed");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_requests_get_503_and_afterwards_all_is_well() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    let body = json!({ "slug": package.slug("COMPLETE_PACKING").await });
+    shop.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and application_name = 'oms'",
+    )
+    .await;
+
+    let mut away = 0;
+    loop {
+        let reply = package.run_keyed("admin", "k", &body).await;
+        if reply.status == 200 {
+            break;
+        }
+        let answer = reply.json(503);
+        assert_eq!(answer["error"]["request_id"], reply.header("x-request-id"));
+        assert_eq!(reply.header("retry-after"), "1");
+        away += 1;
+        assert!(away <= 16, "each connection is lost once");
+    }
+    assert!(away > 0);
+    assert_eq!(package.log().await.len(), 2);
+    shop.until("the list is served", async || (shop.get("/api/v1/oms/packages/").await.status == 200).then_some(()))
+        .await;
     shop.finish().await;
 }

@@ -1,4 +1,4 @@
-//! Out of stock, repacked, planned by hand, cancelled: where items go, and what holds what afterwards.
+//! Out of stock, planned by hand, cancelled: where items go, and what holds what afterwards.
 
 use serde_json::json;
 
@@ -216,81 +216,6 @@ async fn the_plan_that_was_made_is_stored_with_its_reasons() {
         all.find(|candidate| candidate["erp_code"] == erp_code).expect("considered")["verdict"].clone()
     };
     assert_eq!((verdict("KADIKOY"), verdict("BESIKTAS")), (json!("left_out_before"), json!("chosen")));
-    shop.finish().await;
-}
-
-// ── REPACK ─────────────────────────────────────────────────────────────────────────────────────
-
-#[tokio::test]
-async fn repack_moves_the_package_itself_to_the_location_that_was_found() {
-    let shop = Shop::open().await;
-    let order = shop.order(&[("PINK", 2)]).await;
-    let package = order.only_package();
-    assert_eq!(package.place().await, "out-of-stock@HQ");
-    shop.count("GEBZE", "PINK", 2).await;
-
-    let answer = package.run("REPACK").await.ok();
-
-    assert_eq!(
-        answer,
-        json!({ "package_id": package.id, "package_number": "N1P1",
-                "package_stock_location_id": shop.location_id("GEBZE").await,
-                "package_stock_location_name": "Gebze Warehouse", "is_same_location": false })
-    );
-    assert_eq!(summary(&order).await, ["N1P1 waiting@GEBZE: PINK×2=waiting"]);
-    assert_eq!(package.log().await, ["created -> out-of-stock@HQ", "REPACK: out-of-stock -> waiting@GEBZE"]);
-    assert_eq!(package.ledger().await, ["GEBZE +1"]);
-    assert_eq!(package.reservations().await, ["GEBZE PINK×2"]);
-    assert_eq!(package.events().await, ["package.created", "package.status.transitioned"]);
-    shop.finish().await;
-}
-
-#[tokio::test]
-async fn repack_keeps_most_items_sends_on_those_elsewhere_and_leaves_those_without_a_place_out_of_stock() {
-    let shop = Shop::open().await;
-    let order = shop.order(&[("A", 1), ("B", 1), ("C", 1), ("D", 1)]).await;
-    let package = order.only_package();
-    shop.count("BESIKTAS", "A", 1).await;
-    shop.count("GEBZE", "B", 1).await;
-    shop.count("GEBZE", "C", 1).await;
-
-    let answer = package.run("REPACK").await.ok();
-
-    assert_eq!(answer["package_stock_location_name"], "Gebze Warehouse");
-    assert_eq!(
-        summary(&order).await,
-        [
-            "N1P1 waiting@GEBZE: B×1=waiting, C×1=waiting",
-            "N1P2 waiting@BESIKTAS: A×1=waiting",
-            "N1P3 out-of-stock@HQ: D×1=out-of-stock"
-        ]
-    );
-    assert_eq!(quotas(&shop).await, [0, 1, 1, 0]);
-    let successors: Vec<i64> = package.successors().await.iter().map(|successor| successor.id).collect();
-    assert_eq!(package.json().await["replaced_by"], json!(successors));
-    assert_eq!(successors.len(), 2);
-    shop.finish().await;
-}
-
-#[tokio::test]
-async fn repack_without_a_place_for_any_item_is_refused_and_changes_nothing() {
-    let shop = Shop::open().await;
-    let package = shop.order(&[("PINK", 1), ("GREY", 1)]).await.only_package();
-    let sentence = shop.changes_nothing(package.run("REPACK")).await.refused_by("oms_planning_1");
-    assert_eq!(sentence, "No location can serve any of the items of package N1P1 now.");
-    shop.finish().await;
-}
-
-#[tokio::test]
-async fn repack_respects_the_quota_where_the_rule_asks_for_it() {
-    let shop = Shop::open().await;
-    let package = shop.order(&[("PINK", 1)]).await.only_package();
-    shop.count("GEBZE", "PINK", 1).await;
-    shop.limit("GEBZE", Some(0)).await;
-    shop.changes_nothing(package.run("REPACK")).await.refused_by("oms_planning_1");
-    shop.limit("GEBZE", Some(1)).await;
-    package.run("REPACK").await.ok();
-    assert_eq!(package.place().await, "waiting@GEBZE");
     shop.finish().await;
 }
 

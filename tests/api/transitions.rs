@@ -75,7 +75,8 @@ fn with_ways_into_every_state() -> String {
                  destination = \"{destination}\"\nlabel = \"For a test\"\nslug = \"to-{destination}\"\n"
             )
         })
-        .collect()
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// An order's package of one RED and two BLUE at KADIKOY, brought into a state.

@@ -24,7 +24,7 @@ use oms::{
     embedded::{Cluster, ClusterSettings, Durability},
     installation::{apply, check, read::Installation},
 };
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The installation every shop begins with.
@@ -66,7 +66,9 @@ impl Database {
         let home = home();
         let name = format!("shop_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         copy(&home.cluster, if bare { BARE } else { TEMPLATE }, &name).await;
-        let pool = db::connect(home.cluster.connect_options(&name), 4).await.expect("connect");
+        // Not named as a server's, so that a test can tell them apart.
+        let options = home.cluster.connect_options(&name).application_name("test");
+        let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await.expect("connect");
         Self { url: home.cluster.url(&name), name, pool, _place: place }
     }
 
