@@ -10,6 +10,7 @@
 //! folder and loaded twice: packages spread over all locations, and all of them at one. Every phase gets a copy of
 //! that, so each begins with the same packages waiting; and after each, `oms verify` has to find nothing, be it the
 //! server that wrote or the reference.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to people")]
 
 mod client;
 mod database;
