@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::Shop;
+use crate::support::{SHOP, STANDARD, Shop};
 
 #[tokio::test]
 async fn repack_moves_the_package_itself_to_the_location_that_was_found() {
@@ -74,5 +74,36 @@ async fn repack_respects_the_quota_where_the_rule_asks_for_it() {
     shop.limit("GEBZE", Some(1)).await;
     package.run("REPACK").await.ok();
     assert_eq!(package.place().await, "waiting@GEBZE");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_package_that_occupies_and_moves_leaves_one_location_and_enters_the_other() {
+    let shop = Shop::open().await;
+    let blocked = "[[transitions]]\nentity = \"package\"\ncommand = \"PKG_STATE_TRANSITION\"\nsource = \"waiting\"\n\
+                   destination = \"blocked\"\nlabel = \"Block\"\n\
+                   [[transitions]]\nentity = \"package\"\ncommand = \"REPACK\"\nsource = \"blocked\"\n\
+                   destination = \"waiting\"\nlabel = \"Plan again\"\n";
+    shop.install(&[STANDARD, blocked, SHOP]).await;
+    let package = shop.order(&[("RED", 2)]).await.only_package();
+    package.move_to("blocked").await;
+    shop.count("GEBZE", "RED", 2).await;
+    let path = format!("/api/v1/oms/stocklocations/{}/", shop.location_id("KADIKOY").await);
+    shop.patch(&path, &json!({ "is_active": false })).await.ok();
+
+    let said = package.dry_run("REPACK", &json!({})).await.ok();
+    let answer = package.run("REPACK").await.ok();
+
+    assert_eq!(answer["is_same_location"], false);
+    assert_eq!(package.place().await, "waiting@GEBZE");
+    assert_eq!(package.ledger().await, ["KADIKOY +1", "KADIKOY -1", "GEBZE +1"]);
+    assert_eq!((shop.quota("KADIKOY").await, shop.quota("GEBZE").await), (0, 1));
+    assert_eq!((shop.stock("KADIKOY", "RED").await, shop.stock("GEBZE", "RED").await), ((100, 0), (2, 2)));
+    assert_eq!(package.reservations().await, ["GEBZE RED×2"]);
+    let (from, to) = (shop.location_id("KADIKOY").await, shop.location_id("GEBZE").await);
+    assert_eq!(
+        said["effects"]["quota"],
+        json!([{ "stock_location": from, "delta": -1 }, { "stock_location": to, "delta": 1 }])
+    );
     shop.finish().await;
 }
