@@ -19,6 +19,7 @@ mod order_of_checks;
 mod orders;
 mod planning;
 mod quota;
+mod races;
 mod repack;
 mod replanning;
 mod seeds;
