@@ -264,7 +264,28 @@ pub(crate) async fn readiness(app: &App) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_server_error_in_the_envelope_and_shows_nothing() {
+        async fn falls_over() -> Response {
+            panic!("select secret from somewhere");
+        }
+        let router = Router::new()
+            .route("/api/v1/oms/boom/", get(falls_over))
+            .layer(CatchPanicLayer::custom(on_panic))
+            .layer(middleware::from_fn(envelope));
+        let request =
+            Request::get("/api/v1/oms/boom/").header("x-request-id", "r1").body(Body::empty()).expect("a request");
+        let response = router.oneshot(request).await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        let text = r#"{"error":{"detail":"A server error occurred.","request_id":"r1"},"status_code":500}"#;
+        assert_eq!(body, text);
+    }
 
     #[test]
     fn a_path_fits_its_pattern_without_the_slash() {
