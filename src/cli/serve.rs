@@ -45,7 +45,8 @@ async fn serve(data: &Data, args: &Args, listener: TcpListener, stop: Cancellati
         }
     }
     let app = App::start(data.pool.clone(), &stop).await?;
-    tracing::info!(address = %args.server.listen, "serving");
+    let address = listener.local_addr().map_err(|error| Error::Fault(format!("listening: {error}")))?;
+    tracing::info!(%address, "serving");
     app::serve(listener, app, Duration::from_secs(args.server.request_timeout_seconds), stop).await
 }
 
