@@ -8,6 +8,7 @@
 mod support;
 
 mod cli;
+mod crash;
 mod documentation;
 mod dry_run;
 mod errors;

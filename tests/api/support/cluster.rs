@@ -113,8 +113,9 @@ pub fn home() -> &'static Home {
 }
 
 async fn start() -> Home {
-    let folder = new_folder().expect("a folder for the test Postgres");
-    let watcher = watch(&folder).expect("sh");
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let (folder, watcher) = watched_folder(&parent);
     let settings = ClusterSettings {
         data_dir: folder.join("postgres"),
         durability: Durability::None,
@@ -140,7 +141,8 @@ async fn start() -> Home {
     Home { cluster, tokens, _watcher: watcher }
 }
 
-async fn add_user(pool: &PgPool, name: &str, role: Role, locations: &[String]) -> String {
+/// A user's token.
+pub async fn add_user(pool: &PgPool, name: &str, role: Role, locations: &[String]) -> String {
     let mut connection = pool.acquire().await.expect("connect");
     auth::create_user(&mut connection, name, None, role, locations).await.expect("a user");
     auth::issue_token(&mut connection, name).await.expect("a token")
@@ -157,10 +159,16 @@ pub fn read_installation(texts: &[&str]) -> Installation {
     check::load(&files, &commands::kinds()).unwrap_or_else(|problems| panic!("{problems:?}")).0
 }
 
-fn new_folder() -> io::Result<PathBuf> {
-    let memory = Path::new("/dev/shm");
-    let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-    let made = tempfile::Builder::new().prefix("oms-tests-").tempdir_in(&parent);
+/// A new folder, and its watcher: when the watcher's input ends, the Postgres in `postgres/` is stopped, the processes
+/// named in `*.pid` are killed, and the folder is removed.
+pub fn watched_folder(parent: &Path) -> (PathBuf, Child) {
+    let folder = new_folder(parent).expect("a folder for the test Postgres");
+    let watcher = watch(&folder).expect("sh");
+    (folder, watcher)
+}
+
+fn new_folder(parent: &Path) -> io::Result<PathBuf> {
+    let made = tempfile::Builder::new().prefix("oms-tests-").tempdir_in(parent);
     let folder = made.or_else(|_| tempfile::Builder::new().prefix("oms-tests-").tempdir())?.keep();
     // Started as root, Postgres runs as another user, who must get to its folder.
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755))?;
@@ -170,6 +178,9 @@ fn new_folder() -> io::Result<PathBuf> {
 const WATCH: &str = r#"
 trap '' HUP INT TERM
 cat > /dev/null
+for server in "$0"/*.pid; do
+    [ -e "$server" ] && kill -KILL "$(cat "$server")"
+done
 pid=$(head -n 1 "$0/postgres/data/postmaster.pid" 2> /dev/null)
 if [ -n "$pid" ]; then
     kill -INT "$pid"

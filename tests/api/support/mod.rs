@@ -8,7 +8,7 @@ mod package;
 mod reply;
 mod shop;
 
-pub use cluster::{SHOP, STANDARD, read_installation};
+pub use cluster::{SHOP, STANDARD, add_user, read_installation, watched_folder};
 pub use dump::Dump;
 pub use join::join;
 pub use order::{Order, order_json};

@@ -1,0 +1,188 @@
+//! Clients that do not give up: each sends a request with its key again and again until it has an answer.
+
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use super::house::House;
+use crate::support::order_json;
+
+pub(super) const PACK: &str = "package__complete_packing__waiting__packed";
+pub(super) const SHIP: &str = "package__ship_the_package__packed__shipped";
+const ORDERS: &str = "/api/v1/oms/orders/";
+
+/// What came of a request.
+pub(super) enum Outcome {
+    /// A whole answer: status and body.
+    Answer(u16, String),
+    /// Nothing came back; it may or may not have been carried out.
+    Nothing,
+    /// The answer broke off.
+    Broken(String),
+}
+
+/// A command that was answered.
+#[derive(Debug, Clone)]
+pub(super) struct Acknowledged {
+    pub(super) package_id: i64,
+    pub(super) slug: &'static str,
+    pub(super) key: String,
+    pub(super) status: u16,
+    pub(super) body: String,
+}
+
+/// What one client was told.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// (number, id of the order, id of its package).
+    pub(super) orders: Vec<(String, i64, i64)>,
+    pub(super) commands: Vec<Acknowledged>,
+    /// 5xx other than 503, which say "our fault" where trying again is what helps.
+    pub(super) faults: Vec<String>,
+}
+
+/// A client with a connection of its own.
+pub(super) struct Client<'h> {
+    house: &'h House,
+    http: reqwest::Client,
+    name: String,
+    /// How many requests had to be sent again, of all clients.
+    repeats: &'h AtomicUsize,
+    told: Told,
+}
+
+impl<'h> Client<'h> {
+    pub(super) fn new(house: &'h House, name: String, repeats: &'h AtomicUsize) -> Self {
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().expect("a client");
+        Self { house, http, name, repeats, told: Told::default() }
+    }
+
+    /// Sends a request once.
+    pub(super) async fn post(&self, path: &str, key: Option<&str>, body: &Value) -> Outcome {
+        let request = self.http.post(format!("{}{path}", self.house.url())).json(body);
+        let request = request.header("Authorization", format!("Token {}", self.house.token));
+        let request = if let Some(key) = key { request.header("Idempotency-Key", key) } else { request };
+        let Ok(response) = request.send().await else { return Outcome::Nothing };
+        let status = response.status().as_u16();
+        match response.text().await {
+            Ok(body) => Outcome::Answer(status, body),
+            Err(error) => Outcome::Broken(format!("{error:?}")),
+        }
+    }
+
+    /// Sends it until it is answered by anything but a 5xx.
+    async fn insist(&mut self, path: &str, key: Option<&str>, body: &Value) -> (u16, String) {
+        loop {
+            match self.post(path, key, body).await {
+                Outcome::Answer(status, body) if status < 500 => return (status, body),
+                Outcome::Answer(503, _) | Outcome::Nothing | Outcome::Broken(_) => {}
+                Outcome::Answer(status, body) => self.told.faults.push(format!("{status} {body}")),
+            }
+            self.repeats.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+    }
+
+    /// Takes an order; its package.
+    pub(super) async fn order(&mut self, n: usize) -> i64 {
+        let number = format!("{}-{n}", self.name);
+        let (status, body) = self.insist(ORDERS, None, &order_json(&number, &[("RED", 1)])).await;
+        assert!(status == 200 || status == 201, "{status} {body}");
+        let order: Value = serde_json::from_str(&body).expect("JSON");
+        let (id, package_id) = ids(&order);
+        self.told.orders.push((number, id, package_id));
+        package_id
+    }
+
+    /// Runs a command; its status.
+    pub(super) async fn command(&mut self, package_id: i64, slug: &'static str, key: String) -> u16 {
+        let (status, body) = self.insist(&command_path(package_id), Some(&key), &command_body(slug)).await;
+        self.told.commands.push(Acknowledged { package_id, slug, key, status, body });
+        status
+    }
+
+    /// Takes orders, packs them against a rival, and ships them, until told to stop.
+    pub(super) async fn work(mut self, stop: &AtomicBool) -> Told {
+        let mut n = 0;
+        while !stop.load(Ordering::Relaxed) {
+            let package_id = self.order(n).await;
+            let key = format!("{}-pack-{n}", self.name);
+            if n.is_multiple_of(3) {
+                let mut rival = Client::new(self.house, format!("{}-rival", self.name), self.repeats);
+                let rivals_key = format!("{}-pack-{n}", rival.name);
+                let (mine, other) =
+                    tokio::join!(self.command(package_id, PACK, key), rival.command(package_id, PACK, rivals_key));
+                assert_eq!((mine.min(other), mine.max(other)), (200, 406), "one of two packed it");
+                self.told.commands.append(&mut rival.told.commands);
+                self.told.faults.append(&mut rival.told.faults);
+            } else {
+                assert_eq!(self.command(package_id, PACK, key).await, 200);
+            }
+            let key = format!("{}-ship-{n}", self.name);
+            assert_eq!(self.command(package_id, SHIP, key).await, 200);
+            n += 1;
+        }
+        self.told
+    }
+
+    /// As it would be without crashes: no key, no repeat, until a request gets no answer. What was answered, and what
+    /// was not; the answers that broke off.
+    pub(super) async fn work_once(self) -> Once {
+        let mut once = Once::default();
+        for n in 0.. {
+            let number = format!("{}-{n}", self.name);
+            let order = match self.post(ORDERS, None, &order_json(&number, &[("RED", 1)])).await {
+                Outcome::Answer(201, body) => serde_json::from_str(&body).expect("JSON"),
+                other => return once.ended(other),
+            };
+            once.orders.insert(number);
+            let package_id = ids(&order).1;
+            for slug in [PACK, SHIP] {
+                match self.post(&command_path(package_id), None, &command_body(slug)).await {
+                    Outcome::Answer(200, _) => once.commands.insert((package_id, slug.to_owned())),
+                    other => return once.ended(other),
+                };
+            }
+        }
+        once
+    }
+}
+
+/// What a client that does not insist was told.
+#[derive(Debug, Default)]
+pub(super) struct Once {
+    pub(super) orders: HashSet<String>,
+    pub(super) commands: HashSet<(i64, String)>,
+    /// Anything that is neither an answer it hoped for nor silence.
+    pub(super) wrong: Vec<String>,
+}
+
+impl Once {
+    fn ended(mut self, outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Nothing => {}
+            Outcome::Answer(status, body) => self.wrong.push(format!("{status} {body}")),
+            Outcome::Broken(error) => self.wrong.push(error),
+        }
+        self
+    }
+}
+
+/// Ids of an order and of its only package.
+fn ids(order: &Value) -> (i64, i64) {
+    let packages = order["packages"].as_array().expect("packages");
+    assert_eq!(packages.len(), 1, "{order}");
+    (order["id"].as_i64().expect("an id"), packages[0]["id"].as_i64().expect("an id"))
+}
+
+pub(super) fn command_path(package_id: i64) -> String {
+    format!("/api/v1/oms/packages/{package_id}/command/")
+}
+
+pub(super) fn command_body(slug: &str) -> Value {
+    json!({ "slug": slug, "input_parameters": {} })
+}
