@@ -334,6 +334,7 @@ async fn write_stock(connection: &mut PgConnection, consequences: &Consequences)
     let quantities: Vec<i64> = stock.values().map(|delta| delta.quantity).collect();
     let reserved: Vec<i64> = stock.values().map(|delta| delta.reserved).collect();
     let bound: Vec<bool> = stock.values().map(|delta| delta.bound).collect();
+    let unbound: Vec<i64> = stock.values().map(|delta| delta.unbound).collect();
     if stock.values().any(|delta| delta.reserved > 0 || (delta.reserved == 0 && delta.quantity != 0)) {
         // A SKU that was never counted at a location has no row yet. What was reserved before has one.
         sqlx::query!(
@@ -351,8 +352,8 @@ async fn write_stock(connection: &mut PgConnection, consequences: &Consequences)
     }
     let done = sqlx::query!(
         "with wanted as (
-             select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[])
-                    as c(sku, stock_location_id, quantity, reserved, bound)
+             select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::bigint[])
+                    as c(sku, stock_location_id, quantity, reserved, bound, unbound)
          ), locked as (
              select s.sku, s.stock_location_id from stocks s join wanted using (sku, stock_location_id)
               order by s.sku, s.stock_location_id for no key update of s
@@ -362,13 +363,14 @@ async fn write_stock(connection: &mut PgConnection, consequences: &Consequences)
                 modified_date = now()
            from locked join wanted w using (sku, stock_location_id)
           where s.sku = locked.sku and s.stock_location_id = locked.stock_location_id
-            and (not w.bound or w.reserved <= w.quantity
-                 or s.quantity + w.quantity >= s.reserved + w.reserved)",
+            and (not w.bound or w.reserved - w.unbound <= w.quantity
+                 or s.quantity + w.quantity >= s.reserved + w.reserved - w.unbound)",
         &skus,
         &locations,
         &quantities,
         &reserved,
-        &bound
+        &bound,
+        &unbound
     )
     .execute(connection)
     .await?;
@@ -382,22 +384,29 @@ async fn write_quota(
     changes: &[PackageChange],
     consequences: &Consequences,
 ) -> Result<bool> {
-    let mut deltas: std::collections::BTreeMap<i64, (i64, bool)> = std::collections::BTreeMap::new();
+    // Location: the sum, whether part of it is bound, and the part that is not.
+    let mut deltas: std::collections::BTreeMap<i64, (i64, bool, i64)> = std::collections::BTreeMap::new();
     for change in &consequences.quota {
         let delta = deltas.entry(change.stock_location_id).or_default();
         delta.0 += i64::from(change.delta);
-        delta.1 |= change.delta > 0 && changes[change.package].bound_by_quota;
+        if changes[change.package].bound_by_quota {
+            delta.1 |= change.delta > 0;
+        } else {
+            delta.2 += i64::from(change.delta.max(0));
+        }
     }
-    deltas.retain(|_, (delta, _)| *delta != 0);
+    deltas.retain(|_, (delta, ..)| *delta != 0);
     if deltas.is_empty() {
         return Ok(true);
     }
     let locations: Vec<i64> = deltas.keys().copied().collect();
-    let sums: Vec<i64> = deltas.values().map(|(delta, _)| *delta).collect();
-    let bound: Vec<bool> = deltas.values().map(|(_, bound)| *bound).collect();
+    let sums: Vec<i64> = deltas.values().map(|(delta, ..)| *delta).collect();
+    let bound: Vec<bool> = deltas.values().map(|(_, bound, _)| *bound).collect();
+    let unbound: Vec<i64> = deltas.values().map(|(.., unbound)| *unbound).collect();
     let done = sqlx::query!(
         "with wanted as (
-             select * from unnest($1::bigint[], $2::bigint[], $3::boolean[]) as c(id, delta, bound)
+             select * from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[])
+                    as c(id, delta, bound, unbound)
          ), locked as (
              select l.id from stock_locations l join wanted using (id) order by l.id for no key update of l
          )
@@ -405,10 +414,12 @@ async fn write_quota(
             set quota = l.quota + w.delta
            from locked join wanted w using (id)
           where l.id = locked.id
-            and (not w.bound or w.delta <= 0 or l.max_quota is null or l.quota + w.delta <= l.max_quota)",
+            and (not w.bound or w.delta - w.unbound <= 0 or l.max_quota is null
+                 or l.quota + w.delta - w.unbound <= l.max_quota)",
         &locations,
         &sums,
-        &bound
+        &bound,
+        &unbound
     )
     .execute(connection)
     .await?;

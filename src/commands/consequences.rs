@@ -87,8 +87,10 @@ pub struct StockDelta {
     pub quantity: i64,
     /// To the units held.
     pub reserved: i64,
-    /// Whether it must not take more than is available.
+    /// Whether some of the units it holds must find their stock.
     pub bound: bool,
+    /// Units it holds whether there is stock or not.
+    pub unbound: i64,
 }
 
 /// Everything that follows from some package changes.
@@ -224,7 +226,11 @@ fn derive_stock(out: &mut Consequences, indexes: (usize, usize), item: &ItemChan
     match after.0 {
         Holding::Reserved => {
             delta.reserved += item.quantity;
-            delta.bound |= item.bound_by_stock;
+            if item.bound_by_stock {
+                delta.bound = true;
+            } else {
+                delta.unbound += item.quantity;
+            }
             out.reserve.push(indexes);
         }
         Holding::Taken => delta.quantity -= item.quantity,
