@@ -19,6 +19,7 @@ mod operations;
 mod order_of_checks;
 mod orders;
 mod planning;
+mod properties;
 mod quota;
 mod races;
 mod repack;

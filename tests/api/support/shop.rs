@@ -89,6 +89,11 @@ impl Shop {
         self.close().await;
     }
 
+    /// Stops the server and drops the database, whatever state it is in.
+    pub async fn abandon(mut self) {
+        self.close().await;
+    }
+
     async fn close(&mut self) {
         if let Some(server) = self.server.take() {
             server.stop().await;

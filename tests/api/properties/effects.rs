@@ -1,0 +1,222 @@
+//! The model's world after a success. Where the planner chose, its choice is judged and taken over; everything that
+//! must follow from it is foretold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    model::{Model, carrier, tracking},
+    ops::Command,
+    planner::{Ask, Line},
+    spec::{NOT_FOUND, OUT_OF_STOCK, Transition, WAITING},
+    world::{Item, Package, Step, World},
+};
+
+/// A package that must be new.
+struct Want {
+    at: String,
+    state: String,
+    lines: BTreeSet<i64>,
+}
+
+/// Where the items of the command's package are to be packed now.
+pub type Place = String;
+
+impl Model {
+    /// Foretells what a command did to a package, with `observed` for what cannot be: new ids, the planner's choice.
+    pub fn command(&self, id: i64, transition: &Transition, command: &Command, observed: &World) -> (World, Place) {
+        let mut world = self.world.clone();
+        let before = &self.world.packages[&id];
+        let mut package = before.clone();
+        let place = match transition.command {
+            "DETECTED_OUT_OF_STOCK_ITEM" => {
+                let missing = Self::some_items(command, before);
+                self.detected(&mut world, &mut package, transition, &missing, observed)
+            }
+            "REPACK" => self.repack(&mut world, &mut package, transition, observed),
+            "ASSIGN_PACKAGE_ITEMS_MANUALLY" => {
+                self.moved(&mut package, transition, transition.destination, &before.at);
+                let groups = self.groups(command, before);
+                let line = |item: &i64| before.items[item].line;
+                let wants = groups.iter().map(|(at, items)| Want {
+                    at: at.clone(),
+                    state: WAITING.to_owned(),
+                    lines: items.iter().map(line).collect(),
+                });
+                package.replaced_by.extend(self.grow(&mut world, before, wants.collect(), false, observed));
+                let places: Vec<&String> =
+                    groups.iter().flat_map(|(at, items)| items.iter().map(move |_| at)).collect();
+                self.busiest(places.into_iter()).unwrap_or_else(|| before.at.clone())
+            }
+            "UPDATE_PACKAGE_SHIPMENT_STATUS" if !command.input.flag => {
+                let otherwise = transition.otherwise.expect("it has a second outcome");
+                self.moved(&mut package, transition, otherwise, &before.at);
+                before.at.clone()
+            }
+            name => {
+                self.moved(&mut package, transition, transition.destination, &before.at);
+                if name == "SHIP_THE_PACKAGE_ADVANCED" {
+                    package.shipment = Some((carrier(command).to_owned(), tracking(command)));
+                }
+                if name == "COMPLETE_PACKING" && before.shipment.is_none() {
+                    package.shipment.clone_from(&observed.packages[&id].shipment);
+                    assert!(package.shipment.is_some(), "packing makes a shipment");
+                }
+                before.at.clone()
+            }
+        };
+        world.packages.insert(id, package);
+        world.settle(&self.world, &self.spec);
+        (world, place)
+    }
+
+    fn detected(
+        &self,
+        world: &mut World,
+        package: &mut Package,
+        transition: &Transition,
+        missing: &BTreeSet<i64>,
+        observed: &World,
+    ) -> Place {
+        let before = package.clone();
+        let key = |id: &i64| format!("{}@{}", before.items[id].line, before.at);
+        let excluded: BTreeSet<String> = missing.iter().map(key).collect();
+        let ask = self.ask(&before, excluded.clone()).expect("a scenario");
+        let placement = self.placement(&ask.lines, &self.new(observed));
+        ask.check(&placement);
+        world.excluded.extend(excluded);
+        let parcels = Self::parcels(&placement);
+        let wants =
+            parcels.iter().map(|(at, lines)| Want { at: at.clone(), state: WAITING.to_owned(), lines: lines.clone() });
+        let all_placed = placement.values().all(Option::is_some);
+        if all_placed {
+            let otherwise = transition.otherwise.expect("it has a second outcome");
+            self.moved(package, transition, otherwise, &before.at);
+        } else {
+            self.moved(package, transition, transition.destination, &self.default_location(&before.order));
+            package.items.retain(|_, item| placement[&item.line].is_none());
+        }
+        for (_, item) in package.items.iter_mut().filter(|(id, _)| missing.contains(id)) {
+            NOT_FOUND.clone_into(&mut item.state);
+        }
+        package.replaced_by.extend(self.grow(world, &before, wants.collect(), !all_placed, observed));
+        self.busiest(placement.values().flatten()).unwrap_or_else(|| package.at.clone())
+    }
+
+    fn repack(&self, world: &mut World, package: &mut Package, transition: &Transition, observed: &World) -> Place {
+        let before = package.clone();
+        let ask = self.ask(&before, BTreeSet::new()).expect("a scenario");
+        let mut placement = self.placement(&ask.lines, &self.new(observed));
+        let own = observed.packages.iter().find(|(_, package)| package.number == before.number).expect("itself").1;
+        for item in own.items.values() {
+            placement.insert(item.line, Some(own.at.clone()));
+        }
+        ask.check(&placement);
+        let kept = self.busiest(placement.values().flatten()).expect("something was placed");
+        self.moved(package, transition, transition.destination, &kept);
+        package.items.retain(|_, item| placement[&item.line].as_ref() == Some(&kept));
+        let mut parcels = Self::parcels(&placement);
+        parcels.remove(&kept);
+        let mut wants: Vec<Want> = parcels
+            .into_iter()
+            .map(|(at, lines)| Want { at, state: transition.destination.to_owned(), lines })
+            .collect();
+        wants.extend(self.leftover(&placement, &before.order));
+        package.replaced_by.extend(self.grow(world, &before, wants, true, observed));
+        kept
+    }
+
+    /// The package of what has no place.
+    fn leftover(&self, placement: &super::planner::Placement, order: &str) -> Option<Want> {
+        let lines: BTreeSet<i64> = placement.iter().filter(|(_, at)| at.is_none()).map(|(line, _)| *line).collect();
+        let at = (!lines.is_empty()).then(|| self.default_location(order))?;
+        Some(Want { at, state: OUT_OF_STOCK.to_owned(), lines })
+    }
+
+    /// Foretells the packages of a new order.
+    pub fn order(&mut self, number: &str, is_web: bool, longitude: Option<i32>, lines: Vec<Line>, observed: &World) {
+        self.orders.insert(number.to_owned(), (is_web, longitude));
+        let ask = Ask {
+            spec: &self.spec,
+            scenario: self.spec.scenario(is_web).expect("a scenario"),
+            world: &self.world,
+            lines,
+            own: None,
+            excluded: BTreeSet::new(),
+            longitude,
+        };
+        let placement = self.placement(&ask.lines, &self.new(observed));
+        ask.check(&placement);
+        let parcels = Self::parcels(&placement);
+        let leftover = self.leftover(&placement, number);
+        let is_split = parcels.len() + usize::from(leftover.is_some()) > 1;
+        let state = if is_split { ask.scenario.split_state } else { WAITING };
+        let mut wants: Vec<Want> =
+            parcels.into_iter().map(|(at, lines)| Want { at, state: state.to_owned(), lines }).collect();
+        wants.extend(leftover);
+        // As a package of which all items leave.
+        let items = ask.lines.iter().map(|line| {
+            let item = Item { line: line.id, sku: line.sku.clone(), quantity: line.quantity, state: String::new() };
+            (line.id, item)
+        });
+        let origin = Package {
+            number: String::new(),
+            order: number.to_owned(),
+            at: String::new(),
+            state: String::new(),
+            items: items.collect(),
+            log: Vec::new(),
+            replaced_by: BTreeSet::new(),
+            shipment: None,
+        };
+        let mut world = self.world.clone();
+        world.orders.insert(number.to_owned(), 0);
+        self.grow(&mut world, &origin, wants, false, observed);
+        world.settle(&self.world, &self.spec);
+        self.world = world;
+    }
+
+    /// The packages that are new.
+    pub fn new(&self, observed: &World) -> BTreeMap<i64, Package> {
+        let is_new = |(id, _): &(&i64, &Package)| !self.world.packages.contains_key(id);
+        observed.packages.iter().filter(is_new).map(|(id, package)| (*id, package.clone())).collect()
+    }
+
+    /// Adds the wanted packages to the world under the ids they were given; `moved` items keep theirs.
+    fn grow(
+        &self,
+        world: &mut World,
+        origin: &Package,
+        mut wants: Vec<Want>,
+        moved: bool,
+        observed: &World,
+    ) -> BTreeSet<i64> {
+        let old: BTreeSet<i64> =
+            self.world.packages.values().flat_map(|package| package.items.keys().copied()).collect();
+        let new = self.new(observed);
+        for (id, seen) in &new {
+            let lines: BTreeSet<i64> = seen.items.values().map(|item| item.line).collect();
+            let at = wants.iter().position(|want| want.lines == lines);
+            let want = wants.remove(at.unwrap_or_else(|| panic!("package {} is not wanted: {seen:?}", seen.number)));
+            let count = world.orders.get_mut(&origin.order).expect("its order");
+            *count += 1;
+            let item = |(id, seen): (&i64, &Item)| {
+                let (own, item) = origin.items.iter().find(|(_, item)| item.line == seen.line).expect("its item");
+                assert!(if moved { own == id } else { !old.contains(id) }, "item {id} is moved or else new");
+                (*id, Item { state: want.state.clone(), ..item.clone() })
+            };
+            let package = Package {
+                number: format!("{}P{count}", origin.order),
+                order: origin.order.clone(),
+                at: want.at.clone(),
+                state: want.state.clone(),
+                items: seen.items.iter().map(item).collect(),
+                log: vec![Step(None, None, want.state.clone(), want.at.clone())],
+                replaced_by: BTreeSet::new(),
+                shipment: None,
+            };
+            world.packages.insert(*id, package);
+        }
+        assert!(wants.is_empty(), "{} packages are missing", wants.len());
+        new.keys().copied().collect()
+    }
+}
