@@ -80,8 +80,8 @@ impl Model {
         let before = package.clone();
         let key = |id: &i64| format!("{}@{}", before.items[id].line, before.at);
         let excluded: BTreeSet<String> = missing.iter().map(key).collect();
-        let ask = self.ask(&before, excluded.clone()).expect("a scenario");
-        let placement = self.placement(&ask.lines, &self.new(observed));
+        let ask = self.ask(&before, &excluded).expect("a scenario");
+        let placement = Self::placement(&ask.lines, &self.newcomers(observed));
         ask.check(&placement);
         world.excluded.extend(excluded);
         let parcels = Self::parcels(&placement);
@@ -104,8 +104,8 @@ impl Model {
 
     fn repack(&self, world: &mut World, package: &mut Package, transition: &Transition, observed: &World) -> Place {
         let before = package.clone();
-        let ask = self.ask(&before, BTreeSet::new()).expect("a scenario");
-        let mut placement = self.placement(&ask.lines, &self.new(observed));
+        let ask = self.ask(&before, &BTreeSet::new()).expect("a scenario");
+        let mut placement = Self::placement(&ask.lines, &self.newcomers(observed));
         let own = observed.packages.iter().find(|(_, package)| package.number == before.number).expect("itself").1;
         for item in own.items.values() {
             placement.insert(item.line, Some(own.at.clone()));
@@ -144,7 +144,7 @@ impl Model {
             excluded: BTreeSet::new(),
             longitude,
         };
-        let placement = self.placement(&ask.lines, &self.new(observed));
+        let placement = Self::placement(&ask.lines, &self.newcomers(observed));
         ask.check(&placement);
         let parcels = Self::parcels(&placement);
         let leftover = self.leftover(&placement, number);
@@ -176,7 +176,7 @@ impl Model {
     }
 
     /// The packages that are new.
-    pub fn new(&self, observed: &World) -> BTreeMap<i64, Package> {
+    pub fn newcomers(&self, observed: &World) -> BTreeMap<i64, Package> {
         let is_new = |(id, _): &(&i64, &Package)| !self.world.packages.contains_key(id);
         observed.packages.iter().filter(is_new).map(|(id, package)| (*id, package.clone())).collect()
     }
@@ -192,7 +192,7 @@ impl Model {
     ) -> BTreeSet<i64> {
         let old: BTreeSet<i64> =
             self.world.packages.values().flat_map(|package| package.items.keys().copied()).collect();
-        let new = self.new(observed);
+        let new = self.newcomers(observed);
         for (id, seen) in &new {
             let lines: BTreeSet<i64> = seen.items.values().map(|item| item.line).collect();
             let at = wants.iter().position(|want| want.lines == lines);

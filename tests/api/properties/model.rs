@@ -44,13 +44,16 @@ use Expected::{Done, Refused};
 const NOT_ALLOWED: &str = "commands_100_1";
 
 impl Model {
-    pub fn package(&self, at: usize) -> Option<i64> {
-        let ids: Vec<i64> = self.world.packages.keys().copied().collect();
-        (!ids.is_empty()).then(|| ids[at % ids.len()])
+    /// The package that a command's numbers mean: from there on the first with which it can be tried.
+    fn package(&self, command: &Command) -> Option<(i64, &Package, &Transition)> {
+        let count = self.world.packages.len();
+        let from = command.package.checked_rem(count)?;
+        let able = self.world.packages.iter().cycle().skip(from).take(count);
+        able.filter_map(|(id, package)| Some((*id, package, self.pick(command, package)?))).next()
     }
 
     /// The transition that a command's numbers mean.
-    pub fn pick(&self, command: &Command, package: &Package) -> Option<&Transition> {
+    fn pick(&self, command: &Command, package: &Package) -> Option<&Transition> {
         let fits = |transition: &&Transition| !command.fits || transition.source == package.state;
         let able: Vec<&Transition> = self.spec.transitions.iter().filter(fits).collect();
         (!able.is_empty()).then(|| able[command.transition % able.len()])
@@ -58,9 +61,7 @@ impl Model {
 
     /// The request and what it must be answered.
     pub fn expect(&self, command: &Command) -> Option<(Request, Expected)> {
-        let id = self.package(command.package)?;
-        let package = &self.world.packages[&id];
-        let transition = self.pick(command, package)?;
+        let (id, package, transition) = self.package(command)?;
         let (input, wrong) = self.input(command, id, package, transition);
         let mut body = Map::from_iter([("input_parameters".to_owned(), Value::Object(input))]);
         let (transition_id, slug) = (self.ids[&transition.slug()], transition.slug());
@@ -133,11 +134,11 @@ impl Model {
             return wrong;
         }
         let refused = match transition.command {
-            "REPACK" => match self.ask(package, BTreeSet::new()) {
+            "REPACK" => match self.ask(package, &BTreeSet::new()) {
                 None => Some("oms_planning_3"),
                 Some(ask) => (!ask.is_hopeful()).then_some("oms_planning_1"),
             },
-            "DETECTED_OUT_OF_STOCK_ITEM" => self.ask(package, BTreeSet::new()).is_none().then_some("oms_planning_3"),
+            "DETECTED_OUT_OF_STOCK_ITEM" => self.ask(package, &BTreeSet::new()).is_none().then_some("oms_planning_3"),
             "ASSIGN_PACKAGE_ITEMS_MANUALLY" => {
                 let groups = self.groups(command, package);
                 let ask = Ask {
@@ -164,7 +165,7 @@ impl Model {
     }
 
     /// What planning the package's items again would be asked.
-    pub fn ask<'a>(&'a self, package: &'a Package, excluded: BTreeSet<String>) -> Option<Ask<'a>> {
+    pub fn ask<'a>(&'a self, package: &'a Package, excluded: &BTreeSet<String>) -> Option<Ask<'a>> {
         let (is_web, longitude) = self.orders[&package.order];
         let lines = package.items.values();
         Some(Ask {
@@ -173,7 +174,7 @@ impl Model {
             world: &self.world,
             lines: lines.map(|item| Line { id: item.line, sku: item.sku.clone(), quantity: item.quantity }).collect(),
             own: Some(package),
-            excluded: self.world.excluded.union(&excluded).cloned().collect(),
+            excluded: self.world.excluded.union(excluded).cloned().collect(),
             longitude,
         })
     }
@@ -293,7 +294,7 @@ impl Model {
     }
 
     /// Which location each line has in the packages that are new since `before`; those in `own` have none.
-    pub fn placement(&self, lines: &[Line], new: &BTreeMap<i64, Package>) -> Placement {
+    pub fn placement(lines: &[Line], new: &BTreeMap<i64, Package>) -> Placement {
         let at = |line: &Line| {
             let holds = |package: &&Package| package.items.values().any(|item| item.line == line.id);
             let package = new.values().find(holds).filter(|package| package.state != OUT_OF_STOCK);
@@ -306,9 +307,9 @@ impl Model {
     pub fn parcels(placement: &Placement) -> BTreeMap<String, BTreeSet<i64>> {
         let mut parcels: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
         for (line, at) in placement {
-            at.iter().for_each(|at| {
+            if let Some(at) = at {
                 parcels.entry(at.clone()).or_default().insert(*line);
-            });
+            }
         }
         parcels
     }

@@ -109,7 +109,7 @@ impl World {
     pub fn settle(&mut self, before: &Self, spec: &Spec) {
         for (erp_code, location) in &mut self.locations {
             let here = self.packages.values().filter(|package| package.at == *erp_code);
-            location.quota = here.filter(|package| spec.state(&package.state).occupies_quota()).count() as i64;
+            location.quota = here.map(|package| i64::from(spec.state(&package.state).occupies_quota())).sum();
             location.ledger = location.quota;
         }
         let reserved = self.held(|slug| slug != NOT_FOUND && spec.state(slug).reserves());
