@@ -219,6 +219,9 @@ pub enum Error {
     /// More waits than this server takes on; answered 503 with `Retry-After`.
     #[error("more requests are waiting than this server takes on; try again shortly")]
     Overloaded,
+    /// The catalog in memory lacks what a row refers to: it is behind the database, and is to be read again.
+    #[error("{0} is not in the catalog")]
+    StaleCatalog(String),
     /// Something that cannot happen did, or an outer resource failed; the text is for the log.
     #[error("{0}")]
     Fault(String),
@@ -238,7 +241,7 @@ impl Error {
             Self::Refused(refusal) => refusal.status,
             Self::Database(error) if Self::is_passing(error) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Database(_) | Self::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Database(_) | Self::StaleCatalog(_) | Self::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 

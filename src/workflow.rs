@@ -355,9 +355,9 @@ impl Workflow {
     /// A state by id.
     ///
     /// # Errors
-    /// A fault: the database refers to states by foreign keys, so only a stale copy can miss one.
+    /// [`Error::StaleCatalog`]: the database refers to states by foreign keys, so only a copy that is behind can miss one.
     pub fn state(&self, id: i64) -> Result<&State> {
-        self.states.get(&id).ok_or_else(|| Error::Fault(format!("state {id} is not in the workflow")))
+        self.states.get(&id).ok_or_else(|| Error::StaleCatalog(format!("state {id}")))
     }
 
     /// A state by entity and slug.

@@ -83,8 +83,7 @@ async fn list(
     let mut connection = app.pool.acquire().await?;
     let locations = caller.visible_location_ids();
     let (count, ids) = LIST.ids(&mut connection, &page, locations.as_deref(), "o.id").await?;
-    let views =
-        view::load(&mut connection, &app.shelf.current(), &ids, locations.as_deref(), &base_url(&headers)).await?;
+    let views = view::load(&mut connection, &app.shelf, &ids, locations.as_deref(), &base_url(&headers)).await?;
     page.respond(count, views)
 }
 
@@ -118,8 +117,7 @@ async fn detail(
 async fn read_one(app: &App, caller: &Caller, id: i64, headers: &HeaderMap) -> Result<view::OrderView> {
     let mut connection = app.pool.acquire().await?;
     let locations = caller.visible_location_ids();
-    let catalog = app.shelf.current();
-    let mut views = view::load(&mut connection, &catalog, &[id], locations.as_deref(), &base_url(headers)).await?;
+    let mut views = view::load(&mut connection, &app.shelf, &[id], locations.as_deref(), &base_url(headers)).await?;
     Ok(views.pop().ok_or_else(Refusal::not_found)?)
 }
 

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
 
 use crate::{
-    catalog::Catalog,
-    error::Result,
+    catalog::{Catalog, Shelf},
+    error::{Error, Result},
     packages::view::{self, PackageView},
     wire::Timestamp,
 };
@@ -60,11 +60,26 @@ struct LineView {
 /// Reads orders, in the order of `ids`; of their packages those at locations the caller sees.
 pub(super) async fn load(
     connection: &mut PgConnection,
-    catalog: &Catalog,
+    shelf: &Shelf,
     ids: &[i64],
     visible_location_ids: Option<&[i64]>,
     base_url: &str,
 ) -> Result<Vec<OrderView>> {
+    let mut packages = load_packages(&mut *connection, shelf, ids, visible_location_ids, base_url).await?;
+    let mut orders = match load_with(&mut *connection, &shelf.current(), ids).await {
+        Err(Error::StaleCatalog(_)) => {
+            let fresh = shelf.refresh(&mut *connection).await?;
+            load_with(connection, &fresh, ids).await?
+        }
+        done => done?,
+    };
+    for order in &mut orders {
+        order.packages = packages.remove(&order.id).unwrap_or_default();
+    }
+    Ok(orders)
+}
+
+async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<OrderView>> {
     let rows = sqlx::query!(
         r#"select id, number, state_id, omnitron_id, date_placed, currency, amount::text as amount, language_code,
                   channel_name, payment_type, shipping_option_slug, delivery_type, cargo_company_id, notes,
@@ -79,7 +94,6 @@ pub(super) async fn load(
     .fetch_all(&mut *connection)
     .await?;
     let mut lines = load_lines(connection, catalog, ids).await?;
-    let mut packages = load_packages(connection, catalog, ids, visible_location_ids, base_url).await?;
     let mut views = HashMap::with_capacity(rows.len());
     for row in rows {
         views.insert(
@@ -105,7 +119,7 @@ pub(super) async fn load(
                 shipping_address: row.shipping_address,
                 billing_address: row.billing_address,
                 orderitem_set: lines.remove(&row.id).unwrap_or_default(),
-                packages: packages.remove(&row.id).unwrap_or_default(),
+                packages: Vec::new(),
                 created_date: row.created_date.into(),
                 modified_date: row.modified_date.into(),
             },
@@ -149,7 +163,7 @@ async fn load_lines(
 
 async fn load_packages(
     connection: &mut PgConnection,
-    catalog: &Catalog,
+    shelf: &Shelf,
     ids: &[i64],
     visible_location_ids: Option<&[i64]>,
     base_url: &str,
@@ -165,7 +179,7 @@ async fn load_packages(
     let package_ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     let orders: HashMap<i64, i64> = rows.into_iter().map(|row| (row.id, row.order_id)).collect();
     let mut packages: HashMap<i64, Vec<PackageView>> = HashMap::new();
-    for mut package in view::load(connection, catalog, &package_ids).await? {
+    for mut package in view::load(connection, shelf, &package_ids).await? {
         package.absolute(base_url);
         packages.entry(orders[&package.id]).or_default().push(package);
     }

@@ -179,7 +179,7 @@ pub(super) async fn list(
     let page = Page::parse(&uri, &headers)?;
     let (count, ids) = find(&app, &caller, &page).await?;
     let mut connection = app.pool.acquire().await?;
-    let mut views = view::load(&mut connection, &app.shelf.current(), &ids).await?;
+    let mut views = view::load(&mut connection, &app.shelf, &ids).await?;
     let base_url = base_url(&headers);
     for view in &mut views {
         view.absolute(&base_url);

@@ -95,9 +95,8 @@ async fn read(pool: &PgPool, shelf: &Shelf, group: &[Wanted]) -> Result<HashMap<
     ids.sort_unstable();
     ids.dedup();
     let mut connection = pool.acquire().await?;
-    let catalog = shelf.current();
     let mut views: HashMap<i64, _> =
-        view::load(&mut connection, &catalog, &ids).await?.into_iter().map(|view| (view.id, view)).collect();
+        view::load(&mut connection, shelf, &ids).await?.into_iter().map(|view| (view.id, view)).collect();
     drop(connection);
     let mut found = HashMap::with_capacity(group.len());
     for (index, wanted) in group.iter().enumerate() {

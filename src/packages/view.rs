@@ -9,8 +9,8 @@ use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
 use crate::{
-    catalog::Catalog,
-    error::Result,
+    catalog::{Catalog, Shelf},
+    error::{Error, Result},
     locations::{LocationRow, LocationView},
     wire::{Timestamp, raw},
 };
@@ -140,11 +140,22 @@ struct Row {
     replaced_by: Vec<i64>,
 }
 
-/// Reads packages; ids that do not exist are left out. The result is in the order of `ids`.
+/// Reads packages; ids that do not exist are left out. The result is in the order of `ids`. Where they refer to what an
+/// installation has just added, the catalog is refreshed.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn load(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<PackageView>> {
+pub async fn load(connection: &mut PgConnection, shelf: &Shelf, ids: &[i64]) -> Result<Vec<PackageView>> {
+    match load_with(&mut *connection, &shelf.current(), ids).await {
+        Err(Error::StaleCatalog(_)) => {
+            let fresh = shelf.refresh(&mut *connection).await?;
+            load_with(connection, &fresh, ids).await
+        }
+        done => done,
+    }
+}
+
+async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<PackageView>> {
     let rows = sqlx::query_as!(
         Row,
         r#"select p.id, p.number, p.state_id, p.order_id, p.stock_location_id, p.remote_id, p.invoice_number,
@@ -181,7 +192,7 @@ pub async fn load(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64])
 }
 
 fn view(row: Row, items: Vec<ItemView>, location: &LocationRow, catalog: &Catalog) -> Result<PackageView> {
-    let shipment = shipment(&row, catalog);
+    let shipment = shipment(&row, catalog)?;
     Ok(PackageView {
         id: row.id,
         city: row.city,
@@ -223,16 +234,25 @@ fn view(row: Row, items: Vec<ItemView>, location: &LocationRow, catalog: &Catalo
     })
 }
 
-fn shipment(row: &Row, catalog: &Catalog) -> Option<ShipmentView> {
-    let company_id = row.cargo_company_id?;
-    let company = catalog.cargo_companies.iter().find(|company| company.id == company_id)?;
-    Some(ShipmentView {
-        id: row.shipment_id?,
+fn shipment(row: &Row, catalog: &Catalog) -> Result<Option<ShipmentView>> {
+    let (Some(id), Some(company_id), Some(tracking_number), Some(created_date), Some(modified_date)) = (
+        row.shipment_id,
+        row.cargo_company_id,
+        row.tracking_number.clone(),
+        row.shipment_created_date,
+        row.shipment_modified_date,
+    ) else {
+        return Ok(None);
+    };
+    let company = catalog.cargo_companies.iter().find(|company| company.id == company_id);
+    let company = company.ok_or_else(|| Error::StaleCatalog(format!("cargo company {company_id}")))?;
+    Ok(Some(ShipmentView {
+        id,
         cargo_company: CargoCompanyView { id: company.id, name: company.name.clone(), slug: company.slug.clone() },
-        tracking_number: row.tracking_number.clone()?,
-        created_date: row.shipment_created_date?.into(),
-        modified_date: row.shipment_modified_date?.into(),
-    })
+        tracking_number,
+        created_date: created_date.into(),
+        modified_date: modified_date.into(),
+    }))
 }
 
 async fn load_items(

@@ -265,3 +265,20 @@ async fn a_location_that_is_wrong_names_the_field() {
     }
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_state_of_which_no_notice_has_come_yet_is_shown() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    // Another server's installation, at the moment between its commit and our hearing of it.
+    shop.execute(
+        "insert into states (id, entity, slug, enum_value, name) values (4711, 'package', 'gift-wrapping', '250', 'Gift')",
+    )
+    .await;
+    shop.execute("update packages set state_id = 4711").await;
+    assert_eq!(package.json().await["state"]["id"], 4711);
+    for path in ["/api/v1/oms/packages/", "/api/v1/oms/orders/"] {
+        assert_eq!(shop.get(path).await.status, 200, "{path}");
+    }
+    shop.abandon().await;
+}
