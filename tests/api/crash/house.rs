@@ -22,7 +22,7 @@ use crate::support::{SHOP, STANDARD, add_user, read_installation, watched_folder
 
 /// How long Postgres or the server may take to be back, or gone.
 const PATIENCE: Duration = Duration::from_secs(40);
-const STOCK: &str = "erp_code,sku,quantity\nKADIKOY,RED,1000000\n";
+const STOCK: &str = "erp_code,sku,quantity\nKADIKOY,RED,1000000\nBESIKTAS,RED,1000000\n";
 
 /// See the module. Whatever happens, dropping it (or the end of this process) ends what runs and removes the folder.
 pub(super) struct House {

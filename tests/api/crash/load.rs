@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -13,6 +13,10 @@ use crate::support::order_json;
 
 pub(super) const PACK: &str = "package__complete_packing__waiting__packed";
 pub(super) const SHIP: &str = "package__ship_the_package__packed__shipped";
+/// Plans the package's items again: a successor waits elsewhere.
+pub(super) const NOT_FOUND: &str = "package__detected_out_of_stock_item__waiting__out-of-stock";
+/// How long a client insists.
+const PATIENCE: Duration = Duration::from_mins(1);
 const ORDERS: &str = "/api/v1/oms/orders/";
 
 /// What came of a request.
@@ -30,6 +34,7 @@ pub(super) enum Outcome {
 pub(super) struct Acknowledged {
     pub(super) package_id: i64,
     pub(super) slug: &'static str,
+    pub(super) request: Value,
     pub(super) key: String,
     pub(super) status: u16,
     pub(super) body: String,
@@ -63,7 +68,10 @@ impl<'h> Client<'h> {
 
     /// Sends a request once.
     pub(super) async fn post(&self, path: &str, key: Option<&str>, body: &Value) -> Outcome {
-        let request = self.http.post(format!("{}{path}", self.house.url())).json(body);
+        self.send(self.http.post(format!("{}{path}", self.house.url())).json(body), key).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder, key: Option<&str>) -> Outcome {
         let request = request.header("Authorization", format!("Token {}", self.house.token));
         let request = if let Some(key) = key { request.header("Idempotency-Key", key) } else { request };
         let Ok(response) = request.send().await else { return Outcome::Nothing };
@@ -76,14 +84,34 @@ impl<'h> Client<'h> {
 
     /// Sends it until it is answered by anything but a 5xx.
     async fn insist(&mut self, path: &str, key: Option<&str>, body: &Value) -> (u16, String) {
+        let began = Instant::now();
         loop {
             match self.post(path, key, body).await {
                 Outcome::Answer(status, body) if status < 500 => return (status, body),
                 Outcome::Answer(503, _) | Outcome::Nothing | Outcome::Broken(_) => {}
                 Outcome::Answer(status, body) => self.told.faults.push(format!("{status} {body}")),
             }
-            self.repeats.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(Duration::from_millis(15)).await;
+            self.again(began).await;
+        }
+    }
+
+    async fn again(&self, began: Instant) {
+        assert!(began.elapsed() < PATIENCE, "{} got no answer", self.name);
+        self.repeats.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(15)).await;
+    }
+
+    /// Ids of a package's items.
+    async fn items(&self, package_id: i64) -> Vec<i64> {
+        let began = Instant::now();
+        loop {
+            let request = self.http.get(format!("{}/api/v1/oms/packages/{package_id}/", self.house.url()));
+            if let Outcome::Answer(200, body) = self.send(request, None).await {
+                let package: Value = serde_json::from_str(&body).expect("JSON");
+                let items = package["packageitem_set"].as_array().expect("items");
+                return items.iter().map(|item| item["id"].as_i64().expect("an id")).collect();
+            }
+            self.again(began).await;
         }
     }
 
@@ -98,35 +126,52 @@ impl<'h> Client<'h> {
         package_id
     }
 
-    /// Runs a command; its status.
-    pub(super) async fn command(&mut self, package_id: i64, slug: &'static str, key: String) -> u16 {
-        let (status, body) = self.insist(&command_path(package_id), Some(&key), &command_body(slug)).await;
-        self.told.commands.push(Acknowledged { package_id, slug, key, status, body });
+    /// Runs a command without parameters; its status.
+    async fn command(&mut self, package_id: i64, slug: &'static str, key: String) -> u16 {
+        self.command_with(package_id, slug, key, json!({})).await
+    }
+
+    async fn command_with(&mut self, package_id: i64, slug: &'static str, key: String, input: Value) -> u16 {
+        let request = json!({ "slug": slug, "input_parameters": input });
+        let (status, body) = self.insist(&command_path(package_id), Some(&key), &request).await;
+        self.told.commands.push(Acknowledged { package_id, slug, request, key, status, body });
         status
     }
 
-    /// Takes orders, packs them against a rival, and ships them, until told to stop.
+    /// Takes orders; packs and ships them, some against a rival, or finds nothing there to pack; until told to stop.
     pub(super) async fn work(mut self, stop: &AtomicBool) -> Told {
         let mut n = 0;
         while !stop.load(Ordering::Relaxed) {
             let package_id = self.order(n).await;
-            let key = format!("{}-pack-{n}", self.name);
-            if n.is_multiple_of(3) {
-                let mut rival = Client::new(self.house, format!("{}-rival", self.name), self.repeats);
-                let rivals_key = format!("{}-pack-{n}", rival.name);
-                let (mine, other) =
-                    tokio::join!(self.command(package_id, PACK, key), rival.command(package_id, PACK, rivals_key));
-                assert_eq!((mine.min(other), mine.max(other)), (200, 406), "one of two packed it");
-                self.told.commands.append(&mut rival.told.commands);
-                self.told.faults.append(&mut rival.told.faults);
-            } else {
-                assert_eq!(self.command(package_id, PACK, key).await, 200);
+            match n % 4 {
+                1 => self.pack_against_a_rival(package_id, n).await,
+                3 => {
+                    let input = json!({ "package_items": self.items(package_id).await });
+                    let key = format!("{}-not-found-{n}", self.name);
+                    assert_eq!(self.command_with(package_id, NOT_FOUND, key, input).await, 200);
+                }
+                _ => {
+                    let key = format!("{}-pack-{n}", self.name);
+                    assert_eq!(self.command(package_id, PACK, key).await, 200);
+                }
             }
-            let key = format!("{}-ship-{n}", self.name);
-            assert_eq!(self.command(package_id, SHIP, key).await, 200);
+            if n % 4 != 3 {
+                let key = format!("{}-ship-{n}", self.name);
+                assert_eq!(self.command(package_id, SHIP, key).await, 200);
+            }
             n += 1;
         }
         self.told
+    }
+
+    async fn pack_against_a_rival(&mut self, package_id: i64, n: usize) {
+        let mut rival = Client::new(self.house, format!("{}-rival", self.name), self.repeats);
+        let (key, rivals_key) = (format!("{}-pack-{n}", self.name), format!("{}-pack-{n}", rival.name));
+        let (mine, other) =
+            tokio::join!(self.command(package_id, PACK, key), rival.command(package_id, PACK, rivals_key));
+        assert_eq!((mine.min(other), mine.max(other)), (200, 406), "one of two packed it");
+        self.told.commands.append(&mut rival.told.commands);
+        self.told.faults.append(&mut rival.told.faults);
     }
 
     /// As it would be without crashes: no key, no repeat, until a request gets no answer. What was answered, and what
@@ -142,7 +187,7 @@ impl<'h> Client<'h> {
             once.orders.insert(number);
             let package_id = ids(&order).1;
             for slug in [PACK, SHIP] {
-                match self.post(&command_path(package_id), None, &command_body(slug)).await {
+                match self.post(&command_path(package_id), None, &json!({ "slug": slug })).await {
                     Outcome::Answer(200, _) => once.commands.insert((package_id, slug.to_owned())),
                     other => return once.ended(other),
                 };
@@ -181,8 +226,4 @@ fn ids(order: &Value) -> (i64, i64) {
 
 pub(super) fn command_path(package_id: i64) -> String {
     format!("/api/v1/oms/packages/{package_id}/command/")
-}
-
-pub(super) fn command_body(slug: &str) -> Value {
-    json!({ "slug": slug, "input_parameters": {} })
 }
