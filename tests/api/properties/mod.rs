@@ -19,8 +19,8 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use crate::support::Shop;
 
 /// So many by default: the suite is to be run often.
-const CASES: u32 = 24;
-const MOST_OPS: usize = 40;
+const CASES: u32 = 16;
+const MOST_OPS: usize = 64;
 const SEED: u64 = 2024;
 
 #[test]
@@ -31,7 +31,7 @@ fn a_random_shop_is_run_as_the_contract_says() {
         RngSeed::Random => RngSeed::Fixed(SEED),
         fixed @ RngSeed::Fixed(_) => fixed,
     };
-    let config = Config { cases, rng_seed, max_shrink_iters: 400, failure_persistence: None, ..chosen };
+    let config = Config { cases, rng_seed, max_shrink_time: 60_000, failure_persistence: None, ..chosen };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let result = TestRunner::new(config).run(&(spec::specs(), ops::ops(MOST_OPS)), |(spec, ops)| {

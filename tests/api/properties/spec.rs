@@ -209,7 +209,7 @@ pub fn specs() -> impl Strategy<Value = Spec> {
                 .collect();
             let mut spec = Spec { states, transitions: Vec::new(), places, scenarios };
             for (source, destination, command) in
-                [(0, 4, 0), (4, 5, 3), (0, 0, 4), (1, 0, 5), (0, 0, 8), (0, 0, 9), (4, 5, 6)]
+                [(0, 4, 0), (4, 5, 3), (0, 0, 4), (1, 0, 5), (0, 0, 8), (0, 0, 9), (4, 5, 6), (0, 5, 7), (3, 0, 7)]
             {
                 let usual = Seed { command, source, destination, otherwise: 6, is_named: false, id: None, roles: None };
                 spec.add(&usual);
