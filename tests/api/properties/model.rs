@@ -49,7 +49,7 @@ impl Model {
         let count = self.world.packages.len();
         let from = command.package.checked_rem(count)?;
         let able = self.world.packages.iter().cycle().skip(from).take(count);
-        able.filter_map(|(id, package)| Some((*id, package, self.pick(command, package)?))).next()
+        able.find_map(|(id, package)| Some((*id, package, self.pick(command, package)?)))
     }
 
     /// The transition that a command's numbers mean.
