@@ -4,6 +4,9 @@
 //! one of its package's state and its own. So each delta is `effect(after) - effect(before)`, in this one file, for
 //! commands and for new orders alike.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use super::{Changes, PackageFacts, ShipmentChange, Taking};

@@ -9,6 +9,9 @@
 //! A command that may plan, and a dry run, has a transaction of its own: it depends on stock and quota that others
 //! want too, and starts over when they were faster.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
