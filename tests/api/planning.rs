@@ -243,3 +243,16 @@ async fn the_trace_of_a_plan_says_why_each_location_was_passed_over() {
     assert_eq!(missing["missing"][0]["available"], 0);
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn what_a_rule_places_without_stock_is_not_held_against_what_another_places_by_stock() {
+    let shop = Shop::open().await;
+    let by_stock = r#"{ name = "By stock", conditions = ["SELECT_BY_STOCK"], order_by = ["priority"] }"#;
+    let anyway = r#"{ name = "Anyway", conditions = [], order_by = ["priority"] }"#;
+    with_rules(&shop, &format!("{by_stock}, {anyway}")).await;
+    shop.count("KADIKOY", "RED", 2).await;
+    let order = shop.order(&[("RED", 2), ("RED", 1)]).await;
+    assert_eq!(order.summary().await, ["N1P1 waiting@KADIKOY: RED×2=waiting, RED×1=waiting"]);
+    assert_eq!(shop.stock("KADIKOY", "RED").await, (2, 3));
+    shop.finish().await;
+}

@@ -134,6 +134,22 @@ async fn without_select_by_quota_the_numbers_go_on_and_bound_nothing() {
 }
 
 #[tokio::test]
+async fn a_package_without_a_place_takes_no_room_from_the_one_that_was_planned() {
+    let shop = Shop::open().await;
+    let name = "slug = \"out-of-stock\"\nenum_value = \"920\"\n";
+    let standard = STANDARD.replace(name, &format!("{name}occupies_quota = true\n"));
+    let here = SHOP.replace("default_location = \"HQ\"", "default_location = \"KADIKOY\"");
+    assert!(standard != STANDARD && here != SHOP);
+    shop.install(&[&standard, &here]).await;
+    shop.limit("KADIKOY", Some(1)).await;
+    let order = shop.order(&[("RED", 1), ("YELLOW", 1)]).await;
+    let packages = ["N1P1 waiting@KADIKOY: RED×1=waiting", "N1P2 out-of-stock@KADIKOY: YELLOW×1=out-of-stock"];
+    assert_eq!(order.summary().await, packages);
+    assert_eq!(shop.quota("KADIKOY").await, 2);
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn lowering_the_limit_below_the_quota_is_allowed_and_only_stops_new_packages() {
     let shop = Shop::open().await;
     let packages = [shop.package().await, shop.package().await, shop.package().await];

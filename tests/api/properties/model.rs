@@ -48,7 +48,7 @@ impl Model {
     fn package(&self, command: &Command) -> Option<(i64, &Package, &Transition)> {
         let count = self.world.packages.len();
         let from = command.package.checked_rem(count)?;
-        let able = self.world.packages.iter().cycle().skip(from).take(count);
+        let mut able = self.world.packages.iter().cycle().skip(from).take(count);
         able.find_map(|(id, package)| Some((*id, package, self.pick(command, package)?)))
     }
 
