@@ -28,13 +28,16 @@ use crate::{
     auth::Sessions,
     auth_routes, cargo,
     catalog::{self, Shelf},
-    commands::{dispatch::Dispatcher, idempotency},
+    commands::{
+        dispatch::{self, Dispatcher},
+        idempotency,
+    },
     db,
     error::{Error, Fault, Refusal, Result},
     health, locations,
     metrics::Metrics,
     openapi, orders, packages,
-    packages::loader::Loader,
+    packages::loader::{self, Loader},
     stock,
 };
 
@@ -46,6 +49,8 @@ const LARGEST_BODY: usize = 16 * 1024 * 1024;
 pub struct App {
     /// Connections to Postgres.
     pub pool: PgPool,
+    /// More of them, for the lanes of commands and the readers of packages ([`db::for_lookups`]).
+    pub lookups: PgPool,
     /// The installation in memory.
     pub shelf: Arc<Shelf>,
     /// Recent tokens.
@@ -70,9 +75,11 @@ impl App {
         let metrics = Arc::new(Metrics::default());
         tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&shelf), Arc::clone(&sessions), stop.clone()));
         tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
+        let lookups = db::for_lookups(&pool, dispatch::LANES + loader::READERS);
         Ok(Self {
-            dispatcher: Dispatcher::start(pool.clone(), Arc::clone(&shelf), Arc::clone(&metrics)),
-            loader: Loader::start(&pool, &shelf),
+            dispatcher: Dispatcher::start(pool.clone(), lookups.clone(), Arc::clone(&shelf), Arc::clone(&metrics)),
+            loader: Loader::start(&lookups, &shelf),
+            lookups,
             pool,
             shelf,
             sessions,
@@ -242,10 +249,11 @@ pub async fn serve(listener: TcpListener, app: App, request_timeout: Duration, s
         served = server => served.map_err(|error| Error::Fault(format!("serving: {error}")))?,
         () = too_late => tracing::warn!("some requests did not end; stopping anyway"),
     }
-    let App { pool, dispatcher, .. } = app;
+    let App { pool, lookups, dispatcher, .. } = app;
     // Connections that did not end still hold the dispatcher; they are not waited for twice.
     if tokio::time::timeout(LONGEST_GOODBYE, async {
         dispatcher.finish().await;
+        lookups.close().await;
         pool.close().await;
     })
     .await

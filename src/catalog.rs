@@ -72,13 +72,16 @@ pub struct Location {
     pub priority: i32,
     /// Whether plans may choose it.
     pub is_active: bool,
+    /// Who carries what is packed there; none: the first active cargo company.
+    pub cargo_company_id: Option<i64>,
     /// Latitude and longitude in degrees, where both are known.
     pub coordinates: Option<(f64, f64)>,
 }
 
 async fn load_locations(connection: &mut PgConnection) -> Result<BTreeMap<i64, Location>> {
     let rows = sqlx::query!(
-        "select id, erp_code, name, priority, is_active, latitude::float8 as latitude, longitude::float8 as longitude
+        "select id, erp_code, name, priority, is_active, cargo_company_id, latitude::float8 as latitude,
+                longitude::float8 as longitude
            from stock_locations"
     )
     .fetch_all(connection)
@@ -89,6 +92,7 @@ async fn load_locations(connection: &mut PgConnection) -> Result<BTreeMap<i64, L
         name: row.name,
         priority: row.priority,
         is_active: row.is_active,
+        cargo_company_id: row.cargo_company_id,
         coordinates: row.latitude.zip(row.longitude),
     });
     Ok(locations.map(|location| (location.id, location)).collect())

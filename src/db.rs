@@ -22,6 +22,8 @@ pub const BEGIN_UNDER_INSTALLATION: &str = "begin; select pg_advisory_xact_lock_
 
 /// How long a database that cannot be reached is tried again: it may be starting, as we are.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens the pool.
 ///
@@ -32,7 +34,7 @@ pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPo
     wait_for(&options).await?;
     let pool = PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .connect_with(options)
         .await?;
@@ -52,6 +54,27 @@ async fn wait_for(options: &PgConnectOptions) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// More connections to the same database, for statements that take arrays and look each element up by an index.
+///
+/// That is the right plan whatever the arrays hold and however large the tables are, so it is made once and kept. Left
+/// to itself Postgres plans anew for short arrays, which takes longer than the work, and goes on reading a whole table
+/// that was empty when the plan was made.
+#[must_use]
+pub fn for_lookups(pool: &PgPool, connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                let settings = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
+                                set enable_hashjoin = off; set enable_mergejoin = off";
+                sqlx::raw_sql(settings).execute(connection).await.map(drop)
+            })
+        })
+        .connect_lazy_with((*pool.connect_options()).clone())
 }
 
 /// Brings the schema up to date; safe to run from several processes at once.

@@ -37,14 +37,11 @@ with package as (
 ), units as (
     select oi.sku, package.stock_location_id, sum(items.quantity)::bigint as quantity
       from items join order_items oi on oi.id = items.order_item_id, package group by 1, 2
-), shelves as (
-    select s.sku, s.stock_location_id, units.quantity
-      from stocks s join units using (sku, stock_location_id) order by s.sku for no key update of s
 ), taken as (
     update stocks s
-       set quantity = greatest(s.quantity - shelves.quantity, 0), reserved = s.reserved - shelves.quantity,
-           modified_date = now()
-      from shelves where s.sku = shelves.sku and s.stock_location_id = shelves.stock_location_id
+       set quantity = greatest(s.quantity - w.quantity, 0), reserved = s.reserved - w.quantity, modified_date = now()
+      from (select * from units order by sku, stock_location_id) w
+     where s.sku = w.sku and s.stock_location_id = w.stock_location_id
     returning s.sku
 ), written as (
     select (select count(*) from released) + (select count(*) from shipment) + (select count(*) from ledger)

@@ -6,7 +6,10 @@
 
 use sqlx::PgConnection;
 
-use super::consequences::{Consequences, PackageChange};
+use super::{
+    ShipmentChange,
+    consequences::{Consequences, PackageChange},
+};
 use crate::error::Result;
 
 /// How a write ended.
@@ -221,33 +224,55 @@ async fn write_reservations(
 }
 
 async fn write_shipments(connection: &mut PgConnection, changes: &[PackageChange], ids: &[i64]) -> Result<()> {
-    let shipped: Vec<_> =
-        changes.iter().zip(ids).filter_map(|(change, id)| Some((*id, change.shipment.as_ref()?))).collect();
-    if shipped.is_empty() {
-        return Ok(());
+    let shipped = |known: bool| -> Vec<(i64, &ShipmentChange)> {
+        let of_kind = changes.iter().zip(ids).filter(|(change, _)| change.has_shipment == known);
+        of_kind.filter_map(|(change, id)| Some((*id, change.shipment.as_ref()?))).collect()
+    };
+    let (new, known) = (shipped(false), shipped(true));
+    if !new.is_empty() {
+        let (packages, companies, numbers, labelled) = shipment_arrays(&new);
+        sqlx::query!(
+            "insert into shipments (package_id, cargo_company_id, tracking_number, label_key)
+             select c.package_id, c.cargo_company_id, c.tracking_number, case when c.labelled then gen_random_uuid() end
+               from unnest($1::bigint[], $2::bigint[], $3::text[], $4::boolean[])
+                    as c(package_id, cargo_company_id, tracking_number, labelled)",
+            &packages,
+            &companies,
+            &numbers,
+            &labelled
+        )
+        .execute(&mut *connection)
+        .await?;
     }
-    let packages: Vec<i64> = shipped.iter().map(|(id, _)| *id).collect();
-    let companies: Vec<i64> = shipped.iter().map(|(_, shipment)| shipment.cargo_company_id).collect();
-    let numbers: Vec<String> = shipped.iter().map(|(_, shipment)| shipment.tracking_number.clone()).collect();
-    let labelled: Vec<bool> = shipped.iter().map(|(_, shipment)| shipment.labelled).collect();
-    sqlx::query!(
-        "insert into shipments (package_id, cargo_company_id, tracking_number, label_key)
-         select c.package_id, c.cargo_company_id, c.tracking_number, case when c.labelled then gen_random_uuid() end
-           from unnest($1::bigint[], $2::bigint[], $3::text[], $4::boolean[])
-                as c(package_id, cargo_company_id, tracking_number, labelled)
-         on conflict on constraint shipments_package_id_key do update
-            set cargo_company_id = excluded.cargo_company_id, tracking_number = excluded.tracking_number,
-                label_key = case when excluded.label_key is not null
-                                 then coalesce(shipments.label_key, excluded.label_key) end,
-                modified_date = now()",
-        &packages,
-        &companies,
-        &numbers,
-        &labelled
-    )
-    .execute(connection)
-    .await?;
+    if !known.is_empty() {
+        let (packages, companies, numbers, labelled) = shipment_arrays(&known);
+        sqlx::query!(
+            "update shipments s
+                set cargo_company_id = c.cargo_company_id, tracking_number = c.tracking_number,
+                    label_key = case when c.labelled then coalesce(s.label_key, gen_random_uuid()) end,
+                    modified_date = now()
+               from unnest($1::bigint[], $2::bigint[], $3::text[], $4::boolean[])
+                    as c(package_id, cargo_company_id, tracking_number, labelled)
+              where s.package_id = c.package_id",
+            &packages,
+            &companies,
+            &numbers,
+            &labelled
+        )
+        .execute(connection)
+        .await?;
+    }
     Ok(())
+}
+
+/// Package, cargo company, tracking number, whether there is a label.
+fn shipment_arrays(shipments: &[(i64, &ShipmentChange)]) -> (Vec<i64>, Vec<i64>, Vec<String>, Vec<bool>) {
+    (
+        shipments.iter().map(|(id, _)| *id).collect(),
+        shipments.iter().map(|(_, shipment)| shipment.cargo_company_id).collect(),
+        shipments.iter().map(|(_, shipment)| shipment.tracking_number.clone()).collect(),
+        shipments.iter().map(|(_, shipment)| shipment.labelled).collect(),
+    )
 }
 
 /// The log row of every package, and the ledger rows it causes.
@@ -351,18 +376,14 @@ async fn write_stock(connection: &mut PgConnection, consequences: &Consequences)
         .await?;
     }
     let done = sqlx::query!(
-        "with wanted as (
-             select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::bigint[])
-                    as c(sku, stock_location_id, quantity, reserved, bound, unbound)
-         ), locked as (
-             select s.sku, s.stock_location_id from stocks s join wanted using (sku, stock_location_id)
-              order by s.sku, s.stock_location_id for no key update of s
-         )
-         update stocks s
+        "update stocks s
             set quantity = greatest(s.quantity + w.quantity, 0), reserved = s.reserved + w.reserved,
                 modified_date = now()
-           from locked join wanted w using (sku, stock_location_id)
-          where s.sku = locked.sku and s.stock_location_id = locked.stock_location_id
+           from (select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[],
+                                        $6::bigint[])
+                               as c(sku, stock_location_id, quantity, reserved, bound, unbound)
+                  order by sku, stock_location_id) w
+          where s.sku = w.sku and s.stock_location_id = w.stock_location_id
             and (not w.bound or w.reserved - w.unbound <= w.quantity
                  or s.quantity + w.quantity >= s.reserved + w.reserved - w.unbound)",
         &skus,
@@ -404,16 +425,12 @@ async fn write_quota(
     let bound: Vec<bool> = deltas.values().map(|(_, bound, _)| *bound).collect();
     let unbound: Vec<i64> = deltas.values().map(|(.., unbound)| *unbound).collect();
     let done = sqlx::query!(
-        "with wanted as (
-             select * from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[])
-                    as c(id, delta, bound, unbound)
-         ), locked as (
-             select l.id from stock_locations l join wanted using (id) order by l.id for no key update of l
-         )
-         update stock_locations l
+        "update stock_locations l
             set quota = l.quota + w.delta
-           from locked join wanted w using (id)
-          where l.id = locked.id
+           from (select * from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[])
+                               as c(id, delta, bound, unbound)
+                  order by id) w
+          where l.id = w.id
             and (not w.bound or w.delta - w.unbound <= 0 or l.max_quota is null
                  or l.quota + w.delta - w.unbound <= l.max_quota)",
         &locations,

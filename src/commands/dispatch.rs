@@ -48,7 +48,9 @@ use crate::{
 
 /// Most commands in one transaction.
 pub const LARGEST_GROUP: usize = 128;
-/// Most commands that may wait; one more is answered 503.
+/// Groups under way at the same time. A package has its lane, by its id, so its commands keep their order.
+pub(crate) const LANES: u32 = 2;
+/// Most commands that may wait in a lane; one more is answered 503.
 const LONGEST_QUEUE: usize = 4096;
 /// Most transactions at once of commands that have one of their own.
 const MOST_ALONE: usize = 4;
@@ -124,7 +126,7 @@ struct Pending {
 /// Handle to the dispatcher; clones share it.
 #[derive(Clone)]
 pub struct Dispatcher {
-    lane: mpsc::Sender<Pending>,
+    lanes: Arc<[mpsc::Sender<Pending>]>,
     alone: Arc<Semaphore>,
     engine: Arc<Engine>,
     tasks: TaskTracker,
@@ -132,20 +134,25 @@ pub struct Dispatcher {
 
 struct Engine {
     pool: PgPool,
+    /// For the lanes, which plan nothing.
+    lookups: PgPool,
     shelf: Arc<Shelf>,
     metrics: Arc<Metrics>,
 }
 
 impl Dispatcher {
-    /// Starts the lane.
+    /// Starts the lanes. `lookups` are connections made by [`db::for_lookups`].
     #[must_use]
-    pub fn start(pool: PgPool, shelf: Arc<Shelf>, metrics: Arc<Metrics>) -> Self {
-        let (lane, queue) = mpsc::channel(LONGEST_QUEUE);
-        let engine = Arc::new(Engine { pool, shelf, metrics });
+    pub fn start(pool: PgPool, lookups: PgPool, shelf: Arc<Shelf>, metrics: Arc<Metrics>) -> Self {
+        let engine = Arc::new(Engine { pool, lookups, shelf, metrics });
         let tasks = TaskTracker::new();
-        let dispatcher = Self { lane, alone: Arc::new(Semaphore::new(MOST_ALONE)), engine, tasks };
-        dispatcher.tasks.spawn(run_lane(queue, Arc::clone(&dispatcher.engine)));
-        dispatcher
+        let lane = |_| {
+            let (lane, queue) = mpsc::channel(LONGEST_QUEUE);
+            tasks.spawn(run_lane(queue, Arc::clone(&engine)));
+            lane
+        };
+        let lanes = (0..LANES).map(lane).collect();
+        Self { lanes, alone: Arc::new(Semaphore::new(MOST_ALONE)), engine, tasks }
     }
 
     /// Runs one command and waits for its answer. Once accepted it is carried out even if the caller goes away.
@@ -169,7 +176,8 @@ impl Dispatcher {
 
     async fn run_in_lane(&self, request: Request) -> Result<Reply> {
         let (reply, answer) = oneshot::channel();
-        self.lane.try_send(Pending { request, reply }).map_err(|_| Error::Overloaded)?;
+        let lane = usize::try_from(request.package_id.rem_euclid(i64::from(LANES))).unwrap_or_default();
+        self.lanes[lane].try_send(Pending { request, reply }).map_err(|_| Error::Overloaded)?;
         match answer.await {
             Ok(reply) => reply,
             Err(_) => Err(Error::Fault("the dispatcher stopped".to_owned())),
@@ -181,7 +189,7 @@ impl Dispatcher {
         let engine = Arc::clone(&self.engine);
         let task = self.tasks.spawn(async move {
             let _place = place;
-            let mut replies = engine.run(std::slice::from_ref(&request), true).await;
+            let mut replies = engine.run(&engine.pool, std::slice::from_ref(&request)).await;
             replies.pop().unwrap_or_else(|| Err(Error::Fault("no reply".to_owned())))
         });
         task.await.unwrap_or_else(|error| Err(Error::Fault(format!("command task: {error}"))))
@@ -189,8 +197,8 @@ impl Dispatcher {
 
     /// Waits until everything accepted is carried out. Call when no new request can come.
     pub async fn finish(self) {
-        let Self { lane, tasks, .. } = self;
-        drop(lane);
+        let Self { lanes, tasks, .. } = self;
+        drop(lanes);
         tasks.close();
         tasks.wait().await;
     }
@@ -211,7 +219,7 @@ async fn run_lane(mut queue: mpsc::Receiver<Pending>, engine: Arc<Engine>) {
         }
         let (requests, replies): (Vec<_>, Vec<_>) =
             take_group(&mut waiting).into_iter().map(|pending| (pending.request, pending.reply)).unzip();
-        for (reply, sender) in engine.run(&requests, false).await.into_iter().zip(replies) {
+        for (reply, sender) in engine.run(&engine.lookups, &requests).await.into_iter().zip(replies) {
             // A client that has gone away does not hear the answer; the command stands.
             sender.send(reply).ok();
         }
@@ -263,8 +271,8 @@ enum Verdict<'a> {
 
 impl Engine {
     /// Runs requests in one transaction; if that fails for a reason of one of them, each in its own.
-    async fn run(&self, requests: &[Request], may_plan: bool) -> Vec<Result<Reply>> {
-        let failure = match self.run_together(requests, may_plan || requests.len() == 1).await {
+    async fn run(&self, pool: &PgPool, requests: &[Request]) -> Vec<Result<Reply>> {
+        let failure = match self.run_together(pool, requests).await {
             Ok(replies) => return replies.into_iter().map(Ok).collect(),
             Err(failure) => failure,
         };
@@ -278,16 +286,16 @@ impl Engine {
         tracing::warn!(error = %failure, commands = requests.len(), "a group failed; running each command by itself");
         let mut replies = Vec::with_capacity(requests.len());
         for request in requests {
-            let reply = self.run_together(std::slice::from_ref(request), true).await;
+            let reply = self.run_together(pool, std::slice::from_ref(request)).await;
             replies.push(reply.and_then(|mut replies| replies.pop().ok_or(Error::Overloaded)));
         }
         replies
     }
 
-    async fn run_together(&self, requests: &[Request], may_plan: bool) -> Result<Vec<Reply>> {
+    async fn run_together(&self, pool: &PgPool, requests: &[Request]) -> Result<Vec<Reply>> {
         let mut attempt = 1;
         loop {
-            match self.attempt(requests, may_plan, attempt >= LOCK_FROM_ATTEMPT).await {
+            match self.attempt(pool, requests, attempt >= LOCK_FROM_ATTEMPT).await {
                 Ok(replies) => return Ok(replies),
                 Err(Setback::Outrun) if attempt < MOST_ATTEMPTS => {}
                 Err(Setback::Failed(error)) if is_conflict(&error) && attempt < MOST_ATTEMPTS => {}
@@ -299,8 +307,8 @@ impl Engine {
     }
 
     /// One transaction from begin to commit.
-    async fn attempt(&self, requests: &[Request], may_plan: bool, lock: bool) -> Result<Vec<Reply>, Setback> {
-        let mut transaction = self.pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
+    async fn attempt(&self, pool: &PgPool, requests: &[Request], lock: bool) -> Result<Vec<Reply>, Setback> {
+        let mut transaction = pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
         let mut package_ids: Vec<i64> = requests.iter().map(|request| request.package_id).collect();
         package_ids.sort_unstable();
         let locked = facts::lock(&mut transaction, &package_ids).await?;
@@ -310,6 +318,7 @@ impl Engine {
         }
         let keys: Vec<&IdempotencyKey> = requests.iter().filter_map(|request| request.key.as_ref()).collect();
         let remembered = idempotency::read(&mut transaction, &keys).await?;
+        let may_plan = requests.len() == 1;
         let mut verdicts = Vec::with_capacity(requests.len());
         for request in requests {
             let package = locked.packages.get(&request.package_id);

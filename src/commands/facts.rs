@@ -22,7 +22,7 @@ pub struct PackageFacts {
     pub state_id: i64,
     /// The sequence number of its latest event.
     pub event_sequence: i64,
-    /// Who is to carry it: the order's wish, or its location's company.
+    /// Who is to carry it, if the order has a wish.
     pub cargo_company_id: Option<i64>,
     /// Its shipment, once it was packed.
     pub shipment: Option<ShipmentFacts>,
@@ -89,7 +89,8 @@ pub struct Locked {
 pub async fn lock(connection: &mut PgConnection, package_ids: &[i64]) -> Result<Locked> {
     let rows = sqlx::query!(
         r#"select p.id, p.number, p.order_id, p.stock_location_id, p.state_id, p.event_sequence,
-                  (select version from installation) as "version!"
+                  (select o.cargo_company_id from orders o where o.id = p.order_id) as cargo_company_id,
+                  (select version from installation where only_row) as "version!"
              from packages p
             where p.id = any($1)
             order by p.id
@@ -107,7 +108,7 @@ pub async fn lock(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
             stock_location_id: row.stock_location_id,
             state_id: row.state_id,
             event_sequence: row.event_sequence,
-            cargo_company_id: None,
+            cargo_company_id: row.cargo_company_id,
             shipment: None,
             items: Vec::new(),
         };
@@ -125,19 +126,16 @@ async fn read_belongings(
     package_ids: &[i64],
     packages: &mut HashMap<i64, PackageFacts>,
 ) -> Result<()> {
+    // Subqueries rather than joins: each is an index lookup a row, whatever the planner thinks of a table's size.
     let rows = sqlx::query!(
-        r#"select p.id as package_id, coalesce(o.cargo_company_id, l.cargo_company_id) as cargo_company_id,
-                  s.cargo_company_id as "shipped_by?", s.tracking_number as "tracking_number?",
+        r#"select w.id as "package_id!", s.cargo_company_id as "shipped_by?", s.tracking_number as "tracking_number?",
                   (s.label_key is not null) as "labelled!",
                   i.id as "item_id?", i.order_item_id as "order_item_id?", i.state_id as "item_state_id?",
-                  i.quantity as "quantity?", oi.sku as "sku?"
-             from packages p
-             join orders o on o.id = p.order_id
-             join stock_locations l on l.id = p.stock_location_id
-             left join shipments s on s.package_id = p.id
-             left join package_items i on i.package_id = p.id
-             left join order_items oi on oi.id = i.order_item_id
-            where p.id = any($1)
+                  i.quantity as "quantity?",
+                  (select oi.sku from order_items oi where oi.id = i.order_item_id) as "sku?"
+             from unnest($1::bigint[]) as w(id)
+             left join lateral (select * from shipments where package_id = w.id limit 1) s on true
+             left join package_items i on i.package_id = w.id
             order by i.id"#,
         package_ids
     )
@@ -145,7 +143,6 @@ async fn read_belongings(
     .await?;
     for row in rows {
         let Some(package) = packages.get_mut(&row.package_id) else { continue };
-        package.cargo_company_id = row.cargo_company_id;
         if let (Some(cargo_company_id), Some(tracking_number)) = (row.shipped_by, row.tracking_number) {
             package.shipment = Some(ShipmentFacts { cargo_company_id, tracking_number, labelled: row.labelled });
         }

@@ -20,7 +20,7 @@ const LARGEST_GROUP: usize = 64;
 /// Most requests that may wait; one more is answered 503.
 const LONGEST_QUEUE: usize = 4096;
 /// Queries at once.
-const READERS: usize = 2;
+pub(crate) const READERS: u32 = 2;
 
 /// One package, ready to send.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts the readers.
+    /// Starts the readers, on connections made by [`crate::db::for_lookups`].
     #[must_use]
     pub fn start(pool: &PgPool, shelf: &Arc<Shelf>) -> Self {
         let (queue, wanted) = mpsc::channel(LONGEST_QUEUE);

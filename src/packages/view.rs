@@ -167,13 +167,13 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
                   o.details->'customer' as "customer: Json<Box<RawValue>>",
                   o.details->'shipping_address' as "shipping_address: Json<Box<RawValue>>",
                   s.id as "shipment_id?", s.cargo_company_id as "cargo_company_id?",
-                  s.tracking_number as "tracking_number?", s.label_key,
+                  s.tracking_number as "tracking_number?", s.label_key as "label_key?",
                   s.created_date as "shipment_created_date?", s.modified_date as "shipment_modified_date?",
                   array(select r.successor_id from package_replacements r where r.package_id = p.id
                         order by 1) as "replaced_by!"
              from packages p
              join orders o on o.id = p.order_id
-             left join shipments s on s.package_id = p.id
+             left join lateral (select * from shipments where package_id = p.id limit 1) s on true
             where p.id = any($1)"#,
         ids
     )

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{NOT_FOUND, Shop, send};
+use crate::support::{NOT_ALLOWED, NOT_FOUND, Shop, send};
 
 #[tokio::test]
 async fn alive_and_ready_need_no_token() {
@@ -160,6 +160,8 @@ async fn while_the_database_is_away_requests_get_503_and_afterwards_all_is_well(
     let shop = Shop::open().await;
     let package = shop.package().await;
     let body = json!({ "slug": package.slug("COMPLETE_PACKING").await });
+    // A command that is refused opens the connection that will be lost.
+    package.post(&json!({ "slug": "no-such-transition" })).await.refused(NOT_ALLOWED);
     shop.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity
           where datname = current_database() and application_name = 'oms'",

@@ -42,7 +42,9 @@ fn shipment(context: &Context<'_>) -> Result<ShipmentChange, Refusal> {
         });
     }
     let mut active = context.catalog.cargo_companies.iter().filter(|company| company.is_active);
-    let company = match context.package.cargo_company_id {
+    let location = context.catalog.locations.get(&context.package.stock_location_id);
+    let wanted = context.package.cargo_company_id.or_else(|| location?.cargo_company_id);
+    let company = match wanted {
         Some(id) => active.find(|company| company.id == id),
         None => active.next(),
     };

@@ -36,6 +36,7 @@ impl Scene {
                 name: format!("Store {code}"),
                 priority: i32::try_from(id).expect("small"),
                 is_active: true,
+                cargo_company_id: None,
                 coordinates: None,
             };
             (id, location)
