@@ -16,7 +16,7 @@ pub struct DataSettings {
     #[arg(long, env = "OMS_DATA_DIR", global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// Most connections to Postgres that this process opens.
+    /// Most connections to Postgres that this process opens; a server opens four more for commands and single packages.
     #[arg(long, env = "OMS_DATABASE_CONNECTIONS", global = true, value_name = "N", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(4..=500))]
     pub database_connections: u32,
