@@ -1,10 +1,10 @@
 //! The dispatcher: the only thing that moves a package.
 //!
-//! Commands that wait at the same moment share one transaction and one fsync. A package has its lane; a lane takes
-//! everything that waits (at most [`LARGEST_GROUP`]), locks all packages, decides each command by itself, writes all changes in a few statements
-//! and commits; then each request gets its own answer. A command that comes alone starts at once, and a command that
-//! waits while a group is under way is in the next. Within a group a package appears once, so each command sees what
-//! the one before it did.
+//! Commands that wait at the same moment share one transaction and one fsync. Each package has its lane; a lane takes
+//! everything that waits (at most [`LARGEST_GROUP`]), locks all packages, decides each command by itself, writes all
+//! changes in a few statements and commits; then each request gets its own answer. A command that comes alone starts at
+//! once, and a command that waits while a group is under way is in the next. Within a group a package appears once, so
+//! each command sees what the one before it did.
 //!
 //! A command that may plan, and a dry run, has a transaction of its own: it depends on stock and quota that others
 //! want too, and starts over when they were faster.
