@@ -97,6 +97,17 @@ pub struct ClusterSettings {
     pub extra: Vec<(String, String)>,
 }
 
+impl ClusterSettings {
+    /// For a server: durable, and with room to work. Postgres' own defaults (128 MB of buffers, a checkpoint after 1 GB
+    /// of log) are for the smallest machines.
+    #[must_use]
+    pub fn for_server(data_dir: PathBuf) -> Self {
+        let extra = [("shared_buffers", "512MB"), ("max_wal_size", "4GB")];
+        let extra = extra.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        Self { data_dir, durability: Durability::Full, extra }
+    }
+}
+
 /// What became of Postgres when one of its users left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {

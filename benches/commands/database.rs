@@ -9,7 +9,7 @@ use std::{
 use oms::{
     auth::{self, Role},
     commands, db,
-    embedded::{Cluster, ClusterSettings, Durability},
+    embedded::{Cluster, ClusterSettings},
     installation::{apply, check},
     verify::verify,
 };
@@ -56,10 +56,9 @@ impl Database {
         let mut why = None;
         for parent in [PathBuf::from(env!("CARGO_TARGET_TMPDIR")), std::env::temp_dir()] {
             let folder = tempfile::Builder::new().prefix("oms-bench-").tempdir_in(parent)?;
-            let data_dir = folder.path().join("postgres");
-            match Cluster::start(&ClusterSettings { data_dir, durability: Durability::Full, extra: extra.clone() })
-                .await
-            {
+            let mut settings = ClusterSettings::for_server(folder.path().join("postgres"));
+            settings.extra.extend(extra.iter().cloned());
+            match Cluster::start(&settings).await {
                 Ok(cluster) => {
                     let pgbench = cluster.bin_dir().join("pgbench");
                     if !pgbench.exists() {

@@ -7,7 +7,7 @@ use sqlx::{PgPool, postgres::PgConnectOptions};
 use crate::{
     config::DataSettings,
     db,
-    embedded::{Cluster, ClusterSettings, Durability},
+    embedded::{Cluster, ClusterSettings},
     error::{Error, Result},
 };
 
@@ -48,13 +48,10 @@ impl Data {
             })?;
             return Ok(Self { pool, cluster: None });
         }
-        let cluster = Cluster::start(&ClusterSettings {
-            data_dir: settings.data_dir_or_default().join("postgres"),
-            durability: Durability::Full,
-            extra: Vec::new(),
-        })
-        .await
-        .map_err(|error| Error::Fault(with_sources(&error)))?;
+        let data_dir = settings.data_dir_or_default().join("postgres");
+        let cluster = Cluster::start(&ClusterSettings::for_server(data_dir))
+            .await
+            .map_err(|error| Error::Fault(with_sources(&error)))?;
         cluster.ensure_database(DATABASE).await.map_err(|error| Error::Fault(with_sources(&error)))?;
         let pool = db::connect(cluster.connect_options(DATABASE), settings.database_connections).await?;
         Ok(Self { pool, cluster: Some(cluster) })
