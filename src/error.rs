@@ -262,6 +262,13 @@ impl Error {
             _ => false,
         }
     }
+
+    /// Whether Postgres ended the transaction because it and another waited for each other: begun anew, it may succeed.
+    #[must_use]
+    pub fn is_deadlock(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| code == "40P01")
+    }
 }
 
 /// A fault on its way to the boundary, where the request's id is known: see [`crate::app`].

@@ -219,6 +219,8 @@ async fn create(
     }
     let erp_code = input.erp_code.unwrap_or_default();
     let mut transaction = app.pool.begin().await?;
+    // First, as when an installation is applied: else the two could wait for each other.
+    db::announce(&mut transaction).await?;
     let id = sqlx::query_scalar!(
         "insert into stock_locations (erp_code, name, stock_location_type, priority, is_active, max_quota, latitude,
                                       longitude, address, phone, email, cargo_company_id)
@@ -242,7 +244,6 @@ async fn create(
     .await
     .on_constraint("stock_locations_erp_code_key", || taken(&erp_code))
     .or_else(on_unknown_company)?;
-    db::announce(&mut transaction).await?;
     let view = one(&mut transaction, id).await?;
     transaction.commit().await?;
     Ok((StatusCode::CREATED, view).into_response())
@@ -272,6 +273,8 @@ async fn change(
     caller.require(&[Role::Operator, Role::Integrator])?;
     let Checked { input, latitude, longitude } = read(&headers, &body)?;
     let mut transaction = app.pool.begin().await?;
+    // First, as when an installation is applied: else the two could wait for each other.
+    db::announce(&mut transaction).await?;
     sqlx::query!(
         "update stock_locations
             set erp_code = coalesce($2, erp_code), name = coalesce($3, name),
@@ -310,7 +313,6 @@ async fn change(
     .await
     .on_constraint("stock_locations_erp_code_key", || taken(input.erp_code.as_deref().unwrap_or_default()))
     .or_else(on_unknown_company)?;
-    db::announce(&mut transaction).await?;
     let view = one(&mut transaction, id).await?;
     transaction.commit().await?;
     Ok(view)

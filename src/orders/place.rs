@@ -57,8 +57,7 @@ pub async fn place(
         match try_place(pool, shelf, order, user_id, durability, attempt >= LOCK_FROM_ATTEMPT).await {
             Ok(Some(placed)) => return Ok(placed),
             Ok(None) => {}
-            Err(Error::Database(sqlx::Error::Database(error)))
-                if error.code().is_some_and(|code| code == "40P01") && attempt < MOST_ATTEMPTS => {}
+            Err(error) if error.is_deadlock() && attempt < MOST_ATTEMPTS => {}
             Err(error) => return Err(error),
         }
     }

@@ -6,7 +6,7 @@ use std::{collections::HashMap, io::Read};
 use serde::Deserialize;
 use sqlx::PgPool;
 
-use super::{Count, MOST_UNITS, set};
+use super::{Count, MOST_UNITS, count};
 use crate::error::{Error, Refusal, Result};
 
 /// Counts in one transaction.
@@ -93,10 +93,8 @@ async fn write(pool: &PgPool, batch: &mut Vec<Count>) -> Result<u64> {
     if batch.is_empty() {
         return Ok(0);
     }
-    let mut transaction = pool.begin().await?;
-    set(&mut transaction, batch).await?;
-    transaction.commit().await?;
-    let count = batch.len() as u64;
+    count(pool, batch).await?;
+    let written = batch.len() as u64;
     batch.clear();
-    Ok(count)
+    Ok(written)
 }

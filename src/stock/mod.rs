@@ -5,7 +5,7 @@ mod routes;
 
 use std::collections::BTreeMap;
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use crate::error::Result;
 
@@ -25,11 +25,36 @@ pub struct Count {
     pub quantity: i64,
 }
 
+/// How often counts are set anew when they and a plan waited for each other.
+const MOST_ATTEMPTS: u32 = 6;
+
+/// Sets counts in a transaction of their own. Planning may make the rows of SKUs that were never counted at the same
+/// moment and in another order: then it is begun anew.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(pool: &PgPool, counts: &[Count]) -> Result<()> {
+    let mut attempt = 1;
+    loop {
+        match try_count(pool, counts).await {
+            Err(error) if error.is_deadlock() && attempt < MOST_ATTEMPTS => attempt += 1,
+            counted => return counted,
+        }
+    }
+}
+
+async fn try_count(pool: &PgPool, counts: &[Count]) -> Result<()> {
+    let mut transaction = pool.begin().await?;
+    set(&mut transaction, counts).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
 /// Sets counts. A location that was left out for an item is asked again once the item's SKU has been counted there.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn set(connection: &mut PgConnection, counts: &[Count]) -> Result<()> {
+async fn set(connection: &mut PgConnection, counts: &[Count]) -> Result<()> {
     // The last count of a SKU at a location wins; sorted, because that is the order stock rows are locked in.
     let counts: BTreeMap<(&str, i64), i64> =
         counts.iter().map(|count| ((count.sku.as_str(), count.stock_location_id), count.quantity)).collect();

@@ -12,7 +12,7 @@ use sqlx::Row as _;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Count, MOST_UNITS, set};
+use super::{Count, MOST_UNITS, count};
 use crate::{
     app::App,
     auth::{Authenticated, Caller, Role},
@@ -121,16 +121,14 @@ async fn put(
     if list.len() > MOST_COUNTS {
         return Err(Refusal::non_field(&format!("At most {MOST_COUNTS} counts a request.")).into());
     }
-    let mut transaction = app.pool.begin().await?;
     // A location that was made a moment ago counts.
-    let catalog = app.shelf.up_to_date(&mut transaction).await?;
+    let catalog = app.shelf.up_to_date(&mut *app.pool.acquire().await?).await?;
     let counts = list
         .iter()
         .enumerate()
         .map(|(index, value)| read(&catalog, &caller, value, (list.len() > 1).then_some(index + 1)))
         .collect::<Result<Vec<_>, _>>()?;
-    set(&mut transaction, &counts).await?;
-    transaction.commit().await?;
+    count(&app.pool, &counts).await?;
     Ok(axum::Json(serde_json::json!({ "updated": counts.len() })).into_response())
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Every race is run with all clients at one server, and with two servers that share the database.
 
+mod settings;
 mod turmoil;
 
 use std::{

@@ -8,7 +8,7 @@ use crate::support::{Package, Reply, SHOP, STANDARD, Shop, join, order_json};
 
 /// No answer but these.
 #[track_caller]
-fn assert_only<'r>(replies: impl IntoIterator<Item = &'r Reply>, allowed: &[u16]) {
+pub(super) fn assert_only<'r>(replies: impl IntoIterator<Item = &'r Reply>, allowed: &[u16]) {
     let others: Vec<(u16, &str)> = replies
         .into_iter()
         .filter(|reply| !allowed.contains(&reply.status))
