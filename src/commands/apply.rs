@@ -361,14 +361,18 @@ async fn write_stock(connection: &mut PgConnection, consequences: &Consequences)
     let bound: Vec<bool> = stock.values().map(|delta| delta.bound).collect();
     let unbound: Vec<i64> = stock.values().map(|delta| delta.unbound).collect();
     if stock.values().any(|delta| delta.reserved > 0 || (delta.reserved == 0 && delta.quantity != 0)) {
-        // A SKU that was never counted at a location has no row yet. What was reserved before has one.
+        // A SKU that was never counted at a location has no row yet. What was reserved before has one. Where a row is
+        // missing, all are locked by this statement (a conflict locks, though nothing is updated): a new row must not
+        // be locked before others that come before it.
         sqlx::query!(
             "insert into stocks (sku, stock_location_id, quantity)
              select c.sku, c.stock_location_id, 0
                from unnest($1::text[], $2::bigint[]) as c(sku, stock_location_id)
-              where not exists (select from stocks s
-                                 where s.sku = c.sku and s.stock_location_id = c.stock_location_id)
-             on conflict do nothing",
+              where exists (select from unnest($1::text[], $2::bigint[]) as m(sku, stock_location_id)
+                             where not exists (select from stocks s where s.sku = m.sku
+                                                  and s.stock_location_id = m.stock_location_id))
+              order by c.sku, c.stock_location_id
+             on conflict (sku, stock_location_id) do update set quantity = excluded.quantity where false",
             &skus,
             &locations
         )
