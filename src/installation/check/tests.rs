@@ -314,6 +314,25 @@ fn a_missing_second_outcome_is_refused() {
 }
 
 #[test]
+fn a_package_whose_items_go_on_in_others_must_end() {
+    refused(
+        &changed("otherwise = \"packaging-canceled\"", "otherwise = \"packed\""),
+        &["line 62: transitions.otherwise: the package's items go on in others, so it cannot go on \
+           in `packed` — write `packaging-canceled`"],
+    );
+    let by_hand = |destination: &str| {
+        with_entry(&format!(
+            "[[transitions]]\nentity = 'package'\ncommand = 'ASSIGN_PACKAGE_ITEMS_MANUALLY'\n\
+             source = 'waiting'\ndestination = '{destination}'\nlabel = 'By hand'"
+        ))
+    };
+    assert_eq!(findings(&by_hand("packaging-canceled"), COMMANDS).0, owned(&[]));
+    let told = findings(&by_hand("out-of-stock"), COMMANDS).0;
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("transitions.destination: the package's items go on in others"), "{told:?}");
+}
+
+#[test]
 fn a_needless_second_outcome_is_refused() {
     refused(
         &changed("label = \"Pack\"", "label = \"Pack\"\notherwise = \"waiting\""),
@@ -475,17 +494,27 @@ fn a_loop_to_itself_is_no_way_out() {
 #[test]
 fn a_circle_without_an_end_is_a_warning() {
     let circle = changed("destination = \"packaging-canceled\"", "destination = \"waiting\"")
-        .replace("otherwise = \"packaging-canceled\"", "otherwise = \"packed\"");
+        .replace("otherwise = \"packaging-canceled\"", "otherwise = \"packed\"")
+        .replace("DETECTED_OUT_OF_STOCK_ITEM", "UPDATE_PACKAGE_SHIPMENT_STATUS");
     let goes_round = |line: usize, slug: &str| {
         format!(
             "line {line}: states.slug: no way leads from `{slug}` to a final state — add a transition out of the \
              circle it goes in"
         )
     };
-    let unreached = "line 17: states.slug: neither planning nor a transition leads to `packaging-canceled` — add a \
-                     transition to it, or take the state out";
-    let warnings =
-        [goes_round(4, "waiting"), goes_round(11, "packed"), unreached.to_owned(), goes_round(24, "out-of-stock")];
+    let unreached = |line: usize, slug: &str| {
+        format!(
+            "line {line}: states.slug: neither planning nor a transition leads to `{slug}` — add a transition to it, \
+             or take the state out"
+        )
+    };
+    let warnings = [
+        goes_round(4, "waiting"),
+        goes_round(11, "packed"),
+        unreached(17, "packaging-canceled"),
+        goes_round(24, "out-of-stock"),
+        unreached(30, "oms-not-found"),
+    ];
     assert_eq!(findings(&circle, COMMANDS), (vec![], warnings.to_vec()));
 }
 

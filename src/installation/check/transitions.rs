@@ -34,9 +34,13 @@ const PLANNED_COMMANDS: &[&str] = &[
     "UPDATE_SHIPMENT_LABEL",
 ];
 
+/// The state of a package that has ended without being packed.
+const ENDED: &str = "packaging-canceled";
+
 pub(super) fn check(installation: &Installation, commands: &[CommandKind], findings: &mut Findings) {
     for transition in &installation.transitions {
         states(installation, transition, findings);
+        ending(installation, transition, findings);
         let kind = commands.iter().find(|kind| kind.identifier == transition.command);
         match kind {
             Some(kind) => outcomes(transition, kind, findings),
@@ -77,6 +81,22 @@ fn states(installation: &Installation, transition: &Transition, findings: &mut F
         let message = format!("`{}` is final, nothing leads out of it", transition.source);
         let remedy = format!("start from another state, or take `final` from `{}`", transition.source);
         findings.problem(&transition.at, "source", message, remedy);
+    }
+}
+
+/// Where the items of a package go on in other packages, it ends: a line of an order is in one package.
+fn ending(installation: &Installation, transition: &Transition, findings: &mut Findings) {
+    let (key, outcome) = match transition.command.as_str() {
+        "ASSIGN_PACKAGE_ITEMS_MANUALLY" => ("destination", Some(&transition.destination)),
+        // What has no place stays in the package and leads to the destination; else nothing stays in it.
+        "DETECTED_OUT_OF_STOCK_ITEM" => ("otherwise", transition.otherwise.as_ref()),
+        _ => return,
+    };
+    // An unknown state is reported for itself.
+    let goes_on = |slug: &&String| *slug != ENDED && installation.state(transition.entity, slug).is_some();
+    if let Some(slug) = outcome.filter(goes_on) {
+        let message = format!("the package's items go on in others, so it cannot go on in `{slug}`");
+        findings.problem(&transition.at, key, message, format!("write `{ENDED}`"));
     }
 }
 
