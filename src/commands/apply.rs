@@ -380,13 +380,16 @@ async fn write_stock(connection: &mut PgConnection, consequences: &Consequences)
         .await?;
     }
     let done = sqlx::query!(
-        "update stocks s
+        "with w as (
+             select c.* from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::bigint[])
+                             as c(sku, stock_location_id, quantity, reserved, bound, unbound)
+               join stocks s on s.sku = c.sku and s.stock_location_id = c.stock_location_id
+              order by s.sku, s.stock_location_id for no key update of s
+         )
+         update stocks s
             set quantity = greatest(s.quantity + w.quantity, 0), reserved = s.reserved + w.reserved,
                 modified_date = now()
-           from (select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[],
-                                        $6::bigint[])
-                               as c(sku, stock_location_id, quantity, reserved, bound, unbound)
-                  order by sku, stock_location_id) w
+           from w
           where s.sku = w.sku and s.stock_location_id = w.stock_location_id
             and (not w.bound or w.reserved - w.unbound <= w.quantity
                  or s.quantity + w.quantity >= s.reserved + w.reserved - w.unbound)",
@@ -429,11 +432,15 @@ async fn write_quota(
     let bound: Vec<bool> = deltas.values().map(|(_, bound, _)| *bound).collect();
     let unbound: Vec<i64> = deltas.values().map(|(.., unbound)| *unbound).collect();
     let done = sqlx::query!(
-        "update stock_locations l
+        "with w as (
+             select c.* from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[])
+                             as c(id, delta, bound, unbound)
+               join stock_locations l on l.id = c.id
+              order by l.id for no key update of l
+         )
+         update stock_locations l
             set quota = l.quota + w.delta
-           from (select * from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[])
-                               as c(id, delta, bound, unbound)
-                  order by id) w
+           from w
           where l.id = w.id
             and (not w.bound or w.delta - w.unbound <= 0 or l.max_quota is null
                  or l.quota + w.delta - w.unbound <= l.max_quota)",
