@@ -13,12 +13,16 @@ use crate::error::{Error, Result};
 /// The migrations, compiled into the binary.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// Key of the advisory lock that commands hold shared and a change of the installation holds alone: a command never
-/// sees half of an installation, and never writes by the rules of the one before.
+/// Key of the advisory lock that plans hold shared and a change of the installation holds alone: nothing is planned by
+/// half of an installation, or written by the rules of the one before. (Commands that do not plan check the
+/// installation's version when they write instead.)
 pub const INSTALLATION_LOCK: i64 = 0x6f6d_7301;
 
-/// Opens a transaction that may write packages: it keeps the installation as it is until its end.
-pub const BEGIN_UNDER_INSTALLATION: &str = "begin; select pg_advisory_xact_lock_shared(1869443841)";
+/// Opens a transaction that may write packages: it keeps the installation as it is until its end, and looks up what
+/// arrays name element by element, so that rows are locked in the order of the arrays.
+pub const BEGIN_UNDER_INSTALLATION: &str = "begin; set local enable_hashjoin = off; set local enable_mergejoin = off; \
+                                            set local enable_seqscan = off; \
+                                            select pg_advisory_xact_lock_shared(1869443841)";
 
 /// How long a database that cannot be reached is tried again: it may be starting, as we are.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -269,6 +269,13 @@ impl Error {
         let Self::Database(sqlx::Error::Database(error)) = self else { return false };
         error.code().is_some_and(|code| code == "40P01")
     }
+
+    /// Whether a statement took itself back because somebody else was faster: decided anew, it may succeed.
+    #[must_use]
+    pub fn is_outrun(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| code == "40001")
+    }
 }
 
 /// A fault on its way to the boundary, where the request's id is known: see [`crate::app`].

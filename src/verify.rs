@@ -16,6 +16,7 @@ pub async fn verify(pool: &PgPool) -> Result<Vec<String>> {
     faults.extend(reservation_faults(&mut transaction).await?);
     faults.extend(item_faults(&mut transaction).await?);
     faults.extend(event_faults(&mut transaction).await?);
+    faults.extend(dangling_faults(&mut transaction).await?);
     transaction.rollback().await?;
     Ok(faults)
 }
@@ -196,4 +197,25 @@ async fn event_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
             )
         })
         .collect())
+}
+
+/// What refers to a package or a state refers to one that is there.
+async fn dangling_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
+    let faults = sqlx::query_scalar!(
+        r#"select 'package ' || number || ': there is no state ' || state_id as "fault!"
+             from packages p where not exists (select from states where id = p.state_id)
+           union all
+           select 'package item ' || id || ': there is no state ' || state_id
+             from package_items i where not exists (select from states where id = i.state_id)
+           union all
+           select 'shipment ' || id || ': there is no package ' || package_id
+             from shipments s where not exists (select from packages where id = s.package_id)
+           union all
+           select 'log row ' || id || ': there is no package ' || package_id
+             from transition_logs l where not exists (select from packages where id = l.package_id)
+            order by 1"#
+    )
+    .fetch_all(&mut **snapshot)
+    .await?;
+    Ok(faults)
 }

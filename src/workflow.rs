@@ -355,7 +355,7 @@ impl Workflow {
     /// A state by id.
     ///
     /// # Errors
-    /// [`Error::StaleCatalog`]: the database refers to states by foreign keys, so only a copy that is behind can miss one.
+    /// [`Error::StaleCatalog`]: a state in use is never removed, so only a copy that is behind can miss one.
     pub fn state(&self, id: i64) -> Result<&State> {
         self.states.get(&id).ok_or_else(|| Error::StaleCatalog(format!("state {id}")))
     }

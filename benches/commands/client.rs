@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    Failure, PACKAGES, Plan, STRIDE,
+    Failure, PACKAGES, Plan,
     database::{Database, Loaded},
     machine::Clock,
     server::Server,
@@ -140,7 +140,7 @@ impl Run {
             return None;
         }
         self.next.set(n + 1);
-        Some(1 + n * STRIDE % PACKAGES)
+        Some(1 + n % PACKAGES)
     }
 
     fn answered(&self, sent: Instant, status: &[u8], answer: &[u8]) {

@@ -34,8 +34,6 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const PACKAGES: u64 = 100_000;
 /// Locations of the installation.
 const LOCATIONS: u64 = 1_000;
-/// The n-th package packed is `1 + n * STRIDE % PACKAGES`: each once, at another location than the one before.
-const STRIDE: u64 = 48_271;
 
 /// Measures commands per second over HTTP, against pgbench.
 #[derive(Debug, Parser)]

@@ -1,10 +1,12 @@
 -- The reference: everything that COMPLETE_PACKING writes for one package, in one statement, in the order of locks that
 -- the server keeps. (The tracking number lacks its check digit, which costs something and changes no row's size.)
--- `next` counts a client's own packages, so no two clients take the same one.
+-- `next` counts a client's own packages, so no two clients take the same one, and all together take them in the order in
+-- which they came in, as shops do.
 \set next :next + 1
-\set id 1 + ((:client_id + :clients * :next) * {stride}) % {packages}
+\set id 1 + (:client_id + :clients * :next) % {packages}
 with package as (
-    update packages set state_id = {packed}, event_sequence = event_sequence + 3, modified_date = now()
+    update packages set state_id = {packed}, version = version + 1,
+           event_sequence = event_sequence + 3, modified_date = now()
      where id = :id and state_id = {waiting}
     returning id, order_id, stock_location_id, event_sequence - 3 as event_sequence
 ), items as (

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use crate::{
-    Failure, LOCATIONS, PACKAGES, Plan, STRIDE,
+    Failure, LOCATIONS, PACKAGES, Plan,
     database::{Database, Loaded},
     machine::Clock,
 };
@@ -26,7 +26,6 @@ pub(crate) fn script(text: &str, loaded: &Loaded) -> String {
     [
         ("packages", PACKAGES.to_string()),
         ("locations", LOCATIONS.to_string()),
-        ("stride", STRIDE.to_string()),
         ("waiting", ids.waiting.to_string()),
         ("packed", ids.packed.to_string()),
         ("transition", ids.transition.to_string()),

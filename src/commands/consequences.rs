@@ -41,6 +41,8 @@ pub struct PackageChange {
     pub replaces: Option<i64>,
     /// The sequence number of its latest event before.
     pub event_sequence: i64,
+    /// Its version before: it must still be that one when this is written.
+    pub version: i64,
     /// Its items after the change.
     pub items: Vec<ItemChange>,
     /// The shipment as it is to be, if it changes.
@@ -138,6 +140,7 @@ pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Change
         transition_id: Some(transition.id),
         replaces: None,
         event_sequence: package.event_sequence,
+        version: package.version,
         items: own_items.collect(),
         shipment: changes.shipment.clone(),
         has_shipment: package.shipment.is_some(),
@@ -155,6 +158,7 @@ pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Change
             transition_id: None,
             replaces: Some(package.id),
             event_sequence: 0,
+            version: 0,
             items: items
                 .map(|item| ItemChange {
                     id: (successor.taking == Taking::Move).then_some(item.id),

@@ -1,10 +1,10 @@
 //! The dispatcher: the only thing that moves a package.
 //!
 //! Commands that wait at the same moment share one transaction and one fsync. Each package has its lane; a lane takes
-//! everything that waits (at most [`LARGEST_GROUP`]), locks all packages, decides each command by itself, writes all
-//! changes in a few statements and commits; then each request gets its own answer. A command that comes alone starts at
-//! once, and a command that waits while a group is under way is in the next. Within a group a package appears once, so
-//! each command sees what the one before it did.
+//! everything that waits (at most [`LARGEST_GROUP`]), reads all packages in one statement, decides each command by
+//! itself, and writes all changes in another, which takes itself back if a package is not what was read; then each
+//! request gets its own answer. A command that comes alone starts at once, and a command that waits while a group is under
+//! way is in the next. Within a group a package appears once, so each command sees what the one before it did.
 //!
 //! A command that may plan, and a dry run, has a transaction of its own: it depends on stock and quota that others
 //! want too, and starts over when they were faster.
@@ -25,14 +25,14 @@ use axum::{
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::{
     Answer, Changes, Context, Input, PackageFacts,
-    apply::{Applied, apply},
-    consequences::{derive, lay_out},
+    apply::{Applied, apply, is_one_statement},
+    consequences::{Consequences, PackageChange, derive, lay_out},
     effects, facts,
     idempotency::{self, IdempotencyKey, Remembered},
 };
@@ -189,7 +189,7 @@ impl Dispatcher {
         let engine = Arc::clone(&self.engine);
         let task = self.tasks.spawn(async move {
             let _place = place;
-            let mut replies = engine.run(&engine.pool, std::slice::from_ref(&request)).await;
+            let mut replies = engine.run(Way::Alone, std::slice::from_ref(&request)).await;
             replies.pop().unwrap_or_else(|| Err(Error::Fault("no reply".to_owned())))
         });
         task.await.unwrap_or_else(|error| Err(Error::Fault(format!("command task: {error}"))))
@@ -219,7 +219,7 @@ async fn run_lane(mut queue: mpsc::Receiver<Pending>, engine: Arc<Engine>) {
         }
         let (requests, replies): (Vec<_>, Vec<_>) =
             take_group(&mut waiting).into_iter().map(|pending| (pending.request, pending.reply)).unzip();
-        for (reply, sender) in engine.run(&engine.lookups, &requests).await.into_iter().zip(replies) {
+        for (reply, sender) in engine.run(Way::Lane, &requests).await.into_iter().zip(replies) {
             // A client that has gone away does not hear the answer; the command stands.
             sender.send(reply).ok();
         }
@@ -247,8 +247,19 @@ fn take_group(waiting: &mut VecDeque<Pending>) -> Vec<Pending> {
     group
 }
 
+/// How commands are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// With others that wait, by a lane; first without locks.
+    Lane,
+    /// By itself, because it may plan or writes nothing.
+    Alone,
+}
+
 /// Why an attempt came to nothing.
 enum Setback {
+    /// It plans, and this is no place to.
+    Plans,
     /// Somebody was faster; try again.
     Outrun,
     /// The database failed or refused.
@@ -271,8 +282,8 @@ enum Verdict<'a> {
 
 impl Engine {
     /// Runs requests in one transaction; if that fails for a reason of one of them, each in its own.
-    async fn run(&self, pool: &PgPool, requests: &[Request]) -> Vec<Result<Reply>> {
-        let failure = match self.run_together(pool, requests).await {
+    async fn run(&self, way: Way, requests: &[Request]) -> Vec<Result<Reply>> {
+        let failure = match self.run_together(way, requests).await {
             Ok(replies) => return replies.into_iter().map(Ok).collect(),
             Err(failure) => failure,
         };
@@ -286,86 +297,138 @@ impl Engine {
         tracing::warn!(error = %failure, commands = requests.len(), "a group failed; running each command by itself");
         let mut replies = Vec::with_capacity(requests.len());
         for request in requests {
-            let reply = self.run_together(pool, std::slice::from_ref(request)).await;
+            let reply = self.run_together(way, std::slice::from_ref(request)).await;
             replies.push(reply.and_then(|mut replies| replies.pop().ok_or(Error::Overloaded)));
         }
         replies
     }
 
-    async fn run_together(&self, pool: &PgPool, requests: &[Request]) -> Result<Vec<Reply>> {
+    async fn run_together(&self, way: Way, requests: &[Request]) -> Result<Vec<Reply>> {
         let mut attempt = 1;
         loop {
-            match self.attempt(pool, requests, attempt >= LOCK_FROM_ATTEMPT).await {
+            let outcome = if way == Way::Lane && attempt == 1 {
+                self.attempt_unlocked(requests).await
+            } else {
+                self.attempt(way, requests, attempt >= LOCK_FROM_ATTEMPT).await
+            };
+            match outcome {
                 Ok(replies) => return Ok(replies),
-                Err(Setback::Outrun) if attempt < MOST_ATTEMPTS => {}
+                // The installation changed while it waited.
+                Err(Setback::Plans) if requests.len() > 1 => {
+                    return Err(Error::Fault("a command that plans cannot run in a group".to_owned()));
+                }
+                Err(Setback::Plans | Setback::Outrun) if attempt < MOST_ATTEMPTS => {}
                 Err(Setback::Failed(error)) if is_conflict(&error) && attempt < MOST_ATTEMPTS => {}
-                Err(Setback::Outrun) => return Err(Error::Overloaded),
+                Err(Setback::Plans | Setback::Outrun) => return Err(Error::Overloaded),
                 Err(Setback::Failed(error)) => return Err(error),
             }
             attempt += 1;
         }
     }
 
-    /// One transaction from begin to commit.
-    async fn attempt(&self, pool: &PgPool, requests: &[Request], lock: bool) -> Result<Vec<Reply>, Setback> {
+    /// Reads, decides, and writes what is still as it was read: two statements, and nobody waits in between.
+    async fn attempt_unlocked(&self, requests: &[Request]) -> Result<Vec<Reply>, Setback> {
+        let mut connection = self.lookups.acquire().await?;
+        let found = facts::read(&mut connection, &package_ids(requests)).await?;
+        let catalog = self.shelf.current();
+        if found.version.is_some_and(|version| version != catalog.version) {
+            // Read again under the lock, for which this is no place.
+            return Err(Setback::Outrun);
+        }
+        let remembered = idempotency::read(&mut connection, &keys(requests)).await?;
+        let mut verdicts = Vec::with_capacity(requests.len());
+        for request in requests {
+            let package = found.packages.get(&request.package_id);
+            verdicts.push(judge(&mut connection, request, package, &catalog, &remembered, None).await?);
+        }
+        let decided = Decided::new(requests, &verdicts, &catalog)?;
+        let answers = answers(requests, &decided.replies, &remembered);
+        if answers.is_empty() && (decided.changes.is_empty() || decided.is_one_statement()) {
+            decided.write(&mut connection, Some(catalog.version)).await?;
+        } else {
+            let mut transaction = connection.begin().await?;
+            decided.write(&mut transaction, Some(catalog.version)).await?;
+            if !idempotency::write(&mut transaction, &answers).await? {
+                return Err(Setback::Outrun);
+            }
+            transaction.commit().await?;
+        }
+        Ok(decided.replies)
+    }
+
+    /// One transaction from begin to commit, its packages locked.
+    async fn attempt(&self, way: Way, requests: &[Request], lock: bool) -> Result<Vec<Reply>, Setback> {
+        let pool = if way == Way::Lane { &self.lookups } else { &self.pool };
         let mut transaction = pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
-        let mut package_ids: Vec<i64> = requests.iter().map(|request| request.package_id).collect();
-        package_ids.sort_unstable();
-        let locked = facts::lock(&mut transaction, &package_ids).await?;
+        let locked = facts::lock(&mut transaction, &package_ids(requests)).await?;
         let mut catalog = self.shelf.current();
         if locked.version.is_some_and(|version| version != catalog.version) {
             catalog = self.shelf.refresh(&mut transaction).await?;
         }
-        let keys: Vec<&IdempotencyKey> = requests.iter().filter_map(|request| request.key.as_ref()).collect();
-        let remembered = idempotency::read(&mut transaction, &keys).await?;
-        let may_plan = requests.len() == 1;
+        let remembered = idempotency::read(&mut transaction, &keys(requests)).await?;
+        let planning = (requests.len() == 1).then_some(lock);
         let mut verdicts = Vec::with_capacity(requests.len());
         for request in requests {
             let package = locked.packages.get(&request.package_id);
-            let verdict = judge(&mut transaction, request, package, &catalog, &remembered, may_plan, lock).await?;
-            verdicts.push(verdict);
+            verdicts.push(judge(&mut transaction, request, package, &catalog, &remembered, planning).await?);
         }
-        let replies = write(&mut transaction, requests, &verdicts, &catalog).await?;
-        let answers: Vec<(&IdempotencyKey, &Reply)> = requests
-            .iter()
-            .zip(&replies)
-            .filter(|(request, reply)| !request.dry_run && is_worth_remembering(request, reply, &remembered))
-            .filter_map(|(request, reply)| Some((request.key.as_ref()?, reply)))
-            .collect();
+        let decided = Decided::new(requests, &verdicts, &catalog)?;
+        decided.write(&mut transaction, None).await?;
+        let answers = answers(requests, &decided.replies, &remembered);
         if !idempotency::write(&mut transaction, &answers).await? {
             return Err(Setback::Outrun);
         }
-        let changed = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Changes(..)));
-        if changed || !answers.is_empty() {
-            transaction.commit().await?;
-        } else {
+        if decided.changes.is_empty() && answers.is_empty() {
             transaction.rollback().await?;
+        } else {
+            transaction.commit().await?;
         }
-        Ok(replies)
+        Ok(decided.replies)
     }
 }
 
-/// Decides one request on the locked facts.
+/// In order, which is the order they are locked in.
+fn package_ids(requests: &[Request]) -> Vec<i64> {
+    let mut ids: Vec<i64> = requests.iter().map(|request| request.package_id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn keys(requests: &[Request]) -> Vec<&IdempotencyKey> {
+    requests.iter().filter_map(|request| request.key.as_ref()).collect()
+}
+
+/// The answers to remember.
+fn answers<'a>(
+    requests: &'a [Request],
+    replies: &'a [Reply],
+    remembered: &HashMap<(i64, String), Remembered>,
+) -> Vec<(&'a IdempotencyKey, &'a Reply)> {
+    requests
+        .iter()
+        .zip(replies)
+        .filter(|(request, reply)| !request.dry_run && is_worth_remembering(request, reply, remembered))
+        .filter_map(|(request, reply)| Some((request.key.as_ref()?, reply)))
+        .collect()
+}
+
+/// Decides one request on the facts. `planning`: whether it may plan, and if so, whether what is planned with is locked.
 async fn judge<'a>(
-    transaction: &mut Transaction<'_, Postgres>,
+    connection: &mut PgConnection,
     request: &Request,
     package: Option<&'a PackageFacts>,
     catalog: &'a Catalog,
     remembered: &HashMap<(i64, String), Remembered>,
-    may_plan: bool,
-    lock: bool,
-) -> Result<Verdict<'a>> {
+    planning: Option<bool>,
+) -> Result<Verdict<'a>, Setback> {
     let resolved = resolve(request, package, catalog, remembered);
     let (package, transition) = match resolved {
         Ok(resolved) => resolved,
         Err(reply) => return Ok(Verdict::Answered(reply)),
     };
     let supply = if transition.command.plans() {
-        if !may_plan {
-            // The installation changed while it waited: it goes on by itself ([`Engine::run`]).
-            return Err(Error::Fault(format!("{} cannot run in a group", transition.command.identifier())));
-        }
-        Some(supply(transaction, catalog, package, lock).await?)
+        let lock = planning.ok_or(Setback::Plans)?;
+        Some(supply(connection, catalog, package, lock).await?)
     } else {
         None
     };
@@ -413,7 +476,7 @@ fn resolve<'a>(
 
 /// What the package's items could be planned from, its own reservations included.
 pub(crate) async fn supply(
-    transaction: &mut Transaction<'_, Postgres>,
+    connection: &mut PgConnection,
     catalog: &Catalog,
     package: &PackageFacts,
     lock: bool,
@@ -430,40 +493,59 @@ pub(crate) async fn supply(
         }
         lines.push(Line { order_item_id: item.order_item_id, sku: item.sku.clone(), quantity: item.quantity });
     }
-    planning::supply(transaction, catalog, package.order_id, &lines, &held, lock).await
+    planning::supply(connection, catalog, package.order_id, &lines, &held, lock).await
 }
 
-/// Writes what was decided, and gives every request its answer.
-async fn write(
-    transaction: &mut Transaction<'_, Postgres>,
-    requests: &[Request],
-    verdicts: &[Verdict<'_>],
-    catalog: &Catalog,
-) -> Result<Vec<Reply>, Setback> {
-    let mut package_changes = Vec::new();
-    for (request, verdict) in requests.iter().zip(verdicts) {
-        let Verdict::Changes(package, transition, changes, scenario_id) = verdict else { continue };
-        package_changes.extend(lay_out(package, transition, changes, request.caller.user_id));
-        if let Some(trace) = &changes.trace {
-            planning::store_trace(transaction, package.order_id, Some(package.id), *scenario_id, trace).await?;
+/// What a group comes to.
+struct Decided<'a> {
+    verdicts: &'a [Verdict<'a>],
+    changes: Vec<PackageChange>,
+    consequences: Consequences,
+    /// One a request.
+    replies: Vec<Reply>,
+}
+
+impl<'a> Decided<'a> {
+    fn new(requests: &[Request], verdicts: &'a [Verdict<'a>], catalog: &Catalog) -> Result<Self> {
+        let mut package_changes = Vec::new();
+        let mut replies = Vec::with_capacity(verdicts.len());
+        for (request, verdict) in requests.iter().zip(verdicts) {
+            match verdict {
+                Verdict::Answered(answer) => replies.push(answer.clone()),
+                Verdict::Changes(package, transition, changes, _) => {
+                    package_changes.extend(lay_out(package, transition, changes, request.caller.user_id));
+                    replies.push(reply(package, changes, catalog));
+                }
+            }
         }
-        if !changes.exclusions.is_empty() {
-            planning::store_exclusions(transaction, &changes.exclusions).await?;
-        }
-    }
-    if !package_changes.is_empty() {
         let consequences = derive(&package_changes, &catalog.workflow)?;
-        if apply(transaction, &package_changes, &consequences).await? == Applied::Outrun {
-            return Err(Setback::Outrun);
+        Ok(Self { verdicts, changes: package_changes, consequences, replies })
+    }
+
+    /// Whether [`write`](Self::write) sends a single statement.
+    fn is_one_statement(&self) -> bool {
+        let records = |verdict: &Verdict<'_>| matches!(verdict, Verdict::Changes(_, _, changes, _) if changes.trace.is_some() || !changes.exclusions.is_empty());
+        is_one_statement(&self.changes, &self.consequences) && !self.verdicts.iter().any(records)
+    }
+
+    async fn write(&self, connection: &mut PgConnection, installation_version: Option<i64>) -> Result<(), Setback> {
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        for verdict in self.verdicts {
+            let Verdict::Changes(package, _, changes, scenario_id) = verdict else { continue };
+            if let Some(trace) = &changes.trace {
+                planning::store_trace(connection, package.order_id, Some(package.id), *scenario_id, trace).await?;
+            }
+            if !changes.exclusions.is_empty() {
+                planning::store_exclusions(connection, &changes.exclusions).await?;
+            }
+        }
+        match apply(connection, &self.changes, &self.consequences, installation_version).await? {
+            Applied::Done(_) => Ok(()),
+            Applied::Outrun => Err(Setback::Outrun),
         }
     }
-    Ok(verdicts
-        .iter()
-        .map(|verdict| match verdict {
-            Verdict::Answered(reply) => reply.clone(),
-            Verdict::Changes(package, _, changes, _) => reply(package, changes, catalog),
-        })
-        .collect())
 }
 
 /// The answer of a command that succeeded.

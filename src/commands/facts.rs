@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::consequences::Placement;
 use crate::error::Result;
 
-/// A locked package.
+/// A package as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageFacts {
     /// Its id.
@@ -22,6 +22,8 @@ pub struct PackageFacts {
     pub state_id: i64,
     /// The sequence number of its latest event.
     pub event_sequence: i64,
+    /// Goes up with every change of it.
+    pub version: i64,
     /// Who is to carry it, if the order has a wish.
     pub cargo_company_id: Option<i64>,
     /// Its shipment, once it was packed.
@@ -70,87 +72,79 @@ impl PackageFacts {
     }
 }
 
-/// What [`lock`] found: the installation's version and the packages.
+/// What [`read`] found: the installation's version and the packages.
 #[derive(Debug, Default)]
-pub struct Locked {
+pub struct Found {
     /// None when no package was found.
     pub version: Option<i64>,
     /// By id.
     pub packages: HashMap<i64, PackageFacts>,
 }
 
-/// Locks packages in the order of their ids and reads them. Ids that do not exist are missing from the result.
+/// Locks packages in the order of their ids, then reads them.
 ///
 /// Two statements on purpose: what belongs to a package is read by a snapshot taken after its lock was granted, so that
 /// it is as new as the lock. (Within one statement, a row that had to be waited for is read anew, its joins are not.)
 ///
 /// # Errors
 /// When the database fails.
-pub async fn lock(connection: &mut PgConnection, package_ids: &[i64]) -> Result<Locked> {
+pub async fn lock(connection: &mut PgConnection, package_ids: &[i64]) -> Result<Found> {
+    sqlx::query!("select from packages where id = any($1) order by id for update", package_ids)
+        .execute(&mut *connection)
+        .await?;
+    read(connection, package_ids).await
+}
+
+/// Reads packages as they are at one moment. Ids that do not exist are missing from the result.
+///
+/// # Errors
+/// When the database fails.
+pub async fn read(connection: &mut PgConnection, package_ids: &[i64]) -> Result<Found> {
+    // Subqueries rather than joins: each is an index lookup a row, whatever the planner thinks of a table's size.
     let rows = sqlx::query!(
-        r#"select p.id, p.number, p.order_id, p.stock_location_id, p.state_id, p.event_sequence,
+        r#"select p.id as "id!", p.number as "number!", p.order_id as "order_id!",
+                  p.stock_location_id as "stock_location_id!", p.state_id as "state_id!",
+                  p.event_sequence as "event_sequence!", p.version as "version!",
                   (select o.cargo_company_id from orders o where o.id = p.order_id) as cargo_company_id,
-                  (select version from installation where only_row) as "version!"
-             from packages p
-            where p.id = any($1)
-            order by p.id
-              for update of p"#,
+                  (select version from installation where only_row) as "installation_version!",
+                  s.cargo_company_id as "shipped_by?", s.tracking_number as "tracking_number?",
+                  (s.label_key is not null) as "labelled!",
+                  i.id as "item_id?", i.order_item_id as "order_item_id?", i.state_id as "item_state_id?",
+                  i.quantity as "quantity?",
+                  (select oi.sku from order_items oi where oi.id = i.order_item_id) as "sku?"
+             from unnest($1::bigint[]) as w(id)
+             join packages p on p.id = w.id
+             left join lateral (select * from shipments where package_id = w.id limit 1) s on true
+             left join package_items i on i.package_id = w.id"#,
         package_ids
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
     .await?;
-    let version = rows.first().map(|row| row.version);
-    let found = rows.into_iter().map(|row| {
-        let facts = PackageFacts {
+    let mut found = Found::default();
+    for row in rows {
+        found.version = Some(row.installation_version);
+        let package = found.packages.entry(row.id).or_insert_with(|| PackageFacts {
             id: row.id,
             number: row.number,
             order_id: row.order_id,
             stock_location_id: row.stock_location_id,
             state_id: row.state_id,
             event_sequence: row.event_sequence,
+            version: row.version,
             cargo_company_id: row.cargo_company_id,
-            shipment: None,
+            shipment: row.shipped_by.zip(row.tracking_number).map(|(cargo_company_id, tracking_number)| {
+                ShipmentFacts { cargo_company_id, tracking_number, labelled: row.labelled }
+            }),
             items: Vec::new(),
-        };
-        (row.id, facts)
-    });
-    let mut locked = Locked { version, packages: found.collect() };
-    if !locked.packages.is_empty() {
-        read_belongings(connection, package_ids, &mut locked.packages).await?;
-    }
-    Ok(locked)
-}
-
-async fn read_belongings(
-    connection: &mut PgConnection,
-    package_ids: &[i64],
-    packages: &mut HashMap<i64, PackageFacts>,
-) -> Result<()> {
-    // Subqueries rather than joins: each is an index lookup a row, whatever the planner thinks of a table's size.
-    let rows = sqlx::query!(
-        r#"select w.id as "package_id!", s.cargo_company_id as "shipped_by?", s.tracking_number as "tracking_number?",
-                  (s.label_key is not null) as "labelled!",
-                  i.id as "item_id?", i.order_item_id as "order_item_id?", i.state_id as "item_state_id?",
-                  i.quantity as "quantity?",
-                  (select oi.sku from order_items oi where oi.id = i.order_item_id) as "sku?"
-             from unnest($1::bigint[]) as w(id)
-             left join lateral (select * from shipments where package_id = w.id limit 1) s on true
-             left join package_items i on i.package_id = w.id
-            order by i.id"#,
-        package_ids
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    for row in rows {
-        let Some(package) = packages.get_mut(&row.package_id) else { continue };
-        if let (Some(cargo_company_id), Some(tracking_number)) = (row.shipped_by, row.tracking_number) {
-            package.shipment = Some(ShipmentFacts { cargo_company_id, tracking_number, labelled: row.labelled });
-        }
+        });
         if let (Some(id), Some(order_item_id), Some(state_id), Some(quantity), Some(sku)) =
             (row.item_id, row.order_item_id, row.item_state_id, row.quantity, row.sku)
         {
             package.items.push(ItemFacts { id, order_item_id, sku, quantity, state_id });
         }
     }
-    Ok(())
+    for package in found.packages.values_mut() {
+        package.items.sort_unstable_by_key(|item| item.id);
+    }
+    Ok(found)
 }

@@ -101,7 +101,7 @@ async fn try_place(
         planning::store_trace(&mut transaction, order_id, None, Some(plan.scenario_id), &plan.trace).await?;
         let packages = packages(&catalog, order_id, &lines, &plan, user_id)?;
         let consequences = derive(&packages, &catalog.workflow)?;
-        if apply(&mut transaction, &packages, &consequences).await? == Applied::Outrun {
+        if apply(&mut transaction, &packages, &consequences, None).await? == Applied::Outrun {
             return Ok(None);
         }
     }
@@ -131,6 +131,7 @@ fn packages(
         transition_id: None,
         replaces: None,
         event_sequence: 0,
+        version: 0,
         items: lines
             .iter()
             .filter(|line| order_item_ids.contains(&line.order_item_id))

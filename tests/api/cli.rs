@@ -215,6 +215,21 @@ async fn verify_says_each_invariant_that_fails() {
             "update packages set event_sequence = 1 where id = 1",
             "package N1P1: it counts 9 events, has 1, the last is number 1",
         ),
+        (
+            "update package_items set state_id = -state_id where id = 2",
+            "update package_items set state_id = -state_id where id = 2",
+            "package item 2: there is no state -",
+        ),
+        (
+            "insert into shipments (package_id, cargo_company_id, tracking_number) values (99, 1, 'T')",
+            "delete from shipments where package_id = 99",
+            "shipment 1: there is no package 99",
+        ),
+        (
+            "insert into transition_logs (package_id, destination_state_id, stock_location_id) values (99, 1, 1)",
+            "delete from transition_logs where package_id = 99",
+            "log row ",
+        ),
     ] {
         shop.execute(harm).await;
         let (code, printed, _) = shop.oms(&["verify"]).await;

@@ -163,7 +163,7 @@ async fn while_the_database_is_away_requests_get_503_and_afterwards_all_is_well(
     // A command that is refused opens the connection that will be lost.
     package.post(&json!({ "slug": "no-such-transition" })).await.refused(NOT_ALLOWED);
     shop.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity
           where datname = current_database() and application_name = 'oms'",
     )
     .await;

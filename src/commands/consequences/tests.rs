@@ -36,6 +36,7 @@ fn package(states: i64) -> impl Strategy<Value = PackageChange> {
             transition_id: None,
             replaces: None,
             event_sequence: 0,
+            version: 0,
             items,
             shipment: None,
             has_shipment: false,

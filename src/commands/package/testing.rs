@@ -66,6 +66,7 @@ impl Scene {
                 stock_location_id: 1,
                 state_id: waiting,
                 event_sequence: 1,
+                version: 1,
                 cargo_company_id: None,
                 shipment: None,
                 items: items.to_vec(),

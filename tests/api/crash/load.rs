@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::house::House;
 use crate::support::order_json;
@@ -176,7 +177,7 @@ impl<'h> Client<'h> {
 
     /// As it would be without crashes: no key, no repeat, until a request gets no answer. What was answered, and what
     /// was not; the answers that broke off.
-    pub(super) async fn work_once(self) -> Once {
+    pub(super) async fn work_once(self, working: &Notify) -> Once {
         let mut once = Once::default();
         for n in 0.. {
             let number = format!("{}-{n}", self.name);
@@ -191,6 +192,7 @@ impl<'h> Client<'h> {
                     Outcome::Answer(200, _) => once.commands.insert((package_id, slug.to_owned())),
                     other => return once.ended(other),
                 };
+                working.notify_one();
             }
         }
         once

@@ -1,0 +1,235 @@
+//! The statement that writes everything about packages that are there.
+
+use std::collections::BTreeMap;
+
+use sqlx::PgConnection;
+
+use super::{
+    super::consequences::{Consequences, PackageChange},
+    CreatedItems,
+};
+use crate::error::Result;
+
+/// The statement's arrays. Those of one field are as long as each other; an element of each is a row.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    packages: Packages,
+    items: Items,
+    /// Items whose reservations end.
+    released: Vec<i64>,
+    reserved: Reserved,
+    shipments: Shipments,
+    events: Events,
+    stock: Stock,
+    quota: Quota,
+}
+
+#[derive(Debug, Default)]
+struct Packages {
+    ids: Vec<i64>,
+    /// None for one that begins here: it is written already, but for its log and ledger.
+    versions: Vec<Option<i64>>,
+    states: Vec<i64>,
+    locations: Vec<i64>,
+    /// How many events it has.
+    events: Vec<i64>,
+    transitions: Vec<Option<i64>>,
+    sources: Vec<Option<i64>>,
+    users: Vec<Option<i64>>,
+    /// Location that it ceases to occupy.
+    left: Vec<Option<i64>>,
+    /// Location that it begins to occupy.
+    entered: Vec<Option<i64>>,
+}
+
+#[derive(Debug, Default)]
+struct Items {
+    ids: Vec<i64>,
+    packages: Vec<i64>,
+    states: Vec<i64>,
+}
+
+#[derive(Debug, Default)]
+struct Reserved {
+    items: Vec<i64>,
+    locations: Vec<i64>,
+    skus: Vec<String>,
+    quantities: Vec<i64>,
+}
+
+#[derive(Debug, Default)]
+struct Shipments {
+    packages: Vec<i64>,
+    companies: Vec<i64>,
+    tracking_numbers: Vec<String>,
+    labelled: Vec<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Events {
+    types: Vec<String>,
+    packages: Vec<i64>,
+    sequences: Vec<i64>,
+}
+
+/// By (SKU, location), which is the order they are locked in.
+#[derive(Debug, Default)]
+struct Stock {
+    skus: Vec<String>,
+    locations: Vec<i64>,
+    quantities: Vec<i64>,
+    reserved: Vec<i64>,
+    bound: Vec<bool>,
+    unbound: Vec<i64>,
+}
+
+/// One a location, whatever the number of packages; by id, which is the order they are locked in.
+#[derive(Debug, Default)]
+struct Quota {
+    locations: Vec<i64>,
+    deltas: Vec<i64>,
+    /// Whether part of it holds only while the location has quota left.
+    bound: Vec<bool>,
+    /// The part that holds anyway.
+    unbound: Vec<i64>,
+}
+
+impl Rows {
+    /// `ids`: of the packages, by index.
+    pub(super) fn new(
+        changes: &[PackageChange],
+        consequences: &Consequences,
+        ids: &[i64],
+        created_items: &CreatedItems,
+    ) -> Self {
+        let mut rows = Self { released: consequences.release.clone(), ..Self::default() };
+        for (change, id) in changes.iter().zip(ids) {
+            rows.add_package(change, *id);
+        }
+        let mut sequences: Vec<i64> = changes.iter().map(|change| change.event_sequence).collect();
+        for (package, event) in &consequences.events {
+            sequences[*package] += 1;
+            rows.packages.events[*package] += 1;
+            rows.events.types.push((*event).to_owned());
+            rows.events.packages.push(ids[*package]);
+            rows.events.sequences.push(sequences[*package]);
+        }
+        for indexes in &consequences.reserve {
+            let item = &changes[indexes.0].items[indexes.1];
+            let Some(id) = item.id.or_else(|| created_items.get(indexes).copied()) else { continue };
+            rows.reserved.items.push(id);
+            rows.reserved.locations.push(item.after.stock_location_id);
+            rows.reserved.skus.push(item.sku.clone());
+            rows.reserved.quantities.push(item.quantity);
+        }
+        for ((sku, location), delta) in &consequences.stock {
+            rows.stock.skus.push(sku.clone());
+            rows.stock.locations.push(*location);
+            rows.stock.quantities.push(delta.quantity);
+            rows.stock.reserved.push(delta.reserved);
+            rows.stock.bound.push(delta.bound);
+            rows.stock.unbound.push(delta.unbound);
+        }
+        rows.add_quota(changes, consequences);
+        rows
+    }
+
+    fn add_package(&mut self, change: &PackageChange, id: i64) {
+        let packages = &mut self.packages;
+        packages.ids.push(id);
+        packages.versions.push(change.id.map(|_| change.version));
+        packages.states.push(change.after.state_id);
+        packages.locations.push(change.after.stock_location_id);
+        packages.events.push(0);
+        packages.transitions.push(change.transition_id);
+        packages.sources.push(change.before.map(|before| before.state_id));
+        packages.users.push(change.user_id);
+        packages.left.push(None);
+        packages.entered.push(None);
+        for item in change.items.iter().filter(|item| change.id.is_none() || item.before != Some(item.after)) {
+            let Some(item_id) = item.id else { continue };
+            self.items.ids.push(item_id);
+            self.items.packages.push(id);
+            self.items.states.push(item.after.state_id);
+        }
+        if let Some(shipment) = &change.shipment {
+            self.shipments.packages.push(id);
+            self.shipments.companies.push(shipment.cargo_company_id);
+            self.shipments.tracking_numbers.push(shipment.tracking_number.clone());
+            self.shipments.labelled.push(shipment.labelled);
+        }
+    }
+
+    fn add_quota(&mut self, changes: &[PackageChange], consequences: &Consequences) {
+        // Location: the sum, whether part of it is bound, and the part that is not.
+        let mut deltas: BTreeMap<i64, (i64, bool, i64)> = BTreeMap::new();
+        for change in &consequences.quota {
+            let side = if change.delta < 0 { &mut self.packages.left } else { &mut self.packages.entered };
+            side[change.package] = Some(change.stock_location_id);
+            let delta = deltas.entry(change.stock_location_id).or_default();
+            delta.0 += i64::from(change.delta);
+            if changes[change.package].bound_by_quota {
+                delta.1 |= change.delta > 0;
+            } else {
+                delta.2 += i64::from(change.delta.max(0));
+            }
+        }
+        for (location, (delta, bound, unbound)) in deltas.into_iter().filter(|(_, (delta, ..))| *delta != 0) {
+            self.quota.locations.push(location);
+            self.quota.deltas.push(delta);
+            self.quota.bound.push(bound);
+            self.quota.unbound.push(unbound);
+        }
+    }
+
+    /// Writes everything or nothing.
+    ///
+    /// # Errors
+    /// [`Error::is_outrun`](crate::error::Error::is_outrun) when a package is not what was read, the installation has
+    /// another version, or a limit would break. When the database fails.
+    pub(super) async fn write(&self, connection: &mut PgConnection, installation_version: Option<i64>) -> Result<()> {
+        let Self { packages, items, released, reserved, shipments, events, stock, quota } = self;
+        sqlx::query_file!(
+            "src/commands/apply/rows.sql",
+            installation_version,
+            &packages.ids,
+            &packages.versions as &[Option<i64>],
+            &packages.states,
+            &packages.locations,
+            &packages.events,
+            &packages.transitions as &[Option<i64>],
+            &packages.sources as &[Option<i64>],
+            &packages.users as &[Option<i64>],
+            &packages.left as &[Option<i64>],
+            &packages.entered as &[Option<i64>],
+            &items.ids,
+            &items.packages,
+            &items.states,
+            released,
+            &reserved.items,
+            &reserved.locations,
+            &reserved.skus,
+            &reserved.quantities,
+            &shipments.packages,
+            &shipments.companies,
+            &shipments.tracking_numbers,
+            &shipments.labelled,
+            &events.types,
+            &events.packages,
+            &events.sequences,
+            &stock.skus,
+            &stock.locations,
+            &stock.quantities,
+            &stock.reserved,
+            &stock.bound,
+            &stock.unbound,
+            &quota.locations,
+            &quota.deltas,
+            &quota.bound,
+            &quota.unbound
+        )
+        .fetch_one(connection)
+        .await?;
+        Ok(())
+    }
+}

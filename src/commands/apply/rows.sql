@@ -1,0 +1,91 @@
+-- Writes packages that are there, and all that follows from their changes; or nothing, with error 40001. Its arrays are
+-- described in rows.rs. A gate like `(select count(*) from moved) >= 0` is always open: it says what comes before.
+with installed as materialized (
+    select from installation where only_row and version = $1 for share
+), c as materialized (
+    select c.*, nextval('transition_logs_id_seq') as log_id
+      from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+                  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
+           as c(id, version, state_id, stock_location_id, events, transition_id, source_state_id, user_id,
+                left_id, entered_id)
+), moved as (
+    update packages p
+       set state_id = c.state_id, stock_location_id = c.stock_location_id, version = p.version + 1,
+           event_sequence = p.event_sequence + c.events, modified_date = now()
+      from c
+     where p.id = c.id and p.version = c.version
+       and ($1::bigint is null or exists (select from installed))
+    returning p.id
+), items as (
+    update package_items i
+       set package_id = c.package_id, state_id = c.state_id, modified_date = now()
+      from unnest($12::bigint[], $13::bigint[], $14::bigint[]) as c(id, package_id, state_id)
+     where i.id = c.id
+    returning i.id
+), released as (
+    delete from reservations where package_item_id = any($15) returning package_item_id
+), reserved as (
+    insert into reservations (package_item_id, stock_location_id, sku, quantity)
+    select * from unnest($16::bigint[], $17::bigint[], $18::text[], $19::bigint[])
+    returning package_item_id
+), shipped as (
+    insert into shipments as s (package_id, cargo_company_id, tracking_number, label_key)
+    select c.package_id, c.cargo_company_id, c.tracking_number, case when c.labelled then gen_random_uuid() end
+      from unnest($20::bigint[], $21::bigint[], $22::text[], $23::boolean[])
+           as c(package_id, cargo_company_id, tracking_number, labelled)
+    on conflict on constraint shipments_package_id_key do update
+       set cargo_company_id = excluded.cargo_company_id, tracking_number = excluded.tracking_number,
+           label_key = case when excluded.label_key is not null
+                            then coalesce(s.label_key, excluded.label_key) end,
+           modified_date = now()
+    returning s.id
+), logged as (
+    insert into transition_logs
+           (id, package_id, transition_id, source_state_id, destination_state_id, stock_location_id, user_id)
+    select c.log_id, c.id, c.transition_id, c.source_state_id, c.state_id, c.stock_location_id, c.user_id
+      from c
+    returning id
+), ledger as (
+    insert into quota_ledger (transition_log_id, package_id, stock_location_id, delta)
+    select c.log_id, c.id, q.stock_location_id, q.delta
+      from c
+     cross join lateral (values (c.left_id, -1::smallint), (c.entered_id, 1::smallint))
+           as q(stock_location_id, delta)
+     where q.stock_location_id is not null
+    returning id
+), happened as (
+    insert into events (entity, event_type, object_id, sequence)
+    select 'package', * from unnest($24::text[], $25::bigint[], $26::bigint[])
+    returning id
+), stocked as (
+    update stocks s
+       set quantity = greatest(s.quantity + c.quantity, 0), reserved = s.reserved + c.reserved,
+           modified_date = now()
+      from (select c.* from unnest($27::text[], $28::bigint[], $29::bigint[], $30::bigint[], $31::boolean[],
+                                   $32::bigint[])
+                            as c(sku, stock_location_id, quantity, reserved, bound, unbound)
+             where (select count(*) from moved) >= 0) c
+     where s.sku = c.sku and s.stock_location_id = c.stock_location_id
+       and (not c.bound or c.reserved - c.unbound <= c.quantity
+            or s.quantity + c.quantity >= s.reserved + c.reserved - c.unbound)
+    returning s.sku
+), written as materialized (
+    select (select count(*) from items) + (select count(*) from released) + (select count(*) from reserved)
+         + (select count(*) from shipped) + (select count(*) from logged) + (select count(*) from ledger)
+         + (select count(*) from happened) + (select count(*) from stocked) as count
+), counted as (
+    update stock_locations l
+       set quota = l.quota + c.delta
+      from (select c.* from unnest($33::bigint[], $34::bigint[], $35::boolean[], $36::bigint[])
+                            as c(id, delta, bound, unbound)
+             where (select count from written) >= 0) c
+     where l.id = c.id
+       and (not c.bound or c.delta - c.unbound <= 0 or l.max_quota is null
+            or l.quota + c.delta - c.unbound <= l.max_quota)
+    returning l.id
+)
+select require_all_written(
+           (select count(*) from moved) = (select count(version) from c)
+           and (select count(*) from items) = cardinality($12::bigint[])
+           and (select count(*) from stocked) = cardinality($28::bigint[])
+           and (select count(*) from counted) = cardinality($33::bigint[])) as written
