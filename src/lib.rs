@@ -7,7 +7,7 @@
 //! * [`wire`]: dates, decimals, bodies.
 //! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
 //! * [`role`], [`auth`], [`auth_routes`]: users, tokens, rights.
-//! * [`page`]: lists: count, next, previous, results; sort, filters.
+//! * [`page`]: lists: count, next, previous, results; sort, filters. [`export`]: lists as CSV and XLSX files.
 //! * [`installation`]: the installation file: read, check, apply, draw.
 //! * [`workflow`]: states and transitions in memory. [`catalog`]: how memory follows the database.
 //! * [`commands`]: the heart: what a command is, the list of them, the dispatcher.
@@ -29,6 +29,7 @@ pub mod config;
 pub mod db;
 pub mod embedded;
 pub mod error;
+pub mod export;
 pub mod health;
 pub mod installation;
 pub mod locations;

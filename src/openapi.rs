@@ -5,10 +5,13 @@ use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, OpenApi, ToSchema, openapi::OpenApi as Document};
 
 use crate::{
+    cargo,
     commands::{COMMANDS, Command, Parameter, input},
     error::{RULES, Refusal},
-    orders, packages,
+    export::Format,
+    locations, orders, packages,
     page::{Filter, Kind},
+    stock,
 };
 
 /// `sort`, for the documentation.
@@ -20,6 +23,16 @@ pub struct Sort {
     #[param(example = "-created_date")]
     sort: Option<String>,
 }
+
+/// The lists that can be filtered, with their filters.
+pub const LISTS: &[(&str, &[Filter])] = &[
+    ("/api/v1/oms/cargo-company/", cargo::FILTERS),
+    ("/api/v1/oms/orders/", orders::FILTERS),
+    ("/api/v1/oms/packages/", packages::FILTERS),
+    ("/api/v1/oms/packages/short/", packages::FILTERS),
+    ("/api/v1/oms/stocklocations/", locations::FILTERS),
+    ("/api/v1/oms/stocks/", stock::FILTERS),
+];
 
 /// A package: see the example.
 #[derive(Debug, ToSchema)]
@@ -115,16 +128,16 @@ pub fn complete(document: Document) -> Value {
                    "description": "`Token <key>`, the word included" }
     });
     value["security"] = json!([{ "token": [] }]);
-    add_filters(&mut value["paths"]["/api/v1/oms/packages/"]["get"], packages::FILTERS);
-    add_filters(&mut value["paths"]["/api/v1/oms/packages/short/"]["get"], packages::FILTERS);
-    add_filters(&mut value["paths"]["/api/v1/oms/orders/"]["get"], orders::FILTERS);
-    add_filters(&mut value["paths"]["/api/v1/oms/stocklocations/"]["get"], crate::locations::FILTERS);
+    for (path, filters) in LISTS {
+        add_filters(&mut value["paths"][path]["get"], filters);
+    }
     add_commands(&mut value["paths"]["/api/v1/oms/packages/{id}/command/"]["post"]);
     add_examples(&mut value);
     if let Some(paths) = value["paths"].as_object_mut() {
         for (path, item) in paths {
             for (method, operation) in item.as_object_mut().into_iter().flatten() {
                 operation["operationId"] = json!(operation_id(path, method));
+                add_files(operation);
                 add_errors(path, method, operation);
             }
         }
@@ -143,6 +156,18 @@ fn operation_id(path: &str, method: &str) -> String {
     std::iter::once(method.to_owned()).chain(words).collect::<Vec<_>>().join("_")
 }
 
+/// The media types of a list that can be had as a file.
+fn add_files(operation: &mut Value) {
+    let parameters = operation["parameters"].as_array();
+    if !parameters.is_some_and(|parameters| parameters.iter().any(|parameter| parameter["name"] == "format")) {
+        return;
+    }
+    for format in [Format::Csv, Format::Xlsx] {
+        let media_type = format.media_type().split(';').next().unwrap_or_default();
+        operation["responses"]["200"]["content"][media_type] = json!({ "schema": { "type": "string" } });
+    }
+}
+
 fn add_filters(operation: &mut Value, filters: &[Filter]) {
     let Some(parameters) = operation["parameters"].as_array_mut() else { return };
     for filter in filters.iter().filter(|filter| filter.kind != Kind::NotOffered) {
@@ -153,6 +178,8 @@ fn add_filters(operation: &mut Value, filters: &[Filter]) {
             Kind::Prefix => (json!({ "type": "string" }), "Begins with."),
             Kind::Contains => (json!({ "type": "string" }), "Contains, whatever the case."),
             Kind::Moment => (json!({ "type": "string", "format": "date-time" }), "A moment or a day."),
+            Kind::Day => (json!({ "type": "string", "format": "date" }), "A day, UTC."),
+            Kind::Boolean => (json!({ "type": "boolean" }), "Equal."),
             Kind::Text | Kind::NotOffered => (json!({ "type": "string" }), "Equal."),
         };
         parameters.push(json!({

@@ -1,20 +1,32 @@
-//! Lists: `count`, `next`, `previous`, `results`; pages, sorting and filters, as Django REST framework has them.
+//! Lists: `count`, `next`, `previous`, `results`; pages, sorting and filters, as Django REST framework has them; or a
+//! file of the whole list ([`crate::export`]).
+
+mod listing;
 
 use axum::{
     http::{HeaderMap, Uri, header},
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
-use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _, postgres::PgRow};
+use sqlx::{PgConnection, Postgres, QueryBuilder, postgres::PgRow};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::error::{Refusal, Result};
+pub use listing::Listing;
+
+use crate::{
+    commands::input::boolean,
+    error::{Refusal, Result},
+    export::{Format, MOST_ROWS},
+};
 
 /// Rows on a page unless `limit` says otherwise.
 const DEFAULT_LIMIT: usize = 20;
 /// Most rows on a page; a larger `limit` counts as this.
 const LARGEST_LIMIT: usize = 100;
+
+/// Up to this many rows that fit are sorted whole.
+const MOST_SORTED: usize = 10_000;
 
 /// The parameters every list has, for the documentation.
 #[derive(Debug, IntoParams)]
@@ -27,6 +39,21 @@ pub struct PageQuery {
     /// Rows on a page (`page_size` is understood too).
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<i64>,
+    /// `csv` or `xlsx`: the list as a file, with a column for each key (`state.name`); the whole list as it is filtered,
+    /// at most 50,000 rows, or one page of it where `page` or `limit` is given. `xls` is answered with xlsx.
+    #[param(inline, default = "json")]
+    format: Option<FormatName>,
+}
+
+/// The values of `format`.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "the documentation's view of what `Format::named` reads")]
+enum FormatName {
+    Json,
+    Csv,
+    Xlsx,
+    Xls,
 }
 
 /// A page of a list.
@@ -47,9 +74,13 @@ pub struct PageOf<T> {
 pub struct Page {
     number: usize,
     limit: usize,
+    /// The kind of file; none for JSON.
+    format: Option<Format>,
     parameters: Vec<(String, String)>,
-    /// `http://host/path/`.
-    address: String,
+    /// `http://host`.
+    base_url: String,
+    /// `/path/`.
+    path: String,
 }
 
 impl Page {
@@ -65,16 +96,35 @@ impl Page {
             None | Some("") => 1,
             Some(text) => text.parse().ok().filter(|number| *number > 0).ok_or_else(no_such_page)?,
         };
-        let limit = get("limit").or_else(|| get("page_size")).and_then(|text| text.parse().ok());
-        if let Some(format) = get("format").filter(|format| *format != "json") {
-            return Err(Refusal::field("format", format!("{format} is not offered; use json.")));
-        }
+        let limit = get("limit").or_else(|| get("page_size"));
+        let format = get("format").map_or(Ok(None), file_format)?;
+        let is_whole = format.is_some() && limit.is_none() && get("page").is_none();
+        let limit = limit.and_then(|text| text.parse().ok()).filter(|limit| *limit > 0);
         Ok(Self {
             number,
-            limit: limit.filter(|limit| *limit > 0).unwrap_or(DEFAULT_LIMIT).min(LARGEST_LIMIT),
-            address: format!("{}{}", base_url(headers), uri.path()),
+            limit: if is_whole { MOST_ROWS } else { limit.unwrap_or(DEFAULT_LIMIT).min(LARGEST_LIMIT) },
+            format,
+            base_url: base_url(headers),
+            path: uri.path().to_owned(),
             parameters,
         })
+    }
+
+    /// `http://host`, as the client called it.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Refuses `format=csv` and its like where there is no list.
+    ///
+    /// # Errors
+    /// 400.
+    pub fn no_list(&self) -> Result<(), Refusal> {
+        match self.format {
+            None => Ok(()),
+            Some(_) => Err(Refusal::field("format", "Only lists can be had as files; use json.")),
+        }
     }
 
     /// Rows on the page.
@@ -96,17 +146,36 @@ impl Page {
         given.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
-    /// The page, as JSON.
-    ///
-    /// # Errors
-    /// 404 for a page beyond the last.
-    pub fn respond<T: Serialize>(&self, count: usize, results: Vec<T>) -> Result<Response> {
+    /// Refuses a page beyond the last, and a file that would be too long.
+    fn check_exists(&self, count: usize) -> Result<(), Refusal> {
         if self.number > 1 && self.offset() >= count {
-            return Err(no_such_page().into());
+            return Err(no_such_page());
         }
+        let is_whole = self.limit > LARGEST_LIMIT;
+        if is_whole && count > self.limit {
+            return Err(Refusal::field(
+                "format",
+                format!(
+                    "The list has {count} rows, and a file holds {MOST_ROWS} at most. Filter it, for example by \
+                     created_date__gte, or take it in parts by id__gt with sort=id."
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The page, as JSON.
+    fn respond<T: Serialize>(&self, count: usize, results: Vec<T>) -> Response {
         let next = (self.offset() + self.limit < count).then(|| self.link(self.number + 1));
         let previous = (self.number > 1).then(|| self.link(self.number - 1));
-        Ok(axum::Json(PageOf { count, next, previous, results }).into_response())
+        axum::Json(PageOf { count, next, previous, results }).into_response()
+    }
+
+    /// What a file of the list is called: its path, `stocklocations-3-quota-ledger`.
+    fn file_name(&self) -> String {
+        let path = self.path.strip_prefix("/api/v1/oms/").unwrap_or(&self.path);
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        parts.join("-")
     }
 
     /// The address of another page: the client's own parameters, sorted by key; page 1 is named by leaving it out.
@@ -122,12 +191,22 @@ impl Page {
         }
         parameters.sort_by(|a, b| a.0.cmp(b.0));
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-        if query.is_empty() { self.address.clone() } else { format!("{}?{query}", self.address) }
+        let separator = if query.is_empty() { "" } else { "?" };
+        format!("{}{}{separator}{query}", self.base_url, self.path)
     }
 }
 
 fn no_such_page() -> Refusal {
     Refusal::detail(axum::http::StatusCode::NOT_FOUND, "Invalid page.")
+}
+
+/// The kind of file that `format` names; none for JSON.
+fn file_format(name: &str) -> Result<Option<Format>, Refusal> {
+    if name.is_empty() || name == "json" {
+        return Ok(None);
+    }
+    let wrong = || Refusal::field("format", format!("{name} is not offered; use json, csv or xlsx."));
+    Format::named(name).map(Some).ok_or_else(wrong)
 }
 
 /// `http://host`, as the client (or the proxy before us) called it.
@@ -159,6 +238,10 @@ pub enum Kind {
     Contains,
     /// A moment in ISO 8601, or a date (its midnight, UTC).
     Moment,
+    /// A day, UTC.
+    Day,
+    /// `true` or `false`, in the spellings of Django.
+    Boolean,
     /// Documented by the original, not offered here yet: answered 400 rather than ignored, because a list that is not
     /// filtered looks like one that is.
     NotOffered,
@@ -171,7 +254,7 @@ pub struct Filter {
     pub name: &'static str,
     /// How its value is read.
     pub kind: Kind,
-    /// The condition; `{}` stands for the value.
+    /// The condition; each `{}` stands for the value.
     pub sql: &'static str,
 }
 
@@ -199,11 +282,8 @@ pub struct List {
 }
 
 impl List {
-    /// How many rows fit, and some columns of those on the page. `visible_location_ids`: none for a caller who sees all.
-    ///
-    /// # Errors
-    /// 400 named by the parameter that is wrong; when the database fails.
-    pub async fn rows(
+    /// How many rows fit, and some columns of those on the page.
+    async fn rows(
         &self,
         connection: &mut PgConnection,
         page: &Page,
@@ -211,43 +291,35 @@ impl List {
         columns: &str,
     ) -> Result<(usize, Vec<PgRow>)> {
         let order = self.order_by(page)?;
-        let count: i64 = self
-            .query("count(*)", page, visible_location_ids)?
-            .build_query_scalar()
-            .fetch_one(&mut *connection)
-            .await?;
-        let mut query = self.query(columns, page, visible_location_ids)?;
+        let mut query = QueryBuilder::new("");
+        self.push_query(&mut query, "count(*)", page, visible_location_ids)?;
+        let count: i64 = query.build_query_scalar().fetch_one(&mut *connection).await?;
+        let count = usize::try_from(count).unwrap_or_default();
+        page.check_exists(count)?;
+        if count == 0 {
+            return Ok((0, Vec::new()));
+        }
+        // Where few rows fit, Postgres is to find them and sort them. Left to itself it takes the way that serves a page
+        // of many: it reads in the order of the list until the page is full, which is the whole table.
+        let is_few = count <= MOST_SORTED;
+        let mut query = QueryBuilder::new(if is_few { "with found as materialized (" } else { "" });
+        self.push_query(&mut query, columns, page, visible_location_ids)?;
         query.push(order);
+        query.push(if is_few { ") select * from found" } else { "" });
         query.push(" limit ").push_bind(i64::try_from(page.limit()).unwrap_or(i64::MAX));
         query.push(" offset ").push_bind(i64::try_from(page.offset()).unwrap_or(i64::MAX));
         let rows = query.build().fetch_all(connection).await?;
-        Ok((usize::try_from(count).unwrap_or_default(), rows))
+        Ok((count, rows))
     }
 
-    /// As [`Self::rows`], for lists whose rows are read by their ids.
-    ///
-    /// # Errors
-    /// As [`Self::rows`].
-    pub async fn ids(
+    fn push_query(
         &self,
-        connection: &mut PgConnection,
-        page: &Page,
-        visible_location_ids: Option<&[i64]>,
-        column: &str,
-    ) -> Result<(usize, Vec<i64>)> {
-        let (count, rows) = self.rows(connection, page, visible_location_ids, column).await?;
-        let ids = rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
-        Ok((count, ids))
-    }
-
-    fn query(
-        &self,
+        query: &mut QueryBuilder<Postgres>,
         columns: &str,
         page: &Page,
         visible_location_ids: Option<&[i64]>,
-    ) -> Result<QueryBuilder<Postgres>, Refusal> {
-        let mut query = QueryBuilder::new("select ");
-        query.push(columns).push(self.from).push(" where true");
+    ) -> Result<(), Refusal> {
+        query.push("select ").push(columns).push(self.from).push(" where true");
         if let Some(ids) = visible_location_ids {
             let (before, after) = self.visible.split_once("{}").unwrap_or((self.visible, ""));
             query.push(" and ").push(before).push_bind(ids.to_vec()).push(after);
@@ -255,12 +327,17 @@ impl List {
         for filter in self.filters {
             // A parameter that is no filter is ignored, as the original does.
             let Some(value) = page.get(filter.name) else { continue };
-            let (before, after) = filter.sql.split_once("{}").unwrap_or((filter.sql, ""));
-            query.push(" and ").push(before);
-            push_value(&mut query, filter, value)?;
-            query.push(after);
+            if filter.kind == Kind::NotOffered {
+                return Err(Refusal::field(filter.name, "This filter is not offered yet."));
+            }
+            let mut parts = filter.sql.split("{}");
+            query.push(" and ").push(parts.next().unwrap_or_default());
+            for part in parts {
+                push_value(query, filter, value)?;
+                query.push(part);
+            }
         }
-        Ok(query)
+        Ok(())
     }
 
     /// The `order by` for `sort`: fields of the list, separated by commas, `-` for descending.
@@ -310,13 +387,27 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str) 
         Kind::Moment => {
             query.push_bind(moment(value).ok_or_else(|| wrong("Enter a valid date/time."))?);
         }
-        Kind::NotOffered => return Err(wrong("This filter is not offered yet.")),
+        Kind::Day => {
+            let day = value.trim().parse().ok().filter(|day| is_storable(*day));
+            query.push_bind(day.ok_or_else(|| wrong("Enter a valid date."))?);
+        }
+        Kind::Boolean => {
+            let flag = boolean(&value.trim().into()).ok_or_else(|| wrong("Enter true or false."))?;
+            query.push_bind(flag);
+        }
+        // Refused before.
+        Kind::NotOffered => {}
     }
     Ok(())
 }
 
 fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+/// Postgres knows no dates as far away as Rust does. These are the years of Django.
+fn is_storable(day: NaiveDate) -> bool {
+    (1..=9999).contains(&day.year())
 }
 
 fn moment(text: &str) -> Option<DateTime<Utc>> {
@@ -326,6 +417,7 @@ fn moment(text: &str) -> Option<DateTime<Utc>> {
         .or_else(|_| text.parse::<chrono::NaiveDateTime>().map(|naive| naive.and_utc()))
         .or_else(|_| text.parse::<NaiveDate>().map(midnight))
         .ok()
+        .filter(|moment| is_storable(moment.date_naive()))
 }
 
 #[cfg(test)]
@@ -355,10 +447,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_of_everything_unless_a_page_is_asked_for() {
+        assert_eq!((page("?format=csv").limit(), page("?format=xls").limit()), (MOST_ROWS, MOST_ROWS));
+        assert_eq!((page("?format=csv&page=2").limit(), page("?format=csv&page_size=7").limit()), (20, 7));
+        assert_eq!(page("?format=csv").file_name(), "packages");
+        assert!(page("?format=csv").check_exists(MOST_ROWS).is_ok());
+        assert!(page("?format=csv").check_exists(MOST_ROWS + 1).is_err());
+        assert!(page("").check_exists(MOST_ROWS + 1).is_ok());
+    }
+
+    #[test]
     fn dates_may_be_moments_or_days() {
         for text in ["2026-01-02", "2026-01-02T00:00:00Z", "2026-01-02T03:00:00+03:00", "2026-01-02T00:00:00"] {
             assert_eq!(moment(text).map(|moment| moment.to_rfc3339()).as_deref(), Some("2026-01-02T00:00:00+00:00"));
         }
         assert_eq!(moment("tomorrow"), None);
+        assert_eq!((moment("-9000-01-01"), moment("+200000-01-01T00:00:00Z")), (None, None));
     }
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{error::Result, wire::Timestamp};
 
-pub use routes::routes;
+pub use routes::{FILTERS, routes};
 
 /// Who carries packages.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
+use sqlx::{Row as _, postgres::PgRow};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
@@ -17,7 +18,9 @@ use crate::{
     app::App,
     auth::Authenticated,
     error::{Error, Refusal, Result},
-    page::{Page, PageOf, PageQuery},
+    openapi,
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    wire::Timestamp,
 };
 
 /// The routes of this area.
@@ -25,17 +28,46 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(label))
 }
 
+/// What cargo companies can be filtered by.
+pub const FILTERS: &[Filter] = &[
+    filter("slug", Kind::Text, "c.slug = {}"),
+    filter("name", Kind::Contains, "c.name ilike {}"),
+    filter("is_active", Kind::Boolean, "c.is_active = {}"),
+    filter("pk__in", Kind::Integers, "c.id = any({})"),
+];
+
+/// The list of cargo companies. They belong to no location: every caller sees them.
+const LIST: List = List {
+    from: " from cargo_companies c",
+    visible: "{}::bigint[] is not null",
+    filters: FILTERS,
+    sorts: &[("id", "c.id"), ("name", "c.name"), ("slug", "c.slug")],
+    default_sort: "id",
+    tie_breaker: "c.id",
+};
+
 /// The cargo companies
 ///
 /// Their ids are what commands send as `cargo_company`.
-#[utoipa::path(get, path = "/api/v1/oms/cargo-company/", tag = "Cargo companies", params(PageQuery),
+#[utoipa::path(get, path = "/api/v1/oms/cargo-company/", tag = "Cargo companies", params(PageQuery, openapi::Sort),
     responses((status = 200, description = "A page of cargo companies", body = PageOf<CargoCompany>)))]
 async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
-    let catalog = app.shelf.current();
-    let all = &catalog.cargo_companies;
-    let rows: Vec<_> = all.iter().skip(page.offset()).take(page.limit()).collect();
-    page.respond(all.len(), rows)
+    let columns = "c.id, c.name, c.slug, c.integration, c.is_active, c.created_date, c.modified_date";
+    let mut listing = LIST.open(&app.pool, page, None, columns).await?;
+    let read = |row: &PgRow| {
+        Ok(CargoCompany {
+            id: row.try_get(0)?,
+            name: row.try_get(1)?,
+            slug: row.try_get(2)?,
+            integration: row.try_get(3)?,
+            is_active: row.try_get(4)?,
+            created_date: Timestamp(row.try_get(5)?),
+            modified_date: Timestamp(row.try_get(6)?),
+        })
+    };
+    listing.add_all(read).await?;
+    listing.respond().await
 }
 
 /// A shipping label

@@ -150,7 +150,8 @@ pub fn integers(list: &[Value]) -> Option<Vec<i64>> {
 }
 
 /// What Django REST framework takes for true and false.
-fn boolean(value: &Value) -> Option<bool> {
+#[must_use]
+pub fn boolean(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(flag) => Some(*flag),
         Value::Number(number) => match number.as_i64() {

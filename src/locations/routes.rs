@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -67,12 +67,13 @@ async fn list(
     uri: Uri,
 ) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
-    let mut connection = app.pool.acquire().await?;
     let visible = caller.visible_location_ids();
-    let (count, ids) = LIST.ids(&mut connection, &page, visible.as_deref(), "l.id").await?;
-    let locations = load(&mut connection, &ids).await?;
-    let views = ids.iter().filter_map(|id| locations.get(id)).map(super::LocationRow::view).collect();
-    page.respond(count, views)
+    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "l.id").await?;
+    while let Some((connection, ids)) = listing.ids()? {
+        let locations = load(connection, &ids).await?;
+        listing.add(ids.iter().filter_map(|id| locations.get(id)).map(super::LocationRow::view).collect()).await?;
+    }
+    listing.respond().await
 }
 
 /// One stock location
@@ -318,6 +319,19 @@ async fn change(
     Ok(view)
 }
 
+/// The ledger of one location.
+const LEDGER: List = List {
+    from: " from quota_ledger q join packages p on p.id = q.package_id",
+    visible: "q.stock_location_id = any({})",
+    filters: &[],
+    sorts: &[("id", "q.id")],
+    default_sort: "-id",
+    tie_breaker: "q.id desc",
+};
+
+const LEDGER_COLUMNS: &str =
+    "q.id, q.package_id, p.number, q.transition_log_id, q.installation_version, q.delta, q.created_date";
+
 /// A row of the ledger.
 #[derive(Debug, Serialize, ToSchema)]
 struct LedgerRow {
@@ -349,30 +363,19 @@ async fn ledger(
 ) -> Result<Response> {
     let id = visible(&caller, &id)?;
     let page = Page::parse(&uri, &headers)?;
-    let mut connection = app.pool.acquire().await?;
-    load(&mut connection, &[id]).await?.remove(&id).ok_or_else(Refusal::not_found)?;
-    let count =
-        sqlx::query_scalar!(r#"select count(*) as "count!" from quota_ledger where stock_location_id = $1"#, id)
-            .fetch_one(&mut *connection)
-            .await?;
-    let rows = sqlx::query!(
-        "select q.id, q.package_id, p.number, q.transition_log_id, q.installation_version, q.delta, q.created_date
-           from quota_ledger q join packages p on p.id = q.package_id
-          where q.stock_location_id = $1 order by q.id desc limit $2 offset $3",
-        id,
-        i64::try_from(page.limit()).unwrap_or(i64::MAX),
-        i64::try_from(page.offset()).unwrap_or(i64::MAX)
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let rows = rows.into_iter().map(|row| LedgerRow {
-        id: row.id,
-        package: row.package_id,
-        package_number: row.number,
-        transition_log: row.transition_log_id,
-        installation_version: row.installation_version,
-        delta: row.delta,
-        created_date: row.created_date.into(),
-    });
-    page.respond(usize::try_from(count).unwrap_or_default(), rows.collect())
+    load(&mut *app.pool.acquire().await?, &[id]).await?.remove(&id).ok_or_else(Refusal::not_found)?;
+    let mut listing = LEDGER.open(&app.pool, page, Some(&[id]), LEDGER_COLUMNS).await?;
+    let read = |row: &PgRow| {
+        Ok(LedgerRow {
+            id: row.try_get(0)?,
+            package: row.try_get(1)?,
+            package_number: row.try_get(2)?,
+            transition_log: row.try_get(3)?,
+            installation_version: row.try_get(4)?,
+            delta: row.try_get(5)?,
+            created_date: Timestamp(row.try_get(6)?),
+        })
+    };
+    listing.add_all(read).await?;
+    listing.respond().await
 }

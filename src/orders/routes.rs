@@ -80,11 +80,14 @@ async fn list(
     uri: Uri,
 ) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
-    let mut connection = app.pool.acquire().await?;
+    let base_url = page.base_url().to_owned();
     let locations = caller.visible_location_ids();
-    let (count, ids) = LIST.ids(&mut connection, &page, locations.as_deref(), "o.id").await?;
-    let views = view::load(&mut connection, &app.shelf, &ids, locations.as_deref(), &base_url(&headers)).await?;
-    page.respond(count, views)
+    let mut listing = LIST.open(&app.pool, page, locations.as_deref(), "o.id").await?;
+    while let Some((connection, ids)) = listing.ids()? {
+        let views = view::load(connection, &app.shelf, &ids, locations.as_deref(), &base_url).await?;
+        listing.add(views).await?;
+    }
+    listing.respond().await
 }
 
 /// One order

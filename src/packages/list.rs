@@ -6,123 +6,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::{explain, view};
+use super::{FILTERS, explain, view};
 use crate::{
     app::App,
-    auth::{Authenticated, Caller},
+    auth::Authenticated,
     error::{Refusal, Result},
     openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, base_url, filter},
+    page::{List, Page, PageOf, PageQuery, base_url},
     wire::Timestamp,
 };
-
-/// The documented filters (reference 6.1), by the names of the original where they are known.
-pub const FILTERS: &[Filter] = &[
-    filter("state", Kind::Integer, "p.state_id = {}"),
-    filter(
-        "state__enum_value",
-        Kind::Text,
-        "p.state_id in (select id from states where entity = 'package' and enum_value = {})",
-    ),
-    filter(
-        "state__enum_value__in",
-        Kind::Texts,
-        "p.state_id in (select id from states where entity = 'package' and enum_value = any({}))",
-    ),
-    filter(
-        "state__enum_value__not",
-        Kind::Text,
-        "p.state_id not in (select id from states where entity = 'package' and enum_value = {})",
-    ),
-    filter("order", Kind::Integer, "p.order_id = {}"),
-    filter("stock_location", Kind::Integer, "p.stock_location_id = {}"),
-    filter(
-        "stock_location__erp_code",
-        Kind::Text,
-        "p.stock_location_id in (select id from stock_locations where erp_code = {})",
-    ),
-    filter(
-        "stock_location__erp_code__in",
-        Kind::Texts,
-        "p.stock_location_id in (select id from stock_locations where erp_code = any({}))",
-    ),
-    filter(
-        "stock_location__stock_location_type",
-        Kind::Text,
-        "p.stock_location_id in (select id from stock_locations where stock_location_type = {})",
-    ),
-    filter("number", Kind::Text, "p.number = {}"),
-    filter("order__number", Kind::Prefix, "o.number like {}"),
-    filter("order__omnitron_id", Kind::Integer, "o.omnitron_id = {}"),
-    filter("created_date__gte", Kind::Moment, "p.created_date >= {}"),
-    filter("created_date__lte", Kind::Moment, "p.created_date <= {}"),
-    filter("modified_date__gte", Kind::Moment, "p.modified_date >= {}"),
-    filter("modified_date__lte", Kind::Moment, "p.modified_date <= {}"),
-    filter(
-        "shipment__created_date__gte",
-        Kind::Moment,
-        "exists (select from shipments s where s.package_id = p.id and s.created_date >= {})",
-    ),
-    filter(
-        "shipment__created_date__lte",
-        Kind::Moment,
-        "exists (select from shipments s where s.package_id = p.id and s.created_date <= {})",
-    ),
-    filter(
-        "shipment__cargo_company",
-        Kind::Integer,
-        "exists (select from shipments s where s.package_id = p.id and s.cargo_company_id = {})",
-    ),
-    filter(
-        "product_sku",
-        Kind::Text,
-        "exists (select from package_items i join order_items oi on oi.id = i.order_item_id where i.package_id = p.id and oi.sku = {})",
-    ),
-    filter(
-        "product_barcode",
-        Kind::Text,
-        "exists (select from package_items i join order_items oi on oi.id = i.order_item_id where i.package_id = p.id and oi.product->>'barcode' = {})",
-    ),
-    filter(
-        "packageitem__order_item__omnitron_id",
-        Kind::Integer,
-        "exists (select from package_items i join order_items oi on oi.id = i.order_item_id where i.package_id = p.id and oi.omnitron_id = {})",
-    ),
-    filter(
-        "packageitem__order_item__omnitron_id__in",
-        Kind::Integers,
-        "exists (select from package_items i join order_items oi on oi.id = i.order_item_id where i.package_id = p.id and oi.omnitron_id = any({}))",
-    ),
-    filter("order__channel", Kind::Integer, "o.channel_id = {}"),
-    filter("order__customer__first_name", Kind::Contains, "o.customer_first_name ilike {}"),
-    filter("order__customer__last_name", Kind::Contains, "o.customer_last_name ilike {}"),
-    filter("order__date_placed__gte", Kind::Moment, "o.date_placed >= {}"),
-    filter("order__date_placed__lte", Kind::Moment, "o.date_placed <= {}"),
-    filter("order__delivery_type", Kind::Text, "o.delivery_type = {}"),
-    filter("order__shipping_option_slug__in", Kind::Texts, "o.shipping_option_slug = any({})"),
-    filter("id__gt", Kind::Integer, "p.id > {}"),
-    filter("id__gte", Kind::Integer, "p.id >= {}"),
-    filter("id__lt", Kind::Integer, "p.id < {}"),
-    filter("id__lte", Kind::Integer, "p.id <= {}"),
-    filter("pk__in", Kind::Integers, "p.id = any({})"),
-    filter("order__date_placed", Kind::NotOffered, ""),
-    filter("order__delivery_range__lower", Kind::NotOffered, ""),
-    filter("order__delivery_range__upper", Kind::NotOffered, ""),
-    filter("order__delivery_range__date", Kind::NotOffered, ""),
-    filter("delivery_range", Kind::NotOffered, ""),
-    filter("is_click_and_collect", Kind::NotOffered, ""),
-    filter("order__shipping_address__country", Kind::NotOffered, ""),
-    filter("order__shipping_address__country__name", Kind::NotOffered, ""),
-    filter("order__shipping_address__city", Kind::NotOffered, ""),
-    filter("order__shipping_address__city__name", Kind::NotOffered, ""),
-    filter("order__shipping_address__township", Kind::NotOffered, ""),
-    filter("order__shipping_address__township__name", Kind::NotOffered, ""),
-    filter("cancellation_failure_status", Kind::NotOffered, ""),
-    filter("order__retail_store__erp_code", Kind::NotOffered, ""),
-    filter("stock_location_or_retail_store__erp_code", Kind::NotOffered, ""),
-];
 
 /// The list of packages.
 const LIST: List = List {
@@ -158,12 +53,6 @@ pub(super) struct PackageShort {
     modified_date: Timestamp,
 }
 
-/// How many packages fit, and the ids of those on the page.
-async fn find(app: &App, caller: &Caller, page: &Page) -> Result<(usize, Vec<i64>)> {
-    let mut connection = app.pool.acquire().await?;
-    LIST.ids(&mut connection, page, caller.visible_location_ids().as_deref(), "p.id").await
-}
-
 /// Packages
 ///
 /// The packages the caller may see, latest first. A filter of the original that is not offered here yet is answered
@@ -177,14 +66,17 @@ pub(super) async fn list(
     uri: Uri,
 ) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
-    let (count, ids) = find(&app, &caller, &page).await?;
-    let mut connection = app.pool.acquire().await?;
-    let mut views = view::load(&mut connection, &app.shelf, &ids).await?;
-    let base_url = base_url(&headers);
-    for view in &mut views {
-        view.absolute(&base_url);
+    let base_url = page.base_url().to_owned();
+    let visible = caller.visible_location_ids();
+    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "p.id").await?;
+    while let Some((connection, ids)) = listing.ids()? {
+        let mut views = view::load(connection, &app.shelf, &ids).await?;
+        for view in &mut views {
+            view.absolute(&base_url);
+        }
+        listing.add(views).await?;
     }
-    page.respond(count, views)
+    listing.respond().await
 }
 
 /// Packages, short
@@ -199,7 +91,16 @@ pub(super) async fn list_short(
     uri: Uri,
 ) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
-    let (count, ids) = find(&app, &caller, &page).await?;
+    let visible = caller.visible_location_ids();
+    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "p.id").await?;
+    while let Some((connection, ids)) = listing.ids()? {
+        let rows = load_short(connection, &ids).await?;
+        listing.add(rows).await?;
+    }
+    listing.respond().await
+}
+
+async fn load_short(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<PackageShort>> {
     let rows = sqlx::query!(
         r#"select p.id, p.number, st.enum_value, p.stock_location_id, l.erp_code, p.order_id, o.number as order_number,
                   s.id as "shipment?", p.created_date, p.modified_date,
@@ -211,9 +112,9 @@ pub(super) async fn list_short(
              join orders o on o.id = p.order_id
              left join shipments s on s.package_id = p.id
             order by wanted.n"#,
-        &ids
+        ids
     )
-    .fetch_all(&app.pool)
+    .fetch_all(connection)
     .await?;
     let rows = rows.into_iter().map(|row| PackageShort {
         id: row.id,
@@ -228,7 +129,7 @@ pub(super) async fn list_short(
         created_date: row.created_date.into(),
         modified_date: row.modified_date.into(),
     });
-    page.respond(count, rows.collect())
+    Ok(rows.collect())
 }
 
 /// One package
@@ -248,6 +149,7 @@ pub(super) async fn detail(
 ) -> Result<Response> {
     let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let page = Page::parse(&uri, &headers)?;
+    page.no_list()?;
     let loaded = app.loader.load(id, base_url(&headers)).await?.ok_or_else(Refusal::not_found)?;
     if !caller.sees(loaded.stock_location_id) {
         return Err(Refusal::not_found().into());

@@ -2,11 +2,12 @@
 
 mod command;
 mod explain;
+mod filters;
 mod list;
 pub mod loader;
 pub mod view;
 
-pub use list::FILTERS;
+pub use filters::FILTERS;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::error::Result;
 
-pub use routes::routes;
+pub use routes::{FILTERS, routes};
 
 /// Most units that can be counted.
 pub const MOST_UNITS: i64 = 1_000_000_000_000;

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::Row as _;
+use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -32,7 +32,8 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, put))
 }
 
-const FILTERS: &[Filter] = &[
+/// What stock can be filtered by.
+pub const FILTERS: &[Filter] = &[
     filter("sku", Kind::Text, "s.sku = {}"),
     filter("sku__in", Kind::Texts, "s.sku = any({})"),
     filter("stock_location", Kind::Integer, "s.stock_location_id = {}"),
@@ -77,26 +78,23 @@ async fn list(
     uri: Uri,
 ) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
-    let mut connection = app.pool.acquire().await?;
     let columns = "s.stock_location_id, l.erp_code, s.sku, s.quantity, s.reserved, s.modified_date";
     let visible = caller.visible_location_ids();
-    let (count, rows) = LIST.rows(&mut connection, &page, visible.as_deref(), columns).await?;
-    let rows = rows
-        .iter()
-        .map(|row| {
-            let (quantity, reserved): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
-            Ok(StockLevel {
-                stock_location: row.try_get(0)?,
-                erp_code: row.try_get(1)?,
-                sku: row.try_get(2)?,
-                quantity,
-                reserved,
-                available: quantity - reserved,
-                modified_date: Timestamp(row.try_get(5)?),
-            })
+    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), columns).await?;
+    let read = |row: &PgRow| {
+        let (quantity, reserved): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
+        Ok(StockLevel {
+            stock_location: row.try_get(0)?,
+            erp_code: row.try_get(1)?,
+            sku: row.try_get(2)?,
+            quantity,
+            reserved,
+            available: quantity - reserved,
+            modified_date: Timestamp(row.try_get(5)?),
         })
-        .collect::<sqlx::Result<Vec<_>>>()?;
-    page.respond(count, rows)
+    };
+    listing.add_all(read).await?;
+    listing.respond().await
 }
 
 /// Set stock

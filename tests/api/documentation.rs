@@ -144,17 +144,14 @@ async fn every_code_of_a_refusal_is_listed() {
 async fn every_filter_that_is_offered_is_documented_and_no_other() {
     let shop = Shop::open().await;
     let document = document(&shop).await;
-    for (path, filters) in [
-        ("/api/v1/oms/packages/", oms::packages::FILTERS),
-        ("/api/v1/oms/packages/short/", oms::packages::FILTERS),
-        ("/api/v1/oms/orders/", oms::orders::FILTERS),
-        ("/api/v1/oms/stocklocations/", oms::locations::FILTERS),
-    ] {
+    for (path, filters) in oms::openapi::LISTS {
         let parameters = document["paths"][path]["get"]["parameters"].as_array().expect("parameters");
         let names: BTreeSet<&str> =
             parameters.iter().map(|parameter| parameter["name"].as_str().expect("a name")).collect();
+        let content = document["paths"][path]["get"]["responses"]["200"]["content"].as_object().expect("content");
+        assert_eq!(content.len(), 3, "{path}: JSON and two files");
         let offered = filters.iter().filter(|filter| filter.kind != Kind::NotOffered).map(|filter| filter.name);
-        assert_eq!(names, offered.chain(["page", "limit", "sort"]).collect(), "{path}");
+        assert_eq!(names, offered.chain(["page", "limit", "sort", "format"]).collect(), "{path}");
     }
     shop.finish().await;
 }

@@ -209,7 +209,8 @@ async fn check_filters(
         let wrong = match filter.kind {
             Kind::Integer => "x",
             Kind::Integers => "1,x",
-            Kind::Moment => "yesterday",
+            Kind::Moment | Kind::Day => "yesterday",
+            Kind::Boolean => "perhaps",
             _ => "%00",
         };
         assert_eq!(shop.get(&format!("{path}?{name}={wrong}")).await.wrong(name).len(), 1, "{name}={wrong}");

@@ -12,6 +12,7 @@ mod crash;
 mod documentation;
 mod dry_run;
 mod errors;
+mod exports;
 mod idempotency;
 mod installation;
 mod lists;

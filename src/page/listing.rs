@@ -1,0 +1,116 @@
+//! A list while it is answered: a page of JSON, or a file of everything.
+
+use axum::response::Response;
+use serde::Serialize;
+use sqlx::{PgConnection, PgPool, Postgres, Row as _, pool::PoolConnection, postgres::PgRow};
+
+use super::{List, Page};
+use crate::{
+    error::{Error, Result},
+    export::Sheet,
+};
+
+/// Rows that are read and turned into JSON at a time.
+const BATCH: usize = 200;
+
+impl List {
+    /// Finds the rows that are asked for. The caller then turns each batch of them into what is sent:
+    ///
+    /// ```text
+    /// let mut listing = LIST.open(&app.pool, page, visible, "p.id").await?;
+    /// while let Some((connection, ids)) = listing.ids()? {
+    ///     let views = view::load(connection, &ids).await?;
+    ///     listing.add(views).await?;
+    /// }
+    /// listing.respond().await
+    /// ```
+    ///
+    /// `visible_location_ids`: none for a caller who sees all. `columns` are those of a row, `<alias>.id` for
+    /// [`Listing::ids`].
+    ///
+    /// # Errors
+    /// 400 named by the parameter that is wrong, or for a file that would be too long; 404 for a page beyond the last;
+    /// when the database fails.
+    pub async fn open<T>(
+        &self,
+        pool: &PgPool,
+        page: Page,
+        visible_location_ids: Option<&[i64]>,
+        columns: &str,
+    ) -> Result<Listing<T>> {
+        let sheet = match page.format {
+            None => None,
+            Some(format) => Some(Sheet::begin(format).await?),
+        };
+        let mut connection = pool.acquire().await?;
+        let (count, rows) = self.rows(&mut connection, &page, visible_location_ids, columns).await?;
+        Ok(Listing { page, count, connection, rows: rows.into_iter(), results: Vec::new(), sheet })
+    }
+}
+
+/// See [`List::open`]. `T` is a row as it is sent.
+#[derive(Debug)]
+pub struct Listing<T> {
+    page: Page,
+    count: usize,
+    connection: PoolConnection<Postgres>,
+    rows: std::vec::IntoIter<PgRow>,
+    results: Vec<T>,
+    /// For a file.
+    sheet: Option<Sheet>,
+}
+
+impl<T: Serialize + Send + 'static> Listing<T> {
+    /// The next rows, with a connection to read more of them; none when there are no more.
+    pub fn batch(&mut self) -> Option<(&mut PgConnection, Vec<PgRow>)> {
+        let rows: Vec<PgRow> = self.rows.by_ref().take(BATCH).collect();
+        (!rows.is_empty()).then_some((&mut *self.connection, rows))
+    }
+
+    /// As [`Self::batch`], where the first column is an id.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn ids(&mut self) -> Result<Option<(&mut PgConnection, Vec<i64>)>> {
+        let Some((connection, rows)) = self.batch() else { return Ok(None) };
+        let ids = rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
+        Ok(Some((connection, ids)))
+    }
+
+    /// Takes the rows of a batch as they are to be sent.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub async fn add(&mut self, rows: Vec<T>) -> Result<()> {
+        match self.sheet.take() {
+            Some(sheet) => self.sheet = Some(sheet.add(rows).await?),
+            None => self.results.extend(rows),
+        }
+        Ok(())
+    }
+
+    /// Takes every row by itself: for lists that need nothing but their columns.
+    ///
+    /// # Errors
+    /// When a row cannot be read or a file cannot be written.
+    pub async fn add_all(&mut self, read: impl Fn(&PgRow) -> sqlx::Result<T>) -> Result<()> {
+        while let Some((_, rows)) = self.batch() {
+            let rows = rows.iter().map(&read).collect::<sqlx::Result<Vec<_>>>().map_err(Error::from)?;
+            self.add(rows).await?;
+        }
+        Ok(())
+    }
+
+    /// The answer.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub async fn respond(self) -> Result<Response> {
+        let Self { page, count, connection, results, sheet, .. } = self;
+        drop(connection);
+        match sheet {
+            Some(sheet) => sheet.respond(&page.file_name()).await,
+            None => Ok(page.respond(count, results)),
+        }
+    }
+}

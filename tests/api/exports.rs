@@ -1,0 +1,242 @@
+//! Lists as files.
+
+use std::io::{Cursor, Read as _};
+
+use serde_json::{Value, json};
+
+use crate::support::{Reply, Shop, order_json};
+
+const PACKAGES: &str = "/api/v1/oms/packages/";
+const SHORT: &str = "/api/v1/oms/packages/short/";
+const STOCKS: &str = "/api/v1/oms/stocks/";
+
+/// Header and rows of a CSV file, read as RFC 4180 says.
+#[track_caller]
+fn csv(reply: &Reply) -> Vec<Vec<String>> {
+    assert_eq!((reply.status, reply.header("content-type")), (200, "text/csv; charset=utf-8"), "{}", reply.text());
+    assert!(reply.text().ends_with("\r\n"));
+    assert_eq!(reply.header("content-length"), reply.body.len().to_string());
+    let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(&reply.body[..]);
+    reader.records().map(|row| row.expect("a row").iter().map(str::to_owned).collect()).collect()
+}
+
+/// The values of a column.
+#[track_caller]
+fn column(table: &[Vec<String>], name: &str) -> Vec<String> {
+    let index = table[0].iter().position(|header| header == name).unwrap_or_else(|| panic!("{name}: {:?}", table[0]));
+    table[1..].iter().map(|row| row[index].clone()).collect()
+}
+
+/// The XML of the only sheet of a workbook.
+#[track_caller]
+fn sheet(reply: &Reply) -> String {
+    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+    assert_eq!(reply.header("content-type"), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet");
+    let mut workbook = zip::ZipArchive::new(Cursor::new(&reply.body)).expect("a zip file");
+    let mut text = String::new();
+    workbook.by_name("xl/worksheets/sheet1.xml").expect("a sheet").read_to_string(&mut text).expect("UTF-8");
+    text
+}
+
+#[tokio::test]
+async fn a_file_holds_the_whole_filtered_list_in_its_order() {
+    let shop = Shop::open().await;
+    for _ in 0..23 {
+        shop.package().await;
+    }
+    shop.package().await.run("COMPLETE_PACKING").await.ok();
+    let reply = shop.get(&format!("{SHORT}?format=csv&state__enum_value=100&sort=id")).await;
+    assert_eq!(reply.header("content-disposition"), "attachment; filename=\"packages-short.csv\"");
+    let table = csv(&reply);
+    let numbers: Vec<String> = (1..=23).map(|number| format!("N{number}P1")).collect();
+    assert_eq!(column(&table, "number"), numbers);
+    assert_eq!(
+        table[0],
+        [
+            "id",
+            "number",
+            "state",
+            "stock_location",
+            "stock_location_erp_code",
+            "order",
+            "order_number",
+            "shipment",
+            "packageitem_count",
+            "created_date",
+            "modified_date"
+        ]
+    );
+    // A page of it where one is asked for.
+    for (query, rows) in [("page=2", 4), ("limit=5", 5), ("page_size=10&page=3", 4), ("page=1", 20)] {
+        assert_eq!(csv(&shop.get(&format!("{SHORT}?format=csv&{query}")).await).len() - 1, rows, "{query}");
+    }
+    assert_eq!(shop.get(&format!("{SHORT}?format=csv&page=9")).await.detail(404), "Invalid page.");
+    // More than are read at a time.
+    shop.execute(
+        "insert into stocks (stock_location_id, sku, quantity)
+         select l.id, 'S' || lpad(n::text, 4, '0'), n from generate_series(1, 450) n, stock_locations l
+          where l.erp_code = 'HQ'",
+    )
+    .await;
+    let table = csv(&shop.get(&format!("{STOCKS}?format=csv&stock_location__erp_code=HQ")).await);
+    let quantities: Vec<String> = (1..=450).map(|number: i64| number.to_string()).collect();
+    assert_eq!(column(&table, "quantity"), quantities);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn objects_are_columns_and_lists_are_values_beside_each_other() {
+    let shop = Shop::open().await;
+    let order = shop.order(&[("RED", 1), ("BLUE", 2)]).await;
+    let package = order.only_package();
+    let single = shop.package().await;
+    single.run("COMPLETE_PACKING").await.ok();
+    let full = package.json().await;
+    let table = csv(&shop.get(&format!("{PACKAGES}?format=csv&sort=id")).await);
+    for (name, values) in [
+        ("state.name", ["Waiting", "Packed"]),
+        ("state.enum_value", ["100", "500"]),
+        ("stock_location.erp_code", ["KADIKOY", "KADIKOY"]),
+        ("packageitem_set.order_item.sku", ["RED; BLUE", "RED"]),
+        ("packageitem_set.quantity", ["1; 2", "1"]),
+        ("order.customer.first_name", ["Ayşe", "Ayşe"]),
+        ("shipment.cargo_company.slug", ["", "manual"]),
+        ("created_date", [full["created_date"].as_str().expect("a date"), ""]),
+    ] {
+        let column = column(&table, name);
+        for (value, expected) in column
+            .iter()
+            .zip(values)
+            .filter(|(_, expected)| name == "shipment.cargo_company.slug" || !expected.is_empty())
+        {
+            assert_eq!(value, expected, "{name}");
+        }
+    }
+    assert!(table[0].iter().all(|name| !name.contains("commands") && name != "shipment"), "{:?}", table[0]);
+    assert!(table.iter().all(|row| row.len() == table[0].len()));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn nothing_in_a_file_is_a_formula_and_everything_survives() {
+    let shop = Shop::open().await;
+    let mut order = order_json("=1+1", &[("RED", 1)]);
+    order["customer"] = json!({ "first_name": "@SUM(A1)", "last_name": "a \"quoted\",\r\nname", "phone": "+90 216",
+                                "balance": "-5.00", "=evil": "\tx" });
+    order["notes"] = json!("-2+3+cmd|' /C calc'!A0");
+    shop.order_of(&order).await;
+    let table = csv(&shop.get("/api/v1/oms/orders/?format=csv").await);
+    for (name, value) in [
+        ("number", "'=1+1"),
+        ("customer.first_name", "'@SUM(A1)"),
+        ("customer.last_name", "a \"quoted\",\r\nname"),
+        ("customer.phone", "'+90 216"),
+        ("customer.balance", "-5.00"),
+        ("customer.=evil", "'\tx"),
+        ("notes", "'-2+3+cmd|' /C calc'!A0"),
+    ] {
+        assert_eq!(column(&table, name), [value], "{name}");
+    }
+    // A workbook says what is text, so nothing has to be changed.
+    let sheet = sheet(&shop.get("/api/v1/oms/orders/?format=xlsx").await);
+    assert!(sheet.contains("<t>=1+1</t>") && sheet.contains("<t>@SUM(A1)</t>") && !sheet.contains("<f>"), "{sheet}");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_workbook_has_numbers_as_numbers_and_texts_as_texts() {
+    let shop = Shop::open().await;
+    let package = shop.order_of(&order_json("007", &[("RED", 1)])).await.only_package();
+    for format in ["xlsx", "xls"] {
+        let reply = shop.get(&format!("{SHORT}?format={format}")).await;
+        assert_eq!(reply.header("content-disposition"), "attachment; filename=\"packages-short.xlsx\"");
+        let sheet = sheet(&reply);
+        assert!(sheet.contains(&format!("<c r=\"A2\"><v>{}</v></c>", package.id)), "{sheet}");
+        assert!(sheet.contains("<c r=\"B2\" t=\"inlineStr\"><is><t>007P1</t></is></c>"), "{sheet}");
+        assert_eq!(sheet.matches("<row ").count(), 2, "{sheet}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_list_of_nothing_is_an_empty_file() {
+    let shop = Shop::open().await;
+    let reply = shop.get(&format!("{PACKAGES}?format=csv")).await;
+    assert_eq!((reply.status, reply.text()), (200, ""));
+    assert_eq!(sheet(&shop.get(&format!("{PACKAGES}?format=xlsx")).await).matches("<row ").count(), 0);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn every_list_can_be_had_as_a_file_by_whom_it_is_shown_to() {
+    let shop = Shop::open().await;
+    shop.count("GEBZE", "PINK", 1).await;
+    shop.order(&[("RED", 1), ("PINK", 1)]).await;
+    let ledger = format!("/api/v1/oms/stocklocations/{}/quota-ledger/", shop.location_id("KADIKOY").await);
+    let lists = oms::openapi::LISTS.iter().map(|(path, _)| (*path).to_owned()).chain([ledger]);
+    for path in lists {
+        for user in ["admin", "kadikoy"] {
+            let page = shop.get_as(user, &path).await.ok();
+            let rows: Vec<Value> = page["results"].as_array().expect("results").clone();
+            let table = csv(&shop.get_as(user, &format!("{path}?format=csv")).await);
+            assert!(!rows.is_empty(), "{path} {user}");
+            assert_eq!(table.len() - 1, rows.len(), "{path} {user}");
+            let first = if rows[0].get("id").is_some() { "id" } else { "sku" };
+            let values: Vec<String> =
+                rows.iter().map(|row| row[first].as_str().map_or(row[first].to_string(), str::to_owned)).collect();
+            assert_eq!(column(&table, first), values, "{path} {user}");
+            let sheet = sheet(&shop.get_as(user, &format!("{path}?format=xlsx")).await);
+            assert_eq!(sheet.matches("<row ").count() - 1, rows.len(), "{path} {user}");
+        }
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_list_too_long_for_a_file_is_refused_and_says_what_to_do() {
+    let shop = Shop::open().await;
+    shop.execute(
+        "insert into stocks (stock_location_id, sku, quantity)
+         select l.id, 'S' || n, 1 from generate_series(1, 50001) n, stock_locations l where l.erp_code = 'HQ'",
+    )
+    .await;
+    let messages = shop.get(&format!("{STOCKS}?format=csv")).await.wrong("format");
+    assert!(messages[0].contains("50004 rows") && messages[0].contains("50000 at most"), "{messages:?}");
+    // The longest there may be, and a page of it.
+    shop.execute("delete from stocks where sku = 'S1'").await;
+    let mut skus: Vec<String> = (2..=50_001).map(|number| format!("S{number}")).collect();
+    skus.sort_unstable();
+    let hq = format!("{STOCKS}?stock_location__erp_code=HQ");
+    assert!(column(&csv(&shop.get(&format!("{hq}&format=csv")).await), "sku") == skus, "each once, in order");
+    assert_eq!(column(&csv(&shop.get(&format!("{hq}&format=csv&limit=3&page=4")).await), "sku"), skus[9..12]);
+    let last = shop.get(&format!("{hq}&limit=100&page=500")).await.ok();
+    assert_eq!((&last["count"], &last["results"][99]["sku"]), (&json!(50_000), &json!(skus[49_999])));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_format_that_is_none_is_refused_and_one_object_is_no_list() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    for format in ["html", "xml", "CSV", "pdf"] {
+        let messages = shop.get(&format!("{PACKAGES}?format={format}")).await.wrong("format");
+        assert_eq!(messages, [format!("{format} is not offered; use json, csv or xlsx.")]);
+    }
+    assert_eq!(shop.get(&format!("{PACKAGES}?format=")).await.ok()["count"], 1);
+    assert_eq!(shop.get(&format!("{}?format=csv", package.path())).await.wrong("format").len(), 1);
+    // What is wrong with a list is said in JSON, whatever the format.
+    assert_eq!(shop.get(&format!("{PACKAGES}?format=csv&id__gt=x")).await.wrong("id__gt").len(), 1);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn files_at_once_take_turns() {
+    let shop = Shop::open().await;
+    shop.package().await;
+    let path = format!("{PACKAGES}?format=xlsx");
+    let replies = crate::support::join((0..40).map(|_| shop.get(&path))).await;
+    for reply in replies {
+        assert_eq!(sheet(&reply).matches("<row ").count(), 2);
+    }
+    shop.finish().await;
+}
