@@ -38,7 +38,7 @@ use crate::{
     metrics::Metrics,
     openapi, orders, packages,
     packages::loader::{self, Loader},
-    stock,
+    reasons, stock,
 };
 
 /// Largest body, in bytes. Lists of orders and of stock are the largest things sent.
@@ -110,6 +110,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(locations::routes())
         .merge(stock::routes())
         .merge(cargo::routes())
+        .merge(reasons::routes())
         .merge(auth_routes::routes())
         .merge(health::routes())
 }

@@ -4,7 +4,7 @@
 //! * [`config`]: every setting, with its flag, variable, default and meaning.
 //! * [`app`]: what requests share, the router of routers, the layers, graceful serve.
 //! * [`error`]: the one error and its wire form.
-//! * [`wire`]: dates, decimals, bodies.
+//! * [`wire`], [`fields`]: dates, decimals, bodies.
 //! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
 //! * [`role`], [`auth`], [`auth_routes`]: users, tokens, rights.
 //! * [`page`]: lists: count, next, previous, results; sort, filters. [`export`]: lists as CSV and XLSX files.
@@ -12,7 +12,7 @@
 //! * [`workflow`]: states and transitions in memory. [`catalog`]: how memory follows the database.
 //! * [`commands`]: the heart: what a command is, the list of them, the dispatcher.
 //! * [`planning`]: which location gets what, and why.
-//! * [`orders`], [`packages`], [`locations`], [`stock`], [`cargo`]: records: queries, routes, views.
+//! * [`orders`], [`packages`], [`locations`], [`stock`], [`cargo`], [`reasons`]: records: queries, routes, views.
 //! * [`verify`]: the proof that the sums are right.
 //! * [`health`], [`metrics`], [`logging`], [`openapi`]: for who looks after it, and who writes to it.
 //!
@@ -30,6 +30,7 @@ pub mod db;
 pub mod embedded;
 pub mod error;
 pub mod export;
+pub mod fields;
 pub mod health;
 pub mod installation;
 pub mod locations;
@@ -40,6 +41,7 @@ pub mod orders;
 pub mod packages;
 pub mod page;
 pub mod planning;
+pub mod reasons;
 pub mod role;
 pub mod stock;
 pub mod verify;

@@ -11,7 +11,7 @@ use crate::{
     export::Format,
     locations, orders, packages,
     page::{Filter, Kind},
-    stock,
+    reasons, stock,
 };
 
 /// `sort`, for the documentation.
@@ -26,11 +26,19 @@ pub struct Sort {
 
 /// The lists that can be filtered, with their filters.
 pub const LISTS: &[(&str, &[Filter])] = &[
+    ("/api/v1/oms/cancellation-reasons/", reasons::CANCELLATION_FILTERS),
     ("/api/v1/oms/cargo-company/", cargo::FILTERS),
+    ("/api/v1/oms/cargo-company-conditions/", cargo::CONDITION_FILTERS),
     ("/api/v1/oms/orders/", orders::FILTERS),
+    ("/api/v1/oms/package-denial-reason/", reasons::DENIAL_FILTERS),
+    ("/api/v1/oms/package-denial-reason/list-simple/", reasons::DENIAL_FILTERS),
     ("/api/v1/oms/packages/", packages::FILTERS),
+    ("/api/v1/oms/packages/package-items/", packages::ITEM_FILTERS),
+    ("/api/v1/oms/packages/package_denial_reason/", reasons::DENIAL_FILTERS),
     ("/api/v1/oms/packages/short/", packages::FILTERS),
     ("/api/v1/oms/stocklocations/", locations::FILTERS),
+    ("/api/v1/oms/stocklocations/list-simple/", locations::FILTERS),
+    ("/api/v1/oms/stocklocations-senderaddress/", locations::SENDER_FILTERS),
     ("/api/v1/oms/stocks/", stock::FILTERS),
 ];
 

@@ -1,5 +1,6 @@
 //! Cargo companies, and the labels made here.
 
+mod conditions;
 pub mod label;
 mod routes;
 
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::{error::Result, wire::Timestamp};
 
+pub use conditions::FILTERS as CONDITION_FILTERS;
 pub use routes::{FILTERS, routes};
 
 /// Who carries packages.

@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::{
-    CargoCompany,
+    CargoCompany, conditions,
     label::{Label, LabelItem, Party, render},
 };
 use crate::{
@@ -25,7 +25,11 @@ use crate::{
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(label))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(conditions::list))
+        .routes(routes!(conditions::detail))
+        .routes(routes!(label))
 }
 
 /// What cargo companies can be filtered by.

@@ -5,6 +5,8 @@
 //! or company in use is left as it is. When a state begins or ceases to occupy quota, the packages in it are counted
 //! anew and the ledger says so.
 
+mod resources;
+
 use std::collections::HashMap;
 
 use serde_json::Value;
@@ -46,7 +48,7 @@ pub async fn apply(pool: &PgPool, installation: &Installation) -> Result<Vec<Ins
     let companies = apply_companies(&mut transaction, installation).await?;
     let locations = apply_locations(&mut transaction, installation, &companies).await?;
     apply_scenarios(&mut transaction, installation, &states, &locations).await?;
-    apply_denial_reasons(&mut transaction, installation).await?;
+    resources::apply(&mut transaction, installation, &companies, &locations).await?;
     remove_unused_states(&mut transaction, &states).await?;
     recount_quota(&mut transaction, version).await?;
     let table = sqlx::query_as!(
@@ -92,6 +94,20 @@ async fn reserve_fixed_ids(connection: &mut PgConnection, installation: &Install
                                 nextval(pg_get_serial_sequence('transitions', 'id'))), false) as transitions",
         states,
         transitions
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(())
+}
+
+/// The same for one more table, by its largest fixed id.
+async fn reserve_ids(connection: &mut PgConnection, table: &'static str, largest: Option<i64>) -> Result<()> {
+    let Some(largest) = largest else { return Ok(()) };
+    sqlx::query!(
+        "select setval(pg_get_serial_sequence($1, 'id'),
+                       greatest($2::bigint + 1, nextval(pg_get_serial_sequence($1, 'id'))), false) as next",
+        table,
+        largest
     )
     .fetch_one(connection)
     .await?;
@@ -320,22 +336,31 @@ async fn remove_unused_states(connection: &mut PgConnection, states: &StateIds) 
 }
 
 async fn apply_companies(connection: &mut PgConnection, installation: &Installation) -> Result<HashMap<String, i64>> {
+    let fixed = installation.cargo_companies.iter().filter_map(|company| company.id).max();
+    reserve_ids(&mut *connection, "cargo_companies", fixed).await?;
     let mut ids = HashMap::new();
     for company in &installation.cargo_companies {
         let id = sqlx::query_scalar!(
-            "insert into cargo_companies (slug, name, integration) values ($1, $2, $3)
-             on conflict on constraint cargo_companies_slug_key do update
-                set name = excluded.name, integration = excluded.integration, is_active = true,
-                    modified_date = case when (cargo_companies.name, cargo_companies.integration)
-                                    is distinct from (excluded.name, excluded.integration)
+            "insert into cargo_companies (id, slug, name, integration)
+             values (coalesce($1, (select id from cargo_companies where slug = $2),
+                              nextval(pg_get_serial_sequence('cargo_companies', 'id'))), $2, $3, $4)
+             on conflict (id) do update
+                set slug = excluded.slug, name = excluded.name, integration = excluded.integration, is_active = true,
+                    modified_date = case when (cargo_companies.slug, cargo_companies.name, cargo_companies.integration)
+                                    is distinct from (excluded.slug, excluded.name, excluded.integration)
                                     then now() else cargo_companies.modified_date end
              returning id",
+            company.id,
             company.slug,
             company.name,
             company.integration.as_str()
         )
         .fetch_one(&mut *connection)
-        .await?;
+        .await
+        .on_constraint("cargo_companies_slug_key", || taken("cargo_companies", &company.slug, company.at.line))?;
+        if ids.values().any(|other| *other == id) {
+            return Err(shared("cargo_companies", id, company.at.line));
+        }
         ids.insert(company.slug.clone(), id);
     }
     let kept: Vec<i64> = ids.values().copied().collect();
@@ -482,21 +507,6 @@ fn rules(rules: &[super::read::Rule]) -> Value {
         })
         .collect();
     serde_json::to_value(rules).unwrap_or_default()
-}
-
-async fn apply_denial_reasons(connection: &mut PgConnection, installation: &Installation) -> Result<()> {
-    let titles: Vec<String> = installation.denial_reasons.iter().map(|reason| reason.title.clone()).collect();
-    sqlx::query!(
-        "insert into denial_reasons (title) select unnest($1::text[])
-         on conflict on constraint denial_reasons_title_key do update set is_active = true",
-        &titles
-    )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!("update denial_reasons set is_active = false where not (title = any($1)) and is_active", &titles)
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 /// Packages whose state now occupies quota and did not, or the other way round: one ledger row each, naming the

@@ -8,6 +8,7 @@
 mod duplicates;
 mod flow;
 mod places;
+mod resources;
 mod transitions;
 
 use std::borrow::Cow;
@@ -76,6 +77,7 @@ pub fn check(installation: &Installation, commands: &[CommandKind]) -> Checked {
     transitions::check(installation, commands, &mut findings);
     flow::check(installation, &mut findings);
     places::check(installation, &mut findings);
+    resources::check(installation, &mut findings);
     findings.sorted(installation)
 }
 

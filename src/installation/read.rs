@@ -9,6 +9,7 @@
 mod fields;
 mod places;
 mod problem;
+mod resources;
 mod source;
 mod spelling;
 mod words;
@@ -19,9 +20,10 @@ use toml::de::DeTable;
 use fields::Fields;
 pub use places::{Address, CargoCompany, DenialReason, Rule, Scenario, StockLocation};
 pub use problem::{Place, Problem};
+pub use resources::{CancellationReason, CargoCompanyCondition, SenderAddress};
 use source::Source;
 pub(super) use spelling::nearest;
-pub use words::{Entity, Integration, Interface, LocationType, Role};
+pub use words::{CancellationType, Entity, Integration, Interface, LocationType, Role};
 pub use workflow::{CommonParameters, State, Transition, Translations};
 
 /// A whole installation: the entries of its files, in the order in which they stand there.
@@ -39,6 +41,12 @@ pub struct Installation {
     pub cargo_companies: Vec<CargoCompany>,
     /// The reasons a store may give for refusing a package.
     pub denial_reasons: Vec<DenialReason>,
+    /// By which rules carriers are chosen, for clients.
+    pub cargo_company_conditions: Vec<CargoCompanyCondition>,
+    /// Under which numbers carriers know locations.
+    pub sender_addresses: Vec<SenderAddress>,
+    /// The reasons a customer may give for cancelling.
+    pub cancellation_reasons: Vec<CancellationReason>,
     /// How orders are distributed, tried by priority.
     pub scenarios: Vec<Scenario>,
 }
@@ -83,6 +91,10 @@ impl Installation {
         self.stock_locations.extend(root.tables("stock_locations", StockLocation::read));
         self.cargo_companies.extend(root.tables("cargo_companies", CargoCompany::read));
         self.denial_reasons.extend(root.tables("denial_reasons", DenialReason::read));
+        let conditions = root.tables("cargo_company_conditions", CargoCompanyCondition::read);
+        self.cargo_company_conditions.extend(conditions);
+        self.sender_addresses.extend(root.tables("sender_addresses", SenderAddress::read));
+        self.cancellation_reasons.extend(root.tables("cancellation_reasons", CancellationReason::read));
         self.scenarios.extend(root.tables("scenarios", Scenario::read));
         root.finish();
     }

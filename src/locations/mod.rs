@@ -1,6 +1,8 @@
 //! Stock locations: stores and warehouses, their capacity, and the ledger that proves it.
 
 mod routes;
+mod senders;
+mod simple;
 
 use std::collections::HashMap;
 
@@ -13,6 +15,7 @@ use utoipa::ToSchema;
 use crate::{error::Result, wire::Timestamp};
 
 pub use routes::{FILTERS, routes};
+pub use senders::FILTERS as SENDER_FILTERS;
 
 /// A row of `stock_locations`.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{LocationView, load};
+use super::{LocationView, load, senders, simple};
 use crate::{
     app::App,
     auth::{Authenticated, Caller, Role},
@@ -25,7 +25,13 @@ use crate::{
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(detail, change)).routes(routes!(ledger))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(simple::list))
+        .routes(routes!(detail, change))
+        .routes(routes!(ledger))
+        .routes(routes!(senders::list, senders::create))
+        .routes(routes!(senders::detail, senders::change))
 }
 
 /// The filters of the list.
@@ -40,7 +46,7 @@ pub const FILTERS: &[Filter] = &[
 ];
 
 /// The list of locations.
-const LIST: List = List {
+pub(super) const LIST: List = List {
     from: " from stock_locations l",
     visible: "l.id = any({})",
     filters: FILTERS,

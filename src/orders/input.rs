@@ -1,7 +1,7 @@
 //! An order as the upstream hands it over, read and checked. What is only handed on (customer, address, product) is
 //! kept as it came.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::{error::Refusal, wire::python_type};
@@ -52,7 +52,11 @@ pub struct OrderInput {
     pub latitude: Option<String>,
     /// Of the shipping address, decimal degrees.
     pub longitude: Option<String>,
-    /// `channel`, `customer`, `shipping_address` and `billing_address` as they came.
+    /// When the customer wants it: the beginning of `delivery_range`, for filters.
+    pub delivery_from: Option<DateTime<Utc>>,
+    /// Its end, for filters.
+    pub delivery_until: Option<DateTime<Utc>>,
+    /// `channel`, `customer`, `shipping_address`, `billing_address`, `delivery_range` and `retail_store` as they came.
     pub details: Value,
     /// At least one.
     pub lines: Vec<LineInput>,
@@ -114,6 +118,8 @@ impl OrderInput {
             customer_last_name: nested(object, "customer", "last_name"),
             latitude: coordinate(address, "latitude", 90.0),
             longitude: coordinate(address, "longitude", 180.0),
+            delivery_from: bound(object, "lower"),
+            delivery_until: bound(object, "upper"),
             details: details(object),
             lines: Vec::new(),
             status,
@@ -129,7 +135,7 @@ impl OrderInput {
 
 /// The parts that are only handed on.
 fn details(object: &Map<String, Value>) -> Value {
-    let parts = ["channel", "customer", "shipping_address", "billing_address"];
+    let parts = ["channel", "customer", "shipping_address", "billing_address", "delivery_range", "retail_store"];
     let kept = parts.iter().filter_map(|key| Some(((*key).to_owned(), without_nulls(object.get(*key)?))));
     Value::Object(kept.collect())
 }
@@ -156,6 +162,13 @@ fn text(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// A bound of `delivery_range`. One that cannot be read is left out: it is shown as it came, and no filter finds it.
+fn bound(object: &Map<String, Value>, key: &str) -> Option<DateTime<Utc>> {
+    let bound: DateTime<Utc> = object.get("delivery_range")?.get(key)?.as_str()?.parse().ok()?;
+    // Postgres knows no dates as far away as Rust does.
+    Some(bound).filter(|bound| (1..=9999).contains(&bound.year()))
 }
 
 /// A coordinate that makes no sense is left out: the order is planned without a distance.
@@ -322,6 +335,8 @@ pub fn example() -> Value {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Timelike as _;
+
     use super::*;
 
     #[test]
@@ -330,6 +345,24 @@ mod tests {
         assert_eq!((order.number.as_str(), order.lines.len()), ("536365", 1));
         assert_eq!(order.latitude.as_deref(), Some("51.45450000"));
         assert_eq!(order.payment_type.as_deref(), Some("credit_card"));
+    }
+
+    #[test]
+    fn a_delivery_range_is_read_where_it_can_be_and_kept_as_it_came() {
+        let mut order = example();
+        for (range, from, until) in [
+            (json!({ "lower": "2026-01-02T08:00:00Z", "upper": "2026-01-02T12:00:00+03:00" }), Some(8), Some(9)),
+            (json!({ "lower": null, "upper": "2026-01-02T12:00:00Z" }), None, Some(12)),
+            (json!({ "lower": "soon", "upper": "-20000-01-01T00:00:00Z" }), None, None),
+            (json!("tomorrow"), None, None),
+            (json!(null), None, None),
+        ] {
+            order["delivery_range"] = range.clone();
+            let read = OrderInput::read(&order).expect("an order");
+            let hour = |bound: Option<DateTime<Utc>>| bound.map(|bound| bound.hour());
+            assert_eq!((hour(read.delivery_from), hour(read.delivery_until)), (from, until), "{range}");
+            assert_eq!(read.details["delivery_range"], range);
+        }
     }
 
     #[test]

@@ -194,9 +194,10 @@ async fn insert_order(
     let id = sqlx::query_scalar!(
         "insert into orders (number, omnitron_id, state_id, channel_id, channel_name, customer_first_name,
                              customer_last_name, payment_type, shipping_option_slug, delivery_type, cargo_company_id,
-                             currency, amount, language_code, notes, latitude, longitude, date_placed, details)
+                             currency, amount, language_code, notes, latitude, longitude, date_placed, details,
+                             delivery_from, delivery_until)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::numeric, $14, $15,
-                 $16::text::numeric, $17::text::numeric, $18, $19)
+                 $16::text::numeric, $17::text::numeric, $18, $19, $20, $21)
          on conflict on constraint orders_number_key do nothing
          returning id",
         order.number,
@@ -217,7 +218,9 @@ async fn insert_order(
         order.latitude,
         order.longitude,
         order.date_placed,
-        order.details
+        order.details,
+        order.delivery_from,
+        order.delivery_until
     )
     .fetch_optional(&mut **transaction)
     .await?;

@@ -1,13 +1,15 @@
-//! Packages as clients see them: lists, one package, its commands; and the route by which commands come in.
+//! Packages as clients see them: lists, one package, its items and commands; and the route by which commands come in.
 
 mod command;
 mod explain;
 mod filters;
+mod items;
 mod list;
 pub mod loader;
 pub mod view;
 
 pub use filters::FILTERS;
+pub use items::FILTERS as ITEM_FILTERS;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -19,5 +21,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list::list))
         .routes(routes!(list::list_short))
         .routes(routes!(list::detail))
+        .routes(routes!(items::list))
+        .routes(routes!(items::detail))
         .routes(routes!(command::run))
 }

@@ -34,7 +34,7 @@ pub struct PackageView {
     order_number: String,
     payment_type: Option<String>,
     shipment_date: Option<Timestamp>,
-    delivery_range: Option<String>,
+    delivery_range: Option<Json<Box<RawValue>>>,
     invoice_number: Option<String>,
     /// The label's address, once there is a label.
     pub shipping_label: Option<String>,
@@ -105,6 +105,8 @@ struct OrderView {
     shipping_option_slug: Option<String>,
     customer: Option<Json<Box<RawValue>>>,
     shipping_address: Option<Json<Box<RawValue>>>,
+    /// Where the customer comes for it.
+    retail_store: Option<Json<Box<RawValue>>>,
 }
 
 struct Row {
@@ -131,6 +133,8 @@ struct Row {
     channel: Option<Json<Box<RawValue>>>,
     customer: Option<Json<Box<RawValue>>>,
     shipping_address: Option<Json<Box<RawValue>>>,
+    delivery_range: Option<Json<Box<RawValue>>>,
+    retail_store: Option<Json<Box<RawValue>>>,
     shipment_id: Option<i64>,
     cargo_company_id: Option<i64>,
     tracking_number: Option<String>,
@@ -166,6 +170,8 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
                   o.details->'channel' as "channel: Json<Box<RawValue>>",
                   o.details->'customer' as "customer: Json<Box<RawValue>>",
                   o.details->'shipping_address' as "shipping_address: Json<Box<RawValue>>",
+                  o.details->'delivery_range' as "delivery_range: Json<Box<RawValue>>",
+                  o.details->'retail_store' as "retail_store: Json<Box<RawValue>>",
                   s.id as "shipment_id?", s.cargo_company_id as "cargo_company_id?",
                   s.tracking_number as "tracking_number?", s.label_key as "label_key?",
                   s.created_date as "shipment_created_date?", s.modified_date as "shipment_modified_date?",
@@ -208,7 +214,7 @@ fn view(row: Row, items: Vec<ItemView>, location: &LocationRow, catalog: &Catalo
         channel_name: row.channel_name,
         order_number: row.order_number.clone(),
         payment_type: row.payment_type,
-        delivery_range: None,
+        delivery_range: row.delivery_range,
         invoice_number: row.invoice_number,
         shipping_label: row.label_key.map(|key| format!("/api/v1/oms/shipping-labels/{key}/")),
         stock_location: location.view(),
@@ -225,6 +231,7 @@ fn view(row: Row, items: Vec<ItemView>, location: &LocationRow, catalog: &Catalo
             shipping_option_slug: row.shipping_option_slug,
             customer: row.customer,
             shipping_address: row.shipping_address,
+            retail_store: row.retail_store,
         },
         created_date: row.created_date.into(),
         modified_date: row.modified_date.into(),

@@ -9,15 +9,28 @@ use serde_json::{Value, json};
 use crate::support::{Shop, send};
 
 /// Every route there is. A new one is added here, and by its handler to the document.
-const ROUTES: [&str; 20] = [
+const ROUTES: [&str; 36] = [
+    "GET /api/v1/oms/cancellation-reasons/",
+    "GET /api/v1/oms/cancellation-reasons/{id}/",
+    "GET /api/v1/oms/cargo-company-conditions/",
+    "GET /api/v1/oms/cargo-company-conditions/{id}/",
     "GET /api/v1/oms/cargo-company/",
     "GET /api/v1/oms/orders/",
     "GET /api/v1/oms/orders/{id}/",
+    "GET /api/v1/oms/package-denial-reason/",
+    "GET /api/v1/oms/package-denial-reason/list-simple/",
     "GET /api/v1/oms/packages/",
+    "GET /api/v1/oms/packages/package-items/",
+    "GET /api/v1/oms/packages/package-items/{id}/",
+    "GET /api/v1/oms/packages/package_denial_reason/",
+    "GET /api/v1/oms/packages/package_denial_reason/{id}/",
     "GET /api/v1/oms/packages/short/",
     "GET /api/v1/oms/packages/{id}/",
     "GET /api/v1/oms/shipping-labels/{key}/",
+    "GET /api/v1/oms/stocklocations-senderaddress/",
+    "GET /api/v1/oms/stocklocations-senderaddress/{id}/",
     "GET /api/v1/oms/stocklocations/",
+    "GET /api/v1/oms/stocklocations/list-simple/",
     "GET /api/v1/oms/stocklocations/{id}/",
     "GET /api/v1/oms/stocklocations/{id}/quota-ledger/",
     "GET /api/v1/oms/stocks/",
@@ -25,11 +38,14 @@ const ROUTES: [&str; 20] = [
     "GET /metrics",
     "GET /openapi.json",
     "GET /readyz",
+    "PATCH /api/v1/oms/stocklocations-senderaddress/{id}/",
     "PATCH /api/v1/oms/stocklocations/{id}/",
     "POST /api/i1/auth/login/",
     "POST /api/v1/auth/login/",
     "POST /api/v1/oms/orders/",
+    "POST /api/v1/oms/packages/package_denial_reason/",
     "POST /api/v1/oms/packages/{id}/command/",
+    "POST /api/v1/oms/stocklocations-senderaddress/",
 ];
 const PUT_STOCK: &str = "PUT /api/v1/oms/stocks/";
 const POST_LOCATION: &str = "POST /api/v1/oms/stocklocations/";

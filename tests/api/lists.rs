@@ -13,7 +13,7 @@ const ORDERS: &str = "/api/v1/oms/orders/";
 const LOCATIONS: &str = "/api/v1/oms/stocklocations/";
 
 /// The values of a key in the results of a page.
-fn column(page: &Value, key: &str) -> Vec<Value> {
+pub fn column(page: &Value, key: &str) -> Vec<Value> {
     page["results"].as_array().expect("results").iter().map(|row| row[key].clone()).collect()
 }
 
@@ -162,6 +162,26 @@ async fn two_packages(shop: &Shop) -> (i64, i64) {
     new["shipping_option_slug"] = json!("express");
     new["status"] = json!("450");
     new["date_placed"] = json!("2030-01-01T00:00:00Z");
+    for (order, day, place, store) in [
+        (
+            &mut old,
+            "2001-02-01",
+            json!({ "country": { "pk": 1, "code": "tr", "name": "Türkiye" },
+            "city": { "pk": 34, "name": "Istanbul" }, "township": { "pk": 5, "name": "Kadıköy" } }),
+            Value::Null,
+        ),
+        (
+            &mut new,
+            "2030-02-01",
+            json!({ "country": { "pk": 2, "code": "gb", "name": "United Kingdom" },
+            "city": { "pk": 35, "name": "Leeds" }, "township": "Headingley" }),
+            json!({ "erp_code": "BESIKTAS" }),
+        ),
+    ] {
+        order["delivery_range"] = json!({ "lower": format!("{day}T08:00:00Z"), "upper": format!("{day}T12:00:00Z") });
+        order["shipping_address"] = place;
+        order["retail_store"] = store;
+    }
     let (old, new) = (shop.order_of(&old).await.only_package(), shop.order_of(&new).await.only_package());
     old.run("COMPLETE_PACKING").await.ok();
     shop.execute(
@@ -174,19 +194,19 @@ async fn two_packages(shop: &Shop) -> (i64, i64) {
 }
 
 /// Values of a filter: those that leave OLD alone, then those that leave NEW alone.
-type Values = (Vec<String>, Vec<String>);
+pub type Values = (Vec<String>, Vec<String>);
 
-fn values(old: &[&str], new: &[&str]) -> Values {
+pub fn values(old: &[&str], new: &[&str]) -> Values {
     let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
     (texts(old), texts(new))
 }
 
 /// Each filter, with each value, leaves exactly the row it should; each offered one is tried, each other refused.
-async fn check_filters(
+pub async fn check_filters(
     shop: &Shop,
     path: &str,
     filters: &[Filter],
-    rows: [&str; 2],
+    rows: [impl Into<Value> + Clone; 2],
     key: &str,
     of: impl Fn(&str) -> Option<Values>,
 ) {
@@ -197,10 +217,11 @@ async fn check_filters(
             continue;
         }
         let (first, second) = of(name).unwrap_or_else(|| panic!("{path} offers {name}: add values for it here"));
-        for (values, expected) in [(first, rows[0]), (second, rows[1])] {
+        for (values, expected) in [(first, &rows[0]), (second, &rows[1])] {
+            let expected: Value = expected.clone().into();
             for value in values {
                 let page = shop.get(&format!("{path}?{name}={value}")).await.ok();
-                assert_eq!(column(&page, key), [json!(expected)], "{path}?{name}={value}");
+                assert_eq!(column(&page, key), std::slice::from_ref(&expected), "{path}?{name}={value}");
                 assert_eq!(page["count"], 1);
             }
         }
@@ -229,41 +250,67 @@ async fn every_filter_of_packages_filters() {
     let (old_order, new_order) = (orders[0].0.to_string(), orders[1].0.to_string());
     let manual: i64 = shop.value("select id from cargo_companies where slug = $1", "manual").await;
     let manual = manual.to_string();
+    let tracking_number: String = shop.value("select tracking_number from shipments where $1", true).await;
     let of = |name: &str| {
         Some(match name {
-            "state" => values(&[&packed], &[&waiting]),
+            "state" | "state__in" => values(&[&packed], &[&waiting]),
             "state__enum_value" => values(&["500"], &["100"]),
             "state__enum_value__in" => values(&["500,600", "500"], &["100,%20200"]),
             "state__enum_value__not" => values(&["100"], &["500"]),
-            "order" => values(&[&old_order], &[&new_order]),
-            "stock_location" => values(&[&kadikoy], &[&gebze]),
+            "order" | "order__in" => values(&[&old_order], &[&new_order]),
+            "stock_location" | "stock_location__in" => values(&[&kadikoy], &[&gebze]),
             "stock_location__erp_code" => values(&["KADIKOY"], &["GEBZE"]),
             "stock_location__erp_code__in" => values(&["KADIKOY,HQ"], &["HQ,GEBZE"]),
             "stock_location__stock_location_type" => values(&["store"], &["warehouse"]),
-            "number" => values(&["OLDP1"], &["NEWP1"]),
+            "number" | "number__in" => values(&["OLDP1"], &["NEWP1"]),
             "order__number" => values(&["OLD", "OL"], &["NEW", "N"]),
-            "order__omnitron_id" => values(&["70"], &["80"]),
+            "order__number__in" => values(&["OLD,OL"], &["N,NEW"]),
+            "order__omnitron_id" | "order__omnitron_id__in" => values(&["70"], &["80"]),
+            "created_date__gt" | "modified_date__gt" => values(&[], &["2001-01-01"]),
             "created_date__gte" | "modified_date__gte" => values(&[], &["2002-01-01", "2002-01-01T00:00:00Z"]),
+            "created_date__lt" | "modified_date__lt" => values(&["2001-01-02"], &[]),
             "created_date__lte" | "modified_date__lte" => values(&["2002-01-01", "2001-01-01T00:00:00%2B00:00"], &[]),
+            "shipment__created_date__gt" => values(&["2000-12-31"], &[]),
             "shipment__created_date__gte" => values(&["2000-12-31", "2001-01-01T00:00:00Z"], &[]),
+            "shipment__created_date__lt" => values(&["2001-01-01T00:00:01Z"], &[]),
             "shipment__created_date__lte" => values(&["2002-01-01"], &[]),
-            "shipment__cargo_company" => values(&[&manual], &[]),
+            "shipment__cargo_company" | "shipment__cargo_company__in" => values(&[&manual], &[]),
+            "shipment__tracking_number" => values(&[&tracking_number], &[]),
             "product_sku" => values(&["RED"], &["PINK"]),
+            "product_sku__in" => values(&["RED,BLUE"], &["BLUE,PINK"]),
             "product_barcode" => values(&["869RED"], &["869PINK"]),
             "packageitem__order_item__omnitron_id" => values(&["71"], &["81"]),
             "packageitem__order_item__omnitron_id__in" => values(&["71,72"], &["82,%2081"]),
-            "order__channel" => values(&["1"], &["2"]),
+            "order__channel" | "order__shipping_address__country" => values(&["1"], &["2"]),
+            "order__channel__in" => values(&["1,3"], &["3,2"]),
             "order__customer__first_name" => values(&["ayşe", "Ay"], &["mehmet"]),
             "order__customer__last_name" => values(&["y%C4%B1lmaz", "lma"], &["AYA"]),
-            "order__date_placed__gte" => values(&[], &["2029-01-01"]),
-            "order__date_placed__lte" => values(&["2029-01-01"], &[]),
+            "order__date_placed" => values(&["2001-01-01"], &["2030-01-01"]),
+            "order__date_placed__gt" => values(&[], &["2001-01-01T00:00:00Z"]),
+            "order__date_placed__gte" => values(&[], &["2029-01-01", "2030-01-01"]),
+            "order__date_placed__lt" => values(&["2030-01-01"], &[]),
+            "order__date_placed__lte" => values(&["2029-01-01", "2001-01-01"], &[]),
             "order__delivery_type" => values(&["delivery"], &["pickup"]),
             "order__shipping_option_slug__in" => values(&["standard,x"], &["express"]),
+            "order__shipping_option_slug__not_in" => values(&["express,x"], &["standard"]),
+            "order__delivery_range__lower" => values(&[], &["2001-02-02", "2030-02-01T08:00:00Z"]),
+            "order__delivery_range__upper" => values(&["2001-02-01T12:00:00Z", "2030-02-01"], &[]),
+            "order__delivery_range__date" => values(&["2001-02-01"], &["2030-02-01"]),
+            "delivery_range" => values(&["2001-02-01T09:00:00Z"], &["2030-02-01T12:00:00Z"]),
+            "is_click_and_collect" => values(&["false", "0"], &["true", "True"]),
+            "order__shipping_address__country__name" => values(&["rkiye"], &["united"]),
+            "order__shipping_address__country__code" => values(&["tr"], &["gb"]),
+            "order__shipping_address__city" => values(&["34"], &["35"]),
+            "order__shipping_address__city__name" => values(&["istanbul"], &["Leed"]),
+            "order__shipping_address__township" => values(&["5"], &[]),
+            "order__shipping_address__township__name" => values(&["Kad"], &["headingley"]),
+            "order__retail_store__erp_code" => values(&[], &["BESIKTAS"]),
+            "stock_location_or_retail_store__erp_code" => values(&["KADIKOY"], &["GEBZE", "BESIKTAS"]),
+            "id" | "id__in" | "pk__in" => values(&[&old], &[&new]),
             "id__gt" => values(&[], &[&old]),
             "id__gte" => values(&[], &[&new]),
             "id__lt" => values(&[&new], &[]),
             "id__lte" => values(&[&old], &[]),
-            "pk__in" => values(&[&old], &[&new]),
             _ => return None,
         })
     };
@@ -307,7 +354,7 @@ async fn every_filter_of_orders_filters() {
 #[tokio::test]
 async fn every_filter_of_locations_filters() {
     let shop = Shop::open().await;
-    shop.execute("delete from stock_locations where erp_code = 'BESIKTAS'; delete from scenarios; delete from stock_locations where erp_code = 'HQ'").await;
+    shop.execute("delete from sender_addresses; delete from stock_locations where erp_code = 'BESIKTAS'; delete from scenarios; delete from stock_locations where erp_code = 'HQ'").await;
     let (kadikoy, gebze) = (shop.location_id("KADIKOY").await.to_string(), shop.location_id("GEBZE").await.to_string());
     let of = |name: &str| {
         Some(match name {
@@ -321,7 +368,9 @@ async fn every_filter_of_locations_filters() {
             _ => return None,
         })
     };
-    check_filters(&shop, LOCATIONS, oms::locations::FILTERS, ["KADIKOY", "GEBZE"], "erp_code", of).await;
+    for path in [LOCATIONS, "/api/v1/oms/stocklocations/list-simple/"] {
+        check_filters(&shop, path, oms::locations::FILTERS, ["KADIKOY", "GEBZE"], "erp_code", of).await;
+    }
     shop.finish().await;
 }
 

@@ -25,6 +25,7 @@ mod quota;
 mod races;
 mod repack;
 mod replanning;
+mod resources;
 mod seeds;
 mod stock;
 mod success;

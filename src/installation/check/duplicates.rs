@@ -56,7 +56,7 @@ fn transitions(installation: &Installation, findings: &mut Findings) {
 
 /// A name that is one of a kind within its owner. Shown without it.
 #[derive(PartialEq, Eq, Hash)]
-struct Named<'a, Owner>(&'a str, Owner);
+pub(super) struct Named<'a, Owner>(pub(super) &'a str, pub(super) Owner);
 
 impl<Owner> std::fmt::Display for Named<'_, Owner> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -64,8 +64,12 @@ impl<Owner> std::fmt::Display for Named<'_, Owner> {
     }
 }
 
-fn refuse<'a, T>(findings: &mut Findings, key: &str, who: &str, entries: impl Iterator<Item = (&'a Place, T)>)
-where
+pub(super) fn refuse<'a, T>(
+    findings: &mut Findings,
+    key: &str,
+    who: &str,
+    entries: impl Iterator<Item = (&'a Place, T)>,
+) where
     T: Eq + Hash + std::fmt::Display,
 {
     let mut first_places = HashMap::new();

@@ -90,6 +90,8 @@ impl Address {
 /// A `[[cargo_companies]]` entry: a carrier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CargoCompany {
+    /// Its fixed id: what commands send as `cargo_company`.
+    pub id: Option<i64>,
     /// Its name for programs.
     pub slug: String,
     /// Its name for people.
@@ -104,6 +106,7 @@ impl CargoCompany {
     pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
         fields.require(&["slug", "name", "integration"]);
         Self {
+            id: fields.id("id"),
             slug: fields.slug("slug").unwrap_or_default(),
             name: fields.text("name").unwrap_or_default(),
             integration: fields.choice("integration").unwrap_or(Integration::Manual),
@@ -115,8 +118,14 @@ impl CargoCompany {
 /// A `[[denial_reasons]]` entry: why a store refuses a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DenialReason {
+    /// Its fixed id: what commands send as `denial_reason`.
+    pub id: Option<i64>,
     /// What the store reads and picks.
     pub title: String,
+    /// Another system's own key.
+    pub remote_id: Option<String>,
+    /// For clients to sort by.
+    pub priority: Option<i32>,
     /// Where the entry stands.
     pub at: Place,
 }
@@ -124,7 +133,13 @@ pub struct DenialReason {
 impl DenialReason {
     pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
         fields.require(&["title"]);
-        Self { title: fields.text("title").unwrap_or_default(), at: fields.finish() }
+        Self {
+            id: fields.id("id"),
+            title: fields.text("title").unwrap_or_default(),
+            remote_id: fields.text("remote_id"),
+            priority: fields.count("priority"),
+            at: fields.finish(),
+        }
     }
 }
 

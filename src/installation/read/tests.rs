@@ -226,7 +226,8 @@ fn files_are_one_installation_and_problems_name_theirs() {
         told,
         [
             "a.toml, line 1: x: there is no such key — write one of states, transitions, \
-             stock_locations, cargo_companies, denial_reasons, scenarios",
+             stock_locations, cargo_companies, denial_reasons, cargo_company_conditions, \
+             sender_addresses, cancellation_reasons, scenarios",
             "b.toml, line 2: denial_reasons.title: is missing — add `title = …`",
         ]
     );
@@ -260,7 +261,8 @@ fn unknown_keys_of_inner_tables_and_of_the_file_are_refused() {
             "line 39: stock_locations.address.town: there is no such key — write one of line, \
              postcode, city, country",
             "line 49: denial_reason: there is no such key — did you mean `denial_reasons`? (one \
-             of states, transitions, stock_locations, cargo_companies, denial_reasons, scenarios)",
+             of states, transitions, stock_locations, cargo_companies, denial_reasons, \
+             cargo_company_conditions, sender_addresses, cancellation_reasons, scenarios)",
         ]
     );
 }

@@ -66,6 +66,27 @@ impl Interface {
     }
 }
 
+/// What a customer does by a cancellation reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancellationType {
+    /// The goods have not left.
+    Cancel,
+    /// They come back.
+    Refund,
+}
+
+impl CancellationType {
+    /// The word of the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Refund => "refund",
+        }
+    }
+}
+
 /// What kind of place a location is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

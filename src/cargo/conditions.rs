@@ -1,0 +1,95 @@
+//! `/cargo-company-conditions/`.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderMap, Uri},
+    response::Response,
+};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{Row as _, postgres::PgRow};
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    auth::Authenticated,
+    error::{Refusal, Result},
+    openapi,
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+};
+
+/// What conditions can be filtered by.
+pub const FILTERS: &[Filter] = &[
+    filter("cargo_company", Kind::Integer, "c.cargo_company_id = {}"),
+    filter("cargo_company__in", Kind::Integers, "c.cargo_company_id = any({})"),
+    filter("id__gt", Kind::Integer, "c.id > {}"),
+    filter("id__lt", Kind::Integer, "c.id < {}"),
+    filter("pk__in", Kind::Integers, "c.id = any({})"),
+];
+
+/// The list of conditions. They belong to no location: every caller sees them.
+const LIST: List = List {
+    from: " from cargo_company_conditions c",
+    visible: "{}::bigint[] is not null",
+    filters: FILTERS,
+    sorts: &[
+        ("id", "c.id"),
+        ("cargo_company", "c.cargo_company_id"),
+        ("created_date", "c.created_date"),
+        ("modified_date", "c.modified_date"),
+    ],
+    default_sort: "-id",
+    tie_breaker: "c.id desc",
+};
+
+const COLUMNS: &str = "c.id, c.rules_configuration, c.cargo_company_id";
+
+/// By which rules a cargo company is chosen.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Condition {
+    id: i64,
+    /// `{"rules": [...]}`, as installed. This server does not judge by them: a location's cargo company carries.
+    #[schema(value_type = Object)]
+    rules_configuration: Value,
+    /// The cargo company's id.
+    cargo_company: i64,
+}
+
+impl Condition {
+    fn read(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            rules_configuration: row.try_get("rules_configuration")?,
+            cargo_company: row.try_get("cargo_company_id")?,
+        })
+    }
+}
+
+/// Conditions of cargo companies
+///
+/// They come from the installation, and are kept for the clients that choose by them.
+#[utoipa::path(get, path = "/api/v1/oms/cargo-company-conditions/", tag = "Cargo companies",
+    params(PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of conditions", body = PageOf<Condition>)))]
+pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let mut listing = LIST.open(&app.pool, page, None, COLUMNS).await?;
+    listing.add_all(Condition::read).await?;
+    listing.respond().await
+}
+
+/// The conditions of one cargo company
+#[utoipa::path(get, path = "/api/v1/oms/cargo-company-conditions/{id}/", tag = "Cargo companies",
+    params(("id" = i64, Path, description = "The id of the conditions")),
+    responses((status = 200, description = "The conditions", body = Condition)))]
+pub(super) async fn detail(
+    State(app): State<App>,
+    _: Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<Condition>> {
+    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let row =
+        sqlx::query("select * from cargo_company_conditions where id = $1").bind(id).fetch_optional(&app.pool).await?;
+    Ok(Json(Condition::read(&row.ok_or_else(Refusal::not_found)?)?))
+}

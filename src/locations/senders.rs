@@ -1,0 +1,238 @@
+//! `/stocklocations-senderaddress/`: under which number a cargo company knows a location.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, Uri},
+    response::Response,
+};
+use serde::Serialize;
+use sqlx::{PgConnection, Row as _, postgres::PgRow};
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    auth::{Authenticated, Caller, Role},
+    error::{Error, OnConstraint, Refusal, Result},
+    fields::Fields,
+    openapi,
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    wire::{self, Timestamp},
+};
+
+/// Longest `origin_id`, in characters.
+const LONGEST_ORIGIN_ID: usize = 255;
+
+/// What sender addresses can be filtered by.
+pub const FILTERS: &[Filter] = &[
+    filter("origin_id", Kind::Text, "a.origin_id = {}"),
+    filter("stock_location", Kind::Integer, "a.stock_location_id = {}"),
+    filter(
+        "stock_location__erp_code",
+        Kind::Text,
+        "a.stock_location_id in (select id from stock_locations where erp_code = {})",
+    ),
+    filter("cargo_company", Kind::Integer, "a.cargo_company_id = {}"),
+    filter("id__gt", Kind::Integer, "a.id > {}"),
+    filter("id__lt", Kind::Integer, "a.id < {}"),
+    filter("pk__in", Kind::Integers, "a.id = any({})"),
+];
+
+/// The list of sender addresses.
+const LIST: List = List {
+    from: " from sender_addresses a",
+    visible: "a.stock_location_id = any({})",
+    filters: FILTERS,
+    sorts: &[
+        ("id", "a.id"),
+        ("stock_location", "a.stock_location_id"),
+        ("created_date", "a.created_date"),
+        ("modified_date", "a.modified_date"),
+    ],
+    default_sort: "-id",
+    tie_breaker: "a.id desc",
+};
+
+const COLUMNS: &str = "a.id, a.created_date, a.modified_date, a.origin_id, a.stock_location_id, a.cargo_company_id";
+
+/// Ties a location to a cargo company's own address of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SenderAddress {
+    id: i64,
+    #[schema(value_type = String, format = DateTime)]
+    created_date: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    modified_date: Timestamp,
+    /// The cargo company's key of the address.
+    origin_id: String,
+    /// Id of the location.
+    stock_location: i64,
+    /// Id of the cargo company. A location has one sender address with each.
+    cargo_company: i64,
+}
+
+impl SenderAddress {
+    fn read(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            created_date: Timestamp(row.try_get("created_date")?),
+            modified_date: Timestamp(row.try_get("modified_date")?),
+            origin_id: row.try_get("origin_id")?,
+            stock_location: row.try_get("stock_location_id")?,
+            cargo_company: row.try_get("cargo_company_id")?,
+        })
+    }
+}
+
+/// What can be set of a sender address.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the documentation's view of what `Given::read` reads")]
+struct SenderAddressInput {
+    /// The cargo company's key of the address; required to create.
+    #[schema(max_length = 255)]
+    origin_id: Option<String>,
+    /// Id of the location; required to create.
+    stock_location: Option<i64>,
+    /// Id of the cargo company; required to create.
+    cargo_company: Option<i64>,
+}
+
+/// The same after checks.
+struct Given {
+    origin_id: Option<String>,
+    stock_location: Option<i64>,
+    cargo_company: Option<i64>,
+}
+
+impl Given {
+    fn read(caller: &Caller, headers: &HeaderMap, body: &[u8], required: &[&str]) -> Result<Self, Refusal> {
+        wire::check_media_type(headers)?;
+        let mut fields = Fields::of(body)?;
+        fields.require(required);
+        let given = Self {
+            origin_id: fields.text("origin_id", LONGEST_ORIGIN_ID),
+            stock_location: fields.id("stock_location"),
+            cargo_company: fields.id("cargo_company"),
+        };
+        if given.stock_location.is_some_and(|id| !caller.sees(id)) {
+            fields.refuse("stock_location", NO_OBJECT);
+        }
+        fields.finish()?;
+        Ok(given)
+    }
+}
+
+const NO_OBJECT: &str = "Invalid pk - object does not exist.";
+
+/// Violated constraints as the field that is wrong.
+fn on_constraints<T>(done: sqlx::Result<T>) -> Result<T> {
+    let taken =
+        || Refusal::field("cargo_company", "The location has a sender address with this cargo company already.");
+    let mut done = done.on_constraint("sender_addresses_location_company_key", taken);
+    for (constraint, field) in [
+        ("sender_addresses_stock_location_id_fkey", "stock_location"),
+        ("sender_addresses_cargo_company_id_fkey", "cargo_company"),
+    ] {
+        done = match done {
+            Err(Error::Database(error)) => Err(error).on_constraint(constraint, || Refusal::field(field, NO_OBJECT)),
+            other => other,
+        };
+    }
+    done
+}
+
+/// Sender addresses
+#[utoipa::path(get, path = "/api/v1/oms/stocklocations-senderaddress/", tag = "Stock locations",
+    params(PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of sender addresses", body = PageOf<SenderAddress>)))]
+pub(super) async fn list(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let visible = caller.visible_location_ids();
+    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), COLUMNS).await?;
+    listing.add_all(SenderAddress::read).await?;
+    listing.respond().await
+}
+
+async fn one(connection: &mut PgConnection, caller: &Caller, id: &str) -> Result<SenderAddress> {
+    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let row = sqlx::query("select * from sender_addresses where id = $1").bind(id).fetch_optional(connection).await?;
+    let address = row.as_ref().map(SenderAddress::read).transpose()?;
+    Ok(address.filter(|address| caller.sees(address.stock_location)).ok_or_else(Refusal::not_found)?)
+}
+
+/// One sender address
+#[utoipa::path(get, path = "/api/v1/oms/stocklocations-senderaddress/{id}/", tag = "Stock locations",
+    params(("id" = i64, Path, description = "The sender address' id")),
+    responses((status = 200, description = "The sender address", body = SenderAddress)))]
+pub(super) async fn detail(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<SenderAddress>> {
+    Ok(Json(one(&mut *app.pool.acquire().await?, &caller, &id).await?))
+}
+
+/// Add a sender address
+///
+/// It stays when an installation is applied that does not know it.
+#[utoipa::path(post, path = "/api/v1/oms/stocklocations-senderaddress/", tag = "Stock locations",
+    request_body = SenderAddressInput,
+    responses((status = 201, description = "The sender address", body = SenderAddress)))]
+pub(super) async fn create(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<SenderAddress>)> {
+    caller.require(&[Role::Operator, Role::Integrator])?;
+    let given = Given::read(&caller, &headers, &body, &["origin_id", "stock_location", "cargo_company"])?;
+    let created = sqlx::query(
+        "insert into sender_addresses (origin_id, stock_location_id, cargo_company_id, installed)
+         values ($1, $2, $3, false) returning *",
+    )
+    .bind(given.origin_id)
+    .bind(given.stock_location)
+    .bind(given.cargo_company)
+    .fetch_one(&app.pool)
+    .await;
+    Ok((StatusCode::CREATED, Json(SenderAddress::read(&on_constraints(created)?)?)))
+}
+
+/// Change a sender address
+///
+/// Only the keys that are sent are changed.
+#[utoipa::path(patch, path = "/api/v1/oms/stocklocations-senderaddress/{id}/", tag = "Stock locations",
+    params(("id" = i64, Path, description = "The sender address' id")), request_body = SenderAddressInput,
+    responses((status = 200, description = "The sender address", body = SenderAddress)))]
+pub(super) async fn change(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<SenderAddress>> {
+    let mut connection = app.pool.acquire().await?;
+    let before = one(&mut connection, &caller, &id).await?;
+    caller.require(&[Role::Operator, Role::Integrator])?;
+    let given = Given::read(&caller, &headers, &body, &[])?;
+    let changed = sqlx::query(
+        "update sender_addresses
+            set origin_id = coalesce($2, origin_id), stock_location_id = coalesce($3, stock_location_id),
+                cargo_company_id = coalesce($4, cargo_company_id), modified_date = now()
+          where id = $1 returning *",
+    )
+    .bind(before.id)
+    .bind(given.origin_id)
+    .bind(given.stock_location)
+    .bind(given.cargo_company)
+    .fetch_optional(&mut *connection)
+    .await;
+    let changed = on_constraints(changed)?.ok_or_else(Refusal::not_found)?;
+    Ok(Json(SenderAddress::read(&changed)?))
+}

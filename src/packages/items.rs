@@ -1,0 +1,254 @@
+//! `GET /packages/package-items/`, `/packages/package-items/{id}/`.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderMap, Uri},
+    response::Response,
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::{PgConnection, types};
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    auth::Authenticated,
+    catalog::{Catalog, Shelf},
+    error::{Error, Refusal, Result},
+    openapi,
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    wire::Timestamp,
+};
+
+/// What package items can be filtered by.
+pub const FILTERS: &[Filter] = &[
+    filter("package", Kind::Integer, "i.package_id = {}"),
+    filter("package__in", Kind::Integers, "i.package_id = any({})"),
+    filter("package__number", Kind::Text, "p.number = {}"),
+    filter("package__state", Kind::Integer, "p.state_id = {}"),
+    filter("order", Kind::Integer, "p.order_id = {}"),
+    filter("order__number", Kind::Prefix, "o.number like {}"),
+    filter("state", Kind::Integer, "i.state_id = {}"),
+    filter(
+        "state__enum_value",
+        Kind::Text,
+        "i.state_id in (select id from states where entity = 'package' and enum_value = {})",
+    ),
+    filter(
+        "state__enum_value__in",
+        Kind::Texts,
+        "i.state_id in (select id from states where entity = 'package' and enum_value = any({}))",
+    ),
+    filter("stock_location", Kind::Integer, "p.stock_location_id = {}"),
+    filter(
+        "stock_location__erp_code",
+        Kind::Text,
+        "p.stock_location_id in (select id from stock_locations where erp_code = {})",
+    ),
+    filter("order_item", Kind::Integer, "i.order_item_id = {}"),
+    filter("order_item__omnitron_id", Kind::Integer, "oi.omnitron_id = {}"),
+    filter("order_item__omnitron_id__in", Kind::Integers, "oi.omnitron_id = any({})"),
+    filter("product_sku", Kind::Text, "oi.sku = {}"),
+    filter("product_barcode", Kind::Text, "oi.product ? 'barcode' and oi.product->>'barcode' = {}"),
+    filter("quantity", Kind::Integer, "i.quantity = {}"),
+    filter("quantity__gt", Kind::Integer, "i.quantity > {}"),
+    filter("quantity__gte", Kind::Integer, "i.quantity >= {}"),
+    filter("quantity__lt", Kind::Integer, "i.quantity < {}"),
+    filter("quantity__lte", Kind::Integer, "i.quantity <= {}"),
+    filter("created_date__gte", Kind::Moment, "i.created_date >= {}"),
+    filter("created_date__lte", Kind::Moment, "i.created_date <= {}"),
+    filter("modified_date__gte", Kind::Moment, "i.modified_date >= {}"),
+    filter("modified_date__lte", Kind::Moment, "i.modified_date <= {}"),
+    filter("id__gt", Kind::Integer, "i.id > {}"),
+    filter("id__gte", Kind::Integer, "i.id >= {}"),
+    filter("id__lt", Kind::Integer, "i.id < {}"),
+    filter("id__lte", Kind::Integer, "i.id <= {}"),
+    filter("pk__in", Kind::Integers, "i.id = any({})"),
+];
+
+/// The list of items. A caller with locations of their own sees those of the packages there.
+const LIST: List = List {
+    from: " from package_items i join packages p on p.id = i.package_id join orders o on o.id = p.order_id \
+           join order_items oi on oi.id = i.order_item_id",
+    visible: "p.stock_location_id = any({})",
+    filters: FILTERS,
+    sorts: &[
+        ("id", "i.id"),
+        ("created_date", "i.created_date"),
+        ("modified_date", "i.modified_date"),
+        ("package", "i.package_id"),
+        ("quantity", "i.quantity"),
+    ],
+    default_sort: "-id",
+    tie_breaker: "i.id desc",
+};
+
+/// An item of a package.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PackageItem {
+    id: i64,
+    package: ItemPackage,
+    order_item: ItemOrderItem,
+    #[schema(value_type = Object)]
+    state: Box<RawValue>,
+    quantity: i64,
+    unit_weight: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_date: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    modified_date: Timestamp,
+}
+
+/// The package an item is in.
+#[derive(Debug, Serialize, ToSchema)]
+struct ItemPackage {
+    id: i64,
+    number: String,
+    #[schema(value_type = Object)]
+    state: Box<RawValue>,
+    order: ItemOrder,
+    stock_location: ItemLocation,
+    #[schema(value_type = String, format = DateTime)]
+    created_date: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    modified_date: Timestamp,
+}
+
+/// The order it belongs to.
+#[derive(Debug, Serialize, ToSchema)]
+struct ItemOrder {
+    id: i64,
+    number: String,
+    omnitron_id: Option<i64>,
+}
+
+/// The location it is at.
+#[derive(Debug, Serialize, ToSchema)]
+struct ItemLocation {
+    id: i64,
+    erp_code: String,
+    name: String,
+}
+
+/// The line of the order it is of.
+#[derive(Debug, Serialize, ToSchema)]
+struct ItemOrderItem {
+    id: i64,
+    #[schema(value_type = Object)]
+    product: types::Json<Box<RawValue>>,
+    omnitron_id: Option<i64>,
+    sku: String,
+    quantity: i64,
+    price: Option<String>,
+    price_currency: Option<String>,
+    tax_rate: Option<String>,
+    discount_amount: Option<String>,
+}
+
+/// Package items
+///
+/// The items of the packages the caller may see, latest first.
+#[utoipa::path(get, path = "/api/v1/oms/packages/package-items/", tag = "Packages", params(PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of package items", body = PageOf<PackageItem>)))]
+pub(super) async fn list(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let visible = caller.visible_location_ids();
+    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "i.id").await?;
+    while let Some((connection, ids)) = listing.ids()? {
+        let items = load(connection, &app.shelf, &ids).await?;
+        listing.add(items).await?;
+    }
+    listing.respond().await
+}
+
+/// One package item
+#[utoipa::path(get, path = "/api/v1/oms/packages/package-items/{id}/", tag = "Packages",
+    params(("id" = i64, Path, description = "The item's id")),
+    responses((status = 200, description = "The item", body = PackageItem)))]
+pub(super) async fn detail(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<PackageItem>> {
+    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let mut connection = app.pool.acquire().await?;
+    let item = load(&mut connection, &app.shelf, &[id]).await?.pop();
+    let item = item.filter(|item| caller.sees(item.package.stock_location.id));
+    Ok(Json(item.ok_or_else(Refusal::not_found)?))
+}
+
+/// Reads items, in the order of `ids`. Where they are in a state that was installed a moment ago, the catalog is
+/// refreshed.
+async fn load(connection: &mut PgConnection, shelf: &Shelf, ids: &[i64]) -> Result<Vec<PackageItem>> {
+    match load_with(&mut *connection, &shelf.current(), ids).await {
+        Err(Error::StaleCatalog(_)) => {
+            let fresh = shelf.refresh(&mut *connection).await?;
+            load_with(connection, &fresh, ids).await
+        }
+        done => done,
+    }
+}
+
+async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<PackageItem>> {
+    let rows = sqlx::query!(
+        r#"select i.id, i.state_id, i.quantity, i.created_date, i.modified_date, i.order_item_id,
+                  i.package_id, p.number, p.state_id as package_state_id, p.created_date as package_created_date,
+                  p.modified_date as package_modified_date, p.order_id, o.number as order_number,
+                  o.omnitron_id as order_omnitron_id, p.stock_location_id, l.erp_code, l.name as location_name,
+                  oi.omnitron_id, oi.sku, oi.quantity as ordered, oi.price::text as price, oi.price_currency,
+                  oi.tax_rate::text as tax_rate, oi.discount_amount::text as discount_amount,
+                  oi.product as "product: types::Json<Box<RawValue>>"
+             from unnest($1::bigint[]) with ordinality as wanted(id, n)
+             join package_items i on i.id = wanted.id
+             join packages p on p.id = i.package_id
+             join orders o on o.id = p.order_id
+             join stock_locations l on l.id = p.stock_location_id
+             join order_items oi on oi.id = i.order_item_id
+            order by wanted.n"#,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(PackageItem {
+                id: row.id,
+                package: ItemPackage {
+                    id: row.package_id,
+                    number: row.number,
+                    state: catalog.workflow.state(row.package_state_id)?.json.clone(),
+                    order: ItemOrder { id: row.order_id, number: row.order_number, omnitron_id: row.order_omnitron_id },
+                    stock_location: ItemLocation {
+                        id: row.stock_location_id,
+                        erp_code: row.erp_code,
+                        name: row.location_name,
+                    },
+                    created_date: row.package_created_date.into(),
+                    modified_date: row.package_modified_date.into(),
+                },
+                order_item: ItemOrderItem {
+                    id: row.order_item_id,
+                    product: row.product,
+                    omnitron_id: row.omnitron_id,
+                    sku: row.sku,
+                    quantity: row.ordered,
+                    price: row.price,
+                    price_currency: row.price_currency,
+                    tax_rate: row.tax_rate,
+                    discount_amount: row.discount_amount,
+                },
+                state: catalog.workflow.state(row.state_id)?.json.clone(),
+                quantity: row.quantity,
+                unit_weight: None,
+                created_date: row.created_date.into(),
+                modified_date: row.modified_date.into(),
+            })
+        })
+        .collect()
+}

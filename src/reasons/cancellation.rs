@@ -1,0 +1,112 @@
+//! `/cancellation-reasons/`.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderMap, Uri},
+    response::Response,
+};
+use serde::Serialize;
+use sqlx::{Row as _, postgres::PgRow};
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    auth::Authenticated,
+    error::{Refusal, Result},
+    openapi,
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    wire::Timestamp,
+};
+
+/// What cancellation reasons can be filtered by.
+pub const FILTERS: &[Filter] = &[
+    filter("is_active", Kind::Boolean, "r.is_active = {}"),
+    filter("subject", Kind::Contains, "r.subject ilike {}"),
+    filter("cancellation_type", Kind::Text, "r.cancellation_type = {}"),
+    filter("omnitron_id", Kind::Integer, "r.omnitron_id = {}"),
+    filter("id__gt", Kind::Integer, "r.id > {}"),
+    filter("id__lt", Kind::Integer, "r.id < {}"),
+    filter("pk__in", Kind::Integers, "r.id = any({})"),
+];
+
+/// The list of reasons. They belong to no location: every caller sees them.
+const LIST: List = List {
+    from: " from cancellation_reasons r",
+    visible: "{}::bigint[] is not null",
+    filters: FILTERS,
+    sorts: &[
+        ("id", "r.id"),
+        ("order", "r.position"),
+        ("subject", "r.subject"),
+        ("created_date", "r.created_date"),
+        ("modified_date", "r.modified_date"),
+    ],
+    default_sort: "-id",
+    tie_breaker: "r.id desc",
+};
+
+/// Why a customer cancels or sends back.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CancellationReason {
+    /// What `CANCEL_PACKAGE` sends as `cancellation_reason`.
+    id: i64,
+    #[schema(value_type = String, format = DateTime)]
+    created_date: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    modified_date: Timestamp,
+    /// The upstream's own key.
+    omnitron_id: Option<i64>,
+    /// What the customer reads and picks.
+    subject: String,
+    /// `cancel` or `refund`.
+    cancellation_type: String,
+    /// Whether the customer is asked for more words.
+    extra_information_needed: bool,
+    /// Lower is shown first.
+    order: i32,
+    is_active: bool,
+}
+
+impl CancellationReason {
+    fn read(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            created_date: Timestamp(row.try_get("created_date")?),
+            modified_date: Timestamp(row.try_get("modified_date")?),
+            omnitron_id: row.try_get("omnitron_id")?,
+            subject: row.try_get("subject")?,
+            cancellation_type: row.try_get("cancellation_type")?,
+            extra_information_needed: row.try_get("extra_information_needed")?,
+            order: row.try_get("position")?,
+            is_active: row.try_get("is_active")?,
+        })
+    }
+}
+
+/// Cancellation reasons
+///
+/// They come from the installation.
+#[utoipa::path(get, path = "/api/v1/oms/cancellation-reasons/", tag = "Reasons", params(PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of cancellation reasons", body = PageOf<CancellationReason>)))]
+pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let mut listing = LIST.open(&app.pool, page, None, "r.*").await?;
+    listing.add_all(CancellationReason::read).await?;
+    listing.respond().await
+}
+
+/// One cancellation reason
+#[utoipa::path(get, path = "/api/v1/oms/cancellation-reasons/{id}/", tag = "Reasons",
+    params(("id" = i64, Path, description = "The reason's id")),
+    responses((status = 200, description = "The reason", body = CancellationReason)))]
+pub(super) async fn detail(
+    State(app): State<App>,
+    _: Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<CancellationReason>> {
+    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let row =
+        sqlx::query("select * from cancellation_reasons where id = $1").bind(id).fetch_optional(&app.pool).await?;
+    Ok(Json(CancellationReason::read(&row.ok_or_else(Refusal::not_found)?)?))
+}
