@@ -97,6 +97,39 @@ pub struct CommandAnswer {
     is_same_location: bool,
 }
 
+/// A command of a list.
+#[derive(Debug, ToSchema)]
+#[schema(example = json!({ "package": 12, "slug": "package__complete_packing__waiting__packed", "input_parameters": {} }))]
+#[expect(dead_code, reason = "the documentation's view of what the route parses")]
+pub struct ListedCommand {
+    /// The package's id.
+    package: i64,
+    /// A transition's id, from the package's `commands`.
+    transition: Option<i64>,
+    /// A transition's slug. One of the two is needed; both must agree.
+    slug: Option<String>,
+    /// The command's own parameters.
+    #[schema(value_type = Option<Object>)]
+    input_parameters: Value,
+    /// Names this command, instead of the key made from the list's.
+    #[schema(max_length = 255)]
+    idempotency_key: Option<String>,
+}
+
+/// What became of a command of a list: what it would answer alone.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the documentation's view of what the route writes")]
+pub struct ListedResult {
+    /// Where it failed: what is wrong, as in every error.
+    #[schema(value_type = Option<Object>)]
+    error: Value,
+    /// The status it would answer alone.
+    status_code: u16,
+    /// Where it succeeded: what it would answer alone; null with 204.
+    #[schema(value_type = Option<Object>)]
+    body: Value,
+}
+
 /// Every error: `error` says what is wrong, `status_code` repeats the HTTP status.
 #[derive(Debug, ToSchema)]
 #[schema(example = json!({ "error": { "detail": "Not found." }, "status_code": 404 }))]

@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: a repeat of a request gets the answer of the first, byte for byte.
 //!
 //! The answer is written in the command's own transaction, so it exists exactly if the command took effect. A key
-//! belongs to the user who sent it and lives [`LIFETIME_HOURS`]; another request under the same key is refused.
+//! belongs to the user who sent it and lives [`LIFETIME_HOURS`]; another request under the same key is refused. A list of
+//! commands has a key for itself, and each of its commands one made from it.
 
 use std::collections::HashMap;
 
@@ -37,6 +38,49 @@ impl IdempotencyKey {
             Sha256::new().chain_update(b"package").chain_update(package_id.to_be_bytes()).chain_update(body);
         Self { user_id, key, request_hash: request_hash.finalize().into() }
     }
+
+    /// The key of a list of commands.
+    #[must_use]
+    pub fn of_list(user_id: i64, key: String, body: &[u8]) -> Self {
+        let request_hash = Sha256::new().chain_update(b"list of commands").chain_update(body);
+        Self { user_id, key, request_hash: request_hash.finalize().into() }
+    }
+
+    /// The key of one command of that list. No header can hold it: it has a line break.
+    #[must_use]
+    pub fn of_part(&self, number: usize) -> Self {
+        let request_hash = Sha256::new().chain_update(self.request_hash).chain_update(number.to_be_bytes());
+        let key = format!("{}\n{number}", self.key);
+        Self { user_id: self.user_id, key, request_hash: request_hash.finalize().into() }
+    }
+}
+
+/// Takes a key for a list of commands before any of them runs. Its answer is not kept: each command keeps its own. False
+/// when the key was used for another request.
+///
+/// # Errors
+/// When the database fails.
+pub async fn claim(connection: &mut PgConnection, key: &IdempotencyKey) -> Result<bool> {
+    let claimed = sqlx::query_scalar!(
+        r#"insert into idempotency_keys as k (user_id, key, request_hash, status, body) values ($1, $2, $3, 200, '')
+           on conflict on constraint idempotency_keys_pkey do update
+              set request_hash = case when k.created_date <= now() - make_interval(hours => $4)
+                                      then excluded.request_hash else k.request_hash end,
+                  status = case when k.created_date <= now() - make_interval(hours => $4)
+                                then excluded.status else k.status end,
+                  body = case when k.created_date <= now() - make_interval(hours => $4)
+                              then excluded.body else k.body end,
+                  created_date = case when k.created_date <= now() - make_interval(hours => $4)
+                                      then now() else k.created_date end
+           returning request_hash = $3 as "claimed!""#,
+        key.user_id,
+        key.key,
+        key.request_hash.as_slice(),
+        LIFETIME_HOURS
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(claimed)
 }
 
 /// An answer given before.

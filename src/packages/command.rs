@@ -60,15 +60,20 @@ pub(super) async fn run(
     app.dispatcher.run(request).await
 }
 
-struct Body {
-    transition: Option<i64>,
-    slug: Option<String>,
-    input: Map<String, Value>,
+/// The body of a command, on whatever object.
+pub(crate) struct Body {
+    pub transition: Option<i64>,
+    pub slug: Option<String>,
+    pub input: Map<String, Value>,
 }
 
 /// The body's shape, before anything is asked of the database.
-fn read(body: &[u8]) -> Result<Body, Refusal> {
-    let value: Value = wire::parse(body)?;
+pub(crate) fn read(body: &[u8]) -> Result<Body, Refusal> {
+    shape(wire::parse(body)?)
+}
+
+/// The same of a command in a list.
+pub(super) fn shape(value: Value) -> Result<Body, Refusal> {
     let Value::Object(mut object) = value else {
         return Err(Refusal::parse(format!("expected an object, got {}", wire::python_type(&value))));
     };
@@ -94,7 +99,8 @@ fn read(body: &[u8]) -> Result<Body, Refusal> {
     Ok(Body { transition, slug, input })
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+/// The `Idempotency-Key` of a request, if it has one.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().map(str::trim).unwrap_or_default();
     if text.is_empty() || text.len() > LONGEST_KEY {

@@ -1,5 +1,6 @@
-//! Packages as clients see them: lists, one package, its items and commands; and the route by which commands come in.
+//! Packages as clients see them: lists, one package, its items and commands; and the routes by which commands come in.
 
+mod bulk;
 mod command;
 mod explain;
 mod filters;
@@ -24,4 +25,5 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(items::list))
         .routes(routes!(items::detail))
         .routes(routes!(command::run))
+        .routes(routes!(bulk::run))
 }

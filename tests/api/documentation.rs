@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Shop, send};
 
 /// Every route there is. A new one is added here, and by its handler to the document.
-const ROUTES: [&str; 36] = [
+const ROUTES: [&str; 37] = [
     "GET /api/v1/oms/cancellation-reasons/",
     "GET /api/v1/oms/cancellation-reasons/{id}/",
     "GET /api/v1/oms/cargo-company-conditions/",
@@ -43,6 +43,7 @@ const ROUTES: [&str; 36] = [
     "POST /api/i1/auth/login/",
     "POST /api/v1/auth/login/",
     "POST /api/v1/oms/orders/",
+    "POST /api/v1/oms/packages/commands/",
     "POST /api/v1/oms/packages/package_denial_reason/",
     "POST /api/v1/oms/packages/{id}/command/",
     "POST /api/v1/oms/stocklocations-senderaddress/",

@@ -7,6 +7,7 @@
 
 mod support;
 
+mod bulk;
 mod cli;
 mod crash;
 mod documentation;
