@@ -36,8 +36,8 @@ pub struct PageQuery {
     /// Which page, from 1.
     #[param(minimum = 1, default = 1)]
     page: Option<i64>,
-    /// Rows on a page (`page_size` is understood too).
-    #[param(minimum = 1, maximum = 100, default = 20)]
+    /// Rows on a page, at most 100, in a file at most 50,000; more count as that. `page_size` is understood too.
+    #[param(minimum = 1, default = 20)]
     limit: Option<i64>,
     /// `csv` or `xlsx`: the list as a file, with a column for each key (`state.name`); the whole list as it is filtered,
     /// at most 50,000 rows, or one page of it where `page` or `limit` is given. `xls` is answered with xlsx.
@@ -76,6 +76,8 @@ pub struct Page {
     limit: usize,
     /// The kind of file; none for JSON.
     format: Option<Format>,
+    /// The whole list, in a file.
+    is_whole: bool,
     parameters: Vec<(String, String)>,
     /// `http://host`.
     base_url: String,
@@ -91,19 +93,24 @@ impl Page {
     pub fn parse(uri: &Uri, headers: &HeaderMap) -> Result<Self, Refusal> {
         let query = uri.query().unwrap_or_default();
         let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        let get = |name: &str| parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let get = |name: &str| {
+            let value = parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+            value.filter(|value| !value.is_empty())
+        };
         let number = match get("page") {
-            None | Some("") => 1,
+            None => 1,
             Some(text) => text.parse().ok().filter(|number| *number > 0).ok_or_else(no_such_page)?,
         };
         let limit = get("limit").or_else(|| get("page_size"));
         let format = get("format").map_or(Ok(None), file_format)?;
         let is_whole = format.is_some() && limit.is_none() && get("page").is_none();
         let limit = limit.and_then(|text| text.parse().ok()).filter(|limit| *limit > 0);
+        let largest = if format.is_some() { MOST_ROWS } else { LARGEST_LIMIT };
         Ok(Self {
             number,
-            limit: if is_whole { MOST_ROWS } else { limit.unwrap_or(DEFAULT_LIMIT).min(LARGEST_LIMIT) },
+            limit: if is_whole { MOST_ROWS } else { limit.unwrap_or(DEFAULT_LIMIT).min(largest) },
             format,
+            is_whole,
             base_url: base_url(headers),
             path: uri.path().to_owned(),
             parameters,
@@ -151,13 +158,12 @@ impl Page {
         if self.number > 1 && self.offset() >= count {
             return Err(no_such_page());
         }
-        let is_whole = self.limit > LARGEST_LIMIT;
-        if is_whole && count > self.limit {
+        if self.is_whole && count > MOST_ROWS {
             return Err(Refusal::field(
                 "format",
                 format!(
                     "The list has {count} rows, and a file holds {MOST_ROWS} at most. Filter it, for example by \
-                     created_date__gte, or take it in parts by id__gt with sort=id."
+                     created_date__gte, or take it in parts: limit={MOST_ROWS}&page=1, page=2 and so on."
                 ),
             ));
         }
@@ -202,7 +208,7 @@ fn no_such_page() -> Refusal {
 
 /// The kind of file that `format` names; none for JSON.
 fn file_format(name: &str) -> Result<Option<Format>, Refusal> {
-    if name.is_empty() || name == "json" {
+    if name == "json" {
         return Ok(None);
     }
     let wrong = || Refusal::field("format", format!("{name} is not offered; use json, csv or xlsx."));
@@ -450,6 +456,12 @@ mod tests {
     fn a_file_is_of_everything_unless_a_page_is_asked_for() {
         assert_eq!((page("?format=csv").limit(), page("?format=xls").limit()), (MOST_ROWS, MOST_ROWS));
         assert_eq!((page("?format=csv&page=2").limit(), page("?format=csv&page_size=7").limit()), (20, 7));
+        assert_eq!(
+            (page("?format=csv&limit=5000").limit(), page("?format=csv&limit=90000").limit()),
+            (5000, MOST_ROWS)
+        );
+        assert_eq!(page("?format=csv&limit=&page=").limit(), MOST_ROWS);
+        assert!(page("?format=csv&limit=50000").check_exists(MOST_ROWS + 1).is_ok());
         assert_eq!(page("?format=csv").file_name(), "packages");
         assert!(page("?format=csv").check_exists(MOST_ROWS).is_ok());
         assert!(page("?format=csv").check_exists(MOST_ROWS + 1).is_err());
