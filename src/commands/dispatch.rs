@@ -213,9 +213,18 @@ async fn run_lane(mut queue: mpsc::Receiver<Pending>, engine: Arc<Engine>) {
                 None => return,
             }
         }
-        while waiting.len() < LARGEST_GROUP {
-            let Ok(pending) = queue.try_recv() else { break };
-            waiting.push_back(pending);
+        // Who is at the door comes along: the tasks that read requests go first, for as long as that brings more. Else the
+        // first of many would be a group by itself, and all others would wait for it.
+        loop {
+            let before = waiting.len();
+            tokio::task::yield_now().await;
+            while waiting.len() < LARGEST_GROUP {
+                let Ok(pending) = queue.try_recv() else { break };
+                waiting.push_back(pending);
+            }
+            if waiting.len() == before {
+                break;
+            }
         }
         let (requests, replies): (Vec<_>, Vec<_>) =
             take_group(&mut waiting).into_iter().map(|pending| (pending.request, pending.reply)).unzip();
