@@ -15,8 +15,7 @@ use tokio::{
 use crate::{
     Failure, PACKAGES, Plan,
     database::{Database, Loaded},
-    machine::Clock,
-    server::Server,
+    support::{Server, machine::Clock},
 };
 
 /// What is sent: everything before the package's id, and everything behind it.
@@ -103,7 +102,7 @@ pub(crate) async fn drive(
         stream.set_nodelay(true)?;
         tasks.push(local.spawn_local(converse(stream, Rc::clone(&run))));
     }
-    let clock = Clock::start(database, Some(server.process_id));
+    let clock = Clock::start(&database.postgres, Some(server.process_id));
     local
         .run_until(async {
             for task in tasks {

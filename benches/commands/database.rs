@@ -1,27 +1,24 @@
-//! The private Postgres, the load, and the copy of it that each phase gets.
+//! The load, and the copy of it that each phase gets.
 
 use std::{
     fmt::Write as _,
-    path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use oms::{
     auth::{self, Role},
     commands, db,
-    embedded::{Cluster, ClusterSettings},
     installation::{apply, check},
     verify::verify,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
 
-use crate::{Failure, LOCATIONS, PACKAGES};
+use crate::{Failure, LOCATIONS, PACKAGES, support::Postgres};
 
-/// A private Postgres in a folder that goes with it.
+/// A private Postgres and how many databases it has had.
 #[derive(Debug)]
 pub(crate) struct Database {
-    cluster: Cluster,
-    folder: tempfile::TempDir,
+    pub postgres: Postgres,
     databases: AtomicU32,
 }
 
@@ -47,77 +44,27 @@ pub(crate) struct Ids {
 }
 
 impl Database {
-    /// Starts it, durable as in production, where there is a disk: in the target folder, or else where temporary files
-    /// go.
+    /// Starts it.
     pub(crate) async fn start(settings: &[String]) -> Result<Self, Failure> {
-        let extra: Option<Vec<_>> =
-            settings.iter().map(|text| text.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned()))).collect();
-        let extra = extra.ok_or("--postgres wants name=value")?;
-        let mut why = None;
-        for parent in [PathBuf::from(env!("CARGO_TARGET_TMPDIR")), std::env::temp_dir()] {
-            let folder = tempfile::Builder::new().prefix("oms-bench-").tempdir_in(parent)?;
-            let mut settings = ClusterSettings::for_server(folder.path().join("postgres"));
-            settings.extra.extend(extra.iter().cloned());
-            match Cluster::start(&settings).await {
-                Ok(cluster) => {
-                    let pgbench = cluster.bin_dir().join("pgbench");
-                    if !pgbench.exists() {
-                        let bin_dir = cluster.bin_dir().display().to_string();
-                        cluster.stop().await?;
-                        return Err(format!(
-                            "there is no pgbench in {bin_dir}; install it (Debian: apt-get install postgresql-contrib)"
-                        )
-                        .into());
-                    }
-                    return Ok(Self { cluster, folder, databases: AtomicU32::new(0) });
-                }
-                Err(error) => why = Some(error),
-            }
-        }
-        Err(why.map_or_else(|| "no folder".into(), Into::into))
-    }
-
-    pub(crate) async fn stop(self) -> Result<(), Failure> {
-        self.cluster.stop().await?;
-        self.folder.close()?;
-        Ok(())
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    pub(crate) fn program(&self, name: &str) -> PathBuf {
-        self.cluster.bin_dir().join(name)
-    }
-
-    /// Of the postmaster.
-    pub(crate) fn process_id(&self) -> Option<u32> {
-        let file = self.folder.path().join("postgres/data/postmaster.pid");
-        std::fs::read_to_string(file).ok()?.lines().next()?.parse().ok()
+        let postgres = Postgres::start(settings, &["pgbench"]).await?;
+        Ok(Self { postgres, databases: AtomicU32::new(0) })
     }
 
     pub(crate) fn url(&self, database: &Loaded) -> String {
-        self.cluster.url(&database.name)
-    }
-
-    /// One value as text, from the server itself.
-    pub(crate) async fn ask(&self, query: &'static str) -> Result<String, Failure> {
-        let mut connection = PgConnection::connect_with(&self.cluster.connect_options("postgres")).await?;
-        Ok(sqlx::query_scalar(query).fetch_one(&mut connection).await?)
+        self.postgres.url(&database.name)
     }
 
     fn named(&self, kind: &str, ids: Ids) -> Loaded {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("{kind}_{number}");
-        let options = self.cluster.connect_options(&name);
-        Loaded { name, ids, maintenance: self.cluster.connect_options("postgres"), options }
+        let options = self.postgres.options(&name);
+        Loaded { name, ids, maintenance: self.postgres.options("postgres"), options }
     }
 
     /// A database with every package waiting, at the location that an SQL expression of its number `n` says.
     pub(crate) async fn load(&self, location: &str) -> Result<Loaded, Failure> {
         let mut loaded = self.named("loaded", Ids::default());
-        self.cluster.ensure_database(&loaded.name).await?;
+        self.postgres.ensure_database(&loaded.name).await?;
         let pool = PgPool::connect_with(loaded.options.clone()).await?;
         db::migrate(&pool).await?;
         install(&pool).await?;

@@ -14,10 +14,10 @@
 
 mod client;
 mod database;
-mod machine;
 mod reference;
 mod report;
-mod server;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -26,6 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use database::Database;
 use report::{Part, Report};
+use support::{Server, machine};
 
 /// Anything that stops the benchmark.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -137,14 +138,14 @@ async fn run(args: &Args) -> Result<bool, Failure> {
         _ = interrupt.recv() => Ok(None),
         _ = terminate.recv() => Ok(None),
     };
-    database.stop().await?;
+    database.postgres.stop().await?;
     let Some(report) = measured? else { return Ok(false) };
     println!("{report}");
     Ok(true)
 }
 
 async fn measure(database: &Database, plan: &Plan) -> Result<Report, Failure> {
-    let mut report = Report::new(machine::describe(database).await?);
+    let mut report = Report::new(machine::describe(&database.postgres).await?);
     for scene in &plan.scenes {
         eprintln!("\n{scene:?}: loading {PACKAGES} packages at {LOCATIONS} locations …");
         let part = match scene {
@@ -163,7 +164,7 @@ async fn pack(database: &Database, plan: &Plan, location: &str) -> Result<Part, 
     let mut part = Part::default();
     for connections in plan.connections.iter().filter(|_| plan.run_server) {
         let copy = database.copy(&template).await?;
-        let server = server::Server::start(database, &copy).await?;
+        let server = Server::start(&database.postgres, &database.url(&copy)).await?;
         let requests = client::Requests::pack(&server, &template);
         let phase = client::drive(database, &server, requests, *connections, plan).await?;
         part.add_server(phase, server.stop().await?);
@@ -191,7 +192,7 @@ async fn list(database: &Database, plan: &Plan) -> Result<Part, Failure> {
     let template = database.load(&format!("1 + n % {LOCATIONS}")).await?;
     let mut part = Part::default();
     for connections in plan.connections.iter().filter(|_| plan.run_server) {
-        let server = server::Server::start(database, &template).await?;
+        let server = Server::start(&database.postgres, &database.url(&template)).await?;
         let requests = client::Requests::get(&server, &template);
         let phase = client::drive(database, &server, requests, *connections, plan).await?;
         part.add_server(phase, server.stop().await?);

@@ -7,7 +7,7 @@ use tokio::process::Command;
 use crate::{
     Failure, LOCATIONS, PACKAGES, Plan,
     database::{Database, Loaded},
-    machine::Clock,
+    support::machine::Clock,
 };
 
 /// One run of pgbench.
@@ -44,11 +44,11 @@ pub(crate) async fn run(
     clients: usize,
     plan: &Plan,
 ) -> Result<Run, Failure> {
-    let file = database.folder().join("script.sql");
+    let file = database.postgres.folder().join("script.sql");
     std::fs::write(&file, script)?;
     let seconds = (plan.warm_up + plan.measured).as_secs();
-    let clock = Clock::start(database, None);
-    let output = Command::new(database.program("pgbench"))
+    let clock = Clock::start(&database.postgres, None);
+    let output = Command::new(database.postgres.program("pgbench"))
         .args(["-n", "-M", "prepared", "-P", "1", "-j", "2"])
         .args(["-c", &clients.to_string(), "-T", &seconds.to_string()])
         .args(["-D", "next=-1", "-D", &format!("clients={clients}")])

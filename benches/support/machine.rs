@@ -2,23 +2,24 @@
 
 use std::fs;
 
-use crate::{Failure, database::Database};
+use super::Postgres;
+use crate::Failure;
 
 /// One line for the table.
-pub(crate) async fn describe(database: &Database) -> Result<String, Failure> {
+pub(crate) async fn describe(postgres: &Postgres) -> Result<String, Failure> {
     let cores = std::thread::available_parallelism()?;
     let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processor".to_owned());
     let memory = field("/proc/meminfo", "MemTotal")
         .and_then(|text| text.split(' ').next()?.parse::<u64>().ok())
         .map_or_else(String::new, |kib| format!(", {} GiB memory", kib.div_ceil(1 << 20)));
-    let postgres = database.ask("show server_version").await?;
-    let postgres = postgres.split(' ').next().unwrap_or_default().to_owned();
-    let disk = file_system(database).map_or_else(String::new, |kind| format!(", data on {kind}"));
+    let version = postgres.ask("show server_version").await?;
+    let version = version.split(' ').next().unwrap_or_default().to_owned();
+    let disk = file_system(postgres).map_or_else(String::new, |kind| format!(", data on {kind}"));
     if disk.ends_with("tmpfs") {
         eprintln!("warning: the data is in memory, not on a disk; set CARGO_TARGET_DIR to a folder on one");
     }
     Ok(format!(
-        "{cores} cores ({model}){memory}, {}; Postgres {postgres} (fsync on){disk}; Postgres, server and load generator \
+        "{cores} cores ({model}){memory}, {}; Postgres {version} (fsync on){disk}; Postgres, server and load generator \
          share the machine",
         std::env::consts::OS
     ))
@@ -31,8 +32,8 @@ fn field(file: &str, name: &str) -> Option<String> {
 }
 
 /// The kind of file system that holds the data: the mount whose point is the longest beginning of its path.
-fn file_system(database: &Database) -> Option<String> {
-    let folder = database.folder().canonicalize().ok()?;
+fn file_system(postgres: &Postgres) -> Option<String> {
+    let folder = postgres.folder().canonicalize().ok()?;
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
     let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     fields
@@ -64,8 +65,8 @@ struct Ticks {
 }
 
 impl Clock {
-    pub(crate) fn start(database: &Database, server: Option<u32>) -> Self {
-        let mut clock = Self { postmaster: database.process_id().unwrap_or_default(), server, began: Ticks::default() };
+    pub(crate) fn start(postgres: &Postgres, server: Option<u32>) -> Self {
+        let mut clock = Self { postmaster: postgres.process_id().unwrap_or_default(), server, began: Ticks::default() };
         clock.began = clock.now();
         clock
     }

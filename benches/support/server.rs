@@ -9,11 +9,8 @@ use std::{
 
 use tokio::process::{Child, Command};
 
-use crate::{
-    Failure,
-    database::{Database, Loaded},
-    machine,
-};
+use super::{Postgres, machine};
+use crate::Failure;
 
 /// `oms serve`. Dropping it kills it.
 #[derive(Debug)]
@@ -25,12 +22,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts it on a free port and waits until it answers.
-    pub(crate) async fn start(database: &Database, loaded: &Loaded) -> Result<Self, Failure> {
+    pub(crate) async fn start(postgres: &Postgres, url: &str) -> Result<Self, Failure> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let log = database.folder().join("server.log");
+        let log = postgres.folder().join("server.log");
         let child = Command::new(env!("CARGO_BIN_EXE_oms"))
             .args(["serve", "--listen", &address.to_string()])
-            .env("DATABASE_URL", database.url(loaded))
+            .env("DATABASE_URL", url)
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -1,0 +1,33 @@
+-- Orders {from} to {to} of the past, a delivered package each, as if they had been planned, packed, shipped and delivered
+-- long ago.
+insert into orders (number, state_id, channel_id, channel_name, customer_first_name, customer_last_name, payment_type,
+                    shipping_option_slug, delivery_type, currency, amount, language_code, date_placed, details,
+                    package_count)
+select 'P' || n, (select id from states where entity = 'order' and enum_value = '400'), 1, 'web', 'Customer', n::text,
+       'credit_card', 'standard', 'delivery', 'gbp', 10 + n % 90, 'en-us', now() - interval '1 year',
+       jsonb_build_object('channel', jsonb_build_object('pk', 1, 'name', 'web'),
+                          'customer', jsonb_build_object('pk', n, 'first_name', 'Customer', 'last_name', n::text)),
+       1
+  from generate_series({from}, {to}) n;
+
+insert into order_items (order_id, position, state_id, sku, quantity, price, price_currency, product)
+select o.id, 1, o.state_id, 'OLD' || o.id % 2000, 1, 2.55, 'gbp', jsonb_build_object('sku', 'OLD' || o.id % 2000)
+  from generate_series({from}, {to}) n join orders o on o.number = 'P' || n;
+
+insert into packages (number, order_id, stock_location_id, state_id, event_sequence)
+select o.number || 'P1', o.id, (select min(id) from stock_locations) + o.id % {locations},
+       (select id from states where entity = 'package' and slug = 'delivered'), 1
+  from generate_series({from}, {to}) n join orders o on o.number = 'P' || n;
+
+insert into package_items (package_id, order_item_id, state_id, quantity)
+select p.id, i.id, p.state_id, i.quantity
+  from generate_series({from}, {to}) n
+  join orders o on o.number = 'P' || n join packages p on p.order_id = o.id join order_items i on i.order_id = o.id;
+
+insert into transition_logs (package_id, destination_state_id, stock_location_id)
+select p.id, p.state_id, p.stock_location_id
+  from generate_series({from}, {to}) n join orders o on o.number = 'P' || n join packages p on p.order_id = o.id;
+
+insert into events (event_type, entity, object_id, sequence)
+select 'package.created', 'package', p.id, 1
+  from generate_series({from}, {to}) n join orders o on o.number = 'P' || n join packages p on p.order_id = o.id;

@@ -1,0 +1,88 @@
+//! A year of a shop: how many orders are planned per second, and whether that stays so as packages pile up.
+//!
+//! ```text
+//! cargo bench --bench year                          100,000 orders over 300 locations
+//! cargo bench --bench year -- --orders 10000        a shorter year
+//! cargo bench --bench year -- --growth              orders per second with 10,000, 100,000 and 1,000,000 packages stored
+//! ```
+//!
+//! Everything goes over HTTP to the real server on a private, durable Postgres: orders one a request over 16
+//! connections, as a shop's customers send them; commands in lists, as an ERP does. What is ordered is as skewed as the
+//! real orders under `installations/demo`. Afterwards `oms verify` has to find nothing.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to people")]
+
+mod feed;
+mod growth;
+mod house;
+#[path = "../support/mod.rs"]
+mod support;
+mod year;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use support::Postgres;
+
+/// Anything that stops the benchmark.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Plays a year of orders, or measures how planning keeps up with a growing database.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Orders of the year.
+    #[arg(long, default_value_t = 100_000)]
+    orders: u64,
+    /// Instead: orders per second with more and more packages stored.
+    #[arg(long)]
+    growth: bool,
+    /// Where the year begins: the same seed is the same year.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// cargo says so.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    match Box::pin(run(&args)).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("year: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// False when it was interrupted.
+async fn run(args: &Args) -> Result<bool, Failure> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let postgres = tokio::select! {
+        postgres = Postgres::start(&[], &[]) => postgres?,
+        _ = interrupt.recv() => return Ok(false),
+        _ = terminate.recv() => return Ok(false),
+    };
+    let report = tokio::select! {
+        report = measure(&postgres, args) => report.map(Some),
+        _ = interrupt.recv() => Ok(None),
+        _ = terminate.recv() => Ok(None),
+    };
+    postgres.stop().await?;
+    let Some(report) = report? else { return Ok(false) };
+    println!("{report}");
+    Ok(true)
+}
+
+async fn measure(postgres: &Postgres, args: &Args) -> Result<String, Failure> {
+    let machine = support::machine::describe(postgres).await?;
+    let table = if args.growth {
+        Box::pin(growth::measure(postgres, args.seed)).await?
+    } else {
+        Box::pin(year::play(postgres, args.orders, args.seed)).await?
+    };
+    Ok(format!("\n{machine}\n\n{table}"))
+}
