@@ -42,6 +42,11 @@ pub const NOT_ENOUGH_STOCK: Rule =
 pub const NO_SCENARIO: Rule = Rule { code: "oms_planning_3", summary: "No active scenario fits the order." };
 /// A package without items cannot go through this command.
 pub const NO_ITEMS: Rule = Rule { code: "oms_package_1", summary: "The package has no items left." };
+/// The package was in another state before, so it cannot be led back to the one asked for.
+pub const WAS_ELSEWHERE: Rule =
+    Rule { code: "oms_package_2", summary: "The package was in another state before it was blocked." };
+/// The command changes a shipment, and the package has none.
+pub const NO_SHIPMENT: Rule = Rule { code: "oms_shipment_1", summary: "The package has no shipment." };
 /// The cargo company that was named is unknown or inactive.
 pub const UNKNOWN_CARGO_COMPANY: Rule =
     Rule { code: "oms_cargo_1", summary: "The cargo company is unknown or not active." };
@@ -54,8 +59,17 @@ pub const MISSING_STATE: Rule =
     Rule { code: "oms_installation_1", summary: "The installation lacks a state that the command needs." };
 
 /// Every business rule, for the `OpenAPI` document.
-pub const RULES: &[Rule] =
-    &[NO_PLACE, NOT_ENOUGH_STOCK, NO_SCENARIO, NO_ITEMS, UNKNOWN_CARGO_COMPANY, NO_CARGO_COMPANY, MISSING_STATE];
+pub const RULES: &[Rule] = &[
+    NO_PLACE,
+    NOT_ENOUGH_STOCK,
+    NO_SCENARIO,
+    NO_ITEMS,
+    WAS_ELSEWHERE,
+    NO_SHIPMENT,
+    UNKNOWN_CARGO_COMPANY,
+    NO_CARGO_COMPANY,
+    MISSING_STATE,
+];
 
 impl Refusal {
     fn new(status: StatusCode, error: Value) -> Self {

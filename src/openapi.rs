@@ -320,7 +320,7 @@ fn add_examples(document: &mut Value) {
         "delivery_range": null, "invoice_number": null, "shipping_label": null, "stock_location": {"id": 3},
         "packageitem_set": [{"id": 31, "state": {}, "order_item": {"id": 88, "sku": "85123A"}, "quantity": 6,
                              "unit_weight": null}],
-        "order": {"id": 7, "number": "536365"}, "replaced_by": []
+        "order": {"id": 7, "number": "536365"}, "replaced_by": [], "invoice_date": null, "invoice_document": null
     });
     document["components"]["schemas"]["Order"]["example"] = json!({
         "id": 7, "number": "536365", "state": {"enum_value": "400"}, "commands": [], "orderitem_set": [{"id": 88}],

@@ -108,19 +108,33 @@ async fn log_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     Ok(rows.into_iter().map(|row| format!("package {}: {}", row.number, row.fault)).collect())
 }
 
-/// Exactly the items that wait hold a reservation, of their quantity at their package's location; and every stock's
-/// `reserved` is the sum of its reservations.
+/// Exactly the items that wait hold a reservation, of their quantity at their package's location, but for packages that
+/// gave theirs up: since that log row such a package has only waited, at the same place, and was not planned again. And
+/// every stock's `reserved` is the sum of its reservations.
 async fn reservation_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     let catalog = Catalog::load(snapshot).await?;
     let waiting: Vec<i64> =
         catalog.workflow.states().filter(|state| state.holding == Holding::Reserved).map(|state| state.id).collect();
     let items = sqlx::query!(
-        r#"select coalesce(i.id, r.package_item_id) as "id!", i.id is not null and r.package_item_id is null as "lacks!"
+        r#"with released as (
+               select l.package_id, l.stock_location_id, max(l.id) as log_id
+                 from transition_records d join transition_logs l on l.id = d.transition_log_id
+                where d.reservations = 'released'
+                group by 1, 2
+           ), without as (
+               select d.package_id from released d
+                where not exists (select from transition_logs l
+                                    left join transition_records n on n.transition_log_id = l.id
+                                   where l.package_id = d.package_id and l.id > d.log_id
+                                     and (n.reservations = 'renewed' or l.destination_state_id <> all($1)
+                                          or l.stock_location_id <> d.stock_location_id))
+           )
+           select coalesce(i.id, r.package_item_id) as "id!", i.id is not null and r.package_item_id is null as "lacks!"
              from (select i.id, i.quantity, oi.sku, p.stock_location_id
                      from package_items i
                      join packages p on p.id = i.package_id
                      join order_items oi on oi.id = i.order_item_id
-                    where i.state_id = any($1)) i
+                    where i.state_id = any($1) and p.id not in (select package_id from without)) i
              full join reservations r on r.package_item_id = i.id
             where i.id is null or r.package_item_id is null or r.quantity <> i.quantity or r.sku <> i.sku
                or r.stock_location_id <> i.stock_location_id

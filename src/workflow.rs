@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::{Map, Value, value::RawValue};
 use sqlx::PgConnection;
 
 use crate::{
-    commands::{self, Command},
+    commands::{self, Command, Lookup},
     error::{Error, Refusal, Result},
     role::Role,
     wire::{Timestamp, raw},
@@ -66,13 +66,16 @@ impl State {
     }
 }
 
+/// The code of packages that are settled with money instead of goods.
+const PACKED_FOR_REFUND: i64 = 1100;
+
 /// The rule of [`Holding`], from the stable codes: until the box is closed (450) the goods are reserved, from then on
-/// taken, and what is cancelled, put back or without a place (900 to 999) holds nothing.
+/// taken, and what is cancelled, put back, without a place (900 to 999) or refunded instead of sent holds nothing.
 fn holding(entity: &str, slug: &str, enum_value: &str) -> Holding {
     match enum_value.parse::<i64>() {
         _ if entity != "package" || slug == NOT_FOUND => Holding::Nothing,
         Ok(number) if number < 450 => Holding::Reserved,
-        Ok(900..1000) | Err(_) => Holding::Nothing,
+        Ok(900..1000 | PACKED_FOR_REFUND) | Err(_) => Holding::Nothing,
         Ok(_) => Holding::Taken,
     }
 }
@@ -96,6 +99,16 @@ pub struct Transition {
     pub destination_id: i64,
     /// The other outcome, where the command has one.
     pub otherwise_id: Option<i64>,
+    /// Its defaults for the common parameters.
+    pub parameters: Map<String, Value>,
+}
+
+impl Transition {
+    /// Whether it leads back to the state before its source, and so only where its destination was that state.
+    #[must_use]
+    pub fn leads_back(&self) -> bool {
+        self.command.looks_up().contains(&Lookup::StateBefore)
+    }
 }
 
 impl Transition {
@@ -112,8 +125,9 @@ pub struct Workflow {
     states: HashMap<i64, State>,
     transitions: BTreeMap<i64, Transition>,
     by_slug: HashMap<String, i64>,
-    /// The ready-made `commands` list of each state.
-    commands_json: HashMap<i64, Box<RawValue>>,
+    /// The ready-made `commands` list of each state; a state that transitions lead back from has one list for each
+    /// state before it.
+    commands_json: HashMap<(i64, Option<i64>), Box<RawValue>>,
     state_by_slug: HashMap<(String, String), i64>,
 }
 
@@ -137,7 +151,7 @@ struct CommandObject<'a> {
 struct StateObject<'a> {
     id: i64,
     name: &'a str,
-    config: serde_json::Map<String, Value>,
+    config: Map<String, Value>,
     enum_class: &'static str,
     enum_value: &'a str,
     content_type: u8,
@@ -162,7 +176,7 @@ fn translations(stored: Option<Value>, key: &str, own: &str) -> Option<Value> {
     if languages.is_empty() {
         return None;
     }
-    let mut sent = serde_json::Map::new();
+    let mut sent = Map::new();
     sent.insert("en-us".to_owned(), serde_json::json!({ key: own }));
     sent.extend(languages.into_iter().map(|(language, text)| (language, serde_json::json!({ key: text }))));
     Some(Value::Object(sent))
@@ -194,6 +208,7 @@ pub(crate) struct TransitionRow {
     pub source_state_id: i64,
     pub destination_state_id: i64,
     pub otherwise_state_id: Option<i64>,
+    pub parameters: Value,
     pub created_date: DateTime<Utc>,
     pub modified_date: DateTime<Utc>,
 }
@@ -204,7 +219,7 @@ impl From<StateRow> for State {
         let json = raw(&StateObject {
             id: row.id,
             name: &row.name,
-            config: serde_json::Map::new(),
+            config: Map::new(),
             enum_class,
             enum_value: &row.enum_value,
             content_type,
@@ -242,7 +257,7 @@ impl Workflow {
         let transitions = sqlx::query_as!(
             TransitionRow,
             "select id, entity, command, slug, label, translations, ui_visibility, roles, source_state_id,
-                    destination_state_id, otherwise_state_id, created_date, modified_date
+                    destination_state_id, otherwise_state_id, parameters, created_date, modified_date
                from transitions
               where retired_date is null
               order by id"
@@ -259,7 +274,7 @@ impl Workflow {
             workflow.state_by_slug.insert((state.entity.clone(), state.slug.clone()), state.id);
             workflow.states.insert(state.id, state);
         }
-        let mut objects: HashMap<i64, Vec<Box<RawValue>>> = HashMap::new();
+        let mut objects: HashMap<i64, Vec<(i64, Box<RawValue>)>> = HashMap::new();
         for row in transitions {
             let command = commands::find(&row.command).ok_or_else(|| {
                 Error::Fault(format!(
@@ -268,7 +283,7 @@ impl Workflow {
                     row.id, row.command
                 ))
             })?;
-            objects.entry(row.source_state_id).or_default().push(raw(&CommandObject {
+            let object = raw(&CommandObject {
                 id: row.id,
                 label: &row.label,
                 ui_visibility: &row.ui_visibility,
@@ -279,7 +294,8 @@ impl Workflow {
                 command: command.identifier(),
                 source_state: row.source_state_id,
                 destination_state: row.destination_state_id,
-            }));
+            });
+            objects.entry(row.source_state_id).or_default().push((row.id, object));
             workflow.by_slug.insert(row.slug.clone(), row.id);
             workflow.transitions.insert(
                 row.id,
@@ -292,11 +308,29 @@ impl Workflow {
                     source_id: row.source_state_id,
                     destination_id: row.destination_state_id,
                     otherwise_id: row.otherwise_state_id,
+                    parameters: match row.parameters {
+                        Value::Object(parameters) => parameters,
+                        _ => Map::new(),
+                    },
                 },
             );
         }
-        workflow.commands_json = objects.iter().map(|(state, list)| (*state, raw(list))).collect();
+        workflow.list_commands(&objects);
         Ok(workflow)
+    }
+
+    fn list_commands(&mut self, objects: &HashMap<i64, Vec<(i64, Box<RawValue>)>>) {
+        for (state, list) in objects {
+            let back = |id: &i64| self.transitions.get(id).filter(|transition| transition.leads_back());
+            let mut befores = vec![None];
+            befores
+                .extend(list.iter().filter_map(|(id, _)| back(id)).map(|transition| Some(transition.destination_id)));
+            for before in befores {
+                let can = |id: &i64| back(id).is_none_or(|transition| Some(transition.destination_id) == before);
+                let able: Vec<&RawValue> = list.iter().filter(|(id, _)| can(id)).map(|(_, object)| &**object).collect();
+                self.commands_json.insert((*state, before), raw(&able));
+            }
+        }
     }
 
     /// The transition a request names, by id, slug or both.
@@ -346,10 +380,19 @@ impl Workflow {
         self.transitions.values().filter(move |transition| transition.entity == entity)
     }
 
-    /// The `commands` list of an object in a state, ready made.
+    /// The `commands` list of an object in a state, ready made. `state_before` says which of the transitions that lead
+    /// back can succeed; it matters only where [some do](Self::leads_back_from).
     #[must_use]
-    pub fn commands_json(&self, state_id: i64) -> Option<&RawValue> {
-        self.commands_json.get(&state_id).map(AsRef::as_ref)
+    pub fn commands_json(&self, state_id: i64, state_before: Option<i64>) -> Option<&RawValue> {
+        let list =
+            self.commands_json.get(&(state_id, state_before)).or_else(|| self.commands_json.get(&(state_id, None)));
+        list.map(AsRef::as_ref)
+    }
+
+    /// Whether a transition leads back from a state to the one before it.
+    #[must_use]
+    pub fn leads_back_from(&self, state_id: i64) -> bool {
+        self.transitions.values().any(|transition| transition.source_id == state_id && transition.leads_back())
     }
 
     /// A state by id.

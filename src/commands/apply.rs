@@ -16,7 +16,10 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 
 use self::rows::Rows;
-use super::consequences::{Consequences, PackageChange, StockDelta};
+use super::{
+    consequences::{Consequences, PackageChange, StockDelta},
+    records,
+};
 use crate::error::Result;
 
 /// How a write ended.
@@ -50,7 +53,10 @@ pub async fn apply(
     create_stock(connection, consequences).await?;
     let rows = Rows::new(changes, consequences, &ids, &created_items);
     match rows.write(connection, installation_version).await {
-        Ok(()) => Ok(Applied::Done(ids)),
+        Ok(()) => {
+            records::write(connection, changes, consequences, &ids).await?;
+            Ok(Applied::Done(ids))
+        }
         Err(error) if error.is_outrun() => Ok(Applied::Outrun),
         Err(error) => Err(error),
     }
@@ -61,6 +67,7 @@ pub async fn apply(
 pub fn is_one_statement(changes: &[PackageChange], consequences: &Consequences) -> bool {
     changes.iter().all(|change| change.id.is_some() && change.items.iter().all(|item| item.id.is_some()))
         && !may_miss_stock(consequences)
+        && records::are_empty(changes, consequences)
 }
 
 fn event_count(consequences: &Consequences, index: usize) -> i64 {

@@ -3,6 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
+use serde_json::{Map, Value};
+
 use super::PackageFacts;
 use crate::planning::plan::Trace;
 
@@ -27,8 +30,55 @@ pub struct Changes {
     pub stock_bound_items: BTreeSet<i64>,
     /// The package's new place holds only while the location has quota left.
     pub bound_by_quota: bool,
+    /// The items give their reservations up, though the package goes on waiting.
+    pub releases_reservations: bool,
+    /// Products that take the place of others, by package item id: the new SKU.
+    pub replacements: BTreeMap<i64, String>,
+    /// What is written besides moving things.
+    pub record: Record,
     /// What the client is told.
     pub answer: Answer,
+}
+
+/// What a command writes besides moving things; most have nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Record {
+    /// Common parameters that differ from their documented defaults.
+    pub parameters: Map<String, Value>,
+    /// `remote_invoice_call` with its defaults. It holds secrets: it is stored and never shown.
+    pub invoice_call: Option<Value>,
+    /// Why the package was cancelled.
+    pub cancellation_reason: Option<String>,
+    /// Why its location refused it.
+    pub denial_reason_id: Option<i64>,
+    /// The invoice as given.
+    pub invoice: Option<InvoiceChange>,
+    /// What was scanned, by order item id.
+    pub barcodes: BTreeMap<i64, String>,
+    /// What the shipment gets besides carrier and number.
+    pub shipment: Option<ShipmentRecord>,
+}
+
+/// The invoice of a package; what is not given stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InvoiceChange {
+    /// Its number.
+    pub number: Option<String>,
+    /// Its date.
+    pub date: Option<NaiveDate>,
+    /// The document: its type and its bytes.
+    pub document: Option<(&'static str, Vec<u8>)>,
+}
+
+/// What a shipment gets besides carrier and number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShipmentRecord {
+    /// The carrier's number to ask for its whereabouts; none: as it is.
+    pub query_number: Option<String>,
+    /// The label is made again: the link to the one before leads nowhere from then on.
+    pub renews_label: bool,
+    /// The carrier's number is another than before, as the client says.
+    pub awb_number_is_new: bool,
 }
 
 /// The shipment of a package.
@@ -92,6 +142,9 @@ impl Changes {
             trace: None,
             stock_bound_items: BTreeSet::new(),
             bound_by_quota: false,
+            releases_reservations: false,
+            replacements: BTreeMap::new(),
+            record: Record::default(),
             answer: Answer::Package { stock_location_id: package.stock_location_id },
         }
     }

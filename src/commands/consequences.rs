@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use super::{Changes, PackageFacts, ShipmentChange, Taking};
+use super::{Changes, PackageFacts, Record, ShipmentChange, Taking};
 use crate::{
     error::Result,
     workflow::{Holding, State, Transition, Workflow},
@@ -53,6 +53,8 @@ pub struct PackageChange {
     pub bound_by_quota: bool,
     /// Who did it.
     pub user_id: Option<i64>,
+    /// What is written besides; none for a package that begins here.
+    pub record: Option<Record>,
 }
 
 /// One item before and after.
@@ -72,6 +74,36 @@ pub struct ItemChange {
     pub after: Placement,
     /// Its place holds only while enough stock is available.
     pub bound_by_stock: bool,
+    /// Whether it held a reservation before.
+    pub was_reserved: bool,
+    /// Whether it holds one then, where its state has it wait.
+    pub reserving: Reserving,
+    /// What it was before, where its product is replaced.
+    pub replaces_sku: Option<String>,
+}
+
+/// Whether an item that waits holds a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserving {
+    /// One that begins to wait does; one that went on waiting without does not get one by moving.
+    AsBefore,
+    /// It does: its place was planned.
+    Anew,
+    /// It does not: its package gives its reservations up.
+    Never,
+}
+
+impl Reserving {
+    /// For the items of the package at hand.
+    fn of(transition: &Transition, changes: &Changes) -> Self {
+        if changes.releases_reservations {
+            Self::Never
+        } else if transition.command.plans() {
+            Self::Anew
+        } else {
+            Self::AsBefore
+        }
+    }
 }
 
 /// A change of a location's quota by one package.
@@ -111,6 +143,10 @@ pub struct Consequences {
     pub release: Vec<i64>,
     /// (package index, event type), in order.
     pub events: Vec<(usize, &'static str)>,
+    /// Indexes of packages whose items wait without reservations from now on.
+    pub released: Vec<usize>,
+    /// Indexes of packages whose items waited without, and hold reservations again.
+    pub renewed: Vec<usize>,
 }
 
 /// Lays out what a command decided as package changes: the package itself first, then its successors.
@@ -123,14 +159,18 @@ pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Change
             .iter()
             .any(|successor| successor.taking == Taking::Move && successor.package_item_ids.contains(&item_id))
     };
+    let reserving = Reserving::of(transition, changes);
     let own_items = package.items.iter().filter(|item| !moved(item.id)).map(|item| ItemChange {
         id: Some(item.id),
         order_item_id: item.order_item_id,
-        sku: item.sku.clone(),
+        sku: changes.replacements.get(&item.id).unwrap_or(&item.sku).clone(),
         quantity: item.quantity,
         before: Some(package.item_placement(item)),
         after: Placement { state_id: *changes.item_states.get(&item.id).unwrap_or(&changes.state_id), ..after },
         bound_by_stock: changes.stock_bound_items.contains(&item.order_item_id),
+        was_reserved: item.is_reserved,
+        reserving,
+        replaces_sku: changes.replacements.contains_key(&item.id).then(|| item.sku.clone()),
     });
     let own = PackageChange {
         id: Some(package.id),
@@ -146,6 +186,7 @@ pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Change
         has_shipment: package.shipment.is_some(),
         bound_by_quota: changes.bound_by_quota,
         user_id: Some(user_id),
+        record: (changes.record != Record::default()).then(|| changes.record.clone()),
     };
     let successors = changes.successors.iter().map(|successor| {
         let after = Placement { state_id: successor.state_id, stock_location_id: successor.stock_location_id };
@@ -168,12 +209,16 @@ pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Change
                     before: (successor.taking == Taking::Move).then(|| package.item_placement(item)),
                     after,
                     bound_by_stock: changes.stock_bound_items.contains(&item.order_item_id),
+                    was_reserved: successor.taking == Taking::Move && item.is_reserved,
+                    reserving: Reserving::Anew,
+                    replaces_sku: None,
                 })
                 .collect(),
             shipment: None,
             has_shipment: false,
             bound_by_quota: successor.bound_by_quota,
             user_id: Some(user_id),
+            record: None,
         }
     });
     std::iter::once(own).chain(successors).collect()
@@ -190,6 +235,7 @@ pub fn derive(packages: &[PackageChange], workflow: &Workflow) -> Result<Consequ
         for (item_index, item) in package.items.iter().enumerate() {
             derive_stock(&mut consequences, (index, item_index), item, workflow)?;
         }
+        derive_release(&mut consequences, index, package, workflow)?;
         derive_events(&mut consequences, index, package, workflow)?;
     }
     consequences.stock.retain(|_, delta| delta.quantity != 0 || delta.reserved != 0);
@@ -209,17 +255,36 @@ fn derive_quota(out: &mut Consequences, package: usize, change: &PackageChange, 
     Ok(())
 }
 
-fn derive_stock(out: &mut Consequences, indexes: (usize, usize), item: &ItemChange, workflow: &Workflow) -> Result<()> {
-    let holding = |placement: Placement| -> Result<(Holding, i64)> {
+/// What an item holds of the stock, and where: by its state, and, where its state has it wait, by its reservation.
+type Held = (Holding, i64);
+
+/// What an item holds before and after.
+fn held(item: &ItemChange, workflow: &Workflow) -> Result<(Option<Held>, Held)> {
+    let by_state = |placement: Placement| -> Result<Held> {
         Ok((workflow.state(placement.state_id)?.holding, placement.stock_location_id))
     };
-    let before = item.before.map(holding).transpose()?;
-    let after = holding(item.after)?;
-    if before == Some(after) {
+    let with = |(holding, location): Held, is_reserved: bool| match holding {
+        Holding::Reserved if !is_reserved => (Holding::Nothing, location),
+        holding => (holding, location),
+    };
+    let before = item.before.map(by_state).transpose()?;
+    let after = by_state(item.after)?;
+    let is_reserved = match item.reserving {
+        Reserving::Anew => true,
+        Reserving::Never => false,
+        Reserving::AsBefore => item.was_reserved || before != Some(after),
+    };
+    Ok((before.map(|before| with(before, item.was_reserved)), with(after, is_reserved)))
+}
+
+fn derive_stock(out: &mut Consequences, indexes: (usize, usize), item: &ItemChange, workflow: &Workflow) -> Result<()> {
+    let (before, after) = held(item, workflow)?;
+    if before == Some(after) && item.replaces_sku.is_none() {
         return Ok(());
     }
     if let Some((held, location)) = before {
-        let delta = out.stock.entry((item.sku.clone(), location)).or_default();
+        let sku = item.replaces_sku.as_ref().unwrap_or(&item.sku);
+        let delta = out.stock.entry((sku.clone(), location)).or_default();
         match held {
             Holding::Reserved => delta.reserved -= item.quantity,
             Holding::Taken => delta.quantity += item.quantity,
@@ -246,6 +311,31 @@ fn derive_stock(out: &mut Consequences, indexes: (usize, usize), item: &ItemChan
     Ok(())
 }
 
+/// A package that goes on waiting without reservations, and one that holds them again, are remembered: that is how the
+/// proof tells them from those whose reservations were lost.
+fn derive_release(out: &mut Consequences, package: usize, change: &PackageChange, workflow: &Workflow) -> Result<()> {
+    for item in &change.items {
+        let waits = |placement: Placement| -> Result<bool> {
+            Ok(workflow.state(placement.state_id)?.holding == Holding::Reserved)
+        };
+        if !waits(item.after)? {
+            continue;
+        }
+        match item.reserving {
+            Reserving::Never => {
+                out.released.push(package);
+                return Ok(());
+            }
+            Reserving::Anew if !item.was_reserved && item.before.map(waits).transpose()? == Some(true) => {
+                out.renewed.push(package);
+                return Ok(());
+            }
+            Reserving::Anew | Reserving::AsBefore => {}
+        }
+    }
+    Ok(())
+}
+
 fn derive_events(out: &mut Consequences, package: usize, change: &PackageChange, workflow: &Workflow) -> Result<()> {
     match change.before {
         None => out.events.push((package, "package.created")),
@@ -255,10 +345,30 @@ fn derive_events(out: &mut Consequences, package: usize, change: &PackageChange,
         }
         Some(_) => {}
     }
+    let record = change.record.as_ref();
+    if record.is_some_and(|record| record.denial_reason_id.is_some()) {
+        out.events.push((package, "package.refused"));
+    }
     if change.shipment.is_some() && !change.has_shipment {
         out.events.push((package, "shipment.created"));
     }
+    if record.and_then(|record| record.shipment.as_ref()).is_some_and(|shipment| shipment.awb_number_is_new) {
+        out.events.push((package, "package.shipment.awb_number"));
+    }
+    let has_moved = change.before.is_some_and(|before| before.state_id != change.after.state_id);
+    if has_moved && (change.has_shipment || change.shipment.is_some()) {
+        out.events.extend(shipment_event(workflow.state(change.after.state_id)?).map(|event| (package, event)));
+    }
     Ok(())
+}
+
+/// The event of a package's shipment on arriving at a state: a step of its delivery, or its end.
+fn shipment_event(state: &State) -> Option<&'static str> {
+    match state.number()? {
+        600..800 => Some("shipment.status.updated"),
+        900 => Some("shipment.cancelled"),
+        _ => None,
+    }
 }
 
 /// The event of its own that arriving at a state has (reference 7).

@@ -32,6 +32,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Answer, Changes, Context, Input, PackageFacts,
     apply::{Applied, apply, is_one_statement},
+    background,
     consequences::{Consequences, PackageChange, derive, lay_out},
     effects, facts,
     idempotency::{self, IdempotencyKey, Remembered},
@@ -43,7 +44,7 @@ use crate::{
     error::{Error, Refusal, Result},
     metrics::Metrics,
     planning::{self, Held, Line, Supply},
-    workflow::{Holding, Transition},
+    workflow::Transition,
 };
 
 /// Most commands in one transaction.
@@ -441,7 +442,9 @@ async fn judge<'a>(
     } else {
         None
     };
-    let context = Context { catalog, transition, package, input: Input(&request.input), supply: supply.as_ref() };
+    let input = Input(&request.input);
+    let background = background::load(connection, transition.command.looks_up(), package, input).await?;
+    let context = Context { catalog, transition, package, input, supply: supply.as_ref(), background: &background };
     Ok(match super::decide(&context) {
         Err(refusal) => Verdict::Answered(Reply::from(&refusal)),
         Ok(changes) if request.dry_run => {
@@ -497,7 +500,7 @@ pub(crate) async fn supply(
     };
     let mut lines = Vec::with_capacity(package.items.len());
     for item in &package.items {
-        if catalog.workflow.state(item.state_id)?.holding == Holding::Reserved {
+        if item.is_reserved {
             *held.reserved.entry(item.sku.clone()).or_default() += item.quantity;
         }
         lines.push(Line { order_item_id: item.order_item_id, sku: item.sku.clone(), quantity: item.quantity });

@@ -45,6 +45,8 @@ pub struct ItemFacts {
     pub quantity: i64,
     /// Its own state.
     pub state_id: i64,
+    /// Whether it holds a reservation: a fact of its own, because a package may give its reservations up while it waits.
+    pub is_reserved: bool,
 }
 
 /// The shipment of a package.
@@ -111,6 +113,7 @@ pub async fn read(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
                   (s.label_key is not null) as "labelled!",
                   i.id as "item_id?", i.order_item_id as "order_item_id?", i.state_id as "item_state_id?",
                   i.quantity as "quantity?",
+                  (select true from reservations r where r.package_item_id = i.id) is not null as "is_reserved!",
                   (select oi.sku from order_items oi where oi.id = i.order_item_id) as "sku?"
              from unnest($1::bigint[]) as w(id)
              join packages p on p.id = w.id
@@ -140,7 +143,7 @@ pub async fn read(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
         if let (Some(id), Some(order_item_id), Some(state_id), Some(quantity), Some(sku)) =
             (row.item_id, row.order_item_id, row.item_state_id, row.quantity, row.sku)
         {
-            package.items.push(ItemFacts { id, order_item_id, sku, quantity, state_id });
+            package.items.push(ItemFacts { id, order_item_id, sku, quantity, state_id, is_reserved: row.is_reserved });
         }
     }
     for package in found.packages.values_mut() {

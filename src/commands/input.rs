@@ -6,7 +6,7 @@ use super::Parameter;
 use crate::{error::Refusal, wire::python_type};
 
 /// The common parameters, with their schemas; each command says which of them it accepts. They steer the report to
-/// the upstream and are checked here; a value of the wrong type is refused also where nothing is reported yet.
+/// the upstream; [`super::common`] checks and records them.
 pub static COMMON: &[Parameter] = &[
     Parameter {
         name: "sync_remote_order_status",
@@ -32,6 +32,8 @@ pub static COMMON: &[Parameter] = &[
 pub const PACKING: &[&str] = &["sync_remote_order_status", "remote_bill_fulfillment_call", "remote_invoice_call"];
 /// Names of the common parameters that plain moves accept.
 pub const SYNC: &[&str] = &["sync_remote_order_status"];
+/// Names of the common parameters of an invoice.
+pub const INVOICE: &[&str] = &["remote_invoice_call"];
 /// Names of the common parameters of an advanced ship.
 pub const SYNC_AND_INVOICE: &[&str] = &["sync_remote_order_status", "remote_invoice_call"];
 
@@ -52,6 +54,22 @@ impl<'a> Input<'a> {
     #[must_use]
     pub fn optional(self, name: &str) -> Option<&'a Value> {
         self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A string that is not blank, where it is given; a number is its digits. At most so many characters.
+    ///
+    /// # Errors
+    /// 400 named by the key.
+    pub fn optional_string(self, name: &str, most_characters: usize) -> Result<Option<String>, Refusal> {
+        if self.optional(name).is_none() {
+            return Ok(None);
+        }
+        let text = self.string(name)?;
+        if text.chars().count() > most_characters {
+            let message = format!("Ensure this field has no more than {most_characters} characters.");
+            return Err(Refusal::field(name, message));
+        }
+        Ok(Some(text))
     }
 
     /// A required whole number; a string of digits is one, as in Django REST framework.
@@ -98,39 +116,35 @@ impl<'a> Input<'a> {
         integers(list).ok_or_else(|| Refusal::field(name, "A list of valid integers is required."))
     }
 
+    /// A required list, which may be empty.
+    ///
+    /// # Errors
+    /// 400 named by the key.
+    pub fn any_list(self, name: &str) -> Result<&'a [Value], Refusal> {
+        let value = self.required(name)?;
+        value.as_array().map(Vec::as_slice).ok_or_else(|| {
+            Refusal::field(name, format!("Expected a list of items but got type \"{}\".", python_type(value)))
+        })
+    }
+
+    /// A list; an empty one where none is given.
+    ///
+    /// # Errors
+    /// 400 named by the key.
+    pub fn optional_list(self, name: &str) -> Result<&'a [Value], Refusal> {
+        if self.optional(name).is_none() { Ok(&[]) } else { self.any_list(name) }
+    }
+
     /// A required list that is not empty.
     ///
     /// # Errors
     /// 400 named by the key.
     pub fn list(self, name: &str) -> Result<&'a [Value], Refusal> {
-        let value = self.required(name)?;
-        let list = value.as_array().ok_or_else(|| {
-            Refusal::field(name, format!("Expected a list of items but got type \"{}\".", python_type(value)))
-        })?;
+        let list = self.any_list(name)?;
         if list.is_empty() {
             return Err(Refusal::field(name, "This list may not be empty."));
         }
         Ok(list)
-    }
-
-    /// Checks `package` against the URL and the common parameters a command accepts.
-    ///
-    /// # Errors
-    /// 400 named by the key.
-    pub fn check_common(self, package_id: i64, accepted: &[&str]) -> Result<(), Refusal> {
-        if self.optional("package").is_some() && self.integer("package")? != package_id {
-            return Err(Refusal::field("package", "This is not the package of the URL."));
-        }
-        for name in accepted {
-            match (*name, self.optional(name)) {
-                (_, None) => {}
-                ("remote_invoice_call", Some(value)) => check_invoice_call(value)?,
-                (name, Some(_)) => {
-                    self.boolean(name)?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -168,35 +182,6 @@ pub fn boolean(value: &Value) -> Option<bool> {
     }
 }
 
-/// The shape of `remote_invoice_call` (reference 3.1).
-fn check_invoice_call(value: &Value) -> Result<(), Refusal> {
-    let refuse = |message: &str| Err(Refusal::field("remote_invoice_call", message));
-    let Some(call) = value.as_object() else { return refuse("Expected an object.") };
-    let Some(auth) = call.get("auth").and_then(Value::as_object) else { return refuse("auth is required.") };
-    let needed: &[&str] = match auth.get("request_type").and_then(Value::as_str) {
-        Some("anonymous") => &[],
-        Some("basic_auth") => &["username", "password"],
-        Some("token") => &["token"],
-        _ => return refuse("auth.request_type must be anonymous, basic_auth or token."),
-    };
-    for name in needed {
-        if !auth.get(*name).is_some_and(Value::is_string) {
-            return refuse(&format!("auth.{name} is required."));
-        }
-    }
-    let Some(timeouts) = call.get("timeouts").and_then(Value::as_object) else {
-        return refuse("timeouts is required.");
-    };
-    if timeouts.iter().any(|(_, seconds)| !seconds.as_f64().is_some_and(|seconds| seconds > 0.0)) {
-        return refuse("timeouts.read and timeouts.connect must be positive numbers of seconds.");
-    }
-    let url = call.get("remote_url").and_then(Value::as_str).unwrap_or_default();
-    if !(url.starts_with("http://") || url.starts_with("https://")) {
-        return refuse("remote_url must be an http or https address.");
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -217,20 +202,5 @@ mod tests {
         assert_eq!(refusal_of(input.integers("d")), r#"{"d":["A list of valid integers is required."]}"#);
         assert_eq!(refusal_of(input.string("e")), r#"{"e":["This field is required."]}"#);
         assert_eq!(refusal_of(input.list("a")), r#"{"a":["Expected a list of items but got type \"str\"."]}"#);
-    }
-
-    #[test]
-    fn an_invoice_call_must_say_where_and_how() {
-        let good = json!({"auth": {"request_type": "token", "token": "x"}, "timeouts": {"read": 10},
-                          "remote_url": "https://erp.example/invoice"});
-        assert_eq!(check_invoice_call(&good), Ok(()));
-        for broken in [
-            json!(1),
-            json!({"auth": {"request_type": "token"}, "timeouts": {}, "remote_url": "https://x"}),
-            json!({"auth": {"request_type": "anonymous"}, "timeouts": {"read": -1}, "remote_url": "https://x"}),
-            json!({"auth": {"request_type": "anonymous"}, "timeouts": {}, "remote_url": "ftp://x"}),
-        ] {
-            assert!(check_invoice_call(&broken).is_err(), "{broken}");
-        }
     }
 }

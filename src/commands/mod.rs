@@ -12,7 +12,9 @@
 //! To add one: a file under `package/` that implements [`Command`], and a line in [`COMMANDS`].
 
 pub mod apply;
+pub mod background;
 pub mod changes;
+pub mod common;
 pub mod consequences;
 pub mod dispatch;
 pub mod effects;
@@ -20,6 +22,7 @@ pub mod facts;
 pub mod idempotency;
 pub mod input;
 pub mod package;
+pub mod records;
 
 use std::fmt;
 
@@ -33,7 +36,8 @@ use crate::{
     workflow::Transition,
 };
 
-pub use changes::{Answer, Changes, ShipmentChange, Successor, Taking};
+pub use background::{Background, Lookup};
+pub use changes::{Answer, Changes, Record, ShipmentChange, Successor, Taking};
 pub use facts::{ItemFacts, PackageFacts, ShipmentFacts};
 pub use input::Input;
 
@@ -50,6 +54,8 @@ pub struct Context<'a> {
     pub input: Input<'a>,
     /// Where its items could come from; only for commands that [plan](Command::plans).
     pub supply: Option<&'a Supply>,
+    /// What the command [looks up](Command::looks_up).
+    pub background: &'a Background,
 }
 
 impl Context<'_> {
@@ -118,6 +124,16 @@ pub trait Command: fmt::Debug + Send + Sync {
         false
     }
 
+    /// What it needs to know beyond its package.
+    fn looks_up(&self) -> &'static [Lookup] {
+        &[]
+    }
+
+    /// Whether it leaves the state as it is: its transitions lead where they start.
+    fn stays(&self) -> bool {
+        false
+    }
+
     /// What changes, or why not.
     ///
     /// # Errors
@@ -137,6 +153,22 @@ pub static COMMANDS: &[&dyn Command] = &[
     &package::pkg_state_transition::PkgStateTransition,
     &package::assign_package_items_manually::AssignPackageItemsManually,
     &package::cancel_package::CancelPackage,
+    &package::complete_packing_without_shipment::CompletePackingWithoutShipment,
+    &package::ship_the_package_basic::ShipThePackageBasic,
+    &package::ship_the_package_without_shipment_integration::ShipThePackageWithoutShipmentIntegration,
+    &package::detected_out_of_stock_item_advanced::DetectedOutOfStockItemAdvanced,
+    &package::refuse_package::RefusePackage,
+    &package::package_packed_for_refund::PackagePackedForRefund,
+    &package::pkg_deallocate_reservations::PkgDeallocateReservations,
+    &package::block_the_package::BlockThePackage,
+    &package::unblock_the_package::UnblockThePackage,
+    &package::prepare_package::PreparePackage,
+    &package::replace_product::ReplaceProduct,
+    &package::update_invoice::UpdateInvoice,
+    &package::update_shipment_info::UpdateShipmentInfo,
+    &package::update_shipment_label::UpdateShipmentLabel,
+    &package::ready_for_pickup::ReadyForPickup,
+    &package::self_service_package_delivery::SelfServicePackageDelivery,
 ];
 
 /// The command of that identifier or alias.
@@ -158,7 +190,8 @@ pub fn kinds() -> Vec<CommandKind> {
             aliases: command.aliases(),
             entity: "package",
             needs_otherwise: command.has_otherwise(),
-            stays: false,
+            stays: command.stays(),
+            common_parameters: command.common_parameters(),
         })
         .collect()
 }
@@ -168,6 +201,9 @@ pub fn kinds() -> Vec<CommandKind> {
 /// # Errors
 /// As [`Command::decide`].
 pub fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
-    context.input.check_common(context.package.id, context.transition.command.common_parameters())?;
-    context.transition.command.decide(context)
+    let command = context.transition.command;
+    common::check(context.input, context.package.id, command.common_parameters())?;
+    let mut changes = command.decide(context)?;
+    common::record(context.input, &context.transition.parameters, command.common_parameters(), &mut changes.record);
+    Ok(changes)
 }

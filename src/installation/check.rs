@@ -5,6 +5,7 @@
 //! transitions of one slug) is refused before it reaches the database. What may be meant, but is
 //! strange, is a warning.
 
+mod company;
 mod duplicates;
 mod flow;
 mod places;
@@ -28,6 +29,8 @@ pub struct CommandKind {
     pub needs_otherwise: bool,
     /// Whether it leaves the state as it is: its destination is its source.
     pub stays: bool,
+    /// The common parameters it takes, and so its transitions may give defaults for.
+    pub common_parameters: &'static [&'static str],
 }
 
 /// What a check found, in the order of the files and their lines.

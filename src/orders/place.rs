@@ -8,7 +8,7 @@ use crate::{
     catalog::{Catalog, Shelf},
     commands::{
         apply::{Applied, apply},
-        consequences::{ItemChange, PackageChange, Placement, derive},
+        consequences::{ItemChange, PackageChange, Placement, Reserving, derive},
     },
     db,
     error::{Error, NO_SCENARIO, Refusal, Result},
@@ -143,12 +143,16 @@ fn packages(
                 before: None,
                 after,
                 bound_by_stock: stock_bound.contains(&line.order_item_id),
+                was_reserved: false,
+                reserving: Reserving::Anew,
+                replaces_sku: None,
             })
             .collect(),
         shipment: None,
         has_shipment: false,
         bound_by_quota,
         user_id,
+        record: None,
     };
     let mut packages: Vec<PackageChange> = plan
         .parcels

@@ -32,7 +32,7 @@ use crate::{
     responses(
         (status = 200, description = "Done; or, for a dry run, what would be done",
          body = inline(openapi::CommandAnswer)),
-        (status = 204, description = "Done (UPDATE_PACKAGE_SHIPMENT_STATUS)"),
+        (status = 204, description = "Done, by a command that answers nothing"),
         (status = 406, description = "The table or a business rule does not allow it", body = openapi::Refused),
         (status = 422, description = "The Idempotency-Key was used with another request", body = openapi::Refused)))]
 pub(super) async fn run(

@@ -1,12 +1,15 @@
 //! `?explain=commands`: for every transition of the table, allowed or the refusal it would meet.
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde_json::{Map, Value, json};
 
 use crate::{
     app::App,
     auth::Caller,
-    commands::{self, Context, Input, PackageFacts, dispatch, facts},
+    commands::{self, Background, Context, Input, Lookup, PackageFacts, background, dispatch, facts},
     db,
     error::{Error, Refusal, Result},
     planning::Supply,
@@ -23,12 +26,14 @@ pub(super) async fn commands(app: &App, caller: &Caller, id: i64, body: &[u8]) -
     let facts = locked.packages.get(&id).ok_or_else(Refusal::not_found)?;
     let catalog = app.shelf.refresh(&mut transaction).await?;
     let supply = dispatch::supply(&mut transaction, &catalog, facts, false).await?;
+    let lookups = [Lookup::StateBefore, Lookup::DenialReasons, Lookup::Products];
+    let background = background::load(&mut transaction, &lookups, facts, Input(&Map::new())).await?;
     transaction.rollback().await?;
     let rows: Vec<Value> = catalog
         .workflow
         .transitions("package")
         .map(|transition| {
-            let refusal = refusal(&catalog, caller, facts, transition, &supply);
+            let refusal = refusal(&catalog, caller, facts, transition, (&supply, &background));
             json!({
                 "transition": transition.id,
                 "slug": transition.slug,
@@ -49,7 +54,7 @@ fn refusal(
     caller: &Caller,
     package: &PackageFacts,
     transition: &Transition,
-    supply: &Supply,
+    (supply, background): (&Supply, &Background),
 ) -> Option<Refusal> {
     let resolved = catalog.workflow.resolve("package", Some(transition.id), None, caller.role, package.state_id);
     if let Err(refusal) = resolved {
@@ -60,5 +65,7 @@ fn refusal(
     }
     let nothing = Map::new();
     let input = Input(&nothing);
-    commands::decide(&Context { catalog, transition, package, input, supply: Some(supply) }).err()
+    let refused = commands::decide(&Context { catalog, transition, package, input, supply: Some(supply), background });
+    // A fault of parameters says only that there are none.
+    refused.err().filter(|refusal| refusal.status != StatusCode::BAD_REQUEST)
 }

@@ -101,10 +101,10 @@ async fn read(pool: &PgPool, shelf: &Shelf, group: &[Wanted]) -> Result<HashMap<
     let mut found = HashMap::with_capacity(group.len());
     for (index, wanted) in group.iter().enumerate() {
         let Some(view) = views.get_mut(&wanted.id) else { continue };
-        let label = view.shipping_label.clone();
+        let addresses = (view.shipping_label.clone(), view.invoice_document.clone());
         view.absolute(&wanted.base_url);
         let body = serde_json::to_vec(&view).map_err(|error| Error::Fault(format!("package JSON: {error}")))?;
-        view.shipping_label = label;
+        (view.shipping_label, view.invoice_document) = addresses;
         found.insert(index, Loaded { stock_location_id: view.stock_location_id, body: body.into() });
     }
     Ok(found)

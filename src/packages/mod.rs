@@ -4,6 +4,7 @@ mod bulk;
 mod command;
 mod explain;
 mod filters;
+mod invoice;
 mod items;
 mod list;
 pub mod loader;
@@ -26,4 +27,5 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(items::detail))
         .routes(routes!(command::run))
         .routes(routes!(bulk::run))
+        .routes(routes!(invoice::document))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     catalog::{Catalog, Shelf},
+    commands::background,
     error::{Error, Result},
     locations::{LocationRow, LocationView},
     wire::{Timestamp, raw},
@@ -44,6 +45,9 @@ pub struct PackageView {
     created_date: Timestamp,
     modified_date: Timestamp,
     replaced_by: Vec<i64>,
+    invoice_date: Option<NaiveDate>,
+    /// The invoice's address, once there is a document.
+    pub invoice_document: Option<String>,
     /// For the explanation of commands.
     #[serde(skip)]
     pub state_id: i64,
@@ -57,6 +61,7 @@ struct ShipmentView {
     id: i64,
     cargo_company: CargoCompanyView,
     tracking_number: String,
+    query_number: Option<String>,
     created_date: Timestamp,
     modified_date: Timestamp,
 }
@@ -138,7 +143,10 @@ struct Row {
     shipment_id: Option<i64>,
     cargo_company_id: Option<i64>,
     tracking_number: Option<String>,
+    query_number: Option<String>,
     label_key: Option<Uuid>,
+    invoice_date: Option<NaiveDate>,
+    document_key: Option<Uuid>,
     shipment_created_date: Option<DateTime<Utc>>,
     shipment_modified_date: Option<DateTime<Utc>>,
     replaced_by: Vec<i64>,
@@ -173,38 +181,52 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
                   o.details->'delivery_range' as "delivery_range: Json<Box<RawValue>>",
                   o.details->'retail_store' as "retail_store: Json<Box<RawValue>>",
                   s.id as "shipment_id?", s.cargo_company_id as "cargo_company_id?",
-                  s.tracking_number as "tracking_number?", s.label_key as "label_key?",
+                  s.tracking_number as "tracking_number?", s.query_number as "query_number?",
+                  s.label_key as "label_key?", i.invoice_date as "invoice_date?", i.document_key as "document_key?",
                   s.created_date as "shipment_created_date?", s.modified_date as "shipment_modified_date?",
                   array(select r.successor_id from package_replacements r where r.package_id = p.id
                         order by 1) as "replaced_by!"
              from packages p
              join orders o on o.id = p.order_id
              left join lateral (select * from shipments where package_id = p.id limit 1) s on true
+             left join lateral (select invoice_date, document_key from package_invoices
+                                 where package_id = p.id limit 1) i on true
             where p.id = any($1)"#,
         ids
     )
     .fetch_all(&mut *connection)
     .await?;
     let mut items = load_items(connection, catalog, ids).await?;
+    let leads_back = |row: &&Row| catalog.workflow.leads_back_from(row.state_id);
+    let leading_back: Vec<i64> = rows.iter().filter(leads_back).map(|row| row.id).collect();
+    let states_before = background::states_before(&mut *connection, &leading_back).await?;
     let location_ids: Vec<i64> = rows.iter().map(|row| row.stock_location_id).collect();
     let locations = crate::locations::load(connection, &location_ids).await?;
     let mut views = HashMap::with_capacity(rows.len());
     for row in rows {
         let Some(location) = locations.get(&row.stock_location_id) else { continue };
         let items = items.remove(&row.id).unwrap_or_default();
-        views.insert(row.id, view(row, items, location, catalog)?);
+        let commands = catalog.workflow.commands_json(row.state_id, states_before.get(&row.id).copied());
+        let commands = commands.map_or_else(|| raw(&[(); 0]), ToOwned::to_owned);
+        views.insert(row.id, view(row, items, location, commands, catalog)?);
     }
     Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
 }
 
-fn view(row: Row, items: Vec<ItemView>, location: &LocationRow, catalog: &Catalog) -> Result<PackageView> {
+fn view(
+    row: Row,
+    items: Vec<ItemView>,
+    location: &LocationRow,
+    commands: Box<RawValue>,
+    catalog: &Catalog,
+) -> Result<PackageView> {
     let shipment = shipment(&row, catalog)?;
     Ok(PackageView {
         id: row.id,
         city: row.city,
         state: catalog.workflow.state(row.state_id)?.json.clone(),
         number: row.number,
-        commands: catalog.workflow.commands_json(row.state_id).map_or_else(|| raw(&[(); 0]), ToOwned::to_owned),
+        commands,
         order_id: row.order_id,
         shipment_date: shipment.as_ref().map(|shipment| shipment.created_date),
         shipment,
@@ -236,6 +258,8 @@ fn view(row: Row, items: Vec<ItemView>, location: &LocationRow, catalog: &Catalo
         created_date: row.created_date.into(),
         modified_date: row.modified_date.into(),
         replaced_by: row.replaced_by,
+        invoice_date: row.invoice_date,
+        invoice_document: row.document_key.map(|key| format!("/api/v1/oms/invoices/{key}/")),
         state_id: row.state_id,
         stock_location_id: row.stock_location_id,
     })
@@ -257,6 +281,7 @@ fn shipment(row: &Row, catalog: &Catalog) -> Result<Option<ShipmentView>> {
         id,
         cargo_company: CargoCompanyView { id: company.id, name: company.name.clone(), slug: company.slug.clone() },
         tracking_number,
+        query_number: row.query_number.clone(),
         created_date: created_date.into(),
         modified_date: modified_date.into(),
     }))
@@ -306,9 +331,9 @@ async fn load_items(
 }
 
 impl PackageView {
-    /// Makes the label's address absolute, for the host the client asked.
+    /// Makes the addresses of label and invoice absolute, for the host the client asked.
     pub fn absolute(&mut self, base_url: &str) {
-        if let Some(path) = &mut self.shipping_label {
+        for path in [&mut self.shipping_label, &mut self.invoice_document].into_iter().flatten() {
             path.insert_str(0, base_url);
         }
     }

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use crate::support::{Shop, send};
 
 /// Every route there is. A new one is added here, and by its handler to the document.
-const ROUTES: [&str; 37] = [
+const ROUTES: [&str; 38] = [
     "GET /api/v1/oms/cancellation-reasons/",
     "GET /api/v1/oms/cancellation-reasons/{id}/",
     "GET /api/v1/oms/cargo-company-conditions/",
     "GET /api/v1/oms/cargo-company-conditions/{id}/",
     "GET /api/v1/oms/cargo-company/",
+    "GET /api/v1/oms/invoices/{key}/",
     "GET /api/v1/oms/orders/",
     "GET /api/v1/oms/orders/{id}/",
     "GET /api/v1/oms/package-denial-reason/",
@@ -82,13 +83,20 @@ async fn every_documented_operation_is_served_and_every_other_method_is_405() {
     let shop = Shop::open().await;
     let package = shop.package().await;
     package.run("COMPLETE_PACKING").await.ok();
-    let label = package.json().await["shipping_label"].as_str().expect("a label").to_owned();
-    let key = label.trim_end_matches('/').rsplit('/').next().expect("a key").to_owned();
+    let invoice = json!({ "document_type": "xml", "document_content": "PHgvPg==" });
+    package.run_with("UPDATE_INVOICE", &invoice).await.ok();
+    let shown = package.json().await;
+    let key = |name: &str| {
+        let address = shown[name].as_str().expect("an address");
+        address.trim_end_matches('/').rsplit('/').next().expect("a key").to_owned()
+    };
+    let (label, invoice) = (key("shipping_label"), key("invoice_document"));
     let document = document(&shop).await;
     let operations = operations(&document);
     let paths: BTreeSet<&String> = operations.iter().map(|(_, path)| path).collect();
     for path in paths {
-        let address = path.replace("{id}", "1").replace("{key}", &key);
+        let key = if path.contains("invoices") { &invoice } else { &label };
+        let address = path.replace("{id}", "1").replace("{key}", key);
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             let request = shop.request_as("admin", method.clone(), &address);
             // An empty body tells a route that takes one from no route, and changes nothing.
@@ -104,13 +112,13 @@ async fn every_documented_operation_is_served_and_every_other_method_is_405() {
 }
 
 #[tokio::test]
-async fn every_documented_operation_under_the_api_but_labels_needs_a_token() {
+async fn every_documented_operation_under_the_api_but_labels_and_invoices_needs_a_token() {
     let shop = Shop::open().await;
     let document = document(&shop).await;
     for (method, path) in operations(&document) {
         let operation = &document["paths"][&path][method.to_lowercase()];
         let open = operation["security"] == json!([{}]);
-        let api = path.starts_with("/api/v1/oms/") && !path.contains("shipping-labels");
+        let api = path.starts_with("/api/v1/oms/") && !path.contains("{key}");
         assert_eq!(open, !api, "{method} {path}");
         let address = path.replace("{id}", "1").replace("{key}", "1");
         let reply = send(shop.request(method.parse().expect("a method"), &address)).await;
@@ -186,16 +194,22 @@ async fn the_example_of_every_command_is_taken() {
     let london = json!({ "erp_code": "S-LONDON", "name": "London", "stock_location_type": "store" });
     shop.post("/api/v1/oms/stocklocations/", &london).await.json(201);
     shop.count("S-LONDON", "RED", 1).await;
+    shop.count("KADIKOY", "85123B", 1).await;
+    shop.count("S-LONDON", "85123B", 1).await;
     let package = shop.package().await;
     let homeless = shop.order(&[("PINK", 1)]).await.only_package();
     shop.count("GEBZE", "PINK", 1).await;
+    let (blocked, collected) = (shop.package().await, shop.package().await);
+    blocked.run("BLOCK_THE_PACKAGE").await.ok();
+    collected.run("COMPLETE_PACKING_WITHOUT_SHIPMENT").await.ok();
+    collected.run("READY_FOR_PICKUP").await.ok();
     assert_eq!((package.id, package.item_ids().await), (1, vec![1]));
     let mut tried = BTreeSet::new();
     for step in ["", "COMPLETE_PACKING", "SHIP_THE_PACKAGE"] {
         if !step.is_empty() {
             package.run(step).await.ok();
         }
-        for package in [package, homeless] {
+        for package in [package, homeless, blocked, collected] {
             for listed in package.json().await["commands"].as_array().expect("commands") {
                 let command = listed["command"].as_str().expect("a command");
                 let input = &examples[command]["value"]["input_parameters"];

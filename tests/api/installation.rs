@@ -103,31 +103,30 @@ async fn a_transition_that_logs_name_is_retired_and_comes_back_with_its_id() {
     let shop = Shop::open().await;
     let used = shop.package().await;
     used.move_to("preparing").await;
-    let waiting = shop.package().await;
-    let slug = "package__pkg_state_transition__waiting__preparing";
+    used.move_to("ready-for-packaging").await;
+    let preparing = shop.package().await;
+    preparing.move_to("preparing").await;
+    let slug = "package__pkg_state_transition__preparing__ready-for-packaging";
     let id: i64 = shop.value("select id from transitions where slug = $1", slug).await;
     let unused = "package__cancel_package__blocked__packaging-canceled";
 
-    // Blocked would be a dead end without its only way out, so that one goes with its state's last way replaced.
-    let replacement = "[[transitions]]\nentity = \"package\"\ncommand = \"PKG_STATE_TRANSITION\"\nsource = \"blocked\"\n\
-                       destination = \"waiting\"\nlabel = \"Unblock\"\n";
-    let text = without("PKG_STATE_TRANSITION", "waiting");
+    let text = without("PKG_STATE_TRANSITION", "preparing");
     let text = text.replace(
         "command = \"CANCEL_PACKAGE\"\nsource = \"blocked\"",
         "command = \"CANCEL_PACKAGE\"\nsource = \"preparing\"\nslug = \"other\"",
     );
-    shop.install(&[&text, replacement, SHOP]).await;
+    shop.install(&[&text, SHOP]).await;
 
     for body in [json!({ "slug": slug }), json!({ "transition": id })] {
-        shop.changes_nothing(waiting.post(&body)).await.refused(NOT_ALLOWED);
+        shop.changes_nothing(preparing.post(&body)).await.refused(NOT_ALLOWED);
     }
     let retired: bool = shop.value("select retired_date is not null from transitions where slug = $1", slug).await;
     let left: bool = shop.value("select exists (select from transitions where slug = $1)", unused).await;
     assert_eq!((retired, left), (true, false));
 
     shop.install(&[STANDARD, SHOP]).await;
-    waiting.post(&json!({ "transition": id, "slug": slug })).await.ok();
-    assert_eq!(waiting.state().await, "preparing");
+    preparing.post(&json!({ "transition": id, "slug": slug })).await.ok();
+    assert_eq!(preparing.state().await, "ready-for-packaging");
     shop.finish().await;
 }
 

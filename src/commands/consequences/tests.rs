@@ -11,17 +11,25 @@ fn placement(states: i64) -> impl Strategy<Value = Placement> {
     (1..=states, 1..=LOCATIONS).prop_map(|(state_id, stock_location_id)| Placement { state_id, stock_location_id })
 }
 
+fn sku() -> impl Strategy<Value = String> {
+    prop_oneof![Just("RED".to_owned()), Just("BLUE".to_owned())]
+}
+
 fn item(states: i64) -> impl Strategy<Value = ItemChange> {
-    let sku = prop_oneof![Just("RED"), Just("BLUE")];
-    (sku, 1..5_i64, option::of(placement(states)), placement(states), any::<bool>()).prop_map(
-        |(sku, quantity, before, after, bound_by_stock)| ItemChange {
+    let reserving = prop_oneof![Just(Reserving::AsBefore), Just(Reserving::Anew), Just(Reserving::Never)];
+    let reservation = (any::<bool>(), any::<bool>(), reserving, option::weighted(0.2, sku()));
+    (sku(), 1..5_i64, option::of(placement(states)), placement(states), reservation).prop_map(
+        |(sku, quantity, before, after, (bound_by_stock, was_reserved, reserving, replaces_sku))| ItemChange {
             id: before.map(|_| 1),
             order_item_id: 1,
-            sku: sku.to_owned(),
+            sku,
             quantity,
             before,
             after,
             bound_by_stock,
+            was_reserved: was_reserved && before.is_some(),
+            reserving,
+            replaces_sku: replaces_sku.filter(|_| before.is_some()),
         },
     )
 }
@@ -42,18 +50,40 @@ fn package(states: i64) -> impl Strategy<Value = PackageChange> {
             has_shipment: false,
             bound_by_quota: false,
             user_id: None,
+            record: None,
         }
     })
 }
 
 type Sums = (BTreeMap<i64, i64>, BTreeMap<(String, i64), (i64, i64)>);
 
+/// Where an item is, as what, and whether it holds a reservation if its state has it wait.
+type Look<'p> = (Placement, &'p String, bool);
+
+fn before(item: &ItemChange) -> Option<Look<'_>> {
+    Some((item.before?, item.replaces_sku.as_ref().unwrap_or(&item.sku), item.was_reserved))
+}
+
+/// One that went on waiting without a reservation at the same place goes on so, unless it was planned.
+fn after<'p>(workflow: &Workflow, item: &'p ItemChange) -> Look<'p> {
+    let waits = |placement: &Placement| {
+        workflow.state(placement.state_id).is_ok_and(|state| state.holding == Holding::Reserved)
+    };
+    let went_on = item.before.filter(waits).is_some_and(|from| from.stock_location_id == item.after.stock_location_id);
+    let is_reserved = match item.reserving {
+        Reserving::Anew => true,
+        Reserving::Never => false,
+        Reserving::AsBefore => item.was_reserved || !went_on,
+    };
+    (item.after, &item.sku, is_reserved)
+}
+
 /// What packages occupy and their items hold (reserved, taken), looked at before or after.
 fn effect<'p>(
     workflow: &Workflow,
     packages: &'p [PackageChange],
     of_package: impl Fn(&'p PackageChange) -> Option<Placement>,
-    of_item: impl Fn(&'p ItemChange) -> Option<Placement>,
+    of_item: impl Fn(&'p ItemChange) -> Option<Look<'p>>,
 ) -> Sums {
     let (mut quota, mut stock) = Sums::default();
     let state = |placement: Placement| workflow.state(placement.state_id).expect("a state");
@@ -61,12 +91,13 @@ fn effect<'p>(
         if let Some(placement) = of_package(package).filter(|placement| state(*placement).occupies_quota) {
             *quota.entry(placement.stock_location_id).or_default() += 1;
         }
-        for (item, placement) in package.items.iter().filter_map(|item| Some((item, of_item(item)?))) {
-            let held: &mut (i64, i64) = stock.entry((item.sku.clone(), placement.stock_location_id)).or_default();
+        for (item, look) in package.items.iter().filter_map(|item| Some((item, of_item(item)?))) {
+            let (placement, sku, is_reserved) = look;
+            let held: &mut (i64, i64) = stock.entry((sku.clone(), placement.stock_location_id)).or_default();
             match state(placement).holding {
-                Holding::Reserved => held.0 += item.quantity,
+                Holding::Reserved if is_reserved => held.0 += item.quantity,
                 Holding::Taken => held.1 += item.quantity,
-                Holding::Nothing => {}
+                Holding::Reserved | Holding::Nothing => {}
             }
         }
     }
@@ -102,8 +133,8 @@ fn deltas_are_what_is_after_less_what_was_before() {
     let workflow = standard_workflow();
     let states = i64::try_from(workflow.states().filter(|state| state.entity == "package").count()).expect("few");
     proptest!(|(packages in vec(package(states), 0..5))| {
-        let after = effect(&workflow, &packages, |package| Some(package.after), |item| Some(item.after));
-        let before = effect(&workflow, &packages, |package| package.before, |item| item.before);
+        let after = effect(&workflow, &packages, |package| Some(package.after), |item| Some(after(&workflow, item)));
+        let before = effect(&workflow, &packages, |package| package.before, before);
         let derived = derive(&packages, &workflow).expect("derived");
         prop_assert_eq!(sums(&derived), difference(after, before));
     });
@@ -118,6 +149,7 @@ fn there_and_back_is_as_if_nothing_had_been() {
         there.before = Some(from);
         for item in &mut there.items {
             item.before = item.before.or(Some(from));
+            (item.was_reserved, item.reserving, item.replaces_sku) = (true, Reserving::AsBefore, None);
         }
         let mut back = there.clone();
         (back.before, back.after) = (Some(there.after), from);
@@ -127,4 +159,53 @@ fn there_and_back_is_as_if_nothing_had_been() {
         let derived = derive(&[there, back], &workflow).expect("derived");
         prop_assert_eq!(sums(&derived), Sums::default());
     });
+}
+
+#[test]
+fn a_package_that_gave_its_reservations_up_goes_on_without_until_it_is_planned_again() {
+    use Reserving::{Anew, AsBefore, Never};
+
+    let workflow = standard_workflow();
+    let state = |slug: &str| workflow.state_by_slug("package", slug).expect("a state").id;
+    let at = |slug: &str| Placement { state_id: state(slug), stock_location_id: 1 };
+    let moved = |from: &str, to: &str, was_reserved, reserving| {
+        let item = ItemChange {
+            id: Some(7),
+            order_item_id: 1,
+            sku: "RED".to_owned(),
+            quantity: 2,
+            before: Some(at(from)),
+            after: at(to),
+            bound_by_stock: false,
+            was_reserved,
+            reserving,
+            replaces_sku: None,
+        };
+        let package = PackageChange {
+            id: Some(1),
+            order_id: 1,
+            before: Some(at(from)),
+            after: at(to),
+            transition_id: Some(1),
+            replaces: None,
+            event_sequence: 0,
+            version: 0,
+            items: vec![item],
+            shipment: None,
+            has_shipment: false,
+            bound_by_quota: false,
+            user_id: None,
+            record: None,
+        };
+        let derived = derive(&[package], &workflow).expect("derived");
+        let red = derived.stock.get(&("RED".to_owned(), 1)).map_or((0, 0), |delta| (delta.quantity, delta.reserved));
+        (red, !derived.released.is_empty(), !derived.renewed.is_empty(), derived.release == [7])
+    };
+    assert_eq!(moved("waiting", "preparing", true, Never), ((0, -2), true, false, true));
+    assert_eq!(moved("preparing", "blocked", false, AsBefore), ((0, 0), false, false, false));
+    assert_eq!(moved("preparing", "packed", false, AsBefore), ((-2, 0), false, false, false));
+    assert_eq!(moved("preparing", "packaging-canceled", false, AsBefore), ((0, 0), false, false, false));
+    assert_eq!(moved("preparing", "waiting", false, Anew), ((0, 2), false, true, false));
+    assert_eq!(moved("needs-rescheduling", "waiting", false, Anew), ((0, 2), false, false, false));
+    assert_eq!(moved("waiting", "preparing", true, AsBefore), ((0, 0), false, false, false));
 }

@@ -9,6 +9,9 @@ use crate::error::Refusal;
 #[derive(Debug)]
 pub struct CancelPackage;
 
+/// Longest reason taken, in characters.
+const LONGEST_REASON: usize = 1000;
+
 impl Command for CancelPackage {
     fn identifier(&self) -> &'static str {
         "CANCEL_PACKAGE"
@@ -21,9 +24,9 @@ impl Command for CancelPackage {
     fn parameters(&self) -> &'static [Parameter] {
         &[Parameter {
             name: "cancellation_reason",
-            schema: r#"{"type":["integer","string","null"]}"#,
+            schema: r#"{"type":["integer","string","null"],"maxLength":1000}"#,
             required: false,
-            summary: "Why.",
+            summary: "Why, in words or by a number of the caller's own; kept with the log.",
         }]
     }
 
@@ -36,10 +39,9 @@ impl Command for CancelPackage {
     }
 
     fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        if context.input.optional("cancellation_reason").is_some() {
-            context.input.string("cancellation_reason")?;
-        }
-        Ok(Changes::to(context.package, context.transition.destination_id))
+        let mut changes = Changes::to(context.package, context.transition.destination_id);
+        changes.record.cancellation_reason = context.input.optional_string("cancellation_reason", LONGEST_REASON)?;
+        Ok(changes)
     }
 }
 
@@ -52,9 +54,13 @@ mod tests {
     #[test]
     fn it_cancels_with_or_without_a_reason() {
         let scene = Scene::new();
+        let too_long = json!({ "cancellation_reason": "x".repeat(1001) });
+        assert_eq!(scene.decide("CANCEL_PACKAGE", "waiting", &too_long).expect_err("refused").status, 400);
         for input in [json!({}), json!({ "cancellation_reason": 3 }), json!({ "cancellation_reason": "late" })] {
             let changes = scene.decide("CANCEL_PACKAGE", "waiting", &input).expect("cancelled");
             assert_eq!(changes.state_id, scene.state("packaging-canceled"));
+            let reason = input.get("cancellation_reason").map(|reason| reason.to_string().replace('"', ""));
+            assert_eq!(changes.record.cancellation_reason, reason);
         }
         let refusal =
             scene.decide("CANCEL_PACKAGE", "waiting", &json!({ "cancellation_reason": [] })).expect_err("refused");

@@ -1,21 +1,41 @@
 //! The commands of packages, a file each.
 
 pub mod assign_package_items_manually;
+pub mod block_the_package;
 pub mod cancel_package;
 pub mod channel_based_complete_packing;
 pub mod complete_packing;
+pub mod complete_packing_without_shipment;
 pub mod detected_out_of_stock_item;
+pub mod detected_out_of_stock_item_advanced;
+pub mod package_packed_for_refund;
+pub mod pkg_deallocate_reservations;
 pub mod pkg_state_transition;
+pub mod prepare_package;
+pub mod ready_for_pickup;
+pub mod refuse_package;
 pub mod repack;
+pub mod replace_product;
+pub(crate) mod replacements;
 mod replan;
+pub mod self_service_package_delivery;
 pub mod ship_the_package;
 pub mod ship_the_package_advanced;
+pub mod ship_the_package_basic;
+pub mod ship_the_package_without_shipment_integration;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod unblock_the_package;
+pub mod update_invoice;
 pub mod update_package_shipment_status;
+pub mod update_shipment_info;
+pub mod update_shipment_label;
 
-use super::{Context, PackageFacts};
-use crate::error::{NO_ITEMS, Refusal};
+use super::{Context, PackageFacts, ShipmentFacts};
+use crate::{
+    catalog::Catalog,
+    error::{NO_ITEMS, NO_SHIPMENT, Refusal, UNKNOWN_CARGO_COMPANY},
+};
 
 /// The items a command names in `package_items`: all of this package, each once.
 fn named_items(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {
@@ -27,6 +47,28 @@ fn named_items(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {
     ids.sort_unstable();
     ids.dedup();
     Ok(ids)
+}
+
+/// The id of the cargo company a client names: by its id, the digits of it, or its slug.
+fn find_cargo_company(catalog: &Catalog, name: &str) -> Result<i64, Refusal> {
+    catalog.cargo_company(name).map(|company| company.id).ok_or_else(|| {
+        let known: Vec<String> =
+            catalog.cargo_companies.iter().map(|company| format!("{} ({})", company.id, company.slug)).collect();
+        Refusal::rule(
+            UNKNOWN_CARGO_COMPANY,
+            format!("There is no cargo company {name}. Choose one of: {}.", known.join(", ")),
+        )
+    })
+}
+/// Its shipment, for commands that change one.
+fn require_shipment(package: &PackageFacts) -> Result<&ShipmentFacts, Refusal> {
+    package.shipment.as_ref().ok_or_else(|| {
+        let number = &package.number;
+        Refusal::rule(
+            NO_SHIPMENT,
+            format!("Package {number} has no shipment; pack it with one, or ship it with a number."),
+        )
+    })
 }
 
 /// Refuses a package whose items have all left it.

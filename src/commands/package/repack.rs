@@ -1,13 +1,10 @@
 //! REPACK: a package without a place is planned again, and goes where a place was found.
 
 use super::{
-    super::{Answer, Changes, Command, Context, ItemFacts, Successor, Taking, input},
+    super::{Answer, Changes, Command, Context, ItemFacts, Taking, input},
     replan, require_items,
 };
-use crate::{
-    error::{NO_PLACE, Refusal},
-    workflow::OUT_OF_STOCK,
-};
+use crate::error::{NO_PLACE, Refusal};
 
 /// See the module.
 #[derive(Debug)]
@@ -52,15 +49,7 @@ impl Command for Repack {
             .filter(|parcel| parcel.stock_location_id != kept.stock_location_id)
             .map(|parcel| replan::successor(context, parcel, waiting, Taking::Move))
             .collect();
-        if !plan.unplaced.is_empty() {
-            changes.successors.push(Successor {
-                stock_location_id: replan::default_location_id(context),
-                state_id: context.state_id(OUT_OF_STOCK)?,
-                package_item_ids: replan::item_ids(context, &plan.unplaced),
-                taking: Taking::Move,
-                bound_by_quota: false,
-            });
-        }
+        changes.successors.extend(replan::leftover(context, &plan, Taking::Move)?);
         changes.trace = Some(plan.trace);
         Ok(changes)
     }

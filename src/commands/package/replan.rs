@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{Context, ItemFacts, Successor, Taking};
+use super::super::{Answer, Changes, Context, ItemFacts, Successor, Taking};
 use crate::{
     error::{NO_SCENARIO, Refusal},
     planning::{
         Line,
         plan::{Parcel, Plan},
     },
+    workflow::{OUT_OF_STOCK, WAITING},
 };
 
 /// Plans some of the package's items; `exclusions` are (order item, location) pairs left out from now on.
@@ -58,4 +59,43 @@ pub(super) fn busiest<'p>(context: &Context<'_>, parcels: &'p [Parcel]) -> Optio
         (location.map_or(i32::MAX, |location| location.priority), parcel.stock_location_id)
     };
     parcels.iter().min_by_key(|parcel| (std::cmp::Reverse(parcel.order_item_ids.len()), priority(parcel)))
+}
+
+/// Plans items again away from here, for good: they leave in new packages, those without a place in an out-of-stock
+/// package at the default location. The answer names where most of them went.
+pub(super) fn send_away(
+    context: &Context<'_>,
+    package_item_ids: &[i64],
+    taking: Taking,
+    changes: &mut Changes,
+) -> Result<(), Refusal> {
+    let package = context.package;
+    let items: Vec<&ItemFacts> = package.items.iter().filter(|item| package_item_ids.contains(&item.id)).collect();
+    let exclusions: Vec<(i64, i64)> =
+        items.iter().map(|item| (item.order_item_id, package.stock_location_id)).collect();
+    let plan = plan(context, &items, &exclusions)?;
+    let waiting = context.state_id(WAITING)?;
+    changes.successors = plan.parcels.iter().map(|parcel| successor(context, parcel, waiting, taking)).collect();
+    changes.successors.extend(leftover(context, &plan, taking)?);
+    if let Some(parcel) = busiest(context, &plan.parcels) {
+        changes.answer = Answer::Package { stock_location_id: parcel.stock_location_id };
+    }
+    changes.exclusions = exclusions;
+    changes.stock_bound_items = stock_bound_items(&plan);
+    changes.trace = Some(plan.trace);
+    Ok(())
+}
+
+/// The package of what a plan found no place for.
+pub(super) fn leftover(context: &Context<'_>, plan: &Plan, taking: Taking) -> Result<Option<Successor>, Refusal> {
+    if plan.unplaced.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Successor {
+        stock_location_id: default_location_id(context),
+        state_id: context.state_id(OUT_OF_STOCK)?,
+        package_item_ids: item_ids(context, &plan.unplaced),
+        taking,
+        bound_by_quota: false,
+    }))
 }

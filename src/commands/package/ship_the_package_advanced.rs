@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::super::{Changes, Command, Context, Input, Parameter, ShipmentChange, input};
-use crate::{
-    catalog::Catalog,
-    error::{Refusal, UNKNOWN_CARGO_COMPANY},
+use super::{
+    super::{Changes, Command, Context, Input, Parameter, ShipmentChange, changes::ShipmentRecord, input},
+    find_cargo_company,
 };
+use crate::error::Refusal;
 
 /// See the module.
 #[derive(Debug)]
@@ -51,12 +51,15 @@ impl Command for ShipThePackageAdvanced {
 
     fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
         let (tracking_number, company) = read(context.input)?;
-        let company = find(context.catalog, &company)?;
+        let company = find_cargo_company(context.catalog, &company)?;
         let labelled = context.package.shipment.as_ref().is_some_and(|shipment| {
             // The label in hand is that of the carrier and number it was made for.
             shipment.labelled && shipment.cargo_company_id == company && shipment.tracking_number == tracking_number
         });
+        let known = context.package.shipment.as_ref().map(|shipment| &shipment.tracking_number);
         let mut changes = Changes::to(context.package, context.transition.destination_id);
+        changes.record.shipment =
+            Some(ShipmentRecord { awb_number_is_new: known != Some(&tracking_number), ..ShipmentRecord::default() });
         changes.shipment = Some(ShipmentChange { cargo_company_id: company, tracking_number, labelled });
         Ok(changes)
     }
@@ -72,17 +75,6 @@ fn read(input: Input<'_>) -> Result<(String, String), Refusal> {
         (Err(first), Err(second)) => Err(first.and(second)),
         (Err(refusal), _) | (_, Err(refusal)) => Err(refusal),
     }
-}
-
-fn find(catalog: &Catalog, name: &str) -> Result<i64, Refusal> {
-    catalog.cargo_company(name).map(|company| company.id).ok_or_else(|| {
-        let known: Vec<String> =
-            catalog.cargo_companies.iter().map(|company| format!("{} ({})", company.id, company.slug)).collect();
-        Refusal::rule(
-            UNKNOWN_CARGO_COMPANY,
-            format!("There is no cargo company {name}. Choose one of: {}.", known.join(", ")),
-        )
-    })
 }
 
 #[cfg(test)]

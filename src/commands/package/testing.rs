@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::super::{Changes, Context, Input, ItemFacts, PackageFacts, decide};
+use super::super::{Background, Changes, Context, Input, ItemFacts, PackageFacts, decide};
 use crate::{
     cargo::CargoCompany,
     catalog::{Catalog, Location},
@@ -25,6 +25,7 @@ pub(crate) struct Scene {
     pub(crate) catalog: Catalog,
     pub(crate) package: PackageFacts,
     pub(crate) supply: Supply,
+    pub(crate) background: Background,
 }
 
 impl Scene {
@@ -50,6 +51,7 @@ impl Scene {
             sku: sku.to_owned(),
             quantity,
             state_id: waiting,
+            is_reserved: true,
         });
         Self {
             catalog: Catalog {
@@ -77,6 +79,7 @@ impl Scene {
                 candidates: Vec::new(),
                 excluded: BTreeMap::new(),
             },
+            background: Background::default(),
         }
     }
 
@@ -114,6 +117,7 @@ impl Scene {
             package: &package,
             input: Input(input.as_object().expect("an object")),
             supply: Some(&self.supply),
+            background: &self.background,
         })
     }
 }
@@ -170,6 +174,7 @@ pub(crate) fn standard_workflow() -> Workflow {
         source_state_id: id_of(transition.entity.as_str(), &transition.source),
         destination_state_id: id_of(transition.entity.as_str(), &transition.destination),
         otherwise_state_id: transition.otherwise.as_ref().map(|slug| id_of(transition.entity.as_str(), slug)),
+        parameters: Value::Null,
         created_date: DateTime::UNIX_EPOCH,
         modified_date: DateTime::UNIX_EPOCH,
     });

@@ -9,6 +9,8 @@ use crate::installation::read::{Entity, Installation, Place, State, Transition};
 const NEEDED_BY_COMMANDS: &[(&str, &[&str])] = &[
     ("ASSIGN_PACKAGE_ITEMS_MANUALLY", &["waiting"]),
     ("DETECTED_OUT_OF_STOCK_ITEM", &["waiting", "oms-not-found", "packaging-canceled"]),
+    ("DETECTED_OUT_OF_STOCK_ITEM_ADVANCED", &["waiting", "oms-not-found", "packaging-canceled", "out-of-stock"]),
+    ("PREPARE_PACKAGE", &["waiting", "out-of-stock"]),
     ("REPACK", &["out-of-stock"]),
 ];
 
@@ -117,7 +119,10 @@ fn ways_in(installation: &Installation, entity: Entity, findings: &mut Findings)
     let scenarios = installation.scenarios.iter();
     reached.extend(scenarios.map(|scenario| scenario.initial_state_when_split.as_str()));
     for transition in transitions_of(installation, entity) {
-        reached.extend(transition.outcomes().filter(|slug| *slug != transition.source));
+        // Only what was there before comes back.
+        if transition.command != "UNBLOCK_THE_PACKAGE" {
+            reached.extend(transition.outcomes().filter(|slug| *slug != transition.source));
+        }
         if OUT_OF_STOCK_COMMANDS.contains(&transition.command.as_str()) {
             reached.insert(ITEM_STATE);
         }

@@ -1,18 +1,28 @@
 use super::*;
-use crate::installation::read::{Entity, State};
+use crate::{
+    commands::kinds,
+    installation::read::{Entity, State},
+};
 
 const STANDARD: (&str, &str) = ("standard.toml", include_str!("../../../installations/standard.toml"));
 const DEMO: (&str, &str) = ("demo.toml", include_str!("../../../installations/demo.toml"));
 
 const fn command(identifier: &'static str) -> CommandKind {
-    CommandKind { identifier, aliases: &[], entity: "package", needs_otherwise: false, stays: false }
+    CommandKind {
+        identifier,
+        aliases: &[],
+        entity: "package",
+        needs_otherwise: false,
+        stays: false,
+        common_parameters: &[],
+    }
 }
 
 const fn with_otherwise(identifier: &'static str) -> CommandKind {
     CommandKind { needs_otherwise: true, ..command(identifier) }
 }
 
-/// The commands that the standard installation is written for, and two more kinds of command.
+/// Some commands, and further kinds of command.
 const COMMANDS: &[CommandKind] = &[
     command("COMPLETE_PACKING"),
     command("CHANNEL_BASED_COMPLETE_PACKING"),
@@ -28,7 +38,7 @@ const COMMANDS: &[CommandKind] = &[
 
 const STAYING: CommandKind = CommandKind { stays: true, ..command("UPDATE_INVOICE") };
 
-const WITH_ALIAS: CommandKind = CommandKind { aliases: &["PREPARE_PACKAGE_COMMAND"], ..command("PREPARE_PACKAGE") };
+const WITH_ALIAS: CommandKind = CommandKind { aliases: &["PICKUP_COMMAND"], ..command("READY_FOR_PICKUP") };
 
 const OF_TRANSFERS: CommandKind = CommandKind { entity: "transfer", ..command("DISPATCH_TRANSFER") };
 
@@ -169,30 +179,22 @@ fn what_is_sound_passes() {
 
 #[test]
 fn the_standard_and_the_demo_are_sound() {
-    let (installation, warnings) = load(&[STANDARD, DEMO], COMMANDS).expect("it is sound");
-    assert_eq!(installation.transitions.len(), 32);
+    let (installation, warnings) = load(&[STANDARD, DEMO], &kinds()).expect("it is sound");
+    assert_eq!(installation.transitions.len(), 68);
     let states = installation.states.iter();
     assert_eq!(states.filter(|it| it.entity == Entity::Package).count(), 19);
 
-    // What leads to these comes with later commands, or from the upstream.
+    // What leads to these comes with transfers and carriers, or from the upstream.
     let told: Vec<&str> = warnings.iter().map(|it| it.message.as_str()).collect();
-    let expected = [
-        "cancellation-waiting",
-        "waiting-remote-action",
-        "waiting-for-transfer",
-        "blocked",
-        "waiting-cargo-label",
-        "needs-rescheduling",
-        "packed-for-refund",
-    ]
-    .map(|slug| format!("neither planning nor a transition leads to `{slug}`"));
+    let expected = ["cancellation-waiting", "waiting-remote-action", "waiting-for-transfer", "waiting-cargo-label"]
+        .map(|slug| format!("neither planning nor a transition leads to `{slug}`"));
     assert_eq!(told, expected);
 }
 
 #[test]
 fn the_standard_alone_is_sound() {
-    let (installation, warnings) = load(&[STANDARD], COMMANDS).expect("it is sound");
-    assert_eq!(warnings.len(), 7);
+    let (installation, warnings) = load(&[STANDARD], &kinds()).expect("it is sound");
+    assert_eq!(warnings.len(), 4);
     assert!(installation.scenarios.is_empty() && installation.stock_locations.is_empty());
 }
 
@@ -250,20 +252,20 @@ fn a_command_of_a_later_version_is_refused_as_such() {
 
 #[test]
 fn an_alias_is_its_command() {
-    let text = changed("\"COMPLETE_PACKING\"", "\"PREPARE_PACKAGE_COMMAND\"");
+    let text = changed("\"COMPLETE_PACKING\"", "\"PICKUP_COMMAND\"");
     let commands = [COMMANDS, &[WITH_ALIAS]].concat();
     assert_eq!(findings(&text, &commands), (vec![], vec![]));
     let (installation, _) = load(&[("", &text)], &commands).expect("it is sound");
-    assert_eq!(installation.transitions[0].command, "PREPARE_PACKAGE");
-    let slug = "package__prepare_package__waiting__packed";
+    assert_eq!(installation.transitions[0].command, "READY_FOR_PICKUP");
+    let slug = "package__ready_for_pickup__waiting__packed";
     assert_eq!(installation.transitions[0].slug(), slug);
 
     // Both names make one default slug, and so two transitions of one slug.
     let twice = with_entry(
-        "[[transitions]]\nentity = 'package'\ncommand = 'PREPARE_PACKAGE'\nsource = 'waiting'\n\
-         destination = 'packed'\nlabel = 'Prepare'",
+        "[[transitions]]\nentity = 'package'\ncommand = 'READY_FOR_PICKUP'\nsource = 'waiting'\n\
+         destination = 'packed'\nlabel = 'Ready'",
     )
-    .replace("\"COMPLETE_PACKING\"", "\"PREPARE_PACKAGE_COMMAND\"");
+    .replace("\"COMPLETE_PACKING\"", "\"PICKUP_COMMAND\"");
     let (problems, _) = findings(&twice, &commands);
     assert_eq!(problems.len(), 1, "{problems:?}");
 }
@@ -354,6 +356,63 @@ fn a_command_that_stays_must_not_move() {
     let told = "line 104: transitions.destination: UPDATE_INVOICE leaves the state as it is — \
                 write `packed`, as its source";
     assert_eq!(findings(&entry("waiting"), &commands), (owned(&[told]), vec![]));
+}
+
+#[test]
+fn preparing_leans_on_three_other_transitions() {
+    let entry = |command: &str, destination: &str| {
+        format!(
+            "[[transitions]]\nentity = 'package'\ncommand = '{command}'\n\
+             source = 'waiting'\ndestination = '{destination}'\nlabel = 'x'\n"
+        )
+    };
+    let prepare = entry("PREPARE_PACKAGE_COMMAND", "packed");
+    let (problems, _) = findings(&with_entry(&prepare), &kinds());
+    let lacks = |way: &str| {
+        format!("line 102: transitions.command: it leans on {way}, which is not there — add a transition of {way}")
+    };
+    assert_eq!(
+        problems,
+        [
+            lacks("REPLACE_PRODUCT from `waiting` to `waiting`"),
+            lacks("PKG_STATE_TRANSITION from `waiting` to `packed`")
+        ]
+    );
+    let company = [prepare, entry("REPLACE_PRODUCT", "waiting"), entry("PKG_STATE_TRANSITION", "packed")].concat();
+    assert_eq!(findings(&with_entry(&company), &kinds()), (vec![], vec![]));
+    let alone =
+        with_entry(&company).replace("\"DETECTED_OUT_OF_STOCK_ITEM\"", "\"DETECTED_OUT_OF_STOCK_ITEM_ADVANCED\"");
+    assert_eq!(findings(&alone, &kinds()).0, [lacks("DETECTED_OUT_OF_STOCK_ITEM from `waiting`")]);
+}
+
+#[test]
+fn who_cannot_unblock_is_warned() {
+    let block = "[[transitions]]\nentity = 'package'\ncommand = 'BLOCK_THE_PACKAGE'\nsource = 'waiting'\n\
+                 destination = 'packed'\nlabel = 'x'\n";
+    let warning = "line 104: transitions.destination: a package blocked in `waiting` cannot be unblocked — add a \
+                   transition of UNBLOCK_THE_PACKAGE from `packed` to `waiting`";
+    assert_eq!(findings(&with_entry(block), &kinds()), (vec![], owned(&[warning])));
+    let unblock = "[[transitions]]\nentity = 'package'\ncommand = 'UNBLOCK_THE_PACKAGE'\nsource = 'packed'\n\
+                   destination = 'waiting'\nlabel = 'x'\n";
+    assert_eq!(findings(&with_entry(&format!("{block}{unblock}")), &kinds()), (vec![], vec![]));
+}
+
+#[test]
+fn defaults_are_for_what_the_command_takes() {
+    let with =
+        |parameters: &str| changed("label = \"Cancel\"", &format!("label = \"Cancel\"\nparameters = {parameters}"));
+    assert_eq!(findings(&with("{ sync_remote_order_status = false }"), &kinds()), (vec![], vec![]));
+    let bill = "line 55: transitions.parameters: CANCEL_PACKAGE does not take the parameter \
+                remote_bill_fulfillment_call — take `remote_bill_fulfillment_call` out";
+    assert_eq!(findings(&with("{ remote_bill_fulfillment_call = true }"), &kinds()).0, [bill]);
+    let pack =
+        |call: &str| changed("label = \"Pack\"", &format!("label = \"Pack\"\nparameters.remote_invoice_call = {call}"));
+    let call = "{ auth = { request_type = 'token', token = 'x' }, timeouts = {}, remote_url = 'https://x.example' }";
+    assert_eq!(findings(&pack(call), &kinds()), (vec![], vec![]));
+    let broken = "line 48: transitions.parameters: remote_invoice_call is not complete: timeouts is required. — write it \
+                  as a request would give it";
+    let call = "{ auth = { request_type = 'anonymous' } }";
+    assert_eq!(findings(&pack(call), &kinds()).0, [broken]);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Each transition for itself: its command, its states, its outcomes.
 
-use super::{CommandKind, Findings};
-use crate::installation::read::{Entity, Installation, Transition, nearest};
+use super::{CommandKind, Findings, company};
+use crate::{
+    commands::common::invoice_call,
+    installation::read::{Entity, Installation, Transition, nearest},
+};
 
 /// The commands of the whole contract. One that is here and not in the server's own list is
 /// planned, and is refused with other words than one that nobody knows.
@@ -22,6 +25,7 @@ const PLANNED_COMMANDS: &[&str] = &[
     "READY_FOR_PICKUP",
     "REFUSE_PACKAGE",
     "REPACK",
+    "REPLACE_PRODUCT",
     "SELF_SERVICE_PACKAGE_DELIVERY",
     "SHIP_THE_PACKAGE",
     "SHIP_THE_PACKAGE_ADVANCED",
@@ -41,9 +45,13 @@ pub(super) fn check(installation: &Installation, commands: &[CommandKind], findi
     for transition in &installation.transitions {
         states(installation, transition, findings);
         ending(installation, transition, findings);
+        company::check(installation, transition, findings);
         let kind = commands.iter().find(|kind| kind.identifier == transition.command);
         match kind {
-            Some(kind) => outcomes(transition, kind, findings),
+            Some(kind) => {
+                outcomes(transition, kind, findings);
+                defaults(transition, kind, findings);
+            }
             None => unknown_command(transition, commands, findings),
         }
     }
@@ -89,7 +97,9 @@ fn ending(installation: &Installation, transition: &Transition, findings: &mut F
     let (key, outcome) = match transition.command.as_str() {
         "ASSIGN_PACKAGE_ITEMS_MANUALLY" => ("destination", Some(&transition.destination)),
         // What has no place stays in the package and leads to the destination; else nothing stays in it.
-        "DETECTED_OUT_OF_STOCK_ITEM" => ("otherwise", transition.otherwise.as_ref()),
+        "DETECTED_OUT_OF_STOCK_ITEM" | "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED" => {
+            ("otherwise", transition.otherwise.as_ref())
+        }
         _ => return,
     };
     // An unknown state is reported for itself.
@@ -148,6 +158,23 @@ fn outcomes(transition: &Transition, kind: &CommandKind, findings: &mut Findings
         let message = format!("{command} leaves the state as it is");
         let remedy = format!("write `{}`, as its source", transition.source);
         findings.problem(at, "destination", message, remedy);
+    }
+}
+
+/// Defaults are for parameters that the command takes, and as a request would have to give them.
+fn defaults(transition: &Transition, kind: &CommandKind, findings: &mut Findings) {
+    let given = serde_json::to_value(&transition.parameters).unwrap_or_default();
+    for name in given.as_object().into_iter().flat_map(serde_json::Map::keys) {
+        let at = &transition.at;
+        if !kind.common_parameters.contains(&name.as_str()) {
+            let message = format!("{} does not take the parameter {name}", kind.identifier);
+            findings.problem(at, "parameters", message, format!("take `{name}` out"));
+        } else if name == "remote_invoice_call"
+            && let Err(sentence) = invoice_call(&given[name])
+        {
+            let message = format!("{name} is not complete: {sentence}");
+            findings.problem(at, "parameters", message, "write it as a request would give it");
+        }
     }
 }
 

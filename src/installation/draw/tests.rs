@@ -54,7 +54,7 @@ fn the_standard_is_drawn_whole_and_always_the_same() {
         let tooltip = format!("{} ({})</title>", transition.command, transition.slug());
         assert!(svg.contains(&tooltip), "{tooltip}");
     }
-    assert_eq!(svg.matches("(otherwise)").count(), 4);
+    assert_eq!(svg.matches("(otherwise)").count(), 5);
     assert!(!svg.contains("Transfer workflow"));
 }
 

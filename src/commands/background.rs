@@ -1,0 +1,126 @@
+//! What some commands need to know beyond their package: read in a query of its own, only where a command asks for it
+//! ([`super::Command::looks_up`]), so that all others do without.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sqlx::PgConnection;
+
+use super::{Input, PackageFacts, package::replacements};
+use crate::{error::Result, workflow::WAITING};
+
+/// A thing to look up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup {
+    /// [`Background::state_before_id`]; the command leads back there.
+    StateBefore,
+    /// [`Background::denial_reasons`].
+    DenialReasons,
+    /// [`Background::omnitron_ids`] and [`Background::available`].
+    Products,
+}
+
+/// What was looked up; empty where the command does not ask.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Background {
+    /// The state the package was in before the one it is in, by its log; `waiting` for one that began there.
+    pub state_before_id: Option<i64>,
+    /// Ids and titles of the active denial reasons, by priority.
+    pub denial_reasons: Vec<(i64, String)>,
+    /// The upstream's keys of the package's order lines, by order item id.
+    pub omnitron_ids: HashMap<i64, i64>,
+    /// What is available at the package's location of the SKUs named in `replacements`. A SKU that was never counted
+    /// there is missing.
+    pub available: BTreeMap<String, i64>,
+}
+
+/// Looks up what a command asks for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(
+    connection: &mut PgConnection,
+    lookups: &[Lookup],
+    package: &PackageFacts,
+    input: Input<'_>,
+) -> Result<Background> {
+    let mut background = Background::default();
+    for lookup in lookups {
+        match lookup {
+            Lookup::StateBefore => {
+                let before = states_before(connection, &[package.id]).await?;
+                background.state_before_id = before.get(&package.id).copied();
+            }
+            Lookup::DenialReasons => background.denial_reasons = denial_reasons(connection).await?,
+            Lookup::Products => {
+                background.omnitron_ids = omnitron_ids(connection, package).await?;
+                let skus = replacements::named_skus(input);
+                background.available = available(connection, package.stock_location_id, &skus).await?;
+            }
+        }
+    }
+    Ok(background)
+}
+
+/// The states that packages were in before those they are in, by package.
+///
+/// # Errors
+/// When the database fails.
+pub async fn states_before(connection: &mut PgConnection, package_ids: &[i64]) -> Result<HashMap<i64, i64>> {
+    if package_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query!(
+        r#"select p.id,
+                  coalesce((select l.source_state_id from transition_logs l
+                             where l.package_id = p.id and l.destination_state_id = p.state_id
+                               and l.source_state_id is distinct from l.destination_state_id
+                             order by l.id desc limit 1),
+                           (select s.id from states s where s.entity = 'package' and s.slug = $2)) as state_id
+             from packages p
+            where p.id = any($1)"#,
+        package_ids,
+        WAITING
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.id, row.state_id?))).collect())
+}
+
+async fn denial_reasons(connection: &mut PgConnection) -> Result<Vec<(i64, String)>> {
+    // Locked against deletion: the record of the command refers to one of them.
+    let rows = sqlx::query!(
+        "select id, title from denial_reasons where is_active order by priority nulls last, id for key share"
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.title)).collect())
+}
+
+async fn omnitron_ids(connection: &mut PgConnection, package: &PackageFacts) -> Result<HashMap<i64, i64>> {
+    let lines: Vec<i64> = package.items.iter().map(|item| item.order_item_id).collect();
+    let rows = sqlx::query!(
+        r#"select id, omnitron_id as "omnitron_id!" from order_items where id = any($1) and omnitron_id is not null"#,
+        &lines
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.omnitron_id)).collect())
+}
+
+async fn available(
+    connection: &mut PgConnection,
+    stock_location_id: i64,
+    skus: &[String],
+) -> Result<BTreeMap<String, i64>> {
+    if skus.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = sqlx::query!(
+        r#"select sku, quantity - reserved as "available!" from stocks where sku = any($1) and stock_location_id = $2"#,
+        skus,
+        stock_location_id
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.sku, row.available)).collect())
+}

@@ -1,0 +1,119 @@
+//! `DETECTED_OUT_OF_STOCK_ITEM_ADVANCED`: some items are not here; they alone are planned again.
+//!
+//! The rest stays in this package and goes on at the destination. Where nothing rests, the package ends (`otherwise`).
+//! Listed items leave in new packages; those without a place in an out-of-stock package at the default location.
+
+use serde_json::Value;
+
+use super::{
+    super::{Changes, Command, Context, Parameter, Taking, input},
+    named_items, replan,
+};
+use crate::{error::Refusal, workflow::NOT_FOUND};
+
+/// See the module.
+#[derive(Debug)]
+pub struct DetectedOutOfStockItemAdvanced;
+
+impl Command for DetectedOutOfStockItemAdvanced {
+    fn identifier(&self) -> &'static str {
+        "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Out of stock, advanced: the listed items are not at this location and are planned again in new packages; the \
+         rest stays in this one."
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[Parameter {
+            name: "package_items",
+            schema: r#"{"type":"array","items":{"type":"integer"},"minItems":1}"#,
+            required: true,
+            summary: "Ids of this package's items that are missing or faulty.",
+        }]
+    }
+
+    fn common_parameters(&self) -> &'static [&'static str] {
+        input::SYNC
+    }
+
+    fn example(&self) -> Value {
+        serde_json::json!({ "package_items": [1] })
+    }
+
+    fn has_otherwise(&self) -> bool {
+        true
+    }
+
+    fn plans(&self) -> bool {
+        true
+    }
+
+    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
+        let package = context.package;
+        let missing = named_items(context)?;
+        let transition = context.transition;
+        let mut changes = Changes::to(package, transition.destination_id);
+        if missing.len() == package.items.len() {
+            changes.state_id = transition.otherwise_id.unwrap_or(transition.destination_id);
+            let not_found = context.state_id(NOT_FOUND)?;
+            changes.item_states = missing.iter().map(|item| (*item, not_found)).collect();
+            replan::send_away(context, &missing, Taking::Copy, &mut changes)?;
+        } else {
+            replan::send_away(context, &missing, Taking::Move, &mut changes)?;
+        }
+        Ok(changes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::testing::Scene, *};
+    use crate::commands::Answer;
+
+    const COMMAND: &str = "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED";
+
+    #[test]
+    fn only_the_missing_items_leave() {
+        let scene = Scene::new().with_stock(2, &[("RED", 5), ("BLUE", 5)]);
+        let changes = scene.decide(COMMAND, "waiting", &json!({ "package_items": [2] })).expect("planned");
+        assert_eq!((changes.state_id, changes.stock_location_id), (scene.state("waiting"), 1));
+        assert_eq!(changes.successors.len(), 1);
+        let successor = &changes.successors[0];
+        assert_eq!((successor.stock_location_id, successor.taking), (2, Taking::Move));
+        assert_eq!(successor.package_item_ids, [2]);
+        assert_eq!(changes.exclusions, [(102, 1)]);
+        assert_eq!(changes.answer, Answer::Package { stock_location_id: 2 });
+    }
+
+    #[test]
+    fn what_finds_no_place_leaves_out_of_stock() {
+        let scene = Scene::new();
+        let changes = scene.decide(COMMAND, "waiting", &json!({ "package_items": [2] })).expect("planned");
+        assert_eq!(changes.state_id, scene.state("waiting"));
+        let successor = &changes.successors[0];
+        assert_eq!((successor.state_id, successor.stock_location_id), (scene.state("out-of-stock"), 3));
+        assert_eq!(changes.answer, Answer::Package { stock_location_id: 1 });
+    }
+
+    #[test]
+    fn a_package_of_which_nothing_rests_ends() {
+        let scene = Scene::new().with_stock(2, &[("RED", 5)]);
+        let changes = scene.decide(COMMAND, "waiting", &json!({ "package_items": [1, 2] })).expect("planned");
+        assert_eq!(changes.state_id, scene.state("packaging-canceled"));
+        let places: Vec<_> = changes.successors.iter().map(|new| (new.stock_location_id, new.taking)).collect();
+        assert_eq!(places, [(2, Taking::Copy), (3, Taking::Copy)]);
+        assert_eq!(changes.item_states.values().collect::<Vec<_>>(), [&scene.state("oms-not-found"); 2]);
+    }
+
+    #[test]
+    fn the_items_must_be_this_packages() {
+        let scene = Scene::new();
+        for wrong in [json!({}), json!({ "package_items": [] }), json!({ "package_items": [99] })] {
+            assert_eq!(scene.decide(COMMAND, "waiting", &wrong).expect_err("refused").status, 400);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `PREPARE_PACKAGE`: a store looked for everything at once, and says what it found: what is missing is planned again
+//! elsewhere, what is replaced becomes another product, what was scanned gets its barcode, and the rest is prepared.
+//!
+//! It does in one step what `DETECTED_OUT_OF_STOCK_ITEM`, `REPLACE_PRODUCT` and `PKG_STATE_TRANSITION` do one by one; an
+//! installation must offer these three from the same state.
+
+use serde_json::Value;
+
+use super::{
+    super::{Answer, Changes, Command, Context, ItemFacts, Lookup, Parameter, Taking, input},
+    replacements::{self, Naming, PARAMETER as REPLACEMENTS},
+    replan,
+};
+use crate::error::Refusal;
+
+/// See the module.
+#[derive(Debug)]
+pub struct PreparePackage;
+
+const BY_OMNITRON_ID: &str = "select_items_by_omnitron_id";
+const MISSING: &str = "out_of_stock_items";
+const BARCODES: &str = "barcodes";
+
+impl Command for PreparePackage {
+    fn identifier(&self) -> &'static str {
+        "PREPARE_PACKAGE"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["PREPARE_PACKAGE_COMMAND"]
+    }
+
+    fn summary(&self) -> &'static str {
+        "Prepares the package in one step: missing items are planned again in new packages, products are replaced, \
+         barcodes are noted, and what remains goes on."
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[
+            Parameter {
+                name: BY_OMNITRON_ID,
+                schema: r#"{"type":"boolean"}"#,
+                required: true,
+                summary: "Whether items are named by the upstream's keys of their order lines, or by their own ids.",
+            },
+            Parameter {
+                name: MISSING,
+                schema: r#"{"type":"array","items":{"type":"integer"}}"#,
+                required: false,
+                summary: "Items that are not there; not all of them.",
+            },
+            REPLACEMENTS,
+            Parameter {
+                name: BARCODES,
+                schema: r#"{"type":"array","items":{"type":"object","required":["package_item","barcode"],"properties":{"package_item":{"type":"integer"},"barcode":{"type":"string"}}}}"#,
+                required: false,
+                summary: "What was scanned; it becomes the barcode of the item's product.",
+            },
+        ]
+    }
+
+    fn common_parameters(&self) -> &'static [&'static str] {
+        input::SYNC
+    }
+
+    fn example(&self) -> Value {
+        serde_json::json!({
+            BY_OMNITRON_ID: false, MISSING: [], "replacements": [],
+            BARCODES: [{ "package_item": 1, "barcode": "8690000851239" }]
+        })
+    }
+
+    fn looks_up(&self) -> &'static [Lookup] {
+        &[Lookup::Products]
+    }
+
+    fn plans(&self) -> bool {
+        true
+    }
+
+    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
+        let naming = if context.input.boolean(BY_OMNITRON_ID)? { Naming::OmnitronId } else { Naming::Item };
+        let missing = missing(context, naming)?;
+        let replaced = replacements::pairs(context, naming, REPLACEMENTS.name, "sku")?;
+        let scanned = replacements::pairs(context, naming, BARCODES, "barcode")?;
+        for (field, pairs) in [(REPLACEMENTS.name, &replaced), (BARCODES, &scanned)] {
+            if let Some((item, _)) = pairs.iter().find(|(item, _)| missing.contains(&item.id)) {
+                return Err(Refusal::field(field, format!("Item {} is out of stock at the same time.", item.id)));
+            }
+        }
+        let package = context.package;
+        let mut changes = Changes::to(package, context.transition.destination_id);
+        if !missing.is_empty() {
+            replan::send_away(context, &missing, Taking::Move, &mut changes)?;
+            // Its own location goes on with it.
+            changes.answer = Answer::Package { stock_location_id: package.stock_location_id };
+        }
+        replacements::replace(context, replaced, &mut changes)?;
+        changes.record.barcodes =
+            scanned.into_iter().map(|(item, barcode): (&ItemFacts, String)| (item.order_item_id, barcode)).collect();
+        Ok(changes)
+    }
+}
+
+/// Ids of the package's items that are not there.
+fn missing(context: &Context<'_>, naming: Naming) -> Result<Vec<i64>, Refusal> {
+    let list = context.input.optional_list(MISSING)?;
+    let names =
+        input::integers(list).ok_or_else(|| Refusal::field(MISSING, "A list of valid integers is required."))?;
+    let mut ids = Vec::with_capacity(names.len());
+    for name in names {
+        ids.push(replacements::item(context, naming, MISSING, name)?.id);
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    if !ids.is_empty() && ids.len() == context.package.items.len() {
+        return Err(Refusal::field(
+            MISSING,
+            "All items are listed, so nothing is left to prepare. Run DETECTED_OUT_OF_STOCK_ITEM instead.",
+        ));
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::testing::Scene, *};
+
+    const COMMAND: &str = "PREPARE_PACKAGE";
+
+    #[test]
+    fn what_is_missing_leaves_and_the_rest_is_prepared() {
+        let scene = Scene::new().with_stock(2, &[("BLUE", 5)]);
+        let input = json!({ BY_OMNITRON_ID: false, MISSING: [2],
+                            BARCODES: [{ "package_item": 1, "barcode": "869" }] });
+        let changes = scene.decide(COMMAND, "waiting", &input).expect("prepared");
+        assert_eq!((changes.state_id, changes.stock_location_id), (scene.state("preparing"), 1));
+        assert_eq!(changes.answer, Answer::Package { stock_location_id: 1 });
+        assert_eq!(changes.successors.len(), 1);
+        assert_eq!((changes.successors[0].stock_location_id, changes.successors[0].taking), (2, Taking::Move));
+        assert_eq!(changes.successors[0].package_item_ids, [2]);
+        assert_eq!(changes.exclusions, [(102, 1)]);
+        assert_eq!(changes.record.barcodes.into_iter().collect::<Vec<_>>(), [(101, "869".to_owned())]);
+    }
+
+    #[test]
+    fn items_may_be_named_by_the_upstreams_keys() {
+        let mut scene = Scene::new();
+        scene.background.omnitron_ids.insert(102, 7002);
+        scene.background.available.insert("GREEN".to_owned(), 2);
+        let input = json!({ BY_OMNITRON_ID: true, "replacements": [{ "package_item": 7002, "sku": "GREEN" }] });
+        let changes = scene.decide(COMMAND, "waiting", &input).expect("prepared");
+        assert_eq!(changes.replacements.get(&2).map(String::as_str), Some("GREEN"));
+        let own = json!({ BY_OMNITRON_ID: true, MISSING: [2] });
+        let refusal = scene.decide(COMMAND, "waiting", &own).expect_err("refused");
+        assert_eq!(refusal.error, json!({ MISSING: ["Item 2 does not belong to this package."] }));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let scene = Scene::new();
+        for (input, field, message) in [
+            (json!({}), BY_OMNITRON_ID, "This field is required."),
+            (json!({ BY_OMNITRON_ID: "maybe" }), BY_OMNITRON_ID, "Must be a valid boolean."),
+            (json!({ BY_OMNITRON_ID: false, MISSING: 1 }), MISSING, "Expected a list of items but got type \"int\"."),
+            (json!({ BY_OMNITRON_ID: false, MISSING: ["x"] }), MISSING, "A list of valid integers is required."),
+            (
+                json!({ BY_OMNITRON_ID: false, MISSING: [1, 2] }),
+                MISSING,
+                "All items are listed, so nothing is left to prepare. Run DETECTED_OUT_OF_STOCK_ITEM instead.",
+            ),
+            (
+                json!({ BY_OMNITRON_ID: false, MISSING: [1], BARCODES: [{ "package_item": 1, "barcode": "8" }] }),
+                BARCODES,
+                "Item 1 is out of stock at the same time.",
+            ),
+            (
+                json!({ BY_OMNITRON_ID: false, BARCODES: [{ "package_item": 1, "barcode": "" }] }),
+                BARCODES,
+                "Entry 1: barcode must be a string that is not blank.",
+            ),
+        ] {
+            let refusal = scene.decide(COMMAND, "waiting", &input).expect_err("refused");
+            assert_eq!(refusal.error, json!({ field: [message] }));
+        }
+    }
+}

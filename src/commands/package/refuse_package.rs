@@ -1,0 +1,93 @@
+//! `REFUSE_PACKAGE`: the location will not pack it, for a reason of the installation's list. Its reservations end, the
+//! location is left out for its items, and it waits to be planned again.
+
+use serde_json::Value;
+
+use super::super::{Changes, Command, Context, Lookup, Parameter, input};
+use crate::error::Refusal;
+
+/// See the module.
+#[derive(Debug)]
+pub struct RefusePackage;
+
+const REASON: &str = "denial_reason";
+
+impl Command for RefusePackage {
+    fn identifier(&self) -> &'static str {
+        "REFUSE_PACKAGE"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Refuses the package: its location will not pack it. Its reservations end, and it is planned again elsewhere."
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[Parameter {
+            name: REASON,
+            schema: r#"{"type":"integer"}"#,
+            required: true,
+            summary: "Id of an active denial reason.",
+        }]
+    }
+
+    fn common_parameters(&self) -> &'static [&'static str] {
+        input::SYNC
+    }
+
+    fn example(&self) -> Value {
+        serde_json::json!({ REASON: 1 })
+    }
+
+    fn looks_up(&self) -> &'static [Lookup] {
+        &[Lookup::DenialReasons]
+    }
+
+    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
+        let reason = context.input.integer(REASON)?;
+        let known = &context.background.denial_reasons;
+        if !known.iter().any(|(id, _)| *id == reason) {
+            let known: Vec<String> = known.iter().map(|(id, title)| format!("{id} ({title})")).collect();
+            let message =
+                format!("Invalid pk \"{reason}\" - object does not exist. Choose one of: {}.", known.join(", "));
+            return Err(Refusal::field(REASON, message));
+        }
+        let package = context.package;
+        let mut changes = Changes::to(package, context.transition.destination_id);
+        changes.exclusions = package.items.iter().map(|item| (item.order_item_id, package.stock_location_id)).collect();
+        changes.record.denial_reason_id = Some(reason);
+        Ok(changes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::testing::Scene, *};
+
+    #[test]
+    fn the_location_is_left_out_and_the_reason_kept() {
+        let mut scene = Scene::new();
+        scene.background.denial_reasons = vec![(4, "Too busy today".to_owned())];
+        for state in ["waiting", "waiting-remote-action", "preparing"] {
+            let changes = scene.decide("REFUSE_PACKAGE", state, &json!({ REASON: 4 })).expect("refused");
+            assert_eq!(changes.state_id, scene.state("needs-rescheduling"));
+            assert_eq!(changes.exclusions, [(101, 1), (102, 1)]);
+            assert_eq!(changes.record.denial_reason_id, Some(4));
+        }
+    }
+
+    #[test]
+    fn the_reason_must_be_one_of_the_list() {
+        let mut scene = Scene::new();
+        scene.background.denial_reasons = vec![(4, "Too busy today".to_owned())];
+        for (input, message) in [
+            (json!({}), "This field is required."),
+            (json!({ REASON: "busy" }), "A valid integer is required."),
+            (json!({ REASON: 9 }), "Invalid pk \"9\" - object does not exist. Choose one of: 4 (Too busy today)."),
+        ] {
+            let refusal = scene.decide("REFUSE_PACKAGE", "waiting", &input).expect_err("refused");
+            assert_eq!(refusal.error, json!({ REASON: [message] }));
+        }
+    }
+}

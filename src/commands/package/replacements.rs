@@ -1,0 +1,106 @@
+//! Replacing products, for the commands that do: which items, by what, and whether the location has it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::super::{Changes, Context, Input, ItemFacts, Parameter};
+use crate::error::{NOT_ENOUGH_STOCK, Refusal};
+
+/// `[{"package_item": 1, "sku": "…"}]`.
+pub(super) const PARAMETER: Parameter = Parameter {
+    name: "replacements",
+    schema: r#"{"type":"array","items":{"type":"object","required":["package_item","sku"],"properties":{"package_item":{"type":"integer"},"sku":{"type":"string"}}}}"#,
+    required: false,
+    summary: "Items that are packed as another product; the location must have enough of it.",
+};
+
+/// The SKUs that a request names, so far as it is well formed: what is available of them is looked up before it is
+/// judged.
+pub(crate) fn named_skus(input: Input<'_>) -> Vec<String> {
+    let list = input.optional(PARAMETER.name).and_then(Value::as_array).into_iter().flatten();
+    let skus: BTreeSet<&str> = list.filter_map(|entry| entry.get("sku")?.as_str()).map(str::trim).collect();
+    skus.into_iter().map(str::to_owned).collect()
+}
+
+/// How a request names items.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Naming {
+    /// By their own ids.
+    Item,
+    /// By the upstream's keys of their order lines.
+    OmnitronId,
+}
+
+/// The package's item of that name.
+pub(super) fn item<'a>(
+    context: &Context<'a>,
+    naming: Naming,
+    field: &str,
+    name: i64,
+) -> Result<&'a ItemFacts, Refusal> {
+    let is_it = |item: &&ItemFacts| match naming {
+        Naming::Item => item.id == name,
+        Naming::OmnitronId => context.background.omnitron_ids.get(&item.order_item_id) == Some(&name),
+    };
+    let found = context.package.items.iter().find(is_it);
+    found.ok_or_else(|| Refusal::field(field, format!("Item {name} does not belong to this package.")))
+}
+
+/// A list of `{"package_item": int, "<key>": str}`, where it is given: each item at most once.
+pub(super) fn pairs<'a>(
+    context: &Context<'a>,
+    naming: Naming,
+    field: &str,
+    key: &str,
+) -> Result<Vec<(&'a ItemFacts, String)>, Refusal> {
+    let mut pairs: Vec<(&ItemFacts, String)> = Vec::new();
+    for (at, entry) in context.input.optional_list(field)?.iter().enumerate() {
+        let wrong = |what: &str| Refusal::field(field, format!("Entry {}: {what}", at + 1));
+        let entry = entry.as_object().ok_or_else(|| wrong("expected an object."))?;
+        let entry = Input(entry);
+        let name = entry.integer("package_item").map_err(|_| wrong("package_item must be the id of an item."))?;
+        let text = entry.string(key).map_err(|_| wrong(&format!("{key} must be a string that is not blank.")))?;
+        if text.chars().count() > LONGEST_TEXT {
+            return Err(wrong(&format!("{key} has more than {LONGEST_TEXT} characters.")));
+        }
+        let item = item(context, naming, field, name)?;
+        if pairs.iter().any(|(other, _)| other.id == item.id) {
+            return Err(Refusal::field(field, format!("Item {name} is listed twice.")));
+        }
+        pairs.push((item, text));
+    }
+    Ok(pairs)
+}
+
+/// Longest SKU and barcode taken, in characters.
+const LONGEST_TEXT: usize = 255;
+
+/// Replaces products, if the location has enough of the new ones.
+pub(super) fn replace(
+    context: &Context<'_>,
+    replacements: Vec<(&ItemFacts, String)>,
+    changes: &mut Changes,
+) -> Result<(), Refusal> {
+    let mut needed: BTreeMap<String, i64> = BTreeMap::new();
+    for (item, sku) in replacements {
+        if item.sku == sku {
+            continue;
+        }
+        *needed.entry(sku.clone()).or_default() += item.quantity;
+        changes.stock_bound_items.insert(item.order_item_id);
+        changes.replacements.insert(item.id, sku);
+    }
+    for (sku, quantity) in needed {
+        let available = context.background.available.get(&sku).copied().unwrap_or(0);
+        if available < quantity {
+            let location = context.catalog.locations.get(&context.package.stock_location_id);
+            let name = location.map_or("The location", |location| &location.name);
+            return Err(Refusal::rule(
+                NOT_ENOUGH_STOCK,
+                format!("{name} has {} of {sku} available, {quantity} are needed.", available.max(0)),
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! What commands write besides moving things: the record of a log row, an invoice, a product, a shipment's query number.
+//! Called once by [`super::apply`], after the log was written; where nothing is recorded, nothing is asked.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::{
+    Record,
+    changes::InvoiceChange,
+    consequences::{Consequences, PackageChange},
+};
+use crate::error::Result;
+
+/// Whether there is nothing to write, as for most moves.
+#[must_use]
+pub fn are_empty(changes: &[PackageChange], consequences: &Consequences) -> bool {
+    let plain =
+        |change: &PackageChange| change.record.is_none() && change.items.iter().all(|item| item.replaces_sku.is_none());
+    consequences.released.is_empty() && consequences.renewed.is_empty() && changes.iter().all(plain)
+}
+
+/// Writes it.
+///
+/// # Errors
+/// When the database fails or refuses.
+pub async fn write(
+    connection: &mut PgConnection,
+    changes: &[PackageChange],
+    consequences: &Consequences,
+    ids: &[i64],
+) -> Result<()> {
+    write_log_records(connection, changes, consequences, ids).await?;
+    write_products(connection, changes).await?;
+    let recorded = || changes.iter().zip(ids).filter_map(|(change, id)| Some((*id, change.record.as_ref()?)));
+    write_shipments(connection, recorded()).await?;
+    for (id, record) in recorded() {
+        if let Some(invoice) = &record.invoice {
+            write_invoice(connection, id, invoice).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The columns of `transition_records`.
+#[derive(Default)]
+struct Rows {
+    packages: Vec<i64>,
+    parameters: Vec<Option<Value>>,
+    invoice_calls: Vec<Option<Value>>,
+    cancellation_reasons: Vec<Option<String>>,
+    denial_reasons: Vec<Option<i64>>,
+    replacements: Vec<Option<Value>>,
+    reservations: Vec<Option<String>>,
+}
+
+impl Rows {
+    fn collect(changes: &[PackageChange], consequences: &Consequences, ids: &[i64]) -> Self {
+        let mut rows = Self::default();
+        let nothing = Record::default();
+        for (index, (change, id)) in changes.iter().zip(ids).enumerate() {
+            let reservations = if consequences.released.contains(&index) {
+                Some("released")
+            } else if consequences.renewed.contains(&index) {
+                Some("renewed")
+            } else {
+                None
+            };
+            let replacements = replacements(change);
+            let record = change.record.as_ref().unwrap_or(&nothing);
+            let is_plain = record.parameters.is_empty()
+                && record.invoice_call.is_none()
+                && record.cancellation_reason.is_none()
+                && record.denial_reason_id.is_none()
+                && replacements.is_none()
+                && reservations.is_none();
+            if is_plain {
+                continue;
+            }
+            rows.packages.push(*id);
+            let parameters = (!record.parameters.is_empty()).then(|| Value::Object(record.parameters.clone()));
+            rows.parameters.push(parameters);
+            rows.invoice_calls.push(record.invoice_call.clone());
+            rows.cancellation_reasons.push(record.cancellation_reason.clone());
+            rows.denial_reasons.push(record.denial_reason_id);
+            rows.replacements.push(replacements);
+            rows.reservations.push(reservations.map(str::to_owned));
+        }
+        rows
+    }
+}
+
+/// `[{"package_item", "from", "to"}]`, where products were replaced.
+fn replacements(change: &PackageChange) -> Option<Value> {
+    let replaced = change.items.iter().filter_map(|item| {
+        let from = item.replaces_sku.as_ref()?;
+        Some(json!({ "package_item": item.id, "from": from, "to": item.sku }))
+    });
+    let list: Vec<Value> = replaced.collect();
+    (!list.is_empty()).then_some(Value::Array(list))
+}
+
+async fn write_log_records(
+    connection: &mut PgConnection,
+    changes: &[PackageChange],
+    consequences: &Consequences,
+    ids: &[i64],
+) -> Result<()> {
+    let rows = Rows::collect(changes, consequences, ids);
+    if rows.packages.is_empty() {
+        return Ok(());
+    }
+    // A package is locked and has one log row a transaction, so its latest is the one just written.
+    sqlx::query!(
+        "insert into transition_records (transition_log_id, parameters, invoice_call, cancellation_reason,
+                                         denial_reason_id, replacements, reservations)
+         select (select max(l.id) from transition_logs l where l.package_id = c.package_id), c.parameters,
+                c.invoice_call, c.cancellation_reason, c.denial_reason_id, c.replacements, c.reservations
+           from unnest($1::bigint[], $2::jsonb[], $3::jsonb[], $4::text[], $5::bigint[], $6::jsonb[], $7::text[])
+                as c(package_id, parameters, invoice_call, cancellation_reason, denial_reason_id, replacements,
+                     reservations)",
+        &rows.packages,
+        &rows.parameters as &[Option<Value>],
+        &rows.invoice_calls as &[Option<Value>],
+        &rows.cancellation_reasons as &[Option<String>],
+        &rows.denial_reasons as &[Option<i64>],
+        &rows.replacements as &[Option<Value>],
+        &rows.reservations as &[Option<String>]
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Products that take the place of others become the order line's, with what an order said of them last; then what was
+/// scanned becomes their barcode.
+async fn write_products(connection: &mut PgConnection, changes: &[PackageChange]) -> Result<()> {
+    let replaced: BTreeMap<i64, String> = changes
+        .iter()
+        .flat_map(|change| &change.items)
+        .filter(|item| item.replaces_sku.is_some())
+        .map(|item| (item.order_item_id, item.sku.clone()))
+        .collect();
+    if !replaced.is_empty() {
+        let (lines, skus): (Vec<i64>, Vec<String>) = replaced.into_iter().unzip();
+        sqlx::query!(
+            "update order_items oi
+                set sku = c.sku,
+                    product = coalesce((select k.product from order_items k where k.sku = c.sku
+                                         order by k.id desc limit 1), jsonb_build_object('sku', c.sku)),
+                    modified_date = now()
+               from unnest($1::bigint[], $2::text[]) as c(id, sku)
+              where oi.id = c.id",
+            &lines,
+            &skus
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    let barcodes = changes.iter().filter_map(|change| Some(&change.record.as_ref()?.barcodes)).flatten();
+    let (lines, barcodes): (Vec<i64>, Vec<String>) = barcodes.map(|(line, code)| (*line, code.clone())).unzip();
+    if !lines.is_empty() {
+        sqlx::query!(
+            "update order_items oi
+                set product = oi.product || jsonb_build_object('barcode', c.barcode), modified_date = now()
+               from unnest($1::bigint[], $2::text[]) as c(id, barcode)
+              where oi.id = c.id",
+            &lines,
+            &barcodes
+        )
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn write_shipments<'r>(
+    connection: &mut PgConnection,
+    records: impl Iterator<Item = (i64, &'r Record)>,
+) -> Result<()> {
+    let mut packages = Vec::new();
+    let mut numbers = Vec::new();
+    let mut renewed = Vec::new();
+    for (id, record) in records {
+        let Some(shipment) = &record.shipment else { continue };
+        if shipment.query_number.is_some() || shipment.renews_label {
+            packages.push(id);
+            numbers.push(shipment.query_number.clone());
+            renewed.push(shipment.renews_label);
+        }
+    }
+    if packages.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "update shipments s
+            set query_number = coalesce(c.query_number, s.query_number),
+                label_key = case when c.renewed then gen_random_uuid() else s.label_key end, modified_date = now()
+           from unnest($1::bigint[], $2::text[], $3::boolean[]) as c(package_id, query_number, renewed)
+          where s.package_id = c.package_id",
+        &packages,
+        &numbers as &[Option<String>],
+        &renewed
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A new document has a new address: whoever has the old one does not take it for the new.
+async fn write_invoice(connection: &mut PgConnection, package_id: i64, invoice: &InvoiceChange) -> Result<()> {
+    if let Some(number) = &invoice.number {
+        sqlx::query!("update packages set invoice_number = $2 where id = $1", package_id, number)
+            .execute(&mut *connection)
+            .await?;
+    }
+    let (kind, document) = invoice.document.as_ref().map_or((None, None), |(kind, bytes)| (Some(*kind), Some(bytes)));
+    sqlx::query!(
+        "insert into package_invoices as i (package_id, invoice_date, document_type, document, document_key)
+         values ($1, $2, $3::text, $4, case when $3::text is not null then gen_random_uuid() end)
+         on conflict (package_id) do update
+            set invoice_date = coalesce(excluded.invoice_date, i.invoice_date),
+                document_type = coalesce(excluded.document_type, i.document_type),
+                document = coalesce(excluded.document, i.document),
+                document_key = coalesce(excluded.document_key, i.document_key), modified_date = now()",
+        package_id,
+        invoice.date,
+        kind,
+        document
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

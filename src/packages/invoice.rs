@@ -1,0 +1,43 @@
+//! `GET /invoices/{key}/`: the document of a package's invoice.
+
+use axum::{
+    extract::{Path, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    commands::package::update_invoice::media_type,
+    error::{Refusal, Result},
+};
+
+/// An invoice
+///
+/// The address in a package's `invoice_document`. It needs no token: the key in it is only known to who was shown the
+/// package, so that a browser or a printer can open it. A new document has a new address.
+#[utoipa::path(get, path = "/api/v1/oms/invoices/{key}/", tag = "Packages",
+    params(("key" = Uuid, Path, description = "The key in the package's invoice_document")), security(()),
+    responses((status = 200, description = "The document as UPDATE_INVOICE gave it: a PDF, an image or XML",
+               content_type = "application/pdf", body = Vec<u8>)))]
+pub(super) async fn document(State(app): State<App>, Path(key): Path<String>) -> Result<Response> {
+    let key: Uuid = key.parse().map_err(|_| Refusal::not_found())?;
+    let row = sqlx::query!(
+        r#"select document_type as "document_type!", document as "document!"
+             from package_invoices where document_key = $1"#,
+        key
+    )
+    .fetch_optional(&app.pool)
+    .await?
+    .ok_or_else(Refusal::not_found)?;
+    // What others wrote is shown, never run: its type is not guessed, and XML is only for keeping.
+    let disposition = if row.document_type == "xml" { "attachment" } else { "inline" };
+    let headers = [
+        (header::CONTENT_TYPE, media_type(&row.document_type).unwrap_or("application/octet-stream").to_owned()),
+        (header::CONTENT_DISPOSITION, format!("{disposition}; filename=\"invoice.{}\"", row.document_type)),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (header::CACHE_CONTROL, "private, max-age=300".to_owned()),
+    ];
+    Ok((headers, row.document).into_response())
+}
