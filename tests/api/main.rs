@@ -7,8 +7,10 @@
 
 mod support;
 
+mod blocking;
 mod bulk;
 mod cli;
+mod common_parameters;
 mod crash;
 mod documentation;
 mod dry_run;
@@ -20,12 +22,16 @@ mod lists;
 mod operations;
 mod order_of_checks;
 mod orders;
+mod papers;
 mod planning;
+mod preparing;
 mod properties;
 mod quota;
 mod races;
+mod refusing;
 mod repack;
 mod replanning;
+mod reservations;
 mod resources;
 mod seeds;
 mod stock;
