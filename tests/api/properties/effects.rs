@@ -7,7 +7,7 @@ use super::{
     model::{Model, carrier, tracking},
     ops::Command,
     planner::{Ask, Line},
-    spec::{NOT_FOUND, OUT_OF_STOCK, Transition, WAITING},
+    spec::{NOT_FOUND, OUT_OF_STOCK, Transition, WAITING, plans},
     world::{Item, Package, Step, World},
 };
 
@@ -31,6 +31,19 @@ impl Model {
             "DETECTED_OUT_OF_STOCK_ITEM" => {
                 let missing = Self::some_items(command, before);
                 self.detected(&mut world, &mut package, transition, &missing, observed)
+            }
+            "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED" => {
+                let missing = Self::some_items(command, before);
+                self.some_detected(&mut world, &mut package, transition, &missing, observed)
+            }
+            "PREPARE_PACKAGE" => {
+                let missing = Self::missing(command, before);
+                if missing.is_empty() {
+                    self.moved(&mut package, transition, transition.destination, &before.at);
+                } else {
+                    self.some_detected(&mut world, &mut package, transition, &missing, observed);
+                }
+                before.at.clone()
             }
             "REPACK" => self.repack(&mut world, &mut package, transition, observed),
             "ASSIGN_PACKAGE_ITEMS_MANUALLY" => {
@@ -57,6 +70,19 @@ impl Model {
                 if name == "SHIP_THE_PACKAGE_ADVANCED" {
                     package.shipment = Some((carrier(command).to_owned(), tracking(command)));
                 }
+                if name == "UPDATE_SHIPMENT_INFO" {
+                    package.shipment = Some((carrier(command).to_owned(), tracking(command)));
+                }
+                if name == "UPDATE_INVOICE" {
+                    package.invoice = Some(tracking(command));
+                }
+                if name == "REFUSE_PACKAGE" {
+                    let key = |item: &Item| format!("{}@{}", item.line, before.at);
+                    world.excluded.extend(before.items.values().map(key));
+                }
+                if name == "PKG_DEALLOCATE_RESERVATIONS" {
+                    package.items.values_mut().for_each(|item| item.is_reserved = false);
+                }
                 if name == "COMPLETE_PACKING" && before.shipment.is_none() {
                     package.shipment.clone_from(&observed.packages[&id].shipment);
                     assert!(package.shipment.is_some(), "packing makes a shipment");
@@ -64,7 +90,17 @@ impl Model {
                 before.at.clone()
             }
         };
+        if plans(transition.command) {
+            package.items.values_mut().for_each(|item| item.is_reserved = self.waits(&item.state));
+        }
         world.packages.insert(id, package);
+        if matches!(transition.command, "PREPARE_PACKAGE" | "REPLACE_PRODUCT") {
+            for (item, sku) in Self::replacements(command, before) {
+                let line = before.items[&item].line;
+                let items = world.packages.values_mut().flat_map(|package| package.items.values_mut());
+                items.filter(|item| item.line == line).for_each(|item| item.sku.clone_from(&sku));
+            }
+        }
         world.settle(&self.world, &self.spec);
         (world, place)
     }
@@ -100,6 +136,40 @@ impl Model {
         }
         package.replaced_by.extend(self.grow(world, &before, wants.collect(), !all_placed, observed));
         self.busiest(placement.values().flatten()).unwrap_or_else(|| package.at.clone())
+    }
+
+    /// Some items leave; where they are all, the package ends and keeps them.
+    fn some_detected(
+        &self,
+        world: &mut World,
+        package: &mut Package,
+        transition: &Transition,
+        missing: &BTreeSet<i64>,
+        observed: &World,
+    ) -> Place {
+        let before = package.clone();
+        let excluded: BTreeSet<String> =
+            missing.iter().map(|id| format!("{}@{}", before.items[id].line, before.at)).collect();
+        let mut ask = self.ask(&before, &excluded).expect("a scenario");
+        ask.lines.retain(|line| missing.iter().any(|id| before.items[id].line == line.id));
+        let placement = Self::placement(&ask.lines, &self.newcomers(observed));
+        ask.check(&placement);
+        world.excluded.extend(excluded);
+        let mut wants: Vec<Want> = Self::parcels(&placement)
+            .into_iter()
+            .map(|(at, lines)| Want { at, state: WAITING.to_owned(), lines })
+            .collect();
+        wants.extend(self.leftover(&placement, &before.order));
+        let all = missing.len() == before.items.len();
+        let outcome = transition.otherwise.filter(|_| all).unwrap_or(transition.destination);
+        self.moved(package, transition, outcome, &before.at);
+        if all {
+            package.items.values_mut().for_each(|item| NOT_FOUND.clone_into(&mut item.state));
+        } else {
+            package.items.retain(|id, _| !missing.contains(id));
+        }
+        package.replaced_by.extend(self.grow(world, &before, wants, !all, observed));
+        self.busiest(placement.values().flatten()).unwrap_or_else(|| before.at.clone())
     }
 
     fn repack(&self, world: &mut World, package: &mut Package, transition: &Transition, observed: &World) -> Place {
@@ -155,7 +225,13 @@ impl Model {
         wants.extend(leftover);
         // As a package of which all items leave.
         let items = ask.lines.iter().map(|line| {
-            let item = Item { line: line.id, sku: line.sku.clone(), quantity: line.quantity, state: String::new() };
+            let item = Item {
+                line: line.id,
+                sku: line.sku.clone(),
+                quantity: line.quantity,
+                state: String::new(),
+                is_reserved: false,
+            };
             (line.id, item)
         });
         let origin = Package {
@@ -167,6 +243,7 @@ impl Model {
             log: Vec::new(),
             replaced_by: BTreeSet::new(),
             shipment: None,
+            invoice: None,
         };
         let mut world = self.world.clone();
         world.orders.insert(number.to_owned(), 0);
@@ -202,7 +279,7 @@ impl Model {
             let item = |(id, seen): (&i64, &Item)| {
                 let (own, item) = origin.items.iter().find(|(_, item)| item.line == seen.line).expect("its item");
                 assert!(if moved { own == id } else { !old.contains(id) }, "item {id} is moved or else new");
-                (*id, Item { state: want.state.clone(), ..item.clone() })
+                (*id, Item { state: want.state.clone(), is_reserved: self.waits(&want.state), ..item.clone() })
             };
             let package = Package {
                 number: format!("{}P{count}", origin.order),
@@ -213,6 +290,7 @@ impl Model {
                 log: vec![Step(None, None, want.state.clone(), want.at.clone())],
                 replaced_by: BTreeSet::new(),
                 shipment: None,
+                invoice: None,
             };
             world.packages.insert(*id, package);
         }

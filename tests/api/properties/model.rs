@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::{
-    ops::{Command, Naming},
+    ops::{Command, Naming, sku},
     planner::{Ask, Line, Placement},
-    spec::{OUT_OF_STOCK, Spec, Transition, erp},
+    spec::{NOT_FOUND, OUT_OF_STOCK, Spec, Transition, erp},
     world::{Package, Step, World},
 };
 
@@ -19,6 +19,8 @@ pub struct Model {
     pub ids: BTreeMap<String, i64>,
     /// Every (transition, source, destination) there ever was.
     pub steps: BTreeSet<(i64, String, String)>,
+    /// The id of the reason for refusing.
+    pub denial_reason: i64,
     /// What the planner asks of an order: its channel and address.
     pub orders: BTreeMap<String, (bool, Option<i32>)>,
 }
@@ -134,6 +136,18 @@ impl Model {
             return wrong;
         }
         let refused = match transition.command {
+            "UNBLOCK_THE_PACKAGE" => (package.state_before() != transition.destination).then_some("oms_package_2"),
+            "UPDATE_SHIPMENT_INFO" | "UPDATE_SHIPMENT_LABEL" => package.shipment.is_none().then_some("oms_shipment_1"),
+            "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED" => {
+                self.ask(package, &BTreeSet::new()).is_none().then_some("oms_planning_3")
+            }
+            "REPLACE_PRODUCT" => self.lacks(package, &Self::replacements(command, package)),
+            "PREPARE_PACKAGE" => {
+                let is_homeless =
+                    !Self::missing(command, package).is_empty() && self.ask(package, &BTreeSet::new()).is_none();
+                let lacks = || self.lacks(package, &Self::replacements(command, package));
+                if is_homeless { Some("oms_planning_3") } else { lacks() }
+            }
             "REPACK" => match self.ask(package, &BTreeSet::new()) {
                 None => Some("oms_planning_3"),
                 Some(ask) => (!ask.is_hopeful()).then_some("oms_planning_1"),
@@ -188,6 +202,32 @@ impl Model {
         command.input.items.iter().map(|at| ids[at % ids.len()]).collect()
     }
 
+    /// `out_of_stock_items` of a preparation: some, but never all.
+    pub fn missing(command: &Command, package: &Package) -> BTreeSet<i64> {
+        let mut missing = Self::some_items(command, package);
+        if missing.len() == package.items.len() {
+            missing.pop_last();
+        }
+        if command.input.flag { missing } else { BTreeSet::new() }
+    }
+
+    /// `replacements` that a command's numbers mean: of items that are not missing.
+    pub fn replacements(command: &Command, package: &Package) -> BTreeMap<i64, String> {
+        let missing = Self::missing(command, package);
+        let able = package.items.keys().filter(|id| !missing.contains(id));
+        able.zip(&command.input.items).map(|(id, which)| (*id, sku(*which))).collect()
+    }
+
+    /// Why the package's location cannot give what takes the place of its products.
+    fn lacks(&self, package: &Package, replacements: &BTreeMap<i64, String>) -> Option<&'static str> {
+        let mut wanted: BTreeMap<&String, i64> = BTreeMap::new();
+        for (id, sku) in replacements.iter().filter(|(id, sku)| package.items[id].sku != **sku) {
+            *wanted.entry(sku).or_default() += package.items[id].quantity;
+        }
+        let lacks = wanted.iter().any(|(sku, quantity)| self.world.available(sku, &package.at) < *quantity);
+        lacks.then_some("oms_planning_2")
+    }
+
     /// `assignment_groups` that a command's numbers mean: all items, each at some location.
     pub fn groups(&self, command: &Command, package: &Package) -> Vec<(String, Vec<i64>)> {
         let mut groups: BTreeMap<String, Vec<i64>> = BTreeMap::new();
@@ -227,7 +267,7 @@ impl Model {
                     None,
                 ),
             },
-            "DETECTED_OUT_OF_STOCK_ITEM" => match flaw {
+            "DETECTED_OUT_OF_STOCK_ITEM" | "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED" => match flaw {
                 Some(2) => (map([("package_items", json!([]))]), wrong("package_items")),
                 Some(3) => (map([("package_items", json!([999_999]))]), wrong("package_items")),
                 Some(4) => (Map::new(), wrong("package_items")),
@@ -261,6 +301,31 @@ impl Model {
                 };
                 (map([("assignment_groups", json!(groups))]), wrong)
             }
+            "REFUSE_PACKAGE" => match flaw {
+                Some(2) => (Map::new(), wrong("denial_reason")),
+                Some(3) => (map([("denial_reason", json!(999_999))]), wrong("denial_reason")),
+                _ => (map([("denial_reason", json!(self.denial_reason))]), None),
+            },
+            "PREPARE_PACKAGE" => Self::preparation(command, package, flaw, wrong),
+            "REPLACE_PRODUCT" => match flaw {
+                Some(2) => (map([("replacements", json!([]))]), wrong("replacements")),
+                Some(3) => {
+                    (map([("replacements", json!([{ "package_item": 999_999, "sku": "X" }]))]), wrong("replacements"))
+                }
+                _ => (map([("replacements", replacements_json(command, package))]), None),
+            },
+            "UPDATE_INVOICE" if flaw == Some(2) => (Map::new(), wrong("invoice_number")),
+            "UPDATE_INVOICE" => (map([("invoice_number", json!(tracking(command)))]), None),
+            "UPDATE_SHIPMENT_INFO" => match flaw {
+                Some(2) => (Map::new(), wrong("tracking_number")),
+                Some(3) => (map([("query_number", json!(" "))]), wrong("query_number")),
+                _ => {
+                    let (number, carrier) = (json!(tracking(command)), json!(carrier(command)));
+                    (map([("tracking_number", number), ("cargo_company", carrier)]), None)
+                }
+            },
+            "UPDATE_SHIPMENT_LABEL" if flaw == Some(2) => (Map::new(), wrong("package_items")),
+            "UPDATE_SHIPMENT_LABEL" => (map([("package_items", json!([]))]), None),
             "CANCEL_PACKAGE" if flaw == Some(2) => {
                 (map([("cancellation_reason", json!([]))]), wrong("cancellation_reason"))
             }
@@ -269,13 +334,52 @@ impl Model {
         }
     }
 
-    /// The log row and the state of a package that is moved, with its items.
+    /// `input_parameters` of a preparation.
+    fn preparation(
+        command: &Command,
+        package: &Package,
+        flaw: Option<usize>,
+        wrong: impl Fn(&str) -> Option<Expected>,
+    ) -> (Map<String, Value>, Option<Expected>) {
+        let mut input = map([
+            ("select_items_by_omnitron_id", json!(false)),
+            ("out_of_stock_items", json!(Self::missing(command, package))),
+            ("replacements", replacements_json(command, package)),
+        ]);
+        match flaw {
+            Some(2) => {
+                input.remove("select_items_by_omnitron_id");
+                (input, wrong("select_items_by_omnitron_id"))
+            }
+            Some(3) => {
+                let all: Vec<&i64> = package.items.keys().collect();
+                input.insert("out_of_stock_items".to_owned(), json!(all));
+                (input, wrong("out_of_stock_items"))
+            }
+            Some(4) => {
+                input.insert("barcodes".to_owned(), json!([{ "package_item": 999_999, "barcode": "8" }]));
+                (input, wrong("barcodes"))
+            }
+            _ => (input, None),
+        }
+    }
+
+    /// Whether an item in a state waits.
+    pub fn waits(&self, state: &str) -> bool {
+        state != NOT_FOUND && self.spec.state(state).reserves()
+    }
+
+    /// The log row and the state of a package that is moved, with its items. An item that begins to wait is reserved; one
+    /// that went on waiting without a reservation at the same place goes on so.
     pub fn moved(&self, package: &mut Package, transition: &Transition, destination: &str, at: &str) {
         let id = self.ids[&transition.slug()];
+        let stays = package.at == at;
         package.log.push(Step(Some(id), Some(package.state.clone()), destination.to_owned(), at.to_owned()));
         destination.clone_into(&mut package.state);
         at.clone_into(&mut package.at);
         for item in package.items.values_mut() {
+            let went_on = stays && self.waits(&item.state);
+            item.is_reserved = self.waits(destination) && (item.is_reserved || !went_on);
             destination.clone_into(&mut item.state);
         }
     }
@@ -319,6 +423,11 @@ impl Model {
         let scenario = self.spec.scenario(self.orders[order].0).expect("a scenario");
         erp(scenario.default_location)
     }
+}
+
+fn replacements_json(command: &Command, package: &Package) -> Value {
+    let replacements = Model::replacements(command, package).into_iter();
+    replacements.map(|(id, sku)| json!({ "package_item": id, "sku": sku })).collect()
 }
 
 pub fn map<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {

@@ -36,9 +36,8 @@ impl Ask<'_> {
     /// Units of a SKU that can be promised at a location.
     pub fn available(&self, sku: &str, erp_code: &str) -> i64 {
         let own = self.own.filter(|package| package.at == erp_code);
-        let held = own.into_iter().flat_map(|package| package.items.values()).filter(|item| {
-            item.sku == sku && item.state != super::spec::NOT_FOUND && self.spec.state(&item.state).reserves()
-        });
+        let items = own.into_iter().flat_map(|package| package.items.values());
+        let held = items.filter(|item| item.sku == sku && item.is_reserved);
         self.world.available(sku, erp_code) + held.map(|item| item.quantity).sum::<i64>()
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use proptest::{collection::vec, option, prelude::*, sample::select, sample::subsequence};
 
 /// The commands of this version.
-pub const COMMANDS: [&str; 10] = [
+pub const COMMANDS: [&str; 26] = [
     "COMPLETE_PACKING",
     "CHANNEL_BASED_COMPLETE_PACKING",
     "SHIP_THE_PACKAGE",
@@ -16,6 +16,51 @@ pub const COMMANDS: [&str; 10] = [
     "PKG_STATE_TRANSITION",
     "ASSIGN_PACKAGE_ITEMS_MANUALLY",
     "CANCEL_PACKAGE",
+    "COMPLETE_PACKING_WITHOUT_SHIPMENT",
+    "SHIP_THE_PACKAGE_BASIC",
+    "SHIP_THE_PACKAGE_WITHOUT_SHIPMENT_INTEGRATION",
+    "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED",
+    "REFUSE_PACKAGE",
+    "PACKAGE_PACKED_FOR_REFUND",
+    "PKG_DEALLOCATE_RESERVATIONS",
+    "BLOCK_THE_PACKAGE",
+    "UNBLOCK_THE_PACKAGE",
+    "PREPARE_PACKAGE",
+    "REPLACE_PRODUCT",
+    "UPDATE_INVOICE",
+    "UPDATE_SHIPMENT_INFO",
+    "UPDATE_SHIPMENT_LABEL",
+    "READY_FOR_PICKUP",
+    "SELF_SERVICE_PACKAGE_DELIVERY",
+];
+
+/// Whether a command answers nothing.
+pub fn answers_nothing(command: &str) -> bool {
+    matches!(
+        command,
+        "UPDATE_PACKAGE_SHIPMENT_STATUS" | "UPDATE_SHIPMENT_LABEL" | "SHIP_THE_PACKAGE_WITHOUT_SHIPMENT_INTEGRATION"
+    )
+}
+
+/// Whether a command plans: the items it leaves waiting hold reservations then, whatever was before.
+pub fn plans(command: &str) -> bool {
+    matches!(
+        command,
+        "DETECTED_OUT_OF_STOCK_ITEM"
+            | "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED"
+            | "REPACK"
+            | "ASSIGN_PACKAGE_ITEMS_MANUALLY"
+            | "PREPARE_PACKAGE"
+            | "REPLACE_PRODUCT"
+    )
+}
+
+/// Transitions that make a shop worth its day: numbers of source, destination and command.
+#[rustfmt::skip]
+const USUAL: [(usize, usize, usize); 20] = [
+    (0, 4, 0), (4, 5, 3), (0, 0, 4), (1, 0, 5), (0, 0, 8), (0, 0, 9), (4, 5, 6), (0, 5, 7), (3, 0, 7),
+    (0, 0, 13), (0, 1, 14), (0, 0, 16), (0, 3, 16), (0, 3, 17), (0, 4, 19), (0, 0, 20), (4, 0, 21), (4, 0, 22),
+    (3, 0, 22), (4, 4, 23),
 ];
 
 pub const WAITING: &str = "waiting";
@@ -28,7 +73,7 @@ const FIRST: [(&str, u32, bool); 4] =
     [(WAITING, 100, false), (OUT_OF_STOCK, 920, false), (CANCELLED, 900, true), (NOT_FOUND, 930, true)];
 
 /// States an installation may have besides.
-const OTHERS: [(&str, u32, bool); 13] = [
+const OTHERS: [(&str, u32, bool); 14] = [
     ("packed", 500, false),
     ("shipped", 600, false),
     ("delivered", 700, true),
@@ -42,6 +87,7 @@ const OTHERS: [(&str, u32, bool); 13] = [
     ("label", 450, false),
     ("beyond", 1200, false),
     ("lost", 999, true),
+    ("refunded", 1100, true),
 ];
 
 #[derive(Debug, Clone)]
@@ -66,7 +112,7 @@ impl State {
 
     /// Whether its items have left the shelf.
     pub fn takes(&self) -> bool {
-        self.number >= 450 && !(900..1000).contains(&self.number)
+        self.number >= 450 && !(900..1000).contains(&self.number) && self.number != 1100
     }
 }
 
@@ -208,9 +254,7 @@ pub fn specs() -> impl Strategy<Value = Spec> {
                 })
                 .collect();
             let mut spec = Spec { states, transitions: Vec::new(), places, scenarios };
-            for (source, destination, command) in
-                [(0, 4, 0), (4, 5, 3), (0, 0, 4), (1, 0, 5), (0, 0, 8), (0, 0, 9), (4, 5, 6), (0, 5, 7), (3, 0, 7)]
-            {
+            for (source, destination, command) in USUAL {
                 let usual = Seed { command, source, destination, otherwise: 6, is_named: false, id: None, roles: None };
                 spec.add(&usual);
             }
@@ -240,6 +284,12 @@ impl Spec {
             // Its items go on in other packages, so it ends.
             "ASSIGN_PACKAGE_ITEMS_MANUALLY" => (CANCELLED, None),
             "DETECTED_OUT_OF_STOCK_ITEM" => (OUT_OF_STOCK, Some(CANCELLED)),
+            "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED" => {
+                (reachable[seed.destination % reachable.len()].slug, Some(CANCELLED))
+            }
+            "UPDATE_INVOICE" | "UPDATE_SHIPMENT_INFO" | "REPLACE_PRODUCT" => {
+                (moving[seed.source % moving.len()].slug, None)
+            }
             "REPACK" => (WAITING, None),
             "UPDATE_PACKAGE_SHIPMENT_STATUS" => {
                 let otherwise = reachable[seed.otherwise % reachable.len()].slug;
@@ -259,13 +309,58 @@ impl Spec {
         if seed.is_named {
             transition.slug = Some(format!("{}-{}-{}", command.to_lowercase(), transition.source, seed.otherwise));
         }
+        let (source, destination) = (transition.source, transition.destination);
         if self.transitions.iter().all(|other| other.slug() != transition.slug()) {
             self.transitions.push(transition);
         }
+        match command {
+            "PREPARE_PACKAGE" => {
+                self.add_plain("DETECTED_OUT_OF_STOCK_ITEM", (source, OUT_OF_STOCK), Some(CANCELLED));
+                self.add_plain("REPLACE_PRODUCT", (source, source), None);
+                self.add_plain("PKG_STATE_TRANSITION", (source, destination), None);
+            }
+            "BLOCK_THE_PACKAGE" if !self.state(destination).is_final => {
+                self.add_plain("UNBLOCK_THE_PACKAGE", (destination, source), None);
+            }
+            _ => {}
+        }
     }
 
-    /// Gives every state that is not final a way out.
+    /// Adds a transition that another makes sense with.
+    fn add_plain(
+        &mut self,
+        command: &'static str,
+        (source, destination): (&'static str, &'static str),
+        otherwise: Option<&'static str>,
+    ) {
+        let plain = Transition { command, source, destination, otherwise, slug: None, id: None, roles: None };
+        if self.transitions.iter().all(|other| other.slug() != plain.slug()) {
+            self.transitions.push(plain);
+        }
+    }
+
+    /// Takes out what leans on others that are not there.
+    fn prune(&mut self) {
+        let all = self.transitions.clone();
+        let is_there = |command: &str, source: &str, destination: Option<&str>| {
+            all.iter().any(|other| {
+                other.command == command
+                    && other.source == source
+                    && destination.is_none_or(|slug| other.destination == slug)
+            })
+        };
+        self.transitions.retain(|transition| {
+            let (source, destination) = (transition.source, transition.destination);
+            transition.command != "PREPARE_PACKAGE"
+                || is_there("DETECTED_OUT_OF_STOCK_ITEM", source, None)
+                    && is_there("REPLACE_PRODUCT", source, Some(source))
+                    && is_there("PKG_STATE_TRANSITION", source, Some(destination))
+        });
+    }
+
+    /// Takes out what leans on what is not there, and gives every state that is not final a way out.
     pub fn mend(&mut self) {
+        self.prune();
         let leaves = |transition: &Transition, slug: &str| {
             let outcomes = [Some(transition.destination), transition.otherwise];
             transition.source == slug && outcomes.iter().flatten().any(|outcome| *outcome != slug)
@@ -328,6 +423,7 @@ impl Spec {
             line("latitude = ", "0.0".to_owned());
             line("longitude = ", format!("{}.0", place.longitude));
         }
+        line("[[denial_reasons]]", "\ntitle = \"Busy\"".to_owned());
         for slug in ["first", "second"] {
             line("[[cargo_companies]]", format!("\nslug = {slug:?}\nname = {slug:?}\nintegration = \"manual\""));
         }

@@ -33,6 +33,8 @@ pub struct Package {
     pub replaced_by: BTreeSet<i64>,
     /// The carrier's slug and number.
     pub shipment: Option<(String, String)>,
+    /// The invoice's number.
+    pub invoice: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -42,6 +44,8 @@ pub struct Item {
     pub sku: String,
     pub quantity: i64,
     pub state: String,
+    /// Whether it holds a reservation.
+    pub is_reserved: bool,
 }
 
 /// A row of the transition log: transition, source, destination, location after it.
@@ -66,8 +70,10 @@ const READ: &str = "
 select json_build_object(
   'packages', (select coalesce(json_object_agg(p.id, json_build_object(
         'number', p.number, 'order', o.number, 'at', l.erp_code, 'state', s.slug,
+        'invoice', p.invoice_number,
         'items', (select coalesce(json_object_agg(i.id, json_build_object('line', i.order_item_id, 'sku', oi.sku,
-                              'quantity', i.quantity, 'state', si.slug)), '{}')
+                              'quantity', i.quantity, 'state', si.slug,
+                              'is_reserved', exists (select from reservations r where r.package_item_id = i.id))), '{}')
                     from package_items i join order_items oi on oi.id = i.order_item_id
                     join states si on si.id = i.state_id where i.package_id = p.id),
         'log', (select coalesce(json_agg(json_build_array(t.transition_id, f.slug, d.slug, tl.erp_code)
@@ -92,6 +98,15 @@ select json_build_object(
   'orders', (select coalesce(json_object_agg(number, package_count), '{}') from orders)
 )::text";
 
+impl Package {
+    /// The state it was in before the one it is in; `waiting` if it began there.
+    pub fn state_before(&self) -> &str {
+        let came = |step: &&Step| step.2 == self.state && step.1.as_deref() != Some(&self.state);
+        let before = self.log.iter().rev().find(came).and_then(|step| step.1.as_deref());
+        before.unwrap_or(super::spec::WAITING)
+    }
+}
+
 impl World {
     pub async fn read(pool: &PgPool) -> Self {
         let text: String = sqlx::query_scalar(READ).fetch_one(pool).await.expect("the world");
@@ -112,9 +127,9 @@ impl World {
             location.quota = here.map(|package| i64::from(spec.state(&package.state).occupies_quota())).sum();
             location.ledger = location.quota;
         }
-        let reserved = self.held(|slug| slug != NOT_FOUND && spec.state(slug).reserves());
-        let taken = self.held(|slug| slug != NOT_FOUND && spec.state(slug).takes());
-        let taken_before = before.held(|slug| slug != NOT_FOUND && spec.state(slug).takes());
+        let takes = |item: &Item| item.state != NOT_FOUND && spec.state(&item.state).takes();
+        let reserved = self.held(|item| item.is_reserved);
+        let (taken, taken_before) = (self.held(takes), before.held(takes));
         let keys: BTreeSet<String> =
             self.stocks.keys().chain(reserved.keys()).chain(taken.keys()).chain(taken_before.keys()).cloned().collect();
         for key in keys {
@@ -127,11 +142,11 @@ impl World {
         self.stocks.retain(|_, stock| *stock != Stock::default());
     }
 
-    /// Units by `sku@erp_code` of the items in some states.
-    fn held(&self, is_held: impl Fn(&str) -> bool) -> BTreeMap<String, i64> {
+    /// Units by `sku@erp_code` of some items.
+    fn held(&self, is_held: impl Fn(&Item) -> bool) -> BTreeMap<String, i64> {
         let mut units = BTreeMap::new();
         for package in self.packages.values() {
-            for item in package.items.values().filter(|item| is_held(&item.state)) {
+            for item in package.items.values().filter(|item| is_held(item)) {
                 *units.entry(format!("{}@{}", item.sku, package.at)).or_default() += item.quantity;
             }
         }
