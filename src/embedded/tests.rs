@@ -42,8 +42,11 @@ fn postmaster(cluster: &Cluster) -> String {
     text.lines().next().unwrap().to_owned()
 }
 
+/// Kills a process and waits until it is gone, for a little.
 fn kill(pid: &str) {
-    assert!(Command::new("sh").args(["-c", "kill -KILL $0", pid]).status().unwrap().success());
+    let script = "kill -KILL $0 || exit 1; n=0
+                  while kill -0 $0 2>/dev/null && [ $n -lt 500 ]; do n=$((n + 1)); sleep 0.01; done";
+    assert!(Command::new("sh").args(["-c", script, pid]).status().unwrap().success());
 }
 
 #[tokio::test]
