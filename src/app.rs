@@ -38,7 +38,7 @@ use crate::{
     metrics::Metrics,
     openapi, orders, packages,
     packages::loader::{self, Loader},
-    reasons, stock,
+    plans, reasons, scenarios, stock,
 };
 
 /// Largest body, in bytes. Lists of orders and of stock are the largest things sent.
@@ -107,7 +107,9 @@ fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base())
         .merge(packages::routes())
         .merge(orders::routes())
+        .merge(plans::routes())
         .merge(locations::routes())
+        .merge(scenarios::routes())
         .merge(stock::routes())
         .merge(cargo::routes())
         .merge(reasons::routes())

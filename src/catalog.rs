@@ -10,11 +10,21 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{PgConnection, PgPool, postgres::PgListener};
+use serde_json::{Map, Value};
+use sqlx::{PgConnection, PgPool, postgres::PgListener, types::Json};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::Sessions, cargo::CargoCompany, error::Result, planning, planning::scenario::Scenario, workflow::Workflow,
+    auth::Sessions,
+    cargo::CargoCompany,
+    error::{Error, Result},
+    planning::{
+        hours::Hours,
+        location::{Location, LocationType},
+        scenario::Scenario,
+    },
+    reading, scenarios,
+    workflow::Workflow,
 };
 
 /// One version of it all.
@@ -27,7 +37,7 @@ pub struct Catalog {
     /// Every cargo company, by id.
     pub cargo_companies: Vec<CargoCompany>,
     /// Every location's unchanging part, by id.
-    pub locations: BTreeMap<i64, Location>,
+    pub locations: BTreeMap<i64, Arc<Location>>,
     /// Active scenarios, by priority.
     pub scenarios: Vec<Scenario>,
 }
@@ -44,8 +54,8 @@ impl Catalog {
             version,
             workflow: Workflow::load(connection).await?,
             cargo_companies: crate::cargo::load(connection).await?,
-            locations: load_locations(connection).await?,
-            scenarios: planning::load_scenarios(connection).await?,
+            locations: load_locations(connection, version).await?,
+            scenarios: scenarios::load_active(connection).await?,
         })
     }
 
@@ -59,43 +69,47 @@ impl Catalog {
     }
 }
 
-/// What hardly ever changes of a location. Its quota is not here.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Location {
-    /// Its id.
-    pub id: i64,
-    /// The ERP's word for it.
-    pub erp_code: String,
-    /// Its name.
-    pub name: String,
-    /// Lower is asked first.
-    pub priority: i32,
-    /// Whether plans may choose it.
-    pub is_active: bool,
-    /// Who carries what is packed there; none: the first active cargo company.
-    pub cargo_company_id: Option<i64>,
-    /// Latitude and longitude in degrees, where both are known.
-    pub coordinates: Option<(f64, f64)>,
-}
-
-async fn load_locations(connection: &mut PgConnection) -> Result<BTreeMap<i64, Location>> {
+/// Reads the locations as they were in a version of the installation, by id.
+///
+/// # Errors
+/// When the database fails, or holds opening hours this version does not know.
+pub async fn load_locations(connection: &mut PgConnection, version: i64) -> Result<BTreeMap<i64, Arc<Location>>> {
     let rows = sqlx::query!(
-        "select id, erp_code, name, priority, is_active, cargo_company_id, latitude::float8 as latitude,
-                longitude::float8 as longitude
-           from stock_locations"
+        r#"select distinct on (stock_location_id) stock_location_id as id, erp_code, name, stock_location_type, priority,
+                  is_active, cargo_company_id, latitude::float8 as latitude, longitude::float8 as longitude, tags,
+                  coalesce(address->'city'->>'name', address->>'city') as city,
+                  coalesce(address->'country'->>'name', address->>'country') as country,
+                  hours as "hours: Json<Map<String, Value>>"
+             from stock_location_versions where installation_version <= $1
+            order by stock_location_id, installation_version desc"#,
+        version
     )
     .fetch_all(connection)
     .await?;
-    let locations = rows.into_iter().map(|row| Location {
-        id: row.id,
-        erp_code: row.erp_code,
-        name: row.name,
-        priority: row.priority,
-        is_active: row.is_active,
-        cargo_company_id: row.cargo_company_id,
-        coordinates: row.latitude.zip(row.longitude),
+    let locations = rows.into_iter().map(|row| {
+        let hours = reading::whole(&row.hours, Hours::read).map_err(|defects| {
+            let first = defects.first().map(ToString::to_string).unwrap_or_default();
+            Error::Fault(format!("location {} has hours that this version cannot read: {first}", row.erp_code))
+        })?;
+        let types = LocationType::WORDS.iter();
+        let location_type = types.clone().find(|(word, _)| *word == row.stock_location_type).map(|(_, kind)| *kind);
+        let location = Location {
+            id: row.id,
+            erp_code: row.erp_code,
+            name: row.name,
+            location_type: location_type.unwrap_or_default(),
+            priority: row.priority,
+            is_active: row.is_active,
+            cargo_company_id: row.cargo_company_id,
+            coordinates: row.latitude.zip(row.longitude),
+            tags: row.tags,
+            city: row.city,
+            country: row.country,
+            hours,
+        };
+        Ok((location.id, Arc::new(location)))
     });
-    Ok(locations.map(|location| (location.id, location)).collect())
+    locations.collect()
 }
 
 /// The installation's version now.

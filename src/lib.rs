@@ -11,7 +11,9 @@
 //! * [`installation`]: the installation file: read, check, apply, draw.
 //! * [`workflow`]: states and transitions in memory. [`catalog`]: how memory follows the database.
 //! * [`commands`]: the heart: what a command is, the list of them, the dispatcher.
-//! * [`planning`]: which location gets what, and why.
+//! * [`planning`]: which location gets what, and why. [`scenarios`]: by which rules, and who changed them.
+//! * [`reading`]: objects that files and requests share, read with every defect named.
+//! * [`plans`]: why each package is where it is, for whoever asks.
 //! * [`orders`], [`packages`], [`locations`], [`stock`], [`cargo`], [`reasons`]: records: queries, routes, views.
 //! * [`verify`]: the proof that the sums are right.
 //! * [`health`], [`metrics`], [`logging`], [`openapi`]: for who looks after it, and who writes to it.
@@ -41,8 +43,12 @@ pub mod orders;
 pub mod packages;
 pub mod page;
 pub mod planning;
+pub mod plans;
+pub mod reading;
 pub mod reasons;
 pub mod role;
+pub mod scenarios;
+mod spelling;
 pub mod stock;
 pub mod verify;
 pub mod wire;

@@ -11,7 +11,7 @@ use crate::{
     export::Format,
     locations, orders, packages,
     page::{Filter, Kind},
-    reasons, stock,
+    plans, reasons, scenarios, stock,
 };
 
 /// `sort`, for the documentation.
@@ -29,6 +29,7 @@ pub const LISTS: &[(&str, &[Filter])] = &[
     ("/api/v1/oms/cancellation-reasons/", reasons::CANCELLATION_FILTERS),
     ("/api/v1/oms/cargo-company/", cargo::FILTERS),
     ("/api/v1/oms/cargo-company-conditions/", cargo::CONDITION_FILTERS),
+    ("/api/v1/oms/orderexecutionplans/", plans::FILTERS),
     ("/api/v1/oms/orders/", orders::FILTERS),
     ("/api/v1/oms/package-denial-reason/", reasons::DENIAL_FILTERS),
     ("/api/v1/oms/package-denial-reason/list-simple/", reasons::DENIAL_FILTERS),
@@ -36,6 +37,7 @@ pub const LISTS: &[(&str, &[Filter])] = &[
     ("/api/v1/oms/packages/package-items/", packages::ITEM_FILTERS),
     ("/api/v1/oms/packages/package_denial_reason/", reasons::DENIAL_FILTERS),
     ("/api/v1/oms/packages/short/", packages::FILTERS),
+    ("/api/v1/oms/scenarios/", scenarios::FILTERS),
     ("/api/v1/oms/stocklocations/", locations::FILTERS),
     ("/api/v1/oms/stocklocations/list-simple/", locations::FILTERS),
     ("/api/v1/oms/stocklocations-senderaddress/", locations::SENDER_FILTERS),

@@ -2,7 +2,7 @@
 //!
 //! An entry is the same as one installed before if its id is the same, or else its slug (ERP code, name, title). What
 //! the files no longer hold is removed where nothing refers to it; a transition that logs name is retired, a location
-//! or company in use is left as it is. When a state begins or ceases to occupy quota, the packages in it are counted
+//! or company in use is left as it is, and so is a scenario that was made by REST. When a state begins or ceases to occupy quota, the packages in it are counted
 //! anew and the ledger says so.
 
 mod resources;
@@ -16,7 +16,7 @@ use super::read::{Installation, State, StockLocation};
 use crate::{
     db::{self, INSTALLATION_LOCK},
     error::{Error, OnConstraint, Refusal, Result},
-    planning::scenario::Rule,
+    scenarios::{self, References},
 };
 
 /// A line of the table that `oms install` prints: what integrators are told.
@@ -397,22 +397,25 @@ async fn apply_location(
     }
     let id = sqlx::query_scalar!(
         "insert into stock_locations (erp_code, name, stock_location_type, priority, is_active, max_quota, latitude,
-                                      longitude, address, phone, email, cargo_company_id)
-         values ($1, $2, $3, $4, $5, $6, $7::float8::numeric, $8::float8::numeric, $9, $10, $11, $12)
+                                      longitude, address, phone, email, cargo_company_id, tags, hours)
+         values ($1, $2, $3, $4, $5, $6, $7::float8::numeric, $8::float8::numeric, $9, $10, $11, $12, $13, $14)
          on conflict on constraint stock_locations_erp_code_key do update
             set name = excluded.name, stock_location_type = excluded.stock_location_type,
                 priority = excluded.priority, is_active = excluded.is_active, max_quota = excluded.max_quota,
                 latitude = excluded.latitude, longitude = excluded.longitude, address = excluded.address,
                 phone = excluded.phone, email = excluded.email, cargo_company_id = excluded.cargo_company_id,
+                tags = excluded.tags, hours = excluded.hours,
                 modified_date = case when (stock_locations.name, stock_locations.stock_location_type,
                                            stock_locations.priority, stock_locations.is_active,
                                            stock_locations.max_quota, stock_locations.latitude,
                                            stock_locations.longitude, stock_locations.address, stock_locations.phone,
-                                           stock_locations.email, stock_locations.cargo_company_id)
+                                           stock_locations.email, stock_locations.cargo_company_id,
+                                           stock_locations.tags, stock_locations.hours)
                                 is distinct from (excluded.name, excluded.stock_location_type, excluded.priority,
                                                   excluded.is_active, excluded.max_quota, excluded.latitude,
                                                   excluded.longitude, excluded.address, excluded.phone,
-                                                  excluded.email, excluded.cargo_company_id)
+                                                  excluded.email, excluded.cargo_company_id, excluded.tags,
+                                                  excluded.hours)
                                 then now() else stock_locations.modified_date end
          returning id",
         location.erp_code,
@@ -426,7 +429,9 @@ async fn apply_location(
         address,
         location.phone,
         location.email,
-        cargo_company_id
+        cargo_company_id,
+        &location.tags,
+        Value::Object(location.hours.to_json())
     )
     .fetch_one(connection)
     .await?;
@@ -439,74 +444,18 @@ async fn apply_scenarios(
     states: &StateIds,
     locations: &HashMap<String, i64>,
 ) -> Result<()> {
-    let mut kept = Vec::with_capacity(installation.scenarios.len());
+    let mut wanted = Vec::with_capacity(installation.scenarios.len());
     for scenario in &installation.scenarios {
-        let state = states[&("package".to_owned(), scenario.initial_state_when_split.clone())];
-        let location = locations.get(&scenario.default_location).copied().ok_or_else(|| {
-            refuse(
-                "scenarios",
-                format!("line {}: there is no location {}", scenario.at.line, scenario.default_location),
-            )
+        let definition = &scenario.definition;
+        let state = states[&("package".to_owned(), definition.initial_state_when_split.clone())];
+        let location = locations.get(&definition.default_location).copied().ok_or_else(|| {
+            let line = scenario.at.line;
+            refuse("scenarios", format!("line {line}: there is no location {}", definition.default_location))
         })?;
-        let id = sqlx::query_scalar!(
-            "insert into scenarios (name, description, priority, is_active, channels, shipping, payments,
-                                    default_location_id, initial_state_when_split_id, rules)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-             on conflict on constraint scenarios_name_key do update
-                set description = excluded.description, priority = excluded.priority, is_active = excluded.is_active,
-                    channels = excluded.channels, shipping = excluded.shipping, payments = excluded.payments,
-                    default_location_id = excluded.default_location_id,
-                    initial_state_when_split_id = excluded.initial_state_when_split_id, rules = excluded.rules,
-                    modified_date = case when (scenarios.description, scenarios.priority, scenarios.is_active,
-                                               scenarios.channels, scenarios.shipping, scenarios.payments,
-                                               scenarios.default_location_id, scenarios.initial_state_when_split_id,
-                                               scenarios.rules)
-                                    is distinct from (excluded.description, excluded.priority, excluded.is_active,
-                                               excluded.channels, excluded.shipping, excluded.payments,
-                                               excluded.default_location_id, excluded.initial_state_when_split_id,
-                                               excluded.rules)
-                                    then now() else scenarios.modified_date end
-             returning id",
-            scenario.name,
-            scenario.description,
-            scenario.priority,
-            scenario.is_active,
-            &scenario.channels,
-            &scenario.shipping,
-            &scenario.payments,
-            location,
-            state,
-            rules(&scenario.rules)
-        )
-        .fetch_one(&mut *connection)
-        .await?;
-        kept.push(id);
+        let references = References { default_location_id: location, initial_state_when_split_id: state };
+        wanted.push((definition, references));
     }
-    // Plans name the scenario that decided them, so one that is gone from the files is kept, passive.
-    sqlx::query!(
-        "delete from scenarios s where not (s.id = any($1))
-            and not exists (select from order_plans p where p.scenario_id = s.id)",
-        &kept
-    )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!("update scenarios set is_active = false where not (id = any($1)) and is_active", &kept)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// The rules as the planner reads them.
-fn rules(rules: &[super::read::Rule]) -> Value {
-    let rules: Vec<Rule> = rules
-        .iter()
-        .map(|rule| Rule {
-            name: rule.name.clone(),
-            conditions: rule.conditions.clone(),
-            order_by: rule.order_by.clone(),
-        })
-        .collect();
-    serde_json::to_value(rules).unwrap_or_default()
+    scenarios::install(connection, &wanted).await
 }
 
 /// Packages whose state now occupies quota and did not, or the other way round: one ledger row each, naming the

@@ -11,18 +11,16 @@ mod places;
 mod problem;
 mod resources;
 mod source;
-mod spelling;
 mod words;
 mod workflow;
 
 use toml::de::DeTable;
 
 use fields::Fields;
-pub use places::{Address, CargoCompany, DenialReason, Rule, Scenario, StockLocation};
+pub use places::{Address, CargoCompany, DenialReason, Scenario, StockLocation};
 pub use problem::{Place, Problem};
 pub use resources::{CancellationReason, CargoCompanyCondition, SenderAddress};
 use source::Source;
-pub(super) use spelling::nearest;
 pub use words::{CancellationType, Entity, Integration, Interface, LocationType, Role};
 pub use workflow::{CommonParameters, State, Transition, Translations};
 

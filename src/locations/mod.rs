@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
@@ -34,6 +34,8 @@ pub struct LocationRow {
     phone: Option<String>,
     email: Option<String>,
     cargo_company_id: Option<i64>,
+    tags: Vec<String>,
+    hours: Value,
     created_date: DateTime<Utc>,
     modified_date: DateTime<Utc>,
 }
@@ -43,8 +45,9 @@ pub struct LocationRow {
 pub struct LocationView {
     /// Its id.
     pub id: i64,
+    /// When it is open: `timezone`, `opening_hours`, `holidays`, as far as they are known.
     #[schema(value_type = Object)]
-    conf: Map<String, Value>,
+    conf: Value,
     name: String,
     email: Option<String>,
     engine: Option<i64>,
@@ -72,6 +75,8 @@ pub struct LocationView {
     quota: i64,
     /// `max_quota - quota`; null: no limit.
     available_quota: Option<i64>,
+    /// The groups it is in, for scenarios.
+    tags: Vec<String>,
 }
 
 impl LocationRow {
@@ -85,7 +90,7 @@ impl LocationRow {
         }
         LocationView {
             id: self.id,
-            conf: Map::new(),
+            conf: self.hours.clone(),
             name: self.name.clone(),
             email: self.email.clone(),
             engine: None,
@@ -103,6 +108,7 @@ impl LocationRow {
             max_quota: self.max_quota,
             quota: self.quota,
             available_quota: self.max_quota.map(|most| most - self.quota),
+            tags: self.tags.clone(),
         }
     }
 }
@@ -116,7 +122,7 @@ pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
         LocationRow,
         r#"select id, erp_code, name, stock_location_type, priority, is_active, max_quota, quota,
                   latitude::text as latitude, longitude::text as longitude, address, phone, email,
-                  cargo_company_id, created_date, modified_date
+                  cargo_company_id, tags, hours, created_date, modified_date
              from stock_locations where id = any($1)"#,
         ids
     )

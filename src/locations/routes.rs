@@ -20,6 +20,9 @@ use crate::{
     error::{Error, OnConstraint, Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    planning::hours::Hours,
+    reading::{self, Reader},
+    spelling::unsound,
     wire::{self, Timestamp},
 };
 
@@ -142,6 +145,12 @@ struct LocationInput {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<i64>)]
     cargo_company: Option<Option<i64>>,
+    /// The groups it is in, for scenarios.
+    tags: Option<Vec<String>>,
+    /// When it is open, replaced whole: `{"timezone": "Europe/Istanbul", "opening_hours": {"monday": ["09:00-18:00"]},
+    /// "holidays": ["2026-01-01"]}`, each optional.
+    #[schema(value_type = Option<Object>)]
+    conf: Option<serde_json::Map<String, Value>>,
 }
 
 /// Tells null from a key that is not there.
@@ -154,6 +163,8 @@ struct Checked {
     input: LocationInput,
     latitude: Option<Option<f64>>,
     longitude: Option<Option<f64>>,
+    /// As it is stored.
+    hours: Option<Value>,
 }
 
 fn read(headers: &HeaderMap, body: &[u8]) -> Result<Checked, Refusal> {
@@ -189,7 +200,25 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Checked, Refusal> {
     };
     let latitude = degrees("latitude", &input.latitude, 90.0);
     let longitude = degrees("longitude", &input.longitude, 180.0);
-    if wrong.is_empty() { Ok(Checked { input, latitude, longitude }) } else { Err(Refusal::fields(wrong)) }
+    for tag in input.tags.iter().flatten() {
+        if let Some((message, remedy)) = unsound(tag) {
+            refuse("tags", &format!("`{tag}` {message} — {remedy}"));
+        }
+    }
+    let hours = input.conf.as_ref().and_then(|conf| match reading::whole(conf, read_hours) {
+        Ok(hours) => Some(Value::Object(hours.to_json())),
+        Err(defects) => {
+            wrong.push(("conf".to_owned(), defects.iter().map(ToString::to_string).collect()));
+            None
+        }
+    });
+    if wrong.is_empty() { Ok(Checked { input, latitude, longitude, hours }) } else { Err(Refusal::fields(wrong)) }
+}
+
+fn read_hours(reader: &mut Reader<'_>) -> Hours {
+    let hours = Hours::read(reader);
+    reader.finish();
+    hours
 }
 
 fn taken(erp_code: &str) -> Refusal {
@@ -210,7 +239,7 @@ async fn create(
     body: Bytes,
 ) -> Result<Response> {
     caller.require(&[Role::Operator, Role::Integrator])?;
-    let Checked { input, latitude, longitude } = read(&headers, &body)?;
+    let Checked { input, latitude, longitude, hours } = read(&headers, &body)?;
     let required = [
         ("erp_code", input.erp_code.is_none()),
         ("name", input.name.is_none()),
@@ -230,9 +259,9 @@ async fn create(
     db::announce(&mut transaction).await?;
     let id = sqlx::query_scalar!(
         "insert into stock_locations (erp_code, name, stock_location_type, priority, is_active, max_quota, latitude,
-                                      longitude, address, phone, email, cargo_company_id)
+                                      longitude, address, phone, email, cargo_company_id, tags, hours)
          values ($1, $2, $3, coalesce($4, 0), coalesce($5, true), $6, $7::float8::numeric, $8::float8::numeric,
-                 coalesce($9, '{}'::jsonb), $10, $11, $12)
+                 coalesce($9, '{}'::jsonb), $10, $11, $12, coalesce($13::text[], '{}'), coalesce($14, '{}'::jsonb))
          returning id",
         erp_code,
         input.name,
@@ -245,7 +274,9 @@ async fn create(
         input.address.map(Value::Object),
         input.daytime_phone.flatten(),
         input.email.flatten(),
-        input.cargo_company.flatten()
+        input.cargo_company.flatten(),
+        input.tags.as_deref(),
+        hours
     )
     .fetch_one(&mut *transaction)
     .await
@@ -278,7 +309,7 @@ async fn change(
 ) -> Result<axum::Json<LocationView>> {
     let id = visible(&caller, &id)?;
     caller.require(&[Role::Operator, Role::Integrator])?;
-    let Checked { input, latitude, longitude } = read(&headers, &body)?;
+    let Checked { input, latitude, longitude, hours } = read(&headers, &body)?;
     let mut transaction = app.pool.begin().await?;
     // First, as when an installation is applied: else the two could wait for each other.
     db::announce(&mut transaction).await?;
@@ -294,6 +325,7 @@ async fn change(
                 phone = case when $14 then $15 else phone end,
                 email = case when $16 then $17 else email end,
                 cargo_company_id = case when $18 then $19 else cargo_company_id end,
+                tags = coalesce($20::text[], tags), hours = coalesce($21, hours),
                 modified_date = now()
           where id = $1",
         id,
@@ -314,7 +346,9 @@ async fn change(
         input.email.is_some(),
         input.email.flatten(),
         input.cargo_company.is_some(),
-        input.cargo_company.flatten()
+        input.cargo_company.flatten(),
+        input.tags.as_deref(),
+        hours
     )
     .execute(&mut *transaction)
     .await

@@ -4,7 +4,11 @@
 use chrono::{DateTime, Datelike as _, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::{error::Refusal, wire::python_type};
+use crate::{
+    error::Refusal,
+    planning::scenario::{OrderFacts, allowed_locations},
+    wire::python_type,
+};
 
 /// Longest order number, in characters.
 const LONGEST_NUMBER: usize = 64;
@@ -130,6 +134,24 @@ impl OrderInput {
         } else {
             Err(Refusal::fields(fields.wrong.into_iter().map(|(name, message)| (name, vec![message]))))
         }
+    }
+}
+
+impl OrderInput {
+    /// What scenarios and rules look at: the same as is read of the order once it is stored.
+    #[must_use]
+    pub fn facts(&self) -> OrderFacts {
+        let degrees = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<f64>().ok());
+        let mut facts = OrderFacts {
+            channel: self.channel_id.map(|id| id.to_string()).into_iter().chain(self.channel_name.clone()).collect(),
+            shipping: self.shipping_option_slug.clone(),
+            payment: self.payment_type.clone(),
+            delivery_type: self.delivery_type.clone(),
+            coordinates: degrees(&self.latitude).zip(degrees(&self.longitude)),
+            ..OrderFacts::default()
+        };
+        facts.read_address(self.details.get("shipping_address").unwrap_or(&Value::Null));
+        facts
     }
 }
 
@@ -295,6 +317,10 @@ fn read_line(value: &Value, order_status: &str) -> Result<LineInput, String> {
     let mut fields = Fields { object, wrong: Vec::new() };
     let product = object.get("product").filter(|product| product.is_object()).ok_or("product is required.")?;
     let sku = product.get("sku").and_then(text).ok_or("product.sku is required.")?;
+    if allowed_locations(product).is_some_and(|list| !is_list_of_codes(list)) {
+        let message = "a list of ERP codes is required; leave it out to allow every location.";
+        fields.refuse("product.extra_attributes.allowed_stock_locations", message);
+    }
     let quantity = fields.integer("quantity").unwrap_or(1);
     if !(1..=MOST_UNITS).contains(&quantity) {
         fields.refuse("quantity", format!("a whole number from 1 to {MOST_UNITS} is required."));
@@ -314,6 +340,10 @@ fn read_line(value: &Value, order_status: &str) -> Result<LineInput, String> {
         Some((name, message)) => Err(format!("{name}: {message}")),
         None => Ok(line),
     }
+}
+
+fn is_list_of_codes(value: &Value) -> bool {
+    value.as_array().is_some_and(|list| list.iter().all(|code| code.is_string() || code.is_number()))
 }
 
 /// An example order, for the documentation.

@@ -1,5 +1,6 @@
 //! Orders: how they come in and become packages.
 
+mod dry_run;
 pub mod import;
 pub mod input;
 pub mod place;

@@ -12,7 +12,7 @@ use crate::{
     },
     db,
     error::{Error, NO_SCENARIO, Refusal, Result},
-    planning::{self, Held, Line, plan::Plan},
+    planning::{self, Line, plan::Plan, scenario::Product},
     workflow::{OUT_OF_STOCK, WAITING},
 };
 
@@ -85,19 +85,11 @@ async fn try_place(
         return Ok(Some(Placed { order_id, is_new: false }));
     };
     let item_ids = insert_items(&mut transaction, &catalog, order_id, &order.lines).await?;
-    let lines: Vec<Line> = order
-        .lines
-        .iter()
-        .zip(item_ids)
-        .filter(|(line, _)| !NOT_TO_PACK.contains(&line.status.as_str()))
-        .map(|(line, order_item_id)| Line { order_item_id, sku: line.sku.clone(), quantity: line.quantity })
-        .collect();
-    if !lines.is_empty() && !NOT_TO_PACK.contains(&order.status.as_str()) {
-        let supply = planning::supply(&mut transaction, &catalog, order_id, &lines, &Held::default(), lock).await?;
-        let plan = supply.plan(&lines, &[]).ok_or_else(|| {
-            let number = &order.number;
-            Refusal::rule(NO_SCENARIO, format!("No active distribution scenario fits order {number}; add one."))
-        })?;
+    let (to_pack, lines) = lines_to_pack(order, &item_ids);
+    if !lines.is_empty() {
+        let product = |at: usize| to_pack.get(at).map(|line| Product::of(&line.product)).unwrap_or_default();
+        let supply = planning::supply_for_new(&mut transaction, &catalog, order.facts(), &lines, product, lock).await?;
+        let plan = supply.plan(&lines, &[]).ok_or_else(|| no_scenario(order))?;
         planning::store_trace(&mut transaction, order_id, None, Some(plan.scenario_id), &plan.trace).await?;
         let packages = packages(&catalog, order_id, &lines, &plan, user_id)?;
         let consequences = derive(&packages, &catalog.workflow)?;
@@ -109,8 +101,24 @@ async fn try_place(
     Ok(Some(Placed { order_id, is_new: true }))
 }
 
+/// The lines of an order that are to be packed, as they came and as they are planned.
+pub(super) fn lines_to_pack<'o>(order: &'o OrderInput, item_ids: &[i64]) -> (Vec<&'o LineInput>, Vec<Line>) {
+    let is_wanted = |status: &str| !NOT_TO_PACK.contains(&status);
+    let lines = order.lines.iter().zip(item_ids);
+    let wanted = lines.filter(|(line, _)| is_wanted(&order.status) && is_wanted(&line.status));
+    let line = |(line, id): (&'o LineInput, &i64)| {
+        (line, Line { order_item_id: *id, sku: line.sku.clone(), quantity: line.quantity })
+    };
+    wanted.map(line).unzip()
+}
+
+pub(super) fn no_scenario(order: &OrderInput) -> Refusal {
+    let number = &order.number;
+    Refusal::rule(NO_SCENARIO, format!("No active distribution scenario fits order {number}; add one."))
+}
+
 /// The packages of a plan: one a parcel, and one at the default location for what has no place.
-fn packages(
+pub(super) fn packages(
     catalog: &Catalog,
     order_id: i64,
     lines: &[Line],
@@ -180,21 +188,27 @@ fn order_state(catalog: &Catalog, status: &str) -> Result<i64, Refusal> {
         .ok_or_else(|| Refusal::field("status", format!("\"{status}\" is not an order status of this installation.")))
 }
 
+/// The cargo company an order asks for, if it does.
+fn cargo_company_id(catalog: &Catalog, order: &OrderInput) -> Result<Option<i64>, Refusal> {
+    let Some(name) = &order.cargo_company else { return Ok(None) };
+    let company = catalog.cargo_company(name).map(|company| company.id);
+    company.map(Some).ok_or_else(|| Refusal::field("cargo_company", format!("There is no cargo company {name}.")))
+}
+
+/// Refuses what the installation does not have, as taking the order would.
+pub(super) fn check(catalog: &Catalog, order: &OrderInput) -> Result<(), Refusal> {
+    cargo_company_id(catalog, order)?;
+    order_state(catalog, &order.status)?;
+    order.lines.iter().try_for_each(|line| order_state(catalog, &line.status).map(drop))
+}
+
 /// The new order's id; none where its number is known.
 async fn insert_order(
     transaction: &mut Transaction<'_, Postgres>,
     catalog: &Catalog,
     order: &OrderInput,
 ) -> Result<Option<i64>> {
-    let cargo_company_id = match &order.cargo_company {
-        None => None,
-        Some(name) => Some(
-            catalog
-                .cargo_company(name)
-                .map(|company| company.id)
-                .ok_or_else(|| Refusal::field("cargo_company", format!("There is no cargo company {name}.")))?,
-        ),
-    };
+    let cargo_company_id = cargo_company_id(catalog, order)?;
     let id = sqlx::query_scalar!(
         "insert into orders (number, omnitron_id, state_id, channel_id, channel_name, customer_first_name,
                              customer_last_name, payment_type, shipping_option_slug, delivery_type, cargo_company_id,

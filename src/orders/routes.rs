@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
+    dry_run::{self, Taken},
     input::OrderInput,
     place::{Durability, Placed, place},
     view,
@@ -129,19 +130,28 @@ async fn read_one(app: &App, caller: &Caller, id: i64, headers: &HeaderMap) -> R
 /// An order is planned at once: the answer has its packages. It is known by its `number`: sent again it changes nothing.
 /// 201 for a new order, 200 for a known one; for a list 200 with one result an order, in order, each
 /// `{"status_code", "order"}` or `{"status_code", "error"}`.
+///
+/// With `?dry_run=true` nothing is written: the answer says how the order would be planned, and in `plan` why, as a
+/// planning record tells it. Its items are numbered from 1. The orders of a list are planned one after the other.
 #[utoipa::path(post, path = "/api/v1/oms/orders/", tag = "Orders", request_body = inline(openapi::OrderRequest),
+    params(("dry_run" = Option<bool>, Query, description = "Say what would be, and write nothing")),
     responses((status = 201, description = "The new order with its packages", body = openapi::Order),
               (status = 200, description = "The known order; or the results of a list", body = openapi::Order),
               (status = 406, description = "No scenario fits", body = openapi::Refused)))]
 async fn create(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
     caller.require(&[Role::Integrator, Role::Operator])?;
     wire::check_media_type(&headers)?;
+    let is_dry_run = wire::dry_run(&uri)?;
     let value: Value = wire::parse(&body)?;
+    if is_dry_run {
+        return rehearse(&app, &value).await;
+    }
     let Value::Array(list) = value else {
         let (status, order) = take(&app, &caller, &value, &headers).await?;
         return Ok((status, axum::Json(order)).into_response());
@@ -164,6 +174,31 @@ async fn create(
         });
     }
     Ok(axum::Json(results).into_response())
+}
+
+/// Plans an order or a list of them without taking any.
+async fn rehearse(app: &App, value: &Value) -> Result<Response> {
+    let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    if list.len() > MOST_ORDERS {
+        return Err(Refusal::non_field(&format!("At most {MOST_ORDERS} orders a request.")).into());
+    }
+    let mut transaction = app.pool.begin().await?;
+    let catalog = app.shelf.up_to_date(&mut transaction).await?;
+    let mut taken = Taken::default();
+    let mut results = Vec::with_capacity(list.len());
+    for one in list {
+        let planned = match OrderInput::read(one) {
+            Ok(order) => dry_run::rehearse(&mut transaction, &catalog, &order, &mut taken).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        results.push(match planned {
+            Err(Error::Refused(refusal)) if value.is_array() => refusal.body(),
+            planned => planned?,
+        });
+    }
+    transaction.rollback().await?;
+    let answer = if value.is_array() { Value::Array(results) } else { results.pop().unwrap_or_default() };
+    Ok(axum::Json(answer).into_response())
 }
 
 async fn take(app: &App, caller: &Caller, value: &Value, headers: &HeaderMap) -> Result<(StatusCode, view::OrderView)> {

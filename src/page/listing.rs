@@ -48,6 +48,22 @@ impl List {
     }
 }
 
+impl Page {
+    /// The page of rows that are in memory already, or a file of them.
+    ///
+    /// # Errors
+    /// 404 for a page beyond the last, 400 for a file that would be too long; when a file cannot be written.
+    pub async fn respond_with<T: Serialize + Send + 'static>(&self, rows: Vec<T>) -> Result<Response> {
+        let count = rows.len();
+        self.check_exists(count)?;
+        let rows: Vec<T> = rows.into_iter().skip(self.offset()).take(self.limit()).collect();
+        match self.format {
+            None => Ok(self.respond(count, rows)),
+            Some(format) => Sheet::begin(format).await?.add(rows).await?.respond(&self.file_name()).await,
+        }
+    }
+}
+
 /// See [`List::open`]. `T` is a row as it is sent.
 #[derive(Debug)]
 pub struct Listing<T> {

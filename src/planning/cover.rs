@@ -1,11 +1,13 @@
 //! Which locations share the lines of an order, and which line each of them gets.
 //!
-//! The best choice places the most lines; of those it opens the fewest new parcels; of those it needs
-//! the fewest locations; of those its ranks come first when compared one by one. Up to [`EXACT`]
-//! takers that matter, every set of them is looked at. Beyond, the taker that adds the most lines is
-//! chosen again and again (one that has a parcel already before any other, at equality the better
-//! rank), what sharing a SKU's stock cost is made good, and takers the others can do without are
-//! dropped: as many lines as ever, but perhaps a location too many.
+//! The best choice places the most lines; of those it costs the least; of those it opens the fewest new
+//! parcels; of those it needs the fewest locations; of those its ranks come first when compared one by
+//! one. A new parcel costs one, or what the scenario says a distance is worth. Up to [`EXACT`] takers
+//! that matter, every set of them is looked at. Beyond, the taker that costs the least for each line it
+//! adds is chosen again and again (at equality the one that adds more, then the better rank), what
+//! sharing a SKU's stock cost is made good, and takers the others can do without are dropped: as many
+//! lines as ever, but perhaps a location too many. Where no more than so many new parcels may be
+//! opened, the choosing ends with the last of them, and perhaps a line was left that had a place.
 //!
 //! Few takers matter: one is set aside when a better one can always stand in for it
 //! (`worth_keeping`), so that an order of a few lines is, as a rule, decided exactly among any
@@ -46,6 +48,8 @@ pub struct Taker<'a> {
     pub can: &'a Bits,
     /// Whether it has a parcel already, so that more lines cost nothing.
     pub has_parcel: bool,
+    /// What a new parcel here costs; nothing where it has one.
+    pub cost: i64,
     /// What it has of each SKU.
     pub stock: &'a [i64],
 }
@@ -59,17 +63,19 @@ pub struct Cover {
     pub exact: bool,
 }
 
-/// Chooses among takers that are given best rank first. Stock binds only where `by_stock`.
+/// Chooses among takers that are given best rank first. Stock binds only where `by_stock`. At most so many new parcels
+/// are opened, if there is a limit.
 #[must_use]
-pub fn cover(lines: &[Line], takers: &[Taker], by_stock: bool) -> Cover {
+pub fn cover(lines: &[Line], takers: &[Taker], by_stock: bool, most_new: Option<usize>) -> Cover {
     let mut effort = Effort::of_a_rule();
-    let task = Task::new(lines, takers, by_stock, &mut effort);
+    let task = Task::new(lines, takers, by_stock, most_new, &mut effort);
     let found = if task.kept.len() <= EXACT { task.best_set(&mut effort) } else { None };
     let looked_at_all = found.is_some();
     let choice = found.unwrap_or_else(|| task.greedy(&mut effort));
-    let exact = looked_at_all || choice.takers.len() <= 1;
+    // One that takes everything is the best there is, unless two that are nearer could cost less.
+    let is_one = choice.takers.len() <= 1 && task.is_everything(&choice) && task.costs_are_equal();
     let given = task.give(choice, &mut effort);
-    Cover { given, exact: exact && !effort.cut }
+    Cover { given, exact: (looked_at_all || is_one) && !effort.cut }
 }
 
 /// The lines a taker can take alone but not all of together, because they are of one SKU.
@@ -96,8 +102,8 @@ fn scarce_lines(lines: &[Line], takers: &[Taker], by_stock: bool) -> Vec<Bits> {
 /// The takers that some best choice may need, best rank first.
 ///
 /// One is not needed when a better one (it has a parcel, or the rank is better and it is no worse in
-/// that) may take the same lines and has enough for all it may take: it takes over whatever the other
-/// had. And not when as many better ones as there are lines may take the same lines and have no less
+/// that; and it costs no more) may take the same lines and has enough for all it may take: it takes over
+/// whatever the other had. And not when as many better ones as there are lines may take the same lines and have no less
 /// of the SKUs whose stock is shared: one of them is always free to take its part. (Where there are
 /// more lines than [`EXACT`], that would leave too many to matter, and is not asked.)
 fn worth_keeping(lines: &[Line], takers: &[Taker], scarce: &[Bits], shared: &Bits) -> Vec<usize> {
@@ -112,7 +118,9 @@ fn worth_keeping(lines: &[Line], takers: &[Taker], scarce: &[Bits], shared: &Bit
     for at in best_first {
         let taker = &takers[at];
         let mut stand_ins = 0;
-        for &better in kept.iter().filter(|better| taker.can.is_within(takers[**better].can)) {
+        let is_better =
+            |better: &&usize| takers[**better].cost <= taker.cost && taker.can.is_within(takers[**better].can);
+        for &better in kept.iter().filter(is_better) {
             if !taker.can.meets(&scarce[better]) {
                 stand_ins = enough;
             } else if has_no_less(&takers[better], taker) {
@@ -139,7 +147,7 @@ fn coverable(lines: &[Line], takers: &[Taker]) -> Bits {
     coverable
 }
 
-/// A set of takers that can take together whatever all of them can.
+/// A set of takers, and what they can take together of the lines that share stock.
 struct Choice {
     /// Best rank first.
     takers: Vec<usize>,
@@ -159,11 +167,19 @@ struct Task<'a> {
     racks: Vec<Rack>,
     /// Per taker its bins: rack, bin.
     bins: Vec<Vec<(usize, usize)>>,
+    /// Most new parcels.
+    most_new: Option<usize>,
 }
 
 impl<'a> Task<'a> {
     /// Sets aside what does not matter, and puts the lines that share stock on racks.
-    fn new(lines: &[Line], takers: &'a [Taker<'a>], by_stock: bool, effort: &mut Effort) -> Self {
+    fn new(
+        lines: &[Line],
+        takers: &'a [Taker<'a>],
+        by_stock: bool,
+        most_new: Option<usize>,
+        effort: &mut Effort,
+    ) -> Self {
         let scarce = scarce_lines(lines, takers, by_stock);
         let mut shared_skus: BTreeMap<usize, Vec<(usize, i64)>> = BTreeMap::new();
         for line in scarce.iter().flat_map(Bits::iter) {
@@ -193,7 +209,7 @@ impl<'a> Task<'a> {
             }
             racks.push(Rack::new(&same, &of_sku, effort));
         }
-        Self { takers, line_count: lines.len(), kept, simple, racks, bins }
+        Self { takers, line_count: lines.len(), kept, simple, racks, bins, most_new }
     }
 
     /// Looks at every set of takers, best first; none when the effort ends before one is found.
@@ -201,16 +217,10 @@ impl<'a> Task<'a> {
         let mut needed: Vec<u16> = self.simple.iter().map(|line| self.kept_that_can(line)).collect();
         needed.sort_unstable();
         needed.dedup();
-        let with_parcel = self.mask(|taker| self.takers[taker].has_parcel);
-        let mut sets: Vec<u16> =
-            (0..1_u16 << self.kept.len()).filter(|set| needed.iter().all(|one_of| one_of & set != 0)).collect();
-        // Of sets of one size the better ranks are the larger number read from the low bit on.
-        sets.sort_by_key(|set| ((set & !with_parcel).count_ones(), set.count_ones(), Reverse(set.reverse_bits())));
-
+        let sets = self.sets();
         let mut doubtful = 0;
-        for set in sets {
-            let members = self.kept.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
-            let takers: Vec<usize> = members.map(|(_, taker)| *taker).collect();
+        for set in sets.iter().filter(|set| needed.iter().all(|one_of| one_of & **set != 0)) {
+            let takers = self.members(*set);
             match self.placings(&takers, doubtful, effort) {
                 Ok(placings) => return Some(Choice { takers, placings }),
                 Err(rack) => doubtful = rack,
@@ -220,7 +230,70 @@ impl<'a> Task<'a> {
                 return None;
             }
         }
-        None
+        self.best_part(&sets, effort)
+    }
+
+    /// Every set that opens no more new parcels than it may, best first.
+    fn sets(&self) -> Vec<u16> {
+        let with_parcel = self.mask(|taker| self.takers[taker].has_parcel);
+        let new = |set: u16| (set & !with_parcel).count_ones();
+        let cost = |set: u16| -> i64 {
+            let bits = self.kept.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
+            bits.map(|(_, taker)| self.takers[*taker].cost).sum()
+        };
+        let most = self.most_new.and_then(|most| u32::try_from(most).ok()).unwrap_or(u32::MAX);
+        let mut sets: Vec<u16> = (0..1_u16 << self.kept.len()).filter(|set| new(*set) <= most).collect();
+        // Of sets of one size the better ranks are the larger number read from the low bit on.
+        sets.sort_by_cached_key(|&set| (cost(set), new(set), set.count_ones(), Reverse(set.reverse_bits())));
+        sets
+    }
+
+    /// Of sets that cannot take everything, the first that takes the most.
+    fn best_part(&self, sets: &[u16], effort: &mut Effort) -> Option<Choice> {
+        let mut best: Option<(usize, Choice)> = None;
+        for set in sets {
+            let takers = self.members(*set);
+            let simple = self.simple.iter().filter(|line| self.kept_that_can(*line) & set != 0).count();
+            effort.spend(self.line_count);
+            let most_of_racks: usize = self.racks.iter().map(Rack::wanted).sum();
+            if best.as_ref().is_some_and(|(most, _)| simple + most_of_racks <= *most) {
+                continue;
+            }
+            let placings: Vec<Placing> = self.most_placings(&takers, effort);
+            let placed = simple + placings.iter().map(rack::count).sum::<usize>();
+            if best.as_ref().is_none_or(|(most, _)| placed > *most) {
+                best = Some((placed, Choice { takers, placings }));
+            }
+            if effort.is_spent() {
+                effort.cut = true;
+                return None;
+            }
+        }
+        best.map(|(_, choice)| choice)
+    }
+
+    /// For each rack the most these takers can take.
+    fn most_placings(&self, takers: &[usize], effort: &mut Effort) -> Vec<Placing> {
+        let racks = self.racks.iter().enumerate();
+        racks.map(|(at, rack)| rack.most(&self.bins_of(at, takers), effort)).collect()
+    }
+
+    fn members(&self, set: u16) -> Vec<usize> {
+        let members = self.kept.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
+        members.map(|(_, taker)| *taker).collect()
+    }
+
+    /// Whether a choice takes all that can be taken at all.
+    fn is_everything(&self, choice: &Choice) -> bool {
+        let can = |line: usize| choice.takers.iter().any(|taker| self.takers[*taker].can.contains(line));
+        let mut racks = self.racks.iter().zip(&choice.placings);
+        self.simple.iter().all(can) && racks.all(|(rack, placing)| rack::count(placing) == rack.wanted())
+    }
+
+    fn costs_are_equal(&self) -> bool {
+        let mut costs = self.kept.iter().map(|taker| &self.takers[*taker]).filter(|taker| !taker.has_parcel);
+        let first = costs.next().map(|taker| taker.cost);
+        costs.all(|taker| Some(taker.cost) == first)
     }
 
     fn mask(&self, holds: impl Fn(usize) -> bool) -> u16 {

@@ -1,34 +1,46 @@
 //! The planner: which location gets which items of an order, and why.
 //!
-//! Pure: it sees the order's items, a scenario and the candidate locations, and returns parcels with
-//! the reason for each choice. The same facts give the same plan, in whatever order they are given.
+//! Pure: it sees the order's items, a scenario, the candidate locations and the circumstances (the time
+//! is one of them), and returns parcels; asked to explain, with the reason for each choice. The same
+//! facts give the same plan, in whatever order they are given.
 //!
 //! The rules of the scenario run in turn, and each places what it can of what the earlier ones left:
-//! as many items as possible, in as few new parcels, then at as few locations as possible, then at
-//! those that come first in the rule's order ([`super::cover`]). A line is never split. A location
-//! gets one parcel at most: what a later rule gives it joins the parcel it has, for which it needs
-//! no room again.
+//! as many items as possible, in as few new parcels (or, where the scenario weighs them, at the least
+//! distance), then at as few locations as possible, then at those that come first in the rule's order
+//! ([`super::cover`]). A line is never split. A location gets one parcel at most: what a later rule
+//! gives it joins the parcel it has, for which it needs no room again.
 
 mod board;
 mod explain;
 mod trace;
+mod view;
 
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use self::board::Board;
 pub use self::trace::{
     CandidateTrace, Items, Missing, RuleTrace, SHOWN_CANDIDATES, SHOWN_ENTRIES, SHOWN_MISSING, ScenarioTrace,
-    ScenarioVerdict, Trace, Verdict,
+    ScenarioVerdict, Verdict,
 };
-use super::scenario::Scenario;
+pub use super::record::Trace;
+use super::{
+    location::Location,
+    scenario::{Condition, OrderFacts, Product, Scenario},
+};
 
 /// An order line that needs a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Demand {
     /// The line; each may be given once.
     pub order_item_id: i64,
@@ -38,29 +50,67 @@ pub struct Demand {
     pub quantity: i64,
     /// Locations that may not get it: they refused it or could not find it.
     pub excluded_location_ids: BTreeSet<i64>,
+    /// What rules look at of the product.
+    pub product: Product,
+}
+
+/// What a location has of a SKU.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stock {
+    /// Units that were counted.
+    pub quantity: i64,
+    /// Units of them that are held for packages.
+    pub reserved: i64,
+}
+
+impl Stock {
+    /// Units that can be promised.
+    #[must_use]
+    pub fn available(self) -> i64 {
+        self.quantity.saturating_sub(self.reserved)
+    }
 }
 
 /// A location that may get a parcel. Inactive ones are not given.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Candidate {
     /// The location; each may be given once.
-    pub stock_location_id: i64,
-    /// Its code in the shop's own systems.
-    pub erp_code: String,
-    /// What people call it.
-    pub name: String,
-    /// Lower is asked first.
-    pub priority: i32,
-    /// How many more packages it may get; none: no limit.
-    pub available_quota: Option<i64>,
+    pub location: Arc<Location>,
+    /// Most packages that may occupy it; none: no limit.
+    pub max_quota: Option<i64>,
+    /// Packages that occupy it now, without the one whose items are planned again.
+    pub open_packages: i64,
     /// Kilometres to the delivery address; none (or not a number): unknown.
     pub distance_km: Option<f64>,
-    /// Quantity less reservations, for the SKUs of the order; what is not in it is not there.
-    pub available_stock: HashMap<String, i64>,
+    /// By SKU of the order; what is not in it is not there.
+    pub stock: BTreeMap<Arc<str>, Stock>,
+}
+
+impl Candidate {
+    /// How many more packages it may get; none: no limit.
+    #[must_use]
+    pub fn available_quota(&self) -> Option<i64> {
+        self.max_quota.map(|most| most.saturating_sub(self.open_packages))
+    }
+}
+
+/// What a plan depends on besides items and locations.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Circumstances {
+    /// When it is made.
+    pub time: DateTime<Utc>,
+    /// What rules look at of the order.
+    pub order: OrderFacts,
+    /// ERP code of the location of the package whose items are planned again; none for a new order.
+    pub package_location: Option<String>,
+    /// How many packages the order has besides: those that hold their items.
+    pub other_packages: usize,
+    /// Locations that refused a package of the order, or could not find an item of it, before.
+    pub refused_by: BTreeSet<i64>,
 }
 
 /// A package to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parcel {
     /// Where.
     pub stock_location_id: i64,
@@ -87,23 +137,62 @@ pub struct Plan {
     pub parcels: Vec<Parcel>,
     /// The items without a place, by id.
     pub unplaced: Vec<i64>,
-    /// Why.
+    /// What it was made from, to be stored: from it the plan can be made, and explained, again.
     pub trace: Trace,
+}
+
+/// What the planner decides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// As in [`Plan`].
+    pub parcels: Vec<Parcel>,
+    /// As in [`Plan`].
+    pub unplaced: Vec<i64>,
 }
 
 /// Places the items of an order by a scenario's rules.
 #[must_use]
-pub fn plan(scenario: &Scenario, demands: &[Demand], candidates: &[Candidate]) -> Plan {
-    let mut board = Board::new(demands, candidates);
-    let mut trace = Trace::default();
+pub fn plan(
+    scenario: &Scenario,
+    demands: &[Demand],
+    candidates: &[Candidate],
+    circumstances: &Circumstances,
+) -> Outcome {
+    // Where every rule asks for stock, a location that has nothing of the order need not be looked at.
+    let by_stock = scenario.rules.iter().all(|rule| rule.asks_for(&Condition::SelectByStock));
+    let has_some = |candidate: &&Candidate| {
+        !by_stock
+            || demands
+                .iter()
+                .any(|demand| candidate.stock.get(demand.sku.as_str()).is_some_and(|stock| stock.available() > 0))
+    };
+    let mut board = Board::new(scenario, demands, candidates.iter().filter(has_some), circumstances);
     for rule in &scenario.rules {
         if board.all_placed() {
             break;
         }
-        trace.rules.push(board.run(rule));
+        board.run(rule, None);
     }
-    let (parcels, unplaced) = board.result();
-    Plan { scenario_id: scenario.id, parcels, unplaced, trace }
+    board.result()
+}
+
+/// The same, with what each rule saw and did. A rule with nothing left to place does not run.
+#[must_use]
+pub fn explain(
+    scenario: &Scenario,
+    demands: &[Demand],
+    candidates: &[Candidate],
+    circumstances: &Circumstances,
+) -> (Outcome, Vec<RuleTrace>) {
+    let mut board = Board::new(scenario, demands, candidates.iter(), circumstances);
+    let mut traces = Vec::new();
+    for rule in &scenario.rules {
+        if board.all_placed() {
+            break;
+        }
+        board.run(rule, Some(&mut traces));
+    }
+    (board.result(), traces)
 }
 
 /// Kilometres between two places given as (latitude, longitude) in degrees, along the surface of the

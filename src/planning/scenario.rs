@@ -4,15 +4,23 @@
 //! plans it. Its rules run in their order, and each places what it can of what the earlier ones left
 //! ([`crate::planning::plan`]).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::plan::{SHOWN_ENTRIES, ScenarioTrace, ScenarioVerdict};
+use super::{
+    location::{Location, LocationType, is_same_place},
+    plan::{SHOWN_ENTRIES, ScenarioTrace, ScenarioVerdict},
+};
 
-/// A distribution scenario. Only active ones are read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A distribution scenario, in one of its versions. Only active ones plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scenario {
     /// Known by this to plans and to the API.
     pub id: i64,
+    /// Goes up with each change; plans name it.
+    pub version: i32,
     /// What people call it.
     pub name: String,
     /// Lower is asked first; at equality the lower id.
@@ -27,59 +35,270 @@ pub struct Scenario {
     pub default_location_id: i64,
     /// State of the new packages when an order needs more than one.
     pub initial_state_when_split_id: i64,
+    /// Into how many packages an order may be split, and what speaks for one more.
+    pub splitting: Splitting,
     /// Tried in this order.
     pub rules: Vec<Rule>,
 }
 
+impl Scenario {
+    /// Whether its rules look at more of an item than its SKU.
+    #[must_use]
+    pub fn reads_products(&self) -> bool {
+        self.rules.iter().any(|rule| rule.products.is_some() || rule.asks_for(&Condition::SelectByProductLocations))
+    }
+
+    /// Most packages an order may have; none: no limit.
+    #[must_use]
+    pub fn most_packages(&self) -> Option<usize> {
+        if self.splitting.allowed { self.splitting.most_packages } else { Some(1) }
+    }
+}
+
+/// Into how many packages an order may be split. The default: as many as are needed, as few as possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Splitting {
+    /// False: a rule gives one location all items, or nothing.
+    pub allowed: bool,
+    /// Most packages an order may have; those it has already count. What needs one more finds no place.
+    pub most_packages: Option<usize>,
+    /// How many metres another package must save to be worth it: packages are chosen so that their distances to the
+    /// address, and this for each of them, sum up to the least. None: no distance is worth another package.
+    pub metres_per_package: Option<i64>,
+}
+
+impl Default for Splitting {
+    fn default() -> Self {
+        Self { allowed: true, most_packages: None, metres_per_package: None }
+    }
+}
+
 /// One step of a scenario: which locations may serve, and which of them is asked first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rule {
     /// What people call it; plans name it as their reason.
     pub name: String,
+    /// What the order must be like for it to run.
+    pub order: OrderPrerequisites,
+    /// What the products must be like; none: not significant.
+    pub products: Option<ProductPrerequisite>,
     /// All of them must hold at a location; none: every location may take everything.
-    #[serde(default)]
     pub conditions: Vec<Condition>,
     /// The first key decides, the next ones break its ties, then priority, then id.
-    #[serde(default)]
     pub order_by: Vec<OrderBy>,
+    /// Whether what a location lacks may come from elsewhere by a transfer.
+    pub transferable: bool,
 }
 
 impl Rule {
     /// Whether the rule asks for this condition.
     #[must_use]
-    pub fn asks_for(&self, condition: Condition) -> bool {
-        self.conditions.contains(&condition)
+    pub fn asks_for(&self, condition: &Condition) -> bool {
+        self.conditions.contains(condition)
+    }
+}
+
+/// What an order must be like for a rule to run on it. An empty list is not significant; of several, each must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrderPrerequisites {
+    /// One of these channels, by name or pk.
+    pub channels: Vec<String>,
+    /// One of these shipping options.
+    pub shipping: Vec<String>,
+    /// One of these payment types.
+    pub payments: Vec<String>,
+    /// One of these ways to reach the customer.
+    pub delivery_types: Vec<String>,
+    /// To one of these cities.
+    pub cities: Vec<String>,
+    /// To one of these countries, by code or name.
+    pub countries: Vec<String>,
+    /// Planned again from a package at one of these locations, by ERP code.
+    pub package_locations: Vec<String>,
+}
+
+/// What the products must be like for a rule to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProductPrerequisite {
+    /// How many of them, and which the rule then places.
+    pub which: Which,
+    /// One of these SKUs; empty: not significant.
+    pub skus: Vec<String>,
+    /// One of these base codes; empty: not significant.
+    pub base_codes: Vec<String>,
+    /// By name, an attribute that has one of these values.
+    pub attributes: BTreeMap<String, Vec<String>>,
+}
+
+/// How many products must match a rule's prerequisite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Every item that waits; then the rule places all of them.
+    All,
+    /// At least one; then the rule places all of them.
+    Any,
+    /// The rule places those that match, and leaves the others to the next one.
+    These,
+}
+
+impl Which {
+    /// Every way, with its word.
+    pub const WORDS: [(&'static str, Self); 3] = [("all", Self::All), ("any", Self::Any), ("these", Self::These)];
+
+    /// The word in files, on the wire and in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Any => "any",
+            Self::These => "these",
+        }
+    }
+}
+
+/// What a product is, as far as rules look at it: from the order's line.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// `base_code`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_code: Option<String>,
+    /// `attributes`, their values as text; of a list each entry.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, Vec<String>>,
+    /// `extra_attributes.allowed_stock_locations`, ERP codes; none: every location.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_locations: Option<Vec<String>>,
+}
+
+impl Product {
+    /// Reads it from the product of an order's line.
+    #[must_use]
+    pub fn of(product: &Value) -> Self {
+        let texts = |value: &Value| -> Vec<String> {
+            let entries = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+            entries.iter().filter_map(text).collect()
+        };
+        let attributes = product.get("attributes").and_then(Value::as_object).into_iter().flatten();
+        Self {
+            base_code: product.get("base_code").and_then(text),
+            attributes: attributes.map(|(name, value)| (name.clone(), texts(value))).collect(),
+            allowed_locations: allowed_locations(product).filter(|value| value.is_array()).map(texts),
+        }
+    }
+}
+
+/// Where a product's own allowed locations stand.
+#[must_use]
+pub fn allowed_locations(product: &Value) -> Option<&Value> {
+    product.get("extra_attributes")?.get("allowed_stock_locations").filter(|value| !value.is_null())
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+impl ProductPrerequisite {
+    /// Whether a product is one the rule is about.
+    #[must_use]
+    pub fn matches(&self, sku: &str, product: &Product) -> bool {
+        let among = |wanted: &[String], has: Option<&str>| {
+            wanted.is_empty() || has.is_some_and(|has| wanted.iter().any(|one| one == has))
+        };
+        let has_one_of = |(name, wanted): (&String, &Vec<String>)| {
+            product.attributes.get(name).is_some_and(|has| has.iter().any(|value| wanted.contains(value)))
+        };
+        among(&self.skus, Some(sku))
+            && among(&self.base_codes, product.base_code.as_deref())
+            && self.attributes.iter().all(has_one_of)
     }
 }
 
 /// What a rule demands of a location.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
     /// The available stock of the SKU covers the whole line.
     SelectByStock,
     /// There is room for one more package.
     SelectByQuota,
+    /// It is of one of these kinds.
+    SelectByLocationType(Vec<LocationType>),
+    /// It has at least one of these tags.
+    SelectByTag(Vec<String>),
+    /// It is in the city of the delivery address.
+    SelectBySameCity,
+    /// It is in the country of the delivery address.
+    SelectBySameCountry,
+    /// It is at most this many metres away from the delivery address; an unknown distance is too far.
+    SelectByDistance(i64),
+    /// It is open when the plan is made, or opens within this many minutes.
+    SelectByOpeningHours(u32),
+    /// It has not refused a package of this order, nor missed an item of it, before.
+    SelectByNotRefused,
+    /// It is among the product's own allowed locations, where the product has such.
+    SelectByProductLocations,
 }
 
 impl Condition {
-    /// Every condition there is.
-    pub const ALL: [Self; 2] = [Self::SelectByStock, Self::SelectByQuota];
-
     /// The word for it in installation files, on the wire and in the database.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::SelectByStock => "SELECT_BY_STOCK",
             Self::SelectByQuota => "SELECT_BY_QUOTA",
+            Self::SelectByLocationType(_) => "SELECT_BY_LOCATION_TYPE",
+            Self::SelectByTag(_) => "SELECT_BY_TAG",
+            Self::SelectBySameCity => "SELECT_BY_SAME_CITY",
+            Self::SelectBySameCountry => "SELECT_BY_SAME_COUNTRY",
+            Self::SelectByDistance(_) => "SELECT_BY_DISTANCE",
+            Self::SelectByOpeningHours(_) => "SELECT_BY_OPENING_HOURS",
+            Self::SelectByNotRefused => "SELECT_BY_NOT_REFUSED",
+            Self::SelectByProductLocations => "SELECT_BY_PRODUCT_LOCATIONS",
         }
     }
 
-    /// The words, for the error that says what is understood.
+    /// Every word, for the error that says what is understood.
+    pub const NAMES: [&'static str; 10] = [
+        "SELECT_BY_STOCK",
+        "SELECT_BY_QUOTA",
+        "SELECT_BY_LOCATION_TYPE",
+        "SELECT_BY_TAG",
+        "SELECT_BY_SAME_CITY",
+        "SELECT_BY_SAME_COUNTRY",
+        "SELECT_BY_DISTANCE",
+        "SELECT_BY_OPENING_HOURS",
+        "SELECT_BY_NOT_REFUSED",
+        "SELECT_BY_PRODUCT_LOCATIONS",
+    ];
+
+    /// Its form on the wire: the word, or where it has parameters `{"condition": word, …}`.
     #[must_use]
-    pub fn names() -> Vec<&'static str> {
-        Self::ALL.map(Self::name).to_vec()
+    pub fn to_json(&self) -> Value {
+        let name = self.name();
+        match self {
+            Self::SelectByLocationType(types) => json!({ "condition": name, "location_types": types }),
+            Self::SelectByTag(tags) => json!({ "condition": name, "tags": tags }),
+            Self::SelectByDistance(metres) => json!({ "condition": name, "kilometres": kilometres(*metres) }),
+            Self::SelectByOpeningHours(0) => json!(name),
+            Self::SelectByOpeningHours(minutes) => json!({ "condition": name, "opens_within_minutes": minutes }),
+            _ => json!(name),
+        }
+    }
+}
+
+/// Metres as a number of kilometres, whole where it is.
+#[must_use]
+pub fn kilometres(metres: i64) -> Value {
+    if metres % 1000 == 0 {
+        json!(metres / 1000)
+    } else {
+        #[expect(clippy::cast_precision_loss, reason = "at most twenty million")]
+        let kilometres = metres as f64 / 1000.0;
+        json!(kilometres)
     }
 }
 
@@ -93,31 +312,34 @@ pub enum OrderBy {
     Distance,
     /// Room for packages, more first; no limit before any limit.
     AvailableQuota,
+    /// Room as a share of all it ever has, more first; no limit before any limit.
+    AvailableQuotaShare,
+    /// How many of the items it could take, each looked at alone, more first.
+    ItemsCovered,
+    /// Packages that occupy its quota now, fewer first.
+    OpenPackages,
 }
 
 impl OrderBy {
-    /// Every key there is.
-    pub const ALL: [Self; 3] = [Self::Priority, Self::Distance, Self::AvailableQuota];
+    /// Every key there is, with its word.
+    pub const WORDS: [(&'static str, Self); 6] = [
+        ("priority", Self::Priority),
+        ("distance", Self::Distance),
+        ("available_quota", Self::AvailableQuota),
+        ("available_quota_share", Self::AvailableQuotaShare),
+        ("items_covered", Self::ItemsCovered),
+        ("open_packages", Self::OpenPackages),
+    ];
 
     /// The word for it in installation files, on the wire and in the database.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Priority => "priority",
-            Self::Distance => "distance",
-            Self::AvailableQuota => "available_quota",
-        }
-    }
-
-    /// The words, for the error that says what is understood.
-    #[must_use]
-    pub fn names() -> Vec<&'static str> {
-        Self::ALL.map(Self::name).to_vec()
+    pub fn name(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, key)| *key == self).map_or("", |(word, _)| word)
     }
 }
 
-/// What the prerequisites of a scenario look at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What scenarios and rules look at in an order.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct OrderFacts {
     /// Every name the order's channel is known by: its name, its pk as text.
     pub channel: Vec<String>,
@@ -125,11 +347,73 @@ pub struct OrderFacts {
     pub shipping: Option<String>,
     /// The payment type.
     pub payment: Option<String>,
+    /// How it is to reach the customer.
+    pub delivery_type: Option<String>,
+    /// City of the delivery address.
+    pub city: Option<String>,
+    /// Country of the delivery address: its code, its name.
+    pub country: Vec<String>,
+    /// Latitude and longitude of the delivery address in degrees, where both are known.
+    pub coordinates: Option<(f64, f64)>,
+}
+
+impl OrderFacts {
+    /// Takes city and country from a shipping address: each an object with a `name` (a country's `code` too) or a text.
+    pub fn read_address(&mut self, address: &Value) {
+        let named = |key: &str, part: &str| {
+            let value = address.get(key)?;
+            value.get(part).and_then(text).or_else(|| text(value).filter(|_| part == "name"))
+        };
+        self.city = named("city", "name");
+        self.country = ["code", "name"].into_iter().filter_map(|part| named("country", part)).collect();
+    }
+
+    /// Whether a location is in the order's country; not where either is unknown.
+    #[must_use]
+    pub fn is_in_country(&self, location: &Location) -> bool {
+        let country = location.country.as_deref();
+        country.is_some_and(|country| self.country.iter().any(|name| is_same_place(name, country)))
+    }
+
+    /// Whether a location is in the order's city; not where either is unknown, or the countries differ.
+    #[must_use]
+    pub fn is_in_city(&self, location: &Location) -> bool {
+        let same = self.city.as_deref().zip(location.city.as_deref()).is_some_and(|(a, b)| is_same_place(a, b));
+        same && (self.country.is_empty() || location.country.is_none() || self.is_in_country(location))
+    }
+}
+
+impl OrderPrerequisites {
+    /// The first one that an order does not meet, by its key; none: it meets them all.
+    #[must_use]
+    pub fn unmet(&self, order: &OrderFacts, package_location: Option<&str>) -> Option<&'static str> {
+        fn listed<'a>(wanted: &[String], mut has: impl Iterator<Item = &'a str>) -> bool {
+            wanted.is_empty() || has.any(|has| wanted.iter().any(|one| one == has))
+        }
+        fn named<'a>(wanted: &[String], mut has: impl Iterator<Item = &'a str>) -> bool {
+            wanted.is_empty() || has.any(|has| wanted.iter().any(|one| is_same_place(one, has)))
+        }
+        [
+            ("channels", listed(&self.channels, order.channel.iter().map(String::as_str))),
+            ("shipping", listed(&self.shipping, order.shipping.as_deref().into_iter())),
+            ("payments", listed(&self.payments, order.payment.as_deref().into_iter())),
+            ("delivery_types", listed(&self.delivery_types, order.delivery_type.as_deref().into_iter())),
+            ("cities", named(&self.cities, order.city.as_deref().into_iter())),
+            ("countries", named(&self.countries, order.country.iter().map(String::as_str))),
+            ("package_locations", listed(&self.package_locations, package_location.into_iter())),
+        ]
+        .into_iter()
+        .find(|(_, met)| !met)
+        .map(|(key, _)| key)
+    }
 }
 
 impl Scenario {
     /// The first prerequisite the order does not meet, what it lists and what the order has there.
-    fn differs<'a>(&'a self, order: &'a OrderFacts) -> Option<(ScenarioVerdict, &'a [String], &'a [String])> {
+    pub(super) fn differs<'a>(
+        &'a self,
+        order: &'a OrderFacts,
+    ) -> Option<(ScenarioVerdict, &'a [String], &'a [String])> {
         use ScenarioVerdict::{OtherChannel, OtherPayment, OtherShipping};
         [
             (OtherChannel, self.channels.as_slice(), order.channel.as_slice()),
@@ -157,6 +441,7 @@ pub fn choose_scenario<'a>(
         let shown = |names: &[String]| names.iter().take(SHOWN_ENTRIES).cloned().collect();
         asked.push(ScenarioTrace {
             scenario_id: scenario.id,
+            version: scenario.version,
             name: scenario.name.clone(),
             priority: scenario.priority,
             verdict,
@@ -177,33 +462,56 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_are_those_serde_reads_and_writes() {
-        for condition in Condition::ALL {
-            assert_eq!(serde_json::to_value(condition).unwrap(), json!(condition.name()));
+    fn every_word_is_one() {
+        for (word, key) in OrderBy::WORDS {
+            assert_eq!(serde_json::to_value(key).unwrap(), json!(word));
+            assert_eq!(key.name(), word);
         }
-        for key in OrderBy::ALL {
-            assert_eq!(serde_json::to_value(key).unwrap(), json!(key.name()));
+        for (word, which) in Which::WORDS {
+            assert_eq!(which.name(), word);
         }
-        assert_eq!(Condition::names(), ["SELECT_BY_STOCK", "SELECT_BY_QUOTA"]);
-        assert_eq!(OrderBy::names(), ["priority", "distance", "available_quota"]);
     }
 
     #[test]
-    fn a_rule_needs_only_a_name() {
-        let rule: Rule = serde_json::from_value(json!({"name": "Anywhere"})).unwrap();
-        assert!(rule.conditions.is_empty() && rule.order_by.is_empty());
-        assert!(!rule.asks_for(Condition::SelectByStock));
+    fn a_product_is_read_from_the_line_of_the_order() {
+        let product = Product::of(&json!({ "sku": "A", "base_code": "A-BASE",
+            "attributes": { "cold": true, "size": ["S", 40], "none": null },
+            "extra_attributes": { "allowed_stock_locations": ["369", 4] } }));
+        assert_eq!(product.base_code.as_deref(), Some("A-BASE"));
+        assert_eq!(product.attributes["size"], ["S", "40"]);
+        assert_eq!(product.allowed_locations.as_deref(), Some(&["369".to_owned(), "4".to_owned()][..]));
+        let about = |skus: &[&str], attribute: &[(&str, &str)]| ProductPrerequisite {
+            which: Which::All,
+            skus: skus.iter().map(|sku| (*sku).to_owned()).collect(),
+            base_codes: vec!["A-BASE".to_owned()],
+            attributes: attribute.iter().map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()])).collect(),
+        };
+        assert!(about(&[], &[("cold", "true"), ("size", "40")]).matches("A", &product));
+        assert!(!about(&[], &[("cold", "false")]).matches("A", &product));
+        assert!(!about(&["B"], &[]).matches("A", &product));
+        assert!(!about(&[], &[]).matches("A", &Product::default()));
+        assert_eq!(
+            Product::of(&json!({ "extra_attributes": { "allowed_stock_locations": null } })),
+            Product::default()
+        );
     }
 
     #[test]
-    fn a_rule_with_an_unknown_word_is_refused() {
-        for rule in [
-            json!({"name": "a", "conditions": ["SELECT_BY_MOON"]}),
-            json!({"name": "a", "order_by": ["moon"]}),
-            json!({"name": "a", "moon": true}),
-        ] {
-            assert!(serde_json::from_value::<Rule>(rule.clone()).is_err(), "{rule}");
-        }
+    fn an_address_names_city_and_country_in_either_form() {
+        let mut order = OrderFacts::default();
+        order.read_address(&json!({ "city": { "name": "İzmir" }, "country": { "code": "tr", "name": "Türkiye" } }));
+        let at = |city: &str, country: Option<&str>| Location {
+            city: Some(city.to_owned()),
+            country: country.map(str::to_owned),
+            ..Location::default()
+        };
+        assert!(order.is_in_city(&at("IZMIR", Some("TR"))) && order.is_in_city(&at("izmir", None)));
+        assert!(!order.is_in_city(&at("Izmir", Some("gr"))) && !order.is_in_city(&at("Ankara", Some("tr"))));
+        assert!(order.is_in_country(&at("Ankara", Some("türkiye"))) && !order.is_in_country(&at("Izmir", None)));
+        order.read_address(&json!({ "city": "Berlin", "country": "DE" }));
+        assert!(order.is_in_city(&at("Berlin", Some("de"))));
+        order.read_address(&Value::Null);
+        assert!(!order.is_in_city(&at("Berlin", None)) && order.country.is_empty());
     }
 
     #[test]
@@ -217,9 +525,8 @@ mod tests {
                 channels: words(channels),
                 shipping: words(shipping),
                 payments: words(payments),
-                default_location_id: 1,
-                initial_state_when_split_id: 1,
-                rules: vec![],
+                version: 4,
+                ..Scenario::default()
             }
         };
         let scenarios = [
@@ -234,6 +541,7 @@ mod tests {
             channel: vec!["Web".to_owned(), "12".to_owned()],
             shipping: Some("standard".to_owned()),
             payment: Some("card".to_owned()),
+            ..OrderFacts::default()
         };
         let (chosen, asked) = choose_scenario(&scenarios, &facts);
         assert_eq!(chosen.map(|scenario| scenario.id), Some(5));
@@ -259,6 +567,7 @@ mod tests {
             serde_json::to_value(&asked[0]).unwrap(),
             json!({
                 "scenario_id": 3,
+                "version": 4,
                 "name": "Scenario 3",
                 "priority": 1,
                 "verdict": "other_shipping",

@@ -1,7 +1,10 @@
 //! A scene for the commands' tests: the standard installation, three locations (A, B, C; C is the default), and package
 //! 7 at A with item 1 (one RED) and item 2 (two BLUE). No database.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use chrono::DateTime;
 use serde_json::Value;
@@ -9,12 +12,13 @@ use serde_json::Value;
 use super::super::{Background, Changes, Context, Input, ItemFacts, PackageFacts, decide};
 use crate::{
     cargo::CargoCompany,
-    catalog::{Catalog, Location},
+    catalog::Catalog,
     error::Refusal,
     installation::read::Installation,
     planning::{
         Supply,
-        plan::Candidate,
+        location::Location,
+        plan::{Candidate, Stock},
         scenario::{Condition, OrderBy, Rule, Scenario},
     },
     workflow::{StateRow, Transition, TransitionRow, Workflow},
@@ -37,10 +41,9 @@ impl Scene {
                 name: format!("Store {code}"),
                 priority: i32::try_from(id).expect("small"),
                 is_active: true,
-                cargo_company_id: None,
-                coordinates: None,
+                ..Location::default()
             };
-            (id, location)
+            (id, Arc::new(location))
         });
         let workflow = standard_workflow();
         let waiting = workflow.state_by_slug("package", "waiting").expect("waiting").id;
@@ -73,26 +76,18 @@ impl Scene {
                 shipment: None,
                 items: items.to_vec(),
             },
-            supply: Supply {
-                scenario: Some(scenario(waiting)),
-                considered: Vec::new(),
-                candidates: Vec::new(),
-                excluded: BTreeMap::new(),
-            },
+            supply: Supply { scenario: Some(scenario(waiting)), ..Supply::default() },
             background: Background::default(),
         }
     }
 
     pub(crate) fn with_stock(mut self, stock_location_id: i64, stock: &[(&str, i64)]) -> Self {
         let location = &self.catalog.locations[&stock_location_id];
+        let stock = stock.iter().map(|(sku, units)| (Arc::from(*sku), Stock { quantity: *units, reserved: 0 }));
         self.supply.candidates.push(Candidate {
-            stock_location_id,
-            erp_code: location.erp_code.clone(),
-            name: location.name.clone(),
-            priority: location.priority,
-            available_quota: None,
-            distance_km: None,
-            available_stock: stock.iter().map(|(sku, units)| ((*sku).to_owned(), *units)).collect::<HashMap<_, _>>(),
+            location: Arc::clone(location),
+            stock: stock.collect(),
+            ..Candidate::default()
         });
         self
     }
@@ -127,16 +122,15 @@ fn scenario(waiting: i64) -> Scenario {
         id: 1,
         name: "Standard".to_owned(),
         priority: 1,
-        channels: Vec::new(),
-        shipping: Vec::new(),
-        payments: Vec::new(),
         default_location_id: 3,
         initial_state_when_split_id: waiting,
         rules: vec![Rule {
             name: "Anywhere".to_owned(),
             conditions: vec![Condition::SelectByStock, Condition::SelectByQuota],
             order_by: vec![OrderBy::Priority],
+            ..Rule::default()
         }],
+        ..Scenario::default()
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn check(installation: &Installation, findings: &mut Findings) {
     refuse(findings, "slug", "two cargo companies", companies);
     let titles = denial_reasons.iter().map(|entry| (&entry.at, &entry.title));
     refuse(findings, "title", "two denial reasons", titles);
-    let names = scenarios.iter().map(|entry| (&entry.at, &entry.name));
+    let names = scenarios.iter().map(|entry| (&entry.at, &entry.definition.name));
     refuse(findings, "name", "two scenarios", names);
 }
 

@@ -117,7 +117,7 @@ fn states_that_end(installation: &Installation, entity: Entity) -> HashSet<&str>
 fn ways_in(installation: &Installation, entity: Entity, findings: &mut Findings) {
     let mut reached: HashSet<&str> = LED_TO_BY_PLANNING.iter().copied().collect();
     let scenarios = installation.scenarios.iter();
-    reached.extend(scenarios.map(|scenario| scenario.initial_state_when_split.as_str()));
+    reached.extend(scenarios.map(|scenario| scenario.definition.initial_state_when_split.as_str()));
     for transition in transitions_of(installation, entity) {
         // Only what was there before comes back.
         if transition.command != "UNBLOCK_THE_PACKAGE" {

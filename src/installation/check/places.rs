@@ -1,7 +1,8 @@
 //! Carriers, locations and scenarios: what they refer to is there.
 
 use super::Findings;
-use crate::installation::read::{Entity, Installation, Integration, Scenario, nearest};
+use crate::installation::read::{Entity, Installation, Integration};
+use crate::spelling::nearest;
 
 pub(super) fn check(installation: &Installation, findings: &mut Findings) {
     cargo_companies(installation, findings);
@@ -42,44 +43,17 @@ fn stock_locations(installation: &Installation, findings: &mut Findings) {
 }
 
 fn scenarios(installation: &Installation, findings: &mut Findings) {
+    let erp_codes: Vec<&str> = installation.stock_locations.iter().map(|location| location.erp_code.as_str()).collect();
+    let states = installation.states.iter().filter(|state| state.entity == Entity::Package);
+    let states: Vec<(&str, bool)> = states.map(|state| (state.slug.as_str(), state.is_final)).collect();
     for scenario in &installation.scenarios {
-        let erp_codes = || {
-            let locations = installation.stock_locations.iter();
-            locations.map(|location| location.erp_code.as_str())
-        };
-        let wanted = scenario.default_location.as_str();
-        if !erp_codes().any(|erp_code| erp_code == wanted) {
-            let remedy = match nearest(wanted, erp_codes()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "add a `[[stock_locations]]` entry with this erp_code".to_owned(),
-            };
-            let message = format!("there is no location `{wanted}`");
-            findings.problem(&scenario.at, "default_location", message, remedy);
+        for defect in scenario.definition.wrong_references(&erp_codes, &states) {
+            findings.0.problems.push(scenario.at.defect(&defect));
         }
-        initial_state(installation, scenario, findings);
-        if scenario.rules.is_empty() {
+        if scenario.definition.rules.is_empty() {
             let message = "a scenario without rules finds no place for anything";
             let remedy = "add a `[[scenarios.rules]]` entry";
             findings.warning(&scenario.at, "rules", message, remedy);
         }
     }
-}
-
-fn initial_state(installation: &Installation, scenario: &Scenario, findings: &mut Findings) {
-    let slug = scenario.initial_state_when_split.as_str();
-    let (message, remedy) = match installation.state(Entity::Package, slug) {
-        Some(state) if !state.is_final => return,
-        Some(_) => {
-            (format!("`{slug}` is final, a package cannot begin in it"), "name a state that is not final".to_owned())
-        }
-        None => {
-            let packages = installation.states.iter().filter(|state| state.entity == Entity::Package);
-            let remedy = match nearest(slug, packages.map(|state| state.slug.as_str())) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "name a package state of this installation".to_owned(),
-            };
-            (format!("there is no state `{slug}` of packages"), remedy)
-        }
-    };
-    findings.problem(&scenario.at, "initial_state_when_split", message, remedy);
 }

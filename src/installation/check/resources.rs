@@ -2,7 +2,8 @@
 
 use super::Findings;
 use super::duplicates::{Named, refuse};
-use crate::installation::read::{Installation, Place, nearest};
+use crate::installation::read::{Installation, Place};
+use crate::spelling::nearest;
 
 pub(super) fn check(installation: &Installation, findings: &mut Findings) {
     let Installation { cargo_company_conditions, sender_addresses, cancellation_reasons, .. } = installation;

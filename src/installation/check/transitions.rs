@@ -3,7 +3,8 @@
 use super::{CommandKind, Findings, company};
 use crate::{
     commands::common::invoice_call,
-    installation::read::{Entity, Installation, Transition, nearest},
+    installation::read::{Entity, Installation, Transition},
+    spelling::nearest,
 };
 
 /// The commands of the whole contract. One that is here and not in the server's own list is

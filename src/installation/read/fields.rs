@@ -13,7 +13,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Place, Problem};
 use super::source::{Source, json_object, type_name};
-use super::spelling::suggestion;
+use crate::reading::{self, Reader, Step};
+use crate::spelling::suggestion;
 
 mod values;
 
@@ -24,13 +25,15 @@ pub(super) struct Fields<'a, 'i> {
     line: usize,
     table: &'a DeTable<'i>,
     known: Vec<&'static str>,
+    /// Whether a [`Reader`] has taken every key, and said so of those it does not know.
+    all_taken: bool,
     problems: &'a mut Vec<Problem>,
 }
 
 impl<'a, 'i> Fields<'a, 'i> {
     /// The document itself.
     pub(super) fn root(source: &'a Source, table: &'a DeTable<'i>, problems: &'a mut Vec<Problem>) -> Self {
-        Self { source, section: String::new(), line: 1, table, known: Vec::new(), problems }
+        Self { source, section: String::new(), line: 1, table, known: Vec::new(), all_taken: false, problems }
     }
 
     /// Notes the keys that are missing.
@@ -82,6 +85,82 @@ impl<'a, 'i> Fields<'a, 'i> {
         }
     }
 
+    /// Reads some keys by a function that requests use too.
+    pub(super) fn keys_with<T: Default>(
+        &mut self,
+        keys: &[&'static str],
+        read: impl FnOnce(&mut Reader<'_>) -> T,
+    ) -> T {
+        self.known.extend(keys);
+        let mut object = json_object(self.table);
+        object.retain(|key, _| keys.contains(&key.as_str()));
+        self.read_with(&object, read)
+    }
+
+    /// Reads all keys by a function that requests use too, and keeps the place of every value.
+    pub(super) fn all_with<T: Default>(&mut self, read: impl FnOnce(&mut Reader<'_>) -> T) -> (T, Place) {
+        let value = self.read_with(&json_object(self.table), read);
+        self.all_taken = true;
+        let mut at = self.finish();
+        for (key, value) in self.table {
+            self.note_lines(key.get_ref(), value, &mut at.key_lines);
+        }
+        (value, at)
+    }
+
+    fn read_with<T: Default>(&mut self, object: &Map<String, Value>, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
+        let defects = match reading::whole(object, read) {
+            Ok(value) => return value,
+            Err(defects) => defects,
+        };
+        for defect in defects {
+            let line = self.line_at(&defect.path);
+            self.refuse::<()>(&defect.keys(), line, defect.message, defect.remedy);
+        }
+        T::default()
+    }
+
+    /// The line of the innermost value on a path that is there.
+    fn line_at(&self, path: &[Step]) -> usize {
+        let mut line = self.line;
+        let mut table = Some(self.table);
+        let mut value = None;
+        for step in path {
+            value = match step {
+                Step::Key(key) => table.and_then(|table| table.get(key.as_str())),
+                Step::Entry(at) => match value.map(Spanned::get_ref) {
+                    Some(DeValue::Array(entries)) => entries.get(*at),
+                    _ => None,
+                },
+            };
+            let Some(found) = value else { break };
+            line = self.line_of(found);
+            table = match found.get_ref() {
+                DeValue::Table(table) => Some(table),
+                _ => None,
+            };
+        }
+        line
+    }
+
+    /// Notes the line of a value, and of all within it, by their places: `rules[0].name`.
+    fn note_lines(&self, place: &str, value: &Spanned<DeValue<'_>>, lines: &mut BTreeMap<String, usize>) {
+        lines.insert(place.to_owned(), self.line_of(value));
+        match value.get_ref() {
+            DeValue::Table(table) => {
+                for (key, value) in table {
+                    self.note_lines(&format!("{place}.{}", key.get_ref()), value, lines);
+                }
+            }
+            DeValue::Array(entries) => {
+                for (at, value) in entries.iter().enumerate() {
+                    self.note_lines(&format!("{place}[{at}]"), value, lines);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Refuses the keys nobody asked for, and keeps the place of the rest.
     pub(super) fn finish(&mut self) -> Place {
         let mut place = Place {
@@ -92,7 +171,7 @@ impl<'a, 'i> Fields<'a, 'i> {
         };
         for (key, _) in self.table {
             let (name, line) = (key.get_ref(), self.source.line(key.span().start));
-            if !self.known.contains(&name.as_ref()) {
+            if !self.all_taken && !self.known.contains(&name.as_ref()) {
                 let remedy = suggestion(name, &self.known);
                 self.refuse::<()>(name, line, "there is no such key", remedy);
             }
@@ -114,6 +193,7 @@ impl<'a, 'i> Fields<'a, 'i> {
             line,
             table,
             known: Vec::new(),
+            all_taken: false,
             problems: self.problems,
         }
     }

@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::fields::Fields;
 use super::problem::Place;
 use super::words::{Integration, LocationType};
-use crate::planning::scenario::{Condition, OrderBy};
+use crate::planning::hours::{self, Hours};
+use crate::scenarios::definition::Definition;
 
 /// A `[[stock_locations]]` entry.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +36,10 @@ pub struct StockLocation {
     pub email: Option<String>,
     /// Whether planning may choose it.
     pub is_active: bool,
+    /// The groups it is in, for the scenarios.
+    pub tags: Vec<String>,
+    /// When it is open: `timezone`, `opening_hours` and `holidays` in the file.
+    pub hours: Hours,
     /// Where the entry stands.
     pub at: Place,
 }
@@ -56,6 +61,8 @@ impl StockLocation {
             phone: fields.text("phone"),
             email: fields.text("email"),
             is_active: fields.flag("is_active").unwrap_or(true),
+            tags: fields.texts("tags"),
+            hours: fields.keys_with(&hours::KEYS, Hours::read),
             at: fields.finish(),
         }
     }
@@ -143,74 +150,18 @@ impl DenialReason {
     }
 }
 
-/// A `[[scenarios]]` entry: how an order is turned into packages.
+/// A `[[scenarios]]` entry: how an order is turned into packages. Requests write it in the same form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
-    /// Its name for people, by which it is known.
-    pub name: String,
-    /// What it is for.
-    pub description: Option<String>,
-    /// Lower is tried first.
-    pub priority: i32,
-    /// Whether it is tried at all.
-    pub is_active: bool,
-    /// The channels it is for; empty for all.
-    pub channels: Vec<String>,
-    /// The shipping options it is for; empty for all.
-    pub shipping: Vec<String>,
-    /// The payment options it is for; empty for all.
-    pub payments: Vec<String>,
-    /// The location of what has no place, by `erp_code`.
-    pub default_location: String,
-    /// The slug of the state in which packages begin when an order is split.
-    pub initial_state_when_split: String,
-    /// The rules, tried in order.
-    pub rules: Vec<Rule>,
+    /// What it says.
+    pub definition: Definition,
     /// Where the entry stands.
     pub at: Place,
 }
 
 impl Scenario {
     pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
-        let required = ["name", "priority", "default_location", "initial_state_when_split"];
-        fields.require(&required);
-        Self {
-            name: fields.text("name").unwrap_or_default(),
-            description: fields.text("description"),
-            priority: fields.count("priority").unwrap_or_default(),
-            is_active: fields.flag("is_active").unwrap_or(true),
-            channels: fields.texts("channels"),
-            shipping: fields.texts("shipping"),
-            payments: fields.texts("payments"),
-            default_location: fields.text("default_location").unwrap_or_default(),
-            initial_state_when_split: fields.slug("initial_state_when_split").unwrap_or_default(),
-            rules: fields.tables("rules", Rule::read),
-            at: fields.finish(),
-        }
-    }
-}
-
-/// A `[[scenarios.rules]]` entry: which locations qualify, and which of them comes first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    /// Its name for people, shown in a plan's trace.
-    pub name: String,
-    /// What a location must fulfil.
-    pub conditions: Vec<Condition>,
-    /// What ranks the locations that do, the weightiest first; their priority decides what it leaves open.
-    pub order_by: Vec<OrderBy>,
-    /// Where the entry stands.
-    pub at: Place,
-}
-
-impl Rule {
-    fn read(fields: &mut Fields<'_, '_>) -> Self {
-        fields.require(&["name", "conditions"]);
-        Self {
-            name: fields.text("name").unwrap_or_default(),
-            conditions: fields.choices("conditions").unwrap_or_default(),
-            order_by: fields.choices("order_by").unwrap_or_default(),
-            at: fields.finish(),
-        }
+        let (definition, at) = fields.all_with(Definition::read);
+        Self { definition, at }
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::reading::Defect;
+
 /// One defect: where it is, what it is, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -43,7 +45,7 @@ pub struct Place {
     pub line: usize,
     /// The table the entry belongs to, as in `scenarios.rules`.
     pub section: String,
-    /// The line of each key of the entry.
+    /// The line of each key of the entry; of a scenario also of what is within, as `rules[0].name`.
     pub key_lines: BTreeMap<String, usize>,
 }
 
@@ -63,6 +65,22 @@ impl Place {
             key: format!("{}.{key}", self.section),
             message: message.into(),
             remedy: remedy.into(),
+        }
+    }
+}
+
+impl Place {
+    /// A defect that a reader shared with requests found in this entry.
+    #[must_use]
+    pub fn defect(&self, defect: &Defect) -> Problem {
+        let place = defect.place();
+        let deepest = self.key_lines.get(&place).copied();
+        Problem {
+            file: self.file.to_string(),
+            line: deepest.unwrap_or_else(|| self.line_of(defect.keys().split('.').next().unwrap_or_default())),
+            key: format!("{}.{}", self.section, defect.keys()),
+            message: defect.message.clone(),
+            remedy: defect.remedy.clone(),
         }
     }
 }

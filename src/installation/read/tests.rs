@@ -124,7 +124,7 @@ fn reads_every_key() {
     assert_eq!((company.slug.as_str(), company.integration), ("manual", Integration::Manual));
     assert_eq!(installation.denial_reasons[0].title, "Item is damaged");
 
-    let scenario = &installation.scenarios[0];
+    let scenario = &installation.scenarios[0].definition;
     assert_eq!((scenario.priority, scenario.is_active), (1, false));
     assert_eq!(scenario.description.as_deref(), Some("Everything"));
     assert_eq!(scenario.channels, ["web"]);
@@ -141,9 +141,9 @@ fn keeps_the_line_of_every_entry_and_key() {
     let installation = read(WHOLE);
     let at = &installation.transitions[0].at;
     assert_eq!((at.line, at.line_of("command"), at.line_of("nothing")), (12, 15, 12));
-    let at = &installation.scenarios[0].rules[0].at;
-    assert_eq!((at.line, at.line_of("order_by")), (62, 65));
-    assert_eq!(at.section, "scenarios.rules");
+    let at = &installation.scenarios[0].at;
+    assert_eq!((at.line, at.line_of("rules[0]"), at.line_of("rules[0].order_by")), (52, 62, 65));
+    assert_eq!(at.section, "scenarios");
 }
 
 #[test]
@@ -395,12 +395,12 @@ const DEFECTS: &[(&str, &str, &str)] = &[
     (
         "SELECT_BY_QUOTA",
         "SELECT_BY_QOTA",
-        "line 64: scenarios.rules.conditions: `SELECT_BY_QOTA` is not one of its words — did you mean `SELECT_BY_QUOTA`? (one of SELECT_BY_STOCK, SELECT_BY_QUOTA)",
+        "line 64: scenarios.rules.conditions: `SELECT_BY_QOTA` is not one of its words — did you mean `SELECT_BY_QUOTA`? (one of SELECT_BY_STOCK, SELECT_BY_QUOTA, SELECT_BY_LOCATION_TYPE, SELECT_BY_TAG, SELECT_BY_SAME_CITY, SELECT_BY_SAME_COUNTRY, SELECT_BY_DISTANCE, SELECT_BY_OPENING_HOURS, SELECT_BY_NOT_REFUSED, SELECT_BY_PRODUCT_LOCATIONS)",
     ),
     (
         "\"distance\"",
         "\"weather\"",
-        "line 65: scenarios.rules.order_by: `weather` is not one of its words — write one of priority, distance, available_quota",
+        "line 65: scenarios.rules.order_by: `weather` is not one of its words — write one of priority, distance, available_quota, available_quota_share, items_covered, open_packages",
     ),
 ];
 

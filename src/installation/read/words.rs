@@ -6,7 +6,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 
-pub use crate::role::Role;
+pub use crate::{planning::location::LocationType, role::Role};
 
 /// What a state or a transition belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,27 +83,6 @@ impl CancellationType {
         match self {
             Self::Cancel => "cancel",
             Self::Refund => "refund",
-        }
-    }
-}
-
-/// What kind of place a location is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LocationType {
-    /// A shop.
-    Store,
-    /// A warehouse.
-    Warehouse,
-}
-
-impl LocationType {
-    /// The word of the file.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Store => "store",
-            Self::Warehouse => "warehouse",
         }
     }
 }

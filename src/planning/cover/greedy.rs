@@ -1,13 +1,54 @@
 //! The choice among more takers than every set of them can be looked at.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::BinaryHeap,
+};
 
 use super::{Bits, Choice, Task, rack::Placing, search::Effort};
 
+/// What a taker would add, at the present state of the choice. The greatest is chosen: the least cost for a line, then
+/// the most lines, then the best rank. (One that adds nothing is the least of all.)
+#[derive(PartialEq, Eq)]
+struct Offer {
+    has_parcel: bool,
+    added: usize,
+    cost: i64,
+    taker: usize,
+}
+
+impl Ord for Offer {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // `cost / added`, compared without dividing.
+        let weighed = |a: &Self, b: &Self| i128::from(a.cost) * i128::try_from(b.added).unwrap_or(i128::MAX);
+        (self.added > 0)
+            .cmp(&(other.added > 0))
+            .then(self.has_parcel.cmp(&other.has_parcel))
+            .then_with(|| weighed(other, self).cmp(&weighed(self, other)))
+            .then(self.added.cmp(&other.added))
+            .then(Reverse(self.taker).cmp(&Reverse(other.taker)))
+    }
+}
+
+impl PartialOrd for Offer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl Task<'_> {
-    /// A set that takes all that can be taken, small but not always the smallest.
+    /// A set that takes all that can be taken, small but not always the smallest; where the new parcels are limited, it
+    /// takes much.
     pub(super) fn greedy(&self, effort: &mut Effort) -> Choice {
         let mut takers = self.most_added_lines();
+        if self.most_new.is_some() {
+            let placings = self.most_placings(&takers, effort);
+            let mut choice = Choice { takers, placings };
+            if self.is_everything(&choice) {
+                self.drop_needless(&mut choice, effort);
+            }
+            return choice;
+        }
         let mut placings = Vec::new();
         for (at, rack) in self.racks.iter().enumerate() {
             let bins = self.bins_of(at, &takers);
@@ -24,32 +65,37 @@ impl Task<'_> {
         choice
     }
 
-    /// Again and again the taker that adds the most lines. What it could add only shrinks as lines
-    /// are taken, so one that heads the heap with its present number is the best.
+    /// Again and again the taker with the best offer. What it could add only shrinks as lines are
+    /// taken, so one that heads the heap with its present offer is the best.
     fn most_added_lines(&self) -> Vec<usize> {
         let mut simple = self.simple.clone();
         let mut shared = Bits::none(self.line_count);
         for line in self.racks.iter().flat_map(|rack| &rack.lines) {
             shared.insert(*line);
         }
-        let entry = |taker: usize, simple: &Bits, shared: &Bits| {
+        let offer = |taker: usize, simple: &Bits, shared: &Bits| {
             let added = self.takers[taker].can.common(simple) + self.adds(taker, shared).count();
-            (self.takers[taker].has_parcel, added, Reverse(taker))
+            Offer { has_parcel: self.takers[taker].has_parcel, added, cost: self.takers[taker].cost, taker }
         };
 
         let mut chosen = Vec::new();
-        let mut heap: BinaryHeap<_> = self.kept.iter().map(|taker| entry(*taker, &simple, &shared)).collect();
+        let mut new_left = self.most_new.unwrap_or(usize::MAX);
+        let mut heap: BinaryHeap<Offer> = self.kept.iter().map(|taker| offer(*taker, &simple, &shared)).collect();
         while let Some(head) = heap.pop() {
-            let (_, added, Reverse(taker)) = head;
-            let now = entry(taker, &simple, &shared);
+            let taker = head.taker;
+            let now = offer(taker, &simple, &shared);
             if now != head {
                 heap.push(now);
-            } else if added > 0 {
-                chosen.push(taker);
-                simple.subtract(self.takers[taker].can);
-                for line in self.adds(taker, &shared.clone()) {
-                    shared.remove(line);
-                }
+                continue;
+            }
+            if head.added == 0 || (!head.has_parcel && new_left == 0) {
+                continue;
+            }
+            new_left -= usize::from(!head.has_parcel);
+            chosen.push(taker);
+            simple.subtract(self.takers[taker].can);
+            for line in self.adds(taker, &shared.clone()) {
+                shared.remove(line);
             }
         }
         chosen.sort_unstable();
@@ -61,14 +107,15 @@ impl Task<'_> {
         self.bins[taker].iter().flat_map(|&(rack, bin)| self.racks[rack].takes(bin, waiting))
     }
 
-    /// Drops the takers the others can do without: first those without a parcel, worst rank first.
+    /// Drops the takers the others can do without: first those without a parcel, the costliest and worst rank first.
     fn drop_needless(&self, choice: &mut Choice, effort: &mut Effort) {
         let mut times = vec![0_u32; self.line_count];
         for line in choice.takers.iter().flat_map(|taker| self.takers[*taker].can.iter()) {
             times[line] += 1;
         }
         let mut worst_first = choice.takers.clone();
-        worst_first.sort_by_key(|&taker| (self.takers[taker].has_parcel, Reverse(taker)));
+        worst_first
+            .sort_by_key(|&taker| (self.takers[taker].has_parcel, Reverse(self.takers[taker].cost), Reverse(taker)));
         for taker in worst_first {
             let can = self.takers[taker].can;
             let is_alone = can.iter().any(|line| self.simple.contains(line) && times[line] < 2);

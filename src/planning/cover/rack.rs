@@ -58,7 +58,8 @@ impl Rack {
             allowed,
             order,
         };
-        rack.fullest = rack.most(effort);
+        let all: Vec<usize> = (0..rack.takers.len()).collect();
+        rack.fullest = rack.most(&all, effort);
         rack
     }
 
@@ -140,16 +141,16 @@ impl Rack {
         free
     }
 
-    fn most(&self, effort: &mut Effort) -> Placing {
-        let bins: Vec<usize> = (0..self.takers.len()).collect();
-        let quick = self.first_fit(self.order.iter(), &bins, &self.rooms, effort);
+    /// A placing of as many lines as possible in these bins (ascending).
+    pub(super) fn most(&self, bins: &[usize], effort: &mut Effort) -> Placing {
+        let quick = self.first_fit(self.order.iter(), bins, &self.rooms, effort);
         let fewest = count(&quick);
-        for wanted in (fewest + 1..=self.bound(&self.order, &bins, &self.rooms)).rev() {
+        for wanted in (fewest + 1..=self.bound(&self.order, bins, &self.rooms)).rev() {
             if effort.is_spent() {
                 effort.cut = true;
                 break;
             }
-            if let Some(placing) = self.pack(0, &bins, &self.rooms, wanted, effort) {
+            if let Some(placing) = self.pack(0, bins, &self.rooms, wanted, effort) {
                 return placing;
             }
         }
@@ -222,7 +223,8 @@ impl Rack {
     }
 }
 
-fn count(placing: &Placing) -> usize {
+/// How many lines a placing places.
+pub(super) fn count(placing: &Placing) -> usize {
     placing.iter().flatten().count()
 }
 

@@ -28,14 +28,14 @@ proptest! {
         let takers: Vec<Taker> = can
             .iter()
             .zip(&stock)
-            .map(|(can, stock)| Taker { can, has_parcel: false, stock })
+            .map(|(can, stock)| Taker { can, has_parcel: false, cost: 1, stock })
             .collect();
         let mut effort = Effort::of_a_rule();
-        let task = Task::new(&lines, &takers, true, &mut effort);
+        let task = Task::new(&lines, &takers, true, None, &mut effort);
         let choice = task.greedy(&mut effort);
         let chosen = choice.takers.len();
         let given = task.give(choice, &mut effort);
-        let exact = cover(&lines, &takers, true);
+        let exact = cover(&lines, &takers, true, None);
 
         let locations = |given: &[Option<usize>]| {
             given.iter().flatten().collect::<BTreeSet<_>>().len()

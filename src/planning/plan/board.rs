@@ -1,14 +1,11 @@
 //! What a plan knows while its rules run: what waits, what is left of the stock, who has a parcel.
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, HashMap},
-};
+use std::collections::{BTreeMap, HashMap};
 
-use super::{Candidate, Demand, Parcel, trace::RuleTrace};
+use super::{Candidate, Circumstances, Demand, Outcome, Parcel, trace::RuleTrace, view::View};
 use crate::planning::{
     cover::{Bits, Cover, Line, Taker, cover},
-    scenario::{Condition, OrderBy, Rule},
+    scenario::{Condition, ProductPrerequisite, Rule, Scenario, Splitting, Which},
 };
 
 /// The facts in a fixed order, and what the rules have done so far.
@@ -17,40 +14,34 @@ pub(super) struct Board<'a> {
     pub demands: Vec<&'a Demand>,
     /// By id.
     pub candidates: Vec<&'a Candidate>,
+    pub circumstances: &'a Circumstances,
+    pub splitting: Splitting,
     /// Per demand the column of its SKU.
     pub sku_of: Vec<usize>,
     sku_count: usize,
     /// Per candidate and SKU what is left.
     stock: Vec<i64>,
     /// Per candidate the demands it is left out for.
-    left_out: Vec<Bits>,
+    pub left_out: Vec<Bits>,
     /// Demands without a place, ascending.
     pub waiting: Vec<usize>,
     parcels: Vec<Parcel>,
     /// Per candidate its parcel.
     parcel_of: Vec<Option<usize>>,
-}
-
-/// A candidate as a rule sees it. Lines are numbered as in [`Board::waiting`].
-pub(super) struct View {
-    pub candidate: usize,
-    /// Whether it may get a parcel or has one.
-    pub has_room: bool,
-    pub has_parcel: bool,
-    /// Lines that stock and exclusions allow it, each looked at alone.
-    pub can: Bits,
-    /// Lines it is left out for.
-    pub left_out: Bits,
-    /// Lines it gets, ascending.
-    pub given: Vec<usize>,
+    /// Most parcels there may be; none: no limit.
+    most_parcels: Option<usize>,
 }
 
 impl<'a> Board<'a> {
-    pub(super) fn new(demands: &'a [Demand], candidates: &'a [Candidate]) -> Self {
+    pub(super) fn new(
+        scenario: &Scenario,
+        demands: &'a [Demand],
+        candidates: impl Iterator<Item = &'a Candidate>,
+        circumstances: &'a Circumstances,
+    ) -> Self {
         let by_id: BTreeMap<i64, &Demand> = demands.iter().map(|demand| (demand.order_item_id, demand)).collect();
         let demands: Vec<&Demand> = by_id.into_values().collect();
-        let by_id: BTreeMap<i64, &Candidate> =
-            candidates.iter().map(|candidate| (candidate.stock_location_id, candidate)).collect();
+        let by_id: BTreeMap<i64, &Candidate> = candidates.map(|candidate| (candidate.location.id, candidate)).collect();
         let candidates: Vec<&Candidate> = by_id.into_values().collect();
 
         let mut columns: HashMap<&str, usize> = HashMap::new();
@@ -64,16 +55,16 @@ impl<'a> Board<'a> {
         let sku_count = columns.len();
         let mut stock = vec![0; candidates.len() * sku_count];
         for (candidate, row) in candidates.iter().zip(stock.chunks_mut(sku_count.max(1))) {
-            for (sku, available) in &candidate.available_stock {
-                if let Some(column) = columns.get(sku.as_str()) {
-                    row[*column] = *available;
+            for (sku, stock) in &candidate.stock {
+                if let Some(column) = columns.get(&**sku) {
+                    row[*column] = stock.available();
                 }
             }
         }
         let mut left_out = vec![Bits::none(demands.len()); candidates.len()];
         for (at, demand) in demands.iter().enumerate() {
             for id in &demand.excluded_location_ids {
-                let found = candidates.binary_search_by_key(id, |candidate| candidate.stock_location_id);
+                let found = candidates.binary_search_by_key(id, |candidate| candidate.location.id);
                 if let Ok(candidate) = found {
                     left_out[candidate].insert(at);
                 }
@@ -83,6 +74,9 @@ impl<'a> Board<'a> {
             waiting: (0..demands.len()).collect(),
             parcel_of: vec![None; candidates.len()],
             parcels: Vec::new(),
+            most_parcels: scenario.most_packages().map(|most| most.saturating_sub(circumstances.other_packages)),
+            splitting: scenario.splitting,
+            circumstances,
             demands,
             candidates,
             sku_of,
@@ -98,91 +92,113 @@ impl<'a> Board<'a> {
     }
 
     /// The parcels, and the items that still wait.
-    pub(super) fn result(self) -> (Vec<Parcel>, Vec<i64>) {
+    pub(super) fn result(self) -> Outcome {
         let unplaced = self.waiting.iter().map(|at| self.demands[*at].order_item_id).collect();
-        (self.parcels, unplaced)
+        Outcome { parcels: self.parcels, unplaced }
     }
 
-    /// Lets a rule place what it can.
-    pub(super) fn run(&mut self, rule: &Rule) -> RuleTrace {
-        let by_stock = rule.asks_for(Condition::SelectByStock);
-        let mut views: Vec<View> = self.ranked(&rule.order_by).into_iter().map(|at| self.view(at, rule)).collect();
-        let lines: Vec<Line> =
-            self.waiting.iter().map(|&at| Line { sku: self.sku_of[at], quantity: needed(self.demands[at]) }).collect();
-        let able: Vec<usize> =
-            (0..views.len()).filter(|rank| views[*rank].has_room && !views[*rank].can.is_empty()).collect();
-        let takers: Vec<Taker> = able
-            .iter()
-            .map(|&rank| Taker {
-                can: &views[rank].can,
-                has_parcel: views[rank].has_parcel,
-                stock: self.row(views[rank].candidate),
-            })
-            .collect();
-        let Cover { given, exact } = cover(&lines, &takers, by_stock);
-
+    /// Lets a rule place what it can; with `traces`, adds there what it saw and did.
+    pub(super) fn run(&mut self, rule: &Rule, traces: Option<&mut Vec<RuleTrace>>) {
+        let unmet = rule.order.unmet(&self.circumstances.order, self.circumstances.package_location.as_deref());
+        let asked = self.asked(rule);
+        if let Some(unmet) = unmet.or(if asked.is_empty() { Some("products") } else { None }) {
+            if let Some(traces) = traces {
+                traces.push(Self::explain_skipped(rule, unmet));
+            }
+            return;
+        }
+        let mut views = self.ranked(rule, &asked);
+        let able: Vec<usize> = (0..views.len()).filter(|rank| self.is_able(&views[*rank])).collect();
+        let Cover { given, exact } = self.cover(rule, &views, &able);
         for (line, taker) in given.iter().enumerate() {
             if let Some(taker) = taker {
                 views[able[*taker]].given.push(line);
             }
         }
+        let before = traces.is_some().then(|| self.stock.clone());
         for view in &views {
             self.put(rule, view);
         }
-        let trace = self.explain(rule, &views, exact);
+        if let (Some(traces), Some(before)) = (traces, before) {
+            traces.push(self.explain(rule, &asked, &views, &before, exact));
+        }
         let mut place = given.iter();
         self.waiting.retain(|_| place.next().is_some_and(Option::is_none));
-        trace
     }
 
-    /// The candidates in the rule's order.
-    fn ranked(&self, order_by: &[OrderBy]) -> Vec<usize> {
-        let compare = |a: &Candidate, b: &Candidate, key: OrderBy| match key {
-            OrderBy::Priority => a.priority.cmp(&b.priority),
-            OrderBy::Distance => distance(a).total_cmp(&distance(b)),
-            OrderBy::AvailableQuota => room(a).cmp(&room(b)).reverse(),
+    /// The waiting lines a rule is about; none where its prerequisite on the products is not met.
+    fn asked(&self, rule: &Rule) -> Bits {
+        let matches = |products: &ProductPrerequisite, at: usize| {
+            let demand = self.demands[at];
+            products.matches(&demand.sku, &demand.product)
         };
-        let mut ranked: Vec<usize> = (0..self.candidates.len()).collect();
-        ranked.sort_by(|&at, &other| {
-            let (a, b) = (self.candidates[at], self.candidates[other]);
-            order_by
-                .iter()
-                .map(|key| compare(a, b, *key))
-                .find(|ordering| ordering.is_ne())
-                .unwrap_or(Ordering::Equal)
-                .then_with(|| a.priority.cmp(&b.priority))
-                .then_with(|| a.stock_location_id.cmp(&b.stock_location_id))
-        });
-        ranked
+        let mut asked = Bits::none(self.waiting.len());
+        let all = match &rule.products {
+            None => true,
+            Some(products) => {
+                let mut waiting = self.waiting.iter();
+                match products.which {
+                    Which::All => waiting.all(|at| matches(products, *at)),
+                    Which::Any => waiting.any(|at| matches(products, *at)),
+                    Which::These => {
+                        for (line, at) in waiting.enumerate() {
+                            if matches(products, *at) {
+                                asked.insert(line);
+                            }
+                        }
+                        false
+                    }
+                }
+            }
+        };
+        if all {
+            (0..self.waiting.len()).for_each(|line| asked.insert(line));
+        }
+        asked
     }
 
-    fn view(&self, candidate: usize, rule: &Rule) -> View {
-        let by_stock = rule.asks_for(Condition::SelectByStock);
-        let by_quota = rule.asks_for(Condition::SelectByQuota);
-        let has_parcel = self.parcel_of[candidate].is_some();
-        let quota = self.candidates[candidate].available_quota;
-        let stock = self.row(candidate);
-        let mut can = Bits::none(self.waiting.len());
-        let mut left_out = Bits::none(self.waiting.len());
-        for (line, &at) in self.waiting.iter().enumerate() {
-            if self.left_out[candidate].contains(at) {
-                left_out.insert(line);
-            } else if !by_stock || stock[self.sku_of[at]] >= needed(self.demands[at]) {
-                can.insert(line);
-            }
+    /// How many more parcels there may be; none: no limit.
+    pub(super) fn parcels_left(&self) -> Option<usize> {
+        self.most_parcels.map(|most| most.saturating_sub(self.parcels.len()))
+    }
+
+    fn is_able(&self, view: &View) -> bool {
+        let may_open = view.has_parcel || self.parcels_left() != Some(0);
+        view.barred.is_none() && view.has_room && may_open && !view.can.is_empty()
+    }
+
+    /// Which of the able views (by their rank) gets which line.
+    fn cover(&self, rule: &Rule, views: &[View], able: &[usize]) -> Cover {
+        let lines: Vec<Line> =
+            self.waiting.iter().map(|&at| Line { sku: self.sku_of[at], quantity: needed(self.demands[at]) }).collect();
+        let takers: Vec<Taker> = able
+            .iter()
+            .map(|&rank| Taker {
+                can: &views[rank].can,
+                has_parcel: views[rank].has_parcel,
+                cost: self.cost(&views[rank]),
+                stock: self.row(views[rank].candidate),
+            })
+            .collect();
+        let by_stock = rule.asks_for(&Condition::SelectByStock);
+        let mut cover = cover(&lines, &takers, by_stock, self.parcels_left());
+        if !self.splitting.allowed && cover.given.iter().any(Option::is_none) {
+            cover.given.fill(None);
         }
-        View {
-            candidate,
-            has_room: has_parcel || !by_quota || quota.is_none_or(|room| room >= 1),
-            has_parcel,
-            can,
-            left_out,
-            given: Vec::new(),
-        }
+        cover
+    }
+
+    pub(super) fn has_parcel(&self, candidate: usize) -> bool {
+        self.parcel_of[candidate].is_some()
     }
 
     pub(super) fn row(&self, candidate: usize) -> &[i64] {
-        &self.stock[candidate * self.sku_count..][..self.sku_count]
+        self.row_of(&self.stock, candidate)
+    }
+
+    /// A candidate's row of the stock as it was at some time.
+    pub(super) fn row_of<'s>(&self, stock: &'s [i64], candidate: usize) -> &'s [i64] {
+        &stock[candidate * self.sku_count..][..self.sku_count]
     }
 
     /// Puts lines into the candidate's parcel, which is opened for the first of them.
@@ -190,15 +206,16 @@ impl<'a> Board<'a> {
         if view.given.is_empty() {
             return;
         }
+        let by_stock = rule.asks_for(&Condition::SelectByStock);
         let candidate = view.candidate;
         let at = *self.parcel_of[candidate].get_or_insert_with(|| {
             self.parcels.push(Parcel {
-                stock_location_id: self.candidates[candidate].stock_location_id,
+                stock_location_id: self.candidates[candidate].location.id,
                 order_item_ids: Vec::new(),
                 rule: rule.name.clone(),
                 bound_by_stock: false,
                 stock_bound_item_ids: Vec::new(),
-                bound_by_quota: rule.asks_for(Condition::SelectByQuota),
+                bound_by_quota: rule.asks_for(&Condition::SelectByQuota),
             });
             self.parcels.len() - 1
         });
@@ -210,7 +227,7 @@ impl<'a> Board<'a> {
             *left = left.saturating_sub(needed(self.demands[demand])).max(0);
             let id = self.demands[demand].order_item_id;
             parcel.order_item_ids.push(id);
-            if rule.asks_for(Condition::SelectByStock) {
+            if by_stock {
                 parcel.bound_by_stock = true;
                 parcel.stock_bound_item_ids.push(id);
             }
@@ -223,14 +240,4 @@ impl<'a> Board<'a> {
 /// How many a line takes: a line without a quantity would not be a line.
 pub(super) fn needed(demand: &Demand) -> i64 {
     demand.quantity.max(1)
-}
-
-/// The unknown is farther than anything.
-fn distance(candidate: &Candidate) -> f64 {
-    candidate.distance_km.filter(|km| km.is_finite()).unwrap_or(f64::INFINITY)
-}
-
-/// No limit is more than any number.
-fn room(candidate: &Candidate) -> (bool, Option<i64>) {
-    (candidate.available_quota.is_none(), candidate.available_quota)
 }

@@ -2,16 +2,48 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value, json};
+
 use super::{
-    board::{Board, View, needed},
+    Candidate,
+    board::{Board, needed},
     trace::{CandidateTrace, Items, Missing, RuleTrace, SHOWN_CANDIDATES, SHOWN_ENTRIES, SHOWN_MISSING, Verdict},
+    view::View,
 };
-use crate::planning::scenario::{Condition, Rule};
+use crate::planning::{
+    cover::Bits,
+    scenario::{Condition, Rule},
+};
 
 impl Board<'_> {
-    /// The trace of a rule that has put its lines but not yet crossed them off.
-    pub(super) fn explain(&self, rule: &Rule, views: &[View], exact: bool) -> RuleTrace {
-        let verdicts: Vec<Verdict> = views.iter().map(|view| self.verdict(view)).collect();
+    /// The trace of a rule that did not run.
+    pub(super) fn explain_skipped(rule: &Rule, unmet: &'static str) -> RuleTrace {
+        RuleTrace { skipped: Some(unmet), ..Self::blank(rule) }
+    }
+
+    fn blank(rule: &Rule) -> RuleTrace {
+        RuleTrace {
+            rule: rule.name.clone(),
+            conditions: rule.conditions.iter().map(Condition::to_json).collect(),
+            order_by: rule.order_by.iter().map(|key| key.name()).collect(),
+            transferable: rule.transferable,
+            skipped: None,
+            asked: Items::default(),
+            placed: 0,
+            exact: true,
+            candidates: Vec::new(),
+            not_shown: BTreeMap::new(),
+        }
+    }
+
+    /// The trace of a rule that has put its lines but not yet crossed them off; `before` is the stock before it did.
+    pub(super) fn explain(&self, rule: &Rule, asked: &Bits, views: &[View], before: &[i64], exact: bool) -> RuleTrace {
+        let given: usize = views.iter().map(|view| view.given.len()).sum();
+        let mut left_waiting = asked.clone();
+        for line in views.iter().flat_map(|view| &view.given) {
+            left_waiting.remove(*line);
+        }
+        let verdicts: Vec<Verdict> = views.iter().map(|view| self.verdict(view, asked, &left_waiting)).collect();
         let (shown, others) = shown(&verdicts);
         let mut not_shown = BTreeMap::new();
         for rank in others {
@@ -20,71 +52,117 @@ impl Board<'_> {
         let mut missing_left = SHOWN_MISSING;
         let candidates = shown.into_iter().map(|rank| {
             let most = missing_left.min(SHOWN_ENTRIES);
-            let candidate = self.explain_candidate(rule, rank, &views[rank], most);
+            let view = &views[rank];
+            let stock = self.row_of(before, view.candidate);
+            let candidate = self.explain_candidate(rule, asked, (rank, view, verdicts[rank]), stock, most);
             missing_left -= candidate.missing.len();
             candidate
         });
         RuleTrace {
-            rule: rule.name.clone(),
-            conditions: rule.conditions.clone(),
-            order_by: rule.order_by.clone(),
-            asked: self.items(0..self.waiting.len()),
-            placed: views.iter().map(|view| view.given.len()).sum(),
+            asked: self.items(asked.iter()),
+            placed: given,
             exact,
             candidates: candidates.collect(),
             not_shown,
+            ..Self::blank(rule)
         }
     }
 
-    fn verdict(&self, view: &View) -> Verdict {
+    fn verdict(&self, view: &View, asked: &Bits, left_waiting: &Bits) -> Verdict {
         if !view.given.is_empty() {
             Verdict::Chosen
-        } else if view.left_out.count() == self.waiting.len() {
+        } else if let Some(barred) = view.barred {
+            barred
+        } else if view.left_out.count() == asked.count() {
             Verdict::LeftOutBefore
+        } else if view.not_allowed.count() == asked.count() {
+            Verdict::NotAllowed
         } else if view.can.is_empty() {
             Verdict::NoStock
-        } else if view.has_room {
-            Verdict::NotNeeded
-        } else {
+        } else if !view.has_room {
             Verdict::NoQuota
+        } else if !view.can.meets(left_waiting) {
+            Verdict::NotNeeded
+        } else if self.splitting.allowed || self.parcels_left() == Some(0) {
+            Verdict::NoPackageLeft
+        } else {
+            Verdict::NotEverything
         }
     }
 
-    fn explain_candidate(&self, rule: &Rule, rank: usize, view: &View, most_missing: usize) -> CandidateTrace {
+    fn explain_candidate(
+        &self,
+        rule: &Rule,
+        asked: &Bits,
+        (rank, view, verdict): (usize, &View, Verdict),
+        stock: &[i64],
+        most_missing: usize,
+    ) -> CandidateTrace {
         let candidate = self.candidates[view.candidate];
+        let location = &*candidate.location;
         let mut missing = Vec::new();
         let mut missing_not_shown = 0;
-        if rule.asks_for(Condition::SelectByStock) {
-            let mut all = self.missing(view);
+        if rule.asks_for(&Condition::SelectByStock) {
+            let mut all = self.missing(view, asked);
             missing.extend(all.by_ref().take(most_missing));
             missing_not_shown = all.count();
         }
+        let column = |line: usize| self.sku_of[self.waiting[line]];
+        let had = asked.iter().map(|line| (self.demands[self.waiting[line]].sku.clone(), stock[column(line)]));
         CandidateTrace {
             rank: rank + 1,
-            stock_location_id: candidate.stock_location_id,
-            erp_code: candidate.erp_code.clone(),
-            name: candidate.name.clone(),
-            priority: candidate.priority,
+            stock_location_id: location.id,
+            erp_code: location.erp_code.clone(),
+            name: location.name.clone(),
+            priority: location.priority,
             distance_km: candidate.distance_km.filter(|km| km.is_finite()),
-            available_quota: candidate.available_quota,
-            verdict: self.verdict(view),
+            available_quota: candidate.available_quota(),
+            open_packages: candidate.open_packages,
+            stock: had.take(SHOWN_ENTRIES).collect(),
+            seen: self.seen(rule, candidate),
+            verdict,
+            reason: verdict.sentence(),
             has_parcel: view.has_parcel,
             could_take: self.items(view.can.iter()),
             given: view.given.iter().map(|line| self.item(*line)).collect(),
             left_out: self.items(view.left_out.iter()),
+            not_allowed: self.items(view.not_allowed.iter()),
             missing,
             missing_not_shown,
         }
     }
 
+    /// The values that the conditions looked at which are not shown otherwise.
+    fn seen(&self, rule: &Rule, candidate: &Candidate) -> Map<String, Value> {
+        let location = &*candidate.location;
+        let value = |condition: &Condition| {
+            Some(match condition {
+                Condition::SelectByLocationType(_) => json!(location.location_type),
+                Condition::SelectByTag(_) => json!(location.tags),
+                Condition::SelectBySameCity => json!(location.city),
+                Condition::SelectBySameCountry => json!(location.country),
+                Condition::SelectByOpeningHours(_) => json!(location.hours.local_text(self.circumstances.time)),
+                Condition::SelectByNotRefused => json!(self.circumstances.refused_by.contains(&location.id)),
+                Condition::SelectByStock
+                | Condition::SelectByQuota
+                | Condition::SelectByDistance(_)
+                | Condition::SelectByProductLocations => return None,
+            })
+        };
+        let seen = rule.conditions.iter().filter_map(|condition| Some((condition.name(), value(condition)?)));
+        seen.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
     /// The lines it was not given for want of stock.
-    fn missing(&self, view: &View) -> impl Iterator<Item = Missing> {
+    fn missing(&self, view: &View, asked: &Bits) -> impl Iterator<Item = Missing> {
         let stock = self.row(view.candidate);
-        self.waiting.iter().enumerate().filter_map(move |(line, &at)| {
+        asked.iter().filter_map(move |line| {
+            let at = self.waiting[line];
             let demand = self.demands[at];
             let (needed, available) = (needed(demand), stock[self.sku_of[at]]);
             let was_given = view.given.binary_search(&line).is_ok();
-            (available < needed && !was_given && !view.left_out.contains(line)).then(|| Missing {
+            let passed_over = view.left_out.contains(line) || view.not_allowed.contains(line);
+            (available < needed && !was_given && !passed_over).then(|| Missing {
                 order_item_id: demand.order_item_id,
                 sku: demand.sku.clone(),
                 needed,
@@ -108,8 +186,8 @@ fn shown(verdicts: &[Verdict]) -> (Vec<usize>, Vec<usize>) {
     let mut shown: Vec<usize> = (0..verdicts.len()).collect();
     shown.sort_by_key(|&rank| match verdicts[rank] {
         Verdict::Chosen => 0,
-        Verdict::NotNeeded | Verdict::NoQuota => 1,
-        Verdict::NoStock | Verdict::LeftOutBefore => 2,
+        Verdict::NotNeeded | Verdict::NoQuota | Verdict::NoPackageLeft | Verdict::NotEverything => 1,
+        _ => 2,
     });
     let chosen = verdicts.iter().filter(|verdict| **verdict == Verdict::Chosen).count();
     let others = shown.split_off(shown.len().min(chosen.max(SHOWN_CANDIDATES)));

@@ -1,30 +1,60 @@
 use serde_json::json;
 
 use super::*;
-use crate::planning::scenario::{
-    Condition::{SelectByQuota, SelectByStock},
-    OrderBy::{self, AvailableQuota, Distance, Priority},
-    Rule,
+use crate::planning::{
+    location::LocationType,
+    scenario::{
+        Condition::{
+            SelectByDistance, SelectByLocationType, SelectByNotRefused, SelectByOpeningHours, SelectByProductLocations,
+            SelectByQuota, SelectBySameCity, SelectBySameCountry, SelectByStock, SelectByTag,
+        },
+        OrderBy::{self, AvailableQuota, AvailableQuotaShare, Distance, ItemsCovered, OpenPackages, Priority},
+        OrderPrerequisites, ProductPrerequisite, Rule, Splitting, Which,
+    },
 };
 
 // ---- what a test says -------------------------------------------------------------------------
 
-fn scenario(rules: impl IntoIterator<Item = Rule>) -> Scenario {
-    Scenario {
-        id: 7,
-        name: "Standard".to_owned(),
-        priority: 1,
-        channels: vec![],
-        shipping: vec![],
-        payments: vec![],
-        default_location_id: 1,
-        initial_state_when_split_id: 1,
-        rules: rules.into_iter().collect(),
-    }
+/// A plan with its reasons.
+struct Planned {
+    scenario_id: i64,
+    parcels: Vec<Parcel>,
+    unplaced: Vec<i64>,
+    trace: Reasons,
 }
 
-fn rule(conditions: &[crate::planning::scenario::Condition], order_by: &[OrderBy]) -> Rule {
-    Rule { name: "Nearest with room".to_owned(), conditions: conditions.to_vec(), order_by: order_by.to_vec() }
+struct Reasons {
+    rules: Vec<RuleTrace>,
+}
+
+/// Plans in circumstances without significance.
+fn plan(scenario: &Scenario, demands: &[Demand], candidates: &[Candidate]) -> Planned {
+    plan_in(scenario, demands, candidates, &Circumstances::default())
+}
+
+fn plan_in(
+    scenario: &Scenario,
+    demands: &[Demand],
+    candidates: &[Candidate],
+    circumstances: &Circumstances,
+) -> Planned {
+    let (outcome, rules) = explain(scenario, demands, candidates, circumstances);
+    assert_eq!(outcome, super::plan(scenario, demands, candidates, circumstances), "the same without reasons");
+    let Outcome { parcels, unplaced } = outcome;
+    Planned { scenario_id: scenario.id, parcels, unplaced, trace: Reasons { rules } }
+}
+
+fn scenario(rules: impl IntoIterator<Item = Rule>) -> Scenario {
+    Scenario { id: 7, name: "Standard".to_owned(), rules: rules.into_iter().collect(), ..Scenario::default() }
+}
+
+fn rule(conditions: &[Condition], order_by: &[OrderBy]) -> Rule {
+    Rule {
+        name: "Nearest with room".to_owned(),
+        conditions: conditions.to_vec(),
+        order_by: order_by.to_vec(),
+        ..Rule::default()
+    }
 }
 
 fn by_stock() -> Rule {
@@ -48,7 +78,7 @@ fn order(lines: &[(&str, i64)]) -> Vec<Demand> {
             order_item_id,
             sku: (*sku).to_owned(),
             quantity: *quantity,
-            excluded_location_ids: BTreeSet::new(),
+            ..Demand::default()
         })
         .collect()
 }
@@ -62,19 +92,22 @@ fn excluding(mut order: Vec<Demand>, item: i64, location: i64) -> Vec<Demand> {
 
 /// Location 1 is asked before location 2.
 fn location(id: i64, stock: &[(&str, i64)]) -> Candidate {
-    Candidate {
-        stock_location_id: id,
+    let location = Location {
+        id,
         erp_code: format!("L{id}"),
         name: format!("Location {id}"),
         priority: 1,
-        available_quota: None,
-        distance_km: None,
-        available_stock: stock.iter().map(|(sku, n)| ((*sku).to_owned(), *n)).collect(),
-    }
+        is_active: true,
+        ..Location::default()
+    };
+    let stock = stock.iter().map(|(sku, quantity)| (Arc::from(*sku), Stock { quantity: *quantity, reserved: 0 }));
+    Candidate { location: Arc::new(location), stock: stock.collect(), ..Candidate::default() }
 }
 
+/// With room for so many; less than none is a limit that was lowered.
 fn with_room(quota: i64, mut location: Candidate) -> Candidate {
-    location.available_quota = Some(quota);
+    location.max_quota = Some(quota.max(0));
+    location.open_packages = (-quota).max(0);
     location
 }
 
@@ -83,13 +116,17 @@ fn at_km(km: f64, mut location: Candidate) -> Candidate {
     location
 }
 
-fn with_priority(priority: i32, mut location: Candidate) -> Candidate {
-    location.priority = priority;
-    location
+fn with_priority(priority: i32, location: Candidate) -> Candidate {
+    with(location, |location| location.priority = priority)
+}
+
+fn with(mut candidate: Candidate, change: impl FnOnce(&mut Location)) -> Candidate {
+    change(Arc::make_mut(&mut candidate.location));
+    candidate
 }
 
 /// The parcels as (location, items).
-fn parcels(plan: &Plan) -> Vec<(i64, Vec<i64>)> {
+fn parcels(plan: &Planned) -> Vec<(i64, Vec<i64>)> {
     plan.parcels.iter().map(|parcel| (parcel.stock_location_id, parcel.order_item_ids.clone())).collect()
 }
 
@@ -100,7 +137,7 @@ fn asked_in_order(order_by: &[OrderBy], locations: &[Candidate]) -> Vec<i64> {
     candidates.iter().map(|candidate| candidate.stock_location_id).collect()
 }
 
-fn verdicts(plan: &Plan) -> Vec<(i64, Verdict)> {
+fn verdicts(plan: &Planned) -> Vec<(i64, Verdict)> {
     let candidates = &plan.trace.rules[0].candidates;
     candidates.iter().map(|candidate| (candidate.stock_location_id, candidate.verdict)).collect()
 }
@@ -468,56 +505,56 @@ fn the_trace_says_of_every_location_what_became_of_it() {
 }
 
 #[test]
-fn a_trace_is_stored_like_this() {
+fn a_trace_is_told_like_this() {
+    let mut rule = rule(&[SelectByStock, SelectByQuota, SelectByTag(vec!["fast".to_owned()])], &[Distance]);
+    rule.transferable = true;
+    let fast = |candidate| with(candidate, |location| location.tags = vec!["fast".to_owned()]);
     let plan = plan(
-        &scenario([rule(&[SelectByStock, SelectByQuota], &[Distance])]),
+        &scenario([rule]),
         &order(&[("shirt", 2), ("shoe", 1)]),
         &[
-            at_km(1.25, with_room(3, location(1, &[("shoe", 1), ("shirt", 1)]))),
-            at_km(7.5, location(2, &[("shirt", 2), ("shoe", 1)])),
+            at_km(1.25, with_room(3, fast(location(1, &[("shoe", 1), ("shirt", 1)])))),
+            at_km(7.5, fast(location(2, &[("shirt", 2), ("shoe", 1)]))),
         ],
     );
-    assert_eq!(
-        serde_json::to_value(&plan.trace).unwrap(),
+    let candidate = |rank: i64, km: f64, quota: Option<i64>, shirts: i64| {
         json!({
-            "scenarios": [],
-            "rules": [{
-                "rule": "Nearest with room",
-                "conditions": ["SELECT_BY_STOCK", "SELECT_BY_QUOTA"],
-                "order_by": ["distance"],
-                "asked": {"count": 2, "ids": [1, 2]},
-                "placed": 2,
-                "exact": true,
-                "candidates": [
-                    {
-                        "rank": 1,
-                        "stock_location_id": 1,
-                        "erp_code": "L1",
-                        "name": "Location 1",
-                        "priority": 1,
-                        "distance_km": 1.25,
-                        "available_quota": 3,
-                        "verdict": "not_needed",
-                        "could_take": {"count": 1, "ids": [2]},
-                        "missing": [
-                            {"order_item_id": 1, "sku": "shirt", "needed": 2, "available": 1}
-                        ]
-                    },
-                    {
-                        "rank": 2,
-                        "stock_location_id": 2,
-                        "erp_code": "L2",
-                        "name": "Location 2",
-                        "priority": 1,
-                        "distance_km": 7.5,
-                        "available_quota": null,
-                        "verdict": "chosen",
-                        "could_take": {"count": 2, "ids": [1, 2]},
-                        "given": [1, 2]
-                    }
-                ]
-            }]
+            "rank": rank,
+            "stock_location_id": rank,
+            "erp_code": format!("L{rank}"),
+            "name": format!("Location {rank}"),
+            "priority": 1,
+            "distance_km": km,
+            "available_quota": quota,
+            "open_packages": 0,
+            "stock": { "shirt": shirts, "shoe": 1 },
+            "seen": { "SELECT_BY_TAG": ["fast"] },
         })
+    };
+    let mut passed_over = candidate(1, 1.25, Some(3), 1);
+    passed_over["verdict"] = json!("not_needed");
+    passed_over["reason"] = json!(Verdict::NotNeeded.sentence());
+    passed_over["could_take"] = json!({"count": 1, "ids": [2]});
+    passed_over["missing"] = json!([{"order_item_id": 1, "sku": "shirt", "needed": 2, "available": 1}]);
+    let mut chosen = candidate(2, 7.5, None, 2);
+    chosen["verdict"] = json!("chosen");
+    chosen["reason"] = json!(Verdict::Chosen.sentence());
+    chosen["could_take"] = json!({"count": 2, "ids": [1, 2]});
+    chosen["given"] = json!([1, 2]);
+    assert_eq!(
+        serde_json::to_value(&plan.trace.rules).unwrap(),
+        json!([{
+            "rule": "Nearest with room",
+            "conditions": [
+                "SELECT_BY_STOCK", "SELECT_BY_QUOTA", { "condition": "SELECT_BY_TAG", "tags": ["fast"] }
+            ],
+            "order_by": ["distance"],
+            "transferable": true,
+            "asked": {"count": 2, "ids": [1, 2]},
+            "placed": 2,
+            "exact": true,
+            "candidates": [passed_over, chosen]
+        }])
     );
 }
 
@@ -589,6 +626,318 @@ fn among_many_that_matter_the_choice_is_good_but_not_called_exact() {
     let plan = plan(&scenario([by_stock()]), &order(&lines), &locations);
     assert_eq!(plan.parcels.len(), 20);
     assert!(!plan.trace.rules[0].exact);
+}
+
+// ---- conditions on the location ------------------------------------------------------------------
+
+/// What becomes of the location of a rule with this condition, when it is the only one and has everything.
+fn judged(condition: Condition, location: Candidate, now: &Circumstances) -> Verdict {
+    let rule = rule(&[SelectByStock, condition], &[]);
+    let plan = plan_in(&scenario([rule]), &order(&[("shirt", 1)]), &[location], now);
+    let verdict = plan.trace.rules[0].candidates[0].verdict;
+    assert_eq!(plan.parcels.is_empty(), verdict != Verdict::Chosen, "trace and decision agree");
+    verdict
+}
+
+fn here() -> Candidate {
+    location(1, &[("shirt", 1)])
+}
+
+#[test]
+fn a_rule_may_ask_for_a_kind_of_location_and_for_a_tag() {
+    let anywhere = Circumstances::default();
+    let warehouse = || with(here(), |location| location.location_type = LocationType::Warehouse);
+    let stores = || SelectByLocationType(vec![LocationType::Store]);
+    assert_eq!(judged(stores(), here(), &anywhere), Verdict::Chosen);
+    assert_eq!(judged(stores(), warehouse(), &anywhere), Verdict::OtherType);
+    let both = SelectByLocationType(vec![LocationType::Store, LocationType::Warehouse]);
+    assert_eq!(judged(both, warehouse(), &anywhere), Verdict::Chosen);
+
+    let tagged = || with(here(), |location| location.tags = vec!["cold".to_owned(), "fast".to_owned()]);
+    let by = |tags: &[&str]| SelectByTag(tags.iter().map(|tag| (*tag).to_owned()).collect());
+    assert_eq!(judged(by(&["fast", "far"]), tagged(), &anywhere), Verdict::Chosen);
+    assert_eq!(judged(by(&["far"]), tagged(), &anywhere), Verdict::NoTag);
+    assert_eq!(judged(by(&["fast"]), here(), &anywhere), Verdict::NoTag);
+}
+
+#[test]
+fn a_rule_may_ask_for_the_city_or_the_country_of_the_address() {
+    let to = |city: Option<&str>, country: &[&str]| Circumstances {
+        order: OrderFacts {
+            city: city.map(str::to_owned),
+            country: country.iter().map(|name| (*name).to_owned()).collect(),
+            ..OrderFacts::default()
+        },
+        ..Circumstances::default()
+    };
+    let izmir = || {
+        with(here(), |location| {
+            location.city = Some("Izmir".to_owned());
+            location.country = Some("TR".to_owned());
+        })
+    };
+    assert_eq!(judged(SelectBySameCity, izmir(), &to(Some("İZMİR"), &[])), Verdict::Chosen);
+    assert_eq!(judged(SelectBySameCity, izmir(), &to(Some("Ankara"), &["tr"])), Verdict::OtherCity);
+    assert_eq!(judged(SelectBySameCity, izmir(), &to(Some("Izmir"), &["us"])), Verdict::OtherCity);
+    assert_eq!(judged(SelectBySameCity, izmir(), &to(None, &["tr"])), Verdict::OtherCity);
+    assert_eq!(judged(SelectBySameCity, here(), &to(Some("Izmir"), &[])), Verdict::OtherCity);
+    assert_eq!(judged(SelectBySameCountry, izmir(), &to(None, &["tr", "Türkiye"])), Verdict::Chosen);
+    assert_eq!(judged(SelectBySameCountry, izmir(), &to(None, &["de"])), Verdict::OtherCountry);
+    assert_eq!(judged(SelectBySameCountry, izmir(), &to(None, &[])), Verdict::OtherCountry);
+}
+
+#[test]
+fn a_rule_may_ask_for_a_distance_and_the_unknown_is_too_far() {
+    let anywhere = Circumstances::default();
+    let verdict = |candidate| judged(SelectByDistance(25_000), candidate, &anywhere);
+    assert_eq!(verdict(at_km(25.0, here())), Verdict::Chosen);
+    assert_eq!(verdict(at_km(25.001, here())), Verdict::TooFar);
+    assert_eq!(verdict(at_km(f64::NAN, here())), Verdict::TooFar);
+    assert_eq!(verdict(here()), Verdict::TooFar);
+}
+
+#[test]
+fn a_rule_may_ask_that_the_location_is_open() {
+    let at = |time: &str| Circumstances { time: time.parse().unwrap(), ..Circumstances::default() };
+    let conf = json!({ "timezone": "Europe/Istanbul", "opening_hours": { "wednesday": "09:00-18:00" } });
+    let hours = crate::reading::whole(conf.as_object().unwrap(), crate::planning::hours::Hours::read).unwrap();
+    let shop = || with(here(), |location| location.hours = hours.clone());
+    assert_eq!(judged(SelectByOpeningHours(0), shop(), &at("2024-05-01T06:00:00Z")), Verdict::Chosen);
+    assert_eq!(judged(SelectByOpeningHours(0), shop(), &at("2024-05-01T05:30:00Z")), Verdict::Closed);
+    assert_eq!(judged(SelectByOpeningHours(30), shop(), &at("2024-05-01T05:30:00Z")), Verdict::Chosen);
+    assert_eq!(judged(SelectByOpeningHours(0), here(), &at("2024-05-01T02:00:00Z")), Verdict::Chosen);
+}
+
+#[test]
+fn a_rule_may_ask_that_the_location_did_not_refuse_the_order_before() {
+    let refused = Circumstances { refused_by: [1].into(), ..Circumstances::default() };
+    assert_eq!(judged(SelectByNotRefused, here(), &refused), Verdict::RefusedBefore);
+    assert_eq!(judged(SelectByNotRefused, location(2, &[("shirt", 1)]), &refused), Verdict::Chosen);
+}
+
+#[test]
+fn a_product_may_say_where_it_comes_from() {
+    let mut items = order(&[("shirt", 1), ("shoe", 1), ("hat", 1)]);
+    items[0].product.allowed_locations = Some(vec!["L2".to_owned()]);
+    items[1].product.allowed_locations = Some(vec![]);
+    let all = [("shirt", 9), ("shoe", 9), ("hat", 9)];
+    let locations = [location(1, &all), location(2, &all)];
+    let asked = plan(&scenario([rule(&[SelectByProductLocations], &[])]), &items, &locations);
+    assert_eq!(parcels(&asked), [(2, vec![1, 3])]);
+    assert_eq!(asked.unplaced, [2]);
+    assert_eq!(asked.trace.rules[0].candidates[0].not_allowed.ids, [1, 2]);
+    let not_asked = plan(&scenario([by_stock()]), &items, &locations);
+    assert_eq!(parcels(&not_asked), [(1, vec![1, 2, 3])]);
+    let none = plan(&scenario([rule(&[SelectByProductLocations], &[])]), &items[1..2], &locations);
+    assert_eq!(verdicts(&none), [(1, Verdict::NotAllowed), (2, Verdict::NotAllowed)]);
+}
+
+#[test]
+fn the_first_condition_that_does_not_hold_is_the_reason() {
+    let conditions = [SelectByDistance(1), SelectByTag(vec!["x".to_owned()]), SelectByStock];
+    let plan = plan(&scenario([rule(&conditions, &[])]), &order(&[("shirt", 1)]), &[location(1, &[])]);
+    assert_eq!(verdicts(&plan), [(1, Verdict::TooFar)]);
+}
+
+// ---- further orders of locations ------------------------------------------------------------------
+
+#[test]
+fn by_share_of_quota_the_freest_is_asked_first_and_no_limit_before_any() {
+    let used = |id, open_packages, max_quota| Candidate { max_quota, open_packages, ..location(id, &[]) };
+    let locations =
+        [used(1, 5, Some(10)), used(2, 40, Some(100)), used(3, 0, Some(0)), used(4, 90, None), used(5, 3, Some(2))];
+    assert_eq!(asked_in_order(&[AvailableQuotaShare], &locations), [4, 2, 1, 3, 5]);
+    assert_eq!(asked_in_order(&[AvailableQuota], &locations), [4, 2, 1, 3, 5]);
+    let locations = [used(1, 5, Some(10)), used(2, 60, Some(100))];
+    assert_eq!(asked_in_order(&[AvailableQuotaShare], &locations), [1, 2]);
+    assert_eq!(asked_in_order(&[AvailableQuota], &locations), [2, 1]);
+}
+
+#[test]
+fn by_open_packages_the_idle_is_asked_first() {
+    let busy = |id, open_packages| Candidate { open_packages, ..location(id, &[]) };
+    assert_eq!(asked_in_order(&[OpenPackages], &[busy(1, 7), busy(2, 0), busy(3, 7)]), [2, 1, 3]);
+}
+
+#[test]
+fn by_items_covered_the_one_that_could_take_most_is_asked_first() {
+    let plan = plan(
+        &scenario([rule(&[SelectByStock], &[ItemsCovered])]),
+        &order(&[("shirt", 1), ("shoe", 1), ("hat", 1)]),
+        &[location(1, &[("shirt", 1)]), location(2, &[("shirt", 1), ("shoe", 1)]), location(3, &[("hat", 1)])],
+    );
+    let ranks: Vec<i64> = plan.trace.rules[0].candidates.iter().map(|seen| seen.stock_location_id).collect();
+    assert_eq!(ranks, [2, 1, 3]);
+}
+
+// ---- prerequisites of a rule ------------------------------------------------------------------------
+
+#[test]
+fn a_rule_runs_only_for_the_orders_it_is_for() {
+    let to = |channel: &str, city: &str| Circumstances {
+        order: OrderFacts {
+            channel: vec![channel.to_owned()],
+            city: Some(city.to_owned()),
+            delivery_type: Some("delivery".to_owned()),
+            ..OrderFacts::default()
+        },
+        package_location: Some("L9".to_owned()),
+        ..Circumstances::default()
+    };
+    let list = |word: &str| vec![word.to_owned()];
+    let prerequisites = OrderPrerequisites {
+        channels: list("web"),
+        cities: list("izmir"),
+        delivery_types: list("delivery"),
+        package_locations: list("L9"),
+        ..OrderPrerequisites::default()
+    };
+    let only = Rule { order: prerequisites, ..named("Only", by_stock()) };
+    let skipped = |circumstances: &Circumstances, rule: &Rule| {
+        let scenario = scenario([rule.clone(), named("Else", by_stock())]);
+        let plan = plan_in(&scenario, &order(&[("shirt", 1)]), &[here()], circumstances);
+        assert_eq!(parcels(&plan), [(1, vec![1])]);
+        (plan.parcels[0].rule.clone(), plan.trace.rules[0].skipped)
+    };
+    assert_eq!(skipped(&to("web", "İzmir"), &only), ("Only".to_owned(), None));
+    assert_eq!(skipped(&to("app", "İzmir"), &only), ("Else".to_owned(), Some("channels")));
+    assert_eq!(skipped(&to("web", "Ankara"), &only), ("Else".to_owned(), Some("cities")));
+    let elsewhere = Circumstances { package_location: None, ..to("web", "Izmir") };
+    assert_eq!(skipped(&elsewhere, &only), ("Else".to_owned(), Some("package_locations")));
+    for (key, order) in [
+        ("shipping", OrderPrerequisites { shipping: list("express"), ..OrderPrerequisites::default() }),
+        ("payments", OrderPrerequisites { payments: list("card"), ..OrderPrerequisites::default() }),
+        ("delivery_types", OrderPrerequisites { delivery_types: list("pickup"), ..OrderPrerequisites::default() }),
+        ("countries", OrderPrerequisites { countries: list("tr"), ..OrderPrerequisites::default() }),
+    ] {
+        let rule = Rule { order, ..by_stock() };
+        assert_eq!(skipped(&to("web", "Izmir"), &rule).1, Some(key));
+    }
+}
+
+#[test]
+fn a_rule_may_be_about_all_products_about_any_or_about_these() {
+    let about = |which, skus: &[&str]| Rule {
+        products: Some(ProductPrerequisite {
+            which,
+            skus: skus.iter().map(|sku| (*sku).to_owned()).collect(),
+            base_codes: vec![],
+            attributes: BTreeMap::new(),
+        }),
+        ..named("About", by_stock())
+    };
+    let items = order(&[("shirt", 1), ("shoe", 1)]);
+    let stock = [("shirt", 1), ("shoe", 1)];
+    let placed = |rule: Rule| {
+        let plan = plan(&scenario([rule]), &items, &[location(1, &stock)]);
+        assert_eq!(plan.trace.rules[0].skipped.is_some(), plan.parcels.is_empty());
+        parcels(&plan).pop().map(|(_, items)| items).unwrap_or_default()
+    };
+    assert_eq!(placed(about(Which::All, &["shirt", "shoe"])), [1, 2]);
+    assert!(placed(about(Which::All, &["shirt"])).is_empty());
+    assert_eq!(placed(about(Which::Any, &["shirt"])), [1, 2]);
+    assert!(placed(about(Which::Any, &["hat"])).is_empty());
+    assert_eq!(placed(about(Which::These, &["shoe"])), [2]);
+    assert!(placed(about(Which::These, &["hat"])).is_empty());
+
+    // The next rule takes what "these" left.
+    let rules = [about(Which::These, &["shoe"]), named("Else", by_stock())];
+    let plan = plan(&scenario(rules), &items, &[location(1, &[("shoe", 1)]), location(2, &stock)]);
+    assert_eq!(parcels(&plan), [(1, vec![2]), (2, vec![1])]);
+    assert_eq!(plan.trace.rules[0].asked.ids, [2]);
+    assert_eq!(plan.trace.rules[0].candidates[1].could_take.ids, [2], "it is asked for the shoe alone");
+}
+
+// ---- splitting --------------------------------------------------------------------------------------
+
+fn splitting(splitting: Splitting, rules: impl IntoIterator<Item = Rule>) -> Scenario {
+    Scenario { splitting, ..scenario(rules) }
+}
+
+fn at_most(most_packages: usize) -> Splitting {
+    Splitting { most_packages: Some(most_packages), ..Splitting::default() }
+}
+
+fn whole() -> Splitting {
+    Splitting { allowed: false, ..Splitting::default() }
+}
+
+#[test]
+fn an_order_that_is_not_to_be_split_goes_whole_or_not_at_all() {
+    let items = order(&[("shirt", 1), ("shoe", 1)]);
+    let parts = [location(1, &[("shirt", 1)]), location(2, &[("shoe", 1)])];
+    let split = plan(&splitting(whole(), [by_stock()]), &items, &parts);
+    assert_eq!((parcels(&split), &split.unplaced), (vec![], &vec![1, 2]));
+    assert_eq!(verdicts(&split), [(1, Verdict::NotEverything), (2, Verdict::NotEverything)]);
+
+    // A rule that cannot place everything leaves everything to the next.
+    let one = [parts[0].clone(), with_room(0, location(3, &[("shirt", 1), ("shoe", 1)]))];
+    let rules = [named("With room", by_stock_and_quota()), named("Anyhow", by_stock())];
+    let plan = plan(&splitting(whole(), rules), &items, &one);
+    assert_eq!(parcels(&plan), [(3, vec![1, 2])]);
+    assert_eq!(plan.parcels[0].rule, "Anyhow");
+}
+
+#[test]
+fn at_most_so_many_packages_take_the_most_items() {
+    let items = order(&[("a", 1), ("b", 1), ("c", 1), ("d", 1)]);
+    let locations = [
+        location(1, &[("a", 1)]),
+        location(2, &[("b", 1), ("c", 1)]),
+        location(3, &[("d", 1)]),
+        location(4, &[("a", 1), ("b", 1)]),
+    ];
+    let with_limit = |most| parcels(&plan(&splitting(at_most(most), [by_stock()]), &items, &locations));
+    assert_eq!(with_limit(3), [(1, vec![1]), (2, vec![2, 3]), (3, vec![4])]);
+    assert_eq!(with_limit(2), [(1, vec![1]), (2, vec![2, 3])], "of equals the better ranks");
+    assert_eq!(with_limit(1), [(2, vec![2, 3])]);
+    let one = plan(&splitting(at_most(1), [by_stock()]), &items, &locations);
+    assert_eq!(one.unplaced, [1, 4]);
+    assert!(one.trace.rules[0].exact);
+    assert_eq!(verdicts(&one)[0], (1, Verdict::NoPackageLeft));
+}
+
+#[test]
+fn packages_the_order_has_already_count() {
+    let items = order(&[("a", 1)]);
+    let with = |other_packages, splitting: Splitting| {
+        let circumstances = Circumstances { other_packages, ..Circumstances::default() };
+        let scenario = self::splitting(splitting, [by_stock()]);
+        plan_in(&scenario, &items, &[location(1, &[("a", 1)])], &circumstances)
+    };
+    assert_eq!(parcels(&with(1, at_most(2))), [(1, vec![1])]);
+    let full = with(2, at_most(2));
+    assert!(full.parcels.is_empty());
+    assert_eq!(verdicts(&full), [(1, Verdict::NoPackageLeft)]);
+    assert!(with(1, whole()).parcels.is_empty());
+}
+
+#[test]
+fn a_later_rule_joins_the_parcels_there_are_when_no_more_may_be_opened() {
+    let items = order(&[("shirt", 1), ("shoe", 1)]);
+    let rules = [by_stock(), rule(&[], &[])];
+    let plan = plan(&splitting(at_most(1), rules), &items, &[location(1, &[]), location(2, &[("shirt", 1)])]);
+    assert_eq!(parcels(&plan), [(2, vec![1, 2])]);
+}
+
+#[test]
+fn a_weight_prefers_nearer_packages_to_fewer() {
+    let items = order(&[("shirt", 1), ("shoe", 1)]);
+    let locations = [
+        at_km(3.0, location(1, &[("shirt", 1)])),
+        at_km(4.0, location(2, &[("shoe", 1)])),
+        at_km(60.0, location(3, &[("shirt", 1), ("shoe", 1)])),
+    ];
+    let by_weight = |kilometres: i64| {
+        let weight = Splitting { metres_per_package: Some(kilometres * 1000), ..Splitting::default() };
+        parcels(&plan(&splitting(weight, [by_stock()]), &items, &locations))
+    };
+    // Two near ones are 7 km and twice the weight, the far one is 60 km and once.
+    assert_eq!(by_weight(52), [(1, vec![1]), (2, vec![2])]);
+    assert_eq!(by_weight(53), [(3, vec![1, 2])], "at equality the fewer");
+    assert_eq!(by_weight(0), [(1, vec![1]), (2, vec![2])]);
+    let fewest = parcels(&plan(&scenario([by_stock()]), &items, &locations));
+    assert_eq!(fewest, [(3, vec![1, 2])], "without a weight, no distance is worth a package");
 }
 
 // ---- distance ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-//! Why a plan is what it is: stored with the plan, served to whoever asks.
+//! Why a plan is what it is: made from the facts stored with the plan, and served to whoever asks.
 //!
 //! Bounded, whatever the order: a rule shows every location it gave something to, then up to
 //! [`SHOWN_CANDIDATES`] in all (first those that could have taken something), and counts the rest by
@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-
-use crate::planning::scenario::{Condition, OrderBy};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// Candidates a rule shows; more only where more than that were given something.
 pub const SHOWN_CANDIDATES: usize = 50;
@@ -18,21 +18,13 @@ pub const SHOWN_ENTRIES: usize = 20;
 /// Entries of missing stock a rule shows at all its candidates together.
 pub const SHOWN_MISSING: usize = 100;
 
-/// The reasons of a plan.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Trace {
-    /// The scenarios that were asked, the last one chosen. [`super::plan`] leaves it empty: it is the
-    /// second half of what [`crate::planning::scenario::choose_scenario`] returns.
-    pub scenarios: Vec<ScenarioTrace>,
-    /// The rules that ran, in order. A rule with nothing left to place does not run.
-    pub rules: Vec<RuleTrace>,
-}
-
 /// A scenario that was asked whether it is for this order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ScenarioTrace {
     /// The scenario.
     pub scenario_id: i64,
+    /// Its version at the time.
+    pub version: i32,
     /// Its name at the time.
     pub name: String,
     /// Its place in the order of asking.
@@ -40,15 +32,15 @@ pub struct ScenarioTrace {
     /// Chosen, or why not.
     pub verdict: ScenarioVerdict,
     /// What it wanted where the order differs: the first [`SHOWN_ENTRIES`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub wanted: Vec<String>,
     /// What the order had there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub order_has: Vec<String>,
 }
 
 /// What became of a scenario that was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScenarioVerdict {
     /// It planned the order.
@@ -62,30 +54,36 @@ pub enum ScenarioVerdict {
 }
 
 /// What one rule saw and did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct RuleTrace {
     /// Name of the rule.
     pub rule: String,
     /// What it demanded of a location.
-    pub conditions: Vec<Condition>,
+    #[schema(value_type = Vec<Object>)]
+    pub conditions: Vec<Value>,
     /// The keys it was told to order by; after them come priority and id.
-    pub order_by: Vec<OrderBy>,
+    pub order_by: Vec<&'static str>,
+    /// Whether what it lacks may come by a transfer.
+    pub transferable: bool,
+    /// The prerequisite for which it did not run: a key of its `order`, or `products`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<&'static str>,
     /// The items the earlier rules left to it.
     pub asked: Items,
     /// How many of them it placed.
     pub placed: usize,
-    /// Whether no choice would have placed more, or as much with fewer parcels or locations. False:
-    /// too many locations mattered to look at every set of them.
+    /// Whether no choice would have placed more, or as much at less cost, with fewer parcels or
+    /// locations. False: too many locations mattered to look at every set of them.
     pub exact: bool,
     /// The locations that are shown, in the rule's order.
     pub candidates: Vec<CandidateTrace>,
     /// The others, counted by what became of them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub not_shown: BTreeMap<Verdict, usize>,
 }
 
 /// What a rule saw at one location.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CandidateTrace {
     /// Place in the rule's order, from 1.
     pub rank: usize,
@@ -101,31 +99,46 @@ pub struct CandidateTrace {
     pub distance_km: Option<f64>,
     /// Room for packages before this plan; null: no limit.
     pub available_quota: Option<i64>,
+    /// Packages that occupied its quota before this plan.
+    pub open_packages: i64,
+    /// What it had of the items' SKUs, less what earlier rules of this plan gave it: the first
+    /// [`SHOWN_ENTRIES`].
+    #[schema(value_type = Object)]
+    pub stock: BTreeMap<String, i64>,
+    /// What the rule's other conditions looked at there, by condition.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub seen: Map<String, Value>,
     /// Chosen, or why not.
     pub verdict: Verdict,
+    /// The same for people.
+    pub reason: &'static str,
     /// Whether an earlier rule of this plan gave it a parcel, which further items join.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_parcel: bool,
     /// Items that stock and exclusions allow it, each looked at alone, whether it has room or not.
-    #[serde(default, skip_serializing_if = "Items::is_empty")]
+    #[serde(skip_serializing_if = "Items::is_empty")]
     pub could_take: Items,
     /// Items it was given: all of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub given: Vec<i64>,
     /// Items it was not asked for because it was left out for them before.
-    #[serde(default, skip_serializing_if = "Items::is_empty")]
+    #[serde(skip_serializing_if = "Items::is_empty")]
     pub left_out: Items,
+    /// Items whose product is not allowed there.
+    #[serde(skip_serializing_if = "Items::is_empty")]
+    pub not_allowed: Items,
     /// Items for which it has too little stock: the first [`SHOWN_ENTRIES`], as long as the rule's
     /// [`SHOWN_MISSING`] last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
     /// How many more there are.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub missing_not_shown: usize,
 }
 
 /// Too little stock for an item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Missing {
     /// The item.
     pub order_item_id: i64,
@@ -138,7 +151,7 @@ pub struct Missing {
 }
 
 /// What became of a location in a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It got items.
@@ -151,6 +164,26 @@ pub enum Verdict {
     NoStock,
     /// It was left out for every item: it refused them or could not find them.
     LeftOutBefore,
+    /// It could take items, but the order may have no more packages.
+    NoPackageLeft,
+    /// It could take items, but not all of them, and the order is not to be split.
+    NotEverything,
+    /// It is not of the kind the rule asks for.
+    OtherType,
+    /// It has none of the tags the rule asks for.
+    NoTag,
+    /// It is not known to be in the city of the delivery address.
+    OtherCity,
+    /// It is not known to be in the country of the delivery address.
+    OtherCountry,
+    /// It is too far away, or nobody knows how far.
+    TooFar,
+    /// It is closed.
+    Closed,
+    /// It refused a package of the order, or could not find an item of it.
+    RefusedBefore,
+    /// None of the items' products may come from there.
+    NotAllowed,
 }
 
 impl Verdict {
@@ -163,12 +196,22 @@ impl Verdict {
             Self::NoQuota => "It could take items, but has no room for another package.",
             Self::NoStock => "It has too little stock for every one of the items.",
             Self::LeftOutBefore => "It refused these items or could not find them before.",
+            Self::NoPackageLeft => "It could take items, but the order may have no more packages.",
+            Self::NotEverything => "It could take items, but not all of them, and the order is not to be split.",
+            Self::OtherType => "It is not of the kind the rule asks for.",
+            Self::NoTag => "It has none of the tags the rule asks for.",
+            Self::OtherCity => "It is not known to be in the city of the delivery address.",
+            Self::OtherCountry => "It is not known to be in the country of the delivery address.",
+            Self::TooFar => "It is farther away than the rule allows, or the distance is unknown.",
+            Self::Closed => "It is closed.",
+            Self::RefusedBefore => "It refused a package of this order or could not find an item of it before.",
+            Self::NotAllowed => "The products of these items may not come from there.",
         }
     }
 }
 
 /// Some items: the first [`SHOWN_ENTRIES`] and how many there are.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Items {
     /// How many.
     pub count: usize,

@@ -66,8 +66,16 @@ impl<'s> Order<'s> {
         .expect("packages")
     }
 
-    /// The trace of its latest plan.
+    /// Its planning record.
+    pub async fn execution_plan(&self) -> Value {
+        self.shop.get(&format!("/api/v1/oms/orderexecutionplans/{}/", self.id())).await.ok()
+    }
+
+    /// Why its latest plan is what it is. Every plan of it comes out the same when it is made again.
     pub async fn trace(&self) -> Value {
-        self.shop.value("select trace from order_plans where order_id = $1 order by id desc limit 1", self.id()).await
+        let plan = self.execution_plan().await;
+        let attempts = plan["context"]["attempts"].as_array().expect("attempts").clone();
+        assert!(attempts.iter().all(|attempt| attempt["reproduced"] == true), "{attempts:#?}");
+        attempts.last().expect("a plan").clone()
     }
 }

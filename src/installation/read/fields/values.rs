@@ -8,11 +8,8 @@ use toml::de::DeValue;
 
 use super::Fields;
 use crate::installation::read::Translations;
-use crate::installation::read::spelling::{is_language_code, suggestion};
 use crate::installation::read::words::parse_word;
-
-/// The longest text an entry may hold: names, labels and addresses, no essays.
-const MAX_TEXT_CHARS: usize = 500;
+use crate::spelling::{is_language_code, suggestion, unsound};
 
 /// Ids are 32-bit on the wire; 0 and below are never given.
 const IDS: RangeInclusive<i64> = 1..=i32::MAX as i64;
@@ -179,17 +176,7 @@ impl Fields<'_, '_> {
     }
 
     fn sound_text(&mut self, key: &str, line: usize, text: &str) -> Option<String> {
-        let (message, remedy) = if text.trim().is_empty() {
-            ("is empty", "write a text, or leave the key out")
-        } else if text.trim() != text {
-            ("has a blank at its beginning or end", "take it away")
-        } else if text.chars().any(char::is_control) {
-            ("has a line break in it", "write it on one line")
-        } else if text.chars().count() > MAX_TEXT_CHARS {
-            ("is longer than 500 characters", "shorten it")
-        } else {
-            return Some(text.to_owned());
-        };
+        let Some((message, remedy)) = unsound(text) else { return Some(text.to_owned()) };
         self.refuse(key, line, message, remedy)
     }
 

@@ -1,10 +1,10 @@
-//! What somebody may have meant who misspelled a key or a word.
+//! What somebody may have meant who misspelled a key or a word, and what is fit to be a text at all.
 
 /// Beyond this a word is somebody's text, not a slip of the hand, and is not compared.
 const MAX_COMPARED_CHARS: usize = 80;
 
 /// The remedy for a word that is not among the allowed ones.
-pub(super) fn suggestion(word: &str, allowed: &[&str]) -> String {
+pub(crate) fn suggestion(word: &str, allowed: &[&str]) -> String {
     let all = format!("one of {}", allowed.join(", "));
     match nearest(word, allowed.iter().copied()) {
         Some(near) => format!("did you mean `{near}`? ({all})"),
@@ -13,10 +13,7 @@ pub(super) fn suggestion(word: &str, allowed: &[&str]) -> String {
 }
 
 /// The candidate that is a slip of the hand away from the word, if there is one.
-pub(in crate::installation) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().chars().collect();
     if word.len() > MAX_COMPARED_CHARS {
         return None;
@@ -49,8 +46,26 @@ fn edits(word: &[char], candidate: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
+/// The longest text an entry may hold: names, labels and addresses, no essays.
+const MAX_TEXT_CHARS: usize = 500;
+
+/// What is wrong with a text that should say something on one line, and the remedy.
+pub(crate) fn unsound(text: &str) -> Option<(&'static str, &'static str)> {
+    if text.trim().is_empty() {
+        Some(("is empty", "write a text, or leave the key out"))
+    } else if text.trim() != text {
+        Some(("has a blank at its beginning or end", "take it away"))
+    } else if text.chars().any(char::is_control) {
+        Some(("has a line break in it", "write it on one line"))
+    } else if text.chars().count() > MAX_TEXT_CHARS {
+        Some(("is longer than 500 characters", "shorten it"))
+    } else {
+        None
+    }
+}
+
 /// Whether a text looks like `tr` or `tr-tr`, in the lower case of the wire.
-pub(super) fn is_language_code(text: &str) -> bool {
+pub(crate) fn is_language_code(text: &str) -> bool {
     let is_part = |part: &str| {
         (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     };

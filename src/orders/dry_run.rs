@@ -1,0 +1,110 @@
+//! `POST /api/v1/oms/orders/?dry_run=true`: how orders would be planned, with the reasons; nothing is written.
+//!
+//! The orders of a list are planned one after the other, each with what the ones before it left, as they would be if
+//! they were taken.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::{
+    input::OrderInput,
+    place::{check, lines_to_pack, no_scenario, packages},
+};
+use crate::{
+    catalog::Catalog,
+    commands::consequences::PackageChange,
+    error::Result,
+    planning::{self, Supply, scenario::Product},
+    plans::Attempt,
+    workflow::Holding,
+};
+
+/// What the orders before would have taken.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Their numbers.
+    numbers: BTreeSet<String>,
+    /// Units, by location and SKU.
+    reserved: BTreeMap<(i64, String), i64>,
+    /// Packages, by location.
+    packages: BTreeMap<i64, i64>,
+}
+
+impl Taken {
+    fn add(&mut self, catalog: &Catalog, packages: &[PackageChange]) -> Result<()> {
+        for package in packages {
+            let state = catalog.workflow.state(package.after.state_id)?;
+            let at = package.after.stock_location_id;
+            *self.packages.entry(at).or_default() += i64::from(state.occupies_quota);
+            for item in package.items.iter().filter(|_| state.holding == Holding::Reserved) {
+                *self.reserved.entry((at, item.sku.clone())).or_default() += item.quantity;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_from(&self, supply: &mut Supply) {
+        for candidate in &mut supply.candidates {
+            let id = candidate.location.id;
+            candidate.open_packages += self.packages.get(&id).copied().unwrap_or(0);
+            for ((_, sku), units) in self.reserved.range((id, String::new())..(id + 1, String::new())) {
+                candidate.stock.entry(Arc::from(sku.as_str())).or_default().reserved += units;
+            }
+        }
+    }
+}
+
+/// What taking an order would answer, and why: its packages, its items numbered from 1 in the order's own order.
+pub(super) async fn rehearse(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    order: &OrderInput,
+    taken: &mut Taken,
+) -> Result<Value> {
+    check(catalog, order)?;
+    let known = sqlx::query_scalar!("select id from orders where number = $1", order.number)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if known.is_some() || taken.numbers.contains(&order.number) {
+        return Ok(json!({ "status_code": 200, "order": { "id": known, "number": order.number }, "plan": null }));
+    }
+    let positions: Vec<i64> = (1..).take(order.lines.len()).collect();
+    let (to_pack, lines) = lines_to_pack(order, &positions);
+    let mut answer = json!({ "status_code": 201, "order": { "id": null, "number": order.number, "packages": [] },
+                             "plan": null });
+    if !lines.is_empty() {
+        let product = |at: usize| to_pack.get(at).map(|line| Product::of(&line.product)).unwrap_or_default();
+        let mut supply = planning::supply_for_new(connection, catalog, order.facts(), &lines, product, false).await?;
+        taken.take_from(&mut supply);
+        let plan = supply.plan(&lines, &[]).ok_or_else(|| no_scenario(order))?;
+        let packages = packages(catalog, 0, &lines, &plan, None)?;
+        taken.add(catalog, &packages)?;
+        let rules = supply.explain(&lines, &[]);
+        answer["order"]["packages"] = packages.iter().map(|package| view(catalog, package)).collect();
+        answer["plan"] =
+            serde_json::to_value(Attempt::of_dry_run(&plan, &supply.considered, &rules)).unwrap_or_default();
+    }
+    taken.numbers.insert(order.number.clone());
+    Ok(answer)
+}
+
+fn view(catalog: &Catalog, package: &PackageChange) -> Value {
+    let location = catalog.locations.get(&package.after.stock_location_id);
+    let state = catalog.workflow.state(package.after.state_id).map(|state| state.json.clone()).ok();
+    let items: Vec<Value> = package
+        .items
+        .iter()
+        .map(|item| json!({ "order_item": item.order_item_id, "sku": item.sku, "quantity": item.quantity }))
+        .collect();
+    json!({
+        "state": state,
+        "stock_location": package.after.stock_location_id,
+        "stock_location_erp_code": location.map(|location| &location.erp_code),
+        "items": items
+    })
+}

@@ -1,0 +1,153 @@
+//! What one rule sees of one candidate.
+
+use super::{
+    Candidate,
+    board::{Board, needed},
+    trace::Verdict,
+};
+use crate::planning::{
+    cover::Bits,
+    scenario::{Condition, OrderBy, Rule},
+};
+
+/// The farthest there is on Earth, in metres: what an unknown distance counts as where distances are summed up.
+const FARTHEST_METRES: i64 = 20_040_000;
+
+/// A candidate as a rule sees it. Lines are numbered as in [`Board::waiting`].
+pub(super) struct View {
+    pub candidate: usize,
+    /// The condition on the location itself that it does not meet.
+    pub barred: Option<Verdict>,
+    /// Whether it may get a parcel or has one.
+    pub has_room: bool,
+    pub has_parcel: bool,
+    /// Lines that stock, exclusions and the product allow it, each looked at alone.
+    pub can: Bits,
+    /// Lines it is left out for.
+    pub left_out: Bits,
+    /// Lines whose product is not allowed there.
+    pub not_allowed: Bits,
+    /// Lines it gets, ascending.
+    pub given: Vec<usize>,
+}
+
+impl Board<'_> {
+    /// The candidates in the rule's order.
+    pub(super) fn ranked(&self, rule: &Rule, asked: &Bits) -> Vec<View> {
+        let mut views: Vec<View> = (0..self.candidates.len()).map(|at| self.view(at, rule, asked)).collect();
+        let compare = |a: &View, b: &View, key: OrderBy| {
+            let (left, right) = (self.candidates[a.candidate], self.candidates[b.candidate]);
+            match key {
+                OrderBy::Priority => left.location.priority.cmp(&right.location.priority),
+                OrderBy::Distance => distance(left).total_cmp(&distance(right)),
+                OrderBy::AvailableQuota => room(left).cmp(&room(right)).reverse(),
+                OrderBy::AvailableQuotaShare => compare_shares(left, right).reverse(),
+                OrderBy::ItemsCovered => a.can.count().cmp(&b.can.count()).reverse(),
+                OrderBy::OpenPackages => left.open_packages.cmp(&right.open_packages),
+            }
+        };
+        views.sort_by(|a, b| {
+            let keys = rule.order_by.iter().map(|key| compare(a, b, *key));
+            // Candidates are numbered by id.
+            let by_keys = keys.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then);
+            by_keys.then_with(|| compare(a, b, OrderBy::Priority)).then(a.candidate.cmp(&b.candidate))
+        });
+        views
+    }
+
+    fn view(&self, candidate: usize, rule: &Rule, asked: &Bits) -> View {
+        let by_stock = rule.asks_for(&Condition::SelectByStock);
+        let by_quota = rule.asks_for(&Condition::SelectByQuota);
+        let by_product = rule.asks_for(&Condition::SelectByProductLocations);
+        let has_parcel = self.has_parcel(candidate);
+        let seen = self.candidates[candidate];
+        let stock = self.row(candidate);
+        let mut can = Bits::none(self.waiting.len());
+        let mut left_out = Bits::none(self.waiting.len());
+        let mut not_allowed = Bits::none(self.waiting.len());
+        for line in asked.iter() {
+            let at = self.waiting[line];
+            let demand = self.demands[at];
+            let allowed = demand.product.allowed_locations.as_ref();
+            if self.left_out[candidate].contains(at) {
+                left_out.insert(line);
+            } else if by_product && allowed.is_some_and(|allowed| !allowed.contains(&seen.location.erp_code)) {
+                not_allowed.insert(line);
+            } else if !by_stock || stock[self.sku_of[at]] >= needed(demand) {
+                can.insert(line);
+            }
+        }
+        View {
+            candidate,
+            barred: rule.conditions.iter().find_map(|condition| self.bars(condition, seen)),
+            has_room: has_parcel || !by_quota || seen.available_quota().is_none_or(|room| room >= 1),
+            has_parcel,
+            can,
+            left_out,
+            not_allowed,
+            given: Vec::new(),
+        }
+    }
+
+    /// Why a condition on the location itself does not hold there.
+    fn bars(&self, condition: &Condition, seen: &Candidate) -> Option<Verdict> {
+        let location = &*seen.location;
+        let order = &self.circumstances.order;
+        let (holds, verdict) = match condition {
+            // These look at the items, or at what the location has a parcel for.
+            Condition::SelectByStock | Condition::SelectByQuota | Condition::SelectByProductLocations => return None,
+            Condition::SelectByLocationType(types) => (types.contains(&location.location_type), Verdict::OtherType),
+            Condition::SelectByTag(tags) => (tags.iter().any(|tag| location.tags.contains(tag)), Verdict::NoTag),
+            Condition::SelectBySameCity => (order.is_in_city(location), Verdict::OtherCity),
+            Condition::SelectBySameCountry => (order.is_in_country(location), Verdict::OtherCountry),
+            Condition::SelectByDistance(most) => (metres(seen).is_some_and(|metres| metres <= *most), Verdict::TooFar),
+            Condition::SelectByOpeningHours(within) => {
+                (location.hours.is_open(self.circumstances.time, *within), Verdict::Closed)
+            }
+            Condition::SelectByNotRefused => {
+                (!self.circumstances.refused_by.contains(&location.id), Verdict::RefusedBefore)
+            }
+        };
+        (!holds).then_some(verdict)
+    }
+
+    /// What a new parcel at a candidate costs.
+    pub(super) fn cost(&self, view: &View) -> i64 {
+        match self.splitting.metres_per_package {
+            _ if view.has_parcel => 0,
+            None => 1,
+            Some(per_package) => per_package + metres(self.candidates[view.candidate]).unwrap_or(FARTHEST_METRES),
+        }
+    }
+}
+
+/// The unknown is farther than anything.
+fn distance(candidate: &Candidate) -> f64 {
+    candidate.distance_km.filter(|km| km.is_finite()).unwrap_or(f64::INFINITY)
+}
+
+fn metres(candidate: &Candidate) -> Option<i64> {
+    let km = candidate.distance_km.filter(|km| (0.0..1e6).contains(km))?;
+    #[expect(clippy::cast_possible_truncation, reason = "less than a thousand million")]
+    Some((km * 1000.0).round() as i64)
+}
+
+/// No limit is more than any number.
+fn room(candidate: &Candidate) -> (bool, Option<i64>) {
+    (candidate.max_quota.is_none(), candidate.available_quota())
+}
+
+/// Compares the free shares of two quotas; no limit is more than any share, and a quota of nothing has none free.
+fn compare_shares(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
+    let share = |candidate: &Candidate| {
+        let most = candidate.max_quota?;
+        Some(if most > 0 { (i128::from(candidate.available_quota().unwrap_or(0)), i128::from(most)) } else { (0, 1) })
+    };
+    match (share(a), share(b)) {
+        (None, None) => std::cmp::Ordering::Equal,
+        (None, Some(_)) => std::cmp::Ordering::Greater,
+        (Some(_), None) => std::cmp::Ordering::Less,
+        // Both divisors are positive, so that multiplying keeps the order.
+        (Some((free_a, most_a)), Some((free_b, most_b))) => (free_a * most_b).cmp(&(free_b * most_a)),
+    }
+}

@@ -1,0 +1,252 @@
+//! What a plan is made from, read from the database: for a new order in one query, for items planned again in a few.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::{
+    Held, Line, Supply,
+    plan::{Candidate, Circumstances, Stock, distance_km},
+    scenario::{Condition, OrderFacts, Product, Scenario, choose_scenario},
+};
+use crate::{
+    catalog::Catalog,
+    error::{Error, Result},
+    workflow::Holding,
+};
+
+/// Reads what a plan for some lines of a known order needs.
+///
+/// With `lock`, the stock and locations it reads stay as they are until the transaction ends: the way out when others
+/// took what was planned with too often.
+///
+/// # Errors
+/// When the database fails.
+pub async fn supply(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    order_id: i64,
+    lines: &[Line],
+    held: &Held,
+    lock: bool,
+) -> Result<Supply> {
+    let order = order_facts(connection, &[order_id]).await?.remove(&order_id);
+    let order = order.ok_or_else(|| Error::Fault(format!("order {order_id} vanished")))?;
+    let mut supply = choose(catalog, order);
+    read_locations(connection, catalog, lines, held, lock, &mut supply).await?;
+    read_history(connection, order_id, &mut supply).await?;
+    supply.lines_read = lines.len();
+    supply.is_again = true;
+    let package_location = catalog.locations.get(&held.stock_location_id);
+    supply.circumstances.package_location = package_location.map(|location| location.erp_code.clone());
+    if supply.scenario.as_ref().is_some_and(|scenario| scenario.most_packages().is_some()) {
+        supply.circumstances.other_packages = count_packages(connection, catalog, order_id, lines).await?;
+    }
+    if supply.scenario.as_ref().is_some_and(Scenario::reads_products) {
+        let items: Vec<i64> = lines.iter().map(|line| line.order_item_id).collect();
+        supply.products = products(connection, &items).await?;
+    }
+    Ok(supply)
+}
+
+/// Reads what a plan for the lines of a new order needs: it has no history yet. `product` is asked for a line's product
+/// where rules look at it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn supply_for_new(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    order: OrderFacts,
+    lines: &[Line],
+    product: impl Fn(usize) -> Product,
+    lock: bool,
+) -> Result<Supply> {
+    let mut supply = choose(catalog, order);
+    read_locations(connection, catalog, lines, &Held::default(), lock, &mut supply).await?;
+    if supply.scenario.as_ref().is_some_and(Scenario::reads_products) {
+        let all = lines.iter().enumerate();
+        supply.products = all.map(|(at, line)| (line.order_item_id, product(at))).collect();
+    }
+    Ok(supply)
+}
+
+fn choose(catalog: &Catalog, order: OrderFacts) -> Supply {
+    let (scenario, considered) = choose_scenario(&catalog.scenarios, &order);
+    Supply {
+        scenario: scenario.cloned(),
+        considered,
+        circumstances: Circumstances { order, ..Circumstances::default() },
+        installation_version: catalog.version,
+        ..Supply::default()
+    }
+}
+
+/// What scenarios and rules look at of orders, by their id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn order_facts(connection: &mut PgConnection, order_ids: &[i64]) -> Result<BTreeMap<i64, OrderFacts>> {
+    let rows = sqlx::query!(
+        r#"select id, channel_id, channel_name, shipping_option_slug, payment_type, delivery_type,
+                  latitude::float8 as latitude, longitude::float8 as longitude,
+                  details->'shipping_address' as "address?"
+             from orders where id = any($1)"#,
+        order_ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let facts = rows.into_iter().map(|row| {
+        let mut facts = OrderFacts {
+            channel: row.channel_id.map(|id| id.to_string()).into_iter().chain(row.channel_name).collect(),
+            shipping: row.shipping_option_slug,
+            payment: row.payment_type,
+            delivery_type: row.delivery_type,
+            coordinates: row.latitude.zip(row.longitude),
+            ..OrderFacts::default()
+        };
+        facts.read_address(row.address.as_ref().unwrap_or(&Value::Null));
+        (row.id, facts)
+    });
+    Ok(facts.collect())
+}
+
+/// What rules look at of the products of order items.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn products(connection: &mut PgConnection, items: &[i64]) -> Result<BTreeMap<i64, Product>> {
+    let rows =
+        sqlx::query!("select id, product from order_items where id = any($1)", items).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.id, Product::of(&row.product))).collect())
+}
+
+/// Stock and quota of every active location, and the time.
+async fn read_locations(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    lines: &[Line],
+    held: &Held,
+    lock: bool,
+    supply: &mut Supply,
+) -> Result<()> {
+    let skus: BTreeSet<&str> = lines.iter().map(|line| line.sku.as_str()).collect();
+    let skus: Vec<String> = skus.into_iter().map(str::to_owned).collect();
+    if lock {
+        lock_supply(connection, supply.scenario.as_ref(), &skus).await?;
+    }
+    let coordinates = supply.circumstances.order.coordinates;
+    let mut candidates: BTreeMap<i64, Candidate> = BTreeMap::new();
+    for location in catalog.locations.values().filter(|location| location.is_active) {
+        let distance_km = coordinates.zip(location.coordinates).map(|(from, to)| distance_km(from, to));
+        let candidate = Candidate { location: Arc::clone(location), distance_km, ..Candidate::default() };
+        candidates.insert(location.id, candidate);
+    }
+    let names: Vec<Arc<str>> = skus.iter().map(|sku| Arc::from(sku.as_str())).collect();
+    // One statement, and so one snapshot. The rows of a location's quota have no SKU.
+    let rows = sqlx::query!(
+        r#"select now() as "time!", null::bigint as "sku_number?", id as "stock_location_id!", quota as "first!",
+                  max_quota as "second?"
+             from stock_locations
+           union all
+           select now(), w.number, s.stock_location_id, s.quantity, s.reserved
+             from unnest($1::text[]) with ordinality as w(sku, number) join stocks s on s.sku = w.sku"#,
+        &skus
+    )
+    .fetch_all(connection)
+    .await?;
+    supply.circumstances.time = rows.first().map_or(DateTime::<Utc>::UNIX_EPOCH, |row| row.time);
+    for row in rows {
+        // A location that is not in the catalog is newer than it.
+        let Some(candidate) = candidates.get_mut(&row.stock_location_id) else { continue };
+        let number = row.sku_number.and_then(|number| usize::try_from(number - 1).ok());
+        if let Some(name) = number.and_then(|number| names.get(number)) {
+            let stock = Stock { quantity: row.first, reserved: row.second.unwrap_or(0) };
+            candidate.stock.insert(Arc::clone(name), stock);
+        } else {
+            candidate.open_packages = row.first;
+            candidate.max_quota = row.second;
+        }
+    }
+    if let Some(own) = candidates.get_mut(&held.stock_location_id) {
+        own.open_packages -= i64::from(held.occupies_quota);
+        for (sku, quantity) in &held.reserved {
+            own.stock.entry(Arc::from(sku.as_str())).or_default().reserved -= quantity;
+        }
+    }
+    supply.candidates = candidates.into_values().collect();
+    Ok(())
+}
+
+/// Locks what a plan may take, stock first.
+async fn lock_supply(connection: &mut PgConnection, scenario: Option<&Scenario>, skus: &[String]) -> Result<()> {
+    // A rule without SELECT_BY_STOCK may choose a location that has nothing.
+    let anywhere =
+        scenario.is_some_and(|scenario| !scenario.rules.iter().all(|rule| rule.asks_for(&Condition::SelectByStock)));
+    sqlx::query!("select from stocks where sku = any($1) order by sku, stock_location_id for no key update", skus)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query!(
+        "select from stock_locations
+          where $1 or id in (select stock_location_id from stocks where sku = any($2))
+          order by id for no key update",
+        anywhere,
+        skus
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Which locations refused something of the order, or could not find it.
+async fn read_history(connection: &mut PgConnection, order_id: i64, supply: &mut Supply) -> Result<()> {
+    let rows = sqlx::query!(
+        r#"select e.order_item_id as "order_item_id?", e.stock_location_id as "stock_location_id!"
+             from order_items oi join item_exclusions e on e.order_item_id = oi.id
+            where oi.order_id = $1
+           union all
+           select null, l.stock_location_id
+             from packages p join transition_logs l on l.package_id = p.id
+             join transitions t on t.id = l.transition_id and t.command = 'REFUSE_PACKAGE'
+            where p.order_id = $1"#,
+        order_id
+    )
+    .fetch_all(connection)
+    .await?;
+    for row in rows {
+        supply.circumstances.refused_by.insert(row.stock_location_id);
+        if let Some(item) = row.order_item_id {
+            supply.excluded.entry(item).or_default().insert(row.stock_location_id);
+        }
+    }
+    Ok(())
+}
+
+/// How many packages of the order hold items, other than that of these lines.
+async fn count_packages(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    order_id: i64,
+    lines: &[Line],
+) -> Result<usize> {
+    let items: Vec<i64> = lines.iter().map(|line| line.order_item_id).collect();
+    let rows = sqlx::query_scalar!(
+        "select state_id from packages p
+          where order_id = $1
+            and not exists (select from package_items i where i.package_id = p.id and i.order_item_id = any($2))",
+        order_id,
+        &items
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut count = 0;
+    for state_id in rows {
+        count += usize::from(catalog.workflow.state(state_id)?.holding != Holding::Nothing);
+    }
+    Ok(count)
+}

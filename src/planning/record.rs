@@ -1,0 +1,214 @@
+//! What is kept of a plan: the facts it was made from and what it came to; small, and enough to make it again.
+//!
+//! What never changes is named rather than copied: the scenario by its version, the locations by the installation's
+//! version, the order by its row. What does change is kept as numbers: the time, and of each location that has any, its
+//! quota and the stock of the order's SKUs. The reasons ([`super::plan::explain`]) are made from it when somebody asks.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    location::Location,
+    plan::{Candidate, Circumstances, Demand, Parcel, ScenarioVerdict, Stock, distance_km},
+    scenario::{OrderFacts, Product},
+};
+
+/// What is kept of a plan.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    /// The decision.
+    pub decision: Decision,
+    /// What it was made from.
+    pub facts: Facts,
+}
+
+/// What a plan came to, and by which scenario.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The scenarios that were asked, the last one chosen: id, version, verdict.
+    pub scenarios: Vec<(i64, i32, ScenarioVerdict)>,
+    /// The packages it made.
+    pub parcels: Vec<Parcel>,
+    /// The items that found no place.
+    pub unplaced: Vec<i64>,
+}
+
+/// What a plan was made from that may be otherwise a moment later.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// When it was made.
+    pub time: DateTime<Utc>,
+    /// Version of the installation whose locations it saw.
+    pub installation_version: i64,
+    /// As in [`Circumstances`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package_location: Option<String>,
+    /// As in [`Circumstances`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub other_packages: usize,
+    /// As in [`Circumstances`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_by: Vec<i64>,
+    /// The SKUs, each once.
+    pub skus: Vec<String>,
+    /// The lines: item, its SKU's place in `skus`, quantity, locations that may not get it.
+    pub lines: Vec<(i64, usize, i64, Vec<i64>)>,
+    /// Per line its product; empty where no rule looked at products.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub products: Vec<Product>,
+    /// Per location that has any of it: id, open packages, most packages (-1: no limit), then per SKU its quantity and
+    /// what is reserved of it. Zeros at its end are left out.
+    pub locations: Vec<Vec<i64>>,
+}
+
+impl Facts {
+    /// Writes down what a plan was made from.
+    #[must_use]
+    pub fn of(
+        installation_version: i64,
+        circumstances: &Circumstances,
+        demands: &[Demand],
+        candidates: &[Candidate],
+        with_products: bool,
+    ) -> Self {
+        let skus: BTreeSet<&str> = demands.iter().map(|demand| demand.sku.as_str()).collect();
+        let skus: Vec<String> = skus.into_iter().map(str::to_owned).collect();
+        let column = |sku: &String| skus.binary_search(sku).unwrap_or_default();
+        let lines = demands.iter().map(|demand| {
+            let excluded = demand.excluded_location_ids.iter().copied().collect();
+            (demand.order_item_id, column(&demand.sku), demand.quantity, excluded)
+        });
+        Self {
+            time: circumstances.time,
+            installation_version,
+            package_location: circumstances.package_location.clone(),
+            other_packages: circumstances.other_packages,
+            refused_by: circumstances.refused_by.iter().copied().collect(),
+            lines: lines.collect(),
+            products: demands.iter().filter(|_| with_products).map(|demand| demand.product.clone()).collect(),
+            locations: candidates.iter().filter_map(|candidate| row(candidate, &skus)).collect(),
+            skus,
+        }
+    }
+
+    /// The locations that a plan made from these facts could choose from, as they were.
+    #[must_use]
+    pub fn candidates(&self, locations: &BTreeMap<i64, Arc<Location>>, order: &OrderFacts) -> Vec<Candidate> {
+        let rows: BTreeMap<i64, &[i64]> =
+            self.locations.iter().filter_map(|row| Some((*row.first()?, row.get(1..)?))).collect();
+        let skus: Vec<Arc<str>> = self.skus.iter().map(|sku| Arc::from(sku.as_str())).collect();
+        let active = locations.values().filter(|location| location.is_active);
+        active
+            .map(|location| {
+                // Without a row it had nothing, and no limit.
+                let row = rows.get(&location.id).copied().unwrap_or(&[0, -1]);
+                let number = |at: usize| row.get(at).copied();
+                let stock = skus.iter().enumerate().filter_map(|(at, sku)| {
+                    let stock = Stock { quantity: number(2 + 2 * at)?, reserved: number(3 + 2 * at).unwrap_or(0) };
+                    Some((Arc::clone(sku), stock))
+                });
+                Candidate {
+                    max_quota: number(1).filter(|most| *most >= 0),
+                    open_packages: number(0).unwrap_or(0),
+                    distance_km: order.coordinates.zip(location.coordinates).map(|(from, to)| distance_km(from, to)),
+                    stock: stock.collect(),
+                    location: Arc::clone(location),
+                }
+            })
+            .collect()
+    }
+
+    /// The lines, with the products as they were, or those given where none were kept.
+    #[must_use]
+    pub fn demands(&self, products: &BTreeMap<i64, Product>) -> Vec<Demand> {
+        let lines = self.lines.iter().enumerate();
+        lines
+            .map(|(at, (order_item_id, column, quantity, excluded))| Demand {
+                order_item_id: *order_item_id,
+                sku: self.skus.get(*column).cloned().unwrap_or_default(),
+                quantity: *quantity,
+                excluded_location_ids: excluded.iter().copied().collect(),
+                product: self.products.get(at).or_else(|| products.get(order_item_id)).cloned().unwrap_or_default(),
+            })
+            .collect()
+    }
+
+    /// What else the plan depended on.
+    #[must_use]
+    pub fn circumstances(&self, order: OrderFacts) -> Circumstances {
+        Circumstances {
+            time: self.time,
+            order,
+            package_location: self.package_location.clone(),
+            other_packages: self.other_packages,
+            refused_by: self.refused_by.iter().copied().collect(),
+        }
+    }
+}
+
+/// A candidate as numbers; none where it has nothing to tell.
+fn row(candidate: &Candidate, skus: &[String]) -> Option<Vec<i64>> {
+    let mut row = vec![candidate.location.id, candidate.open_packages, candidate.max_quota.unwrap_or(-1)];
+    for sku in skus {
+        let stock = candidate.stock.get(sku.as_str()).copied().unwrap_or_default();
+        row.extend([stock.quantity, stock.reserved]);
+    }
+    let told = row.iter().rposition(|number| *number != 0).map_or(0, |last| last + 1);
+    row.truncate(told.max(3));
+    let says_nothing = row[1..] == [0, -1];
+    (!says_nothing).then_some(row)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn candidate(id: i64, open_packages: i64, max_quota: Option<i64>, stock: &[(&str, i64, i64)]) -> Candidate {
+        let stock = stock
+            .iter()
+            .map(|(sku, quantity, reserved)| (Arc::from(*sku), Stock { quantity: *quantity, reserved: *reserved }));
+        let location = Location { id, is_active: true, ..Location::default() };
+        Candidate { location: Arc::new(location), max_quota, open_packages, distance_km: None, stock: stock.collect() }
+    }
+
+    #[test]
+    fn it_is_kept_like_this() {
+        let demand = |order_item_id, sku: &str, quantity, excluded: &[i64]| Demand {
+            order_item_id,
+            sku: sku.to_owned(),
+            quantity,
+            excluded_location_ids: excluded.iter().copied().collect(),
+            ..Demand::default()
+        };
+        let candidates = [
+            candidate(1, 0, None, &[]),
+            candidate(2, 3, Some(0), &[("shirt", 5, 1)]),
+            candidate(3, 0, None, &[("shoe", 2, 0)]),
+            candidate(4, 7, None, &[("hat", 9, 9)]),
+        ];
+        let demands = [demand(11, "shoe", 1, &[]), demand(12, "shirt", 2, &[3]), demand(13, "shoe", 4, &[])];
+        let facts = Facts::of(9, &Circumstances::default(), &demands, &candidates, false);
+        assert_eq!(
+            serde_json::to_value(&facts).unwrap(),
+            json!({
+                "time": "1970-01-01T00:00:00Z",
+                "installation_version": 9,
+                "skus": ["shirt", "shoe"],
+                "lines": [[11, 1, 1, []], [12, 0, 2, [3]], [13, 1, 4, []]],
+                "locations": [[2, 3, 0, 5, 1], [3, 0, -1, 0, 0, 2], [4, 7, -1]]
+            })
+        );
+    }
+}

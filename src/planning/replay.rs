@@ -1,0 +1,192 @@
+//! Plans that were kept, made again from what was kept of them.
+
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, types::Json};
+
+use super::{
+    location::Location,
+    plan::{self, Candidate, Circumstances, Demand, Outcome, RuleTrace, ScenarioTrace},
+    read::{order_facts, products},
+    record::{Decision, Facts, Trace},
+    scenario::{OrderFacts, Product, Scenario, choose_scenario},
+};
+use crate::{catalog, error::Result, scenarios};
+
+/// A plan as it is kept.
+#[derive(Debug, Clone)]
+pub struct KeptPlan {
+    /// Its id.
+    pub id: i64,
+    /// Its order.
+    pub order_id: i64,
+    /// The package whose items were planned again; none for a new order.
+    pub package_id: Option<i64>,
+    /// The scenario that decided.
+    pub scenario_id: Option<i64>,
+    /// Its version; none in plans made before versions were kept.
+    pub scenario_version: Option<i32>,
+    /// When it was stored.
+    pub created_date: DateTime<Utc>,
+    /// What it was made from and came to, or else the reasons as they were kept before that.
+    pub content: Content,
+}
+
+/// What is kept of a plan.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// It can be made again.
+    Record(Box<Trace>),
+    /// It was made before facts were kept: its reasons.
+    Reasons(Value),
+}
+
+/// Reads the plans of orders, oldest first.
+///
+/// # Errors
+/// When the database fails, or holds a plan this version cannot read.
+pub async fn plans(connection: &mut PgConnection, order_ids: &[i64]) -> Result<Vec<KeptPlan>> {
+    let rows = sqlx::query!(
+        r#"select id, order_id, package_id, scenario_id, scenario_version, trace, facts as "facts: Json<Facts>",
+                  created_date
+             from order_plans where order_id = any($1) order by id"#,
+        order_ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let kept = rows.into_iter().map(|row| {
+        let content = match row.facts {
+            None => Content::Reasons(row.trace),
+            Some(Json(facts)) => {
+                let decision: Decision = serde_json::from_value(row.trace).map_err(|error| {
+                    crate::error::Error::Fault(format!(
+                        "plan {} is not one that this version can read: {error}",
+                        row.id
+                    ))
+                })?;
+                Content::Record(Box::new(Trace { decision, facts }))
+            }
+        };
+        Ok(KeptPlan {
+            id: row.id,
+            order_id: row.order_id,
+            package_id: row.package_id,
+            scenario_id: row.scenario_id,
+            scenario_version: row.scenario_version,
+            created_date: row.created_date,
+            content,
+        })
+    });
+    kept.collect()
+}
+
+/// What plans name rather than hold, read once however many of them are made again.
+#[derive(Debug, Default)]
+pub struct Past {
+    locations: HashMap<i64, Arc<BTreeMap<i64, Arc<Location>>>>,
+    scenarios: BTreeMap<(i64, i32), Scenario>,
+    orders: BTreeMap<i64, OrderFacts>,
+    products: BTreeMap<i64, Product>,
+}
+
+/// A plan as the planner was given it.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// The lines.
+    pub demands: Vec<Demand>,
+    /// The locations.
+    pub candidates: Vec<Candidate>,
+    /// The rest.
+    pub circumstances: Circumstances,
+}
+
+/// A plan that was made again.
+#[derive(Debug, Clone)]
+pub struct Again {
+    /// The scenarios that were asked.
+    pub scenarios: Vec<ScenarioTrace>,
+    /// What the rules saw and did.
+    pub rules: Vec<RuleTrace>,
+    /// What it came to now.
+    pub outcome: Outcome,
+    /// Whether that is what it came to then.
+    pub is_same: bool,
+}
+
+impl Past {
+    /// Reads what some plans name.
+    ///
+    /// # Errors
+    /// When the database fails, or holds something this version cannot read.
+    pub async fn read(connection: &mut PgConnection, plans: &[KeptPlan]) -> Result<Self> {
+        let mut past = Self::default();
+        past.read_more(connection, plans).await?;
+        Ok(past)
+    }
+
+    /// Reads what further plans name.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_more(&mut self, connection: &mut PgConnection, plans: &[KeptPlan]) -> Result<()> {
+        let mut versions = Vec::new();
+        let mut orders = Vec::new();
+        let mut items = Vec::new();
+        self.orders.clear();
+        self.products.clear();
+        for plan in plans {
+            let Content::Record(record) = &plan.content else { continue };
+            orders.push(plan.order_id);
+            let asked = record.decision.scenarios.iter().map(|(id, version, _)| (*id, *version));
+            versions.extend(asked.filter(|asked| !self.scenarios.contains_key(asked)));
+            if record.facts.products.is_empty() {
+                items.extend(record.facts.lines.iter().map(|(item, ..)| *item));
+            }
+            let version = record.facts.installation_version;
+            if let Entry::Vacant(vacant) = self.locations.entry(version) {
+                vacant.insert(Arc::new(catalog::load_locations(connection, version).await?));
+            }
+        }
+        versions.sort_unstable();
+        versions.dedup();
+        self.scenarios.extend(scenarios::load_versions(connection, &versions).await?);
+        self.orders = order_facts(connection, &orders).await?;
+        self.products = products(connection, &items).await?;
+        Ok(())
+    }
+
+    /// The plan's task as it was.
+    #[must_use]
+    pub fn task(&self, order_id: i64, facts: &Facts) -> Task {
+        let order = self.orders.get(&order_id).cloned().unwrap_or_default();
+        let none = BTreeMap::new();
+        let locations = self.locations.get(&facts.installation_version).map_or(&none, |locations| &**locations);
+        Task {
+            demands: facts.demands(&self.products),
+            candidates: facts.candidates(locations, &order),
+            circumstances: facts.circumstances(order),
+        }
+    }
+
+    /// Makes a plan again, by the scenario in the version that decided it, and explains it.
+    #[must_use]
+    pub fn again(&self, order_id: i64, record: &Trace) -> Again {
+        let task = self.task(order_id, &record.facts);
+        let Decision { scenarios, parcels, unplaced } = &record.decision;
+        let asked: Vec<Scenario> =
+            scenarios.iter().filter_map(|(id, version, _)| self.scenarios.get(&(*id, *version)).cloned()).collect();
+        let (chosen, considered) = choose_scenario(&asked, &task.circumstances.order);
+        let (outcome, rules) = chosen.map_or_else(Default::default, |chosen| {
+            plan::explain(chosen, &task.demands, &task.candidates, &task.circumstances)
+        });
+        let same_asked = considered.iter().map(|asked| (asked.scenario_id, asked.version, asked.verdict));
+        let is_same =
+            same_asked.eq(scenarios.iter().copied()) && outcome.parcels == *parcels && outcome.unplaced == *unplaced;
+        Again { scenarios: considered, rules, outcome, is_same }
+    }
+}

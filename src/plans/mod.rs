@@ -1,0 +1,295 @@
+//! Why each package is where it is: the plans of orders, with their reasons, and the stock they saw.
+//!
+//! The reasons are not stored but made again from what was ([`crate::planning::replay`]); `reproduced` says whether the
+//! plan comes out as it did then, which only a change of the planner itself could prevent.
+
+mod routes;
+mod stock_info;
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    app::App,
+    error::Result,
+    planning::{
+        plan::{Parcel, RuleTrace, ScenarioTrace},
+        replay::{Content, KeptPlan, Past, plans},
+    },
+    wire::Timestamp,
+};
+
+pub use routes::FILTERS;
+
+/// The routes of this area.
+#[must_use]
+pub fn routes() -> OpenApiRouter<App> {
+    routes::routes().merge(stock_info::routes())
+}
+
+/// The planning record of an order, keys as documented.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExecutionPlanView {
+    /// The order's id: an order has one record.
+    id: i64,
+    /// `pending` while items wait for a place, `cancelled` where every package is, else `completed`.
+    state: &'static str,
+    order: OrderView,
+    /// No command runs on a plan.
+    #[schema(value_type = Vec<Object>)]
+    commands: [(); 0],
+    #[schema(value_type = String, format = DateTime)]
+    created_date: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    modified_date: Timestamp,
+    orderexecutionplanitem_set: Vec<ItemView>,
+    context: Context,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct OrderView {
+    id: i64,
+    number: String,
+    omnitron_id: Option<i64>,
+    #[schema(value_type = String, format = DateTime)]
+    date_placed: Timestamp,
+}
+
+/// An item of the order, and where it is now.
+#[derive(Debug, Serialize, ToSchema)]
+struct ItemView {
+    /// The order item's id.
+    id: i64,
+    sku: String,
+    quantity: i64,
+    /// The package it is in; null: it was not to be packed.
+    package: Option<i64>,
+    stock_location: Option<i64>,
+    stock_location_erp_code: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Context {
+    /// One for each time items of the order were planned, oldest first.
+    attempts: Vec<Attempt>,
+}
+
+/// A plan and its reasons.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Attempt {
+    /// The plan's id; null in a dry run.
+    plan: Option<i64>,
+    /// The package whose items were planned again; null for a new order.
+    package: Option<i64>,
+    /// The moment it was made for: opening hours are those of then.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    time: Option<Timestamp>,
+    /// The scenario that decided.
+    scenario: Option<i64>,
+    /// Its version; null in plans made before versions were kept.
+    scenario_version: Option<i32>,
+    /// Version of the installation whose locations it saw.
+    installation_version: Option<i64>,
+    /// The scenarios that were asked, in order, the last one chosen.
+    #[schema(value_type = Vec<ScenarioTrace>)]
+    scenarios: Value,
+    /// What each rule saw and did, in order.
+    #[schema(value_type = Vec<RuleTrace>)]
+    rules: Value,
+    /// The packages it made.
+    parcels: Vec<ParcelView>,
+    /// Items that found no place.
+    unplaced: Vec<i64>,
+    /// Whether the plan, made again from what was kept of it, is the same; null where too little was kept.
+    reproduced: Option<bool>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ParcelView {
+    stock_location: i64,
+    order_items: Vec<i64>,
+    /// Name of the rule that opened it.
+    rule: String,
+}
+
+impl ParcelView {
+    fn all(parcels: &[Parcel]) -> Vec<Self> {
+        let view = |parcel: &Parcel| Self {
+            stock_location: parcel.stock_location_id,
+            order_items: parcel.order_item_ids.clone(),
+            rule: parcel.rule.clone(),
+        };
+        parcels.iter().map(view).collect()
+    }
+}
+
+impl Attempt {
+    /// A plan that is not kept.
+    #[must_use]
+    pub fn of_dry_run(plan: &crate::planning::plan::Plan, scenarios: &[ScenarioTrace], rules: &[RuleTrace]) -> Self {
+        let version = scenarios.iter().find(|asked| asked.scenario_id == plan.scenario_id).map(|asked| asked.version);
+        Self {
+            plan: None,
+            package: None,
+            time: Some(plan.trace.facts.time.into()),
+            scenario: Some(plan.scenario_id),
+            scenario_version: version,
+            installation_version: Some(plan.trace.facts.installation_version),
+            scenarios: serde_json::to_value(scenarios).unwrap_or_default(),
+            rules: serde_json::to_value(rules).unwrap_or_default(),
+            parcels: ParcelView::all(&plan.parcels),
+            unplaced: plan.unplaced.clone(),
+            reproduced: None,
+        }
+    }
+
+    /// Of the locations a rule saw, only these are told of.
+    fn restrict(&mut self, visible_location_ids: Option<&[i64]>) {
+        let Some(visible) = visible_location_ids else { return };
+        let is_visible = |at: &Value| at.as_i64().is_some_and(|id| visible.contains(&id));
+        for rule in self.rules.as_array_mut().into_iter().flatten() {
+            if let Some(candidates) = rule["candidates"].as_array_mut() {
+                candidates.retain(|candidate| is_visible(&candidate["stock_location_id"]));
+            }
+        }
+        self.parcels.retain(|parcel| visible.contains(&parcel.stock_location));
+    }
+}
+
+/// A kept plan with its reasons.
+fn attempt(kept: &KeptPlan, past: &Past) -> Attempt {
+    let mut attempt = Attempt {
+        plan: Some(kept.id),
+        package: kept.package_id,
+        time: Some(kept.created_date.into()),
+        scenario: kept.scenario_id,
+        scenario_version: kept.scenario_version,
+        installation_version: None,
+        scenarios: Value::Null,
+        rules: Value::Null,
+        parcels: Vec::new(),
+        unplaced: Vec::new(),
+        reproduced: None,
+    };
+    match &kept.content {
+        Content::Reasons(reasons) => {
+            attempt.scenarios.clone_from(&reasons["scenarios"]);
+            attempt.rules.clone_from(&reasons["rules"]);
+        }
+        Content::Record(record) => {
+            let again = past.again(kept.order_id, record);
+            attempt.time = Some(record.facts.time.into());
+            attempt.installation_version = Some(record.facts.installation_version);
+            attempt.scenarios = serde_json::to_value(again.scenarios).unwrap_or_default();
+            attempt.rules = serde_json::to_value(again.rules).unwrap_or_default();
+            attempt.parcels = ParcelView::all(&record.decision.parcels);
+            attempt.unplaced.clone_from(&record.decision.unplaced);
+            attempt.reproduced = Some(again.is_same);
+        }
+    }
+    attempt
+}
+
+/// Reads the planning records of orders, in the order of `ids`.
+async fn load(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    visible_location_ids: Option<&[i64]>,
+) -> Result<Vec<ExecutionPlanView>> {
+    let kept = plans(connection, ids).await?;
+    let past = Past::read(connection, &kept).await?;
+    let mut attempts: HashMap<i64, Vec<Attempt>> = HashMap::new();
+    let mut dates: HashMap<i64, (Timestamp, Timestamp)> = HashMap::new();
+    for plan in &kept {
+        let mut attempt = attempt(plan, &past);
+        attempt.restrict(visible_location_ids);
+        attempts.entry(plan.order_id).or_default().push(attempt);
+        let made: Timestamp = plan.created_date.into();
+        dates.entry(plan.order_id).or_insert((made, made)).1 = made;
+    }
+    let mut items = load_items(connection, ids).await?;
+    let states = load_states(connection, ids).await?;
+    let rows =
+        sqlx::query!("select id, number, omnitron_id, date_placed, created_date from orders where id = any($1)", ids)
+            .fetch_all(connection)
+            .await?;
+    let mut views = BTreeMap::new();
+    for row in rows {
+        let (created_date, modified_date) =
+            dates.get(&row.id).copied().unwrap_or((row.created_date.into(), row.created_date.into()));
+        let view = ExecutionPlanView {
+            id: row.id,
+            state: states.get(&row.id).copied().unwrap_or("start"),
+            order: OrderView {
+                id: row.id,
+                number: row.number,
+                omnitron_id: row.omnitron_id,
+                date_placed: row.date_placed.into(),
+            },
+            commands: [],
+            created_date,
+            modified_date,
+            orderexecutionplanitem_set: items.remove(&row.id).unwrap_or_default(),
+            context: Context { attempts: attempts.remove(&row.id).unwrap_or_default() },
+        };
+        views.insert(row.id, view);
+    }
+    Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
+}
+
+/// Each order item with the package it came to last.
+async fn load_items(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, Vec<ItemView>>> {
+    let rows = sqlx::query!(
+        r#"select oi.id, oi.order_id, oi.sku, oi.quantity, p.id as "package_id?",
+                  p.stock_location_id as "stock_location_id?", l.erp_code as "erp_code?"
+             from order_items oi
+             left join lateral (select package_id from package_items i where i.order_item_id = oi.id
+                                 order by i.id desc limit 1) i on true
+             left join packages p on p.id = i.package_id
+             left join stock_locations l on l.id = p.stock_location_id
+            where oi.order_id = any($1) order by oi.order_id, oi.position"#,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut items: HashMap<i64, Vec<ItemView>> = HashMap::new();
+    for row in rows {
+        items.entry(row.order_id).or_default().push(ItemView {
+            id: row.id,
+            sku: row.sku,
+            quantity: row.quantity,
+            package: row.package_id,
+            stock_location: row.stock_location_id,
+            stock_location_erp_code: row.erp_code,
+        });
+    }
+    Ok(items)
+}
+
+/// `pending`, `cancelled` or `completed`, by order.
+async fn load_states(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, &'static str>> {
+    let rows = sqlx::query!(
+        r#"select p.order_id, bool_or(s.slug in ('out-of-stock', 'needs-rescheduling')) as "waits!",
+                  bool_and(s.slug = 'packaging-canceled') as "cancelled!"
+             from packages p join states s on s.id = p.state_id
+            where p.order_id = any($1) group by 1"#,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let state = |waits: bool, cancelled: bool| {
+        if waits {
+            "pending"
+        } else if cancelled {
+            "cancelled"
+        } else {
+            "completed"
+        }
+    };
+    Ok(rows.into_iter().map(|row| (row.order_id, state(row.waits, row.cancelled))).collect())
+}

@@ -1,0 +1,108 @@
+//! `/api/v1/oms/orderexecutionplans/`.
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, Uri},
+    response::Response,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{ExecutionPlanView, load};
+use crate::{
+    app::App,
+    auth::Authenticated,
+    error::{Refusal, Result},
+    openapi,
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(detail))
+}
+
+/// The filters of the list.
+pub const FILTERS: &[Filter] = &[
+    filter("order", Kind::Integer, "o.id = {}"),
+    filter("order__number", Kind::Text, "o.number = {}"),
+    filter("order__number__in", Kind::Texts, "o.number = any({})"),
+    filter(
+        "scenario",
+        Kind::Integer,
+        "exists (select from order_plans p where p.order_id = o.id and p.scenario_id = {})",
+    ),
+    filter(
+        "created_date__gte",
+        Kind::Moment,
+        "exists (select from order_plans p where p.order_id = o.id and p.created_date >= {})",
+    ),
+    filter(
+        "created_date__lte",
+        Kind::Moment,
+        "exists (select from order_plans p where p.order_id = o.id and p.created_date <= {})",
+    ),
+    filter("id__gt", Kind::Integer, "o.id > {}"),
+    filter("id__lt", Kind::Integer, "o.id < {}"),
+    filter("pk__in", Kind::Integers, "o.id = any({})"),
+];
+
+/// The list of planning records: one an order that was planned. A caller with locations of their own sees those of
+/// orders that have a package there.
+const LIST: List = List {
+    from: " from (select * from orders o
+                   where exists (select from order_plans p where p.order_id = o.id)) o",
+    visible: "exists (select from packages p where p.order_id = o.id and p.stock_location_id = any({}))",
+    filters: FILTERS,
+    sorts: &[("id", "o.id"), ("date_placed", "o.date_placed"), ("created_date", "o.created_date")],
+    default_sort: "-id",
+    tie_breaker: "o.id desc",
+};
+
+/// Planning records
+///
+/// One an order: where its items went, and in `context` each time they were planned: every candidate location in the
+/// rule's order, the values that were seen, and why it was chosen or not.
+#[utoipa::path(get, path = "/api/v1/oms/orderexecutionplans/", tag = "Plans", params(PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of planning records", body = PageOf<ExecutionPlanView>)))]
+async fn list(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let visible = caller.visible_location_ids();
+    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "o.id").await?;
+    while let Some((connection, ids)) = listing.ids()? {
+        let views = load(connection, &ids, visible.as_deref()).await?;
+        listing.add(views).await?;
+    }
+    listing.respond().await
+}
+
+/// One planning record
+#[utoipa::path(get, path = "/api/v1/oms/orderexecutionplans/{id}/", tag = "Plans",
+    params(("id" = i64, Path, description = "The order's id")),
+    responses((status = 200, description = "The planning record", body = ExecutionPlanView)))]
+async fn detail(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<axum::Json<ExecutionPlanView>> {
+    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let visible = caller.visible_location_ids();
+    let mut connection = app.pool.acquire().await?;
+    let planned = sqlx::query_scalar!(
+        r#"select exists (select from order_plans where order_id = $1)
+                  and ($2::bigint[] is null
+                       or exists (select from packages where order_id = $1 and stock_location_id = any($2))) as "planned!""#,
+        id,
+        visible.as_deref()
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if !planned {
+        return Err(Refusal::not_found().into());
+    }
+    let view = load(&mut connection, &[id], visible.as_deref()).await?.pop();
+    Ok(axum::Json(view.ok_or_else(Refusal::not_found)?))
+}

@@ -1,0 +1,126 @@
+//! `/api/v1/oms/order-stock-info/`: the stock that each plan of an order saw.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, Uri},
+    response::Response,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    app::App,
+    auth::Authenticated,
+    error::{Refusal, Result},
+    page::{Page, PageOf, PageQuery},
+    planning::replay::{Content, plans},
+    wire::Timestamp,
+};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// What a plan saw of an item's SKU at a location, keys as documented.
+#[derive(Debug, Serialize, ToSchema)]
+struct StockInfoView {
+    /// When the plan was made.
+    #[schema(value_type = String, format = DateTime)]
+    date: Timestamp,
+    order_item: ItemView,
+    stock_data: StockData,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ItemView {
+    pk: i64,
+    sku: String,
+    omnitron_id: Option<i64>,
+    order_number: String,
+}
+
+/// Decimals with two places.
+#[derive(Debug, Serialize, ToSchema)]
+struct StockData {
+    /// `stock_count - reservation_count`.
+    quantity: String,
+    unit_type: &'static str,
+    stock_count: String,
+    reservation_count: String,
+}
+
+/// The stock an order was planned with
+///
+/// One row an item, location and plan, latest plan first; a location that had none of the SKU has no row. What the items'
+/// own package held while it was planned again is not counted as reserved.
+#[utoipa::path(get, path = "/api/v1/oms/order-stock-info/", tag = "Plans",
+    params(("order_number" = String, Query, description = "Number of the order. Required."),
+           ("erp_code" = Option<String>, Query, description = "ERP code of the location; every location without one."),
+           PageQuery),
+    responses((status = 200, description = "A page of what was seen", body = PageOf<StockInfoView>)))]
+async fn list(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let number = page.get("order_number").ok_or_else(|| {
+        Refusal::field("order_number", "This field is required: the stock is told of one order at a time.")
+    })?;
+    let mut connection = app.pool.acquire().await?;
+    let visible = caller.visible_location_ids();
+    let location_ids = sqlx::query_scalar!(
+        "select id from stock_locations
+          where ($1::text is null or erp_code = $1) and ($2::bigint[] is null or id = any($2))",
+        page.get("erp_code"),
+        visible.as_deref()
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let items = sqlx::query!(
+        "select oi.id, oi.order_id, oi.sku, oi.omnitron_id from order_items oi join orders o on o.id = oi.order_id
+          where o.number = $1",
+        number
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let order_ids: Vec<i64> = items.first().map(|item| item.order_id).into_iter().collect();
+    let kept = plans(&mut connection, &order_ids).await?;
+    let mut rows = Vec::new();
+    for plan in kept.iter().rev() {
+        let Content::Record(record) = &plan.content else { continue };
+        let facts = &record.facts;
+        for (item_id, column, _, _) in &facts.lines {
+            let item = items.iter().find(|item| item.id == *item_id);
+            for row in facts.locations.iter().filter(|row| row.first().is_some_and(|id| location_ids.contains(id))) {
+                let column_at = |at: usize| row.get(at).copied().unwrap_or(0);
+                let (quantity, reserved) = (column_at(3 + 2 * column), column_at(4 + 2 * column));
+                if (quantity, reserved) == (0, 0) {
+                    continue;
+                }
+                rows.push(StockInfoView {
+                    date: facts.time.into(),
+                    order_item: ItemView {
+                        pk: *item_id,
+                        sku: facts.skus.get(*column).cloned().unwrap_or_default(),
+                        omnitron_id: item.and_then(|item| item.omnitron_id),
+                        order_number: number.to_owned(),
+                    },
+                    stock_data: StockData {
+                        quantity: decimal(quantity - reserved),
+                        unit_type: "quantity",
+                        stock_count: decimal(quantity),
+                        reservation_count: decimal(reserved),
+                    },
+                });
+            }
+        }
+    }
+    page.respond_with(rows).await
+}
+
+fn decimal(units: i64) -> String {
+    format!("{units}.00")
+}

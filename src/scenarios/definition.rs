@@ -1,0 +1,520 @@
+//! A scenario as somebody writes it, in the installation file or to `/api/v1/oms/scenarios/`: one form, one reader.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    planning::{
+        location::LocationType,
+        scenario::{
+            Condition, OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Scenario, Splitting, Which, kilometres,
+        },
+    },
+    reading::{Defect, Reader, Step},
+    spelling::{nearest, suggestion},
+};
+
+/// Most rules of one scenario.
+const MOST_RULES: usize = 100;
+/// The keys of a definition, in the order in which they are written.
+pub const KEYS: [&str; 11] = [
+    "name",
+    "description",
+    "priority",
+    "is_active",
+    "channels",
+    "shipping",
+    "payments",
+    "default_location",
+    "initial_state_when_split",
+    "splitting",
+    "rules",
+];
+
+/// A scenario with its location and state by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Definition {
+    /// Its name for people, by which it is known.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Lower is tried first.
+    pub priority: i32,
+    /// Whether it is tried at all.
+    pub is_active: bool,
+    /// The channels it is for; empty for all.
+    pub channels: Vec<String>,
+    /// The shipping options it is for; empty for all.
+    pub shipping: Vec<String>,
+    /// The payment options it is for; empty for all.
+    pub payments: Vec<String>,
+    /// The location of what has no place, by `erp_code`.
+    pub default_location: String,
+    /// The slug of the state in which packages begin when an order is split.
+    pub initial_state_when_split: String,
+    /// Into how many packages an order may be split.
+    pub splitting: Splitting,
+    /// The rules, tried in order.
+    pub rules: Vec<Rule>,
+}
+
+impl Definition {
+    /// Reads one; whether its location and state exist is not judged here.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        reader.require(&["name", "priority", "default_location", "initial_state_when_split"]);
+        let definition = Self {
+            name: reader.text("name").unwrap_or_default(),
+            description: reader.text("description"),
+            priority: reader.count("priority", 0..=i32::MAX).unwrap_or_default(),
+            is_active: reader.flag("is_active").unwrap_or(true),
+            channels: reader.texts("channels"),
+            shipping: reader.texts("shipping"),
+            payments: reader.texts("payments"),
+            default_location: reader.text("default_location").unwrap_or_default(),
+            initial_state_when_split: reader.slug("initial_state_when_split").unwrap_or_default(),
+            splitting: reader.object("splitting", read_splitting).unwrap_or_default(),
+            rules: reader.objects("rules", "write each entry under its own `[[scenarios.rules]]`", read_rule),
+        };
+        if definition.rules.len() > MOST_RULES {
+            let message = format!("has {} entries", definition.rules.len());
+            reader.refuse("rules", message, format!("write at most {MOST_RULES}"));
+        }
+        reader.finish();
+        definition
+    }
+
+    /// What it names that is not there: locations, by ERP code, and its package state, by slug and whether that is final.
+    #[must_use]
+    pub fn wrong_references(&self, erp_codes: &[&str], package_states: &[(&str, bool)]) -> Vec<Defect> {
+        let mut defects = Vec::new();
+        let location = |path: Vec<Step>, wanted: &str| {
+            let remedy = match nearest(wanted, erp_codes.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "add a `[[stock_locations]]` entry with this erp_code".to_owned(),
+            };
+            Defect { path, message: format!("there is no location `{wanted}`"), remedy }
+        };
+        let is_missing = |wanted: &str| !erp_codes.contains(&wanted);
+        if is_missing(&self.default_location) {
+            defects.push(location(vec![Step::Key("default_location".to_owned())], &self.default_location));
+        }
+        defects.extend(self.wrong_state(package_states));
+        for (at, rule) in self.rules.iter().enumerate() {
+            for (entry, wanted) in rule.order.package_locations.iter().enumerate().filter(|(_, code)| is_missing(code))
+            {
+                let keys = ["order", "package_locations"].map(|key| Step::Key(key.to_owned()));
+                let path = [Step::Key("rules".to_owned()), Step::Entry(at)].into_iter().chain(keys);
+                defects.push(location(path.chain([Step::Entry(entry)]).collect(), wanted));
+            }
+        }
+        defects
+    }
+
+    fn wrong_state(&self, package_states: &[(&str, bool)]) -> Option<Defect> {
+        let slug = self.initial_state_when_split.as_str();
+        let (message, remedy) = match package_states.iter().find(|(known, _)| *known == slug) {
+            Some((_, false)) => return None,
+            Some(_) => (
+                format!("`{slug}` is final, a package cannot begin in it"),
+                "name a state that is not final".to_owned(),
+            ),
+            None => {
+                let remedy = match nearest(slug, package_states.iter().map(|(slug, _)| *slug)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "name a package state of this installation".to_owned(),
+                };
+                (format!("there is no state `{slug}` of packages"), remedy)
+            }
+        };
+        Some(Defect::of_key("initial_state_when_split", message, remedy))
+    }
+
+    /// As the planner takes it.
+    #[must_use]
+    pub fn scenario(
+        &self,
+        id: i64,
+        version: i32,
+        default_location_id: i64,
+        initial_state_when_split_id: i64,
+    ) -> Scenario {
+        Scenario {
+            id,
+            version,
+            name: self.name.clone(),
+            priority: self.priority,
+            channels: self.channels.clone(),
+            shipping: self.shipping.clone(),
+            payments: self.payments.clone(),
+            default_location_id,
+            initial_state_when_split_id,
+            splitting: self.splitting,
+            rules: self.rules.clone(),
+        }
+    }
+
+    /// What [`Self::read`] reads, every key.
+    #[must_use]
+    pub fn to_json(&self) -> Map<String, Value> {
+        let values = [
+            json!(self.name),
+            json!(self.description),
+            json!(self.priority),
+            json!(self.is_active),
+            json!(self.channels),
+            json!(self.shipping),
+            json!(self.payments),
+            json!(self.default_location),
+            json!(self.initial_state_when_split),
+            splitting_json(self.splitting),
+            rules_json(&self.rules),
+        ];
+        KEYS.iter().map(|key| (*key).to_owned()).zip(values).collect()
+    }
+}
+
+fn read_splitting(reader: &mut Reader<'_>) -> Splitting {
+    let splitting = Splitting {
+        allowed: reader.flag("allowed").unwrap_or(true),
+        most_packages: reader.count("most_packages", 1..=1000).and_then(|most| usize::try_from(most).ok()),
+        metres_per_package: reader.kilometres("kilometres_per_package"),
+    };
+    if !splitting.allowed {
+        for key in ["most_packages", "kilometres_per_package"] {
+            if reader.has(key) {
+                let message = "says how to split what is not to be split";
+                reader.refuse(key, message, "leave it out, or write `allowed = true`");
+            }
+        }
+    }
+    reader.finish();
+    splitting
+}
+
+/// The wire form of how orders are split.
+#[must_use]
+pub fn splitting_json(splitting: Splitting) -> Value {
+    json!({
+        "allowed": splitting.allowed, "most_packages": splitting.most_packages,
+        "kilometres_per_package": splitting.metres_per_package.map(kilometres)
+    })
+}
+
+fn read_rule(reader: &mut Reader<'_>) -> Rule {
+    reader.require(&["name", "conditions"]);
+    let rule = Rule {
+        name: reader.text("name").unwrap_or_default(),
+        order: reader.object("order", read_order).unwrap_or_default(),
+        products: reader.object("products", read_products).flatten(),
+        conditions: reader.objects_or_words("conditions", read_condition, condition_of_word),
+        order_by: reader.words("order_by", &OrderBy::WORDS),
+        transferable: reader.flag("transferable").unwrap_or(false),
+    };
+    for (at, condition) in rule.conditions.iter().enumerate() {
+        if rule.conditions[..at].iter().any(|other| other.name() == condition.name()) {
+            let message = format!("`{}` stands in it twice", condition.name());
+            reader.refuse("conditions", message, "name it once");
+        }
+    }
+    reader.finish();
+    rule
+}
+
+fn read_order(reader: &mut Reader<'_>) -> OrderPrerequisites {
+    let order = OrderPrerequisites {
+        channels: reader.texts("channels"),
+        shipping: reader.texts("shipping"),
+        payments: reader.texts("payments"),
+        delivery_types: reader.texts("delivery_types"),
+        cities: reader.texts("cities"),
+        countries: reader.texts("countries"),
+        package_locations: reader.texts("package_locations"),
+    };
+    reader.finish();
+    order
+}
+
+fn read_products(reader: &mut Reader<'_>) -> Option<ProductPrerequisite> {
+    reader.require(&["which"]);
+    let which = reader.word("which", &Which::WORDS);
+    let products = ProductPrerequisite {
+        which: which.unwrap_or(Which::All),
+        skus: reader.texts("skus"),
+        base_codes: reader.texts("base_codes"),
+        attributes: reader.lists_by_name("attributes"),
+    };
+    let says_nothing = products.skus.is_empty() && products.base_codes.is_empty() && products.attributes.is_empty();
+    if says_nothing && !["skus", "base_codes", "attributes"].iter().any(|key| reader.has(key)) {
+        reader.refuse("which", "does not say what of", "add `skus`, `base_codes` or `attributes`");
+    }
+    reader.finish();
+    (!says_nothing).then_some(products)
+}
+
+/// A condition that is a word alone.
+fn condition_of_word(word: &str) -> Result<Condition, (String, String)> {
+    Ok(match word {
+        "SELECT_BY_STOCK" => Condition::SelectByStock,
+        "SELECT_BY_QUOTA" => Condition::SelectByQuota,
+        "SELECT_BY_SAME_CITY" => Condition::SelectBySameCity,
+        "SELECT_BY_SAME_COUNTRY" => Condition::SelectBySameCountry,
+        "SELECT_BY_OPENING_HOURS" => Condition::SelectByOpeningHours(0),
+        "SELECT_BY_NOT_REFUSED" => Condition::SelectByNotRefused,
+        "SELECT_BY_PRODUCT_LOCATIONS" => Condition::SelectByProductLocations,
+        "SELECT_BY_LOCATION_TYPE" => return Err(lacks(word, "location_types = [\"store\"]")),
+        "SELECT_BY_TAG" => return Err(lacks(word, "tags = [\"…\"]")),
+        "SELECT_BY_DISTANCE" => return Err(lacks(word, "kilometres = 25")),
+        _ => return Err((format!("`{word}` is not one of its words"), suggestion(word, &Condition::NAMES))),
+    })
+}
+
+fn lacks(word: &str, parameter: &str) -> (String, String) {
+    (format!("`{word}` needs to know more"), format!("write `{{ condition = \"{word}\", {parameter} }}`"))
+}
+
+/// A condition with parameters: `{ condition = "…", … }`.
+fn read_condition(reader: &mut Reader<'_>) -> Option<Condition> {
+    reader.require(&["condition"]);
+    let word = reader.text("condition")?;
+    let needs = |reader: &mut Reader<'_>, key: &str, is_empty: bool| {
+        if !reader.has(key) {
+            reader.require(&[key]);
+        } else if is_empty {
+            reader.refuse(key, "names none", "name at least one");
+        }
+    };
+    let condition = match word.as_str() {
+        "SELECT_BY_LOCATION_TYPE" => {
+            let types = reader.words("location_types", &LocationType::WORDS);
+            needs(reader, "location_types", types.is_empty());
+            Condition::SelectByLocationType(types)
+        }
+        "SELECT_BY_TAG" => {
+            let tags = reader.texts("tags");
+            needs(reader, "tags", tags.is_empty());
+            Condition::SelectByTag(tags)
+        }
+        "SELECT_BY_DISTANCE" => {
+            reader.require(&["kilometres"]);
+            Condition::SelectByDistance(reader.kilometres("kilometres").unwrap_or_default())
+        }
+        "SELECT_BY_OPENING_HOURS" => {
+            // A week is as far as hours tell.
+            let minutes = reader.count("opens_within_minutes", 0..=7 * 24 * 60);
+            Condition::SelectByOpeningHours(minutes.and_then(|minutes| u32::try_from(minutes).ok()).unwrap_or(0))
+        }
+        _ => match condition_of_word(&word) {
+            Ok(condition) => condition,
+            Err((message, remedy)) => {
+                reader.refuse("condition", message, remedy);
+                return None;
+            }
+        },
+    };
+    reader.finish();
+    Some(condition)
+}
+
+/// The wire form of rules.
+#[must_use]
+pub fn rules_json(rules: &[Rule]) -> Value {
+    rules.iter().map(rule_json).collect()
+}
+
+fn rule_json(rule: &Rule) -> Value {
+    let mut object = Map::new();
+    object.insert("name".to_owned(), json!(rule.name));
+    let order = order_json(&rule.order);
+    if !order.is_empty() {
+        object.insert("order".to_owned(), json!(order));
+    }
+    if let Some(products) = &rule.products {
+        object.insert("products".to_owned(), products_json(products));
+    }
+    let conditions: Vec<Value> = rule.conditions.iter().map(Condition::to_json).collect();
+    object.insert("conditions".to_owned(), json!(conditions));
+    object.insert("order_by".to_owned(), json!(rule.order_by));
+    object.insert("transferable".to_owned(), json!(rule.transferable));
+    Value::Object(object)
+}
+
+fn order_json(order: &OrderPrerequisites) -> BTreeMap<&'static str, &[String]> {
+    let lists = [
+        ("channels", &order.channels),
+        ("shipping", &order.shipping),
+        ("payments", &order.payments),
+        ("delivery_types", &order.delivery_types),
+        ("cities", &order.cities),
+        ("countries", &order.countries),
+        ("package_locations", &order.package_locations),
+    ];
+    lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(key, list)| (key, list.as_slice())).collect()
+}
+
+fn products_json(products: &ProductPrerequisite) -> Value {
+    let mut object = Map::new();
+    object.insert("which".to_owned(), json!(products.which.name()));
+    for (key, list) in [("skus", &products.skus), ("base_codes", &products.base_codes)] {
+        if !list.is_empty() {
+            object.insert(key.to_owned(), json!(list));
+        }
+    }
+    if !products.attributes.is_empty() {
+        object.insert("attributes".to_owned(), json!(products.attributes));
+    }
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading;
+
+    fn read(value: &Value) -> Result<Definition, Vec<String>> {
+        let read = reading::whole(value.as_object().expect("an object"), Definition::read);
+        read.map_err(|defects| defects.iter().map(ToString::to_string).collect())
+    }
+
+    fn with_rule(rule: &Value) -> Value {
+        json!({ "name": "S", "priority": 1, "default_location": "369", "initial_state_when_split": "waiting",
+                "rules": [rule] })
+    }
+
+    /// Every key there is.
+    fn whole() -> Value {
+        json!({
+            "name": "Everything", "description": "All of it", "priority": 3, "is_active": false,
+            "channels": ["web"], "shipping": ["express"], "payments": ["card"], "default_location": "369",
+            "initial_state_when_split": "waiting",
+            "splitting": { "allowed": true, "most_packages": 3, "kilometres_per_package": 12.5 },
+            "rules": [{
+                "name": "Near",
+                "order": { "channels": ["web"], "cities": ["Izmir"], "countries": ["tr"], "delivery_types": ["delivery"],
+                           "package_locations": ["369"], "payments": ["card"], "shipping": ["express"] },
+                "products": { "which": "these", "skus": ["A"], "base_codes": ["B"], "attributes": { "cold": ["true"] } },
+                "conditions": [
+                    "SELECT_BY_STOCK", "SELECT_BY_QUOTA",
+                    { "condition": "SELECT_BY_LOCATION_TYPE", "location_types": ["store", "warehouse"] },
+                    { "condition": "SELECT_BY_TAG", "tags": ["fast"] },
+                    "SELECT_BY_SAME_CITY", "SELECT_BY_SAME_COUNTRY",
+                    { "condition": "SELECT_BY_DISTANCE", "kilometres": 25 },
+                    { "condition": "SELECT_BY_OPENING_HOURS", "opens_within_minutes": 30 },
+                    "SELECT_BY_NOT_REFUSED", "SELECT_BY_PRODUCT_LOCATIONS"
+                ],
+                "order_by": ["priority", "distance", "available_quota", "available_quota_share", "items_covered",
+                             "open_packages"],
+                "transferable": true
+            }]
+        })
+    }
+
+    #[test]
+    fn what_is_read_is_written_again() {
+        let definition = read(&whole()).expect("sound");
+        assert_eq!(Value::Object(definition.to_json()), whole());
+        let names: Vec<&str> = definition.rules[0].conditions.iter().map(Condition::name).collect();
+        assert_eq!(names, Condition::NAMES, "every condition can be written");
+        // A condition that can do without parameters may be written either way.
+        let open = |condition: Value| {
+            read(&with_rule(&json!({ "name": "r", "conditions": [condition] }))).expect("sound").rules[0].clone()
+        };
+        assert_eq!(
+            open(json!("SELECT_BY_OPENING_HOURS")),
+            open(json!({ "condition": "SELECT_BY_OPENING_HOURS", "opens_within_minutes": 0 }))
+        );
+        assert_eq!(open(json!("SELECT_BY_STOCK")), open(json!({ "condition": "SELECT_BY_STOCK" })));
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_default_and_null_counts_as_left_out() {
+        let definition = read(&json!({ "name": "S", "priority": 1, "default_location": "369", "description": null,
+            "initial_state_when_split": "waiting", "channels": null, "splitting": null, "rules": null }))
+        .expect("sound");
+        assert!(definition.is_active && definition.splitting.allowed && definition.rules.is_empty());
+        assert_eq!(definition.splitting, Splitting::default());
+    }
+
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases is long")]
+    fn every_defect_is_named_with_its_place_and_a_remedy() {
+        let cases = [
+            (
+                json!({ "name": "r", "conditions": ["SELECT_BY_QOTA"] }),
+                "rules[0].conditions[0]: `SELECT_BY_QOTA` is not one of its words — did you mean `SELECT_BY_QUOTA`? (one of",
+            ),
+            (
+                json!({ "name": "r", "conditions": ["SELECT_BY_TAG"] }),
+                "rules[0].conditions[0]: `SELECT_BY_TAG` needs to know more — write `{ condition = \"SELECT_BY_TAG\", tags",
+            ),
+            (
+                json!({ "name": "r", "conditions": [{ "condition": "SELECT_BY_TAG", "tags": [] }] }),
+                "rules[0].conditions[0].tags: names none — name at least one",
+            ),
+            (
+                json!({ "name": "r", "conditions": [{ "condition": "SELECT_BY_TAG" }] }),
+                "rules[0].conditions[0].tags: is missing — add `tags`",
+            ),
+            (
+                json!({ "name": "r", "conditions": [{ "condition": "SELECT_BY_DISTANCE", "kilometres": -1 }] }),
+                "rules[0].conditions[0].kilometres: -1 is out of range — write a number from 0 to 20040",
+            ),
+            (
+                json!({ "name": "r", "conditions": [{ "condition": "SELECT_BY_STOCK", "kilometres": 1 }] }),
+                "rules[0].conditions[0].kilometres: there is no such key — ",
+            ),
+            (
+                json!({ "name": "r", "conditions": ["SELECT_BY_STOCK", { "condition": "SELECT_BY_STOCK" }] }),
+                "rules[0].conditions: `SELECT_BY_STOCK` stands in it twice — name it once",
+            ),
+            (json!({ "name": "r" }), "rules[0].conditions: is missing — add `conditions`"),
+            (json!({ "conditions": [] }), "rules[0].name: is missing — add `name`"),
+            (
+                json!({ "name": "r", "conditions": [], "order_by": ["distanse"] }),
+                "rules[0].order_by[0]: `distanse` is not one of its words — did you mean `distance`?",
+            ),
+            (
+                json!({ "name": "r", "conditions": [], "order_by": "distance" }),
+                "rules[0].order_by: must be a list, not a text",
+            ),
+            (
+                json!({ "name": "r", "conditions": [], "products": { "which": "some", "skus": ["A"] } }),
+                "rules[0].products.which: `some` is not one of its words — write one of all, any, these",
+            ),
+            (
+                json!({ "name": "r", "conditions": [], "products": { "which": "all" } }),
+                "rules[0].products.which: does not say what of — add `skus`, `base_codes` or `attributes`",
+            ),
+            (
+                json!({ "name": "r", "conditions": [], "products": { "which": "all", "attributes": { "cold": [] } } }),
+                "rules[0].products.attributes.cold: names no value",
+            ),
+            (
+                json!({ "name": "r", "conditions": [], "order": { "city": ["Izmir"] } }),
+                "rules[0].order.city: there is no such key — write one of channels, shipping",
+            ),
+            (
+                json!({ "name": "r", "conditions": [], "transferable": 1 }),
+                "rules[0].transferable: must be true or false",
+            ),
+            (json!("r"), "rules[0]: must be a table, not a text"),
+        ];
+        for (rule, beginning) in cases {
+            let defects = read(&with_rule(&rule)).expect_err("refused");
+            assert!(defects.len() == 1 && defects[0].starts_with(beginning), "{beginning}\n{defects:#?}");
+        }
+        let mut scenario = whole();
+        scenario["splitting"] = json!({ "allowed": false, "most_packages": 2 });
+        scenario["priority"] = json!(-1);
+        scenario["moon"] = json!(1);
+        let defects = read(&scenario).expect_err("refused");
+        assert_eq!(
+            defects[..2],
+            [
+                "priority: -1 is out of range — write a number from 0 to 2147483647",
+                "splitting.most_packages: says how to split what is not to be split — leave it out, or write `allowed = true`"
+            ]
+        );
+        assert!(defects[2].starts_with("moon: there is no such key"), "{defects:#?}");
+    }
+}

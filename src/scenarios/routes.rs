@@ -1,0 +1,334 @@
+//! `/api/v1/oms/scenarios/`.
+
+use axum::{
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Author, Kept, definition::Definition, load, remove, resolve, write};
+use crate::{
+    app::App,
+    auth::{Authenticated, Role},
+    db,
+    error::{Refusal, Result},
+    openapi,
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    reading::{self, Defect},
+    wire::{self, Timestamp},
+};
+
+/// The routes of this area.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(detail, replace, change, delete))
+        .routes(routes!(versions))
+}
+
+/// The filters of the list.
+pub const FILTERS: &[Filter] = &[
+    filter("name", Kind::Contains, "s.name ilike {}"),
+    filter("is_active", Kind::Boolean, "s.is_active = {}"),
+    filter("id__gt", Kind::Integer, "s.id > {}"),
+    filter("id__lt", Kind::Integer, "s.id < {}"),
+    filter("pk__in", Kind::Integers, "s.id = any({})"),
+];
+
+/// The list of scenarios. Whoever may read at all may read them: they say nothing of any location's business.
+const LIST: List = List {
+    from: " from scenarios s",
+    visible: "{} is not null",
+    filters: FILTERS,
+    sorts: &[
+        ("id", "s.id"),
+        ("name", "s.name"),
+        ("priority", "s.priority"),
+        ("created_date", "s.created_date"),
+        ("modified_date", "s.modified_date"),
+    ],
+    default_sort: "priority",
+    tie_breaker: "s.id",
+};
+
+/// The keys that are shown and cannot be set; sent back, they are ignored.
+const READ_ONLY: [&str; 5] = ["id", "version", "is_installed", "created_date", "modified_date"];
+
+/// A scenario: what can be set, and its id, version, `is_installed` (whether the installation's files hold it, and so
+/// decide it when they are applied again) and dates.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(value_type = Object)]
+pub(super) struct ScenarioView(Map<String, Value>);
+
+impl ScenarioView {
+    fn of(kept: &Kept) -> Self {
+        let mut object = Map::new();
+        object.insert("id".to_owned(), json!(kept.id));
+        object.insert("version".to_owned(), json!(kept.version));
+        object.extend(kept.definition.to_json());
+        object.insert("is_installed".to_owned(), json!(kept.is_installed));
+        object.insert("created_date".to_owned(), json!(Timestamp(kept.created_date)));
+        object.insert("modified_date".to_owned(), json!(Timestamp(kept.modified_date)));
+        Self(object)
+    }
+}
+
+/// What can be set of a scenario, in the form of the installation file.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the documentation's view of what `Definition::read` reads")]
+struct ScenarioInput {
+    /// Required, unique.
+    name: String,
+    description: Option<String>,
+    /// Required. Lower is tried first.
+    priority: i32,
+    /// A passive scenario plans nothing. True without one.
+    is_active: Option<bool>,
+    /// Channels it is for, by name or pk; null or empty: not significant.
+    channels: Option<Vec<String>>,
+    /// Shipping options it is for; null or empty: not significant.
+    shipping: Option<Vec<String>>,
+    /// Payment types it is for; null or empty: not significant.
+    payments: Option<Vec<String>>,
+    /// Required. ERP code of the location where items without a place wait.
+    default_location: String,
+    /// Required. Slug of the package state in which packages begin when an order is split.
+    initial_state_when_split: String,
+    /// `{"allowed": true, "most_packages": null, "kilometres_per_package": null}`.
+    #[schema(value_type = Option<Object>)]
+    splitting: Option<Value>,
+    /// Tried in order: `{"name", "order", "products", "conditions", "order_by", "transferable"}`.
+    #[schema(value_type = Vec<Object>)]
+    rules: Vec<Value>,
+}
+
+/// Distribution scenarios
+#[utoipa::path(get, path = "/api/v1/oms/scenarios/", tag = "Scenarios", params(PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of scenarios", body = PageOf<ScenarioView>)))]
+async fn list(
+    State(app): State<App>,
+    Authenticated(_caller): Authenticated,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let mut listing = LIST.open(&app.pool, page, None, "s.id").await?;
+    while let Some((connection, ids)) = listing.ids()? {
+        let kept = load(connection, Some(&ids)).await?;
+        let of_id = |id: &i64| kept.iter().find(|kept| kept.id == *id).map(ScenarioView::of);
+        listing.add(ids.iter().filter_map(of_id).collect()).await?;
+    }
+    listing.respond().await
+}
+
+/// One scenario
+#[utoipa::path(get, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios",
+    params(("id" = i64, Path, description = "The scenario's id")),
+    responses((status = 200, description = "The scenario", body = ScenarioView)))]
+async fn detail(
+    State(app): State<App>,
+    Authenticated(_caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<axum::Json<ScenarioView>> {
+    let mut connection = app.pool.acquire().await?;
+    Ok(axum::Json(ScenarioView::of(&one(&mut connection, &id).await?)))
+}
+
+async fn one(connection: &mut PgConnection, id: &str) -> Result<Kept> {
+    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let kept = load(connection, Some(&[id])).await?.pop();
+    Ok(kept.ok_or_else(Refusal::not_found)?)
+}
+
+fn body_object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Refusal> {
+    wire::check_media_type(headers)?;
+    let mut object = match wire::parse(body)? {
+        Value::Object(object) => object,
+        other => {
+            let given = wire::python_type(&other);
+            return Err(Refusal::non_field(&format!("Invalid data. Expected a dictionary, but got {given}.")));
+        }
+    };
+    object.retain(|key, _| !READ_ONLY.contains(&key.as_str()));
+    Ok(object)
+}
+
+fn read(object: &Map<String, Value>) -> Result<Definition, Refusal> {
+    reading::whole(object, Definition::read).map_err(|defects| Defect::refusal(&defects))
+}
+
+/// Add a scenario
+#[utoipa::path(post, path = "/api/v1/oms/scenarios/", tag = "Scenarios", request_body = ScenarioInput,
+    responses((status = 201, description = "The scenario", body = ScenarioView)))]
+async fn create(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response> {
+    caller.require(&[Role::Operator])?;
+    let definition = read(&body_object(&headers, &body)?)?;
+    let mut transaction = app.pool.begin().await?;
+    // First, as when an installation is applied: else the two could wait for each other.
+    db::announce(&mut transaction).await?;
+    let references = resolve(&mut transaction, &definition).await?;
+    let id = write(&mut transaction, None, &definition, references, Author::User(caller.user_id)).await?;
+    let kept = one(&mut transaction, &id.to_string()).await?;
+    transaction.commit().await?;
+    Ok((StatusCode::CREATED, axum::Json(ScenarioView::of(&kept))).into_response())
+}
+
+/// Replace a scenario
+///
+/// What is left out has its default.
+#[utoipa::path(put, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios",
+    params(("id" = i64, Path, description = "The scenario's id")), request_body = ScenarioInput,
+    responses((status = 200, description = "The scenario", body = ScenarioView)))]
+async fn replace(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<axum::Json<ScenarioView>> {
+    caller.require(&[Role::Operator])?;
+    let object = body_object(&headers, &body)?;
+    set(&app, &id, caller.user_id, |_| object).await
+}
+
+/// Change a scenario
+///
+/// Only the keys that are sent are changed; `splitting` and `rules` are replaced whole.
+#[utoipa::path(patch, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios",
+    params(("id" = i64, Path, description = "The scenario's id")), request_body = ScenarioInput,
+    responses((status = 200, description = "The scenario", body = ScenarioView)))]
+async fn change(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<axum::Json<ScenarioView>> {
+    caller.require(&[Role::Operator])?;
+    let sent = body_object(&headers, &body)?;
+    let merge = |before: &Definition| {
+        let mut object = before.to_json();
+        object.extend(sent);
+        object
+    };
+    set(&app, &id, caller.user_id, merge).await
+}
+
+/// Gives a scenario a new version; what says the same as before stays as it is.
+async fn set(
+    app: &App,
+    id: &str,
+    user_id: i64,
+    wanted: impl FnOnce(&Definition) -> Map<String, Value>,
+) -> Result<axum::Json<ScenarioView>> {
+    let mut transaction = app.pool.begin().await?;
+    // First, as when an installation is applied: else the two could wait for each other. It also makes writers take
+    // turns, so that what is changed is what was read.
+    db::announce(&mut transaction).await?;
+    let before = one(&mut transaction, id).await?;
+    let definition = read(&wanted(&before.definition))?;
+    if definition == before.definition {
+        return Ok(axum::Json(ScenarioView::of(&before)));
+    }
+    let references = resolve(&mut transaction, &definition).await?;
+    write(&mut transaction, Some(before.id), &definition, references, Author::User(user_id)).await?;
+    let kept = one(&mut transaction, id).await?;
+    transaction.commit().await?;
+    Ok(axum::Json(ScenarioView::of(&kept)))
+}
+
+/// Delete a scenario
+///
+/// Its versions stay, for the plans that name them. One that the installation's files hold comes back when they are
+/// applied again.
+#[utoipa::path(delete, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios",
+    params(("id" = i64, Path, description = "The scenario's id")),
+    responses((status = 204, description = "It is gone")))]
+async fn delete(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    caller.require(&[Role::Operator])?;
+    let mut transaction = app.pool.begin().await?;
+    db::announce(&mut transaction).await?;
+    let kept = one(&mut transaction, &id).await?;
+    remove(&mut transaction, &kept, Author::User(caller.user_id)).await?;
+    transaction.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A version of a scenario.
+#[derive(Debug, Serialize, ToSchema)]
+struct VersionView {
+    /// From 1.
+    version: i32,
+    /// `created`, `changed` or `deleted`.
+    change: String,
+    /// The scenario as it was from then on; of a deletion, as it was before.
+    #[schema(value_type = Object)]
+    definition: Json<Map<String, Value>>,
+    /// Name of the user; null: `oms install`.
+    user: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_date: Timestamp,
+}
+
+/// The list of versions. Every one of a scenario is visible to who may see the scenario.
+const VERSIONS: List = List {
+    from: " from scenario_versions v",
+    visible: "v.scenario_id = any({})",
+    filters: &[],
+    sorts: &[("version", "v.version")],
+    default_sort: "-version",
+    tie_breaker: "v.version desc",
+};
+const VERSION_COLUMNS: &str = "v.version, v.change, v.definition,
+    (select username from users u where u.id = v.user_id), v.created_date";
+
+/// A scenario's versions
+///
+/// Latest first; those of a scenario that was deleted too.
+#[utoipa::path(get, path = "/api/v1/oms/scenarios/{id}/versions/", tag = "Scenarios",
+    params(("id" = i64, Path, description = "The scenario's id"), PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of versions", body = PageOf<VersionView>)))]
+async fn versions(
+    State(app): State<App>,
+    Authenticated(_caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let page = Page::parse(&uri, &headers)?;
+    let known =
+        sqlx::query_scalar!(r#"select exists (select from scenario_versions where scenario_id = $1) as "known!""#, id)
+            .fetch_one(&app.pool)
+            .await?;
+    if !known {
+        return Err(Refusal::not_found().into());
+    }
+    let mut listing = VERSIONS.open(&app.pool, page, Some(&[id]), VERSION_COLUMNS).await?;
+    let read = |row: &PgRow| {
+        Ok(VersionView {
+            version: row.try_get(0)?,
+            change: row.try_get(1)?,
+            definition: row.try_get(2)?,
+            user: row.try_get(3)?,
+            created_date: Timestamp(row.try_get(4)?),
+        })
+    };
+    listing.add_all(read).await?;
+    listing.respond().await
+}
