@@ -108,4 +108,3 @@ alter table order_plans
     drop constraint order_plans_scenario_id_fkey,
     add constraint order_plans_scenario_version foreign key (scenario_id, scenario_version)
         references scenario_versions (scenario_id, version);
-create index order_plans_created_date_idx on order_plans (created_date);

@@ -15,6 +15,7 @@
 //! * [`reading`]: objects that files and requests share, read with every defect named.
 //! * [`plans`]: why each package is where it is, for whoever asks.
 //! * [`orders`], [`packages`], [`locations`], [`stock`], [`cargo`], [`reasons`]: records: queries, routes, views.
+//! * [`simulation`]: what would have been, by other scenarios.
 //! * [`verify`]: the proof that the sums are right.
 //! * [`health`], [`metrics`], [`logging`], [`openapi`]: for who looks after it, and who writes to it.
 //!
@@ -48,6 +49,7 @@ pub mod reading;
 pub mod reasons;
 pub mod role;
 pub mod scenarios;
+pub mod simulation;
 mod spelling;
 pub mod stock;
 pub mod verify;

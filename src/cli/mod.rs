@@ -8,6 +8,7 @@ mod install;
 mod migrate;
 mod orders;
 mod serve;
+mod simulate;
 mod stock;
 mod token;
 mod user;
@@ -59,6 +60,8 @@ enum Command {
     /// Take orders.
     #[command(subcommand)]
     Orders(orders::Command),
+    /// Plan the orders of a time by other scenarios, without writing, and print what would be different.
+    Simulate(simulate::Args),
     /// Users.
     #[command(subcommand)]
     User(user::Command),
@@ -103,6 +106,7 @@ impl Cli {
             Command::Migrate => migrate::run(data).await,
             Command::Stock(command) => stock::run(data, command).await,
             Command::Orders(command) => orders::run(data, command).await,
+            Command::Simulate(args) => simulate::run(data, args).await,
             Command::User(command) => user::run(data, command).await,
             Command::Token(command) => token::run(data, command).await,
             Command::Verify => verify::run(data).await,

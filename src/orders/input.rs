@@ -17,6 +17,9 @@ const MOST_LINES: usize = 2000;
 /// Most units of one line.
 const MOST_UNITS: i64 = 1_000_000_000;
 
+/// Statuses of what is not to be packed: cancelled, refunded.
+const NOT_TO_PACK: [&str; 2] = ["100", "600"];
+
 /// A checked order.
 #[derive(Debug, Clone)]
 pub struct OrderInput {
@@ -138,6 +141,12 @@ impl OrderInput {
 }
 
 impl OrderInput {
+    /// Whether a line of the order is to be packed.
+    #[must_use]
+    pub fn is_to_pack(&self, line: &LineInput) -> bool {
+        [&self.status, &line.status].iter().all(|status| !NOT_TO_PACK.contains(&status.as_str()))
+    }
+
     /// What scenarios and rules look at: the same as is read of the order once it is stored.
     #[must_use]
     pub fn facts(&self) -> OrderFacts {

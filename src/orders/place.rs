@@ -16,8 +16,6 @@ use crate::{
     workflow::{OUT_OF_STOCK, WAITING},
 };
 
-/// Statuses of lines that are not to be packed: cancelled, refunded.
-const NOT_TO_PACK: [&str; 2] = ["100", "600"];
 /// How often an order is tried again when others took the stock or quota it was planned with.
 const MOST_ATTEMPTS: u32 = 6;
 /// From this attempt on, the plan locks what it reads.
@@ -103,9 +101,8 @@ async fn try_place(
 
 /// The lines of an order that are to be packed, as they came and as they are planned.
 pub(super) fn lines_to_pack<'o>(order: &'o OrderInput, item_ids: &[i64]) -> (Vec<&'o LineInput>, Vec<Line>) {
-    let is_wanted = |status: &str| !NOT_TO_PACK.contains(&status);
     let lines = order.lines.iter().zip(item_ids);
-    let wanted = lines.filter(|(line, _)| is_wanted(&order.status) && is_wanted(&line.status));
+    let wanted = lines.filter(|(line, _)| order.is_to_pack(line));
     let line = |(line, id): (&'o LineInput, &i64)| {
         (line, Line { order_item_id: *id, sku: line.sku.clone(), quantity: line.quantity })
     };

@@ -147,16 +147,21 @@ async fn read_locations(
         let candidate = Candidate { location: Arc::clone(location), distance_km, ..Candidate::default() };
         candidates.insert(location.id, candidate);
     }
+    let ids: Vec<i64> = candidates.keys().copied().collect();
     let names: Vec<Arc<str>> = skus.iter().map(|sku| Arc::from(sku.as_str())).collect();
-    // One statement, and so one snapshot. The rows of a location's quota have no SKU.
+    // One statement, and so one snapshot. The rows of a location's quota have no SKU. `offset 0` keeps Postgres from
+    // joining the other way round: each SKU is looked up by the index.
     let rows = sqlx::query!(
         r#"select now() as "time!", null::bigint as "sku_number?", id as "stock_location_id!", quota as "first!",
                   max_quota as "second?"
-             from stock_locations
+             from stock_locations where id = any($2)
            union all
            select now(), w.number, s.stock_location_id, s.quantity, s.reserved
-             from unnest($1::text[]) with ordinality as w(sku, number) join stocks s on s.sku = w.sku"#,
-        &skus
+             from unnest($1::text[]) with ordinality as w(sku, number)
+            cross join lateral (select stock_location_id, quantity, reserved from stocks
+                                 where sku = w.sku offset 0) s"#,
+        &skus,
+        &ids
     )
     .fetch_all(connection)
     .await?;

@@ -37,6 +37,7 @@ mod reservations;
 mod resources;
 mod scenarios;
 mod seeds;
+mod simulate;
 mod stock;
 mod success;
 mod transitions;

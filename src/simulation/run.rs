@@ -1,0 +1,326 @@
+//! Reads the orders of a time, as they were planned, and plans them by other scenarios. Writes nothing: its transaction
+//! may only read.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+
+use super::{Comparison, is_same};
+use crate::{
+    catalog::Catalog,
+    error::{Error, Refusal, Result},
+    orders::input::OrderInput,
+    planning::{
+        plan::{self, Candidate, Circumstances, Demand, Outcome, Stock, distance_km},
+        replay::{Content, KeptPlan, Past, Task, plans},
+        scenario::{Product, Scenario, choose_scenario},
+    },
+    scenarios::{self, definition::Definition},
+};
+
+/// Orders that are read at a time.
+const BATCH: i64 = 500;
+
+/// What is to be simulated.
+#[derive(Debug)]
+pub struct Simulation<'a> {
+    /// The scenarios to plan by; passive ones are left out.
+    pub definitions: &'a [Definition],
+    /// From this moment,
+    pub from: DateTime<Utc>,
+    /// until this one, which is not part of it, orders were placed.
+    pub until: DateTime<Utc>,
+    /// Orders to plan in place of those that are stored.
+    pub orders: Option<Vec<OrderInput>>,
+}
+
+/// Runs it. `progress` is told how many orders are done.
+///
+/// # Errors
+/// 400 for a scenario that names what is not there; when the database fails.
+pub async fn run(pool: &PgPool, simulation: &Simulation<'_>, progress: &mut dyn FnMut(u64)) -> Result<Comparison> {
+    let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
+    let catalog = Catalog::load(&mut transaction).await?;
+    let mut scenarios = Vec::new();
+    for (at, definition) in simulation.definitions.iter().filter(|definition| definition.is_active).enumerate() {
+        let references = scenarios::resolve(&mut transaction, definition).await?;
+        let id = i64::try_from(at).unwrap_or_default();
+        scenarios.push(definition.scenario(
+            id,
+            1,
+            references.default_location_id,
+            references.initial_state_when_split_id,
+        ));
+    }
+    if scenarios.is_empty() {
+        return Err(Refusal::field("scenarios", "The file has no active scenario to plan by.").into());
+    }
+    let mut run = Run { scenarios, catalog, past: Past::default(), comparison: Comparison::default() };
+    match &simulation.orders {
+        None => run.stored(&mut transaction, simulation, progress).await?,
+        Some(orders) => run.given(&mut transaction, simulation, orders, progress).await?,
+    }
+    transaction.rollback().await?;
+    let names = run.catalog.locations.values();
+    run.comparison.names =
+        names.map(|location| (location.id, (location.erp_code.clone(), location.name.clone()))).collect();
+    Ok(run.comparison)
+}
+
+struct Run {
+    scenarios: Vec<Scenario>,
+    catalog: Catalog,
+    past: Past,
+    comparison: Comparison,
+}
+
+impl Run {
+    /// Plans the orders that are stored, in batches.
+    async fn stored(
+        &mut self,
+        connection: &mut PgConnection,
+        simulation: &Simulation<'_>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        let mut last = 0;
+        loop {
+            let ids = sqlx::query_scalar!(
+                "select id from orders where date_placed >= $1 and date_placed < $2 and id > $3 order by id limit $4",
+                simulation.from,
+                simulation.until,
+                last,
+                BATCH
+            )
+            .fetch_all(&mut *connection)
+            .await?;
+            let Some(newest) = ids.last() else { return Ok(()) };
+            last = *newest;
+            let mut kept = plans(connection, &ids).await?;
+            kept.retain(|plan| plan.package_id.is_none());
+            self.past.read_more(connection, &kept).await?;
+            for plan in &kept {
+                self.compare_kept(plan);
+            }
+            progress(self.comparison.before.orders);
+        }
+    }
+
+    /// Compares the first plan of an order with what it would have been.
+    fn compare_kept(&mut self, plan: &KeptPlan) {
+        let Content::Record(record) = &plan.content else {
+            self.comparison.not_kept += 1;
+            return;
+        };
+        let before = Outcome { parcels: record.decision.parcels.clone(), unplaced: record.decision.unplaced.clone() };
+        let task = self.past.task(plan.order_id, &record.facts);
+        self.compare(Some(before), &task);
+    }
+
+    /// Counts both sides of an order; where no scenario fitted, there is nothing before.
+    fn compare(&mut self, before: Option<Outcome>, task: &Task) {
+        let Task { demands, candidates, circumstances } = task;
+        let (chosen, _) = choose_scenario(&self.scenarios, &circumstances.order);
+        let after = chosen.map(|chosen| plan::plan(chosen, demands, candidates, circumstances));
+        let is_changed = match (&before, &after) {
+            (Some(before), Some(after)) => !is_same(before, after),
+            (before, after) => before.is_some() || after.is_some(),
+        };
+        self.comparison.changed += u64::from(is_changed);
+        for (tally, outcome) in [(&mut self.comparison.before, before), (&mut self.comparison.after, after)] {
+            match outcome {
+                Some(outcome) => tally.add(&outcome, candidates),
+                None => tally.add_without_scenario(demands),
+            }
+        }
+    }
+
+    /// Plans given orders: one that is stored as it was planned, one that is not by the scenarios of now, both against
+    /// the last stock and quota that a plan saw until it was placed, and where none did, those of now.
+    async fn given(
+        &mut self,
+        connection: &mut PgConnection,
+        simulation: &Simulation<'_>,
+        orders: &[OrderInput],
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        let within = |order: &&OrderInput| (simulation.from..simulation.until).contains(&order.date_placed);
+        let mut wanted: Vec<&OrderInput> = orders.iter().filter(within).collect();
+        wanted.sort_by_key(|order| order.date_placed);
+        let skus: BTreeSet<&str> = wanted.iter().flat_map(|order| &order.lines).map(|line| line.sku.as_str()).collect();
+        let mut shelf = Shelf::of_now(connection, &skus).await?;
+        shelf.read_seen(connection, simulation.from, simulation.until, &skus).await?;
+        let numbers: Vec<String> = wanted.iter().map(|order| order.number.clone()).collect();
+        let known = sqlx::query!("select id, number from orders where number = any($1)", &numbers)
+            .fetch_all(&mut *connection)
+            .await?;
+        let known: HashMap<String, i64> = known.into_iter().map(|row| (row.number, row.id)).collect();
+        for order in wanted {
+            if let Some(id) = known.get(&order.number) {
+                let mut kept = plans(connection, &[*id]).await?;
+                kept.retain(|plan| plan.package_id.is_none());
+                self.past.read_more(connection, &kept).await?;
+                for plan in &kept {
+                    self.compare_kept(plan);
+                }
+            } else {
+                let task = shelf.task(&self.catalog, order);
+                if task.demands.is_empty() {
+                    continue;
+                }
+                let (chosen, _) = choose_scenario(&self.catalog.scenarios, &task.circumstances.order);
+                let before =
+                    chosen.map(|chosen| plan::plan(chosen, &task.demands, &task.candidates, &task.circumstances));
+                self.compare(before, &task);
+            }
+            progress(self.comparison.before.orders);
+        }
+        Ok(())
+    }
+}
+
+/// By location: open packages, most packages, stock by SKU; as it was seen at some moment.
+type Seen<T> = Vec<(DateTime<Utc>, T)>;
+
+/// What there was of some SKUs, and of quota, over a time.
+#[derive(Default)]
+struct Shelf {
+    /// By SKU what plans saw of it, oldest first: by location.
+    stock: HashMap<String, Seen<BTreeMap<i64, Stock>>>,
+    /// By location open and most packages, oldest first.
+    quota: HashMap<i64, Seen<(i64, Option<i64>)>>,
+}
+
+impl Shelf {
+    /// As it is now, for what no plan saw.
+    async fn of_now(connection: &mut PgConnection, skus: &BTreeSet<&str>) -> Result<Self> {
+        let skus: Vec<String> = skus.iter().map(|sku| (*sku).to_owned()).collect();
+        let rows =
+            sqlx::query!("select stock_location_id, sku, quantity, reserved from stocks where sku = any($1)", &skus)
+                .fetch_all(&mut *connection)
+                .await?;
+        let mut shelf = Self::default();
+        let mut stock: HashMap<String, BTreeMap<i64, Stock>> = HashMap::new();
+        for row in rows {
+            let seen = Stock { quantity: row.quantity, reserved: row.reserved };
+            stock.entry(row.sku).or_default().insert(row.stock_location_id, seen);
+        }
+        shelf.stock = stock.into_iter().map(|(sku, rows)| (sku, vec![(DateTime::<Utc>::MIN_UTC, rows)])).collect();
+        let rows = sqlx::query!("select id, quota, max_quota from stock_locations").fetch_all(connection).await?;
+        let quota = rows.into_iter().map(|row| (row.id, vec![(DateTime::<Utc>::MIN_UTC, (row.quota, row.max_quota))]));
+        shelf.quota = quota.collect();
+        Ok(shelf)
+    }
+
+    /// What plans of stored orders saw of these SKUs.
+    async fn read_seen(
+        &mut self,
+        connection: &mut PgConnection,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+        skus: &BTreeSet<&str>,
+    ) -> Result<()> {
+        let skus_list: Vec<String> = skus.iter().map(|sku| (*sku).to_owned()).collect();
+        let ids = sqlx::query_scalar!(
+            "select o.id from orders o
+              where o.date_placed >= $1 and o.date_placed < $2
+                and exists (select from order_items oi where oi.order_id = o.id and oi.sku = any($3))
+              order by o.date_placed, o.id",
+            from,
+            until,
+            &skus_list
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        for ids in ids.chunks(usize::try_from(BATCH).unwrap_or(500)) {
+            let placed = sqlx::query!("select id, date_placed from orders where id = any($1)", ids)
+                .fetch_all(&mut *connection)
+                .await?;
+            let placed: HashMap<i64, DateTime<Utc>> = placed.into_iter().map(|row| (row.id, row.date_placed)).collect();
+            for plan in plans(connection, ids).await? {
+                let (None, Content::Record(record)) = (plan.package_id, &plan.content) else { continue };
+                let Some(time) = placed.get(&plan.order_id) else { continue };
+                let facts = &record.facts;
+                for row in &facts.locations {
+                    let &[id, open, most, ..] = row.as_slice() else { continue };
+                    self.quota.entry(id).or_default().push((*time, (open, (most >= 0).then_some(most))));
+                }
+                for (column, sku) in facts.skus.iter().enumerate().filter(|(_, sku)| skus.contains(sku.as_str())) {
+                    let number = |row: &[i64], at: usize| row.get(at).copied().unwrap_or(0);
+                    let rows = facts.locations.iter().filter_map(|row| {
+                        let seen =
+                            Stock { quantity: number(row, 3 + 2 * column), reserved: number(row, 4 + 2 * column) };
+                        Some((*row.first()?, seen))
+                    });
+                    self.stock.entry(sku.clone()).or_default().push((*time, rows.collect()));
+                }
+            }
+        }
+        for seen in self.stock.values_mut() {
+            seen.sort_by_key(|(time, _)| *time);
+        }
+        for seen in self.quota.values_mut() {
+            seen.sort_by_key(|(time, _)| *time);
+        }
+        Ok(())
+    }
+
+    /// An order that is not stored, at the moment it was placed.
+    fn task(&self, catalog: &Catalog, order: &OrderInput) -> Task {
+        let time = order.date_placed;
+        let facts = order.facts();
+        let to_pack = order.lines.iter().filter(|line| order.is_to_pack(line));
+        let demands: Vec<Demand> = (1..)
+            .zip(to_pack)
+            .map(|(order_item_id, line)| Demand {
+                order_item_id,
+                sku: line.sku.clone(),
+                quantity: line.quantity,
+                excluded_location_ids: BTreeSet::new(),
+                product: Product::of(&line.product),
+            })
+            .collect();
+        let skus: BTreeSet<&str> = demands.iter().map(|demand| demand.sku.as_str()).collect();
+        let seen: Vec<(Arc<str>, &BTreeMap<i64, Stock>)> =
+            skus.iter().filter_map(|sku| Some((Arc::from(*sku), last(self.stock.get(*sku)?, time)?))).collect();
+        let active = catalog.locations.values().filter(|location| location.is_active);
+        let candidates = active.map(|location| {
+            let quota = self.quota.get(&location.id).and_then(|seen| last(seen, time)).copied();
+            let (open_packages, max_quota) = quota.unwrap_or_default();
+            let stock = seen.iter().filter_map(|(sku, rows)| Some((Arc::clone(sku), *rows.get(&location.id)?)));
+            Candidate {
+                location: Arc::clone(location),
+                max_quota,
+                open_packages,
+                distance_km: facts.coordinates.zip(location.coordinates).map(|(from, to)| distance_km(from, to)),
+                stock: stock.collect(),
+            }
+        });
+        Task {
+            candidates: candidates.collect(),
+            demands,
+            circumstances: Circumstances { time, order: facts, ..Circumstances::default() },
+        }
+    }
+}
+
+/// The last that was seen until a moment.
+fn last<T>(seen: &Seen<T>, time: DateTime<Utc>) -> Option<&T> {
+    let until = seen.partition_point(|(at, _)| *at <= time);
+    seen.get(until.checked_sub(1)?).map(|(_, value)| value)
+}
+
+/// Reads orders as JSON lines.
+///
+/// # Errors
+/// With the number of the first line that is no order.
+pub fn read_orders(text: &str) -> Result<Vec<OrderInput>> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(at, line)| {
+            let order = crate::wire::parse(line.trim().as_bytes()).and_then(|value| OrderInput::read(&value));
+            order.map_err(|refusal| Error::Fault(format!("line {}: {refusal}", at + 1)))
+        })
+        .collect()
+}
