@@ -169,6 +169,27 @@ async fn not_refused_before_for_this_order() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_remembered_also_when_the_stock_is_counted_anew() {
+    let shop = stocked().await;
+    let refused = async |number: &str| {
+        let order = shop.order_of(&red(number)).await;
+        let package = order.only_package();
+        assert_eq!(package.place().await, "waiting@KADIKOY");
+        let reason: i64 = shop.value("select min(id) from denial_reasons where is_active = $1", true).await;
+        package.run_with("REFUSE_PACKAGE", &json!({ "denial_reason": reason })).await.ok();
+        // A location that could not serve an item is asked again once its stock is counted anew.
+        shop.count("KADIKOY", "RED", 50).await;
+        package.run("REPACK").await.ok();
+        package.place().await
+    };
+    with_rules(&shop, json!([{ "name": "r", "conditions": ["SELECT_BY_STOCK"] }])).await;
+    assert_eq!(refused("1").await, "waiting@KADIKOY");
+    asking(&shop, json!("SELECT_BY_NOT_REFUSED")).await;
+    assert_eq!(refused("2").await, "waiting@BESIKTAS");
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn the_products_own_allowed_locations() {
     let shop = stocked().await;
     asking(&shop, json!("SELECT_BY_PRODUCT_LOCATIONS")).await;
