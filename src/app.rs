@@ -38,7 +38,10 @@ use crate::{
     metrics::Metrics,
     openapi, orders, packages,
     packages::loader::{self, Loader},
-    plans, reasons, scenarios, stock,
+    plans,
+    reasons,
+    replanning::{Bell, wakes},
+    scenarios, stock,
 };
 
 /// Largest body, in bytes. Lists of orders and of stock are the largest things sent.
@@ -61,6 +64,8 @@ pub struct App {
     pub loader: Loader,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Rung when a command frees what others wait for.
+    pub bell: Arc<Bell>,
 }
 
 impl App {
@@ -73,22 +78,30 @@ impl App {
         shelf.refresh(&mut *pool.acquire().await?).await?;
         let sessions = Arc::new(Sessions::default());
         let metrics = Arc::new(Metrics::default());
+        let bell = Arc::new(Bell::default());
         tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&shelf), Arc::clone(&sessions), stop.clone()));
         tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
         let lookups = db::for_lookups(&pool, dispatch::LANES + loader::READERS);
         Ok(Self {
-            dispatcher: Dispatcher::start(pool.clone(), lookups.clone(), Arc::clone(&shelf), Arc::clone(&metrics)),
+            dispatcher: Dispatcher::start(
+                pool.clone(),
+                lookups.clone(),
+                Arc::clone(&shelf),
+                Arc::clone(&metrics),
+                Arc::clone(&bell),
+            ),
             loader: Loader::start(&lookups, &shelf),
             lookups,
             pool,
             shelf,
             sessions,
             metrics,
+            bell,
         })
     }
 }
 
-/// Keys past their lifetime are deleted hourly.
+/// Keys and notes past their lifetime are deleted hourly.
 async fn forget_old_keys(pool: PgPool, stop: CancellationToken) {
     let mut hours = tokio::time::interval(Duration::from_hours(1));
     loop {
@@ -98,6 +111,9 @@ async fn forget_old_keys(pool: PgPool, stop: CancellationToken) {
         }
         if let Err(error) = idempotency::forget_old(&pool).await {
             tracing::warn!(%error, "cannot delete old idempotency keys");
+        }
+        if let Err(error) = wakes::forget_old(&pool).await {
+            tracing::warn!(%error, "cannot delete old notes of what came free");
         }
     }
 }

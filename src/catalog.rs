@@ -5,7 +5,7 @@
 //! the version under the installation lock, and a catalog that is behind is refreshed before anything is decided.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -38,6 +38,8 @@ pub struct Catalog {
     pub cargo_companies: Vec<CargoCompany>,
     /// Every location's unchanging part, by id.
     pub locations: BTreeMap<i64, Arc<Location>>,
+    /// Locations with a limit (`max_quota`), where room can come free.
+    pub limited_locations: BTreeSet<i64>,
     /// Active scenarios, by priority.
     pub scenarios: Vec<Scenario>,
 }
@@ -55,6 +57,7 @@ impl Catalog {
             workflow: Workflow::load(connection).await?,
             cargo_companies: crate::cargo::load(connection).await?,
             locations: load_locations(connection, version).await?,
+            limited_locations: load_limited_locations(connection).await?,
             scenarios: scenarios::load_active(connection).await?,
         })
     }
@@ -110,6 +113,11 @@ pub async fn load_locations(connection: &mut PgConnection, version: i64) -> Resu
         Ok((location.id, Arc::new(location)))
     });
     locations.collect()
+}
+
+async fn load_limited_locations(connection: &mut PgConnection) -> Result<BTreeSet<i64>> {
+    let ids = sqlx::query_scalar!("select id from stock_locations where max_quota is not null").fetch_all(connection);
+    Ok(ids.await?.into_iter().collect())
 }
 
 /// The installation's version now.

@@ -42,4 +42,13 @@ pub struct ServerSettings {
     /// Seconds after which a request is given up with 503.
     #[arg(long, env = "OMS_REQUEST_TIMEOUT_SECONDS", default_value_t = 30, value_name = "SECONDS")]
     pub request_timeout_seconds: u64,
+
+    /// Plan packages without a place again by itself, as soon as stock or quota comes free for them.
+    #[arg(long, env = "OMS_REPLAN", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub replan: bool,
+
+    /// Minutes between sweeps, which try every package without a place, as a net; 0: none. One server sweeps for all.
+    #[arg(long, env = "OMS_SWEEP_MINUTES", default_value_t = 30, value_name = "MINUTES",
+          value_parser = clap::value_parser!(u32).range(0..=10_080))]
+    pub sweep_minutes: u32,
 }

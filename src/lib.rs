@@ -14,6 +14,7 @@
 //! * [`planning`]: which location gets what, and why. [`scenarios`]: by which rules, and who changed them.
 //! * [`reading`]: objects that files and requests share, read with every defect named.
 //! * [`plans`]: why each package is where it is, for whoever asks.
+//! * [`replanning`]: what has no place is planned again when something comes free.
 //! * [`orders`], [`packages`], [`locations`], [`stock`], [`cargo`], [`reasons`]: records: queries, routes, views.
 //! * [`simulation`]: what would have been, by other scenarios.
 //! * [`verify`]: the proof that the sums are right.
@@ -47,6 +48,7 @@ pub mod planning;
 pub mod plans;
 pub mod reading;
 pub mod reasons;
+pub mod replanning;
 pub mod role;
 pub mod scenarios;
 pub mod simulation;

@@ -22,6 +22,7 @@ pub struct Metrics {
     commands: Family<CommandLabels, Histogram>,
     pool_connections: Family<PoolLabels, Gauge>,
     open_packages: Family<StateLabels, Gauge>,
+    replanning: Family<ReplanningLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,6 +48,12 @@ struct StateLabels {
     state: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReplanningLabels {
+    cause: &'static str,
+    outcome: &'static str,
+}
+
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.0005, 2.0, 15))
 }
@@ -67,7 +74,14 @@ impl Default for Metrics {
         registry.register("database_connections", "Connections to Postgres by state", pool_connections.clone());
         let open_packages = Family::default();
         registry.register("open_packages", "Packages that are not in a final state, by state", open_packages.clone());
-        Self { registry, requests, commands, pool_connections, open_packages }
+        let replanning = Family::default();
+        registry.register(
+            "replanning_attempts",
+            "Waiting packages that were planned again by themselves, by cause (freed, sweep) and outcome (planned, \
+             refused, failed)",
+            replanning.clone(),
+        );
+        Self { registry, requests, commands, pool_connections, open_packages, replanning }
     }
 }
 
@@ -86,6 +100,11 @@ impl Metrics {
             _ => "failed",
         };
         self.commands.get_or_create(&CommandLabels { command, outcome }).observe(duration.as_secs_f64());
+    }
+
+    /// Counts an attempt to plan a waiting package again.
+    pub fn replanning(&self, cause: &'static str, outcome: &'static str) {
+        self.replanning.get_or_create(&ReplanningLabels { cause, outcome }).inc();
     }
 
     /// The text, with the gauges as they are now.

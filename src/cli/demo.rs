@@ -19,7 +19,7 @@ use crate::{
     config::{DataSettings, ServerSettings},
     error::{Error, Result},
     installation::{apply, check},
-    orders, stock,
+    orders, replanning, stock,
 };
 
 #[derive(Debug, clap::Args)]
@@ -52,6 +52,10 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
         };
         let address = listener.local_addr().map_err(|error| Error::Fault(error.to_string()))?;
         let app = App::start(data.pool.clone(), &stop).await?;
+        if args.server.replan {
+            let settings = replanning::Settings::sweeping_every(args.server.sweep_minutes);
+            replanning::start(&app, settings, CancellationToken::clone(&stop));
+        }
         print_welcome(&data.pool, &address.to_string(), &token).await?;
         let timeout = Duration::from_secs(args.server.request_timeout_seconds);
         app::serve(listener, app, timeout, CancellationToken::clone(&stop)).await

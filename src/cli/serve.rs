@@ -10,7 +10,7 @@ use crate::{
     app::{self, App},
     config::{DataSettings, ServerSettings},
     error::{Error, Result},
-    installation,
+    installation, replanning,
 };
 
 #[derive(Debug, clap::Args)]
@@ -45,6 +45,9 @@ async fn serve(data: &Data, args: &Args, listener: TcpListener, stop: Cancellati
         }
     }
     let app = App::start(data.pool.clone(), &stop).await?;
+    if args.server.replan {
+        replanning::start(&app, replanning::Settings::sweeping_every(args.server.sweep_minutes), stop.clone());
+    }
     let address = listener.local_addr().map_err(|error| Error::Fault(format!("listening: {error}")))?;
     tracing::info!(%address, "serving");
     app::serve(listener, app, Duration::from_secs(args.server.request_timeout_seconds), stop).await

@@ -44,6 +44,7 @@ use crate::{
     error::{Error, Refusal, Result},
     metrics::Metrics,
     planning::{self, Held, Line, Supply},
+    replanning::Bell,
     workflow::Transition,
 };
 
@@ -139,13 +140,14 @@ struct Engine {
     lookups: PgPool,
     shelf: Arc<Shelf>,
     metrics: Arc<Metrics>,
+    bell: Arc<Bell>,
 }
 
 impl Dispatcher {
-    /// Starts the lanes. `lookups` are connections made by [`db::for_lookups`].
+    /// Starts the lanes. `lookups` are connections made by [`db::for_lookups`]; `bell` is rung for what is freed.
     #[must_use]
-    pub fn start(pool: PgPool, lookups: PgPool, shelf: Arc<Shelf>, metrics: Arc<Metrics>) -> Self {
-        let engine = Arc::new(Engine { pool, lookups, shelf, metrics });
+    pub fn start(pool: PgPool, lookups: PgPool, shelf: Arc<Shelf>, metrics: Arc<Metrics>, bell: Arc<Bell>) -> Self {
+        let engine = Arc::new(Engine { pool, lookups, shelf, metrics, bell });
         let tasks = TaskTracker::new();
         let lane = |_| {
             let (lane, queue) = mpsc::channel(LONGEST_QUEUE);
@@ -363,6 +365,7 @@ impl Engine {
             }
             transaction.commit().await?;
         }
+        self.bell.ring_for(&decided.changes, &decided.consequences, &catalog);
         Ok(decided.replies)
     }
 
@@ -393,6 +396,7 @@ impl Engine {
         } else {
             transaction.commit().await?;
         }
+        self.bell.ring_for(&decided.changes, &decided.consequences, &catalog);
         Ok(decided.replies)
     }
 }

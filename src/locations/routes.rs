@@ -356,6 +356,7 @@ async fn change(
     .or_else(on_unknown_company)?;
     let view = one(&mut transaction, id).await?;
     transaction.commit().await?;
+    app.bell.nudge();
     Ok(view)
 }
 

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     catalog::Shelf,
     error::{Error, Result},
+    replanning::wakes,
 };
 
 /// Longest line, in bytes; a longer one is reported and skipped, so that no file can fill the memory.
@@ -70,6 +71,10 @@ pub async fn import(
             }
         }
         progress.advance(bytes, summary);
+    }
+    if summary.taken > 0 {
+        // What some of them lack may have been counted while they were planned.
+        wakes::for_anything(&mut *pool.acquire().await?).await?;
     }
     make_durable(pool).await?;
     Ok(summary)

@@ -37,6 +37,8 @@ pub struct Placed {
     pub order_id: i64,
     /// False where it was known already.
     pub is_new: bool,
+    /// Whether it is new and some of it has no place.
+    pub waits: bool,
 }
 
 /// Stores and plans an order.
@@ -80,14 +82,16 @@ async fn try_place(
         let order_id = sqlx::query_scalar!("select id from orders where number = $1", order.number)
             .fetch_one(&mut *transaction)
             .await?;
-        return Ok(Some(Placed { order_id, is_new: false }));
+        return Ok(Some(Placed { order_id, is_new: false, waits: false }));
     };
     let item_ids = insert_items(&mut transaction, &catalog, order_id, &order.lines).await?;
     let (to_pack, lines) = lines_to_pack(order, &item_ids);
+    let mut waits = false;
     if !lines.is_empty() {
         let product = |at: usize| to_pack.get(at).map(|line| Product::of(&line.product)).unwrap_or_default();
         let supply = planning::supply_for_new(&mut transaction, &catalog, order.facts(), &lines, product, lock).await?;
         let plan = supply.plan(&lines, &[]).ok_or_else(|| no_scenario(order))?;
+        waits = !plan.unplaced.is_empty();
         planning::store_trace(&mut transaction, order_id, None, Some(plan.scenario_id), &plan.trace).await?;
         let packages = packages(&catalog, order_id, &lines, &plan, user_id)?;
         let consequences = derive(&packages, &catalog.workflow)?;
@@ -96,7 +100,7 @@ async fn try_place(
         }
     }
     transaction.commit().await?;
-    Ok(Some(Placed { order_id, is_new: true }))
+    Ok(Some(Placed { order_id, is_new: true, waits }))
 }
 
 /// The lines of an order that are to be packed, as they came and as they are planned.

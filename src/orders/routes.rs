@@ -21,6 +21,7 @@ use crate::{
     error::{Error, Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, base_url, filter},
+    replanning::Freed,
     wire,
 };
 
@@ -203,8 +204,13 @@ async fn rehearse(app: &App, value: &Value) -> Result<Response> {
 
 async fn take(app: &App, caller: &Caller, value: &Value, headers: &HeaderMap) -> Result<(StatusCode, view::OrderView)> {
     let order = OrderInput::read(value)?;
-    let Placed { order_id, is_new } =
+    let Placed { order_id, is_new, waits } =
         place(&app.pool, &app.shelf, &order, Some(caller.user_id), Durability::Each).await?;
+    if waits {
+        // What it lacks may have been counted while it was planned.
+        let skus = order.lines.iter().map(|line| line.sku.clone()).collect();
+        app.bell.ring(Freed { skus, ..Freed::default() });
+    }
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, read_one(app, caller, order_id, headers).await?))
 }

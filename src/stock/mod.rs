@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, PgPool};
 
-use crate::error::Result;
+use crate::{error::Result, replanning::wakes};
 
 pub use routes::{FILTERS, routes};
 
@@ -50,7 +50,8 @@ async fn try_count(pool: &PgPool, counts: &[Count]) -> Result<()> {
     Ok(())
 }
 
-/// Sets counts. A location that was left out for an item is asked again once the item's SKU has been counted there.
+/// Sets counts. A location that was left out for an item is asked again once the item's SKU has been counted there. What
+/// waits for a SKU of which there is more is planned again.
 ///
 /// # Errors
 /// When the database fails.
@@ -61,26 +62,42 @@ async fn set(connection: &mut PgConnection, counts: &[Count]) -> Result<()> {
     let skus: Vec<String> = counts.keys().map(|(sku, _)| (*sku).to_owned()).collect();
     let locations: Vec<i64> = counts.keys().map(|(_, location)| *location).collect();
     let quantities: Vec<i64> = counts.values().copied().collect();
-    sqlx::query!(
-        "insert into stocks (sku, stock_location_id, quantity)
-         select c.sku, c.stock_location_id, c.quantity
-           from unnest($1::text[], $2::bigint[], $3::bigint[]) as c(sku, stock_location_id, quantity)
-          order by c.sku, c.stock_location_id
-         on conflict (sku, stock_location_id) do update set quantity = excluded.quantity, modified_date = now()",
+    // The gate `(select count(*) from before) >= 0` is always open: what was there is locked and read first.
+    let mut more: Vec<String> = sqlx::query_scalar!(
+        r#"with before as materialized (
+               select s.sku, s.stock_location_id, s.quantity
+                 from unnest($1::text[], $2::bigint[]) as c(sku, stock_location_id)
+                 join stocks s on s.sku = c.sku and s.stock_location_id = c.stock_location_id
+                order by s.sku, s.stock_location_id
+                  for no key update of s
+           ), counted as (
+               insert into stocks (sku, stock_location_id, quantity)
+               select c.sku, c.stock_location_id, c.quantity
+                 from unnest($1::text[], $2::bigint[], $3::bigint[]) as c(sku, stock_location_id, quantity)
+                where (select count(*) from before) >= 0
+                order by c.sku, c.stock_location_id
+               on conflict (sku, stock_location_id) do update set quantity = excluded.quantity, modified_date = now()
+               returning sku, stock_location_id, quantity
+           )
+           select distinct c.sku as "sku!"
+             from counted c left join before b on b.sku = c.sku and b.stock_location_id = c.stock_location_id
+            where c.quantity > coalesce(b.quantity, 0)"#,
         &skus,
         &locations,
         &quantities
     )
-    .execute(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
-    sqlx::query!(
+    let asked_again = sqlx::query_scalar!(
         "delete from item_exclusions e
           using order_items oi, unnest($1::text[], $2::bigint[]) as c(sku, stock_location_id)
-          where oi.id = e.order_item_id and oi.sku = c.sku and e.stock_location_id = c.stock_location_id",
+          where oi.id = e.order_item_id and oi.sku = c.sku and e.stock_location_id = c.stock_location_id
+         returning oi.sku",
         &skus,
         &locations
     )
-    .execute(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(())
+    more.extend(asked_again);
+    wakes::for_skus(connection, &more).await
 }

@@ -127,6 +127,7 @@ async fn put(
         .map(|(index, value)| read(&catalog, &caller, value, (list.len() > 1).then_some(index + 1)))
         .collect::<Result<Vec<_>, _>>()?;
     count(&app.pool, &counts).await?;
+    app.bell.nudge();
     Ok(axum::Json(serde_json::json!({ "updated": counts.len() })).into_response())
 }
 

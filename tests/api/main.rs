@@ -42,3 +42,4 @@ mod stock;
 mod success;
 mod transitions;
 mod users;
+mod waiting;

@@ -2,7 +2,7 @@
 //! 7 at A with item 1 (one RED) and item 2 (two BLUE). No database.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -62,6 +62,7 @@ impl Scene {
                 workflow,
                 cargo_companies: vec![manual],
                 locations: BTreeMap::from(locations),
+                limited_locations: BTreeSet::new(),
                 scenarios: vec![scenario(waiting)],
             },
             package: PackageFacts {

@@ -9,7 +9,7 @@ use std::{
 use oms::{
     app::{App, serve},
     installation::apply,
-    verify,
+    replanning, verify,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -25,6 +25,9 @@ use super::{
 
 /// As `oms serve` has it by default.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// As `oms serve` has it by default, but for looking more often.
+const WATCHING: replanning::Settings =
+    replanning::Settings { look_every: Duration::from_millis(20), sweep_every: Some(Duration::from_mins(30)) };
 /// How long something may take that happens by itself, before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -36,11 +39,15 @@ pub struct Server {
 }
 
 impl Server {
-    async fn start(pool: PgPool, request_timeout: Duration) -> Self {
+    /// `watching`: what waits for a place is planned again by itself.
+    async fn start(pool: PgPool, request_timeout: Duration, watching: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let stop = CancellationToken::new();
         let app = App::start(pool, &stop).await.expect("the server starts");
+        if watching {
+            replanning::start(&app, WATCHING, stop.clone());
+        }
         let task = tokio::spawn(serve(listener, app, request_timeout, stop.clone()));
         Self { url, stop, task }
     }
@@ -63,16 +70,21 @@ pub struct Shop {
 impl Shop {
     /// A shop whose store KADIKOY has 100 each of RED, BLUE and GREEN; BESIKTAS, GEBZE and HQ have nothing.
     pub async fn open() -> Self {
-        Self::begin(Database::create(false).await).await
+        Self::begin(Database::create(false).await, false).await
     }
 
     /// A shop in which nothing is installed yet; it has users but for `kadikoy`.
     pub async fn bare() -> Self {
-        Self::begin(Database::create(true).await).await
+        Self::begin(Database::create(true).await, false).await
     }
 
-    async fn begin(database: Database) -> Self {
-        let server = Server::start(database.server_pool().await, REQUEST_TIMEOUT).await;
+    /// The same shop as [`open`](Self::open), with a server that plans what waits for a place again by itself.
+    pub async fn watching() -> Self {
+        Self::begin(Database::create(false).await, true).await
+    }
+
+    async fn begin(database: Database, watching: bool) -> Self {
+        let server = Server::start(database.server_pool().await, REQUEST_TIMEOUT, watching).await;
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -124,7 +136,19 @@ impl Shop {
 
     /// Another server, which gives requests up sooner.
     pub async fn second_server_with(&self, request_timeout: Duration) -> Server {
-        Server::start(self.database().server_pool().await, request_timeout).await
+        Server::start(self.database().server_pool().await, request_timeout, false).await
+    }
+
+    /// Another server, which plans what waits for a place again by itself.
+    pub async fn second_watching_server(&self) -> Server {
+        Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, true).await
+    }
+
+    /// A number of `/metrics`, of this server; 0 where there is none yet.
+    pub async fn metric(&self, sample: &str) -> u64 {
+        let text = send(self.request(Method::GET, "/metrics")).await.text().to_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        line.map_or(0, |number| number.parse().expect("a number"))
     }
 
     /// The token of `admin`, `erp` (integrator), `ops` (operator) or `kadikoy` (store).

@@ -1,0 +1,150 @@
+//! The bell: what this process' commands freed, told in memory after their commit.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    catalog::Catalog,
+    commands::consequences::{Consequences, PackageChange},
+    workflow::OUT_OF_STOCK,
+};
+
+/// More SKUs than this are not kept apart: anything may have come free then.
+const MOST_SKUS: usize = 10_000;
+
+/// What came free: a waiting package is tried if one of its items wants some of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// SKUs of which more is available.
+    pub skus: BTreeSet<String>,
+    /// Locations that have more room, or are asked in another way than before.
+    pub location_ids: BTreeSet<i64>,
+    /// Everything may be different: all that waits is looked at.
+    pub anything: bool,
+}
+
+impl Freed {
+    /// Whether nothing came free.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.anything && self.skus.is_empty() && self.location_ids.is_empty()
+    }
+
+    /// This and that.
+    pub fn add(&mut self, other: Self) {
+        self.skus.extend(other.skus);
+        self.location_ids.extend(other.location_ids);
+        self.anything |= other.anything;
+        if self.skus.len() > MOST_SKUS {
+            self.skus.clear();
+            self.anything = true;
+        }
+    }
+
+    /// What some changes free: stock that is no longer held, room at a location that has a limit. And the SKUs of what
+    /// has just been found to have no place: if they were counted after its plan looked, and looked for what waits before
+    /// it was written, nobody else would tell it.
+    fn by(changes: &[PackageChange], consequences: &Consequences, catalog: &Catalog) -> Self {
+        let rises = consequences.stock.iter().filter(|(_, delta)| delta.quantity > delta.reserved);
+        let mut freed = Self { skus: rises.map(|((sku, _), _)| sku.clone()).collect(), ..Self::default() };
+        let left = consequences.quota.iter().filter(|change| change.delta < 0).map(|change| change.stock_location_id);
+        freed
+            .location_ids
+            .extend(left.filter(|id| catalog.limited_locations.contains(id)));
+        let is_out_of_stock = |state_id| catalog.workflow.state(state_id).is_ok_and(|state| state.slug == OUT_OF_STOCK);
+        for change in changes {
+            let arrives = change.before.is_none_or(|before| before.state_id != change.after.state_id);
+            if arrives && is_out_of_stock(change.after.state_id) {
+                freed.skus.extend(change.items.iter().map(|item| item.sku.clone()));
+            }
+        }
+        freed
+    }
+}
+
+/// See the module. It keeps nothing while nobody listens.
+#[derive(Debug, Default)]
+pub struct Bell {
+    heard: AtomicBool,
+    freed: Mutex<Freed>,
+    rung: Notify,
+}
+
+impl Bell {
+    /// Tells what committed changes freed.
+    pub fn ring_for(&self, changes: &[PackageChange], consequences: &Consequences, catalog: &Catalog) {
+        if self.heard.load(Ordering::Relaxed) {
+            self.ring(Freed::by(changes, consequences, catalog));
+        }
+    }
+
+    /// Tells what came free.
+    pub fn ring(&self, freed: Freed) {
+        if freed.is_empty() || !self.heard.load(Ordering::Relaxed) {
+            return;
+        }
+        self.freed.lock().unwrap_or_else(PoisonError::into_inner).add(freed);
+        self.rung.notify_one();
+    }
+
+    /// Tells that there is a new row among [`super::wakes`], so that it need not wait for the next look.
+    pub fn nudge(&self) {
+        self.rung.notify_one();
+    }
+
+    /// From now on somebody listens.
+    pub(super) fn listen(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Nobody listens any more.
+    pub(super) fn leave(&self) {
+        self.heard.store(false, Ordering::Relaxed);
+    }
+
+    /// What was told since the last time.
+    pub(super) fn take(&self) -> Freed {
+        std::mem::take(&mut *self.freed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until it is rung.
+    pub(super) async fn rung(&self) {
+        self.rung.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn skus(names: impl IntoIterator<Item = String>) -> Freed {
+        Freed { skus: names.into_iter().collect(), ..Freed::default() }
+    }
+
+    #[test]
+    fn it_keeps_nothing_while_nobody_listens_and_everything_once_while_somebody_does() {
+        let bell = Bell::default();
+        bell.ring(skus(["A".to_owned()]));
+        assert!(bell.take().is_empty());
+        bell.listen();
+        bell.ring(skus(["A".to_owned()]));
+        bell.ring(skus(["B".to_owned(), "A".to_owned()]));
+        assert_eq!(bell.take(), skus(["A".to_owned(), "B".to_owned()]));
+        assert!(bell.take().is_empty());
+    }
+
+    #[test]
+    fn more_than_can_be_kept_apart_is_anything() {
+        let mut freed = skus((0..MOST_SKUS).map(|n| n.to_string()));
+        assert!(!freed.anything);
+        freed.add(skus(["one more".to_owned()]));
+        assert!(freed.anything && freed.skus.is_empty());
+    }
+}

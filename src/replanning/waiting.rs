@@ -1,0 +1,154 @@
+//! What waits for a place, and whether something that came free could be one for it.
+//!
+//! The question is asked with the planner's limits (stock, room, locations left out), for each item by itself and without
+//! a scenario's finer rules: it may say yes where the planner then says no, which costs an attempt; never no where the
+//! planner would say yes.
+
+use sqlx::{PgPool, Postgres, Transaction};
+
+use super::Freed;
+use crate::{
+    catalog::Catalog,
+    error::Result,
+    planning::scenario::{Condition, Rule},
+    workflow::{OUT_OF_STOCK, Transition},
+};
+
+/// Slug of the state of what a store refused.
+const NEEDS_RESCHEDULING: &str = "needs-rescheduling";
+/// The command that plans what waits.
+const REPACK: &str = "REPACK";
+
+/// Looks each package up by an index, however few or many there are.
+const BEGIN_LOOKUPS: &str = "begin read only; set local enable_hashjoin = off; set local enable_mergejoin = off; \
+                             set local enable_seqscan = off";
+
+/// The transitions that plan a waiting package again.
+pub(super) fn repacks(catalog: &Catalog) -> Vec<&Transition> {
+    let is_waiting = |transition: &&Transition| {
+        let source = catalog.workflow.state(transition.source_id);
+        source.is_ok_and(|state| state.slug == OUT_OF_STOCK || state.slug == NEEDS_RESCHEDULING)
+    };
+    let transitions = catalog.workflow.transitions("package");
+    transitions.filter(|transition| transition.command.identifier() == REPACK).filter(is_waiting).collect()
+}
+
+/// A package that waits for a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Waiting {
+    /// Its id.
+    pub package: i64,
+    /// Id of its order.
+    pub order: i64,
+    /// Id of its state.
+    pub state: i64,
+}
+
+/// The next packages in one of the states, the oldest order's first: what was split off an order does not lose its turn.
+pub(super) async fn after(
+    pool: &PgPool,
+    state_ids: &[i64],
+    previous: Option<Waiting>,
+    limit: i64,
+) -> Result<Vec<Waiting>> {
+    let mut transaction = pool.begin_with(BEGIN_LOOKUPS).await?;
+    let packages = sqlx::query_as!(
+        Waiting,
+        r#"select id as package, order_id as "order", state_id as state from packages
+          where stock_location_id = any(array(select id from stock_locations)) and state_id = any($1)
+            and (order_id, id) > ($2, $3)
+          order by order_id, id limit $4"#,
+        state_ids,
+        previous.map_or(0, |previous| previous.order),
+        previous.map_or(0, |previous| previous.package),
+        limit
+    )
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.rollback().await?;
+    Ok(packages)
+}
+
+/// What the scenarios of an installation ask of every location they may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    by_stock: bool,
+    by_quota: bool,
+}
+
+impl Limits {
+    pub(super) fn of(catalog: &Catalog) -> Self {
+        let all_ask = |condition: &Condition| {
+            let mut rules = catalog.scenarios.iter().flat_map(|scenario| &scenario.rules);
+            rules.all(|rule: &Rule| rule.asks_for(condition))
+        };
+        Self { by_stock: all_ask(&Condition::SelectByStock), by_quota: all_ask(&Condition::SelectByQuota) }
+    }
+}
+
+/// Those of the packages that could have some of what came free, in their order.
+pub(super) async fn could_be_placed(
+    pool: &PgPool,
+    packages: &[Waiting],
+    freed: &Freed,
+    limits: Limits,
+) -> Result<Vec<Waiting>> {
+    let ids: Vec<i64> = packages.iter().map(|package| package.package).collect();
+    let mut transaction = pool.begin_with(BEGIN_LOOKUPS).await?;
+    let found = look(&mut transaction, &ids, freed, limits).await?;
+    transaction.rollback().await?;
+    Ok(packages.iter().filter(|package| found.contains(&package.package)).copied().collect())
+}
+
+async fn look(
+    transaction: &mut Transaction<'_, Postgres>,
+    ids: &[i64],
+    freed: &Freed,
+    limits: Limits,
+) -> Result<Vec<i64>> {
+    let skus: Vec<String> = freed.skus.iter().cloned().collect();
+    let locations: Vec<i64> = freed.location_ids.iter().copied().collect();
+    // Without SELECT_BY_STOCK a location need not have a row of stock to be chosen: then any item is worth a try that
+    // something came free for.
+    Ok(sqlx::query_scalar!(
+        r#"select w.id as "id!"
+             from unnest($1::bigint[]) as w(id)
+            where exists (
+                select from package_items i join order_items oi on oi.id = i.order_item_id
+                 where i.package_id = w.id
+                   and case when $6 then exists (
+                           select from stocks s join stock_locations l on l.id = s.stock_location_id
+                            where s.sku = oi.sku and s.quantity - s.reserved >= i.quantity and l.is_active
+                              and ($2 or s.sku = any($3) or l.id = any($4))
+                              and (not $5 or l.max_quota is null or l.quota < l.max_quota)
+                              and not exists (select from item_exclusions e
+                                               where e.order_item_id = oi.id and e.stock_location_id = l.id))
+                       else $2 or oi.sku = any($3) or cardinality($4::bigint[]) > 0 end)"#,
+        ids,
+        freed.anything,
+        &skus,
+        &locations,
+        limits.by_quota,
+        limits.by_stock
+    )
+    .fetch_all(&mut **transaction)
+    .await?)
+}
+
+/// Forgets SKUs that are no longer to be had anywhere. Most that come free are few, and gone with the first who get them.
+pub(super) async fn forget_what_is_gone(pool: &PgPool, freed: &mut Freed, limits: Limits) -> Result<()> {
+    if !limits.by_stock || freed.skus.is_empty() {
+        return Ok(());
+    }
+    let skus: Vec<String> = freed.skus.iter().cloned().collect();
+    let there = sqlx::query_scalar!(
+        r#"select w.sku as "sku!" from unnest($1::text[]) as w(sku)
+            where exists (select from stocks s join stock_locations l on l.id = s.stock_location_id
+                           where s.sku = w.sku and s.quantity > s.reserved and l.is_active)"#,
+        &skus
+    )
+    .fetch_all(pool)
+    .await?;
+    freed.skus = there.into_iter().collect();
+    Ok(())
+}

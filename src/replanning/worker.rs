@@ -1,0 +1,287 @@
+//! The worker: one a server, one attempt at a time.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::http::StatusCode;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Bell, Freed,
+    waiting::{self, Limits, Waiting},
+    wakes,
+};
+use crate::{
+    app::App,
+    auth::{Caller, Role},
+    catalog::Shelf,
+    commands::dispatch::{Dispatcher, Request},
+    error::Result,
+    metrics::Metrics,
+};
+
+/// The user in the log of what was planned by itself.
+const USERNAME: &str = "system";
+/// Packages read at a time, as ids.
+const PAGE: i64 = 5_000;
+/// Packages looked at, and swept, at a time.
+const CHUNK: usize = 64;
+/// After a round that took so long the worker rests this many times as long: looking takes at most a fifth of a core.
+const REST: u32 = 4;
+/// Shortest and longest rest.
+const RESTS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(10));
+/// Rest after a failure: the database is away, or too much is to be done.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// When what waits is planned again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How often the list of what came free is looked at (rings of this process' bell are heard at once).
+    pub look_every: Duration,
+    /// How often everything that waits is tried; none: never.
+    pub sweep_every: Option<Duration>,
+}
+
+impl Settings {
+    /// Looking every second, with a sweep every so many minutes; 0: without.
+    #[must_use]
+    pub fn sweeping_every(minutes: u32) -> Self {
+        Self {
+            look_every: Duration::from_secs(1),
+            sweep_every: (minutes > 0).then(|| Duration::from_mins(u64::from(minutes))),
+        }
+    }
+}
+
+/// Why a package is tried, for the metric.
+#[derive(Debug, Clone, Copy)]
+enum Cause {
+    Freed,
+    Sweep,
+}
+
+impl Cause {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Freed => "freed",
+            Self::Sweep => "sweep",
+        }
+    }
+}
+
+/// What became of some attempts.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    attempts: u64,
+    planned: u64,
+}
+
+/// Starts the worker; it ends with `stop`.
+pub fn start(app: &App, settings: Settings, stop: CancellationToken) {
+    // Before anything can be freed that nobody hears of.
+    app.bell.listen();
+    let worker = Worker {
+        pool: app.pool.clone(),
+        shelf: Arc::clone(&app.shelf),
+        dispatcher: app.dispatcher.clone(),
+        metrics: Arc::clone(&app.metrics),
+        bell: Arc::clone(&app.bell),
+        stop,
+    };
+    tokio::spawn(worker.run(settings));
+}
+
+struct Worker {
+    pool: PgPool,
+    shelf: Arc<Shelf>,
+    dispatcher: Dispatcher,
+    metrics: Arc<Metrics>,
+    bell: Arc<Bell>,
+    stop: CancellationToken,
+}
+
+/// A sweep that is under way.
+#[derive(Debug, Default)]
+struct Sweep {
+    last: Option<Waiting>,
+    tally: Tally,
+}
+
+impl Worker {
+    async fn run(self, settings: Settings) {
+        // What was freed while no server ran, or forgotten when one fell over.
+        self.bell.ring(Freed { anything: true, ..Freed::default() });
+        let mut sweep = None;
+        while !self.stop.is_cancelled() {
+            let rest = match self.look(settings, &mut sweep).await {
+                Ok(took) => took.map(|took| (took * REST).clamp(RESTS.0, RESTS.1)),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot plan again what waits; trying again shortly");
+                    Some(AFTER_FAILURE)
+                }
+            };
+            let pause = async {
+                match rest {
+                    Some(rest) => tokio::time::sleep(rest).await,
+                    None => {
+                        tokio::time::timeout(settings.look_every, self.bell.rung()).await.ok();
+                    }
+                }
+            };
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                () = pause => {}
+            }
+        }
+        self.bell.leave();
+    }
+
+    /// Looks for something to do and does some of it; how long that took, or none where there was nothing.
+    async fn look(&self, settings: Settings, sweep: &mut Option<Sweep>) -> Result<Option<Duration>> {
+        let started = Instant::now();
+        let lease = wakes::lease(&self.pool).await?;
+        let mut freed = self.bell.take();
+        let heard = freed.clone();
+        let is_idle = lease.is_empty() && freed.is_empty();
+        freed.add(lease.freed.clone());
+        match self.plan_for(freed).await {
+            Ok(true) => lease.done(&self.pool).await?,
+            Ok(false) => lease.give_back(&self.pool).await?,
+            Err(error) => {
+                self.bell.ring(heard);
+                lease.give_back(&self.pool).await.ok();
+                return Err(error);
+            }
+        }
+        if sweep.is_none()
+            && let Some(every) = settings.sweep_every
+            && wakes::is_our_sweep(&self.pool, every).await?
+        {
+            *sweep = Some(Sweep::default());
+        }
+        if let Some(under_way) = sweep {
+            if self.sweep_on(under_way).await? {
+                *sweep = None;
+            }
+            return Ok(Some(started.elapsed()));
+        }
+        Ok((!is_idle).then(|| started.elapsed()))
+    }
+
+    /// Tries what wants some of what came free, until it is used up. False where it was told to stop before.
+    async fn plan_for(&self, mut freed: Freed) -> Result<bool> {
+        if freed.is_empty() {
+            return Ok(true);
+        }
+        let catalog = self.shelf.up_to_date(&mut *self.pool.acquire().await?).await?;
+        let state_ids: Vec<i64> = waiting::repacks(&catalog).iter().map(|repack| repack.source_id).collect();
+        let limits = Limits::of(&catalog);
+        let mut tally = Tally::default();
+        let mut last = None;
+        waiting::forget_what_is_gone(&self.pool, &mut freed, limits).await?;
+        while !freed.is_empty() {
+            let page = waiting::after(&self.pool, &state_ids, last, PAGE).await?;
+            for chunk in page.chunks(CHUNK) {
+                if freed.is_empty() || self.stop.is_cancelled() {
+                    break;
+                }
+                let planned = self.plan_chunk(chunk, &freed, limits, &mut tally).await?;
+                if planned {
+                    waiting::forget_what_is_gone(&self.pool, &mut freed, limits).await?;
+                }
+            }
+            last = page.last().copied();
+            if last.is_none() || self.stop.is_cancelled() {
+                break;
+            }
+        }
+        if tally.attempts > 0 {
+            let Tally { attempts, planned } = tally;
+            tracing::info!(planned, attempts, "planned again what something came free for");
+        }
+        Ok(!self.stop.is_cancelled())
+    }
+
+    /// Whether one of them found a place.
+    async fn plan_chunk(&self, chunk: &[Waiting], freed: &Freed, limits: Limits, tally: &mut Tally) -> Result<bool> {
+        let before = tally.planned;
+        for package in waiting::could_be_placed(&self.pool, chunk, freed, limits).await? {
+            // What came free may be gone by now, with the one before it.
+            let is_news = tally.planned > before;
+            if is_news && waiting::could_be_placed(&self.pool, &[package], freed, limits).await?.is_empty() {
+                continue;
+            }
+            if self.stop.is_cancelled() {
+                break;
+            }
+            self.attempt(package, Cause::Freed, tally).await?;
+        }
+        Ok(tally.planned > before)
+    }
+
+    /// Tries the next packages of a sweep; whether it has come to its end.
+    async fn sweep_on(&self, sweep: &mut Sweep) -> Result<bool> {
+        let catalog = self.shelf.current();
+        let state_ids: Vec<i64> = waiting::repacks(&catalog).iter().map(|repack| repack.source_id).collect();
+        let limit = i64::try_from(CHUNK).unwrap_or(i64::MAX);
+        let page = waiting::after(&self.pool, &state_ids, sweep.last, limit).await?;
+        for package in &page {
+            if self.stop.is_cancelled() {
+                return Ok(true);
+            }
+            self.attempt(*package, Cause::Sweep, &mut sweep.tally).await?;
+            sweep.last = Some(*package);
+        }
+        if page.len() == CHUNK {
+            return Ok(false);
+        }
+        let Tally { attempts, planned } = sweep.tally;
+        tracing::info!(planned, attempts, "swept what waits for a place");
+        Ok(true)
+    }
+
+    /// Has the dispatcher repack a package.
+    async fn attempt(&self, package: Waiting, cause: Cause, tally: &mut Tally) -> Result<()> {
+        let catalog = self.shelf.current();
+        let repacks = waiting::repacks(&catalog);
+        let Some(repack) = repacks.iter().find(|repack| repack.source_id == package.state) else { return Ok(()) };
+        let request = Request {
+            package_id: package.package,
+            transition: Some(repack.id),
+            slug: None,
+            input: serde_json::Map::new(),
+            caller: self.caller().await?,
+            key: None,
+            dry_run: false,
+        };
+        let reply = self.dispatcher.run(request).await;
+        let outcome = match &reply {
+            Ok(reply) if reply.status == StatusCode::OK => "planned",
+            Ok(_) => "refused",
+            Err(_) => "failed",
+        };
+        self.metrics.replanning(cause.as_str(), outcome);
+        tally.attempts += 1;
+        tally.planned += u64::from(outcome == "planned");
+        let package_id = package.package;
+        tracing::debug!(package_id, cause = cause.as_str(), outcome, "tried to plan a package again");
+        match reply {
+            // A fault of this one package must not keep the others waiting; it is told, and its turn comes again.
+            Err(error) if error.status() != StatusCode::SERVICE_UNAVAILABLE => {
+                tracing::error!(%error, package_id, "cannot plan a package again");
+                Ok(())
+            }
+            reply => reply.map(drop),
+        }
+    }
+
+    /// Nobody: the user that stands in the log for what happens by itself.
+    async fn caller(&self) -> Result<Arc<Caller>> {
+        let user_id =
+            sqlx::query_scalar!("select id from users where username = $1", USERNAME).fetch_one(&self.pool).await?;
+        Ok(Arc::new(Caller { user_id, username: USERNAME.to_owned(), role: Role::Admin, location_ids: None }))
+    }
+}
