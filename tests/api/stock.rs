@@ -79,3 +79,32 @@ async fn a_location_that_was_made_a_moment_ago_can_be_counted_at() {
     }
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn nothing_holds_stock_without_a_package() {
+    let shop = Shop::open().await;
+    // The database has no place for it: a reservation is an item's of a package.
+    let held = sqlx::query(
+        "insert into reservations (package_item_id, stock_location_id, sku, quantity)
+         select 4711, id, 'RED', 1 from stock_locations where erp_code = 'KADIKOY'",
+    );
+    let refused = held.execute(shop.pool()).await.expect_err("there is no such item");
+    let constraint = refused.as_database_error().and_then(|error| error.constraint().map(str::to_owned));
+    assert_eq!(constraint.as_deref(), Some("reservations_package_item_id_fkey"));
+
+    // An order that comes to nothing leaves nothing behind, and one that ends gives everything back.
+    shop.execute("update scenarios set channels = '{nobody}'; update installation set version = version + 1").await;
+    let order = crate::support::order_json("LOST", &[("RED", 3)]);
+    shop.changes_nothing(shop.post("/api/v1/oms/orders/", &order)).await.refused_by("oms_planning_3");
+    shop.execute("update scenarios set channels = '{}'; update installation set version = version + 1").await;
+    let package = shop.order(&[("RED", 3)]).await.only_package();
+    assert_eq!(shop.stock("KADIKOY", "RED").await, (100, 3));
+    package.run("CANCEL_PACKAGE").await.ok();
+    assert_eq!(shop.stock("KADIKOY", "RED").await, (100, 0));
+
+    // Units that are held for nothing would be seen.
+    shop.execute("update stocks set reserved = reserved + 1 where sku = 'RED'").await;
+    let faults = oms::verify::verify(shop.pool()).await.expect("verify");
+    assert!(faults.iter().any(|fault| fault.contains("RED")), "{faults:?}");
+    shop.abandon().await;
+}
