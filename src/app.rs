@@ -38,8 +38,7 @@ use crate::{
     metrics::Metrics,
     openapi, orders, packages,
     packages::loader::{self, Loader},
-    plans,
-    reasons,
+    plans, reasons,
     replanning::{Bell, wakes},
     scenarios, stock,
 };

@@ -55,9 +55,7 @@ impl Freed {
         let rises = consequences.stock.iter().filter(|(_, delta)| delta.quantity > delta.reserved);
         let mut freed = Self { skus: rises.map(|((sku, _), _)| sku.clone()).collect(), ..Self::default() };
         let left = consequences.quota.iter().filter(|change| change.delta < 0).map(|change| change.stock_location_id);
-        freed
-            .location_ids
-            .extend(left.filter(|id| catalog.limited_locations.contains(id)));
+        freed.location_ids.extend(left.filter(|id| catalog.limited_locations.contains(id)));
         let is_out_of_stock = |state_id| catalog.workflow.state(state_id).is_ok_and(|state| state.slug == OUT_OF_STOCK);
         for change in changes {
             let arrives = change.before.is_none_or(|before| before.state_id != change.after.state_id);
