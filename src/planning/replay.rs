@@ -88,6 +88,9 @@ pub async fn plans(connection: &mut PgConnection, order_ids: &[i64]) -> Result<V
 /// What plans name rather than hold, read once however many of them are made again.
 #[derive(Debug, Default)]
 pub struct Past {
+    /// Versions of the installation in which locations changed, ascending. Many versions change none.
+    changes: Vec<i64>,
+    /// By such a version.
     locations: HashMap<i64, Arc<BTreeMap<i64, Arc<Location>>>>,
     scenarios: BTreeMap<(i64, i32), Scenario>,
     orders: BTreeMap<i64, OrderFacts>,
@@ -134,6 +137,12 @@ impl Past {
     /// # Errors
     /// As [`Self::read`].
     pub async fn read_more(&mut self, connection: &mut PgConnection, plans: &[KeptPlan]) -> Result<()> {
+        if self.changes.is_empty() {
+            self.changes =
+                sqlx::query_scalar!("select distinct installation_version from stock_location_versions order by 1")
+                    .fetch_all(&mut *connection)
+                    .await?;
+        }
         let mut versions = Vec::new();
         let mut orders = Vec::new();
         let mut items = Vec::new();
@@ -147,7 +156,7 @@ impl Past {
             if record.facts.products.is_empty() {
                 items.extend(record.facts.lines.iter().map(|(item, ..)| *item));
             }
-            let version = record.facts.installation_version;
+            let version = self.change_before(record.facts.installation_version);
             if let Entry::Vacant(vacant) = self.locations.entry(version) {
                 vacant.insert(Arc::new(catalog::load_locations(connection, version).await?));
             }
@@ -160,12 +169,19 @@ impl Past {
         Ok(())
     }
 
+    /// The last version up to this one in which locations changed.
+    fn change_before(&self, version: i64) -> i64 {
+        let until = self.changes.partition_point(|change| *change <= version);
+        until.checked_sub(1).and_then(|at| self.changes.get(at)).copied().unwrap_or(version)
+    }
+
     /// The plan's task as it was.
     #[must_use]
     pub fn task(&self, order_id: i64, facts: &Facts) -> Task {
         let order = self.orders.get(&order_id).cloned().unwrap_or_default();
         let none = BTreeMap::new();
-        let locations = self.locations.get(&facts.installation_version).map_or(&none, |locations| &**locations);
+        let version = self.change_before(facts.installation_version);
+        let locations = self.locations.get(&version).map_or(&none, |locations| &**locations);
         Task {
             demands: facts.demands(&self.products),
             candidates: facts.candidates(locations, &order),
