@@ -40,6 +40,11 @@ pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPo
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
+        // Compiling a statement takes longer than any of ours, and a plan without a way to scan a table looks so dear that
+        // Postgres would.
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::raw_sql("set jit = off").execute(connection).await.map(drop) })
+        })
         .connect_with(options)
         .await?;
     Ok(pool)
@@ -73,7 +78,7 @@ pub fn for_lookups(pool: &PgPool, connections: u32) -> PgPool {
         .test_before_acquire(false)
         .after_connect(|connection, _| {
             Box::pin(async move {
-                let settings = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
+                let settings = "set jit = off; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
                                 set enable_hashjoin = off; set enable_mergejoin = off";
                 sqlx::raw_sql(settings).execute(connection).await.map(drop)
             })
