@@ -116,6 +116,7 @@ async fn look(
             where exists (
                 select from package_items i join order_items oi on oi.id = i.order_item_id
                  where i.package_id = w.id
+                   and ($2 or oi.sku = any($3) or cardinality($4::bigint[]) > 0)
                    and case when $6 then exists (
                            select from stocks s join stock_locations l on l.id = s.stock_location_id
                             where s.sku = oi.sku and s.quantity - s.reserved >= i.quantity and l.is_active
@@ -123,7 +124,7 @@ async fn look(
                               and (not $5 or l.max_quota is null or l.quota < l.max_quota)
                               and not exists (select from item_exclusions e
                                                where e.order_item_id = oi.id and e.stock_location_id = l.id))
-                       else $2 or oi.sku = any($3) or cardinality($4::bigint[]) > 0 end)"#,
+                       else true end)"#,
         ids,
         freed.anything,
         &skus,
