@@ -34,7 +34,9 @@ use crate::{
     },
     db,
     error::{Error, Fault, Refusal, Result},
-    health, locations,
+    health,
+    inventory::Inventory,
+    locations,
     metrics::Metrics,
     openapi, orders, packages,
     packages::loader::{self, Loader},
@@ -65,6 +67,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Rung when a command frees what others wait for.
     pub bell: Arc<Bell>,
+    /// Asks the stock service.
+    pub inventory: Inventory,
 }
 
 impl App {
@@ -78,6 +82,7 @@ impl App {
         let sessions = Arc::new(Sessions::default());
         let metrics = Arc::new(Metrics::default());
         let bell = Arc::new(Bell::default());
+        let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&bell));
         tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&shelf), Arc::clone(&sessions), stop.clone()));
         tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
         let lookups = db::for_lookups(&pool, dispatch::LANES + loader::READERS);
@@ -88,6 +93,7 @@ impl App {
                 Arc::clone(&shelf),
                 Arc::clone(&metrics),
                 Arc::clone(&bell),
+                inventory.clone(),
             ),
             loader: Loader::start(&lookups, &shelf),
             lookups,
@@ -96,6 +102,7 @@ impl App {
             sessions,
             metrics,
             bell,
+            inventory,
         })
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     auth::Sessions,
     cargo::CargoCompany,
     error::{Error, Result},
+    inventory,
     planning::{
         hours::Hours,
         location::{Location, LocationType},
@@ -42,6 +43,8 @@ pub struct Catalog {
     pub limited_locations: BTreeSet<i64>,
     /// Active scenarios, by priority.
     pub scenarios: Vec<Scenario>,
+    /// The service that stock is asked of, if there is one.
+    pub inventory: Option<Arc<inventory::Settings>>,
 }
 
 impl Catalog {
@@ -59,6 +62,7 @@ impl Catalog {
             locations: load_locations(connection, version).await?,
             limited_locations: load_limited_locations(connection).await?,
             scenarios: scenarios::load_active(connection).await?,
+            inventory: inventory::load(connection).await?,
         })
     }
 

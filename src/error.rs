@@ -233,6 +233,9 @@ pub enum Error {
     /// More waits than this server takes on; answered 503 with `Retry-After`.
     #[error("more requests are waiting than this server takes on; try again shortly")]
     Overloaded,
+    /// The stock service told nothing, and orders are to wait for it; answered 503 with `Retry-After`.
+    #[error("the stock service tells nothing: {0}")]
+    StockService(String),
     /// The catalog in memory lacks what a row refers to: it is behind the database, and is to be read again.
     #[error("{0} is not in the catalog")]
     StaleCatalog(String),
@@ -254,7 +257,7 @@ impl Error {
         match self {
             Self::Refused(refusal) => refusal.status,
             Self::Database(error) if Self::is_passing(error) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::StockService(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Database(_) | Self::StaleCatalog(_) | Self::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -14,6 +14,7 @@
 //! * [`planning`]: which location gets what, and why. [`scenarios`]: by which rules, and who changed them.
 //! * [`reading`]: objects that files and requests share, read with every defect named.
 //! * [`plans`]: why each package is where it is, for whoever asks.
+//! * [`inventory`]: stock asked of a brand's own service before it is planned with.
 //! * [`replanning`]: what has no place is planned again when something comes free.
 //! * [`orders`], [`packages`], [`locations`], [`stock`], [`cargo`], [`reasons`]: records: queries, routes, views.
 //! * [`simulation`]: what would have been, by other scenarios.
@@ -37,6 +38,7 @@ pub mod export;
 pub mod fields;
 pub mod health;
 pub mod installation;
+pub mod inventory;
 pub mod locations;
 pub mod logging;
 pub mod metrics;

@@ -23,6 +23,7 @@ pub struct Metrics {
     pool_connections: Family<PoolLabels, Gauge>,
     open_packages: Family<StateLabels, Gauge>,
     replanning: Family<ReplanningLabels, Counter>,
+    inventory: Family<InventoryLabels, Histogram>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -54,6 +55,11 @@ struct ReplanningLabels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InventoryLabels {
+    outcome: &'static str,
+}
+
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.0005, 2.0, 15))
 }
@@ -81,7 +87,14 @@ impl Default for Metrics {
              refused, failed)",
             replanning.clone(),
         );
-        Self { registry, requests, commands, pool_connections, open_packages, replanning }
+        let inventory = Family::new_with_constructor(seconds as fn() -> Histogram);
+        registry.register_with_unit(
+            "inventory_request_duration",
+            "Time for which the stock service was asked, by outcome (told, failed)",
+            Unit::Seconds,
+            inventory.clone(),
+        );
+        Self { registry, requests, commands, pool_connections, open_packages, replanning, inventory }
     }
 }
 
@@ -105,6 +118,12 @@ impl Metrics {
     /// Counts an attempt to plan a waiting package again.
     pub fn replanning(&self, cause: &'static str, outcome: &'static str) {
         self.replanning.get_or_create(&ReplanningLabels { cause, outcome }).inc();
+    }
+
+    /// Observes a request to the stock service.
+    pub fn inventory_request(&self, is_told: bool, duration: Duration) {
+        let outcome = if is_told { "told" } else { "failed" };
+        self.inventory.get_or_create(&InventoryLabels { outcome }).observe(duration.as_secs_f64());
     }
 
     /// The text, with the gauges as they are now.

@@ -42,6 +42,7 @@ use crate::{
     catalog::{Catalog, Shelf},
     db,
     error::{Error, Refusal, Result},
+    inventory::Inventory,
     metrics::Metrics,
     planning::{self, Held, Line, Supply},
     replanning::Bell,
@@ -141,13 +142,22 @@ struct Engine {
     shelf: Arc<Shelf>,
     metrics: Arc<Metrics>,
     bell: Arc<Bell>,
+    inventory: Inventory,
 }
 
 impl Dispatcher {
-    /// Starts the lanes. `lookups` are connections made by [`db::for_lookups`]; `bell` is rung for what is freed.
+    /// Starts the lanes. `lookups` are connections made by [`db::for_lookups`]; `bell` is rung for what is freed,
+    /// `inventory` asked before a package is planned again.
     #[must_use]
-    pub fn start(pool: PgPool, lookups: PgPool, shelf: Arc<Shelf>, metrics: Arc<Metrics>, bell: Arc<Bell>) -> Self {
-        let engine = Arc::new(Engine { pool, lookups, shelf, metrics, bell });
+    pub fn start(
+        pool: PgPool,
+        lookups: PgPool,
+        shelf: Arc<Shelf>,
+        metrics: Arc<Metrics>,
+        bell: Arc<Bell>,
+        inventory: Inventory,
+    ) -> Self {
+        let engine = Arc::new(Engine { pool, lookups, shelf, metrics, bell, inventory });
         let tasks = TaskTracker::new();
         let lane = |_| {
             let (lane, queue) = mpsc::channel(LONGEST_QUEUE);
@@ -169,6 +179,9 @@ impl Dispatcher {
         let identifier = named.as_ref().map_or("unknown", |transition| transition.command.identifier());
         let alone = request.dry_run || named.is_ok_and(|transition| transition.command.plans());
         let dry_run = request.dry_run;
+        if alone && !dry_run {
+            self.engine.inventory.before_packages(&catalog, &[request.package_id]).await?;
+        }
         let reply = if alone { self.run_alone(request).await } else { self.run_in_lane(request).await };
         if !dry_run {
             let status = reply.as_ref().map_or_else(Error::status, |reply| reply.status);

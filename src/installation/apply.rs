@@ -49,6 +49,7 @@ pub async fn apply(pool: &PgPool, installation: &Installation) -> Result<Vec<Ins
     let locations = apply_locations(&mut transaction, installation, &companies).await?;
     apply_scenarios(&mut transaction, installation, &states, &locations).await?;
     resources::apply(&mut transaction, installation, &companies, &locations).await?;
+    apply_inventory(&mut transaction, installation).await?;
     remove_unused_states(&mut transaction, &states).await?;
     recount_quota(&mut transaction, version).await?;
     let table = sqlx::query_as!(
@@ -456,6 +457,24 @@ async fn apply_scenarios(
         wanted.push((definition, references));
     }
     scenarios::install(connection, &wanted).await
+}
+
+/// The stock service, which goes when it is gone from the files.
+async fn apply_inventory(connection: &mut PgConnection, installation: &Installation) -> Result<()> {
+    let Some(inventory) = installation.inventory.first() else {
+        sqlx::query!("delete from inventory_engine").execute(connection).await?;
+        return Ok(());
+    };
+    let settings = serde_json::to_value(&inventory.settings)
+        .map_err(|error| Error::Fault(format!("the inventory's settings: {error}")))?;
+    sqlx::query!(
+        "insert into inventory_engine (settings) values ($1)
+         on conflict (only_row) do update set settings = excluded.settings",
+        settings
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Packages whose state now occupies quota and did not, or the other way round: one ledger row each, naming the

@@ -8,6 +8,7 @@
 mod company;
 mod duplicates;
 mod flow;
+mod inventory;
 mod places;
 mod resources;
 mod transitions;
@@ -81,6 +82,7 @@ pub fn check(installation: &Installation, commands: &[CommandKind]) -> Checked {
     flow::check(installation, &mut findings);
     places::check(installation, &mut findings);
     resources::check(installation, &mut findings);
+    inventory::check(installation, &mut findings);
     findings.sorted(installation)
 }
 

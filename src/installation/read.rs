@@ -7,6 +7,7 @@
 //! because a derive stops at the first defect; somebody who edits a workflow wants all of them.
 
 mod fields;
+mod inventory;
 mod places;
 mod problem;
 mod resources;
@@ -17,6 +18,7 @@ mod workflow;
 use toml::de::DeTable;
 
 use fields::Fields;
+pub use inventory::Inventory;
 pub use places::{Address, CargoCompany, DenialReason, Scenario, StockLocation};
 pub use problem::{Place, Problem};
 pub use resources::{CancellationReason, CargoCompanyCondition, SenderAddress};
@@ -47,6 +49,8 @@ pub struct Installation {
     pub cancellation_reasons: Vec<CancellationReason>,
     /// How orders are distributed, tried by priority.
     pub scenarios: Vec<Scenario>,
+    /// The service that knows the stock: one or none.
+    pub inventory: Vec<Inventory>,
 }
 
 impl Installation {
@@ -94,6 +98,7 @@ impl Installation {
         self.sender_addresses.extend(root.tables("sender_addresses", SenderAddress::read));
         self.cancellation_reasons.extend(root.tables("cancellation_reasons", CancellationReason::read));
         self.scenarios.extend(root.tables("scenarios", Scenario::read));
+        self.inventory.extend(root.table("inventory", Inventory::read));
         root.finish();
     }
 

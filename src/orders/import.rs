@@ -1,5 +1,7 @@
 //! `oms orders import FILE`: orders as JSON lines, streamed; a bad line is reported and does not stop the rest.
 
+use std::sync::Arc;
+
 use sqlx::PgPool;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
@@ -10,6 +12,7 @@ use super::{
 use crate::{
     catalog::Shelf,
     error::{Error, Result},
+    inventory::Inventory,
     replanning::wakes,
 };
 
@@ -45,6 +48,7 @@ pub async fn import(
     mut file: impl AsyncBufRead + Unpin,
     progress: &mut impl Progress,
 ) -> Result<Summary> {
+    let inventory = Inventory::new(pool.clone(), Arc::default(), Arc::default());
     let mut summary = Summary::default();
     let mut number = 0;
     let mut line = Vec::new();
@@ -67,7 +71,7 @@ pub async fn import(
         } else {
             let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii();
             if !text.is_empty() {
-                take(pool, shelf, text, number, &mut summary, progress).await?;
+                take(pool, shelf, &inventory, text, number, &mut summary, progress).await?;
             }
         }
         progress.advance(bytes, summary);
@@ -83,6 +87,7 @@ pub async fn import(
 async fn take(
     pool: &PgPool,
     shelf: &Shelf,
+    inventory: &Inventory,
     text: &[u8],
     number: u64,
     summary: &mut Summary,
@@ -90,7 +95,10 @@ async fn take(
 ) -> Result<()> {
     let order = crate::wire::parse(text).and_then(|value| OrderInput::read(&value));
     let placed = match order {
-        Ok(order) => place(pool, shelf, &order, None, Durability::Later).await,
+        Ok(order) => {
+            inventory.before_order(&shelf.current(), &order.number, order.skus()).await?;
+            place(pool, shelf, &order, None, Durability::Later).await
+        }
         Err(refusal) => Err(refusal.into()),
     };
     match placed {

@@ -1,6 +1,8 @@
 //! An order as the upstream hands it over, read and checked. What is only handed on (customer, address, product) is
 //! kept as it came.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Datelike as _, Utc};
 use serde_json::{Map, Value, json};
 
@@ -93,6 +95,12 @@ pub struct LineInput {
 }
 
 impl OrderInput {
+    /// What it wants, each SKU once.
+    #[must_use]
+    pub fn skus(&self) -> BTreeSet<String> {
+        self.lines.iter().map(|line| line.sku.clone()).collect()
+    }
+
     /// Reads one order.
     ///
     /// # Errors

@@ -160,6 +160,12 @@ async fn create(
     if list.len() > MOST_ORDERS {
         return Err(Refusal::non_field(&format!("At most {MOST_ORDERS} orders a request.")).into());
     }
+    let catalog = app.shelf.current();
+    if catalog.inventory.is_some() {
+        // One request for all of them, rather than one each.
+        let skus = list.iter().filter_map(|order| OrderInput::read(order).ok()).flat_map(|order| order.skus());
+        app.inventory.before_list(&catalog, skus.collect()).await?;
+    }
     let mut results = Vec::with_capacity(list.len());
     for value in &list {
         results.push(match take(&app, &caller, value, &headers).await {
@@ -204,12 +210,12 @@ async fn rehearse(app: &App, value: &Value) -> Result<Response> {
 
 async fn take(app: &App, caller: &Caller, value: &Value, headers: &HeaderMap) -> Result<(StatusCode, view::OrderView)> {
     let order = OrderInput::read(value)?;
+    app.inventory.before_order(&app.shelf.current(), &order.number, order.skus()).await?;
     let Placed { order_id, is_new, waits } =
         place(&app.pool, &app.shelf, &order, Some(caller.user_id), Durability::Each).await?;
     if waits {
         // What it lacks may have been counted while it was planned.
-        let skus = order.lines.iter().map(|line| line.sku.clone()).collect();
-        app.bell.ring(Freed { skus, ..Freed::default() });
+        app.bell.ring(Freed { skus: order.skus(), ..Freed::default() });
     }
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, read_one(app, caller, order_id, headers).await?))

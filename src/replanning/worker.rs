@@ -1,6 +1,7 @@
 //! The worker: one a server, one attempt at a time.
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,13 +21,14 @@ use crate::{
     catalog::Shelf,
     commands::dispatch::{Dispatcher, Request},
     error::Result,
+    inventory::Inventory,
     metrics::Metrics,
 };
 
 /// The user in the log of what was planned by itself.
 const USERNAME: &str = "system";
-/// Packages read at a time, as ids.
-const PAGE: i64 = 5_000;
+/// Packages read at a time, as ids: mostly all that wait.
+const PAGE: i64 = 50_000;
 /// Packages looked at, and swept, at a time.
 const CHUNK: usize = 64;
 /// After a round that took so long the worker rests this many times as long: looking takes at most a fifth of a core.
@@ -89,6 +91,7 @@ pub fn start(app: &App, settings: Settings, stop: CancellationToken) {
         dispatcher: app.dispatcher.clone(),
         metrics: Arc::clone(&app.metrics),
         bell: Arc::clone(&app.bell),
+        inventory: app.inventory.clone(),
         stop,
     };
     tokio::spawn(worker.run(settings));
@@ -100,14 +103,25 @@ struct Worker {
     dispatcher: Dispatcher,
     metrics: Arc<Metrics>,
     bell: Arc<Bell>,
+    inventory: Inventory,
     stop: CancellationToken,
 }
 
 /// A sweep that is under way.
 #[derive(Debug, Default)]
 struct Sweep {
+    /// What is still to be tried of what was read.
+    waiting: VecDeque<Waiting>,
+    /// The last that was read.
     last: Option<Waiting>,
+    /// Whether everything was read.
+    is_read: bool,
     tally: Tally,
+}
+
+/// Whether nothing waits behind a page.
+fn is_last(page: &[Waiting]) -> bool {
+    i64::try_from(page.len()).is_ok_and(|length| length < PAGE)
 }
 
 impl Worker {
@@ -194,7 +208,7 @@ impl Worker {
                 }
             }
             last = page.last().copied();
-            if last.is_none() || self.stop.is_cancelled() {
+            if is_last(&page) || self.stop.is_cancelled() {
                 break;
             }
         }
@@ -226,16 +240,24 @@ impl Worker {
     async fn sweep_on(&self, sweep: &mut Sweep) -> Result<bool> {
         let catalog = self.shelf.current();
         let state_ids: Vec<i64> = waiting::repacks(&catalog).iter().map(|repack| repack.source_id).collect();
-        let limit = i64::try_from(CHUNK).unwrap_or(i64::MAX);
-        let page = waiting::after(&self.pool, &state_ids, sweep.last, limit).await?;
-        for package in &page {
+        if sweep.waiting.is_empty() && !sweep.is_read {
+            let page = waiting::after(&self.pool, &state_ids, sweep.last, PAGE).await?;
+            sweep.is_read = is_last(&page);
+            sweep.last = page.last().copied();
+            sweep.waiting = page.into();
+        }
+        // The stock service, if there is one, is asked once for all of them.
+        let ids: Vec<i64> = sweep.waiting.iter().take(CHUNK).map(|package| package.package).collect();
+        self.inventory.before_packages(&catalog, &ids).await?;
+        for _ in 0..CHUNK {
+            let Some(package) = sweep.waiting.front().copied() else { break };
             if self.stop.is_cancelled() {
                 return Ok(true);
             }
-            self.attempt(*package, Cause::Sweep, &mut sweep.tally).await?;
-            sweep.last = Some(*package);
+            self.attempt(package, Cause::Sweep, &mut sweep.tally).await?;
+            sweep.waiting.pop_front();
         }
-        if page.len() == CHUNK {
+        if !sweep.waiting.is_empty() || !sweep.is_read {
             return Ok(false);
         }
         let Tally { attempts, planned } = sweep.tally;

@@ -19,6 +19,7 @@ mod errors;
 mod exports;
 mod idempotency;
 mod installation;
+mod inventory;
 mod lists;
 mod operations;
 mod order_of_checks;

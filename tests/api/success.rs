@@ -130,7 +130,7 @@ async fn a_path_without_its_slash_is_sent_on_with_method_body_and_query() {
     }
 
     // A client that follows it ends where it would have with the slash.
-    let following = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let following = crate::support::client().build().expect("a client");
     let url = format!("{}/api/v1/oms/packages/{}/command", shop.url(), package.id);
     let answer: Value = following
         .post(url)

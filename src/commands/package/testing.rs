@@ -63,6 +63,7 @@ impl Scene {
                 cargo_companies: vec![manual],
                 locations: BTreeMap::from(locations),
                 limited_locations: BTreeSet::new(),
+                inventory: None,
                 scenarios: vec![scenario(waiting)],
             },
             package: PackageFacts {

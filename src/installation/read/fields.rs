@@ -17,6 +17,7 @@ use crate::reading::{self, Reader, Step};
 use crate::spelling::suggestion;
 
 mod values;
+mod web;
 
 /// A table that is being read.
 pub(super) struct Fields<'a, 'i> {

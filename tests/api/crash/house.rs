@@ -118,7 +118,7 @@ impl House {
     pub(super) async fn ready(&self) {
         let url = format!("{}/readyz", self.url());
         self.until("the server is ready", async || {
-            let answer = reqwest::Client::builder().no_proxy().build().expect("a client").get(&url).send().await;
+            let answer = crate::support::client().build().expect("a client").get(&url).send().await;
             answer.is_ok_and(|answer| answer.status() == 200).then_some(())
         })
         .await;

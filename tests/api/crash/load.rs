@@ -63,7 +63,7 @@ pub(super) struct Client<'h> {
 
 impl<'h> Client<'h> {
     pub(super) fn new(house: &'h House, name: String, repeats: &'h AtomicUsize) -> Self {
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().expect("a client");
+        let http = crate::support::client().timeout(Duration::from_secs(10)).build().expect("a client");
         Self { house, http, name, repeats, told: Told::default() }
     }
 

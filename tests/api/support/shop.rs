@@ -83,10 +83,16 @@ impl Shop {
         Self::begin(Database::create(false).await, true).await
     }
 
+    /// A shop with these texts as its installation from the start.
+    pub async fn installed(texts: &[&str], watching: bool) -> Self {
+        let database = Database::create(false).await;
+        apply::apply(&database.pool, &read_installation(texts)).await.expect("apply");
+        Self::begin(database, watching).await
+    }
+
     async fn begin(database: Database, watching: bool) -> Self {
         let server = Server::start(database.server_pool().await, REQUEST_TIMEOUT, watching).await;
-        let client = reqwest::Client::builder()
-            .no_proxy()
+        let client = client()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_mins(1))
             .build()
@@ -338,6 +344,13 @@ impl Drop for Shop {
     fn drop(&mut self) {
         assert!(self.server.is_none() || std::thread::panicking(), "end the test with shop.finish()");
     }
+}
+
+/// The makings of a client that stays on this machine.
+pub fn client() -> reqwest::ClientBuilder {
+    // A server in this process would have done so; where it is a process of its own, nobody has.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    reqwest::Client::builder().no_proxy()
 }
 
 pub async fn send(request: reqwest::RequestBuilder) -> Reply {

@@ -90,7 +90,7 @@ impl Fields<'_, '_> {
         self.integer(key, COUNTS).and_then(|count| i32::try_from(count).ok())
     }
 
-    fn integer(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
+    pub(super) fn integer(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
         let value = self.take(key)?;
         let DeValue::Integer(digits) = value.get_ref() else {
             return self.mistyped(key, value, "a whole number", "write it without quotes");

@@ -1,0 +1,167 @@
+//! Asking a stock service: requests, who we are, and when we are no longer believed.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use reqwest::{RequestBuilder, Response, StatusCode, Url, header};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+
+use super::{
+    answer::{self, Line},
+    settings::{Auth, Secret, ServiceType, Settings},
+};
+use crate::metrics::Metrics;
+
+/// Most SKUs in a request: a URL has its bounds.
+const MOST_SKUS: usize = 100;
+/// Longest answer, in bytes.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Why the service told nothing, in words for the log. It holds no password.
+pub(super) type Why = String;
+
+/// A service as some settings name it, with the token it gave us.
+pub(super) struct Client {
+    pub settings: Arc<Settings>,
+    http: reqwest::Client,
+    places: Semaphore,
+    token: Mutex<Option<Arc<str>>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Client {
+    pub(super) fn new(settings: Arc<Settings>, metrics: Arc<Metrics>) -> Result<Self, Why> {
+        let mut builder = reqwest::Client::builder()
+            .timeout(settings.timeout())
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("oms/", env!("CARGO_PKG_VERSION")));
+        let is_here = |url: &str| {
+            url.parse::<Url>().is_ok_and(|url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")))
+        };
+        if is_here(&settings.service.url) {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| format!("no HTTP client can be made: {}", with_causes(&error)))?;
+        let places = Semaphore::new(settings.concurrency.max(1) as usize);
+        Ok(Self { settings, http, places, token: Mutex::new(None), metrics })
+    }
+
+    /// How SKUs are split into requests.
+    pub(super) fn requests<'s>(&self, skus: &'s [String]) -> impl Iterator<Item = &'s [String]> {
+        skus.chunks(match self.settings.service.kind {
+            ServiceType::Single => 1,
+            ServiceType::Multiple => MOST_SKUS,
+        })
+    }
+
+    /// A place among the requests under way; waited for no longer than for an answer.
+    pub(super) async fn place(&self) -> Result<SemaphorePermit<'_>, Why> {
+        match tokio::time::timeout(self.settings.timeout(), self.places.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err("too many requests wait for it".to_owned()),
+        }
+    }
+
+    /// Asks for some SKUs, in one request.
+    pub(super) async fn ask(&self, skus: &[String]) -> Result<Vec<Line>, Why> {
+        let started = Instant::now();
+        let lines = self.ask_as_known(skus).await;
+        self.metrics.inventory_request(lines.is_ok(), started.elapsed());
+        lines
+    }
+
+    /// Asks, and logs in once more if the token is no longer good.
+    async fn ask_as_known(&self, skus: &[String]) -> Result<Vec<Line>, Why> {
+        let token = self.token(None).await?;
+        let mut response = self.get(skus, token.as_deref()).await?;
+        if response.status() == StatusCode::UNAUTHORIZED && token.is_some() {
+            let token = self.token(token).await?;
+            response = self.get(skus, token.as_deref()).await?;
+        }
+        if !response.status().is_success() {
+            return Err(format!("it answered {}", response.status()));
+        }
+        answer::read(&body(response).await?, skus)
+    }
+
+    async fn get(&self, skus: &[String], token: Option<&str>) -> Result<Response, Why> {
+        let service = &self.settings.service;
+        let mut url: Url = service.url.parse().map_err(|error| format!("its url is none: {error}"))?;
+        url.query_pairs_mut().extend_pairs(skus.iter().map(|sku| (service.sku_parameter.as_str(), sku.as_str())));
+        let request = self.http.get(url).header(header::ACCEPT, "application/json");
+        send(match (&self.settings.auth, token) {
+            (Auth::BasicAuth { username, password }, _) => request.basic_auth(username, Some(password.reveal()?)),
+            (Auth::Token { header_format, .. }, Some(token)) => {
+                request.header(header::AUTHORIZATION, header_format.replace("{}", token))
+            }
+            _ => request,
+        })
+        .await
+    }
+
+    /// The token to use; another than the one that was refused. One login serves all who wait for it.
+    async fn token(&self, refused: Option<Arc<str>>) -> Result<Option<Arc<str>>, Why> {
+        let Auth::Token { url, username, password, token_key, .. } = &self.settings.auth else { return Ok(None) };
+        let mut known = self.token.lock().await;
+        if known.is_some() && *known != refused {
+            return Ok(known.clone());
+        }
+        *known = None;
+        let token = self.log_in(url, username, password, token_key).await?;
+        *known = Some(Arc::clone(&token));
+        Ok(Some(token))
+    }
+
+    async fn log_in(&self, url: &str, username: &str, password: &Secret, token_key: &str) -> Result<Arc<str>, Why> {
+        let credentials = json!({ "username": username, "password": password.reveal()? });
+        let response = send(self.http.post(url).json(&credentials)).await?;
+        if !response.status().is_success() {
+            return Err(format!("its login answered {}", response.status()));
+        }
+        let answer: Value = serde_json::from_slice(&body(response).await?)
+            .map_err(|error| format!("its login answered no JSON ({error})"))?;
+        let token = answer.get(token_key).and_then(Value::as_str);
+        token.map(Arc::from).ok_or_else(|| format!("its login's answer has no text as `{token_key}`"))
+    }
+}
+
+async fn send(request: RequestBuilder) -> Result<Response, Why> {
+    request.send().await.map_err(|error| no_answer(&error))
+}
+
+/// The whole answer, if it is not too long.
+async fn body(mut response: Response) -> Result<Vec<u8>, Why> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
+        if bytes.len() + chunk.len() > LONGEST_ANSWER {
+            return Err(format!("its answer is longer than {LONGEST_ANSWER} bytes"));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+fn no_answer(error: &reqwest::Error) -> Why {
+    if error.is_timeout() {
+        return "it did not answer in time".to_owned();
+    }
+    format!("it did not answer: {}", with_causes(error))
+}
+
+/// An error with its causes, without the URL.
+fn with_causes(error: &reqwest::Error) -> String {
+    let mut text = String::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let separator = if text.is_empty() { "" } else { ": " };
+        text = format!("{text}{separator}{error}");
+        cause = error.source();
+    }
+    if text.is_empty() { "no cause is known".to_owned() } else { text }
+}
+
+/// How long a service that did not answer is left alone.
+pub(super) const LEFT_ALONE: Duration = Duration::from_secs(5);

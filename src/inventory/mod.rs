@@ -1,0 +1,266 @@
+//! Stock of a brand's own service, asked for before it is planned with.
+//!
+//! An installation names the service (`[inventory]`, [`Settings`]). Before an order is planned, or a package again, the
+//! service is asked for the SKUs whose last answer is too old; what it tells becomes counts, as by
+//! `PUT /api/v1/oms/stocks/`. All of that is over before the plan's transaction begins: nothing waits on the network inside one.
+//!
+//! An answer about a SKU is complete: a location of the service that it does not name has none. A number that is the one
+//! we have is no new count: it does not bring back a location that could not find its goods.
+//!
+//! When the service does not answer, orders are planned on the last known counts, or refused with 503 (`when_down`);
+//! packages are planned again on the last known. It is then left alone for five seconds.
+
+mod answer;
+mod client;
+mod settings;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use sqlx::{PgConnection, PgPool};
+use tokio::task::JoinSet;
+
+pub use self::settings::{Auth, AuthType, Secret, Service, ServiceType, Settings, WhenDown};
+use self::{
+    answer::Line,
+    client::{Client, LEFT_ALONE, Why},
+};
+use crate::{
+    catalog::Catalog,
+    error::{Error, Result},
+    metrics::Metrics,
+    replanning::Bell,
+    stock::{self, Count},
+};
+
+/// More SKUs than this are not remembered as fresh: they are all forgotten and asked for again.
+const MOST_FRESH: usize = 100_000;
+
+/// Reads the settings of the installation; none where it names no service.
+///
+/// # Errors
+/// When the database fails, or holds settings this version does not know.
+pub async fn load(connection: &mut PgConnection) -> Result<Option<Arc<Settings>>> {
+    let Some(settings) =
+        sqlx::query_scalar!("select settings from inventory_engine").fetch_optional(connection).await?
+    else {
+        return Ok(None);
+    };
+    serde_json::from_value(settings)
+        .map(|settings| Some(Arc::new(settings)))
+        .map_err(|error| Error::Fault(format!("this version does not know the inventory's settings: {error}")))
+}
+
+/// The stock service as this process knows it; clones share it.
+#[derive(Clone)]
+pub struct Inventory {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    pool: PgPool,
+    metrics: Arc<Metrics>,
+    bell: Arc<Bell>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// For the settings it was made from.
+    client: Option<Arc<Client>>,
+    /// When the service last told of a SKU.
+    told: HashMap<String, Instant>,
+    left_alone_until: Option<Instant>,
+}
+
+impl Inventory {
+    /// One that has asked for nothing yet.
+    #[must_use]
+    pub fn new(pool: PgPool, metrics: Arc<Metrics>, bell: Arc<Bell>) -> Self {
+        // What HTTP clients of this process encrypt with. Where something is installed already, it is as good.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        Self { shared: Arc::new(Shared { pool, metrics, bell, state: Mutex::default() }) }
+    }
+
+    /// Before an order is planned: its SKUs, if it is not known yet.
+    ///
+    /// # Errors
+    /// 503 when the service does not answer and orders are to wait for it; when the database fails.
+    pub async fn before_order(&self, catalog: &Catalog, number: &str, skus: BTreeSet<String>) -> Result<()> {
+        let Some(settings) = &catalog.inventory else { return Ok(()) };
+        let is_known =
+            sqlx::query_scalar!(r#"select exists (select from orders where number = $1) as "known!""#, number)
+                .fetch_one(&self.shared.pool)
+                .await?;
+        if is_known {
+            return Ok(());
+        }
+        match self.pull(catalog, settings, skus).await {
+            Err(Error::StockService(_)) if settings.when_down == WhenDown::LastKnown => Ok(()),
+            pulled => pulled,
+        }
+    }
+
+    /// Before a list of orders: what they want together. If the service does not answer, each order hears it by itself.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn before_list(&self, catalog: &Catalog, skus: BTreeSet<String>) -> Result<()> {
+        let Some(settings) = &catalog.inventory else { return Ok(()) };
+        self.pull_if_it_answers(catalog, settings, skus).await
+    }
+
+    /// Before some packages are planned again: the SKUs of their items. If the service does not answer, the last known
+    /// counts have to do.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn before_packages(&self, catalog: &Catalog, package_ids: &[i64]) -> Result<()> {
+        let Some(settings) = &catalog.inventory else { return Ok(()) };
+        let skus = sqlx::query_scalar!(
+            "select distinct oi.sku from package_items i join order_items oi on oi.id = i.order_item_id
+              where i.package_id = any($1)",
+            package_ids
+        )
+        .fetch_all(&self.shared.pool)
+        .await?;
+        self.pull_if_it_answers(catalog, settings, skus.into_iter().collect()).await
+    }
+
+    async fn pull_if_it_answers(
+        &self,
+        catalog: &Catalog,
+        settings: &Arc<Settings>,
+        skus: BTreeSet<String>,
+    ) -> Result<()> {
+        match self.pull(catalog, settings, skus).await {
+            Err(Error::StockService(_)) => Ok(()),
+            pulled => pulled,
+        }
+    }
+
+    /// Asks for what was told too long ago, in as many requests as that takes, and counts what is told.
+    async fn pull(&self, catalog: &Catalog, settings: &Arc<Settings>, skus: BTreeSet<String>) -> Result<()> {
+        let client = self.shared.client(settings)?;
+        let stale = self.shared.stale(settings, skus.into_iter().collect());
+        if stale.is_empty() {
+            return Ok(());
+        }
+        if self.shared.state().left_alone_until.is_some_and(|until| Instant::now() < until) {
+            return Err(Error::StockService("it did not answer a moment ago".to_owned()));
+        }
+        let places = Arc::new(Places::of(catalog, settings));
+        let mut requests = JoinSet::new();
+        for skus in client.requests(&stale) {
+            let (shared, client, places) = (Arc::clone(&self.shared), Arc::clone(&client), Arc::clone(&places));
+            let skus = skus.to_vec();
+            requests.spawn(async move { shared.pull_together(&client, &places, skus).await });
+        }
+        let mut failure = None;
+        while let Some(ended) = requests.join_next().await {
+            let ended = ended.unwrap_or_else(|error| Err(Error::Fault(format!("asking the stock service: {error}"))));
+            failure = failure.or(ended.err());
+        }
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+/// The locations whose stock the service knows: ids by ERP code.
+struct Places(HashMap<String, i64>);
+
+impl Places {
+    fn of(catalog: &Catalog, settings: &Settings) -> Self {
+        let is_served =
+            |erp_code: &String| settings.stock_locations.is_empty() || settings.stock_locations.contains(erp_code);
+        let served = catalog.locations.values().filter(|location| is_served(&location.erp_code));
+        Self(served.map(|location| (location.erp_code.clone(), location.id)).collect())
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client for these settings; others than before begin anew.
+    fn client(&self, settings: &Arc<Settings>) -> Result<Arc<Client>> {
+        let mut state = self.state();
+        if let Some(client) = state.client.as_ref().filter(|client| client.settings == *settings) {
+            return Ok(Arc::clone(client));
+        }
+        let client = Client::new(Arc::clone(settings), Arc::clone(&self.metrics)).map_err(Error::StockService)?;
+        let client = Arc::new(client);
+        *state = State { client: Some(Arc::clone(&client)), ..State::default() };
+        Ok(client)
+    }
+
+    /// Those of which the service has not told for too long.
+    fn stale(&self, settings: &Settings, skus: Vec<String>) -> Vec<String> {
+        let state = self.state();
+        let is_fresh = |sku: &String| state.told.get(sku).is_some_and(|told| told.elapsed() < settings.max_age());
+        skus.into_iter().filter(|sku| !is_fresh(sku)).collect()
+    }
+
+    /// One request, and the counts it brings.
+    async fn pull_together(&self, client: &Client, places: &Places, skus: Vec<String>) -> Result<()> {
+        let place = client.place().await.map_err(|why| self.is_down(why))?;
+        // While it waited for its place, others may have asked for the same.
+        let skus = self.stale(&client.settings, skus);
+        if skus.is_empty() {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        let lines = client.ask(&skus).await.map_err(|why| self.is_down(why))?;
+        let counts = self.news(places, &skus, lines).await?;
+        if !counts.is_empty() {
+            stock::count(&self.pool, &counts).await?;
+            self.bell.nudge();
+        }
+        let mut state = self.state();
+        state.left_alone_until = None;
+        if state.told.len() >= MOST_FRESH {
+            state.told.clear();
+        }
+        state.told.extend(skus.into_iter().map(|sku| (sku, asked)));
+        drop(state);
+        drop(place);
+        Ok(())
+    }
+
+    fn is_down(&self, why: Why) -> Error {
+        self.state().left_alone_until = Some(Instant::now() + LEFT_ALONE);
+        tracing::warn!(why, "the stock service tells nothing");
+        Error::StockService(why)
+    }
+
+    /// What it tells and we do not have yet.
+    async fn news(&self, places: &Places, skus: &[String], lines: Vec<Line>) -> Result<Vec<Count>> {
+        let rows = sqlx::query!("select sku, stock_location_id, quantity from stocks where sku = any($1)", skus)
+            .fetch_all(&self.pool)
+            .await?;
+        let known: HashMap<(String, i64), i64> =
+            rows.into_iter().map(|row| ((row.sku, row.stock_location_id), row.quantity)).collect();
+        let served: BTreeSet<i64> = places.0.values().copied().collect();
+        // What is not told of is not there.
+        let mut told: BTreeMap<(String, i64), i64> =
+            known.keys().filter(|(_, at)| served.contains(at)).map(|key| (key.clone(), 0)).collect();
+        for line in lines {
+            if let Some(stock_location_id) = places.0.get(&line.erp_code) {
+                told.insert((line.sku, *stock_location_id), line.quantity);
+            }
+        }
+        let is_news = |(key, quantity): &(&(String, i64), &i64)| known.get(*key).copied().unwrap_or(0) != **quantity;
+        Ok(told
+            .iter()
+            .filter(is_news)
+            .map(|((sku, stock_location_id), quantity)| Count {
+                stock_location_id: *stock_location_id,
+                sku: sku.clone(),
+                quantity: *quantity,
+            })
+            .collect())
+    }
+}
