@@ -74,6 +74,8 @@ pub(super) async fn after(
 pub(super) struct Limits {
     by_stock: bool,
     by_quota: bool,
+    /// Some rule lets what a location lacks be fetched from others.
+    fetches: bool,
 }
 
 impl Limits {
@@ -82,7 +84,12 @@ impl Limits {
             let mut rules = catalog.scenarios.iter().flat_map(|scenario| &scenario.rules);
             rules.all(|rule: &Rule| rule.asks_for(condition))
         };
-        Self { by_stock: all_ask(&Condition::SelectByStock), by_quota: all_ask(&Condition::SelectByQuota) }
+        let mut rules = catalog.scenarios.iter().flat_map(|scenario| &scenario.rules);
+        Self {
+            by_stock: all_ask(&Condition::SelectByStock),
+            by_quota: all_ask(&Condition::SelectByQuota),
+            fetches: rules.any(|rule| rule.transferable),
+        }
     }
 }
 
@@ -108,8 +115,8 @@ async fn look(
 ) -> Result<Vec<i64>> {
     let skus: Vec<String> = freed.skus.iter().cloned().collect();
     let locations: Vec<i64> = freed.location_ids.iter().copied().collect();
-    // Without SELECT_BY_STOCK a location need not have a row of stock to be chosen: then any item is worth a try that
-    // something came free for.
+    // What may be fetched has to be somewhere, in one place or several. Without SELECT_BY_STOCK a location need not have a
+    // row of stock to be chosen: then any item is worth a try that something came free for.
     Ok(sqlx::query_scalar!(
         r#"select w.id as "id!"
              from unnest($1::bigint[]) as w(id)
@@ -124,13 +131,18 @@ async fn look(
                               and (not $5 or l.max_quota is null or l.quota < l.max_quota)
                               and not exists (select from item_exclusions e
                                                where e.order_item_id = oi.id and e.stock_location_id = l.id))
+                           or $7 and i.quantity <= (
+                               select sum(greatest(s.quantity - s.reserved, 0))
+                                 from stocks s join stock_locations l on l.id = s.stock_location_id
+                                where s.sku = oi.sku and l.is_active)
                        else true end)"#,
         ids,
         freed.anything,
         &skus,
         &locations,
         limits.by_quota,
-        limits.by_stock
+        limits.by_stock,
+        limits.fetches
     )
     .fetch_all(&mut **transaction)
     .await?)
