@@ -15,7 +15,7 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-use crate::support::{SHOP, STANDARD, Shop, join, order_json, send};
+use crate::support::{SHOP, STANDARD, Shop, client, join, order_json, send};
 
 const ORDERS: &str = "/api/v1/oms/orders/";
 
@@ -310,9 +310,13 @@ async fn where_orders_are_to_wait_they_are_not_taken_until_it_answers() {
 async fn it_hears_who_asks_by_basic_auth_with_a_password_from_the_environment() {
     let service = Service::start().await;
     service.has("GEBZE", "PINK", 5);
-    // `oms:oms`; cargo sets CARGO_PKG_NAME for tests.
-    service.standing().wanted = Some("Basic b21zOm9tcw==".to_owned());
-    let auth = "{ type = \"basic_auth\", username = \"oms\", password_env = \"CARGO_PKG_NAME\" }";
+    // A variable that every process has.
+    let password = std::env::var("PATH").expect("a path");
+    let example = client().build().expect("a client").get(&service.url).basic_auth("oms", Some(password)).build();
+    let wanted = example.expect("a request").headers()[header::AUTHORIZATION].to_str().expect("text").to_owned();
+    assert!(wanted.starts_with("Basic b21zO"), "{wanted}");
+    service.standing().wanted = Some(wanted);
+    let auth = "{ type = \"basic_auth\", username = \"oms\", password_env = \"PATH\" }";
     let shop = service.shop("multiple", auth, "when_down = \"wait\"").await;
     assert_eq!(shop.order(&[("PINK", 1)]).await.only_package().place().await, "waiting@GEBZE");
     shop.finish().await;
