@@ -45,6 +45,8 @@ use crate::{
     scenarios, stock,
 };
 
+/// Connections that read one order at a time.
+const READS: u32 = 4;
 /// Largest body, in bytes. Lists of orders and of stock are the largest things sent.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
@@ -55,6 +57,8 @@ pub struct App {
     pub pool: PgPool,
     /// More of them, for the lanes of commands and the readers of packages ([`db::for_lookups`]).
     pub lookups: PgPool,
+    /// The same, for whoever reads one thing: commands never wait for these, nor these for commands.
+    pub reads: PgPool,
     /// The installation in memory.
     pub shelf: Arc<Shelf>,
     /// Recent tokens.
@@ -86,6 +90,7 @@ impl App {
         tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&shelf), Arc::clone(&sessions), stop.clone()));
         tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
         let lookups = db::for_lookups(&pool, dispatch::LANES + loader::READERS);
+        let reads = db::for_lookups(&pool, READS);
         Ok(Self {
             dispatcher: Dispatcher::start(
                 pool.clone(),
@@ -97,6 +102,7 @@ impl App {
             ),
             loader: Loader::start(&lookups, &shelf),
             lookups,
+            reads,
             pool,
             shelf,
             sessions,
@@ -274,11 +280,12 @@ pub async fn serve(listener: TcpListener, app: App, request_timeout: Duration, s
         served = server => served.map_err(|error| Error::Fault(format!("serving: {error}")))?,
         () = too_late => tracing::warn!("some requests did not end; stopping anyway"),
     }
-    let App { pool, lookups, dispatcher, .. } = app;
+    let App { pool, lookups, reads, dispatcher, .. } = app;
     // Connections that did not end still hold the dispatcher; they are not waited for twice.
     if tokio::time::timeout(LONGEST_GOODBYE, async {
         dispatcher.finish().await;
         lookups.close().await;
+        reads.close().await;
         pool.close().await;
     })
     .await

@@ -40,6 +40,9 @@ struct Args {
     /// Where the year begins: the same seed is the same year.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// A setting of Postgres: name=value.
+    #[arg(long, value_name = "NAME=VALUE")]
+    postgres: Vec<String>,
     /// cargo says so.
     #[arg(long, hide = true)]
     bench: bool,
@@ -62,7 +65,7 @@ async fn main() -> ExitCode {
 async fn run(args: &Args) -> Result<bool, Failure> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let postgres = tokio::select! {
-        postgres = Postgres::start(&[], &[]) => postgres?,
+        postgres = Postgres::start(&args.postgres, &[]) => postgres?,
         _ = interrupt.recv() => return Ok(false),
         _ = terminate.recv() => return Ok(false),
     };
