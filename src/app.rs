@@ -31,6 +31,7 @@ use crate::{
     commands::{
         dispatch::{self, Dispatcher},
         idempotency,
+        transfer::dispatch::TransferDispatcher,
     },
     db,
     error::{Error, Fault, Refusal, Result},
@@ -42,7 +43,7 @@ use crate::{
     packages::loader::{self, Loader},
     plans, reasons,
     replanning::{Bell, wakes},
-    scenarios, stock,
+    scenarios, stock, transfers,
 };
 
 /// Connections that read one order at a time.
@@ -65,6 +66,8 @@ pub struct App {
     pub sessions: Arc<Sessions>,
     /// Runs commands.
     pub dispatcher: Dispatcher,
+    /// Runs commands on transfers.
+    pub transfers: TransferDispatcher,
     /// Reads single packages.
     pub loader: Loader,
     /// What is counted.
@@ -95,6 +98,13 @@ impl App {
             dispatcher: Dispatcher::start(
                 pool.clone(),
                 lookups.clone(),
+                Arc::clone(&shelf),
+                Arc::clone(&metrics),
+                Arc::clone(&bell),
+                inventory.clone(),
+            ),
+            transfers: TransferDispatcher::start(
+                pool.clone(),
                 Arc::clone(&shelf),
                 Arc::clone(&metrics),
                 Arc::clone(&bell),
@@ -134,6 +144,7 @@ async fn forget_old_keys(pool: PgPool, stop: CancellationToken) {
 fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base())
         .merge(packages::routes())
+        .merge(transfers::routes())
         .merge(orders::routes())
         .merge(plans::routes())
         .merge(locations::routes())
@@ -280,10 +291,11 @@ pub async fn serve(listener: TcpListener, app: App, request_timeout: Duration, s
         served = server => served.map_err(|error| Error::Fault(format!("serving: {error}")))?,
         () = too_late => tracing::warn!("some requests did not end; stopping anyway"),
     }
-    let App { pool, lookups, reads, dispatcher, .. } = app;
+    let App { pool, lookups, reads, dispatcher, transfers, .. } = app;
     // Connections that did not end still hold the dispatcher; they are not waited for twice.
     if tokio::time::timeout(LONGEST_GOODBYE, async {
         dispatcher.finish().await;
+        transfers.finish().await;
         lookups.close().await;
         reads.close().await;
         pool.close().await;

@@ -41,8 +41,10 @@ pub struct Catalog {
     pub locations: BTreeMap<i64, Arc<Location>>,
     /// Locations with a limit (`max_quota`), where room can come free.
     pub limited_locations: BTreeSet<i64>,
-    /// Active scenarios, by priority.
+    /// Active distribution scenarios, by priority.
     pub scenarios: Vec<Scenario>,
+    /// Active transfer scenarios, by priority.
+    pub transfer_scenarios: Vec<Scenario>,
     /// The service that stock is asked of, if there is one.
     pub inventory: Option<Arc<inventory::Settings>>,
 }
@@ -55,13 +57,16 @@ impl Catalog {
     pub async fn load(connection: &mut PgConnection) -> Result<Self> {
         // The version first: what is read after it can only be newer, and is read again then.
         let version = version(connection).await?;
+        let (transfer_scenarios, scenarios) =
+            scenarios::load_active(connection).await?.into_iter().partition(Scenario::is_for_transfers);
         Ok(Self {
             version,
             workflow: Workflow::load(connection).await?,
             cargo_companies: crate::cargo::load(connection).await?,
             locations: load_locations(connection, version).await?,
             limited_locations: load_limited_locations(connection).await?,
-            scenarios: scenarios::load_active(connection).await?,
+            scenarios,
+            transfer_scenarios,
             inventory: inventory::load(connection).await?,
         })
     }

@@ -16,7 +16,8 @@
 //! * [`plans`]: why each package is where it is, for whoever asks.
 //! * [`inventory`]: stock asked of a brand's own service before it is planned with.
 //! * [`replanning`]: what has no place is planned again when something comes free.
-//! * [`orders`], [`packages`], [`locations`], [`stock`], [`cargo`], [`reasons`]: records: queries, routes, views.
+//! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`], [`reasons`]: records: queries, routes,
+//!   views.
 //! * [`simulation`]: what would have been, by other scenarios.
 //! * [`verify`]: the proof that the sums are right.
 //! * [`health`], [`metrics`], [`logging`], [`openapi`]: for who looks after it, and who writes to it.
@@ -56,6 +57,7 @@ pub mod scenarios;
 pub mod simulation;
 mod spelling;
 pub mod stock;
+pub mod transfers;
 pub mod verify;
 pub mod wire;
 pub mod workflow;

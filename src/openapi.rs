@@ -6,12 +6,12 @@ use utoipa::{IntoParams, OpenApi, ToSchema, openapi::OpenApi as Document};
 
 use crate::{
     cargo,
-    commands::{COMMANDS, Command, Parameter, input},
+    commands::{self, AnyCommand, Parameter, input},
     error::{RULES, Refusal},
     export::Format,
     locations, orders, packages,
     page::{Filter, Kind},
-    plans, reasons, scenarios, stock,
+    plans, reasons, scenarios, stock, transfers,
 };
 
 /// `sort`, for the documentation.
@@ -42,6 +42,9 @@ pub const LISTS: &[(&str, &[Filter])] = &[
     ("/api/v1/oms/stocklocations/list-simple/", locations::FILTERS),
     ("/api/v1/oms/stocklocations-senderaddress/", locations::SENDER_FILTERS),
     ("/api/v1/oms/stocks/", stock::FILTERS),
+    ("/api/v1/oms/transfer_orders/", transfers::FILTERS),
+    ("/api/v1/oms/transfer_orders/short/", transfers::FILTERS),
+    ("/api/v1/oms/transfer_orders/transfer-items/", transfers::ITEM_FILTERS),
 ];
 
 /// A package: see the example.
@@ -55,6 +58,28 @@ pub struct Package(Value);
 #[schema(value_type = Object)]
 #[expect(dead_code, reason = "the documentation's view of a JSON text")]
 pub struct Order(Value);
+
+/// A transfer: see the example.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = Object)]
+#[expect(dead_code, reason = "the documentation's view of a JSON text")]
+pub struct Transfer(Value);
+
+/// What a transfer carries of one package item: see the example.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = Object)]
+#[expect(dead_code, reason = "the documentation's view of a JSON text")]
+pub struct TransferItem(Value);
+
+/// What a command on a transfer answers.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the documentation's view of what the dispatcher writes")]
+pub struct TransferAnswer {
+    transfer_id: i64,
+    transfer_number: String,
+    /// The `enum_value` of the state it is in now.
+    state: String,
+}
 
 /// One order, or a list of them.
 #[derive(Debug, ToSchema)]
@@ -78,7 +103,7 @@ pub struct StockAnswer(Value);
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "the documentation's view of what the route parses")]
 pub struct CommandRequest {
-    /// A transition's id, from the package's `commands`.
+    /// A transition's id, from the object's `commands`.
     transition: Option<i64>,
     /// A transition's slug. One of the two is needed; both must agree.
     slug: Option<String>,
@@ -151,7 +176,7 @@ pub struct Refused {
                        package moves through a table of states by commands.\n\nEvery call needs \
                        `Authorization: Token <key>`; a key comes from `POST /api/v1/auth/login/` or `oms token issue`."
     ),
-    components(schemas(Refused, Package, Order, CommandRequest, CommandAnswer))
+    components(schemas(Refused, Package, Order, Transfer, TransferItem, CommandRequest, CommandAnswer))
 )]
 struct Base;
 
@@ -174,7 +199,8 @@ pub fn complete(document: Document) -> Value {
     for (path, filters) in LISTS {
         add_filters(&mut value["paths"][path]["get"], filters);
     }
-    add_commands(&mut value["paths"]["/api/v1/oms/packages/{id}/command/"]["post"]);
+    add_commands(&mut value["paths"]["/api/v1/oms/packages/{id}/command/"]["post"], "package");
+    add_commands(&mut value["paths"]["/api/v1/oms/transfer_orders/{id}/command/"]["post"], "transfer");
     add_examples(&mut value);
     if let Some(paths) = value["paths"].as_object_mut() {
         for (path, item) in paths {
@@ -232,31 +258,31 @@ fn add_filters(operation: &mut Value, filters: &[Filter]) {
 }
 
 /// One example and one schema a command: what the list of commands says, nothing twice.
-fn add_commands(operation: &mut Value) {
+fn add_commands(operation: &mut Value, entity: &str) {
+    let commands = || commands::all().filter(|command| command.entity() == entity);
     let content = &mut operation["requestBody"]["content"]["application/json"];
-    let examples: Map<String, Value> = COMMANDS
-        .iter()
+    let examples: Map<String, Value> = commands()
         .map(|command| {
             let value = json!({
-                "slug": format!("package__{}__…", command.identifier().to_lowercase()),
+                "slug": format!("{entity}__{}__…", command.identifier().to_lowercase()),
                 "input_parameters": command.example()
             });
             let example =
-                json!({ "summary": command.summary(), "description": parameters_text(*command), "value": value });
+                json!({ "summary": command.summary(), "description": parameters_text(command), "value": value });
             (command.identifier().to_owned(), example)
         })
         .collect();
     content["examples"] = Value::Object(examples);
-    operation["x-commands"] = COMMANDS.iter().map(|command| command_schema(*command)).collect();
+    operation["x-commands"] = commands().map(command_schema).collect();
     operation["responses"]["406"] = refusals();
 }
 
-fn all_parameters(command: &dyn Command) -> impl Iterator<Item = &'static Parameter> {
+fn all_parameters(command: AnyCommand) -> impl Iterator<Item = &'static Parameter> {
     let accepted = command.common_parameters();
     command.parameters().iter().chain(input::COMMON.iter().filter(|common| accepted.contains(&common.name)))
 }
 
-fn parameters_text(command: &dyn Command) -> String {
+fn parameters_text(command: AnyCommand) -> String {
     let rows: Vec<String> = all_parameters(command)
         .map(|parameter| {
             let required = if parameter.required { " (required)" } else { "" };
@@ -267,7 +293,7 @@ fn parameters_text(command: &dyn Command) -> String {
 }
 
 /// A command as JSON Schema, for generators.
-fn command_schema(command: &dyn Command) -> Value {
+fn command_schema(command: AnyCommand) -> Value {
     let properties: Map<String, Value> = all_parameters(command)
         .map(|parameter| {
             let mut schema: Value = serde_json::from_str(parameter.schema).unwrap_or_default();
@@ -323,6 +349,21 @@ fn add_examples(document: &mut Value) {
         "packageitem_set": [{"id": 31, "state": {}, "order_item": {"id": 88, "sku": "85123A"}, "quantity": 6,
                              "unit_weight": null}],
         "order": {"id": 7, "number": "536365"}, "replaced_by": [], "invoice_date": null, "invoice_document": null
+    });
+    let item = json!({
+        "id": 41, "transfer_order": 9, "package_item": 31, "order_item": 88, "product": {"sku": "85123A"},
+        "sku": "85123A", "quantity": 6, "created_date": "2023-02-28T08:48:29.679101Z",
+        "modified_date": "2023-02-28T08:48:29.679141Z"
+    });
+    document["components"]["schemas"]["TransferItem"]["example"] = item.clone();
+    document["components"]["schemas"]["Transfer"]["example"] = json!({
+        "id": 9, "number": "536365P1T1",
+        "state": {"id": 40, "name": "Waiting for transfer", "enum_class": "TransferStatus", "enum_value": "waiting"},
+        "order": {"id": 7, "number": "536365"}, "package": {"id": 12, "number": "536365P1", "stock_location": 3},
+        "source": {"id": 1, "erp_code": "W-LEEDS"}, "destination": {"id": 3, "erp_code": "S-LONDON"},
+        "created_date": "2023-02-28T08:48:29.679101Z", "modified_date": "2023-02-28T08:48:29.679141Z",
+        "extra_information": {}, "commands": [{"id": 60, "slug": "transfer__transfer_dispatch__waiting__in_transit"}],
+        "shipment": null, "transferitem_set": [item]
     });
     document["components"]["schemas"]["Order"]["example"] = json!({
         "id": 7, "number": "536365", "state": {"enum_value": "400"}, "commands": [], "orderitem_set": [{"id": 88}],

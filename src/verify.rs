@@ -1,5 +1,7 @@
 //! `oms verify`: proves the invariants, and says where one fails.
 
+mod transfers;
+
 use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::{catalog::Catalog, error::Result, workflow::Holding};
@@ -17,6 +19,7 @@ pub async fn verify(pool: &PgPool) -> Result<Vec<String>> {
     faults.extend(item_faults(&mut transaction).await?);
     faults.extend(event_faults(&mut transaction).await?);
     faults.extend(dangling_faults(&mut transaction).await?);
+    faults.extend(transfers::faults(&mut transaction).await?);
     transaction.rollback().await?;
     Ok(faults)
 }
@@ -109,8 +112,8 @@ async fn log_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
 }
 
 /// Exactly the items that wait hold a reservation, of their quantity at their package's location, but for packages that
-/// gave theirs up: since that log row such a package has only waited, at the same place, and was not planned again. And
-/// every stock's `reserved` is the sum of its reservations.
+/// gave theirs up: since that log row such a package has only waited, at the same place, and was not planned again; or at
+/// the source of the transfer that is to bring them. And every stock's `reserved` is the sum of its reservations.
 async fn reservation_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     let catalog = Catalog::load(snapshot).await?;
     let waiting: Vec<i64> =
@@ -134,7 +137,14 @@ async fn reservation_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> 
                      from package_items i
                      join packages p on p.id = i.package_id
                      join order_items oi on oi.id = i.order_item_id
-                    where i.state_id = any($1) and p.id not in (select package_id from without)) i
+                    where i.state_id = any($1) and p.id not in (select package_id from without)
+                   union all
+                   select i.id, ti.quantity, oi.sku, t.source_location_id
+                     from transfer_items ti
+                     join transfers t on t.id = ti.transfer_id
+                     join package_items i on i.id = ti.package_item_id
+                     join order_items oi on oi.id = i.order_item_id
+                    where t.state_id = any($1)) i
              full join reservations r on r.package_item_id = i.id
             where i.id is null or r.package_item_id is null or r.quantity <> i.quantity or r.sku <> i.sku
                or r.stock_location_id <> i.stock_location_id

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, value::RawValue};
 use sqlx::PgConnection;
 
 use crate::{
-    commands::{self, Command, Lookup},
+    commands::{self, AnyCommand, Lookup},
     error::{Error, Refusal, Result},
     role::Role,
     wire::{Timestamp, raw},
@@ -25,15 +25,34 @@ pub const WAITING: &str = "waiting";
 pub const OUT_OF_STOCK: &str = "out-of-stock";
 /// Slug of the state of a cancelled package.
 pub const CANCELLED: &str = "packaging-canceled";
+/// Slug of the state of a package some of whose items come from elsewhere, and of those items.
+pub const WAITING_FOR_TRANSFER: &str = "waiting-for-transfer";
+/// Slug of the state in which a transfer begins.
+pub const TRANSFER_WAITING: &str = "waiting";
+/// Slug of the state of a transfer that came to nothing.
+pub const TRANSFER_CANCELLED: &str = "cancelled";
 
-/// What an item in a state does to the stock of its location.
+/// The states, by entity and slug, that transfers and their packages are put into by the code itself.
+pub const NEEDED_BY_TRANSFERS: [(&str, &str); 5] = [
+    ("package", WAITING),
+    ("package", WAITING_FOR_TRANSFER),
+    ("package", OUT_OF_STOCK),
+    ("transfer", TRANSFER_WAITING),
+    ("transfer", TRANSFER_CANCELLED),
+];
+
+/// The stable codes of transfers (reference 2.3): words. What a transfer does to stock follows from them, so an
+/// installation can have no others.
+pub const TRANSFER_WORDS: [&str; 5] = ["waiting", "ready_to_shipment", "in_transit", "transferred", "cancelled"];
+
+/// What an item in a state does to the stock of its location; what a transfer in one does to that of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holding {
     /// Its units stand on the shelf, held for it: `reserved` counts them.
     Reserved,
     /// Its units have left the shelf: `quantity` has lost them.
     Taken,
-    /// It holds nothing: cancelled, without a place, or not found.
+    /// It holds nothing: cancelled, without a place, not found, or held for it elsewhere by a transfer.
     Nothing,
 }
 
@@ -64,16 +83,37 @@ impl State {
     pub fn number(&self) -> Option<i64> {
         self.enum_value.parse().ok()
     }
+
+    /// Whether a transfer in it is still to come.
+    #[must_use]
+    pub fn is_open_transfer(&self) -> bool {
+        self.entity == "transfer" && matches!(self.enum_value.as_str(), "waiting" | "ready_to_shipment" | "in_transit")
+    }
+
+    /// Whether a transfer in it has come: its units are on the shelf of its destination.
+    #[must_use]
+    pub fn is_arrived_transfer(&self) -> bool {
+        self.entity == "transfer" && self.enum_value == "transferred"
+    }
 }
 
 /// The code of packages that are settled with money instead of goods.
 const PACKED_FOR_REFUND: i64 = 1100;
 
 /// The rule of [`Holding`], from the stable codes: until the box is closed (450) the goods are reserved, from then on
-/// taken, and what is cancelled, put back, without a place (900 to 999) or refunded instead of sent holds nothing.
+/// taken, and what is cancelled, put back, without a place (900 to 999) or refunded instead of sent holds nothing. An item
+/// that comes by a transfer holds nothing either: its transfer does, at the source, until it is dispatched; then the units
+/// have left.
 fn holding(entity: &str, slug: &str, enum_value: &str) -> Holding {
+    if entity == "transfer" {
+        return match enum_value {
+            "waiting" | "ready_to_shipment" => Holding::Reserved,
+            "in_transit" | "transferred" => Holding::Taken,
+            _ => Holding::Nothing,
+        };
+    }
     match enum_value.parse::<i64>() {
-        _ if entity != "package" || slug == NOT_FOUND => Holding::Nothing,
+        _ if entity != "package" || slug == NOT_FOUND || slug == WAITING_FOR_TRANSFER => Holding::Nothing,
         Ok(number) if number < 450 => Holding::Reserved,
         Ok(900..1000 | PACKED_FOR_REFUND) | Err(_) => Holding::Nothing,
         Ok(_) => Holding::Taken,
@@ -88,7 +128,7 @@ pub struct Transition {
     /// `package`, `transfer` or `order`.
     pub entity: String,
     /// The command that carries it out.
-    pub command: &'static dyn Command,
+    pub command: AnyCommand,
     /// Word for machines, unique in the installation.
     pub slug: String,
     /// Who may run it besides admins; none: every role.

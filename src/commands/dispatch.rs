@@ -31,11 +31,15 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Answer, Changes, Context, Input, PackageFacts,
-    apply::{Applied, apply, is_one_statement},
+    apply::{Applied, is_one_statement},
     background,
-    consequences::{Consequences, PackageChange, derive, lay_out},
+    consequences::{PackageChange, lay_out},
     effects, facts,
     idempotency::{self, IdempotencyKey, Remembered},
+    transfer::{
+        self, TransferChange,
+        consequences::{Derived, derive},
+    },
 };
 use crate::{
     auth::Caller,
@@ -367,6 +371,10 @@ impl Engine {
             verdicts.push(judge(&mut connection, request, package, &catalog, &remembered, None).await?);
         }
         let decided = Decided::new(requests, &verdicts, &catalog)?;
+        if transfer::end::may_end(&decided.changes, &catalog.workflow)? {
+            // Their transfers are read and ended under the packages' locks.
+            return Err(Setback::Outrun);
+        }
         let answers = answers(requests, &decided.replies, &remembered);
         if answers.is_empty() && (decided.changes.is_empty() || decided.is_one_statement()) {
             decided.write(&mut connection, Some(catalog.version)).await?;
@@ -378,7 +386,7 @@ impl Engine {
             }
             transaction.commit().await?;
         }
-        self.bell.ring_for(&decided.changes, &decided.consequences, &catalog);
+        self.bell.ring_for(&decided.changes, &decided.derived.packages, &catalog);
         Ok(decided.replies)
     }
 
@@ -398,7 +406,8 @@ impl Engine {
             let package = locked.packages.get(&request.package_id);
             verdicts.push(judge(&mut transaction, request, package, &catalog, &remembered, planning).await?);
         }
-        let decided = Decided::new(requests, &verdicts, &catalog)?;
+        let mut decided = Decided::new(requests, &verdicts, &catalog)?;
+        decided.end_transfers(&mut transaction, &catalog).await?;
         decided.write(&mut transaction, None).await?;
         let answers = answers(requests, &decided.replies, &remembered);
         if !idempotency::write(&mut transaction, &answers).await? {
@@ -409,7 +418,7 @@ impl Engine {
         } else {
             transaction.commit().await?;
         }
-        self.bell.ring_for(&decided.changes, &decided.consequences, &catalog);
+        self.bell.ring_for(&decided.changes, &decided.derived.packages, &catalog);
         Ok(decided.replies)
     }
 }
@@ -466,7 +475,10 @@ async fn judge<'a>(
         Err(refusal) => Verdict::Answered(Reply::from(&refusal)),
         Ok(changes) if request.dry_run => {
             let answer = reply(package, &changes, catalog);
-            Verdict::Answered(effects::reply(&context, &changes, request.caller.user_id, &answer)?)
+            let user_id = request.caller.user_id;
+            let moved = lay_out(package, transition, &changes, user_id);
+            let ended = transfer::end::end(connection, &moved, &catalog.workflow).await?;
+            Verdict::Answered(effects::reply(&context, &changes, user_id, &answer, &ended)?)
         }
         Ok(changes) => Verdict::Changes(
             package,
@@ -514,6 +526,7 @@ pub(crate) async fn supply(
         stock_location_id: package.stock_location_id,
         reserved: HashMap::new(),
         occupies_quota: catalog.workflow.state(package.state_id)?.occupies_quota,
+        elsewhere: transfer::facts::held_at_sources(connection, package, &catalog.workflow).await?,
     };
     let mut lines = Vec::with_capacity(package.items.len());
     for item in &package.items {
@@ -529,7 +542,9 @@ pub(crate) async fn supply(
 struct Decided<'a> {
     verdicts: &'a [Verdict<'a>],
     changes: Vec<PackageChange>,
-    consequences: Consequences,
+    /// What is fetched for these packages, and what ends with them.
+    transfers: Vec<TransferChange>,
+    derived: Derived,
     /// One a request.
     replies: Vec<Reply>,
 }
@@ -537,24 +552,46 @@ struct Decided<'a> {
 impl<'a> Decided<'a> {
     fn new(requests: &[Request], verdicts: &'a [Verdict<'a>], catalog: &Catalog) -> Result<Self> {
         let mut package_changes = Vec::new();
+        let mut transfers = Vec::new();
         let mut replies = Vec::with_capacity(verdicts.len());
         for (request, verdict) in requests.iter().zip(verdicts) {
             match verdict {
                 Verdict::Answered(answer) => replies.push(answer.clone()),
                 Verdict::Changes(package, transition, changes, _) => {
+                    let first = package_changes.len();
                     package_changes.extend(lay_out(package, transition, changes, request.caller.user_id));
+                    if let Some(trace) = &changes.trace {
+                        transfers.extend(transfer::begin::begin(
+                            &mut package_changes,
+                            first,
+                            trace,
+                            &catalog.workflow,
+                        )?);
+                    }
                     replies.push(reply(package, changes, catalog));
                 }
             }
         }
-        let consequences = derive(&package_changes, &catalog.workflow)?;
-        Ok(Self { verdicts, changes: package_changes, consequences, replies })
+        let derived = derive(&package_changes, &transfers, &catalog.workflow)?;
+        Ok(Self { verdicts, changes: package_changes, transfers, derived, replies })
+    }
+
+    /// Ends the transfers of packages that no longer wait for them. The packages are locked.
+    async fn end_transfers(&mut self, connection: &mut PgConnection, catalog: &Catalog) -> Result<()> {
+        let ended = transfer::end::end(connection, &self.changes, &catalog.workflow).await?;
+        if !ended.is_empty() {
+            self.transfers.extend(ended);
+            self.derived = derive(&self.changes, &self.transfers, &catalog.workflow)?;
+        }
+        Ok(())
     }
 
     /// Whether [`write`](Self::write) sends a single statement.
     fn is_one_statement(&self) -> bool {
         let records = |verdict: &Verdict<'_>| matches!(verdict, Verdict::Changes(_, _, changes, _) if changes.trace.is_some() || !changes.exclusions.is_empty());
-        is_one_statement(&self.changes, &self.consequences) && !self.verdicts.iter().any(records)
+        is_one_statement(&self.changes, &self.derived.packages)
+            && self.transfers.is_empty()
+            && !self.verdicts.iter().any(records)
     }
 
     async fn write(&self, connection: &mut PgConnection, installation_version: Option<i64>) -> Result<(), Setback> {
@@ -570,7 +607,8 @@ impl<'a> Decided<'a> {
                 planning::store_exclusions(connection, &changes.exclusions).await?;
             }
         }
-        match apply(connection, &self.changes, &self.consequences, installation_version).await? {
+        let (changes, transfers) = (&self.changes, &self.transfers);
+        match transfer::apply::apply(connection, changes, transfers, &self.derived, installation_version).await? {
             Applied::Done(_) => Ok(()),
             Applied::Outrun => Err(Setback::Outrun),
         }
@@ -601,10 +639,10 @@ fn is_worth_remembering(request: &Request, reply: &Reply, remembered: &HashMap<(
 }
 
 /// Whether the database refused because of others: a deadlock, or a workflow that changed under us.
-fn is_conflict(error: &Error) -> bool {
+pub(super) fn is_conflict(error: &Error) -> bool {
     let Error::Database(sqlx::Error::Database(database)) = error else { return false };
     database.code().is_some_and(|code| code == "40P01" || code == "40001")
-        || database.constraint() == Some("transition_logs_legal_move")
+        || matches!(database.constraint(), Some("transition_logs_legal_move" | "transfer_logs_legal_move"))
 }
 
 /// The same failure for another request of the group.

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::{
     Changes, Context,
-    consequences::{Consequences, PackageChange, derive, lay_out},
+    consequences::{Consequences, PackageChange, lay_out},
     dispatch::Reply,
+    transfer::{self, TransferChange, consequences::derive},
 };
 use crate::{error::Result, workflow::Workflow};
 
@@ -26,6 +27,8 @@ struct Effects<'a> {
     stock_location: FromTo<i64>,
     items: Vec<ItemEffect>,
     successors: Vec<SuccessorEffect>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    transfers: Vec<Value>,
     quota: Vec<Value>,
     stock: Vec<Value>,
     shipments: Vec<Value>,
@@ -52,15 +55,28 @@ struct SuccessorEffect {
     order_items: Vec<i64>,
 }
 
-/// The reply of a dry run in which the command would succeed.
+/// The reply of a dry run in which the command would succeed. `ended`: the transfers that would end with the package.
 ///
 /// # Errors
 /// A fault when a state is not in the workflow.
-pub fn reply(context: &Context<'_>, changes: &Changes, user_id: i64, answer: &Reply) -> Result<Reply> {
+pub fn reply(
+    context: &Context<'_>,
+    changes: &Changes,
+    user_id: i64,
+    answer: &Reply,
+    ended: &[TransferChange],
+) -> Result<Reply> {
     let workflow = &context.catalog.workflow;
-    let packages = lay_out(context.package, context.transition, changes, user_id);
-    let consequences = derive(&packages, workflow)?;
-    let effects = effects(context, &packages, &consequences, workflow)?;
+    let mut packages = lay_out(context.package, context.transition, changes, user_id);
+    let begun = match &changes.trace {
+        Some(trace) => transfer::begin::begin(&mut packages, 0, trace, workflow)?,
+        None => Vec::new(),
+    };
+    let all: Vec<TransferChange> = begun.iter().chain(ended).cloned().collect();
+    let derived = derive(&packages, &all, workflow)?;
+    let mut effects = effects(context, &packages, &derived.packages, workflow)?;
+    effects.transfers = transfer::effects::transfers(&begun);
+    effects.events.extend(derived.transfers.events.iter().map(|(_, event)| *event));
     let body = DryRun {
         status_code: answer.status.as_u16(),
         reply: serde_json::from_slice(&answer.body).unwrap_or(Value::Null),
@@ -102,6 +118,7 @@ fn effects<'a>(
         stock_location: FromTo { from: context.package.stock_location_id, to: own.stock_location_id },
         items,
         successors,
+        transfers: Vec::new(),
         quota: consequences
             .quota
             .iter()

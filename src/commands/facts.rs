@@ -45,7 +45,7 @@ pub struct ItemFacts {
     pub quantity: i64,
     /// Its own state.
     pub state_id: i64,
-    /// Whether it holds a reservation: a fact of its own, because a package may give its reservations up while it waits.
+    /// Whether it holds a reservation where its package is (not at the source of a transfer): a fact of its own, because a package may give its reservations up while it waits.
     pub is_reserved: bool,
 }
 
@@ -113,7 +113,8 @@ pub async fn read(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
                   (s.label_key is not null) as "labelled!",
                   i.id as "item_id?", i.order_item_id as "order_item_id?", i.state_id as "item_state_id?",
                   i.quantity as "quantity?",
-                  (select true from reservations r where r.package_item_id = i.id) is not null as "is_reserved!",
+                  (select true from reservations r where r.package_item_id = i.id
+                                             and r.stock_location_id = p.stock_location_id) is not null as "is_reserved!",
                   (select oi.sku from order_items oi where oi.id = i.order_item_id) as "sku?"
              from unnest($1::bigint[]) as w(id)
              join packages p on p.id = w.id

@@ -34,8 +34,17 @@ impl IdempotencyKey {
     /// The key of a command on a package. Two bodies that differ in any byte are two requests.
     #[must_use]
     pub fn new(user_id: i64, key: String, package_id: i64, body: &[u8]) -> Self {
-        let request_hash =
-            Sha256::new().chain_update(b"package").chain_update(package_id.to_be_bytes()).chain_update(body);
+        Self::of("package", user_id, key, package_id, body)
+    }
+
+    /// The key of a command on a transfer.
+    #[must_use]
+    pub fn for_transfer(user_id: i64, key: String, transfer_id: i64, body: &[u8]) -> Self {
+        Self::of("transfer", user_id, key, transfer_id, body)
+    }
+
+    fn of(entity: &str, user_id: i64, key: String, id: i64, body: &[u8]) -> Self {
+        let request_hash = Sha256::new().chain_update(entity).chain_update(id.to_be_bytes()).chain_update(body);
         Self { user_id, key, request_hash: request_hash.finalize().into() }
     }
 

@@ -9,7 +9,8 @@
 //! reads no clock and sends nothing. What follows from a change of state or place (quota, stock, reservations, the log,
 //! events) is derived in [`consequences`], so no command can forget it.
 //!
-//! To add one: a file under `package/` that implements [`Command`], and a line in [`COMMANDS`].
+//! To add one: a file under `package/` that implements [`Command`], and a line in [`COMMANDS`]. Transfers have commands
+//! of their own ([`transfer`]).
 
 pub mod apply;
 pub mod background;
@@ -23,6 +24,7 @@ pub mod idempotency;
 pub mod input;
 pub mod package;
 pub mod records;
+pub mod transfer;
 
 use std::fmt;
 
@@ -40,6 +42,7 @@ pub use background::{Background, Lookup};
 pub use changes::{Answer, Changes, Record, ShipmentChange, Successor, Taking};
 pub use facts::{ItemFacts, PackageFacts, ShipmentFacts};
 pub use input::Input;
+pub use transfer::{TRANSFER_COMMANDS, TransferCommand};
 
 /// Everything a decision may look at.
 #[derive(Debug, Clone, Copy)]
@@ -171,24 +174,132 @@ pub static COMMANDS: &[&dyn Command] = &[
     &package::self_service_package_delivery::SelfServicePackageDelivery,
 ];
 
+/// A command of whatever entity: what a transition carries out.
+#[derive(Debug, Clone, Copy)]
+pub enum AnyCommand {
+    /// It moves a package.
+    Package(&'static dyn Command),
+    /// It moves a transfer.
+    Transfer(&'static dyn TransferCommand),
+}
+
+impl AnyCommand {
+    /// `package` or `transfer`.
+    #[must_use]
+    pub fn entity(self) -> &'static str {
+        match self {
+            Self::Package(_) => "package",
+            Self::Transfer(_) => "transfer",
+        }
+    }
+
+    /// As [`Command::identifier`].
+    #[must_use]
+    pub fn identifier(self) -> &'static str {
+        match self {
+            Self::Package(command) => command.identifier(),
+            Self::Transfer(command) => command.identifier(),
+        }
+    }
+
+    /// As [`Command::aliases`].
+    #[must_use]
+    pub fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Self::Package(command) => command.aliases(),
+            Self::Transfer(_) => &[],
+        }
+    }
+
+    /// As [`Command::summary`].
+    #[must_use]
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Package(command) => command.summary(),
+            Self::Transfer(command) => command.summary(),
+        }
+    }
+
+    /// As [`Command::parameters`].
+    #[must_use]
+    pub fn parameters(self) -> &'static [Parameter] {
+        match self {
+            Self::Package(command) => command.parameters(),
+            Self::Transfer(command) => command.parameters(),
+        }
+    }
+
+    /// As [`Command::common_parameters`].
+    #[must_use]
+    pub fn common_parameters(self) -> &'static [&'static str] {
+        match self {
+            Self::Package(command) => command.common_parameters(),
+            Self::Transfer(_) => &[],
+        }
+    }
+
+    /// As [`Command::example`].
+    #[must_use]
+    pub fn example(self) -> Value {
+        match self {
+            Self::Package(command) => command.example(),
+            Self::Transfer(command) => command.example(),
+        }
+    }
+
+    /// As [`Command::plans`].
+    #[must_use]
+    pub fn plans(self) -> bool {
+        match self {
+            Self::Package(command) => command.plans(),
+            Self::Transfer(command) => command.plans(),
+        }
+    }
+
+    /// As [`Command::looks_up`].
+    #[must_use]
+    pub fn looks_up(self) -> &'static [Lookup] {
+        match self {
+            Self::Package(command) => command.looks_up(),
+            Self::Transfer(_) => &[],
+        }
+    }
+
+    fn stays(self) -> bool {
+        match self {
+            Self::Package(command) => command.stays(),
+            Self::Transfer(_) => false,
+        }
+    }
+
+    fn has_otherwise(self) -> bool {
+        match self {
+            Self::Package(command) => command.has_otherwise(),
+            Self::Transfer(_) => false,
+        }
+    }
+}
+
+/// Every command of every entity.
+pub fn all() -> impl Iterator<Item = AnyCommand> {
+    let packages = COMMANDS.iter().map(|command| AnyCommand::Package(*command));
+    packages.chain(TRANSFER_COMMANDS.iter().map(|command| AnyCommand::Transfer(*command)))
+}
+
 /// The command of that identifier or alias.
 #[must_use]
-pub fn find(identifier: &str) -> Option<&'static dyn Command> {
-    COMMANDS
-        .iter()
-        .copied()
-        .find(|command| command.identifier() == identifier || command.aliases().contains(&identifier))
+pub fn find(identifier: &str) -> Option<AnyCommand> {
+    all().find(|command| command.identifier() == identifier || command.aliases().contains(&identifier))
 }
 
 /// What the check of an installation needs to know of the commands.
 #[must_use]
 pub fn kinds() -> Vec<CommandKind> {
-    COMMANDS
-        .iter()
+    all()
         .map(|command| CommandKind {
             identifier: command.identifier(),
             aliases: command.aliases(),
-            entity: "package",
+            entity: command.entity(),
             needs_otherwise: command.has_otherwise(),
             stays: command.stays(),
             common_parameters: command.common_parameters(),
@@ -201,7 +312,8 @@ pub fn kinds() -> Vec<CommandKind> {
 /// # Errors
 /// As [`Command::decide`].
 pub fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
-    let command = context.transition.command;
+    // The table resolves only a package's own transitions for it.
+    let AnyCommand::Package(command) = context.transition.command else { return Err(Refusal::not_allowed()) };
     common::check(context.input, context.package.id, command.common_parameters())?;
     let mut changes = command.decide(context)?;
     common::record(context.input, &context.transition.parameters, command.common_parameters(), &mut changes.record);

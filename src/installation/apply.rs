@@ -12,11 +12,12 @@ use std::collections::HashMap;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 
-use super::read::{Installation, State, StockLocation};
+use super::read::{Entity, Installation, State, StockLocation, Transition};
 use crate::{
     db::{self, INSTALLATION_LOCK},
     error::{Error, OnConstraint, Refusal, Result},
     scenarios::{self, References},
+    workflow::{NEEDED_BY_TRANSFERS, OUT_OF_STOCK, TRANSFER_CANCELLED, WAITING, WAITING_FOR_TRANSFER},
 };
 
 /// A line of the table that `oms install` prints: what integrators are told.
@@ -44,10 +45,12 @@ pub async fn apply(pool: &PgPool, installation: &Installation) -> Result<Vec<Ins
     sqlx::query!("update installation set applied_date = now()").execute(&mut *transaction).await?;
     reserve_fixed_ids(&mut transaction, installation).await?;
     let states = apply_states(&mut transaction, installation).await?;
+    keep_states_of_transfers(&mut transaction, &states).await?;
     apply_transitions(&mut transaction, installation, &states).await?;
     let companies = apply_companies(&mut transaction, installation).await?;
     let locations = apply_locations(&mut transaction, installation, &companies).await?;
     apply_scenarios(&mut transaction, installation, &states, &locations).await?;
+    keep_states_of_scenarios(&mut transaction, &states).await?;
     resources::apply(&mut transaction, installation, &companies, &locations).await?;
     apply_inventory(&mut transaction, installation).await?;
     remove_unused_states(&mut transaction, &states).await?;
@@ -132,7 +135,8 @@ async fn apply_state(connection: &mut PgConnection, state: &State) -> Result<i64
     let known = sqlx::query!(
         r#"select id, enum_value, entity,
                   exists (select from packages p where p.state_id = s.id)
-                  or exists (select from package_items i where i.state_id = s.id) as "in_use!"
+                  or exists (select from package_items i where i.state_id = s.id)
+                  or exists (select from transfers t where t.state_id = s.id) as "in_use!"
              from states s where id = $1 or ($1 is null and entity = $2 and slug = $3)"#,
         state.id,
         entity,
@@ -147,7 +151,7 @@ async fn apply_state(connection: &mut PgConnection, state: &State) -> Result<i64
         return Err(refuse(
             "states",
             format!(
-                "line {}: state {} holds packages and cannot become {entity} {} (it is {} {}); give the new one another slug",
+                "line {}: state {} is in use and cannot become {entity} {} (it is {} {}); give the new one another slug",
                 state.at.line, state.slug, state.enum_value, known.entity, known.enum_value
             ),
         ));
@@ -179,6 +183,45 @@ async fn apply_state(connection: &mut PgConnection, state: &State) -> Result<i64
     .on_constraint("states_entity_slug_key", || taken("states", &state.slug, state.at.line))
     .or_else(|error| on_taken(error, "states_entity_enum_value_key", "states", &state.enum_value, state.at.line))?;
     Ok(id)
+}
+
+/// What is on its way must be able to arrive, or to come to nothing.
+async fn keep_states_of_transfers(connection: &mut PgConnection, states: &StateIds) -> Result<()> {
+    let in_use = sqlx::query_scalar!(
+        "select distinct s.slug from transfers t join states s on s.id = t.state_id
+          where s.enum_value in ('waiting', 'ready_to_shipment', 'in_transit') order by 1"
+    )
+    .fetch_all(connection)
+    .await?;
+    let is_kept = |slug: &str| states.contains_key(&("transfer".to_owned(), slug.to_owned()));
+    let ending = if in_use.is_empty() { None } else { Some(TRANSFER_CANCELLED.to_owned()) };
+    match in_use.into_iter().chain(ending).find(|slug| !is_kept(slug)) {
+        Some(slug) => Err(refuse(
+            "states",
+            format!("transfers are under way and need the transfer state {slug}; leave it in until they have ended"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What a scenario that was made by REST brings about must be possible still.
+async fn keep_states_of_scenarios(connection: &mut PgConnection, states: &StateIds) -> Result<()> {
+    let fetching = sqlx::query_scalar!(
+        r#"select name from scenarios where is_active and rules @> '[{"transferable": true}]' order by name limit 1"#
+    )
+    .fetch_optional(connection)
+    .await?;
+    let is_kept = |entity: &str, slug: &str| states.contains_key(&(entity.to_owned(), slug.to_owned()));
+    let lost = NEEDED_BY_TRANSFERS.iter().find(|(entity, slug)| !is_kept(entity, slug));
+    match fetching.zip(lost) {
+        Some((name, (entity, slug))) => Err(refuse(
+            "states",
+            format!(
+                "the scenario {name} makes transfers, which need the {entity} state {slug}; leave it in, or change the scenario"
+            ),
+        )),
+        None => Ok(()),
+    }
 }
 
 fn taken(section: &str, value: &str, line: usize) -> Refusal {
@@ -260,7 +303,10 @@ async fn apply_transitions(
         .fetch_one(&mut *connection)
         .await
         .on_constraint("transitions_slug_key", || taken("transitions", &slug, transition.at.line))?;
-        allow_moves(connection, id, source, &[Some(destination), otherwise]).await?;
+        let mut moves = vec![(source, destination)];
+        moves.extend(otherwise.map(|otherwise| (source, otherwise)));
+        moves.extend(moves_along(transition, installation, states));
+        allow_moves(connection, id, &moves).await?;
         if kept.contains(&id) {
             return Err(shared("transitions", id, transition.at.line));
         }
@@ -269,31 +315,61 @@ async fn apply_transitions(
     retire_transitions(connection, &kept).await
 }
 
-/// The moves a transition stands for. Moves it stood for before stay as long as logs name them.
-async fn allow_moves(
-    connection: &mut PgConnection,
-    transition_id: i64,
-    source_id: i64,
-    outcomes: &[Option<i64>],
-) -> Result<()> {
-    let outcomes: Vec<i64> = outcomes.iter().flatten().copied().collect();
+/// The moves of other objects that a transition brings about: a transfer moves the package that waits for it; the end of
+/// a package ends its transfers; and a package that is planned again in place may have to wait for transfers.
+fn moves_along(transition: &Transition, installation: &Installation, states: &StateIds) -> Vec<(i64, i64)> {
+    let id = |entity: &str, slug: &str| states.get(&(entity.to_owned(), slug.to_owned())).copied();
+    let for_transfer = id("package", WAITING_FOR_TRANSFER);
+    match transition.entity {
+        Entity::Transfer => {
+            let reached = [WAITING_FOR_TRANSFER, WAITING, OUT_OF_STOCK];
+            let reached = reached.into_iter().filter_map(|slug| id("package", slug));
+            for_transfer.map(|from| reached.map(|to| (from, to)).collect()).unwrap_or_default()
+        }
+        Entity::Package if transition.source == WAITING_FOR_TRANSFER && !transition.stays() => {
+            let of_transfers = installation.states.iter().filter(|state| state.entity == Entity::Transfer);
+            let open =
+                of_transfers.filter(|state| state.enum_value != "transferred" && state.slug != TRANSFER_CANCELLED);
+            let open = open.filter_map(|state| id("transfer", &state.slug));
+            id("transfer", TRANSFER_CANCELLED).map(|to| open.map(|from| (from, to)).collect()).unwrap_or_default()
+        }
+        Entity::Package if transition.command == PLANS_IN_PLACE => {
+            let source = id("package", &transition.source);
+            source.zip(for_transfer).into_iter().collect()
+        }
+        Entity::Package | Entity::Order => Vec::new(),
+    }
+}
+
+/// The command that plans a package again without making a new one of it.
+const PLANS_IN_PLACE: &str = "REPACK";
+
+/// The moves a transition stands for, as (source, destination). Moves it stood for before stay as long as logs name
+/// them.
+async fn allow_moves(connection: &mut PgConnection, transition_id: i64, moves: &[(i64, i64)]) -> Result<()> {
+    let (sources, outcomes): (Vec<i64>, Vec<i64>) = moves.iter().copied().unzip();
     sqlx::query!(
         "insert into transition_moves (transition_id, source_state_id, destination_state_id)
-         select $1, $2, outcome from unnest($3::bigint[]) as outcome on conflict do nothing",
+         select $1, * from unnest($2::bigint[], $3::bigint[]) on conflict do nothing",
         transition_id,
-        source_id,
+        &sources,
         &outcomes
     )
     .execute(&mut *connection)
     .await?;
     sqlx::query!(
         "delete from transition_moves m
-          where m.transition_id = $1 and not (m.source_state_id = $2 and m.destination_state_id = any($3))
+          where m.transition_id = $1
+            and not exists (select from unnest($2::bigint[], $3::bigint[]) as c(source, destination)
+                             where c.source = m.source_state_id and c.destination = m.destination_state_id)
             and not exists (select from transition_logs l
+                             where l.transition_id = m.transition_id and l.source_state_id = m.source_state_id
+                               and l.destination_state_id = m.destination_state_id)
+            and not exists (select from transfer_logs l
                              where l.transition_id = m.transition_id and l.source_state_id = m.source_state_id
                                and l.destination_state_id = m.destination_state_id)",
         transition_id,
-        source_id,
+        &sources,
         &outcomes
     )
     .execute(&mut *connection)
@@ -304,7 +380,8 @@ async fn allow_moves(
 async fn retire_transitions(connection: &mut PgConnection, kept: &[i64]) -> Result<()> {
     sqlx::query!(
         "delete from transitions t
-          where not (t.id = any($1)) and not exists (select from transition_logs l where l.transition_id = t.id)",
+          where not (t.id = any($1)) and not exists (select from transition_logs l where l.transition_id = t.id)
+            and not exists (select from transfer_logs l where l.transition_id = t.id)",
         kept
     )
     .execute(&mut *connection)
@@ -323,6 +400,7 @@ async fn remove_unused_states(connection: &mut PgConnection, states: &StateIds) 
           where not (s.id = any($1))
             and not exists (select from packages where state_id = s.id)
             and not exists (select from package_items where state_id = s.id)
+            and not exists (select from transfers where state_id = s.id)
             and not exists (select from orders where state_id = s.id)
             and not exists (select from order_items where state_id = s.id)
             and not exists (select from scenarios where initial_state_when_split_id = s.id)

@@ -11,6 +11,7 @@ mod flow;
 mod inventory;
 mod places;
 mod resources;
+mod transfers;
 mod transitions;
 
 use std::borrow::Cow;
@@ -83,6 +84,7 @@ pub fn check(installation: &Installation, commands: &[CommandKind]) -> Checked {
     places::check(installation, &mut findings);
     resources::check(installation, &mut findings);
     inventory::check(installation, &mut findings);
+    transfers::check(installation, &mut findings);
     findings.sorted(installation)
 }
 

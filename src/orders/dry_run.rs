@@ -17,11 +17,13 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    commands::consequences::PackageChange,
+    commands::{
+        consequences::{Consequences, PackageChange},
+        transfer::{TransferChange, begin::begin, consequences::derive},
+    },
     error::Result,
     planning::{self, Supply, scenario::Product},
     plans::Attempt,
-    workflow::Holding,
 };
 
 /// What the orders before would have taken.
@@ -36,16 +38,13 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    fn add(&mut self, catalog: &Catalog, packages: &[PackageChange]) -> Result<()> {
-        for package in packages {
-            let state = catalog.workflow.state(package.after.state_id)?;
-            let at = package.after.stock_location_id;
-            *self.packages.entry(at).or_default() += i64::from(state.occupies_quota);
-            for item in package.items.iter().filter(|_| state.holding == Holding::Reserved) {
-                *self.reserved.entry((at, item.sku.clone())).or_default() += item.quantity;
-            }
+    fn add(&mut self, derived: &Consequences) {
+        for quota in &derived.quota {
+            *self.packages.entry(quota.stock_location_id).or_default() += i64::from(quota.delta);
         }
-        Ok(())
+        for ((sku, at), delta) in &derived.stock {
+            *self.reserved.entry((*at, sku.clone())).or_default() += delta.reserved - delta.quantity;
+        }
     }
 
     fn take_from(&self, supply: &mut Supply) {
@@ -75,17 +74,20 @@ pub(super) async fn rehearse(
     }
     let positions: Vec<i64> = (1..).take(order.lines.len()).collect();
     let (to_pack, lines) = lines_to_pack(order, &positions);
-    let mut answer = json!({ "status_code": 201, "order": { "id": null, "number": order.number, "packages": [] },
+    let mut answer = json!({ "status_code": 201, "order": { "id": null, "number": order.number, "packages": [],
+                                                       "transfers": [] },
                              "plan": null });
     if !lines.is_empty() {
         let product = |at: usize| to_pack.get(at).map(|line| Product::of(&line.product)).unwrap_or_default();
         let mut supply = planning::supply_for_new(connection, catalog, order.facts(), &lines, product, false).await?;
         taken.take_from(&mut supply);
         let plan = supply.plan(&lines, &[]).ok_or_else(|| no_scenario(order))?;
-        let packages = packages(catalog, 0, &lines, &plan, None)?;
-        taken.add(catalog, &packages)?;
+        let mut packages = packages(catalog, 0, &lines, &plan, None)?;
+        let transfers = begin(&mut packages, 0, &plan.trace, &catalog.workflow)?;
+        taken.add(&derive(&packages, &transfers, &catalog.workflow)?.packages);
         let rules = supply.explain(&lines, &[]);
         answer["order"]["packages"] = packages.iter().map(|package| view(catalog, package)).collect();
+        answer["order"]["transfers"] = transfers.iter().map(|transfer| view_transfer(catalog, transfer)).collect();
         answer["plan"] =
             serde_json::to_value(Attempt::of_dry_run(&plan, &supply.considered, &rules)).unwrap_or_default();
     }
@@ -105,6 +107,20 @@ fn view(catalog: &Catalog, package: &PackageChange) -> Value {
         "state": state,
         "stock_location": package.after.stock_location_id,
         "stock_location_erp_code": location.map(|location| &location.erp_code),
+        "items": items
+    })
+}
+
+fn view_transfer(catalog: &Catalog, transfer: &TransferChange) -> Value {
+    let erp_code = |id: i64| catalog.locations.get(&id).map(|location| location.erp_code.as_str());
+    let items: Vec<Value> = transfer
+        .items
+        .iter()
+        .map(|item| json!({ "order_item": item.order_item_id, "sku": item.sku, "quantity": item.quantity }))
+        .collect();
+    json!({
+        "source": { "id": transfer.source_location_id, "erp_code": erp_code(transfer.source_location_id) },
+        "destination": { "id": transfer.destination_location_id, "erp_code": erp_code(transfer.destination_location_id) },
         "items": items
     })
 }

@@ -7,8 +7,9 @@ use super::input::{LineInput, OrderInput};
 use crate::{
     catalog::{Catalog, Shelf},
     commands::{
-        apply::{Applied, apply},
-        consequences::{ItemChange, PackageChange, Placement, Reserving, derive},
+        apply::Applied,
+        consequences::{ItemChange, PackageChange, Placement, Reserving},
+        transfer::{apply::apply, begin::begin, consequences::derive},
     },
     db,
     error::{Error, NO_SCENARIO, Refusal, Result},
@@ -93,9 +94,10 @@ async fn try_place(
         let plan = supply.plan(&lines, &[]).ok_or_else(|| no_scenario(order))?;
         waits = !plan.unplaced.is_empty();
         planning::store_trace(&mut transaction, order_id, None, Some(plan.scenario_id), &plan.trace).await?;
-        let packages = packages(&catalog, order_id, &lines, &plan, user_id)?;
-        let consequences = derive(&packages, &catalog.workflow)?;
-        if apply(&mut transaction, &packages, &consequences, None).await? == Applied::Outrun {
+        let mut packages = packages(&catalog, order_id, &lines, &plan, user_id)?;
+        let transfers = begin(&mut packages, 0, &plan.trace, &catalog.workflow)?;
+        let derived = derive(&packages, &transfers, &catalog.workflow)?;
+        if apply(&mut transaction, &packages, &transfers, &derived, None).await? == Applied::Outrun {
             return Ok(None);
         }
     }

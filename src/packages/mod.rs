@@ -1,7 +1,7 @@
 //! Packages as clients see them: lists, one package, its items and commands; and the routes by which commands come in.
 
 mod bulk;
-mod command;
+pub(crate) mod command;
 mod explain;
 mod filters;
 mod invoice;

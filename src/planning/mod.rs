@@ -11,14 +11,15 @@ mod read;
 pub mod record;
 pub mod replay;
 pub mod scenario;
+pub mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::{PgConnection, types::Json};
 
 use crate::error::Result;
-use plan::{Candidate, Circumstances, Demand, Outcome, Plan};
-use record::{Decision, Facts};
+use plan::{Candidate, Circumstances, Demand, Outcome, Plan, ScenarioTrace, fetch::Fetching};
+use record::{Asked, Decision, Facts};
 use scenario::{Product, Scenario};
 
 pub use read::{order_facts, supply, supply_for_new};
@@ -44,6 +45,8 @@ pub struct Held {
     pub reserved: HashMap<String, i64>,
     /// Whether the package occupies quota there.
     pub occupies_quota: bool,
+    /// (location, SKU, units) that its transfers hold at their sources.
+    pub elsewhere: Vec<(i64, String, i64)>,
 }
 
 /// Everything a plan can be made from: the scenario that fits the order, and what the locations have.
@@ -52,7 +55,7 @@ pub struct Supply {
     /// The scenario; none where no active one fits the order.
     pub scenario: Option<Scenario>,
     /// Why the scenarios before it did not fit.
-    pub considered: Vec<plan::ScenarioTrace>,
+    pub considered: Vec<ScenarioTrace>,
     /// Every active location.
     pub candidates: Vec<Candidate>,
     /// Locations left out so far, by order item.
@@ -67,6 +70,9 @@ pub struct Supply {
     pub is_again: bool,
     /// How many lines it was read for: if fewer are planned, the package keeps the others.
     pub lines_read: usize,
+    /// How items can be fetched from other locations; none where no transfer scenario fits the order, or for a new
+    /// order where the scenario fetches nothing.
+    pub fetching: Option<Fetching>,
 }
 
 impl Supply {
@@ -76,12 +82,33 @@ impl Supply {
         let scenario = self.scenario.as_ref()?;
         let demands = self.demands(lines, exclusions);
         let circumstances = self.circumstances_of(lines, exclusions);
-        let Outcome { parcels, unplaced } = plan::plan(scenario, &demands, &self.candidates, &circumstances);
-        let facts =
-            Facts::of(self.installation_version, &circumstances, &demands, &self.candidates, scenario.reads_products());
-        let asked = self.considered.iter().map(|asked| (asked.scenario_id, asked.version, asked.verdict));
-        let decision = Decision { scenarios: asked.collect(), parcels: parcels.clone(), unplaced: unplaced.clone() };
-        Some(Plan { scenario_id: scenario.id, parcels, unplaced, trace: Trace { decision, facts } })
+        let fetching = self.fetching_of(scenario);
+        let Outcome { parcels, unplaced, gatherings } =
+            plan::plan(scenario, fetching, &demands, &self.candidates, &circumstances);
+        let decision = Decision {
+            scenarios: asked(&self.considered),
+            transfer_scenarios: fetching.map(|fetching| asked(&fetching.considered)).unwrap_or_default(),
+            parcels: parcels.clone(),
+            unplaced: unplaced.clone(),
+            gatherings,
+        };
+        let trace = Trace { decision, facts: self.facts(&circumstances, &demands) };
+        Some(Plan { scenario_id: scenario.id, parcels, unplaced, trace })
+    }
+
+    /// How items can be fetched, as far as that matters to a scenario.
+    fn fetching_of(&self, scenario: &Scenario) -> Option<&Fetching> {
+        self.fetching.as_ref().filter(|_| scenario.fetches())
+    }
+
+    fn facts(&self, circumstances: &Circumstances, demands: &[Demand]) -> Facts {
+        Facts::of(self.installation_version, circumstances, demands, &self.candidates, self.reads_products())
+    }
+
+    /// Whether a scenario looks at more of an item than its SKU.
+    fn reads_products(&self) -> bool {
+        let sources = self.fetching.as_ref().map(|fetching| &fetching.scenario);
+        self.scenario.iter().chain(sources).any(Scenario::reads_products)
     }
 
     /// Why [`Self::plan`] decides as it does: what each rule sees and does.
@@ -89,7 +116,8 @@ impl Supply {
     pub fn explain(&self, lines: &[Line], exclusions: &[(i64, i64)]) -> Vec<plan::RuleTrace> {
         let Some(scenario) = self.scenario.as_ref() else { return Vec::new() };
         let circumstances = self.circumstances_of(lines, exclusions);
-        plan::explain(scenario, &self.demands(lines, exclusions), &self.candidates, &circumstances).1
+        let fetching = self.fetching_of(scenario);
+        plan::explain(scenario, fetching, &self.demands(lines, exclusions), &self.candidates, &circumstances).1
     }
 
     fn circumstances_of(&self, lines: &[Line], exclusions: &[(i64, i64)]) -> Circumstances {
@@ -122,6 +150,11 @@ impl Supply {
         let found = self.candidates.iter().find(|candidate| candidate.location.id == stock_location_id);
         found.and_then(|candidate| candidate.stock.get(sku)).map_or(0, |stock| stock.available())
     }
+}
+
+/// Scenarios that were asked, as they are kept.
+fn asked(considered: &[ScenarioTrace]) -> Vec<Asked> {
+    considered.iter().map(|asked| (asked.scenario_id, asked.version, asked.verdict)).collect()
 }
 
 /// Keeps a plan.

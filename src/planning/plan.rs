@@ -8,10 +8,12 @@
 //! as many items as possible, in as few new parcels (or, where the scenario weighs them, at the least
 //! distance), then at as few locations as possible, then at those that come first in the rule's order
 //! ([`super::cover`]). A line is never split. A location gets one parcel at most: what a later rule
-//! gives it joins the parcel it has, for which it needs no room again.
+//! gives it joins the parcel it has, for which it needs no room again. A transferable rule does
+//! otherwise: it brings items together at one location ([`fetch`]).
 
 mod board;
 mod explain;
+pub mod fetch;
 mod trace;
 mod view;
 
@@ -28,10 +30,13 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use self::board::Board;
 pub use self::trace::{
     CandidateTrace, Items, Missing, RuleTrace, SHOWN_CANDIDATES, SHOWN_ENTRIES, SHOWN_MISSING, ScenarioTrace,
     ScenarioVerdict, Verdict,
+};
+use self::{
+    board::Board,
+    fetch::{Fetching, Gathering},
 };
 pub use super::record::Trace;
 use super::{
@@ -148,17 +153,21 @@ pub struct Outcome {
     pub parcels: Vec<Parcel>,
     /// As in [`Plan`].
     pub unplaced: Vec<i64>,
+    /// What transferable rules bring together, and from where: of this, transfers are made.
+    pub gatherings: Vec<Gathering>,
 }
 
-/// Places the items of an order by a scenario's rules.
+/// Places the items of an order by a scenario's rules. Without `fetching` a transferable rule is as any other.
 #[must_use]
 pub fn plan(
     scenario: &Scenario,
+    fetching: Option<&Fetching>,
     demands: &[Demand],
     candidates: &[Candidate],
     circumstances: &Circumstances,
 ) -> Outcome {
-    // Where every rule asks for stock, a location that has nothing of the order need not be looked at.
+    // Where every rule asks for stock, a location that has nothing of the order need not be looked at: it cannot send
+    // anything either.
     let by_stock = scenario.rules.iter().all(|rule| rule.asks_for(&Condition::SelectByStock));
     let has_some = |candidate: &&Candidate| {
         !by_stock
@@ -167,12 +176,7 @@ pub fn plan(
                 .any(|demand| candidate.stock.get(demand.sku.as_str()).is_some_and(|stock| stock.available() > 0))
     };
     let mut board = Board::new(scenario, demands, candidates.iter().filter(has_some), circumstances);
-    for rule in &scenario.rules {
-        if board.all_placed() {
-            break;
-        }
-        board.run(rule, None);
-    }
+    run(&mut board, scenario, fetching, None);
     board.result()
 }
 
@@ -180,19 +184,32 @@ pub fn plan(
 #[must_use]
 pub fn explain(
     scenario: &Scenario,
+    fetching: Option<&Fetching>,
     demands: &[Demand],
     candidates: &[Candidate],
     circumstances: &Circumstances,
 ) -> (Outcome, Vec<RuleTrace>) {
     let mut board = Board::new(scenario, demands, candidates.iter(), circumstances);
     let mut traces = Vec::new();
+    run(&mut board, scenario, fetching, Some(&mut traces));
+    (board.result(), traces)
+}
+
+fn run(
+    board: &mut Board<'_>,
+    scenario: &Scenario,
+    fetching: Option<&Fetching>,
+    mut traces: Option<&mut Vec<RuleTrace>>,
+) {
     for rule in &scenario.rules {
         if board.all_placed() {
-            break;
+            return;
         }
-        board.run(rule, Some(&mut traces));
+        match fetching.filter(|_| rule.transferable) {
+            Some(fetching) => board.gather(rule, fetching, traces.as_deref_mut()),
+            None => board.run(rule, traces.as_deref_mut()),
+        }
     }
-    (board.result(), traces)
 }
 
 /// Kilometres between two places given as (latitude, longitude) in degrees, along the surface of the

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use super::{
     Held, Line, Supply,
-    plan::{Candidate, Circumstances, Stock, distance_km},
+    plan::{Candidate, Circumstances, Stock, distance_km, fetch::Fetching},
     scenario::{Condition, OrderFacts, Product, Scenario, choose_scenario},
 };
 use crate::{
@@ -38,6 +38,8 @@ pub async fn supply(
     let order = order_facts(connection, &[order_id]).await?.remove(&order_id);
     let order = order.ok_or_else(|| Error::Fault(format!("order {order_id} vanished")))?;
     let mut supply = choose(catalog, order);
+    supply.fetching =
+        Fetching::choose(&catalog.transfer_scenarios, catalog.locations.values(), &supply.circumstances.order);
     read_locations(connection, catalog, lines, held, lock, &mut supply).await?;
     read_history(connection, order_id, &mut supply).await?;
     supply.lines_read = lines.len();
@@ -47,7 +49,7 @@ pub async fn supply(
     if supply.scenario.as_ref().is_some_and(|scenario| scenario.most_packages().is_some()) {
         supply.circumstances.other_packages = count_packages(connection, catalog, order_id, lines).await?;
     }
-    if supply.scenario.as_ref().is_some_and(Scenario::reads_products) {
+    if supply.reads_products() {
         let items: Vec<i64> = lines.iter().map(|line| line.order_item_id).collect();
         supply.products = products(connection, &items).await?;
     }
@@ -68,8 +70,12 @@ pub async fn supply_for_new(
     lock: bool,
 ) -> Result<Supply> {
     let mut supply = choose(catalog, order);
+    if supply.scenario.as_ref().is_some_and(Scenario::fetches) {
+        supply.fetching =
+            Fetching::choose(&catalog.transfer_scenarios, catalog.locations.values(), &supply.circumstances.order);
+    }
     read_locations(connection, catalog, lines, &Held::default(), lock, &mut supply).await?;
-    if supply.scenario.as_ref().is_some_and(Scenario::reads_products) {
+    if supply.reads_products() {
         let all = lines.iter().enumerate();
         supply.products = all.map(|(at, line)| (line.order_item_id, product(at))).collect();
     }
@@ -182,6 +188,11 @@ async fn read_locations(
         own.open_packages -= i64::from(held.occupies_quota);
         for (sku, quantity) in &held.reserved {
             own.stock.entry(Arc::from(sku.as_str())).or_default().reserved -= quantity;
+        }
+    }
+    for (stock_location_id, sku, quantity) in &held.elsewhere {
+        if let Some(source) = candidates.get_mut(stock_location_id) {
+            source.stock.entry(Arc::from(sku.as_str())).or_default().reserved -= quantity;
         }
     }
     supply.candidates = candidates.into_values().collect();

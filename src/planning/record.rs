@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     location::Location,
-    plan::{Candidate, Circumstances, Demand, Parcel, ScenarioVerdict, Stock, distance_km},
+    plan::{Candidate, Circumstances, Demand, Parcel, ScenarioVerdict, Stock, distance_km, fetch::Gathering},
     scenario::{OrderFacts, Product},
 };
 
@@ -27,15 +27,25 @@ pub struct Trace {
     pub facts: Facts,
 }
 
+/// A scenario that was asked: its id, its version, what became of it.
+pub type Asked = (i64, i32, ScenarioVerdict);
+
 /// What a plan came to, and by which scenario.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
-    /// The scenarios that were asked, the last one chosen: id, version, verdict.
-    pub scenarios: Vec<(i64, i32, ScenarioVerdict)>,
+    /// The scenarios that were asked, the last one chosen. Where the items of a transfer were planned again: the transfer
+    /// scenarios.
+    pub scenarios: Vec<Asked>,
+    /// The transfer scenarios that were asked for a scenario that fetches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transfer_scenarios: Vec<Asked>,
     /// The packages it made.
     pub parcels: Vec<Parcel>,
     /// The items that found no place.
     pub unplaced: Vec<i64>,
+    /// What it brings together, and from where: of this, transfers are made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gatherings: Vec<Gathering>,
 }
 
 /// What a plan was made from that may be otherwise a moment later.
@@ -54,6 +64,9 @@ pub struct Facts {
     /// As in [`Circumstances`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_by: Vec<i64>,
+    /// Where the items are to be packed, where they are a transfer's that came to nothing; none: the plan says where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gathered_at: Option<i64>,
     /// The SKUs, each once.
     pub skus: Vec<String>,
     /// The lines: item, its SKU's place in `skus`, quantity, locations that may not get it.
@@ -89,6 +102,7 @@ impl Facts {
             package_location: circumstances.package_location.clone(),
             other_packages: circumstances.other_packages,
             refused_by: circumstances.refused_by.iter().copied().collect(),
+            gathered_at: None,
             lines: lines.collect(),
             products: demands.iter().filter(|_| with_products).map(|demand| demand.product.clone()).collect(),
             locations: candidates.iter().filter_map(|candidate| row(candidate, &skus)).collect(),

@@ -10,10 +10,14 @@ use serde_json::Value;
 use sqlx::{PgConnection, types::Json};
 
 use super::{
+    asked,
     location::Location,
-    plan::{self, Candidate, Circumstances, Demand, Outcome, RuleTrace, ScenarioTrace},
+    plan::{
+        self, Candidate, Circumstances, Demand, Outcome, RuleTrace, ScenarioTrace,
+        fetch::{Fetching, gather_at},
+    },
     read::{order_facts, products},
-    record::{Decision, Facts, Trace},
+    record::{Asked, Decision, Facts, Trace},
     scenario::{OrderFacts, Product, Scenario, choose_scenario},
 };
 use crate::{catalog, error::Result, scenarios};
@@ -151,7 +155,8 @@ impl Past {
         for plan in plans {
             let Content::Record(record) = &plan.content else { continue };
             orders.push(plan.order_id);
-            let asked = record.decision.scenarios.iter().map(|(id, version, _)| (*id, *version));
+            let Decision { scenarios, transfer_scenarios, .. } = &record.decision;
+            let asked = scenarios.iter().chain(transfer_scenarios).map(|(id, version, _)| (*id, *version));
             versions.extend(asked.filter(|asked| !self.scenarios.contains_key(asked)));
             if record.facts.products.is_empty() {
                 items.extend(record.facts.lines.iter().map(|(item, ..)| *item));
@@ -193,16 +198,47 @@ impl Past {
     #[must_use]
     pub fn again(&self, order_id: i64, record: &Trace) -> Again {
         let task = self.task(order_id, &record.facts);
-        let Decision { scenarios, parcels, unplaced } = &record.decision;
-        let asked: Vec<Scenario> =
-            scenarios.iter().filter_map(|(id, version, _)| self.scenarios.get(&(*id, *version)).cloned()).collect();
-        let (chosen, considered) = choose_scenario(&asked, &task.circumstances.order);
+        let Decision { scenarios, transfer_scenarios, parcels, unplaced, gatherings } = &record.decision;
+        if let Some(stock_location_id) = record.facts.gathered_at {
+            return self.fetched_again(stock_location_id, &task, record);
+        }
+        let all = self.scenarios(scenarios);
+        let (chosen, considered) = choose_scenario(&all, &task.circumstances.order);
+        let fetching = self.fetching(transfer_scenarios, &task, &record.facts);
         let (outcome, rules) = chosen.map_or_else(Default::default, |chosen| {
-            plan::explain(chosen, &task.demands, &task.candidates, &task.circumstances)
+            plan::explain(chosen, fetching.as_ref(), &task.demands, &task.candidates, &task.circumstances)
         });
-        let same_asked = considered.iter().map(|asked| (asked.scenario_id, asked.version, asked.verdict));
-        let is_same =
-            same_asked.eq(scenarios.iter().copied()) && outcome.parcels == *parcels && outcome.unplaced == *unplaced;
+        let considered_sources = fetching.map(|fetching| asked(&fetching.considered)).unwrap_or_default();
+        let is_same = asked(&considered) == *scenarios
+            && considered_sources == *transfer_scenarios
+            && outcome.parcels == *parcels
+            && outcome.unplaced == *unplaced
+            && outcome.gatherings == *gatherings;
         Again { scenarios: considered, rules, outcome, is_same }
+    }
+
+    /// The same where the items were a transfer's that came to nothing.
+    fn fetched_again(&self, stock_location_id: i64, task: &Task, record: &Trace) -> Again {
+        let Decision { scenarios, unplaced, gatherings, .. } = &record.decision;
+        let fetching = self.fetching(scenarios, task, &record.facts);
+        let Task { demands, candidates, circumstances } = task;
+        let mut rules = Vec::new();
+        let gathering =
+            gather_at(stock_location_id, fetching.as_ref(), demands, candidates, circumstances, Some(&mut rules));
+        let left = demands.iter().map(|demand| demand.order_item_id).filter(|id| !gathering.has(*id));
+        let outcome = Outcome { unplaced: left.collect(), gatherings: vec![gathering], ..Outcome::default() };
+        let considered = fetching.map(|fetching| fetching.considered).unwrap_or_default();
+        let is_same =
+            asked(&considered) == *scenarios && outcome.unplaced == *unplaced && outcome.gatherings == *gatherings;
+        Again { scenarios: considered, rules, outcome, is_same }
+    }
+
+    fn scenarios(&self, asked: &[Asked]) -> Vec<Scenario> {
+        asked.iter().filter_map(|(id, version, _)| self.scenarios.get(&(*id, *version)).cloned()).collect()
+    }
+
+    fn fetching(&self, asked: &[Asked], task: &Task, facts: &Facts) -> Option<Fetching> {
+        let locations = self.locations.get(&self.change_before(facts.installation_version))?;
+        Fetching::choose(&self.scenarios(asked), locations.values(), &task.circumstances.order)
     }
 }

@@ -1,7 +1,7 @@
-//! Distribution scenarios: the rules of planning as data.
+//! Scenarios: the rules of planning as data.
 //!
-//! An installation has scenarios; the first whose prerequisites an order meets ([`choose_scenario`])
-//! plans it. Its rules run in their order, and each places what it can of what the earlier ones left
+//! An installation has scenarios; of the distribution scenarios the first whose prerequisites an order meets
+//! ([`choose_scenario`]) plans it, of the transfer scenarios the first says where what a location lacks comes from. Its rules run in their order, and each places what it can of what the earlier ones left
 //! ([`crate::planning::plan`]).
 
 use std::collections::BTreeMap;
@@ -14,7 +14,31 @@ use super::{
     plan::{SHOWN_ENTRIES, ScenarioTrace, ScenarioVerdict},
 };
 
-/// A distribution scenario, in one of its versions. Only active ones plan.
+/// What a scenario decides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScenarioKind {
+    /// Which locations an order's items go to.
+    #[default]
+    Distribution,
+    /// Which locations send what another one lacks.
+    Transfer,
+}
+
+impl ScenarioKind {
+    /// Every kind, with its word.
+    pub const WORDS: [(&'static str, Self); 2] = [("distribution", Self::Distribution), ("transfer", Self::Transfer)];
+
+    /// The word in files, on the wire and in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Distribution => "distribution",
+            Self::Transfer => "transfer",
+        }
+    }
+}
+
+/// A scenario, in one of its versions. Only active ones plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scenario {
     /// Known by this to plans and to the API.
@@ -23,6 +47,8 @@ pub struct Scenario {
     pub version: i32,
     /// What people call it.
     pub name: String,
+    /// Whether it distributes orders or chooses the sources of transfers.
+    pub kind: ScenarioKind,
     /// Lower is asked first; at equality the lower id.
     pub priority: i32,
     /// Channels it is for; empty: the channel is not significant.
@@ -48,7 +74,19 @@ impl Scenario {
         self.rules.iter().any(|rule| rule.products.is_some() || rule.asks_for(&Condition::SelectByProductLocations))
     }
 
-    /// Most packages an order may have; none: no limit.
+    /// Whether it chooses the sources of transfers.
+    #[must_use]
+    pub fn is_for_transfers(&self) -> bool {
+        self.kind == ScenarioKind::Transfer
+    }
+
+    /// Whether one of its rules may fetch what a location lacks.
+    #[must_use]
+    pub fn fetches(&self) -> bool {
+        self.rules.iter().any(|rule| rule.transferable)
+    }
+
+    /// Most packages an order may have, for a transfer scenario most sources; none: no limit.
     #[must_use]
     pub fn most_packages(&self) -> Option<usize> {
         if self.splitting.allowed { self.splitting.most_packages } else { Some(1) }
@@ -86,7 +124,7 @@ pub struct Rule {
     pub conditions: Vec<Condition>,
     /// The first key decides, the next ones break its ties, then priority, then id.
     pub order_by: Vec<OrderBy>,
-    /// Whether what a location lacks may come from elsewhere by a transfer.
+    /// Whether it brings items together at one location, which fetches what it lacks from others by transfers.
     pub transferable: bool,
 }
 

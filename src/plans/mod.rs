@@ -18,7 +18,7 @@ use crate::{
     app::App,
     error::Result,
     planning::{
-        plan::{Parcel, RuleTrace, ScenarioTrace},
+        plan::{Parcel, RuleTrace, ScenarioTrace, fetch::Gathering},
         replay::{Content, KeptPlan, Past, plans},
     },
     wire::Timestamp,
@@ -105,6 +105,8 @@ pub struct Attempt {
     parcels: Vec<ParcelView>,
     /// Items that found no place.
     unplaced: Vec<i64>,
+    /// What it brings together, and from where: of this, transfers are made.
+    gatherings: Vec<Gathering>,
     /// Whether the plan, made again from what was kept of it, is the same; null where too little was kept.
     reproduced: Option<bool>,
 }
@@ -144,6 +146,7 @@ impl Attempt {
             rules: serde_json::to_value(rules).unwrap_or_default(),
             parcels: ParcelView::all(&plan.parcels),
             unplaced: plan.unplaced.clone(),
+            gatherings: plan.trace.decision.gatherings.clone(),
             reproduced: None,
         }
     }
@@ -152,12 +155,22 @@ impl Attempt {
     fn restrict(&mut self, visible_location_ids: Option<&[i64]>) {
         let Some(visible) = visible_location_ids else { return };
         let is_visible = |at: &Value| at.as_i64().is_some_and(|id| visible.contains(&id));
-        for rule in self.rules.as_array_mut().into_iter().flatten() {
+        let restrict_rule = |rule: &mut Value| {
             if let Some(candidates) = rule["candidates"].as_array_mut() {
                 candidates.retain(|candidate| is_visible(&candidate["stock_location_id"]));
             }
+        };
+        for rule in self.rules.as_array_mut().into_iter().flatten() {
+            restrict_rule(rule);
+            rule.get_mut("sources").and_then(Value::as_array_mut).into_iter().flatten().for_each(restrict_rule);
         }
         self.parcels.retain(|parcel| visible.contains(&parcel.stock_location));
+        // Who sends something is told of that alone.
+        for gathering in self.gatherings.iter_mut().filter(|it| !visible.contains(&it.stock_location_id)) {
+            gathering.at_hand.clear();
+            gathering.transfers.retain(|transfer| visible.contains(&transfer.source_location_id));
+        }
+        self.gatherings.retain(|it| visible.contains(&it.stock_location_id) || !it.transfers.is_empty());
     }
 }
 
@@ -174,6 +187,7 @@ fn attempt(kept: &KeptPlan, past: &Past) -> Attempt {
         rules: Value::Null,
         parcels: Vec::new(),
         unplaced: Vec::new(),
+        gatherings: Vec::new(),
         reproduced: None,
     };
     match &kept.content {
@@ -189,6 +203,7 @@ fn attempt(kept: &KeptPlan, past: &Past) -> Attempt {
             attempt.rules = serde_json::to_value(again.rules).unwrap_or_default();
             attempt.parcels = ParcelView::all(&record.decision.parcels);
             attempt.unplaced.clone_from(&record.decision.unplaced);
+            attempt.gatherings.clone_from(&record.decision.gatherings);
             attempt.reproduced = Some(again.is_same);
         }
     }

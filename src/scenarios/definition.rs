@@ -8,18 +8,21 @@ use crate::{
     planning::{
         location::LocationType,
         scenario::{
-            Condition, OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Scenario, Splitting, Which, kilometres,
+            Condition, OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Scenario, ScenarioKind, Splitting,
+            Which, kilometres,
         },
     },
     reading::{Defect, Reader, Step},
     spelling::{nearest, suggestion},
+    workflow::{NEEDED_BY_TRANSFERS, WAITING, WAITING_FOR_TRANSFER},
 };
 
 /// Most rules of one scenario.
 const MOST_RULES: usize = 100;
 /// The keys of a definition, in the order in which they are written.
-pub const KEYS: [&str; 11] = [
+pub const KEYS: [&str; 12] = [
     "name",
+    "kind",
     "description",
     "priority",
     "is_active",
@@ -37,6 +40,8 @@ pub const KEYS: [&str; 11] = [
 pub struct Definition {
     /// Its name for people, by which it is known.
     pub name: String,
+    /// Whether it distributes orders or chooses the sources of transfers.
+    pub kind: ScenarioKind,
     /// What it is for.
     pub description: Option<String>,
     /// Lower is tried first.
@@ -51,7 +56,7 @@ pub struct Definition {
     pub payments: Vec<String>,
     /// The location of what has no place, by `erp_code`.
     pub default_location: String,
-    /// The slug of the state in which packages begin when an order is split.
+    /// The slug of the state in which packages begin when an order is split; a transfer scenario needs none.
     pub initial_state_when_split: String,
     /// Into how many packages an order may be split.
     pub splitting: Splitting,
@@ -62,9 +67,18 @@ pub struct Definition {
 impl Definition {
     /// Reads one; whether its location and state exist is not judged here.
     pub fn read(reader: &mut Reader<'_>) -> Self {
-        reader.require(&["name", "priority", "default_location", "initial_state_when_split"]);
+        reader.require(&["name", "priority", "default_location"]);
+        let named =
+            if reader.has("kind") { reader.word("kind", &ScenarioKind::WORDS) } else { Some(ScenarioKind::default()) };
+        if named == Some(ScenarioKind::Distribution) {
+            reader.require(&["initial_state_when_split"]);
+        }
+        let kind = named.unwrap_or_default();
+        let is_for_transfers = kind == ScenarioKind::Transfer;
+        let initial_state = reader.slug("initial_state_when_split");
         let definition = Self {
             name: reader.text("name").unwrap_or_default(),
+            kind,
             description: reader.text("description"),
             priority: reader.count("priority", 0..=i32::MAX).unwrap_or_default(),
             is_active: reader.flag("is_active").unwrap_or(true),
@@ -72,7 +86,10 @@ impl Definition {
             shipping: reader.texts("shipping"),
             payments: reader.texts("payments"),
             default_location: reader.text("default_location").unwrap_or_default(),
-            initial_state_when_split: reader.slug("initial_state_when_split").unwrap_or_default(),
+            initial_state_when_split: match initial_state {
+                None if is_for_transfers => WAITING.to_owned(),
+                other => other.unwrap_or_default(),
+            },
             splitting: reader.object("splitting", read_splitting).unwrap_or_default(),
             rules: reader.objects("rules", "write each entry under its own `[[scenarios.rules]]`", read_rule),
         };
@@ -111,6 +128,30 @@ impl Definition {
         defects
     }
 
+    /// What it says of transfers that cannot be where there are these states of packages and transfers, asked for by
+    /// entity and slug.
+    #[must_use]
+    pub fn wrong_transfers(&self, has_state: impl Fn(&str, &str) -> bool) -> Vec<Defect> {
+        let mut defects = Vec::new();
+        if self.initial_state_when_split == WAITING_FOR_TRANSFER {
+            let message = format!("a package is in `{WAITING_FOR_TRANSFER}` because of its transfers alone");
+            defects.push(Defect::of_key("initial_state_when_split", message, format!("write `{WAITING}`")));
+        }
+        for (at, _) in self.rules.iter().enumerate().filter(|(_, rule)| rule.transferable) {
+            if self.kind == ScenarioKind::Transfer {
+                let message = "a source has what it sends, nothing is fetched for it";
+                defects.push(of_transferable(at, message.to_owned(), "take `transferable` out".to_owned()));
+            } else if let Some((entity, slug)) =
+                NEEDED_BY_TRANSFERS.iter().find(|(entity, slug)| !has_state(entity, slug))
+            {
+                let message = format!("transfers need the {entity} state `{slug}`, which is not there");
+                let remedy = format!("add a `[[states]]` entry with `entity = \"{entity}\"` and `slug = \"{slug}\"`");
+                defects.push(of_transferable(at, message, remedy));
+            }
+        }
+        defects
+    }
+
     fn wrong_state(&self, package_states: &[(&str, bool)]) -> Option<Defect> {
         let slug = self.initial_state_when_split.as_str();
         let (message, remedy) = match package_states.iter().find(|(known, _)| *known == slug) {
@@ -143,6 +184,7 @@ impl Definition {
             id,
             version,
             name: self.name.clone(),
+            kind: self.kind,
             priority: self.priority,
             channels: self.channels.clone(),
             shipping: self.shipping.clone(),
@@ -159,6 +201,7 @@ impl Definition {
     pub fn to_json(&self) -> Map<String, Value> {
         let values = [
             json!(self.name),
+            json!(self.kind.as_str()),
             json!(self.description),
             json!(self.priority),
             json!(self.is_active),
@@ -172,6 +215,13 @@ impl Definition {
         ];
         KEYS.iter().map(|key| (*key).to_owned()).zip(values).collect()
     }
+}
+
+/// A defect of the `transferable` of a rule.
+#[must_use]
+pub fn of_transferable(rule: usize, message: String, remedy: String) -> Defect {
+    let path = vec![Step::Key("rules".to_owned()), Step::Entry(rule), Step::Key("transferable".to_owned())];
+    Defect { path, message, remedy }
 }
 
 fn read_splitting(reader: &mut Reader<'_>) -> Splitting {
@@ -384,7 +434,7 @@ mod tests {
     /// Every key there is.
     fn whole() -> Value {
         json!({
-            "name": "Everything", "description": "All of it", "priority": 3, "is_active": false,
+            "name": "Everything", "kind": "distribution", "description": "All of it", "priority": 3, "is_active": false,
             "channels": ["web"], "shipping": ["express"], "payments": ["card"], "default_location": "369",
             "initial_state_when_split": "waiting",
             "splitting": { "allowed": true, "most_packages": 3, "kilometres_per_package": 12.5 },
@@ -433,6 +483,34 @@ mod tests {
         .expect("sound");
         assert!(definition.is_active && definition.splitting.allowed && definition.rules.is_empty());
         assert_eq!(definition.splitting, Splitting::default());
+    }
+
+    #[test]
+    fn a_transfer_scenario_splits_nothing_and_fetches_nothing() {
+        let sources = |rule: &Value| json!({ "name": "S", "kind": "transfer", "priority": 1, "default_location": "369", "rules": [rule] });
+        let definition = read(&sources(&json!({ "name": "r", "conditions": [] }))).expect("sound");
+        assert_eq!(
+            (definition.kind, definition.initial_state_when_split.as_str()),
+            (ScenarioKind::Transfer, "waiting")
+        );
+        assert_eq!(definition.wrong_transfers(|_, _| false), []);
+        assert!(definition.scenario(1, 1, 1, 1).is_for_transfers());
+        let fetching = json!({ "name": "r", "conditions": [], "transferable": true });
+        let problems = |value: &Value, lacking: &str| -> Vec<String> {
+            let defects = read(value).expect("sound").wrong_transfers(|_, slug| slug != lacking);
+            defects.iter().map(ToString::to_string).collect()
+        };
+        let of_source = problems(&sources(&fetching), "");
+        assert!(of_source.len() == 1 && of_source[0].starts_with("rules[0].transferable: a source has what it sends"));
+        assert_eq!(problems(&with_rule(&fetching), ""), [""; 0]);
+        let lacking = problems(&with_rule(&fetching), "cancelled");
+        assert!(lacking[0].starts_with("rules[0].transferable: transfers need the transfer state `cancelled`"));
+        let unknown = read(&json!({ "name": "S", "kind": "transfers", "priority": 1, "default_location": "369" }));
+        let defects = unknown.expect_err("refused");
+        assert!(
+            defects.iter().any(|defect| defect.starts_with("kind: `transfers` is not one of its words")),
+            "{defects:?}"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Distribution scenarios: written in the installation's files or by REST, each change a version of its own.
+//! Scenarios: written in the installation's files or by REST, each change a version of its own.
 //!
 //! Files and requests write the same form, read by the same code ([`definition`]). They live together like this: the
 //! files decide the scenarios they name (by name), each time they are applied; a scenario that no file names is left
@@ -84,7 +84,7 @@ pub async fn load(connection: &mut PgConnection, ids: Option<&[i64]>) -> Result<
     let rows = sqlx::query!(
         r#"select s.id, s.version, s.name, s.is_installed, s.created_date, s.modified_date, s.default_location_id,
                   s.initial_state_when_split_id,
-                  jsonb_build_object('name', s.name, 'description', s.description, 'priority', s.priority,
+                  jsonb_build_object('name', s.name, 'kind', s.kind, 'description', s.description, 'priority', s.priority,
                                      'is_active', s.is_active, 'channels', s.channels, 'shipping', s.shipping,
                                      'payments', s.payments, 'default_location', l.erp_code,
                                      'initial_state_when_split', st.slug, 'splitting', s.splitting,
@@ -114,7 +114,7 @@ pub async fn load(connection: &mut PgConnection, ids: Option<&[i64]>) -> Result<
     kept.collect()
 }
 
-/// The active scenarios as the planner takes them, by priority.
+/// The active scenarios of either kind as the planner takes them, by priority.
 ///
 /// # Errors
 /// As [`load`].
@@ -163,13 +163,17 @@ pub async fn load_versions(
 pub async fn resolve(connection: &mut PgConnection, definition: &Definition) -> Result<References> {
     let locations =
         sqlx::query!("select id, erp_code from stock_locations order by id").fetch_all(&mut *connection).await?;
-    let states =
-        sqlx::query!("select id, slug, final from states where entity = 'package'").fetch_all(connection).await?;
+    let states = sqlx::query!("select id, entity, slug, final from states where entity in ('package', 'transfer')")
+        .fetch_all(connection)
+        .await?;
     let erp_codes: Vec<&str> = locations.iter().map(|row| row.erp_code.as_str()).collect();
-    let slugs: Vec<(&str, bool)> = states.iter().map(|row| (row.slug.as_str(), row.r#final)).collect();
-    let defects = definition.wrong_references(&erp_codes, &slugs);
+    let of_packages = || states.iter().filter(|row| row.entity == "package");
+    let slugs: Vec<(&str, bool)> = of_packages().map(|row| (row.slug.as_str(), row.r#final)).collect();
+    let has_state = |entity: &str, slug: &str| states.iter().any(|row| row.entity == entity && row.slug == slug);
+    let mut defects = definition.wrong_references(&erp_codes, &slugs);
+    defects.extend(definition.wrong_transfers(has_state));
     let location = locations.iter().find(|row| row.erp_code == definition.default_location);
-    let state = states.iter().find(|row| row.slug == definition.initial_state_when_split);
+    let state = of_packages().find(|row| row.slug == definition.initial_state_when_split);
     match (location, state) {
         (Some(location), Some(state)) if defects.is_empty() => {
             Ok(References { default_location_id: location.id, initial_state_when_split_id: state.id })
@@ -192,15 +196,15 @@ pub async fn write(
     let is_new = id.is_none();
     let row = sqlx::query!(
         "insert into scenarios (id, name, description, priority, is_active, channels, shipping, payments,
-                                default_location_id, initial_state_when_split_id, splitting, rules, is_installed)
+                                default_location_id, initial_state_when_split_id, splitting, rules, is_installed, kind)
          values (coalesce($1, nextval(pg_get_serial_sequence('scenarios', 'id'))), $2, $3, $4, $5, $6, $7, $8, $9, $10,
-                 $11, $12, $13)
+                 $11, $12, $13, $14)
          on conflict (id) do update
             set name = excluded.name, description = excluded.description, priority = excluded.priority,
                 is_active = excluded.is_active, channels = excluded.channels, shipping = excluded.shipping,
                 payments = excluded.payments, default_location_id = excluded.default_location_id,
                 initial_state_when_split_id = excluded.initial_state_when_split_id, splitting = excluded.splitting,
-                rules = excluded.rules, version = scenarios.version + 1,
+                rules = excluded.rules, kind = excluded.kind, version = scenarios.version + 1,
                 is_installed = scenarios.is_installed or excluded.is_installed, modified_date = now()
          returning id, version",
         id,
@@ -215,7 +219,8 @@ pub async fn write(
         references.initial_state_when_split_id,
         splitting_json(definition.splitting),
         rules_json(&definition.rules),
-        author == Author::Files
+        author == Author::Files,
+        definition.kind.as_str()
     )
     .fetch_one(&mut *connection)
     .await

@@ -35,6 +35,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// The filters of the list.
 pub const FILTERS: &[Filter] = &[
     filter("name", Kind::Contains, "s.name ilike {}"),
+    filter("kind", Kind::Text, "s.kind = {}"),
     filter("is_active", Kind::Boolean, "s.is_active = {}"),
     filter("id__gt", Kind::Integer, "s.id > {}"),
     filter("id__lt", Kind::Integer, "s.id < {}"),
@@ -85,6 +86,8 @@ impl ScenarioView {
 struct ScenarioInput {
     /// Required, unique.
     name: String,
+    /// `distribution` (without one): it distributes orders; `transfer`: it says where what a location lacks comes from.
+    kind: Option<String>,
     description: Option<String>,
     /// Required. Lower is tried first.
     priority: i32,
@@ -98,8 +101,8 @@ struct ScenarioInput {
     payments: Option<Vec<String>>,
     /// Required. ERP code of the location where items without a place wait.
     default_location: String,
-    /// Required. Slug of the package state in which packages begin when an order is split.
-    initial_state_when_split: String,
+    /// Required but of a transfer scenario. Slug of the package state in which packages begin when an order is split.
+    initial_state_when_split: Option<String>,
     /// `{"allowed": true, "most_packages": null, "kilometres_per_package": null}`.
     #[schema(value_type = Option<Object>)]
     splitting: Option<Value>,
@@ -108,7 +111,7 @@ struct ScenarioInput {
     rules: Vec<Value>,
 }
 
-/// Distribution scenarios
+/// Scenarios
 #[utoipa::path(get, path = "/api/v1/oms/scenarios/", tag = "Scenarios", params(PageQuery, openapi::Sort),
     responses((status = 200, description = "A page of scenarios", body = PageOf<ScenarioView>)))]
 async fn list(

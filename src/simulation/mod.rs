@@ -186,8 +186,11 @@ mod tests {
     fn plans_sum_up() {
         let candidates = [candidate(1, Some(5.0), 1), candidate(2, Some(600.0), 0), candidate(3, None, 9)];
         let mut tally = Tally::default();
-        tally.add(&Outcome { parcels: vec![parcel(1, &[1]), parcel(2, &[2, 3])], unplaced: vec![4] }, &candidates);
-        tally.add(&Outcome { parcels: vec![parcel(3, &[5])], unplaced: vec![] }, &candidates);
+        tally.add(
+            &Outcome { parcels: vec![parcel(1, &[1]), parcel(2, &[2, 3])], unplaced: vec![4], gatherings: vec![] },
+            &candidates,
+        );
+        tally.add(&Outcome { parcels: vec![parcel(3, &[5])], unplaced: vec![], gatherings: vec![] }, &candidates);
         tally.add_without_scenario(&[Demand::default(), Demand::default()]);
         assert_eq!((tally.orders, tally.packages, tally.unplaced_items, tally.unplaced_orders), (3, 3, 3, 2));
         assert_eq!(tally.by_packages, [(0, 1), (1, 1), (2, 1)].into());
@@ -202,7 +205,7 @@ mod tests {
 
     #[test]
     fn plans_are_the_same_when_items_go_to_the_same_places() {
-        let plan = |parcels: Vec<Parcel>| Outcome { parcels, unplaced: vec![] };
+        let plan = |parcels: Vec<Parcel>| Outcome { parcels, unplaced: vec![], gatherings: vec![] };
         assert!(is_same(&plan(vec![parcel(1, &[1]), parcel(2, &[2])]), &plan(vec![parcel(2, &[2]), parcel(1, &[1])])));
         assert!(!is_same(&plan(vec![parcel(1, &[1, 2])]), &plan(vec![parcel(1, &[1]), parcel(2, &[2])])));
     }

@@ -13,7 +13,8 @@ use crate::{
     error::{Error, Refusal, Result},
     orders::input::OrderInput,
     planning::{
-        plan::{self, Candidate, Circumstances, Demand, Outcome, Stock, distance_km},
+        plan::{self, Candidate, Circumstances, Demand, Outcome, Stock, distance_km, fetch::Fetching},
+        record::Decision,
         replay::{Content, KeptPlan, Past, Task, plans},
         scenario::{Product, Scenario, choose_scenario},
     },
@@ -26,7 +27,8 @@ const BATCH: i64 = 500;
 /// What is to be simulated.
 #[derive(Debug)]
 pub struct Simulation<'a> {
-    /// The scenarios to plan by; passive ones are left out.
+    /// The scenarios to plan by; passive ones are left out. Where none of them is a transfer scenario, things are fetched
+    /// by those of now.
     pub definitions: &'a [Definition],
     /// From this moment,
     pub from: DateTime<Utc>,
@@ -54,10 +56,15 @@ pub async fn run(pool: &PgPool, simulation: &Simulation<'_>, progress: &mut dyn 
             references.initial_state_when_split_id,
         ));
     }
+    let (transfer_scenarios, scenarios): (Vec<Scenario>, Vec<Scenario>) =
+        scenarios.into_iter().partition(Scenario::is_for_transfers);
     if scenarios.is_empty() {
         return Err(Refusal::field("scenarios", "The file has no active scenario to plan by.").into());
     }
-    let mut run = Run { scenarios, catalog, past: Past::default(), comparison: Comparison::default() };
+    let transfer_scenarios =
+        if transfer_scenarios.is_empty() { catalog.transfer_scenarios.clone() } else { transfer_scenarios };
+    let mut run =
+        Run { scenarios, transfer_scenarios, catalog, past: Past::default(), comparison: Comparison::default() };
     match &simulation.orders {
         None => run.stored(&mut transaction, simulation, progress).await?,
         Some(orders) => run.given(&mut transaction, simulation, orders, progress).await?,
@@ -71,6 +78,7 @@ pub async fn run(pool: &PgPool, simulation: &Simulation<'_>, progress: &mut dyn 
 
 struct Run {
     scenarios: Vec<Scenario>,
+    transfer_scenarios: Vec<Scenario>,
     catalog: Catalog,
     past: Past,
     comparison: Comparison,
@@ -113,16 +121,16 @@ impl Run {
             self.comparison.not_kept += 1;
             return;
         };
-        let before = Outcome { parcels: record.decision.parcels.clone(), unplaced: record.decision.unplaced.clone() };
+        let Decision { parcels, unplaced, gatherings, .. } = record.decision.clone();
+        let before = Outcome { parcels, unplaced, gatherings };
         let task = self.past.task(plan.order_id, &record.facts);
         self.compare(Some(before), &task);
     }
 
     /// Counts both sides of an order; where no scenario fitted, there is nothing before.
     fn compare(&mut self, before: Option<Outcome>, task: &Task) {
-        let Task { demands, candidates, circumstances } = task;
-        let (chosen, _) = choose_scenario(&self.scenarios, &circumstances.order);
-        let after = chosen.map(|chosen| plan::plan(chosen, demands, candidates, circumstances));
+        let Task { demands, candidates, .. } = task;
+        let after = plan_by(&self.scenarios, &self.transfer_scenarios, task);
         let is_changed = match (&before, &after) {
             (Some(before), Some(after)) => !is_same(before, after),
             (before, after) => before.is_some() || after.is_some(),
@@ -169,15 +177,23 @@ impl Run {
                 if task.demands.is_empty() {
                     continue;
                 }
-                let (chosen, _) = choose_scenario(&self.catalog.scenarios, &task.circumstances.order);
-                let before =
-                    chosen.map(|chosen| plan::plan(chosen, &task.demands, &task.candidates, &task.circumstances));
+                let before = plan_by(&self.catalog.scenarios, &self.catalog.transfer_scenarios, &task);
                 self.compare(before, &task);
             }
             progress(self.comparison.before.orders);
         }
         Ok(())
     }
+}
+
+/// The plan by the first scenario that fits, if one does.
+fn plan_by(scenarios: &[Scenario], transfer_scenarios: &[Scenario], task: &Task) -> Option<Outcome> {
+    let Task { demands, candidates, circumstances } = task;
+    let (chosen, _) = choose_scenario(scenarios, &circumstances.order);
+    let chosen = chosen?;
+    let locations = candidates.iter().map(|candidate| &candidate.location);
+    let fetching = Fetching::choose(transfer_scenarios, locations, &circumstances.order);
+    Some(plan::plan(chosen, fetching.as_ref(), demands, candidates, circumstances))
 }
 
 /// By location: open packages, most packages, stock by SKU; as it was seen at some moment.

@@ -6,10 +6,10 @@ use oms::{commands::COMMANDS, error::RULES, page::Kind};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Shop, send};
+use crate::support::{SHOP, STANDARD, Shop, TRANSFERS, send};
 
 /// Every route there is. A new one is added here, and by its handler to the document.
-const ROUTES: [&str; 47] = [
+const ROUTES: [&str; 53] = [
     "DELETE /api/v1/oms/scenarios/{id}/",
     "GET /api/v1/oms/cancellation-reasons/",
     "GET /api/v1/oms/cancellation-reasons/{id}/",
@@ -42,6 +42,11 @@ const ROUTES: [&str; 47] = [
     "GET /api/v1/oms/stocklocations/{id}/",
     "GET /api/v1/oms/stocklocations/{id}/quota-ledger/",
     "GET /api/v1/oms/stocks/",
+    "GET /api/v1/oms/transfer_orders/",
+    "GET /api/v1/oms/transfer_orders/short/",
+    "GET /api/v1/oms/transfer_orders/transfer-items/",
+    "GET /api/v1/oms/transfer_orders/transfer-items/{id}/",
+    "GET /api/v1/oms/transfer_orders/{id}/",
     "GET /healthz",
     "GET /metrics",
     "GET /openapi.json",
@@ -57,6 +62,7 @@ const ROUTES: [&str; 47] = [
     "POST /api/v1/oms/packages/{id}/command/",
     "POST /api/v1/oms/scenarios/",
     "POST /api/v1/oms/stocklocations-senderaddress/",
+    "POST /api/v1/oms/transfer_orders/{id}/command/",
 ];
 const PUT_SCENARIO: &str = "PUT /api/v1/oms/scenarios/{id}/";
 const PUT_STOCK: &str = "PUT /api/v1/oms/stocks/";
@@ -101,6 +107,9 @@ async fn every_documented_operation_is_served_and_every_other_method_is_405() {
         address.trim_end_matches('/').rsplit('/').next().expect("a key").to_owned()
     };
     let (label, invoice) = (key("shipping_label"), key("invoice_document"));
+    shop.install(&[STANDARD, SHOP, TRANSFERS]).await;
+    shop.count("GEBZE", "FAR", 1).await;
+    shop.fetched(&[("FAR", 1)]).await;
     let document = document(&shop).await;
     let operations = operations(&document);
     let paths: BTreeSet<&String> = operations.iter().map(|(_, path)| path).collect();

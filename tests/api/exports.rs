@@ -4,7 +4,7 @@ use std::io::{Cursor, Read as _};
 
 use serde_json::{Value, json};
 
-use crate::support::{Reply, Shop, order_json};
+use crate::support::{Reply, SHOP, STANDARD, Shop, TRANSFERS, order_json};
 
 const PACKAGES: &str = "/api/v1/oms/packages/";
 const SHORT: &str = "/api/v1/oms/packages/short/";
@@ -170,8 +170,10 @@ async fn a_list_of_nothing_is_an_empty_file() {
 #[tokio::test]
 async fn every_list_can_be_had_as_a_file_by_whom_it_is_shown_to() {
     let shop = Shop::open().await;
-    shop.count("GEBZE", "PINK", 1).await;
+    shop.install(&[STANDARD, SHOP, TRANSFERS]).await;
+    shop.count("GEBZE", "PINK", 2).await;
     shop.order(&[("RED", 1), ("PINK", 1)]).await;
+    shop.fetched(&[("PINK", 1)]).await;
     let ledger = format!("/api/v1/oms/stocklocations/{}/quota-ledger/", shop.location_id("KADIKOY").await);
     let lists = oms::openapi::LISTS.iter().map(|(path, _)| (*path).to_owned()).chain([ledger]);
     for path in lists {

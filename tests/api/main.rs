@@ -41,6 +41,7 @@ mod seeds;
 mod simulate;
 mod stock;
 mod success;
+mod transfers;
 mod transitions;
 mod users;
 mod waiting;

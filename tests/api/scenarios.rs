@@ -37,6 +37,7 @@ async fn a_scenario_is_made_read_changed_and_deleted() {
             "id",
             "version",
             "name",
+            "kind",
             "description",
             "priority",
             "is_active",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Shop, order_json};
+use crate::support::{SHOP, STANDARD, Shop, TRANSFERS, order_json};
 
 /// A file with a scenario of one rule.
 fn scenario(rule: &str, more: &str) -> String {
@@ -170,5 +170,29 @@ async fn what_is_wrong_is_said_before_anything_is_done() {
         assert_eq!((code, report.as_str()), (1, ""), "{errors}");
         assert!(errors.contains(part), "{errors}");
     }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_fetched_is_fetched_in_a_simulation_too() {
+    let shop = Shop::open().await;
+    shop.install(&[STANDARD, SHOP, TRANSFERS]).await;
+    let files = Files::new();
+    shop.count("GEBZE", "FAR", 2).await;
+    assert_eq!(shop.fetched(&[("RED", 1), ("FAR", 2)]).await.transfers().await.len(), 1);
+    shop.count("GEBZE", "FAR", 0).await;
+    let same = files.write("same.toml", TRANSFERS);
+    let report = simulate(&shop, &["--scenario", &same]).await;
+    assert!(report.starts_with("1 orders, 0 of them would go elsewhere\n"), "{report}");
+    // Where the file says nothing of sources, those of now send it.
+    let gather = TRANSFERS.split("[[scenarios]]\nname = \"Sources\"").next().expect("the first scenario");
+    let report = simulate(&shop, &["--scenario", &files.write("gather.toml", gather)]).await;
+    assert!(report.starts_with("1 orders, 0 of them would go elsewhere\n"), "{report}");
+    // What no store can send stays where it is, and the rest comes there.
+    let stores = r#"{ condition = "SELECT_BY_LOCATION_TYPE", location_types = ["store"] }"#;
+    let other = TRANSFERS.replace("conditions = [\"SELECT_BY_STOCK\"]", &format!("conditions = [{stores}]"));
+    let report = simulate(&shop, &["--scenario", &files.write("other.toml", &other)]).await;
+    assert!(report.starts_with("1 orders, 1 of them would go elsewhere\n"), "{report}");
+    assert_eq!(numbers(&report, "Gebze Warehouse (GEBZE)"), ["0", "1", "0", "0"]);
     shop.finish().await;
 }

@@ -50,7 +50,7 @@ fn named_items(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {
 }
 
 /// The id of the cargo company a client names: by its id, the digits of it, or its slug.
-fn find_cargo_company(catalog: &Catalog, name: &str) -> Result<i64, Refusal> {
+pub(in crate::commands) fn find_cargo_company(catalog: &Catalog, name: &str) -> Result<i64, Refusal> {
     catalog.cargo_company(name).map(|company| company.id).ok_or_else(|| {
         let known: Vec<String> =
             catalog.cargo_companies.iter().map(|company| format!("{} ({})", company.id, company.slug)).collect();

@@ -66,7 +66,7 @@ impl Command for ShipThePackageAdvanced {
 }
 
 /// Both parameters are required; each that is missing is named.
-fn read(input: Input<'_>) -> Result<(String, String), Refusal> {
+pub(in crate::commands) fn read(input: Input<'_>) -> Result<(String, String), Refusal> {
     match (input.string("tracking_number"), input.string("cargo_company")) {
         (Ok(number), _) if number.chars().count() > LONGEST_TRACKING_NUMBER => {
             Err(Refusal::field("tracking_number", "Ensure this field has no more than 128 characters."))

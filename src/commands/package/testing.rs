@@ -65,6 +65,7 @@ impl Scene {
                 limited_locations: BTreeSet::new(),
                 inventory: None,
                 scenarios: vec![scenario(waiting)],
+                transfer_scenarios: Vec::new(),
             },
             package: PackageFacts {
                 id: 7,

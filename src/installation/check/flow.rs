@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::Findings;
 use crate::installation::read::{Entity, Installation, Place, State, Transition};
+use crate::workflow::WAITING_FOR_TRANSFER;
 
 /// The states the code itself names when it runs a command, and the command that does.
 const NEEDED_BY_COMMANDS: &[(&str, &[&str])] = &[
@@ -117,7 +118,10 @@ fn states_that_end(installation: &Installation, entity: Entity) -> HashSet<&str>
 fn ways_in(installation: &Installation, entity: Entity, findings: &mut Findings) {
     let mut reached: HashSet<&str> = LED_TO_BY_PLANNING.iter().copied().collect();
     let scenarios = installation.scenarios.iter();
-    reached.extend(scenarios.map(|scenario| scenario.definition.initial_state_when_split.as_str()));
+    reached.extend(scenarios.clone().map(|scenario| scenario.definition.initial_state_when_split.as_str()));
+    if scenarios.flat_map(|scenario| &scenario.definition.rules).any(|rule| rule.transferable) {
+        reached.insert(WAITING_FOR_TRANSFER);
+    }
     for transition in transitions_of(installation, entity) {
         // Only what was there before comes back.
         if transition.command != "UNBLOCK_THE_PACKAGE" {

@@ -36,6 +36,18 @@ const COMMANDS: &[CommandKind] = &[
     command("CANCEL_PACKAGE"),
 ];
 
+/// The commands on transfers that it is written for.
+const TRANSFERS: &[CommandKind] = &[
+    of_transfers("TRANSFER_ORDER_ADVANCED"),
+    of_transfers("TRANSFER_DISPATCH"),
+    of_transfers("TRANSFER_DELIVERED"),
+    of_transfers("TRANSFER_ITEM_NOT_FOUND"),
+];
+
+const fn of_transfers(identifier: &'static str) -> CommandKind {
+    CommandKind { entity: "transfer", ..command(identifier) }
+}
+
 const STAYING: CommandKind = CommandKind { stays: true, ..command("UPDATE_INVOICE") };
 
 const WITH_ALIAS: CommandKind = CommandKind { aliases: &["PICKUP_COMMAND"], ..command("READY_FOR_PICKUP") };
@@ -180,7 +192,7 @@ fn what_is_sound_passes() {
 #[test]
 fn the_standard_and_the_demo_are_sound() {
     let (installation, warnings) = load(&[STANDARD, DEMO], &kinds()).expect("it is sound");
-    assert_eq!(installation.transitions.len(), 68);
+    assert_eq!(installation.transitions.len(), 73);
     let states = installation.states.iter();
     assert_eq!(states.filter(|it| it.entity == Entity::Package).count(), 19);
 
@@ -580,7 +592,8 @@ fn a_circle_without_an_end_is_a_warning() {
 #[test]
 fn orders_need_no_way_in_or_out() {
     // `approved` of SOUND has neither; the same state of a transfer would.
-    let (problems, warnings) = findings(&changed("entity = \"order\"", "entity = \"transfer\""), COMMANDS);
+    let of_transfer = changed("entity = \"order\"", "entity = \"transfer\"").replace("\"400\"", "\"in_transit\"");
+    let (problems, warnings) = findings(&of_transfer, COMMANDS);
     assert_eq!(
         problems,
         ["line 37: states.slug: `approved` is not final and has no way out — add a \
@@ -735,4 +748,118 @@ fn problems_come_in_the_order_of_files_and_lines() {
     let problems = load(&[first, second], COMMANDS).expect_err("there are three");
     let places: Vec<_> = problems.iter().map(|it| (it.file.as_str(), it.line)).collect();
     assert_eq!(places, [("b.toml", 4), ("a.toml", 3), ("a.toml", 9)]);
+}
+
+// ── Transfers ──────────────────────────────────────────────────────────────────────────────────
+
+/// The sound installation with transfers: a transferable rule, the states and the commands they need.
+fn with_transfers() -> String {
+    let state = |entity: &str, slug: &str, value: &str, last: bool| {
+        format!(
+            "[[states]]\nentity = '{entity}'\nslug = '{slug}'\nenum_value = '{value}'\nname = 'x'\nfinal = {last}\n"
+        )
+    };
+    let transition = |entity: &str, command: &str, source: &str, destination: &str| {
+        format!(
+            "[[transitions]]\nentity = '{entity}'\ncommand = '{command}'\nsource = '{source}'\n\
+             destination = '{destination}'\nlabel = 'x'\n"
+        )
+    };
+    let added = [
+        "transferable = true\n".to_owned(),
+        "[[scenarios]]\nname = 'Sources'\nkind = 'transfer'\npriority = 1\ndefault_location = '369'\n".to_owned(),
+        "[[scenarios.rules]]\nname = 'Any'\nconditions = []\n".to_owned(),
+        state("package", "waiting-for-transfer", "120", false),
+        state("transfer", "waiting", "waiting", false),
+        state("transfer", "in_transit", "in_transit", false),
+        state("transfer", "transferred", "transferred", true),
+        state("transfer", "cancelled", "cancelled", true),
+        transition("transfer", "TRANSFER_DISPATCH", "waiting", "in_transit"),
+        transition("transfer", "TRANSFER_DELIVERED", "in_transit", "transferred"),
+        transition("transfer", "TRANSFER_ITEM_NOT_FOUND", "waiting", "cancelled"),
+        transition("package", "CANCEL_PACKAGE", "waiting-for-transfer", "packaging-canceled"),
+    ];
+    format!("{SOUND}{}", added.concat())
+}
+
+/// Asserts that the installation with transfers, changed, has exactly one problem, in these words.
+#[track_caller]
+fn refused_of_transfers(from: &str, to: &str, problem: &str) {
+    let text = with_transfers();
+    assert!(text.contains(from), "{from:?} is in the text");
+    let (problems, _) = findings(&text.replacen(from, to, 1), &[COMMANDS, TRANSFERS].concat());
+    assert!(problems.len() == 1 && problems[0].contains(problem), "{problems:#?}");
+}
+
+#[test]
+fn an_installation_with_transfers_is_sound() {
+    assert_eq!(findings(&with_transfers(), &[COMMANDS, TRANSFERS].concat()), (vec![], vec![]));
+}
+
+#[test]
+fn a_transfers_code_is_one_of_its_words() {
+    refused_of_transfers(
+        "enum_value = 'in_transit'",
+        "enum_value = 'lost'",
+        "states.enum_value: `lost` is no word of transfers — write one of waiting, ready_to_shipment",
+    );
+}
+
+#[test]
+fn only_transfers_let_a_package_wait_for_them_and_go_on() {
+    let by_hand = |source: &str, destination: &str| {
+        format!(
+            "[[transitions]]\nentity = 'package'\ncommand = 'PKG_STATE_TRANSITION'\nsource = '{source}'\n\
+             destination = '{destination}'\nlabel = 'x'\n[[cargo_companies]]"
+        )
+    };
+    refused_of_transfers(
+        "[[cargo_companies]]",
+        &by_hand("waiting", "waiting-for-transfer"),
+        "transitions.destination: a package is in `waiting-for-transfer` because of its transfers alone",
+    );
+    refused_of_transfers(
+        "[[cargo_companies]]",
+        &by_hand("waiting-for-transfer", "waiting"),
+        "what a package in `waiting-for-transfer` lacks would not be there in `waiting`",
+    );
+    refused_of_transfers(
+        "initial_state_when_split = \"waiting\"",
+        "initial_state_when_split = \"waiting-for-transfer\"",
+        "scenarios.initial_state_when_split: a package is in `waiting-for-transfer` because of its transfers alone",
+    );
+}
+
+#[test]
+fn a_transfer_ends_by_not_found_and_by_nothing_else() {
+    refused_of_transfers(
+        "destination = 'in_transit'",
+        "destination = 'cancelled'",
+        "transitions.destination: TRANSFER_DISPATCH does not end a transfer",
+    );
+    refused_of_transfers(
+        "source = 'waiting'\ndestination = 'cancelled'",
+        "source = 'waiting'\ndestination = 'transferred'",
+        "transitions.destination: after TRANSFER_ITEM_NOT_FOUND a transfer is over — write `cancelled`",
+    );
+}
+
+#[test]
+fn a_transferable_rule_needs_its_states_and_somebody_to_say_where_from() {
+    let no_cancelled = with_transfers()
+        .replace("slug = 'cancelled'", "slug = 'given-up'")
+        .replace("destination = 'cancelled'", "destination = 'given-up'");
+    let (problems, _) = findings(&no_cancelled, &[COMMANDS, TRANSFERS].concat());
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].contains("transfers need the transfer state `cancelled`, which is not there"), "{problems:?}");
+    let text =
+        with_transfers().replace("kind = 'transfer'", "kind = 'distribution'\ninitial_state_when_split = 'waiting'");
+    let (problems, warnings) = findings(&text, &[COMMANDS, TRANSFERS].concat());
+    assert_eq!(problems, owned(&[]));
+    assert!(warnings.len() == 1 && warnings[0].contains("nothing says where to fetch from"), "{warnings:?}");
+    refused_of_transfers(
+        "name = 'Any'\nconditions = []\n",
+        "name = 'Any'\nconditions = []\ntransferable = true\n",
+        "a source has what it sends, nothing is fetched for it",
+    );
 }

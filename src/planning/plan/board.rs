@@ -1,8 +1,10 @@
 //! What a plan knows while its rules run: what waits, what is left of the stock, who has a parcel.
 
+mod gather;
+
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Candidate, Circumstances, Demand, Outcome, Parcel, trace::RuleTrace, view::View};
+use super::{Candidate, Circumstances, Demand, Outcome, Parcel, fetch::Gathering, trace::RuleTrace, view::View};
 use crate::planning::{
     cover::{Bits, Cover, Line, Taker, cover},
     scenario::{Condition, ProductPrerequisite, Rule, Scenario, Splitting, Which},
@@ -26,6 +28,7 @@ pub(super) struct Board<'a> {
     /// Demands without a place, ascending.
     pub waiting: Vec<usize>,
     parcels: Vec<Parcel>,
+    gatherings: Vec<Gathering>,
     /// Per candidate its parcel.
     parcel_of: Vec<Option<usize>>,
     /// Most parcels there may be; none: no limit.
@@ -74,6 +77,7 @@ impl<'a> Board<'a> {
             waiting: (0..demands.len()).collect(),
             parcel_of: vec![None; candidates.len()],
             parcels: Vec::new(),
+            gatherings: Vec::new(),
             most_parcels: scenario.most_packages().map(|most| most.saturating_sub(circumstances.other_packages)),
             splitting: scenario.splitting,
             circumstances,
@@ -94,19 +98,20 @@ impl<'a> Board<'a> {
     /// The parcels, and the items that still wait.
     pub(super) fn result(self) -> Outcome {
         let unplaced = self.waiting.iter().map(|at| self.demands[*at].order_item_id).collect();
-        Outcome { parcels: self.parcels, unplaced }
+        Outcome { parcels: self.parcels, unplaced, gatherings: self.gatherings }
     }
 
     /// Lets a rule place what it can; with `traces`, adds there what it saw and did.
     pub(super) fn run(&mut self, rule: &Rule, traces: Option<&mut Vec<RuleTrace>>) {
-        let unmet = rule.order.unmet(&self.circumstances.order, self.circumstances.package_location.as_deref());
-        let asked = self.asked(rule);
-        if let Some(unmet) = unmet.or(if asked.is_empty() { Some("products") } else { None }) {
-            if let Some(traces) = traces {
-                traces.push(Self::explain_skipped(rule, unmet));
+        let asked = match self.prerequisites(rule) {
+            Ok(asked) => asked,
+            Err(unmet) => {
+                if let Some(traces) = traces {
+                    traces.push(Self::explain_skipped(rule, unmet));
+                }
+                return;
             }
-            return;
-        }
+        };
         let mut views = self.ranked(rule, &asked);
         let able: Vec<usize> = (0..views.len()).filter(|rank| self.is_able(&views[*rank])).collect();
         let Cover { given, exact } = self.cover(rule, &views, &able);
@@ -124,6 +129,17 @@ impl<'a> Board<'a> {
         }
         let mut place = given.iter();
         self.waiting.retain(|_| place.next().is_some_and(Option::is_none));
+    }
+
+    /// The waiting lines a rule is about, or the prerequisite for which it does not run.
+    fn prerequisites(&self, rule: &Rule) -> Result<Bits, &'static str> {
+        let unmet = rule.order.unmet(&self.circumstances.order, self.circumstances.package_location.as_deref());
+        let asked = self.asked(rule);
+        match unmet {
+            Some(unmet) => Err(unmet),
+            None if asked.is_empty() => Err("products"),
+            None => Ok(asked),
+        }
     }
 
     /// The waiting lines a rule is about; none where its prerequisite on the products is not met.

@@ -33,6 +33,7 @@ impl Board<'_> {
             exact: true,
             candidates: Vec::new(),
             not_shown: BTreeMap::new(),
+            sources: Vec::new(),
         }
     }
 
@@ -81,9 +82,10 @@ impl Board<'_> {
             Verdict::NoStock
         } else if !view.has_room {
             Verdict::NoQuota
-        } else if !view.can.meets(left_waiting) {
+        } else if !view.can.meets(left_waiting) || (self.splitting.allowed && self.parcels_left() != Some(0)) {
+            // The latter where items are brought together: at the next location.
             Verdict::NotNeeded
-        } else if self.splitting.allowed || self.parcels_left() == Some(0) {
+        } else if self.parcels_left() == Some(0) {
             Verdict::NoPackageLeft
         } else {
             Verdict::NotEverything

@@ -31,12 +31,12 @@ struct Planned {
 
 impl Case {
     fn outcome(&self) -> Outcome {
-        plan(&self.scenario, &self.demands, &self.candidates, &self.circumstances)
+        plan(&self.scenario, None, &self.demands, &self.candidates, &self.circumstances)
     }
 
     fn plan(&self) -> Planned {
-        let (Outcome { parcels, unplaced }, rules) =
-            explain(&self.scenario, &self.demands, &self.candidates, &self.circumstances);
+        let (Outcome { parcels, unplaced, .. }, rules) =
+            explain(&self.scenario, None, &self.demands, &self.candidates, &self.circumstances);
         Planned { parcels, unplaced, rules }
     }
 
@@ -522,7 +522,12 @@ fn check(case: &Case, plan: &Planned) -> Result<(), TestCaseError> {
 /// A plan as it is kept, through the text it is kept as.
 fn kept(case: &Case, plan: &Outcome) -> Trace {
     let facts = Facts::of(7, &case.circumstances, &case.demands, &case.candidates, case.scenario.reads_products());
-    let decision = Decision { scenarios: vec![], parcels: plan.parcels.clone(), unplaced: plan.unplaced.clone() };
+    let decision = Decision {
+        scenarios: vec![],
+        parcels: plan.parcels.clone(),
+        unplaced: plan.unplaced.clone(),
+        ..Decision::default()
+    };
     let text = serde_json::to_string(&Trace { decision, facts }).unwrap();
     serde_json::from_str(&text).unwrap()
 }
@@ -590,7 +595,7 @@ proptest! {
             circumstances: record.facts.circumstances(order),
         };
         prop_assert_eq!(&again.circumstances, &case.circumstances);
-        prop_assert_eq!(again.outcome(), Outcome { parcels: record.decision.parcels, unplaced: record.decision.unplaced });
+        prop_assert_eq!(again.outcome(), Outcome { parcels: record.decision.parcels, unplaced: record.decision.unplaced, ..Outcome::default() });
         prop_assert_eq!(again.plan().rules, planned.rules, "for the same reasons");
     }
 

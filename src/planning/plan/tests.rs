@@ -38,9 +38,9 @@ fn plan_in(
     candidates: &[Candidate],
     circumstances: &Circumstances,
 ) -> Planned {
-    let (outcome, rules) = explain(scenario, demands, candidates, circumstances);
-    assert_eq!(outcome, super::plan(scenario, demands, candidates, circumstances), "the same without reasons");
-    let Outcome { parcels, unplaced } = outcome;
+    let (outcome, rules) = explain(scenario, None, demands, candidates, circumstances);
+    assert_eq!(outcome, super::plan(scenario, None, demands, candidates, circumstances), "the same without reasons");
+    let Outcome { parcels, unplaced, .. } = outcome;
     Planned { scenario_id: scenario.id, parcels, unplaced, trace: Reasons { rules } }
 }
 

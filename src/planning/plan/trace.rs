@@ -63,7 +63,7 @@ pub struct RuleTrace {
     pub conditions: Vec<Value>,
     /// The keys it was told to order by; after them come priority and id.
     pub order_by: Vec<&'static str>,
-    /// Whether what it lacks may come by a transfer.
+    /// Whether it brings items together at one location, which fetches what it lacks.
     pub transferable: bool,
     /// The prerequisite for which it did not run: a key of its `order`, or `products`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,6 +80,10 @@ pub struct RuleTrace {
     /// The others, counted by what became of them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub not_shown: BTreeMap<Verdict, usize>,
+    /// How the sources of what it fetches were chosen: what each rule of the transfer scenario saw and did.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub sources: Vec<RuleTrace>,
 }
 
 /// What a rule saw at one location.

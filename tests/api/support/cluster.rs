@@ -31,6 +31,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub const STANDARD: &str = include_str!("../../../installations/standard.toml");
 /// Its locations, scenario and carriers.
 pub const SHOP: &str = include_str!("shop.toml");
+/// Scenarios that bring the orders of the channel `gather` together at one location.
+pub const TRANSFERS: &str = include_str!("transfers.toml");
 
 /// Migrated, with users; nothing installed.
 const BARE: &str = "oms_bare";

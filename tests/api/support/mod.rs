@@ -7,14 +7,16 @@ mod order;
 mod package;
 mod reply;
 mod shop;
+mod transfer;
 
-pub use cluster::{SHOP, STANDARD, add_user, read_installation, watched_folder};
+pub use cluster::{SHOP, STANDARD, TRANSFERS, add_user, read_installation, watched_folder};
 pub use dump::Dump;
 pub use join::join;
 pub use order::{Order, order_json};
 pub use package::Package;
 pub use reply::Reply;
 pub use shop::{Server, Shop, client, send};
+pub use transfer::Transfer;
 
 /// The body of a refusal to run a command in this state, to the byte.
 pub const NOT_ALLOWED: &str = r#"{"error":{"non_field_errors":"Command definition is not allowed! Check source & destination states of command to be created","error_code":"commands_100_1"},"status_code":406}"#;

@@ -71,6 +71,24 @@ impl<'s> Order<'s> {
         self.shop.get(&format!("/api/v1/oms/orderexecutionplans/{}/", self.id())).await.ok()
     }
 
+    /// Its transfers now, as `number state source->destination: sku×quantity, …`, in the order of their ids.
+    pub async fn transfers(&self) -> Vec<String> {
+        sqlx::query_scalar(
+            "select t.number || ' ' || st.enum_value || ' ' || s.erp_code || '->' || d.erp_code || ':' || (
+                        select string_agg(' ' || oi.sku || '×' || ti.quantity, ',' order by ti.id)
+                          from transfer_items ti join package_items i on i.id = ti.package_item_id
+                          join order_items oi on oi.id = i.order_item_id where ti.transfer_id = t.id)
+               from transfers t join packages p on p.id = t.package_id join states st on st.id = t.state_id
+               join stock_locations s on s.id = t.source_location_id
+               join stock_locations d on d.id = t.destination_location_id
+              where p.order_id = $1 order by t.id",
+        )
+        .bind(self.id())
+        .fetch_all(self.shop.pool())
+        .await
+        .expect("transfers")
+    }
+
     /// Why its latest plan is what it is. Every plan of it comes out the same when it is made again.
     pub async fn trace(&self) -> Value {
         let plan = self.execution_plan().await;

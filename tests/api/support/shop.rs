@@ -213,6 +213,14 @@ impl Shop {
         Order { shop: self, json: reply.json(201) }
     }
 
+    /// Takes an order that is brought together at one location; the shop has [`super::TRANSFERS`].
+    pub async fn fetched(&self, lines: &[(&str, i64)]) -> Order<'_> {
+        let number = format!("F{}", self.next_order.fetch_add(1, Ordering::Relaxed));
+        let mut order = order_json(&number, lines);
+        order["channel"] = json!({ "pk": 3, "name": "gather" });
+        self.order_of(&order).await
+    }
+
     /// The package of an order of one RED, waiting at KADIKOY.
     pub async fn package(&self) -> Package<'_> {
         self.order(&[("RED", 1)]).await.only_package()

@@ -1,0 +1,226 @@
+//! Writes packages and transfers with all that follows.
+//!
+//! Packages first ([`super::super::apply`], which ends with stock and locations), because new transfers name packages and
+//! items made there. Known transfers were locked before ([`super::facts::lock`]), so the order of locks is kept: packages,
+//! transfers, stock, locations.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+
+use super::{
+    super::{
+        apply::{self, Applied},
+        consequences::PackageChange,
+    },
+    TransferChange,
+    consequences::{Derived, TransferConsequences},
+};
+use crate::error::{Error, Result};
+
+/// Writes packages and transfers with all that follows. `installation_version` as in [`apply::apply`]; within a transaction
+/// where there are transfers.
+///
+/// # Errors
+/// When the database fails or refuses.
+pub async fn apply(
+    connection: &mut PgConnection,
+    packages: &[PackageChange],
+    transfers: &[TransferChange],
+    derived: &Derived,
+    installation_version: Option<i64>,
+) -> Result<Applied> {
+    let applied = apply::apply(&mut *connection, packages, &derived.packages, installation_version).await?;
+    if let Applied::Done(package_ids) = &applied
+        && !transfers.is_empty()
+    {
+        write(connection, package_ids, transfers, &derived.transfers).await?;
+    }
+    Ok(applied)
+}
+
+/// Writes transfers, once their packages are written.
+async fn write(
+    connection: &mut PgConnection,
+    package_ids: &[i64],
+    transfers: &[TransferChange],
+    own: &TransferConsequences,
+) -> Result<()> {
+    let items = new_items(connection, package_ids, transfers).await?;
+    let mut ids = Vec::with_capacity(transfers.len());
+    for (index, transfer) in transfers.iter().enumerate() {
+        let events = own.events.iter().filter(|(of, _)| *of == index).count();
+        let events = i64::try_from(events).unwrap_or(i64::MAX);
+        ids.push(match (transfer.id, transfer.package) {
+            (Some(id), _) => update(connection, id, transfer, events).await?,
+            (None, Some(package)) => create(connection, package_ids[package], transfer, &items, events).await?,
+            (None, None) => return Err(Error::Fault("a new transfer without a package".to_owned())),
+        });
+    }
+    write_reservations(connection, package_ids, transfers, own, &items).await?;
+    write_log(connection, &ids, transfers).await?;
+    write_events(connection, &ids, transfers, own).await
+}
+
+/// Ids of package items by (package, order item): of the packages that new transfers are for.
+type Items = HashMap<(i64, i64), i64>;
+
+async fn new_items(connection: &mut PgConnection, package_ids: &[i64], transfers: &[TransferChange]) -> Result<Items> {
+    let packages: Vec<i64> =
+        transfers.iter().filter_map(|transfer| transfer.package).map(|package| package_ids[package]).collect();
+    if packages.is_empty() {
+        return Ok(Items::new());
+    }
+    let rows =
+        sqlx::query!("select id, package_id, order_item_id from package_items where package_id = any($1)", &packages)
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().map(|row| ((row.package_id, row.order_item_id), row.id)).collect())
+}
+
+/// The package items that a new transfer brings.
+fn carried(package_id: i64, transfer: &TransferChange, items: &Items) -> Result<Vec<i64>> {
+    let of = |order_item_id: i64| {
+        items
+            .get(&(package_id, order_item_id))
+            .copied()
+            .ok_or_else(|| Error::Fault(format!("package {package_id} has no item for order item {order_item_id}")))
+    };
+    transfer.items.iter().map(|item| of(item.order_item_id)).collect()
+}
+
+/// A new transfer, numbered on from its package's latest. The package is locked or new, so nobody else numbers.
+async fn create(
+    connection: &mut PgConnection,
+    package_id: i64,
+    transfer: &TransferChange,
+    items: &Items,
+    events: i64,
+) -> Result<i64> {
+    let id = sqlx::query_scalar!(
+        "insert into transfers (number, package_id, source_location_id, destination_location_id, state_id,
+                                event_sequence)
+         select p.number || 'T' || (select count(*) + 1 from transfers t where t.package_id = p.id), p.id, $2, $3, $4, $5
+           from packages p where p.id = $1
+         returning id",
+        package_id,
+        transfer.source_location_id,
+        transfer.destination_location_id,
+        transfer.after,
+        events
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let package_items = carried(package_id, transfer, items)?;
+    let quantities: Vec<i64> = transfer.items.iter().map(|item| item.quantity).collect();
+    sqlx::query!(
+        "insert into transfer_items (transfer_id, package_item_id, quantity)
+         select $1, c.package_item_id, c.quantity
+           from unnest($2::bigint[], $3::bigint[]) with ordinality as c(package_item_id, quantity, n)
+          order by c.n",
+        id,
+        &package_items,
+        &quantities
+    )
+    .execute(connection)
+    .await?;
+    Ok(id)
+}
+
+async fn update(connection: &mut PgConnection, id: i64, transfer: &TransferChange, events: i64) -> Result<i64> {
+    let shipment = transfer.shipment.as_ref();
+    sqlx::query!(
+        "update transfers
+            set state_id = $2, event_sequence = event_sequence + $3, modified_date = now(),
+                cargo_company_id = coalesce($4, cargo_company_id), tracking_number = coalesce($5, tracking_number)
+          where id = $1",
+        id,
+        transfer.after,
+        events,
+        shipment.map(|shipment| shipment.cargo_company_id),
+        shipment.map(|shipment| shipment.tracking_number.as_str())
+    )
+    .execute(connection)
+    .await?;
+    Ok(id)
+}
+
+async fn write_reservations(
+    connection: &mut PgConnection,
+    package_ids: &[i64],
+    transfers: &[TransferChange],
+    own: &TransferConsequences,
+    items: &Items,
+) -> Result<()> {
+    let (mut held, mut locations, mut skus, mut quantities) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (transfer, at) in own.reserve.iter().map(|(index, at)| (&transfers[*index], *at)) {
+        let item = &transfer.items[at];
+        let made = transfer.package.and_then(|package| items.get(&(package_ids[package], item.order_item_id)).copied());
+        held.extend(made.or(item.package_item_id));
+        locations.push(transfer.source_location_id);
+        skus.push(item.sku.clone());
+        quantities.push(item.quantity);
+    }
+    if held.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into reservations (package_item_id, stock_location_id, sku, quantity)
+         select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[])",
+        &held,
+        &locations,
+        &skus,
+        &quantities
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn write_log(connection: &mut PgConnection, ids: &[i64], transfers: &[TransferChange]) -> Result<()> {
+    let transitions: Vec<Option<i64>> = transfers.iter().map(|transfer| transfer.transition_id).collect();
+    let sources: Vec<Option<i64>> = transfers.iter().map(|transfer| transfer.before).collect();
+    let destinations: Vec<i64> = transfers.iter().map(|transfer| transfer.after).collect();
+    let users: Vec<Option<i64>> = transfers.iter().map(|transfer| transfer.user_id).collect();
+    sqlx::query!(
+        "insert into transfer_logs (transfer_id, transition_id, source_state_id, destination_state_id, user_id)
+         select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])",
+        ids,
+        &transitions as &[Option<i64>],
+        &sources as &[Option<i64>],
+        &destinations,
+        &users as &[Option<i64>]
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn write_events(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    transfers: &[TransferChange],
+    own: &TransferConsequences,
+) -> Result<()> {
+    let mut next: Vec<i64> = transfers.iter().map(|transfer| transfer.event_sequence).collect();
+    let sequences: Vec<i64> = own
+        .events
+        .iter()
+        .map(|(transfer, _)| {
+            next[*transfer] += 1;
+            next[*transfer]
+        })
+        .collect();
+    let objects: Vec<i64> = own.events.iter().map(|(transfer, _)| ids[*transfer]).collect();
+    let types: Vec<String> = own.events.iter().map(|(_, event)| (*event).to_owned()).collect();
+    sqlx::query!(
+        "insert into events (entity, event_type, object_id, sequence)
+         select 'transfer', * from unnest($1::text[], $2::bigint[], $3::bigint[])",
+        &types,
+        &objects,
+        &sequences
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Transfers begin where a plan fetches something: for new orders and for whatever plans packages again alike.
+
+use super::{
+    super::consequences::{PackageChange, Placement},
+    TransferChange, TransferItemChange,
+};
+use crate::{
+    error::Result,
+    planning::plan::{Trace, fetch::PlannedTransfer},
+    workflow::{Holding, TRANSFER_WAITING, WAITING, WAITING_FOR_TRANSFER, Workflow},
+};
+
+/// The transfers of a plan whose packages are laid out from `first` on. The items they fetch, and the packages these are
+/// in, wait for them from now on.
+///
+/// The plan's trace is the decision, so no command can plan to fetch something and forget to.
+///
+/// # Errors
+/// A fault when the installation lacks a state that its check requires.
+pub fn begin(
+    packages: &mut [PackageChange],
+    first: usize,
+    trace: &Trace,
+    workflow: &Workflow,
+) -> Result<Vec<TransferChange>> {
+    let mut begun = Vec::new();
+    for gathering in &trace.decision.gatherings {
+        for planned in &gathering.transfers {
+            for (index, package) in packages.iter_mut().enumerate().skip(first) {
+                let destination_location_id = gathering.stock_location_id;
+                let fetched = fetched(package, destination_location_id, planned, workflow)?;
+                if fetched.is_empty() {
+                    continue;
+                }
+                begun.push(TransferChange {
+                    id: None,
+                    package: Some(index),
+                    source_location_id: planned.source_location_id,
+                    destination_location_id,
+                    before: None,
+                    after: workflow.state_by_slug("transfer", TRANSFER_WAITING)?.id,
+                    transition_id: None,
+                    event_sequence: 0,
+                    items: fetched.iter().map(|at| item(package, *at)).collect(),
+                    shipment: None,
+                    user_id: package.user_id,
+                });
+                wait(package, &fetched, workflow)?;
+            }
+        }
+    }
+    Ok(begun)
+}
+
+/// Indexes of the package's items that the transfer brings: those that would be reserved at its destination. (A package
+/// that ends keeps its items as history, which holds nothing.)
+fn fetched(
+    package: &PackageChange,
+    destination_location_id: i64,
+    planned: &PlannedTransfer,
+    workflow: &Workflow,
+) -> Result<Vec<usize>> {
+    let mut fetched = Vec::new();
+    for (at, item) in package.items.iter().enumerate() {
+        if planned.order_item_ids.contains(&item.order_item_id)
+            && item.after.stock_location_id == destination_location_id
+            && workflow.state(item.after.state_id)?.holding == Holding::Reserved
+        {
+            fetched.push(at);
+        }
+    }
+    Ok(fetched)
+}
+
+fn item(package: &PackageChange, at: usize) -> TransferItemChange {
+    let item = &package.items[at];
+    TransferItemChange {
+        package_item_id: item.id,
+        order_item_id: item.order_item_id,
+        sku: item.sku.clone(),
+        quantity: item.quantity,
+    }
+}
+
+/// The package and these items of it wait for a transfer; what is at hand waits to be packed.
+fn wait(package: &mut PackageChange, fetched: &[usize], workflow: &Workflow) -> Result<()> {
+    let waiting = workflow.state_by_slug("package", WAITING)?.id;
+    let for_transfer = workflow.state_by_slug("package", WAITING_FOR_TRANSFER)?.id;
+    package.after = Placement { state_id: for_transfer, ..package.after };
+    for (at, item) in package.items.iter_mut().enumerate() {
+        if fetched.contains(&at) {
+            item.after.state_id = for_transfer;
+            item.bound_by_stock = false;
+        } else if workflow.state(item.after.state_id)?.holding == Holding::Reserved {
+            item.after.state_id = waiting;
+        }
+    }
+    Ok(())
+}

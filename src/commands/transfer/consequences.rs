@@ -1,0 +1,120 @@
+//! What follows from a transfer's change of state: stock, reservations, events. Pure, and for every transfer here.
+//!
+//! At its source a transfer reserves its units, then takes them; at its destination they are put on the shelf when it has
+//! arrived. So each delta is `effect(after) - effect(before)`, added to what follows from the packages.
+
+use super::{
+    super::consequences::{self, Consequences, PackageChange},
+    TransferChange,
+};
+use crate::{
+    error::Result,
+    workflow::{Holding, State, Workflow},
+};
+
+/// Everything one write changes: packages, and transfers that refer to them.
+#[derive(Debug, Clone, Default)]
+pub struct Laid {
+    /// The packages.
+    pub packages: Vec<PackageChange>,
+    /// The transfers.
+    pub transfers: Vec<TransferChange>,
+}
+
+/// What follows from transfers alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TransferConsequences {
+    /// (transfer, item) indexes of items that hold a reservation at their source from now on.
+    pub reserve: Vec<(usize, usize)>,
+    /// (transfer index, event type), in order.
+    pub events: Vec<(usize, &'static str)>,
+}
+
+/// What follows from packages and transfers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Derived {
+    /// For the packages, and for the stock and reservations of both.
+    pub packages: Consequences,
+    /// For the transfers alone.
+    pub transfers: TransferConsequences,
+}
+
+/// Derives everything that follows from packages and transfers.
+///
+/// # Errors
+/// A fault when a state is not in the workflow.
+pub fn derive(packages: &[PackageChange], transfers: &[TransferChange], workflow: &Workflow) -> Result<Derived> {
+    let mut shared = consequences::derive(packages, workflow)?;
+    let mut own = TransferConsequences::default();
+    for (index, transfer) in transfers.iter().enumerate() {
+        derive_stock(&mut shared, &mut own, index, transfer, workflow)?;
+        derive_events(&mut own, index, transfer, workflow)?;
+    }
+    shared.stock.retain(|_, delta| delta.quantity != 0 || delta.reserved != 0);
+    Ok(Derived { packages: shared, transfers: own })
+}
+
+fn derive_stock(
+    shared: &mut Consequences,
+    own: &mut TransferConsequences,
+    index: usize,
+    transfer: &TransferChange,
+    workflow: &Workflow,
+) -> Result<()> {
+    let before = transfer.before.map(|state_id| workflow.state(state_id)).transpose()?;
+    let after = workflow.state(transfer.after)?;
+    let (held, holds) = (before.map_or(Holding::Nothing, |state| state.holding), after.holding);
+    let arrives = i64::from(after.is_arrived_transfer()) - i64::from(before.is_some_and(State::is_arrived_transfer));
+    for (at, item) in transfer.items.iter().enumerate() {
+        if held != holds {
+            let delta = shared.stock.entry((item.sku.clone(), transfer.source_location_id)).or_default();
+            match held {
+                Holding::Reserved => delta.reserved -= item.quantity,
+                Holding::Taken => delta.quantity += item.quantity,
+                Holding::Nothing => {}
+            }
+            match holds {
+                Holding::Reserved => {
+                    delta.reserved += item.quantity;
+                    // A transfer is planned from stock, so it holds only where there is some.
+                    delta.bound = true;
+                    own.reserve.push((index, at));
+                }
+                Holding::Taken => delta.quantity -= item.quantity,
+                Holding::Nothing => {}
+            }
+            if held == Holding::Reserved {
+                shared.release.extend(item.package_item_id);
+            }
+        }
+        if arrives != 0 {
+            let delta = shared.stock.entry((item.sku.clone(), transfer.destination_location_id)).or_default();
+            delta.quantity += arrives * item.quantity;
+        }
+    }
+    Ok(())
+}
+
+fn derive_events(
+    own: &mut TransferConsequences,
+    index: usize,
+    transfer: &TransferChange,
+    workflow: &Workflow,
+) -> Result<()> {
+    match transfer.before {
+        None => own.events.push((index, "transfer.status.created")),
+        Some(before) if before != transfer.after => {
+            own.events.push((index, "transfer.status.transitioned"));
+            let event = match workflow.state(transfer.after)?.enum_value.as_str() {
+                "ready_to_shipment" => Some("transfer.status.ready_to_shipment"),
+                "in_transit" => Some("transfer.status.in_transit"),
+                "transferred" => Some("transfer.status.transferred"),
+                "cancelled" => Some("transfer.status.cancelled"),
+                _ => None,
+            };
+            own.events.extend(event.map(|event| (index, event)));
+        }
+        Some(_) => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! A package that ends while it waits for transfers takes them with it.
+
+use sqlx::PgConnection;
+
+use super::{super::consequences::PackageChange, TransferChange, facts};
+use crate::{
+    error::Result,
+    workflow::{TRANSFER_CANCELLED, WAITING_FOR_TRANSFER, Workflow},
+};
+
+/// The open transfers of packages that leave waiting-for-transfer by a command of their own, as cancelled: what they
+/// hold at their sources becomes free, and what is on its way counts as returned there.
+///
+/// Locks them; their packages are locked before. No query where no package leaves that state.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end(
+    connection: &mut PgConnection,
+    packages: &[PackageChange],
+    workflow: &Workflow,
+) -> Result<Vec<TransferChange>> {
+    let leaving = leaving(packages, workflow)?;
+    if leaving.is_empty() {
+        return Ok(Vec::new());
+    }
+    let cancelled = workflow.state_by_slug("transfer", TRANSFER_CANCELLED)?.id;
+    let ids: Vec<i64> = leaving.iter().map(|(id, ..)| *id).collect();
+    let mut ended = Vec::new();
+    for transfer in facts::lock(connection, &ids).await? {
+        let of = leaving.iter().find(|(id, ..)| *id == transfer.package_id);
+        if let Some((_, transition_id, user_id)) = of
+            && workflow.state(transfer.state_id)?.is_open_transfer()
+        {
+            ended.push(TransferChange::of(&transfer, cancelled, *transition_id, *user_id));
+        }
+    }
+    Ok(ended)
+}
+
+/// Whether some of the packages leave waiting-for-transfer, so that [`end`] has something to look for.
+///
+/// # Errors
+/// When a state is not in the workflow.
+pub fn may_end(packages: &[PackageChange], workflow: &Workflow) -> Result<bool> {
+    Ok(!leaving(packages, workflow)?.is_empty())
+}
+
+/// Package, transition and user of each that leaves waiting-for-transfer.
+fn leaving(packages: &[PackageChange], workflow: &Workflow) -> Result<Vec<(i64, i64, Option<i64>)>> {
+    let mut leaving = Vec::new();
+    for package in packages {
+        if let (Some(id), Some(before), Some(transition_id)) = (package.id, package.before, package.transition_id)
+            && before.state_id != package.after.state_id
+            && workflow.state(before.state_id)?.slug == WAITING_FOR_TRANSFER
+        {
+            leaving.push((id, transition_id, package.user_id));
+        }
+    }
+    Ok(leaving)
+}

@@ -1,0 +1,89 @@
+//! What a transfer's next state means for its package: pure.
+//!
+//! As long as a transfer is open, nothing. When it has come, its items are at hand; when it came to nothing, its items
+//! are at hand by now, come by other transfers, or have no place. With no transfer left open the package waits to be
+//! packed.
+
+use std::collections::BTreeMap;
+
+use super::{
+    super::{Changes, Successor, Taking, consequences},
+    TransferChange, TransferChanges, TransferContext, begin,
+    consequences::Laid,
+};
+use crate::{
+    error::Result,
+    workflow::{OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER},
+};
+
+/// Lays out what a command on a transfer decided.
+///
+/// # Errors
+/// A fault when the installation lacks a state that its check requires.
+pub fn lay_out(context: &TransferContext<'_>, changes: &TransferChanges, user_id: i64) -> Result<Laid> {
+    let workflow = &context.catalog.workflow;
+    let mut own = TransferChange::of(context.transfer, changes.state_id, context.transition.id, Some(user_id));
+    own.shipment.clone_from(&changes.shipment);
+    let mut laid = Laid { packages: Vec::new(), transfers: vec![own] };
+    let waits = workflow.state(context.package.state_id)?.slug == WAITING_FOR_TRANSFER;
+    if waits && !workflow.state(changes.state_id)?.is_open_transfer() {
+        let of_package = package_changes(context, changes)?;
+        laid.packages = consequences::lay_out(context.package, context.transition, &of_package, user_id);
+        if let Some(trace) = &of_package.trace {
+            laid.transfers.extend(begin::begin(&mut laid.packages, 0, trace, workflow)?);
+        }
+    }
+    Ok(laid)
+}
+
+/// What becomes of the package once the transfer is no longer open.
+fn package_changes(context: &TransferContext<'_>, changes: &TransferChanges) -> Result<Changes> {
+    let workflow = &context.catalog.workflow;
+    let waiting = workflow.state_by_slug("package", WAITING)?.id;
+    let for_transfer = workflow.state_by_slug("package", WAITING_FOR_TRANSFER)?.id;
+    let arrived = workflow.state(changes.state_id)?.is_arrived_transfer();
+    let mut others_open = false;
+    for other in context.transfers.iter().filter(|other| other.id != context.transfer.id) {
+        others_open |= workflow.state(other.state_id)?.is_open_transfer();
+    }
+    let again = changes.again.as_ref().filter(|_| !arrived);
+    let mut item_states = BTreeMap::new();
+    let mut homeless = Vec::new();
+    for item in &context.package.items {
+        let is_carried = context.transfer.items.iter().any(|carried| carried.package_item_id == item.id);
+        let has_place = arrived || again.is_some_and(|again| again.refetch.gathering.has(item.order_item_id));
+        if is_carried && !has_place {
+            homeless.push(item.id);
+        } else if is_carried {
+            // What comes by another transfer is told so when that begins.
+            item_states.insert(item.id, waiting);
+        } else {
+            item_states.insert(item.id, item.state_id);
+        }
+    }
+    let mut of_package = Changes::to(context.package, if others_open { for_transfer } else { waiting });
+    if !homeless.is_empty() {
+        let state_id = workflow.state_by_slug("package", OUT_OF_STOCK)?.id;
+        let default = again.and_then(|again| again.refetch.default_location_id);
+        let stock_location_id = default.unwrap_or(context.package.stock_location_id);
+        if homeless.len() == context.package.items.len() {
+            // Nothing is left for it to wait for: it waits for stock itself.
+            (of_package.state_id, of_package.stock_location_id) = (state_id, stock_location_id);
+        } else {
+            of_package.successors.push(Successor {
+                stock_location_id,
+                state_id,
+                package_item_ids: homeless,
+                taking: Taking::Move,
+                bound_by_quota: false,
+            });
+        }
+    }
+    if let Some(again) = again {
+        of_package.exclusions.clone_from(&again.exclusions);
+        of_package.stock_bound_items = again.refetch.gathering.at_hand.iter().copied().collect();
+        of_package.trace = Some(again.refetch.trace.clone());
+    }
+    of_package.item_states = item_states;
+    Ok(of_package)
+}

@@ -1,0 +1,58 @@
+//! `POST /transfer_orders/{id}/command/`.
+
+use axum::{
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, Uri},
+};
+
+use crate::{
+    app::App,
+    auth::Authenticated,
+    commands::{dispatch::Reply, idempotency::IdempotencyKey, transfer::dispatch::TransferRequest},
+    error::{Refusal, Result},
+    openapi,
+    packages::command::{idempotency_key, read},
+    wire,
+};
+
+/// Run a command on a transfer
+///
+/// `transition` or `slug` says which of the transfer's `commands` to run; where both are given they must agree. With an
+/// `Idempotency-Key`, a repeat within 24 hours gets the same answer byte for byte and runs nothing again. With
+/// `?dry_run=true` nothing is written: the answer says what would be. `transfer` among the `input_parameters` may be left
+/// out; it is the transfer's id.
+#[utoipa::path(post, path = "/api/v1/oms/transfer_orders/{id}/command/", tag = "Transfers",
+    params(("id" = i64, Path, description = "The transfer's id"),
+           ("dry_run" = Option<bool>, Query, description = "Only say what the command would do"),
+           ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters")),
+    request_body(content = openapi::CommandRequest),
+    responses(
+        (status = 200, description = "Done; or, for a dry run, what would be done",
+         body = inline(openapi::TransferAnswer)),
+        (status = 406, description = "The table or a business rule does not allow it", body = openapi::Refused),
+        (status = 422, description = "The Idempotency-Key was used with another request", body = openapi::Refused)))]
+pub(super) async fn run(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Bytes,
+) -> Result<Reply> {
+    wire::check_media_type(&headers)?;
+    let command = read(&body)?;
+    let transfer_id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let dry_run = wire::dry_run(&uri)?;
+    let key = if dry_run { None } else { idempotency_key(&headers)? };
+    let request = TransferRequest {
+        transfer_id,
+        transition: command.transition,
+        slug: command.slug,
+        input: command.input,
+        key: key.map(|key| IdempotencyKey::for_transfer(caller.user_id, key, transfer_id, &body)),
+        caller,
+        dry_run,
+    };
+    app.transfers.run(request).await
+}

@@ -1,0 +1,233 @@
+//! `GET /transfer_orders/`, `/transfer_orders/short/`, `/transfer_orders/{id}/`.
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, Uri},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use super::{explain, view};
+use crate::{
+    app::App,
+    auth::Authenticated,
+    error::{Refusal, Result},
+    openapi,
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    wire::Timestamp,
+};
+
+/// The documented filters (reference 6.3), by the names of the original where they are known.
+pub const FILTERS: &[Filter] = &[
+    filter("state", Kind::Integer, "t.state_id = {}"),
+    filter(
+        "state__enum_value",
+        Kind::Text,
+        "t.state_id in (select id from states where entity = 'transfer' and enum_value = {})",
+    ),
+    filter("number", Kind::Text, "t.number = {}"),
+    filter("order", Kind::Integer, "p.order_id = {}"),
+    filter("order__number", Kind::Prefix, "o.number like {}"),
+    filter("package", Kind::Integer, "t.package_id = {}"),
+    filter("package_number", Kind::Text, "p.number = {}"),
+    filter(
+        "product_sku",
+        Kind::Text,
+        "exists (select from transfer_items ti join package_items i on i.id = ti.package_item_id join order_items oi on oi.id = i.order_item_id where ti.transfer_id = t.id and oi.sku = {})",
+    ),
+    filter(
+        "product_barcode",
+        Kind::Text,
+        "exists (select from transfer_items ti join package_items i on i.id = ti.package_item_id join order_items oi on oi.id = i.order_item_id where ti.transfer_id = t.id and oi.product->>'barcode' = {})",
+    ),
+    filter("source__erp_code", Kind::Text, "s.erp_code = {}"),
+    filter("destination__erp_code", Kind::Text, "d.erp_code = {}"),
+    // Either end.
+    filter("erp_code", Kind::Text, "{} in (s.erp_code, d.erp_code)"),
+    filter("retail_store__erp_code", Kind::Text, "o.details->'retail_store'->>'erp_code' = {}"),
+    filter("order__customer__first_name", Kind::Contains, "o.customer_first_name ilike {}"),
+    filter("order__customer__last_name", Kind::Contains, "o.customer_last_name ilike {}"),
+    filter(
+        "order__date_placed",
+        Kind::Day,
+        "o.date_placed >= {}::timestamp at time zone 'UTC' and o.date_placed < ({}::date + 1)::timestamp at time zone 'UTC'",
+    ),
+    filter("order__date_placed__gte", Kind::Moment, "o.date_placed >= {}"),
+    filter("order__date_placed__lte", Kind::Moment, "o.date_placed <= {}"),
+    filter("id__gt", Kind::Integer, "t.id > {}"),
+    filter("id__gte", Kind::Integer, "t.id >= {}"),
+    filter("id__lt", Kind::Integer, "t.id < {}"),
+    filter("id__lte", Kind::Integer, "t.id <= {}"),
+    filter("pk__in", Kind::Integers, "t.id = any({})"),
+    filter("order__channel", Kind::Integer, "o.channel_id = {}"),
+    filter(
+        "package__shipment__cargo_company",
+        Kind::Integer,
+        "exists (select from shipments h where h.package_id = t.package_id and h.cargo_company_id = {})",
+    ),
+    filter(
+        "package__shipment__awb_number",
+        Kind::Text,
+        "exists (select from shipments h where h.package_id = t.package_id and h.tracking_number = {})",
+    ),
+    filter("destination__country", Kind::Text, "d.address->>'country' = {}"),
+    filter("destination__city", Kind::Text, "d.address->>'city' = {}"),
+    // A location's address has none.
+    filter("destination__township", Kind::NotOffered, ""),
+    filter("created_date__gte", Kind::Moment, "t.created_date >= {}"),
+    filter("created_date__lte", Kind::Moment, "t.created_date <= {}"),
+];
+
+/// The list of transfers. A store sees those from and to its locations.
+const LIST: List = List {
+    from: " from transfers t join packages p on p.id = t.package_id join orders o on o.id = p.order_id \
+           join stock_locations s on s.id = t.source_location_id join stock_locations d on d.id = t.destination_location_id",
+    visible: "array[t.source_location_id, t.destination_location_id] && {}",
+    filters: FILTERS,
+    sorts: &[
+        ("id", "t.id"),
+        ("created_date", "t.created_date"),
+        ("modified_date", "t.modified_date"),
+        ("order_id", "p.order_id"),
+    ],
+    default_sort: "-id",
+    tie_breaker: "t.id desc",
+};
+
+/// A transfer in the short list: related objects by their keys.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TransferShort {
+    id: i64,
+    /// `<package>T<n>`.
+    number: String,
+    /// The state's `enum_value`.
+    state: String,
+    order: i64,
+    order_number: String,
+    package: i64,
+    package_number: String,
+    source: i64,
+    source_erp_code: String,
+    destination: i64,
+    destination_erp_code: String,
+    transferitem_count: i64,
+    #[schema(value_type = String, format = DateTime)]
+    created_date: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    modified_date: Timestamp,
+}
+
+/// Transfers
+///
+/// Goods on their way from a location that has them to the one that packs them: those from or to the locations the caller
+/// sees, latest first.
+#[utoipa::path(get, path = "/api/v1/oms/transfer_orders/", tag = "Transfers", params(PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of transfers", body = PageOf<openapi::Transfer>)))]
+pub(super) async fn list(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let visible = caller.visible_location_ids();
+    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "t.id").await?;
+    while let Some((connection, ids)) = listing.ids()? {
+        let views = view::load(connection, &app.shelf, &ids).await?;
+        listing.add(views).await?;
+    }
+    listing.respond().await
+}
+
+/// Transfers, short
+///
+/// The same list with related objects reduced to their keys and `transferitem_count` for the items.
+#[utoipa::path(get, path = "/api/v1/oms/transfer_orders/short/", tag = "Transfers", params(PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of transfers", body = PageOf<TransferShort>)))]
+pub(super) async fn list_short(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let visible = caller.visible_location_ids();
+    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "t.id").await?;
+    while let Some((connection, ids)) = listing.ids()? {
+        let rows = load_short(connection, &ids).await?;
+        listing.add(rows).await?;
+    }
+    listing.respond().await
+}
+
+async fn load_short(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<TransferShort>> {
+    let rows = sqlx::query!(
+        r#"select t.id, t.number, st.enum_value, p.order_id, o.number as order_number, t.package_id,
+                  p.number as package_number, t.source_location_id, s.erp_code as source_erp_code,
+                  t.destination_location_id, d.erp_code as destination_erp_code,
+                  (select count(*) from transfer_items i where i.transfer_id = t.id) as "items!",
+                  t.created_date, t.modified_date
+             from unnest($1::bigint[]) with ordinality as wanted(id, n)
+             join transfers t on t.id = wanted.id
+             join states st on st.id = t.state_id
+             join packages p on p.id = t.package_id
+             join orders o on o.id = p.order_id
+             join stock_locations s on s.id = t.source_location_id
+             join stock_locations d on d.id = t.destination_location_id
+            order by wanted.n"#,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let rows = rows.into_iter().map(|row| TransferShort {
+        id: row.id,
+        number: row.number,
+        state: row.enum_value,
+        order: row.order_id,
+        order_number: row.order_number,
+        package: row.package_id,
+        package_number: row.package_number,
+        source: row.source_location_id,
+        source_erp_code: row.source_erp_code,
+        destination: row.destination_location_id,
+        destination_erp_code: row.destination_erp_code,
+        transferitem_count: row.items,
+        created_date: row.created_date.into(),
+        modified_date: row.modified_date.into(),
+    });
+    Ok(rows.collect())
+}
+
+/// One transfer
+///
+/// With the commands that can be run on it now. `?explain=commands` adds, for every transition of transfers, whether it
+/// is allowed or why not.
+#[utoipa::path(get, path = "/api/v1/oms/transfer_orders/{id}/", tag = "Transfers",
+    params(("id" = i64, Path, description = "The transfer's id"),
+           ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not")),
+    responses((status = 200, description = "The transfer", body = openapi::Transfer)))]
+pub(super) async fn detail(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let page = Page::parse(&uri, &headers)?;
+    page.no_list()?;
+    let mut connection = app.pool.acquire().await?;
+    let found = view::load(&mut connection, &app.shelf, &[id]).await?.pop();
+    drop(connection);
+    let mut transfer = found.filter(|transfer| transfer.is_visible(&caller)).ok_or_else(Refusal::not_found)?;
+    match page.get("explain") {
+        None => {}
+        Some("commands") => transfer.explanation = Some(explain::commands(&app, &caller, id).await?),
+        Some(other) => {
+            return Err(Refusal::field("explain", format!("{other} cannot be explained; use commands.")).into());
+        }
+    }
+    Ok(axum::Json(transfer).into_response())
+}

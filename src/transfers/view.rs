@@ -1,0 +1,242 @@
+//! The transfer JSON: keys and their order as documented (reference 6.3), ours behind; read for many at once.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
+use sqlx::{PgConnection, types::Json};
+
+use crate::{
+    auth::Caller,
+    catalog::{Catalog, Shelf},
+    error::{Error, Result},
+    locations::{self, LocationRow, LocationView},
+    wire::{Timestamp, raw},
+};
+
+/// A transfer.
+#[derive(Debug, Serialize)]
+pub(super) struct TransferView {
+    id: i64,
+    number: String,
+    state: Box<RawValue>,
+    order: OrderView,
+    package: PackageView,
+    source: LocationView,
+    destination: LocationView,
+    created_date: Timestamp,
+    modified_date: Timestamp,
+    extra_information: Map<String, Value>,
+    commands: Box<RawValue>,
+    shipment: Option<ShipmentView>,
+    transferitem_set: Vec<ItemView>,
+    /// With `?explain=commands` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Value>,
+}
+
+impl TransferView {
+    /// Whether it exists for a caller: it is from or to a location of theirs.
+    pub(super) fn is_visible(&self, caller: &Caller) -> bool {
+        caller.sees(self.source.id) || caller.sees(self.destination.id)
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct OrderView {
+    id: i64,
+    number: String,
+    omnitron_id: Option<i64>,
+    date_placed: Timestamp,
+    channel: Option<Json<Box<RawValue>>>,
+    customer: Option<Json<Box<RawValue>>>,
+}
+
+#[derive(Debug, Serialize)]
+struct PackageView {
+    id: i64,
+    number: String,
+    state: Box<RawValue>,
+    stock_location: i64,
+}
+
+/// What the sender says of its carrier.
+#[derive(Debug, Serialize)]
+struct ShipmentView {
+    cargo_company: CargoCompanyView,
+    tracking_number: String,
+}
+
+#[derive(Debug, Serialize)]
+struct CargoCompanyView {
+    id: i64,
+    name: String,
+    slug: String,
+}
+
+/// What a transfer carries of one package item.
+#[derive(Debug, Serialize)]
+pub(super) struct ItemView {
+    id: i64,
+    transfer_order: i64,
+    package_item: i64,
+    order_item: i64,
+    product: Json<Box<RawValue>>,
+    sku: String,
+    quantity: i64,
+    created_date: Timestamp,
+    modified_date: Timestamp,
+    /// For who may see it.
+    #[serde(skip)]
+    ends: [i64; 2],
+}
+
+impl ItemView {
+    /// Whether it exists for a caller, as its transfer does.
+    pub(super) fn is_visible(&self, caller: &Caller) -> bool {
+        self.ends.iter().any(|end| caller.sees(*end))
+    }
+}
+
+struct Row {
+    id: i64,
+    number: String,
+    state_id: i64,
+    source_location_id: i64,
+    destination_location_id: i64,
+    cargo_company_id: Option<i64>,
+    tracking_number: Option<String>,
+    created_date: DateTime<Utc>,
+    modified_date: DateTime<Utc>,
+    package_id: i64,
+    package_number: String,
+    package_state_id: i64,
+    package_location_id: i64,
+    order_id: i64,
+    order_number: String,
+    omnitron_id: Option<i64>,
+    date_placed: DateTime<Utc>,
+    channel: Option<Json<Box<RawValue>>>,
+    customer: Option<Json<Box<RawValue>>>,
+}
+
+/// Reads transfers; ids that do not exist are left out. The result is in the order of `ids`.
+pub(super) async fn load(connection: &mut PgConnection, shelf: &Shelf, ids: &[i64]) -> Result<Vec<TransferView>> {
+    match load_with(&mut *connection, &shelf.current(), ids).await {
+        Err(Error::StaleCatalog(_)) => {
+            let fresh = shelf.refresh(&mut *connection).await?;
+            load_with(connection, &fresh, ids).await
+        }
+        done => done,
+    }
+}
+
+async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<TransferView>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select t.id, t.number, t.state_id, t.source_location_id, t.destination_location_id, t.cargo_company_id,
+                  t.tracking_number, t.created_date, t.modified_date, p.id as package_id, p.number as package_number,
+                  p.state_id as package_state_id, p.stock_location_id as package_location_id, o.id as order_id,
+                  o.number as order_number, o.omnitron_id, o.date_placed,
+                  o.details->'channel' as "channel: Json<Box<RawValue>>",
+                  o.details->'customer' as "customer: Json<Box<RawValue>>"
+             from transfers t join packages p on p.id = t.package_id join orders o on o.id = p.order_id
+            where t.id = any($1)"#,
+        ids
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let ends: Vec<i64> = rows.iter().flat_map(|row| [row.source_location_id, row.destination_location_id]).collect();
+    let places = locations::load(&mut *connection, &ends).await?;
+    let mut items: HashMap<i64, Vec<ItemView>> = HashMap::new();
+    for item in load_items(connection, &[], ids).await? {
+        items.entry(item.transfer_order).or_default().push(item);
+    }
+    let mut views = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let carried = items.remove(&row.id).unwrap_or_default();
+        views.insert(row.id, view(row, carried, &places, catalog)?);
+    }
+    Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
+}
+
+fn view(row: Row, items: Vec<ItemView>, places: &HashMap<i64, LocationRow>, catalog: &Catalog) -> Result<TransferView> {
+    let place = |id: i64| -> Result<LocationView> {
+        let place = places.get(&id).ok_or_else(|| Error::Fault(format!("location {id} vanished")))?;
+        Ok(place.view())
+    };
+    let commands = catalog.workflow.commands_json(row.state_id, None).map_or_else(|| raw(&[(); 0]), ToOwned::to_owned);
+    Ok(TransferView {
+        id: row.id,
+        number: row.number,
+        state: catalog.workflow.state(row.state_id)?.json.clone(),
+        order: OrderView {
+            id: row.order_id,
+            number: row.order_number,
+            omnitron_id: row.omnitron_id,
+            date_placed: row.date_placed.into(),
+            channel: row.channel,
+            customer: row.customer,
+        },
+        package: PackageView {
+            id: row.package_id,
+            number: row.package_number,
+            state: catalog.workflow.state(row.package_state_id)?.json.clone(),
+            stock_location: row.package_location_id,
+        },
+        source: place(row.source_location_id)?,
+        destination: place(row.destination_location_id)?,
+        created_date: row.created_date.into(),
+        modified_date: row.modified_date.into(),
+        extra_information: Map::new(),
+        commands,
+        shipment: shipment(row.cargo_company_id, row.tracking_number, catalog)?,
+        transferitem_set: items,
+        explanation: None,
+    })
+}
+
+fn shipment(company: Option<i64>, number: Option<String>, catalog: &Catalog) -> Result<Option<ShipmentView>> {
+    let (Some(company_id), Some(tracking_number)) = (company, number) else { return Ok(None) };
+    let company = catalog.cargo_companies.iter().find(|company| company.id == company_id);
+    let company = company.ok_or_else(|| Error::StaleCatalog(format!("cargo company {company_id}")))?;
+    let cargo_company = CargoCompanyView { id: company.id, name: company.name.clone(), slug: company.slug.clone() };
+    Ok(Some(ShipmentView { cargo_company, tracking_number }))
+}
+
+/// Reads items by their ids, in that order, or by their transfers', in their own.
+pub(super) async fn load_items(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    transfer_ids: &[i64],
+) -> Result<Vec<ItemView>> {
+    let rows = sqlx::query!(
+        r#"select i.id, i.transfer_id, i.package_item_id, pi.order_item_id,
+                  oi.product as "product: Json<Box<RawValue>>", oi.sku, i.quantity, i.created_date, i.modified_date,
+                  t.source_location_id, t.destination_location_id
+             from transfer_items i
+             join transfers t on t.id = i.transfer_id
+             join package_items pi on pi.id = i.package_item_id
+             join order_items oi on oi.id = pi.order_item_id
+            where i.id = any($1) or i.transfer_id = any($2)
+            order by array_position($1, i.id), i.id"#,
+        ids,
+        transfer_ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let items = rows.into_iter().map(|row| ItemView {
+        id: row.id,
+        transfer_order: row.transfer_id,
+        package_item: row.package_item_id,
+        order_item: row.order_item_id,
+        product: row.product,
+        sku: row.sku,
+        quantity: row.quantity,
+        created_date: row.created_date.into(),
+        modified_date: row.modified_date.into(),
+        ends: [row.source_location_id, row.destination_location_id],
+    });
+    Ok(items.collect())
+}
