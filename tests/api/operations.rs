@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{NOT_ALLOWED, NOT_FOUND, Shop, send};
+use crate::support::{NOT_FOUND, Shop, send};
 
 #[tokio::test]
 async fn alive_and_ready_need_no_token() {
@@ -160,27 +160,37 @@ async fn while_the_database_is_away_requests_get_503_and_afterwards_all_is_well(
     let shop = Shop::open().await;
     let package = shop.package().await;
     let body = json!({ "slug": package.slug("COMPLETE_PACKING").await });
-    // A command that is refused opens the connection that will be lost.
-    package.post(&json!({ "slug": "no-such-transition" })).await.refused(NOT_ALLOWED);
-    shop.execute(
-        "select pg_terminate_backend(pid, 10000) from pg_stat_activity
-          where datname = current_database() and application_name = 'oms'",
-    )
-    .await;
+    // A command that is under way loses its connection.
+    let mut transaction = shop.pool().begin().await.expect("a transaction");
+    sqlx::query("select from packages for update").execute(&mut *transaction).await.expect("locked");
+    let going_away = async {
+        shop.until("the command waits", async || {
+            let blocked =
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = $1";
+            let blocked: i64 = shop.value(blocked, "Lock").await;
+            (blocked > 0).then_some(())
+        })
+        .await;
+        shop.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+              where datname = current_database() and application_name = 'oms'",
+        )
+        .await;
+    };
+    let (reply, ()) = tokio::join!(package.run_keyed("admin", "k", &body), going_away);
+    let answer = reply.json(503);
+    assert_eq!(answer["error"]["request_id"], reply.header("x-request-id"));
+    assert_eq!(reply.header("retry-after"), "1");
+    transaction.rollback().await.expect("unlocked");
 
-    let mut away = 0;
-    loop {
+    for lost in 0.. {
+        assert!(lost <= 16, "each connection is lost once");
         let reply = package.run_keyed("admin", "k", &body).await;
         if reply.status == 200 {
             break;
         }
-        let answer = reply.json(503);
-        assert_eq!(answer["error"]["request_id"], reply.header("x-request-id"));
-        assert_eq!(reply.header("retry-after"), "1");
-        away += 1;
-        assert!(away <= 16, "each connection is lost once");
+        reply.json(503);
     }
-    assert!(away > 0);
     assert_eq!(package.log().await.len(), 2);
     shop.until("the list is served", async || (shop.get("/api/v1/oms/packages/").await.status == 200).then_some(()))
         .await;
