@@ -20,7 +20,7 @@ use super::{
     consequences::{Consequences, PackageChange, StockDelta},
     records,
 };
-use crate::error::Result;
+use crate::{error::Result, stock};
 
 /// How a write ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -164,21 +164,5 @@ async fn create_stock(connection: &mut PgConnection, consequences: &Consequences
     }
     let skus: Vec<String> = consequences.stock.keys().map(|(sku, _)| sku.clone()).collect();
     let locations: Vec<i64> = consequences.stock.keys().map(|(_, location)| *location).collect();
-    // Where a row is missing, all are locked by this statement (a conflict locks, though nothing is updated): a new row
-    // must not be locked before others that come before it.
-    sqlx::query!(
-        "insert into stocks (sku, stock_location_id, quantity)
-         select c.sku, c.stock_location_id, 0
-           from unnest($1::text[], $2::bigint[]) as c(sku, stock_location_id)
-          where exists (select from unnest($1::text[], $2::bigint[]) as m(sku, stock_location_id)
-                         where not exists (select from stocks s where s.sku = m.sku
-                                              and s.stock_location_id = m.stock_location_id))
-          order by c.sku, c.stock_location_id
-         on conflict (sku, stock_location_id) do update set quantity = excluded.quantity where false",
-        &skus,
-        &locations
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    stock::create_missing(connection, &skus, &locations).await
 }

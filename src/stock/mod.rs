@@ -50,6 +50,30 @@ async fn try_count(pool: &PgPool, counts: &[Count]) -> Result<()> {
     Ok(())
 }
 
+/// Makes the rows of stock that are missing, of SKUs at locations in the order of their bytes, in which everybody locks
+/// them. Where one is missing, all are locked by this statement (a conflict locks, though nothing is updated): a new row
+/// must not be locked before others that come before it.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn create_missing(connection: &mut PgConnection, skus: &[String], locations: &[i64]) -> Result<()> {
+    sqlx::query!(
+        r#"insert into stocks (sku, stock_location_id, quantity)
+           select c.sku, c.stock_location_id, 0
+             from unnest($1::text[], $2::bigint[]) as c(sku, stock_location_id)
+            where exists (select from unnest($1::text[], $2::bigint[]) as m(sku, stock_location_id)
+                           where not exists (select from stocks s where s.sku = m.sku
+                                                and s.stock_location_id = m.stock_location_id))
+            order by c.sku collate "C", c.stock_location_id
+           on conflict (sku, stock_location_id) do update set quantity = excluded.quantity where false"#,
+        skus,
+        locations
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Sets counts. A location that was left out for an item is asked again once the item's SKU has been counted there. What
 /// waits for a SKU of which there is more is planned again.
 ///
@@ -62,13 +86,14 @@ async fn set(connection: &mut PgConnection, counts: &[Count]) -> Result<()> {
     let skus: Vec<String> = counts.keys().map(|(sku, _)| (*sku).to_owned()).collect();
     let locations: Vec<i64> = counts.keys().map(|(_, location)| *location).collect();
     let quantities: Vec<i64> = counts.values().copied().collect();
+    create_missing(connection, &skus, &locations).await?;
     // The gate `(select count(*) from before) >= 0` is always open: what was there is locked and read first.
     let mut more: Vec<String> = sqlx::query_scalar!(
         r#"with before as materialized (
                select s.sku, s.stock_location_id, s.quantity
                  from unnest($1::text[], $2::bigint[]) as c(sku, stock_location_id)
                  join stocks s on s.sku = c.sku and s.stock_location_id = c.stock_location_id
-                order by s.sku, s.stock_location_id
+                order by s.sku collate "C", s.stock_location_id
                   for no key update of s
            ), counted as (
                insert into stocks (sku, stock_location_id, quantity)
