@@ -204,9 +204,12 @@ async fn lock_supply(connection: &mut PgConnection, scenario: Option<&Scenario>,
     // A rule without SELECT_BY_STOCK may choose a location that has nothing.
     let anywhere =
         scenario.is_some_and(|scenario| !scenario.rules.iter().all(|rule| rule.asks_for(&Condition::SelectByStock)));
-    sqlx::query!("select from stocks where sku = any($1) order by sku, stock_location_id for no key update", skus)
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query!(
+        r#"select from stocks where sku = any($1) order by sku collate "C", stock_location_id for no key update"#,
+        skus
+    )
+    .execute(&mut *connection)
+    .await?;
     sqlx::query!(
         "select from stock_locations
           where $1 or id in (select stock_location_id from stocks where sku = any($2))
