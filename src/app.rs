@@ -35,6 +35,7 @@ use crate::{
     },
     db,
     error::{Error, Fault, Refusal, Result},
+    events::{self, News},
     health,
     inventory::Inventory,
     locations,
@@ -72,6 +73,10 @@ pub struct App {
     pub loader: Loader,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Rung when something was written that events tell.
+    pub news: Arc<News>,
+    /// The server is told to stop: who waits for something to happen ends.
+    pub stop: CancellationToken,
     /// Rung when a command frees what others wait for.
     pub bell: Arc<Bell>,
     /// Asks the stock service.
@@ -89,6 +94,9 @@ impl App {
         let sessions = Arc::new(Sessions::default());
         let metrics = Arc::new(Metrics::default());
         let bell = Arc::new(Bell::default());
+        events::keeping::prepare(&pool).await?;
+        let news = Arc::new(News::default());
+        tokio::spawn(Arc::clone(&news).watch(pool.clone(), stop.clone()));
         let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&bell));
         tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&shelf), Arc::clone(&sessions), stop.clone()));
         tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
@@ -117,6 +125,8 @@ impl App {
             shelf,
             sessions,
             metrics,
+            news,
+            stop: stop.clone(),
             bell,
             inventory,
         })
@@ -147,6 +157,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(transfers::routes())
         .merge(orders::routes())
         .merge(plans::routes())
+        .merge(events::routes())
         .merge(locations::routes())
         .merge(scenarios::routes())
         .merge(stock::routes())
@@ -217,8 +228,12 @@ fn on_panic(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
 /// Counts the request and says in the log what it was.
 async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
+    let writes = !method.is_safe();
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let response = next.run(request).await;
+    if writes && response.status().is_success() {
+        app.news.ring();
+    }
     app.metrics.request(method.as_str(), &route, response.status());
     tracing::debug!(%method, route, status = response.status().as_u16(), "request");
     response

@@ -51,4 +51,9 @@ pub struct ServerSettings {
     #[arg(long, env = "OMS_SWEEP_MINUTES", default_value_t = 30, value_name = "MINUTES",
           value_parser = clap::value_parser!(u32).range(0..=10_080))]
     pub sweep_minutes: u32,
+
+    /// Days for which events are kept; older ones are dropped by the week.
+    #[arg(long, env = "OMS_EVENTS_KEEP_DAYS", default_value_t = 84, value_name = "DAYS",
+          value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub events_keep_days: u32,
 }

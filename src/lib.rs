@@ -35,6 +35,7 @@ pub mod config;
 pub mod db;
 pub mod embedded;
 pub mod error;
+pub mod events;
 pub mod export;
 pub mod fields;
 pub mod health;

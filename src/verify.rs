@@ -1,5 +1,6 @@
 //! `oms verify`: proves the invariants, and says where one fails.
 
+mod events;
 mod transfers;
 
 use sqlx::{PgPool, Postgres, Transaction};
@@ -17,9 +18,9 @@ pub async fn verify(pool: &PgPool) -> Result<Vec<String>> {
     faults.extend(log_faults(&mut transaction).await?);
     faults.extend(reservation_faults(&mut transaction).await?);
     faults.extend(item_faults(&mut transaction).await?);
-    faults.extend(event_faults(&mut transaction).await?);
     faults.extend(dangling_faults(&mut transaction).await?);
     faults.extend(transfers::faults(&mut transaction).await?);
+    faults.extend(events::faults(&mut transaction).await?);
     transaction.rollback().await?;
     Ok(faults)
 }
@@ -197,29 +198,6 @@ async fn item_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     Ok(rows
         .into_iter()
         .map(|row| format!("order item {}: it is in {} packages at once", row.order_item_id, row.count))
-        .collect())
-}
-
-/// Every package's events are numbered 1, 2, 3 … up to its own count.
-async fn event_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
-    let rows = sqlx::query!(
-        r#"select p.number, p.event_sequence, coalesce(e.count, 0) as "count!", coalesce(e.last, 0) as "last!"
-             from packages p
-             left join (select object_id, count(*) as count, max(sequence) as last from events
-                         where entity = 'package' group by 1) e on e.object_id = p.id
-            where p.event_sequence <> coalesce(e.count, 0) or p.event_sequence <> coalesce(e.last, 0)
-            order by p.id"#
-    )
-    .fetch_all(&mut **snapshot)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            format!(
-                "package {}: it counts {} events, has {}, the last is number {}",
-                row.number, row.event_sequence, row.count, row.last
-            )
-        })
         .collect())
 }
 

@@ -9,6 +9,7 @@ use crate::{
     db,
     embedded::{Cluster, ClusterSettings},
     error::{Error, Result},
+    events,
 };
 
 /// The database's name in a private Postgres.
@@ -34,6 +35,7 @@ impl Data {
         if !db::is_current(&mut *data.pool.acquire().await?).await? {
             return Err(Error::Fault("the database's schema is not current; run: oms migrate".to_owned()));
         }
+        events::keeping::prepare(&data.pool).await?;
         Ok(data)
     }
 

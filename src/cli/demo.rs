@@ -18,6 +18,7 @@ use crate::{
     commands,
     config::{DataSettings, ServerSettings},
     error::{Error, Result},
+    events,
     installation::{apply, check},
     orders, replanning, stock,
 };
@@ -52,6 +53,8 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
         };
         let address = listener.local_addr().map_err(|error| Error::Fault(error.to_string()))?;
         let app = App::start(data.pool.clone(), &stop).await?;
+        let days = args.server.events_keep_days;
+        tokio::spawn(events::keeping::keep(data.pool.clone(), days, CancellationToken::clone(&stop)));
         if args.server.replan {
             let settings = replanning::Settings::sweeping_every(args.server.sweep_minutes);
             replanning::start(&app, settings, CancellationToken::clone(&stop));

@@ -10,7 +10,7 @@ use crate::{
     app::{self, App},
     config::{DataSettings, ServerSettings},
     error::{Error, Result},
-    installation, replanning,
+    events, installation, replanning,
 };
 
 #[derive(Debug, clap::Args)]
@@ -45,6 +45,7 @@ async fn serve(data: &Data, args: &Args, listener: TcpListener, stop: Cancellati
         }
     }
     let app = App::start(data.pool.clone(), &stop).await?;
+    tokio::spawn(events::keeping::keep(data.pool.clone(), args.server.events_keep_days, stop.clone()));
     if args.server.replan {
         replanning::start(&app, replanning::Settings::sweeping_every(args.server.sweep_minutes), stop.clone());
     }

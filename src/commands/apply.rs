@@ -9,6 +9,7 @@
 //! then locations by id, last, so that a busy location is locked for the shortest time. Rows are locked in the order of
 //! the arrays that name them; [`crate::db`] sees to it that each element is looked up by an index.
 
+mod papers;
 mod rows;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use sqlx::PgConnection;
 
 use self::rows::Rows;
 use super::{
+    Papers,
     consequences::{Consequences, PackageChange, StockDelta},
     records,
 };
@@ -51,10 +53,12 @@ pub async fn apply(
     create_packages(connection, changes, consequences, &mut ids).await?;
     let created_items = create_items(connection, changes, &ids).await?;
     create_stock(connection, consequences).await?;
-    let rows = Rows::new(changes, consequences, &ids, &created_items);
+    let papers: Vec<Papers> = changes.iter().map(papers::after).collect();
+    let until_event_id = records::next_event_id(connection, changes).await?;
+    let rows = Rows::new(changes, consequences, &ids, &created_items, &papers)?;
     match rows.write(connection, installation_version).await {
         Ok(()) => {
-            records::write(connection, changes, consequences, &ids).await?;
+            records::write(connection, changes, consequences, &ids, &papers, until_event_id).await?;
             Ok(Applied::Done(ids))
         }
         Err(error) if error.is_outrun() => Ok(Applied::Outrun),

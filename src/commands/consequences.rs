@@ -9,7 +9,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use super::{Changes, PackageFacts, Record, ShipmentChange, Taking};
+use chrono::{DateTime, Utc};
+
+use super::{Changes, PackageFacts, Papers, Record, ShipmentChange, Successor, Taking};
 use crate::{
     error::Result,
     workflow::{Holding, State, Transition, Workflow},
@@ -47,8 +49,8 @@ pub struct PackageChange {
     pub items: Vec<ItemChange>,
     /// The shipment as it is to be, if it changes.
     pub shipment: Option<ShipmentChange>,
-    /// Whether it has a shipment already.
-    pub has_shipment: bool,
+    /// Its shipment and its invoice before.
+    pub papers: Papers,
     /// Its place holds only while the location has quota left.
     pub bound_by_quota: bool,
     /// Who did it.
@@ -80,6 +82,8 @@ pub struct ItemChange {
     pub reserving: Reserving,
     /// What it was before, where its product is replaced.
     pub replaces_sku: Option<String>,
+    /// When it was changed last before; none for an item that begins here.
+    pub modified_date: Option<DateTime<Utc>>,
 }
 
 /// Whether an item that waits holds a reservation.
@@ -171,6 +175,7 @@ pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Change
         was_reserved: item.is_reserved,
         reserving,
         replaces_sku: changes.replacements.contains_key(&item.id).then(|| item.sku.clone()),
+        modified_date: Some(item.modified_date),
     });
     let own = PackageChange {
         id: Some(package.id),
@@ -183,45 +188,48 @@ pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Change
         version: package.version,
         items: own_items.collect(),
         shipment: changes.shipment.clone(),
-        has_shipment: package.shipment.is_some(),
+        papers: package.papers.clone(),
         bound_by_quota: changes.bound_by_quota,
         user_id: Some(user_id),
         record: (changes.record != Record::default()).then(|| changes.record.clone()),
     };
-    let successors = changes.successors.iter().map(|successor| {
-        let after = Placement { state_id: successor.state_id, stock_location_id: successor.stock_location_id };
-        let items = package.items.iter().filter(|item| successor.package_item_ids.contains(&item.id));
-        PackageChange {
-            id: None,
-            order_id: package.order_id,
-            before: None,
-            after,
-            transition_id: None,
-            replaces: Some(package.id),
-            event_sequence: 0,
-            version: 0,
-            items: items
-                .map(|item| ItemChange {
-                    id: (successor.taking == Taking::Move).then_some(item.id),
-                    order_item_id: item.order_item_id,
-                    sku: item.sku.clone(),
-                    quantity: item.quantity,
-                    before: (successor.taking == Taking::Move).then(|| package.item_placement(item)),
-                    after,
-                    bound_by_stock: changes.stock_bound_items.contains(&item.order_item_id),
-                    was_reserved: successor.taking == Taking::Move && item.is_reserved,
-                    reserving: Reserving::Anew,
-                    replaces_sku: None,
-                })
-                .collect(),
-            shipment: None,
-            has_shipment: false,
-            bound_by_quota: successor.bound_by_quota,
-            user_id: Some(user_id),
-            record: None,
-        }
-    });
+    let successors = changes.successors.iter().map(|successor| lay_out_successor(package, changes, successor, user_id));
     std::iter::once(own).chain(successors).collect()
+}
+
+fn lay_out_successor(package: &PackageFacts, changes: &Changes, successor: &Successor, user_id: i64) -> PackageChange {
+    let after = Placement { state_id: successor.state_id, stock_location_id: successor.stock_location_id };
+    let is_moved = successor.taking == Taking::Move;
+    let items = package.items.iter().filter(|item| successor.package_item_ids.contains(&item.id));
+    let items = items.map(|item| ItemChange {
+        id: is_moved.then_some(item.id),
+        order_item_id: item.order_item_id,
+        sku: item.sku.clone(),
+        quantity: item.quantity,
+        before: is_moved.then(|| package.item_placement(item)),
+        after,
+        bound_by_stock: changes.stock_bound_items.contains(&item.order_item_id),
+        was_reserved: is_moved && item.is_reserved,
+        reserving: Reserving::Anew,
+        replaces_sku: None,
+        modified_date: is_moved.then_some(item.modified_date),
+    });
+    PackageChange {
+        id: None,
+        order_id: package.order_id,
+        before: None,
+        after,
+        transition_id: None,
+        replaces: Some(package.id),
+        event_sequence: 0,
+        version: 0,
+        items: items.collect(),
+        shipment: None,
+        papers: Papers::default(),
+        bound_by_quota: successor.bound_by_quota,
+        user_id: Some(user_id),
+        record: None,
+    }
 }
 
 /// Derives everything that follows.
@@ -349,14 +357,15 @@ fn derive_events(out: &mut Consequences, package: usize, change: &PackageChange,
     if record.is_some_and(|record| record.denial_reason_id.is_some()) {
         out.events.push((package, "package.refused"));
     }
-    if change.shipment.is_some() && !change.has_shipment {
+    let had_shipment = change.papers.shipment.is_some();
+    if change.shipment.is_some() && !had_shipment {
         out.events.push((package, "shipment.created"));
     }
     if record.and_then(|record| record.shipment.as_ref()).is_some_and(|shipment| shipment.awb_number_is_new) {
         out.events.push((package, "package.shipment.awb_number"));
     }
     let has_moved = change.before.is_some_and(|before| before.state_id != change.after.state_id);
-    if has_moved && (change.has_shipment || change.shipment.is_some()) {
+    if has_moved && (had_shipment || change.shipment.is_some()) {
         out.events.extend(shipment_event(workflow.state(change.after.state_id)?).map(|event| (package, event)));
     }
     Ok(())

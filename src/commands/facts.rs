@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::consequences::Placement;
 use crate::error::Result;
@@ -28,6 +30,8 @@ pub struct PackageFacts {
     pub cargo_company_id: Option<i64>,
     /// Its shipment, once it was packed.
     pub shipment: Option<ShipmentFacts>,
+    /// What else is known of it, for whoever hears of its changes.
+    pub papers: Papers,
     /// Its items, by id.
     pub items: Vec<ItemFacts>,
 }
@@ -47,6 +51,8 @@ pub struct ItemFacts {
     pub state_id: i64,
     /// Whether it holds a reservation where its package is (not at the source of a transfer): a fact of its own, because a package may give its reservations up while it waits.
     pub is_reserved: bool,
+    /// When it was changed last.
+    pub modified_date: DateTime<Utc>,
 }
 
 /// The shipment of a package.
@@ -58,6 +64,34 @@ pub struct ShipmentFacts {
     pub tracking_number: String,
     /// Whether it has a label.
     pub labelled: bool,
+}
+
+/// What no command decides by, but an event tells: shipment and invoice as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Papers {
+    /// Its shipment, if there is one.
+    pub shipment: Option<ShipmentPaper>,
+    /// The invoice's number.
+    pub invoice_number: Option<String>,
+    /// The invoice's date.
+    pub invoice_date: Option<NaiveDate>,
+    /// In the address of the invoice's document, if there is one.
+    pub document_key: Option<Uuid>,
+}
+
+/// A shipment as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShipmentPaper {
+    /// Who carries it.
+    pub cargo_company_id: i64,
+    /// The carrier's number for it.
+    pub tracking_number: String,
+    /// The carrier's number to ask for its whereabouts.
+    pub query_number: Option<String>,
+    /// In the label's address, if there is one.
+    pub label_key: Option<Uuid>,
+    /// When it was changed last; none: by the change at hand.
+    pub modified_date: Option<DateTime<Utc>>,
 }
 
 impl PackageFacts {
@@ -109,16 +143,20 @@ pub async fn read(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
                   p.event_sequence as "event_sequence!", p.version as "version!",
                   (select o.cargo_company_id from orders o where o.id = p.order_id) as cargo_company_id,
                   (select version from installation where only_row) as "installation_version!",
+                  p.invoice_number, v.invoice_date as "invoice_date?", v.document_key as "document_key?",
                   s.cargo_company_id as "shipped_by?", s.tracking_number as "tracking_number?",
-                  (s.label_key is not null) as "labelled!",
+                  s.query_number as "query_number?", s.label_key as "label_key?",
+                  s.modified_date as "shipment_modified_date?",
                   i.id as "item_id?", i.order_item_id as "order_item_id?", i.state_id as "item_state_id?",
-                  i.quantity as "quantity?",
+                  i.quantity as "quantity?", i.modified_date as "item_modified_date?",
                   (select true from reservations r where r.package_item_id = i.id
                                              and r.stock_location_id = p.stock_location_id) is not null as "is_reserved!",
                   (select oi.sku from order_items oi where oi.id = i.order_item_id) as "sku?"
              from unnest($1::bigint[]) as w(id)
              join packages p on p.id = w.id
              left join lateral (select * from shipments where package_id = w.id limit 1) s on true
+             left join lateral (select invoice_date, document_key from package_invoices
+                                 where package_id = w.id limit 1) v on true
              left join package_items i on i.package_id = w.id"#,
         package_ids
     )
@@ -136,15 +174,30 @@ pub async fn read(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
             event_sequence: row.event_sequence,
             version: row.version,
             cargo_company_id: row.cargo_company_id,
-            shipment: row.shipped_by.zip(row.tracking_number).map(|(cargo_company_id, tracking_number)| {
-                ShipmentFacts { cargo_company_id, tracking_number, labelled: row.labelled }
+            shipment: row.shipped_by.zip(row.tracking_number.clone()).map(|(cargo_company_id, tracking_number)| {
+                ShipmentFacts { cargo_company_id, tracking_number, labelled: row.label_key.is_some() }
             }),
+            papers: Papers {
+                shipment: row.shipped_by.zip(row.tracking_number).map(|(cargo_company_id, tracking_number)| {
+                    ShipmentPaper {
+                        cargo_company_id,
+                        tracking_number,
+                        query_number: row.query_number,
+                        label_key: row.label_key,
+                        modified_date: row.shipment_modified_date,
+                    }
+                }),
+                invoice_number: row.invoice_number,
+                invoice_date: row.invoice_date,
+                document_key: row.document_key,
+            },
             items: Vec::new(),
         });
-        if let (Some(id), Some(order_item_id), Some(state_id), Some(quantity), Some(sku)) =
-            (row.item_id, row.order_item_id, row.item_state_id, row.quantity, row.sku)
+        if let (Some(id), Some(order_item_id), Some(state_id), Some(quantity), Some(sku), Some(modified_date)) =
+            (row.item_id, row.order_item_id, row.item_state_id, row.quantity, row.sku, row.item_modified_date)
         {
-            package.items.push(ItemFacts { id, order_item_id, sku, quantity, state_id, is_reserved: row.is_reserved });
+            let is_reserved = row.is_reserved;
+            package.items.push(ItemFacts { id, order_item_id, sku, quantity, state_id, is_reserved, modified_date });
         }
     }
     for package in found.packages.values_mut() {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{
-    Record,
+    Papers, Record,
     changes::InvoiceChange,
     consequences::{Consequences, PackageChange},
 };
@@ -30,16 +31,57 @@ pub async fn write(
     changes: &[PackageChange],
     consequences: &Consequences,
     ids: &[i64],
+    papers: &[Papers],
+    until_event_id: Option<i64>,
 ) -> Result<()> {
     write_log_records(connection, changes, consequences, ids).await?;
-    write_products(connection, changes).await?;
-    let recorded = || changes.iter().zip(ids).filter_map(|(change, id)| Some((*id, change.record.as_ref()?)));
+    if let Some(until_event_id) = until_event_id {
+        keep_products(connection, changes, until_event_id).await?;
+        write_products(connection, changes).await?;
+    }
+    let recorded = changes.iter().zip(ids).zip(papers);
+    let recorded =
+        || recorded.clone().filter_map(|((change, id), papers)| Some((*id, change.record.as_ref()?, papers)));
     write_shipments(connection, recorded()).await?;
-    for (id, record) in recorded() {
+    for (id, record, papers) in recorded() {
         if let Some(invoice) = &record.invoice {
-            write_invoice(connection, id, invoice).await?;
+            write_invoice(connection, id, invoice, papers.document_key).await?;
         }
     }
+    Ok(())
+}
+
+/// Order lines whose product these changes replace, or whose barcode they scan.
+fn touched_lines(changes: &[PackageChange]) -> Vec<i64> {
+    let replaced = changes.iter().flat_map(|change| &change.items).filter(|item| item.replaces_sku.is_some());
+    let scanned = changes.iter().filter_map(|change| Some(&change.record.as_ref()?.barcodes)).flatten();
+    replaced.map(|item| item.order_item_id).chain(scanned.map(|(line, _)| *line)).collect()
+}
+
+/// Where products change, an id between those of the events before and of those to be written: what was told before is
+/// told of the products before.
+///
+/// # Errors
+/// When the database fails.
+pub async fn next_event_id(connection: &mut PgConnection, changes: &[PackageChange]) -> Result<Option<i64>> {
+    if touched_lines(changes).is_empty() {
+        return Ok(None);
+    }
+    let id = sqlx::query_scalar!(r#"select nextval('event_ids') as "id!""#).fetch_one(connection).await?;
+    Ok(Some(id))
+}
+
+/// Keeps what order lines were, for the events before.
+async fn keep_products(connection: &mut PgConnection, changes: &[PackageChange], until_event_id: i64) -> Result<()> {
+    sqlx::query!(
+        "insert into order_item_history (order_item_id, until_event_id, sku, product)
+         select id, $2, sku, product from order_items where id = any($1)
+         on conflict do nothing",
+        &touched_lines(changes),
+        until_event_id
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -177,17 +219,17 @@ async fn write_products(connection: &mut PgConnection, changes: &[PackageChange]
 
 async fn write_shipments<'r>(
     connection: &mut PgConnection,
-    records: impl Iterator<Item = (i64, &'r Record)>,
+    records: impl Iterator<Item = (i64, &'r Record, &'r Papers)>,
 ) -> Result<()> {
     let mut packages = Vec::new();
     let mut numbers = Vec::new();
-    let mut renewed = Vec::new();
-    for (id, record) in records {
+    let mut label_keys = Vec::new();
+    for (id, record, papers) in records {
         let Some(shipment) = &record.shipment else { continue };
         if shipment.query_number.is_some() || shipment.renews_label {
             packages.push(id);
             numbers.push(shipment.query_number.clone());
-            renewed.push(shipment.renews_label);
+            label_keys.push(papers.shipment.as_ref().and_then(|shipment| shipment.label_key));
         }
     }
     if packages.is_empty() {
@@ -196,20 +238,24 @@ async fn write_shipments<'r>(
     sqlx::query!(
         "update shipments s
             set query_number = coalesce(c.query_number, s.query_number),
-                label_key = case when c.renewed then gen_random_uuid() else s.label_key end, modified_date = now()
-           from unnest($1::bigint[], $2::text[], $3::boolean[]) as c(package_id, query_number, renewed)
+                label_key = c.label_key, modified_date = now()
+           from unnest($1::bigint[], $2::text[], $3::uuid[]) as c(package_id, query_number, label_key)
           where s.package_id = c.package_id",
         &packages,
         &numbers as &[Option<String>],
-        &renewed
+        &label_keys as &[Option<Uuid>]
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// A new document has a new address: whoever has the old one does not take it for the new.
-async fn write_invoice(connection: &mut PgConnection, package_id: i64, invoice: &InvoiceChange) -> Result<()> {
+async fn write_invoice(
+    connection: &mut PgConnection,
+    package_id: i64,
+    invoice: &InvoiceChange,
+    document_key: Option<Uuid>,
+) -> Result<()> {
     if let Some(number) = &invoice.number {
         sqlx::query!("update packages set invoice_number = $2 where id = $1", package_id, number)
             .execute(&mut *connection)
@@ -218,7 +264,7 @@ async fn write_invoice(connection: &mut PgConnection, package_id: i64, invoice: 
     let (kind, document) = invoice.document.as_ref().map_or((None, None), |(kind, bytes)| (Some(*kind), Some(bytes)));
     sqlx::query!(
         "insert into package_invoices as i (package_id, invoice_date, document_type, document, document_key)
-         values ($1, $2, $3::text, $4, case when $3::text is not null then gen_random_uuid() end)
+         values ($1, $2, $3, $4, $5)
          on conflict (package_id) do update
             set invoice_date = coalesce(excluded.invoice_date, i.invoice_date),
                 document_type = coalesce(excluded.document_type, i.document_type),
@@ -227,7 +273,8 @@ async fn write_invoice(connection: &mut PgConnection, package_id: i64, invoice: 
         package_id,
         invoice.date,
         kind,
-        document
+        document,
+        document.and(document_key)
     )
     .execute(connection)
     .await?;

@@ -1,5 +1,6 @@
 //! Stock locations: stores and warehouses, their capacity, and the ledger that proves it.
 
+mod history;
 mod routes;
 mod senders;
 mod simple;
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::{error::Result, wire::Timestamp};
 
+pub use history::{as_of, as_recorded};
 pub use routes::{FILTERS, routes};
 pub use senders::FILTERS as SENDER_FILTERS;
 
@@ -71,15 +73,25 @@ pub struct LocationView {
     cargo_company: Option<i64>,
     /// Most packages that may occupy it; null: no limit.
     max_quota: Option<i64>,
-    /// Packages that occupy it now.
-    quota: i64,
-    /// `max_quota - quota`; null: no limit.
-    available_quota: Option<i64>,
+    /// Packages that occupy it now. Events do not tell it: it would be old when they arrive.
+    #[schema(value_type = i64)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<i64>,
+    /// `max_quota - quota`; null: no limit. Events do not tell it either.
+    #[schema(value_type = Option<i64>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available_quota: Option<Option<i64>>,
     /// The groups it is in, for scenarios.
     tags: Vec<String>,
 }
 
 impl LocationRow {
+    /// The wire form in an event: without what changes with every packing.
+    #[must_use]
+    pub fn told(&self) -> LocationView {
+        LocationView { quota: None, available_quota: None, ..self.view() }
+    }
+
     /// The wire form.
     #[must_use]
     pub fn view(&self) -> LocationView {
@@ -106,8 +118,8 @@ impl LocationRow {
             stock_location_type: self.stock_location_type.clone(),
             cargo_company: self.cargo_company_id,
             max_quota: self.max_quota,
-            quota: self.quota,
-            available_quota: self.max_quota.map(|most| most - self.quota),
+            quota: Some(self.quota),
+            available_quota: Some(self.max_quota.map(|most| most - self.quota)),
             tags: self.tags.clone(),
         }
     }

@@ -7,6 +7,7 @@ use super::input::{LineInput, OrderInput};
 use crate::{
     catalog::{Catalog, Shelf},
     commands::{
+        Papers,
         apply::Applied,
         consequences::{ItemChange, PackageChange, Placement, Reserving},
         transfer::{apply::apply, begin::begin, consequences::derive},
@@ -157,10 +158,11 @@ pub(super) fn packages(
                 was_reserved: false,
                 reserving: Reserving::Anew,
                 replaces_sku: None,
+                modified_date: None,
             })
             .collect(),
         shipment: None,
-        has_shipment: false,
+        papers: Papers::default(),
         bound_by_quota,
         user_id,
         record: None,

@@ -1,5 +1,7 @@
 //! The package JSON: keys and their order as in the documented package, read for many packages at once.
 
+mod told;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -8,11 +10,13 @@ use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
+pub use told::tell;
+
 use crate::{
     catalog::{Catalog, Shelf},
     commands::background,
     error::{Error, Result},
-    locations::{LocationRow, LocationView},
+    locations::LocationView,
     wire::{Timestamp, raw},
 };
 
@@ -114,6 +118,7 @@ struct OrderView {
     retail_store: Option<Json<Box<RawValue>>>,
 }
 
+#[derive(Clone)]
 struct Row {
     id: i64,
     number: String,
@@ -168,6 +173,29 @@ pub async fn load(connection: &mut PgConnection, shelf: &Shelf, ids: &[i64]) -> 
 }
 
 async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<PackageView>> {
+    let rows = load_rows(&mut *connection, ids).await?;
+    let mut items = load_items(connection, catalog, ids).await?;
+    let leads_back = |row: &&Row| catalog.workflow.leads_back_from(row.state_id);
+    let leading_back: Vec<i64> = rows.iter().filter(leads_back).map(|row| row.id).collect();
+    let states_before = background::states_before(&mut *connection, &leading_back).await?;
+    let location_ids: Vec<i64> = rows.iter().map(|row| row.stock_location_id).collect();
+    let locations = crate::locations::load(connection, &location_ids).await?;
+    let mut views = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let Some(location) = locations.get(&row.stock_location_id) else { continue };
+        let items = items.remove(&row.id).unwrap_or_default();
+        let commands = commands(catalog, row.state_id, states_before.get(&row.id).copied());
+        views.insert(row.id, view(row, items, location.view(), commands, catalog)?);
+    }
+    Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
+}
+
+fn commands(catalog: &Catalog, state_id: i64, state_before: Option<i64>) -> Box<RawValue> {
+    let commands = catalog.workflow.commands_json(state_id, state_before);
+    commands.map_or_else(|| raw(&[(); 0]), ToOwned::to_owned)
+}
+
+async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Row>> {
     let rows = sqlx::query_as!(
         Row,
         r#"select p.id, p.number, p.state_id, p.order_id, p.stock_location_id, p.remote_id, p.invoice_number,
@@ -194,29 +222,15 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
             where p.id = any($1)"#,
         ids
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
     .await?;
-    let mut items = load_items(connection, catalog, ids).await?;
-    let leads_back = |row: &&Row| catalog.workflow.leads_back_from(row.state_id);
-    let leading_back: Vec<i64> = rows.iter().filter(leads_back).map(|row| row.id).collect();
-    let states_before = background::states_before(&mut *connection, &leading_back).await?;
-    let location_ids: Vec<i64> = rows.iter().map(|row| row.stock_location_id).collect();
-    let locations = crate::locations::load(connection, &location_ids).await?;
-    let mut views = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let Some(location) = locations.get(&row.stock_location_id) else { continue };
-        let items = items.remove(&row.id).unwrap_or_default();
-        let commands = catalog.workflow.commands_json(row.state_id, states_before.get(&row.id).copied());
-        let commands = commands.map_or_else(|| raw(&[(); 0]), ToOwned::to_owned);
-        views.insert(row.id, view(row, items, location, commands, catalog)?);
-    }
-    Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
+    Ok(rows)
 }
 
 fn view(
     row: Row,
     items: Vec<ItemView>,
-    location: &LocationRow,
+    stock_location: LocationView,
     commands: Box<RawValue>,
     catalog: &Catalog,
 ) -> Result<PackageView> {
@@ -239,7 +253,7 @@ fn view(
         delivery_range: row.delivery_range,
         invoice_number: row.invoice_number,
         shipping_label: row.label_key.map(|key| format!("/api/v1/oms/shipping-labels/{key}/")),
-        stock_location: location.view(),
+        stock_location,
         packageitem_set: items,
         order: OrderView {
             id: row.order_id,
@@ -287,12 +301,33 @@ fn shipment(row: &Row, catalog: &Catalog) -> Result<Option<ShipmentView>> {
     }))
 }
 
+/// An item and its order line.
+#[derive(Clone)]
+struct ItemRow {
+    id: i64,
+    package_id: i64,
+    state_id: i64,
+    quantity: i64,
+    created_date: DateTime<Utc>,
+    modified_date: DateTime<Utc>,
+    order_item_id: i64,
+    omnitron_id: Option<i64>,
+    sku: String,
+    ordered: i64,
+    price: Option<String>,
+    price_currency: Option<String>,
+    tax_rate: Option<String>,
+    discount_amount: Option<String>,
+    product: Json<Box<RawValue>>,
+}
+
 async fn load_items(
     connection: &mut PgConnection,
     catalog: &Catalog,
     package_ids: &[i64],
 ) -> Result<HashMap<i64, Vec<ItemView>>> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        ItemRow,
         r#"select i.id, i.package_id, i.state_id, i.quantity, i.created_date, i.modified_date, i.order_item_id,
                   oi.omnitron_id, oi.sku, oi.quantity as ordered, oi.price::text as price, oi.price_currency,
                   oi.tax_rate::text as tax_rate, oi.discount_amount::text as discount_amount,
@@ -307,27 +342,31 @@ async fn load_items(
     .await?;
     let mut items: HashMap<i64, Vec<ItemView>> = HashMap::new();
     for row in rows {
-        items.entry(row.package_id).or_default().push(ItemView {
-            id: row.id,
-            state: catalog.workflow.state(row.state_id)?.json.clone(),
-            order_item: OrderItemView {
-                id: row.order_item_id,
-                product: row.product,
-                omnitron_id: row.omnitron_id,
-                sku: row.sku,
-                quantity: row.ordered,
-                price: row.price,
-                price_currency: row.price_currency,
-                tax_rate: row.tax_rate,
-                discount_amount: row.discount_amount,
-            },
-            quantity: row.quantity,
-            unit_weight: None,
-            created_date: row.created_date.into(),
-            modified_date: row.modified_date.into(),
-        });
+        items.entry(row.package_id).or_default().push(item_view(row, catalog)?);
     }
     Ok(items)
+}
+
+fn item_view(row: ItemRow, catalog: &Catalog) -> Result<ItemView> {
+    Ok(ItemView {
+        id: row.id,
+        state: catalog.workflow.state(row.state_id)?.json.clone(),
+        order_item: OrderItemView {
+            id: row.order_item_id,
+            product: row.product,
+            omnitron_id: row.omnitron_id,
+            sku: row.sku,
+            quantity: row.ordered,
+            price: row.price,
+            price_currency: row.price_currency,
+            tax_rate: row.tax_rate,
+            discount_amount: row.discount_amount,
+        },
+        quantity: row.quantity,
+        unit_weight: None,
+        created_date: row.created_date.into(),
+        modified_date: row.modified_date.into(),
+    })
 }
 
 impl PackageView {

@@ -4,10 +4,11 @@ mod command;
 mod explain;
 mod items;
 mod list;
-mod view;
+pub mod view;
 
 pub use items::FILTERS as ITEM_FILTERS;
 pub use list::FILTERS;
+pub use view::tell;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 

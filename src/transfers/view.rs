@@ -11,13 +11,14 @@ use crate::{
     auth::Caller,
     catalog::{Catalog, Shelf},
     error::{Error, Result},
-    locations::{self, LocationRow, LocationView},
+    events::{Change, moment::TransferMoment},
+    locations::{self, LocationView},
     wire::{Timestamp, raw},
 };
 
 /// A transfer.
 #[derive(Debug, Serialize)]
-pub(super) struct TransferView {
+pub struct TransferView {
     id: i64,
     number: String,
     state: Box<RawValue>,
@@ -76,7 +77,7 @@ struct CargoCompanyView {
 }
 
 /// What a transfer carries of one package item.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct ItemView {
     id: i64,
     transfer_order: i64,
@@ -99,6 +100,7 @@ impl ItemView {
     }
 }
 
+#[derive(Clone)]
 struct Row {
     id: i64,
     number: String,
@@ -133,6 +135,31 @@ pub(super) async fn load(connection: &mut PgConnection, shelf: &Shelf, ids: &[i6
 }
 
 async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<TransferView>> {
+    let rows = load_rows(&mut *connection, ids).await?;
+    let ends: Vec<i64> = rows.iter().flat_map(|row| [row.source_location_id, row.destination_location_id]).collect();
+    let places = locations::load(&mut *connection, &ends).await?;
+    let place = |id: i64| {
+        let place = places.get(&id).ok_or_else(|| Error::Fault(format!("location {id} vanished")))?;
+        Ok(place.view())
+    };
+    let mut items = items_by_transfer(connection, ids).await?;
+    let mut views = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let carried = items.remove(&row.id).unwrap_or_default();
+        views.insert(row.id, view(row, carried, place, catalog)?);
+    }
+    Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
+}
+
+async fn items_by_transfer(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, Vec<ItemView>>> {
+    let mut items: HashMap<i64, Vec<ItemView>> = HashMap::new();
+    for item in load_items(connection, &[], ids).await? {
+        items.entry(item.transfer_order).or_default().push(item);
+    }
+    Ok(items)
+}
+
+async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Row>> {
     let rows = sqlx::query_as!(
         Row,
         r#"select t.id, t.number, t.state_id, t.source_location_id, t.destination_location_id, t.cargo_company_id,
@@ -145,27 +172,60 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
             where t.id = any($1)"#,
         ids
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
     .await?;
-    let ends: Vec<i64> = rows.iter().flat_map(|row| [row.source_location_id, row.destination_location_id]).collect();
-    let places = locations::load(&mut *connection, &ends).await?;
-    let mut items: HashMap<i64, Vec<ItemView>> = HashMap::new();
-    for item in load_items(connection, &[], ids).await? {
-        items.entry(item.transfer_order).or_default().push(item);
-    }
-    let mut views = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let carried = items.remove(&row.id).unwrap_or_default();
-        views.insert(row.id, view(row, carried, &places, catalog)?);
-    }
-    Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
+    Ok(rows)
 }
 
-fn view(row: Row, items: Vec<ItemView>, places: &HashMap<i64, LocationRow>, catalog: &Catalog) -> Result<TransferView> {
-    let place = |id: i64| -> Result<LocationView> {
-        let place = places.get(&id).ok_or_else(|| Error::Fault(format!("location {id} vanished")))?;
-        Ok(place.view())
-    };
+/// Tells transfers as they were when each of some changes was written, by the change's id.
+///
+/// # Errors
+/// When the database fails; a stale catalog, where the installation has just added what they refer to.
+pub async fn tell(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    changes: &[&Change],
+) -> Result<HashMap<i64, TransferView>> {
+    let ids: Vec<i64> = changes.iter().map(|change| change.object_id).collect();
+    let rows: HashMap<i64, Row> =
+        load_rows(&mut *connection, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
+    let items = items_by_transfer(&mut *connection, &ids).await?;
+    let ends = changes.iter().filter_map(|change| Some((rows.get(&change.object_id)?, change.installation_version)));
+    let ends =
+        ends.flat_map(|(row, version)| [(row.source_location_id, version), (row.destination_location_id, version)]);
+    let (ends, versions): (Vec<i64>, Vec<i64>) = ends.unzip();
+    let places = locations::as_of(connection, &ends, &versions).await?;
+    let mut views = HashMap::with_capacity(changes.len());
+    for change in changes {
+        let Some(row) = rows.get(&change.object_id) else { continue };
+        let place = |id: i64| {
+            let place = places.get(&(id, change.installation_version));
+            Ok(place.ok_or_else(|| Error::Fault(format!("location {id} has no history")))?.told())
+        };
+        let row = match TransferMoment::from_json(&change.facts)? {
+            Some(moment) => Row {
+                state_id: moment.state,
+                cargo_company_id: moment.cargo_company,
+                tracking_number: moment.tracking_number,
+                package_state_id: moment.package_state,
+                package_location_id: moment.package_stock_location,
+                modified_date: change.created_date,
+                ..row.clone()
+            },
+            None => row.clone(),
+        };
+        let carried = items.get(&row.id).cloned().unwrap_or_default();
+        views.insert(change.id, view(row, carried, place, catalog)?);
+    }
+    Ok(views)
+}
+
+fn view(
+    row: Row,
+    items: Vec<ItemView>,
+    place: impl Fn(i64) -> Result<LocationView>,
+    catalog: &Catalog,
+) -> Result<TransferView> {
     let commands = catalog.workflow.commands_json(row.state_id, None).map_or_else(|| raw(&[(); 0]), ToOwned::to_owned);
     Ok(TransferView {
         id: row.id,

@@ -8,7 +8,6 @@ pub(super) async fn faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     let mut faults = log_faults(snapshot).await?;
     faults.extend(waiting_faults(snapshot).await?);
     faults.extend(item_faults(snapshot).await?);
-    faults.extend(event_faults(snapshot).await?);
     Ok(faults)
 }
 
@@ -107,29 +106,6 @@ async fn item_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
             }
             (true, open) => format!("package item {}: {open} open transfers bring it at once", row.id),
             (false, open) => format!("package item {}: {open} open transfers bring it, and it waits for none", row.id),
-        })
-        .collect())
-}
-
-/// Every transfer's events are numbered 1, 2, 3 … up to its own count.
-async fn event_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
-    let rows = sqlx::query!(
-        r#"select t.number, t.event_sequence, coalesce(e.count, 0) as "count!", coalesce(e.last, 0) as "last!"
-             from transfers t
-             left join (select object_id, count(*) as count, max(sequence) as last from events
-                         where entity = 'transfer' group by 1) e on e.object_id = t.id
-            where t.event_sequence <> coalesce(e.count, 0) or t.event_sequence <> coalesce(e.last, 0)
-            order by t.id"#
-    )
-    .fetch_all(&mut **snapshot)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            format!(
-                "transfer {}: it counts {} events, has {}, the last is number {}",
-                row.number, row.event_sequence, row.count, row.last
-            )
         })
         .collect())
 }

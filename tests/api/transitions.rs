@@ -249,8 +249,8 @@ fn written_besides(command: &str) -> &'static [&'static str] {
         "REPACK" => &["order_plans"],
         "CANCEL_PACKAGE" | "PKG_DEALLOCATE_RESERVATIONS" => &["transition_records"],
         "REFUSE_PACKAGE" => &["item_exclusions", "transition_records"],
-        "PREPARE_PACKAGE" => &["order_items"],
-        "REPLACE_PRODUCT" => &["order_items", "transition_records"],
+        "PREPARE_PACKAGE" => &["order_item_history", "order_items"],
+        "REPLACE_PRODUCT" => &["order_item_history", "order_items", "transition_records"],
         "UPDATE_INVOICE" => &["package_invoices"],
         _ => &[],
     }

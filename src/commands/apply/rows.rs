@@ -3,12 +3,19 @@
 use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{
-    super::consequences::{Consequences, PackageChange},
+    super::{
+        Papers,
+        consequences::{Consequences, PackageChange},
+    },
     CreatedItems,
 };
-use crate::error::Result;
+use crate::{
+    error::Result,
+    events::moment::{ItemMoment, PackageMoment},
+};
 
 /// The statement's arrays. Those of one field are as long as each other; an element of each is a row.
 #[derive(Debug, Default)]
@@ -62,14 +69,22 @@ struct Shipments {
     packages: Vec<i64>,
     companies: Vec<i64>,
     tracking_numbers: Vec<String>,
-    labelled: Vec<bool>,
+    label_keys: Vec<Option<Uuid>>,
 }
 
+/// One a package that something happened to.
 #[derive(Debug, Default)]
 struct Events {
-    types: Vec<String>,
     packages: Vec<i64>,
+    /// The number of the first of its types.
     sequences: Vec<i64>,
+    /// Separated by spaces.
+    types: Vec<String>,
+    /// Where it was before; none for one that begins here.
+    sources: Vec<Option<i64>>,
+    locations: Vec<i64>,
+    /// What it is then.
+    moments: Vec<String>,
 }
 
 /// By (SKU, location), which is the order they are locked in.
@@ -101,18 +116,20 @@ impl Rows {
         consequences: &Consequences,
         ids: &[i64],
         created_items: &CreatedItems,
-    ) -> Self {
+        papers: &[Papers],
+    ) -> Result<Self> {
         let mut rows = Self { released: consequences.release.clone(), ..Self::default() };
-        for (change, id) in changes.iter().zip(ids) {
-            rows.add_package(change, *id);
+        for ((change, id), papers) in changes.iter().zip(ids).zip(papers) {
+            rows.add_package(change, *id, papers);
         }
-        let mut sequences: Vec<i64> = changes.iter().map(|change| change.event_sequence).collect();
+        let mut types: Vec<Vec<&str>> = vec![Vec::new(); changes.len()];
         for (package, event) in &consequences.events {
-            sequences[*package] += 1;
-            rows.packages.events[*package] += 1;
-            rows.events.types.push((*event).to_owned());
-            rows.events.packages.push(ids[*package]);
-            rows.events.sequences.push(sequences[*package]);
+            types[*package].push(event);
+        }
+        for (index, types) in types.iter().enumerate().filter(|(_, types)| !types.is_empty()) {
+            rows.packages.events[index] = i64::try_from(types.len()).unwrap_or(i64::MAX);
+            let id_of = |at: usize| changes[index].items[at].id.or_else(|| created_items.get(&(index, at)).copied());
+            rows.add_event(&changes[index], ids[index], types, &moment(&changes[index], &papers[index], id_of))?;
         }
         for indexes in &consequences.reserve {
             let item = &changes[indexes.0].items[indexes.1];
@@ -131,10 +148,21 @@ impl Rows {
             rows.stock.unbound.push(delta.unbound);
         }
         rows.add_quota(changes, consequences);
-        rows
+        Ok(rows)
     }
 
-    fn add_package(&mut self, change: &PackageChange, id: i64) {
+    fn add_event(&mut self, change: &PackageChange, id: i64, types: &[&str], moment: &PackageMoment) -> Result<()> {
+        let events = &mut self.events;
+        events.packages.push(id);
+        events.sequences.push(change.event_sequence + 1);
+        events.types.push(types.join(" "));
+        events.sources.push(change.before.map(|before| before.stock_location_id));
+        events.locations.push(change.after.stock_location_id);
+        events.moments.push(moment.to_json()?);
+        Ok(())
+    }
+
+    fn add_package(&mut self, change: &PackageChange, id: i64, papers: &Papers) {
         let packages = &mut self.packages;
         packages.ids.push(id);
         packages.versions.push(change.id.map(|_| change.version));
@@ -156,7 +184,7 @@ impl Rows {
             self.shipments.packages.push(id);
             self.shipments.companies.push(shipment.cargo_company_id);
             self.shipments.tracking_numbers.push(shipment.tracking_number.clone());
-            self.shipments.labelled.push(shipment.labelled);
+            self.shipments.label_keys.push(papers.shipment.as_ref().and_then(|shipment| shipment.label_key));
         }
     }
 
@@ -213,10 +241,13 @@ impl Rows {
             &shipments.packages,
             &shipments.companies,
             &shipments.tracking_numbers,
-            &shipments.labelled,
-            &events.types,
+            &shipments.label_keys as &[Option<Uuid>],
             &events.packages,
             &events.sequences,
+            &events.types,
+            &events.sources as &[Option<i64>],
+            &events.locations,
+            &events.moments,
             &stock.skus,
             &stock.locations,
             &stock.quantities,
@@ -231,5 +262,23 @@ impl Rows {
         .fetch_one(connection)
         .await?;
         Ok(())
+    }
+}
+
+/// What a package is once its change is written. `id_of`: the id of its nth item.
+fn moment(change: &PackageChange, papers: &Papers, id_of: impl Fn(usize) -> Option<i64>) -> PackageMoment {
+    let items = change.items.iter().enumerate().filter_map(|(at, item)| {
+        let is_as_before = item.before == Some(item.after);
+        Some(ItemMoment {
+            id: id_of(at)?,
+            state_id: item.after.state_id,
+            modified_date: item.modified_date.filter(|_| is_as_before),
+        })
+    });
+    PackageMoment {
+        state_id: change.after.state_id,
+        stock_location_id: change.after.stock_location_id,
+        items: items.collect(),
+        papers: papers.clone(),
     }
 }

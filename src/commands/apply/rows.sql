@@ -30,14 +30,10 @@ with installed as materialized (
     returning package_item_id
 ), shipped as (
     insert into shipments as s (package_id, cargo_company_id, tracking_number, label_key)
-    select c.package_id, c.cargo_company_id, c.tracking_number, case when c.labelled then gen_random_uuid() end
-      from unnest($20::bigint[], $21::bigint[], $22::text[], $23::boolean[])
-           as c(package_id, cargo_company_id, tracking_number, labelled)
+    select * from unnest($20::bigint[], $21::bigint[], $22::text[], $23::uuid[])
     on conflict on constraint shipments_package_id_key do update
        set cargo_company_id = excluded.cargo_company_id, tracking_number = excluded.tracking_number,
-           label_key = case when excluded.label_key is not null
-                            then coalesce(s.label_key, excluded.label_key) end,
-           modified_date = now()
+           label_key = excluded.label_key, modified_date = now()
     returning s.id
 ), logged as (
     insert into transition_logs
@@ -54,15 +50,20 @@ with installed as materialized (
      where q.stock_location_id is not null
     returning id
 ), happened as (
-    insert into events (entity, event_type, object_id, sequence)
-    select 'package', * from unnest($24::text[], $25::bigint[], $26::bigint[])
+    insert into events (position, entity, object_id, sequence, types, stock_location_ids, installation_version, facts)
+    select (select event_position()), 'package', c.package_id, c.sequence, string_to_array(c.types, ' '),
+           case when c.came_from <> c.stock_location_id then array[c.came_from, c.stock_location_id]
+                else array[c.stock_location_id] end,
+           (select version from installation where only_row), c.facts::json
+      from unnest($24::bigint[], $25::bigint[], $26::text[], $27::bigint[], $28::bigint[], $29::text[])
+           as c(package_id, sequence, types, came_from, stock_location_id, facts)
     returning id
 ), stocked as (
     update stocks s
        set quantity = greatest(s.quantity + c.quantity, 0), reserved = s.reserved + c.reserved,
            modified_date = now()
-      from (select c.* from unnest($27::text[], $28::bigint[], $29::bigint[], $30::bigint[], $31::boolean[],
-                                   $32::bigint[])
+      from (select c.* from unnest($30::text[], $31::bigint[], $32::bigint[], $33::bigint[], $34::boolean[],
+                                   $35::bigint[])
                             as c(sku, stock_location_id, quantity, reserved, bound, unbound)
              where (select count(*) from moved) >= 0) c
      where s.sku = c.sku and s.stock_location_id = c.stock_location_id
@@ -76,7 +77,7 @@ with installed as materialized (
 ), counted as (
     update stock_locations l
        set quota = l.quota + c.delta
-      from (select c.* from unnest($33::bigint[], $34::bigint[], $35::boolean[], $36::bigint[])
+      from (select c.* from unnest($36::bigint[], $37::bigint[], $38::boolean[], $39::bigint[])
                             as c(id, delta, bound, unbound)
              where (select count from written) >= 0) c
      where l.id = c.id
@@ -87,5 +88,5 @@ with installed as materialized (
 select require_all_written(
            (select count(*) from moved) = (select count(version) from c)
            and (select count(*) from items) = cardinality($12::bigint[])
-           and (select count(*) from stocked) = cardinality($28::bigint[])
-           and (select count(*) from counted) = cardinality($33::bigint[])) as written
+           and (select count(*) from stocked) = cardinality($31::bigint[])
+           and (select count(*) from counted) = cardinality($36::bigint[])) as written

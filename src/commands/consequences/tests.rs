@@ -30,6 +30,7 @@ fn item(states: i64) -> impl Strategy<Value = ItemChange> {
             was_reserved: was_reserved && before.is_some(),
             reserving,
             replaces_sku: replaces_sku.filter(|_| before.is_some()),
+            modified_date: None,
         },
     )
 }
@@ -47,7 +48,7 @@ fn package(states: i64) -> impl Strategy<Value = PackageChange> {
             version: 0,
             items,
             shipment: None,
-            has_shipment: false,
+            papers: Papers::default(),
             bound_by_quota: false,
             user_id: None,
             record: None,
@@ -180,6 +181,7 @@ fn a_package_that_gave_its_reservations_up_goes_on_without_until_it_is_planned_a
             was_reserved,
             reserving,
             replaces_sku: None,
+            modified_date: None,
         };
         let package = PackageChange {
             id: Some(1),
@@ -192,7 +194,7 @@ fn a_package_that_gave_its_reservations_up_goes_on_without_until_it_is_planned_a
             version: 0,
             items: vec![item],
             shipment: None,
-            has_shipment: false,
+            papers: Papers::default(),
             bound_by_quota: false,
             user_id: None,
             record: None,

@@ -9,7 +9,7 @@ use std::{
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::super::{Background, Changes, Context, Input, ItemFacts, PackageFacts, decide};
+use super::super::{Background, Changes, Context, Input, ItemFacts, PackageFacts, Papers, decide};
 use crate::{
     cargo::CargoCompany,
     catalog::Catalog,
@@ -55,6 +55,7 @@ impl Scene {
             quantity,
             state_id: waiting,
             is_reserved: true,
+            modified_date: DateTime::UNIX_EPOCH,
         });
         Self {
             catalog: Catalog {
@@ -77,6 +78,7 @@ impl Scene {
                 version: 1,
                 cargo_company_id: None,
                 shipment: None,
+                papers: Papers::default(),
                 items: items.to_vec(),
             },
             supply: Supply { scenario: Some(scenario(waiting)), ..Supply::default() },

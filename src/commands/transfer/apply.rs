@@ -196,29 +196,36 @@ async fn write_log(connection: &mut PgConnection, ids: &[i64], transfers: &[Tran
     Ok(())
 }
 
+/// What the transfer and its package are by then is read back: everything else of them is written.
 async fn write_events(
     connection: &mut PgConnection,
     ids: &[i64],
     transfers: &[TransferChange],
     own: &TransferConsequences,
 ) -> Result<()> {
-    let mut next: Vec<i64> = transfers.iter().map(|transfer| transfer.event_sequence).collect();
-    let sequences: Vec<i64> = own
-        .events
-        .iter()
-        .map(|(transfer, _)| {
-            next[*transfer] += 1;
-            next[*transfer]
-        })
-        .collect();
-    let objects: Vec<i64> = own.events.iter().map(|(transfer, _)| ids[*transfer]).collect();
-    let types: Vec<String> = own.events.iter().map(|(_, event)| (*event).to_owned()).collect();
+    let (mut objects, mut sequences, mut types) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, transfer) in transfers.iter().enumerate() {
+        let events: Vec<&str> = own.events.iter().filter(|(of, _)| *of == index).map(|(_, event)| *event).collect();
+        if !events.is_empty() {
+            objects.push(ids[index]);
+            sequences.push(transfer.event_sequence + 1);
+            types.push(events.join(" "));
+        }
+    }
     sqlx::query!(
-        "insert into events (entity, event_type, object_id, sequence)
-         select 'transfer', * from unnest($1::text[], $2::bigint[], $3::bigint[])",
-        &types,
+        "insert into events (entity, object_id, sequence, types, stock_location_ids, installation_version, facts)
+         select 'transfer', t.id, c.sequence, string_to_array(c.types, ' '),
+                array[t.source_location_id, t.destination_location_id], (select version from installation),
+                json_build_object('state', t.state_id, 'cargo_company', t.cargo_company_id,
+                                  'tracking_number', t.tracking_number, 'package_state', p.state_id,
+                                  'package_stock_location', p.stock_location_id)
+           from unnest($1::bigint[], $2::bigint[], $3::text[]) with ordinality as c(id, sequence, types, n)
+           join transfers t on t.id = c.id
+           join packages p on p.id = t.package_id
+          order by c.n",
         &objects,
-        &sequences
+        &sequences,
+        &types
     )
     .execute(connection)
     .await?;

@@ -14,7 +14,9 @@ const NOT_COMPARED: [&str; 2] = ["_sqlx_migrations", "idempotency_keys"];
 impl Dump {
     pub async fn take(pool: &PgPool) -> Self {
         let tables: Vec<String> = sqlx::query_scalar(
-            "select tablename::text from pg_tables where schemaname = 'public' and not (tablename = any($1))",
+            "select relname::text from pg_class
+              where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition
+                and not (relname = any($1))",
         )
         .bind(NOT_COMPARED.map(str::to_owned).to_vec())
         .fetch_all(pool)

@@ -141,7 +141,11 @@ impl<'s> Package<'s> {
 
     /// Its events, in order.
     pub async fn events(&self) -> Vec<String> {
-        self.column("select event_type from events where entity = 'package' and object_id = $1 order by sequence").await
+        self.column(
+            "select t.type from events e, unnest(e.types) with ordinality as t(type, n)
+              where e.entity = 'package' and e.object_id = $1 order by e.sequence, t.n",
+        )
+        .await
     }
 
     /// `command: source -> destination@location` of each log row, in order; the creation as `created -> …`.

@@ -95,8 +95,11 @@ impl Transfer<'_> {
 
     /// Its events, in order.
     pub async fn events(&self) -> Vec<String> {
-        self.column("select event_type from events where entity = 'transfer' and object_id = $1 order by sequence")
-            .await
+        self.column(
+            "select t.type from events e, unnest(e.types) with ordinality as t(type, n)
+              where e.entity = 'transfer' and e.object_id = $1 order by e.sequence, t.n",
+        )
+        .await
     }
 
     /// `command: source -> destination` of each log row, in order; the creation as `created -> …`.

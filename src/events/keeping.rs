@@ -1,0 +1,127 @@
+//! How long events are kept, and where: partitions of a week are made ahead of time and dropped whole. Nobody who writes
+//! events waits for either.
+
+use std::time::Duration;
+
+use sqlx::{PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Result;
+
+/// Weeks for which partitions are made ahead. Without one for today, commands would fail: so far ahead, a server that
+/// cannot make them has two months to be noticed.
+const WEEKS_AHEAD: i32 = 8;
+/// How often the partitions are looked after.
+const EVERY: Duration = Duration::from_hours(1);
+
+/// Key of the advisory lock of whoever drops partitions: the others leave it to them.
+const DROPPING: i64 = 0x6f6d_7303;
+
+/// Makes what the next weeks need, and lets positions go on growing where a database was restored into a cluster that
+/// counts transactions anew. Called before anything is written.
+///
+/// # Errors
+/// When the database fails.
+pub async fn prepare(pool: &PgPool) -> Result<()> {
+    sqlx::query!("select create_event_partitions(now() + make_interval(weeks => $1))", WEEKS_AHEAD)
+        .execute(pool)
+        .await?;
+    let raised = sqlx::query_scalar!(
+        "update event_clock
+            set base = base + last.position - event_position() + 1
+           from (select greatest((select max(position) from events), (select dropped_position from event_clock))
+                        as position) last
+          where last.position > event_position()
+      returning base"
+    )
+    .fetch_optional(pool)
+    .await?;
+    if let Some(base) = raised {
+        tracing::info!(base, "this Postgres counts transactions anew; event positions go on from where they were");
+    }
+    Ok(())
+}
+
+/// Looks after the partitions until told to stop.
+pub async fn keep(pool: PgPool, days: u32, stop: CancellationToken) {
+    let mut hours = tokio::time::interval(EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = hours.tick() => {}
+        }
+        if let Err(error) = prepare(&pool).await {
+            tracing::error!(%error, "cannot make the next weeks' partitions of events; commands fail without them");
+        }
+        match drop_old(&pool, days).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, days, "dropped old partitions of events"),
+            Err(error) => tracing::warn!(%error, "cannot drop old partitions of events"),
+        }
+    }
+}
+
+/// Drops the partitions that hold nothing younger than some days; how many. One server does it at a time.
+///
+/// # Errors
+/// When the database fails. What was begun is finished the next time.
+pub async fn drop_old(pool: &PgPool, days: u32) -> Result<usize> {
+    let mut connection = pool.acquire().await?;
+    let is_free = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "free!""#, DROPPING);
+    if !is_free.fetch_one(&mut *connection).await? {
+        return Ok(0);
+    }
+    let dropped = drop_partitions(&mut connection, days).await;
+    sqlx::query!("select pg_advisory_unlock($1)", DROPPING).fetch_one(&mut *connection).await?;
+    dropped
+}
+
+async fn drop_partitions(connection: &mut PgConnection, days: u32) -> Result<usize> {
+    let days = i32::try_from(days).unwrap_or(i32::MAX);
+    // The bound of a partition is read from its text: `FOR VALUES FROM ('…') TO ('…')`.
+    let old = sqlx::query!(
+        r#"select c.relname::text as "name!", i.inhdetachpending as is_detached,
+                  b.until as "until!: chrono::DateTime<chrono::Utc>"
+             from pg_inherits i
+             join pg_class c on c.oid = i.inhrelid
+            cross join lateral (select substring(pg_get_expr(c.relpartbound, c.oid)
+                                                 from 'TO \(''([^'']+)''\)')::timestamptz as until) b
+            where i.inhparent = 'events'::regclass and b.until <= now() - make_interval(days => $1)
+            order by b.until"#,
+        days
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    for partition in &old {
+        // First it is said that they are gone: whoever reads on from there is told, instead of missing them.
+        sqlx::query(sqlx::AssertSqlSafe(format!(
+            "update event_clock
+                set kept_since = greatest(kept_since, $1),
+                    dropped_position = greatest(dropped_position, (select max(position) from \"{}\"))",
+            partition.name
+        )))
+        .bind(partition.until)
+        .execute(&mut *connection)
+        .await?;
+        let how = if partition.is_detached { "finalize" } else { "concurrently" };
+        let detach = format!("alter table events detach partition \"{}\" {how}", partition.name);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(detach)).execute(&mut *connection).await?;
+    }
+    drop_detached(connection).await?;
+    Ok(old.len())
+}
+
+/// Drops what is no partition any more, also what a crash left behind.
+async fn drop_detached(connection: &mut PgConnection) -> Result<()> {
+    let tables = sqlx::query_scalar!(
+        r#"select relname::text as "name!" from pg_class
+            where relnamespace = (select relnamespace from pg_class where oid = 'events'::regclass)
+              and relname ~ '^events_([0-9]{8}|first)$' and relkind = 'r' and not relispartition"#
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    for table in tables {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("drop table \"{table}\""))).execute(&mut *connection).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! What happened, to whom, in which order; and how it is followed.
+//!
+//! A command writes its events in its own transaction, a row of `events` for each object that it changed ([`Change`]).
+//! Nothing else is done then: nobody is notified, no payload is made. Whoever follows ([`routes`], webhooks, the
+//! upstream) reads on from a [`Cursor`], and is woken by [`News`] after a commit; the payload is made when it is read
+//! ([`render`]), from what the event remembers ([`moment`]), so it is the resource as it was, whenever that is.
+
+pub mod keeping;
+pub mod moment;
+mod news;
+mod render;
+mod routes;
+
+use std::{fmt, str::FromStr};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+
+pub use news::News;
+pub use render::render;
+pub use routes::routes;
+
+/// Every type of event, in the order in which the documentation lists them (reference 7); the location's names are ours,
+/// the public pages do not print them.
+pub const TYPES: [&str; 19] = [
+    "package.created",
+    "package.status.transitioned",
+    "package.status.packed",
+    "package.status.cancelled",
+    "package.status.shipped",
+    "package.status.packed_for_refund",
+    "package.shipment.awb_number",
+    "package.refused",
+    "shipment.created",
+    "shipment.status.updated",
+    "shipment.cancelled",
+    "transfer.status.created",
+    "transfer.status.transitioned",
+    "transfer.status.in_transit",
+    "transfer.status.transferred",
+    "transfer.status.cancelled",
+    "transfer.status.ready_to_shipment",
+    "stock_location.created",
+    "stock_location.updated",
+];
+
+/// What happened to an object in one transaction: a row of `events`, one or more events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Unique; grows for one object.
+    pub id: i64,
+    /// Where it stands among all changes, with the id behind it ([`Cursor`]).
+    pub position: i64,
+    /// `package`, `transfer`, `stock_location`.
+    pub entity: String,
+    /// Which one.
+    pub object_id: i64,
+    /// The number of its first event among the object's: the next has the next.
+    pub sequence: i64,
+    /// Its events, in order.
+    pub types: Vec<String>,
+    /// Where it happened.
+    pub stock_location_ids: Vec<i64>,
+    /// By whose words it is told.
+    pub installation_version: i64,
+    /// What is remembered of the object, as JSON.
+    pub facts: String,
+    /// When.
+    pub created_date: DateTime<Utc>,
+}
+
+impl Change {
+    /// A place behind this change.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor { position: self.position, id: self.id }
+    }
+
+    /// The name of its nth event: the same however often it is read.
+    #[must_use]
+    pub fn event_id(&self, n: usize) -> String {
+        format!("{}-{}-{n}", self.position, self.id)
+    }
+
+    /// An identifier of its nth event for one receiver, shaped like a random one: the same for every attempt, though it
+    /// is stored nowhere.
+    #[must_use]
+    pub fn uuid(&self, n: usize, receiver: &str) -> Uuid {
+        use sha2::{Digest as _, Sha256};
+        let digest = Sha256::digest(format!("{}/{}/{}/{n}/{receiver}", self.entity, self.object_id, self.event_id(n)));
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+}
+
+/// A place between two changes: everything up to it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Cursor {
+    position: i64,
+    id: i64,
+}
+
+impl Cursor {
+    /// Before everything.
+    pub const START: Self = Self { position: 0, id: 0 };
+
+    /// From its parts, as they are stored.
+    #[must_use]
+    pub const fn new(position: i64, id: i64) -> Self {
+        Self { position, id }
+    }
+
+    /// Behind everything that is final now: what happens from now on comes after it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn now(connection: &mut PgConnection) -> Result<Self> {
+        let position = sqlx::query_scalar!(r#"select event_horizon() as "position!""#).fetch_one(connection).await?;
+        Ok(Self { position, id: i64::MAX })
+    }
+
+    /// The position of what was read last.
+    #[must_use]
+    pub const fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> i64 {
+        self.id
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.id == i64::MAX { write!(f, "{}", self.position) } else { write!(f, "{}-{}", self.position, self.id) }
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let number = |part: &str| part.parse::<i64>().ok().filter(|number| *number >= 0).ok_or(());
+        match text.split_once('-') {
+            Some((position, id)) => Ok(Self { position: number(position)?, id: number(id)? }),
+            None => Ok(Self { position: number(text)?, id: i64::MAX }),
+        }
+    }
+}
+
+/// Which changes are wanted; what is empty does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// One of these types at least.
+    pub types: Vec<String>,
+    /// At one of these locations.
+    pub stock_location_ids: Option<Vec<i64>>,
+    /// Of this object alone: `package`, and its id.
+    pub object: Option<(String, i64)>,
+}
+
+/// The next changes, in order, and the cursor behind them. All that come before it are final: none will be added, so
+/// whoever goes on from it misses nothing. Fewer than `limit` mean that there are no more for now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn after(
+    connection: &mut PgConnection,
+    cursor: Cursor,
+    wanted: &Wanted,
+    limit: i64,
+) -> Result<(Vec<Change>, Cursor)> {
+    let (entity, object_id) = wanted.object.clone().unzip();
+    let horizon = Cursor::now(&mut *connection).await?;
+    let changes = sqlx::query_as!(
+        Change,
+        r#"select id, position, entity, object_id, sequence, types, stock_location_ids, installation_version,
+                  facts::text as "facts!", created_date
+             from events
+            where (position, id) > ($1, $2) and position <= $3
+              and ($4::text[] = '{}' or types && $4) and ($5::bigint[] is null or stock_location_ids && $5)
+              and ($6::text is null or (entity = $6 and object_id = $7))
+            order by position, id
+            limit $8"#,
+        cursor.position,
+        cursor.id,
+        horizon.position,
+        &wanted.types,
+        wanted.stock_location_ids.as_deref(),
+        entity,
+        object_id,
+        limit
+    )
+    .fetch_all(connection)
+    .await?;
+    let is_all = i64::try_from(changes.len()).is_ok_and(|count| count < limit);
+    let next = if is_all { Some(horizon) } else { changes.last().map(Change::cursor) };
+    Ok((changes, next.unwrap_or(cursor).max(cursor)))
+}
+
+/// Whether what comes after a cursor may be gone, because it is older than events are kept.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_too_old(connection: &mut PgConnection, cursor: Cursor) -> Result<bool> {
+    let dropped = sqlx::query_scalar!("select dropped_position from event_clock").fetch_optional(connection).await?;
+    let dropped = dropped.ok_or_else(|| Error::Fault("event_clock is empty".to_owned()))?;
+    Ok(cursor.position < dropped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_are_read_as_they_are_written_and_ordered() {
+        let cursors =
+            [Cursor::START, Cursor::new(7, 3), Cursor::new(7, 4), Cursor::new(7, i64::MAX), Cursor::new(8, 1)];
+        assert!(cursors.is_sorted());
+        for cursor in cursors {
+            assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        }
+        for nonsense in ["", "-", "x", "7-", "-7", "7-x", "7-1-2", "-7-1"] {
+            assert_eq!(nonsense.parse::<Cursor>(), Err(()), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn an_event_has_the_same_identifier_each_time_and_each_another() {
+        let change = Change {
+            id: 5,
+            position: 900,
+            entity: "package".to_owned(),
+            object_id: 1,
+            sequence: 1,
+            types: vec!["package.created".to_owned()],
+            stock_location_ids: vec![1],
+            installation_version: 1,
+            facts: "{}".to_owned(),
+            created_date: DateTime::UNIX_EPOCH,
+        };
+        let uuid = change.uuid(0, "hook 1");
+        assert_eq!(uuid, change.uuid(0, "hook 1"));
+        assert_eq!(uuid.get_version_num(), 4);
+        assert_ne!(uuid, change.uuid(1, "hook 1"));
+        assert_ne!(uuid, change.uuid(0, "hook 2"));
+    }
+}

@@ -1,0 +1,111 @@
+//! The bell of whoever follows events. It is rung in memory after a commit, so that nothing is notified inside a
+//! transaction and nobody polls in a hurry; one watcher then looks how far the events are final, for all followers of
+//! this server.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Cursor;
+use crate::error::Result;
+
+/// Events of other servers and of the command line are looked for this often.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// While something written is not final yet, because another transaction is still open.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Least time between two looks, however often it is rung.
+const REST: Duration = Duration::from_millis(10);
+
+/// Rung when something was written; tells when there are new final events.
+#[derive(Debug)]
+pub struct News {
+    rung: watch::Sender<()>,
+    head: watch::Sender<Cursor>,
+}
+
+impl Default for News {
+    fn default() -> Self {
+        Self { rung: watch::Sender::new(()), head: watch::Sender::new(Cursor::START) }
+    }
+}
+
+impl News {
+    /// Something was committed.
+    pub fn ring(&self) {
+        self.rung.send_replace(());
+    }
+
+    /// Somebody who listens from now on: what comes between two waits is not lost.
+    #[must_use]
+    pub fn listen(&self) -> Listener {
+        Listener { head: self.head.subscribe() }
+    }
+
+    /// Looks for new events until told to stop.
+    pub async fn watch(self: Arc<Self>, pool: PgPool, stop: CancellationToken) {
+        let mut rung = self.rung.subscribe();
+        let mut patience = LOOK_EVERY;
+        let mut failing = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = rung.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(patience) => {}
+            }
+            match self.look(&pool).await {
+                Ok(all_final) => {
+                    patience = if all_final { LOOK_EVERY } else { LOOK_AGAIN };
+                    failing = false;
+                }
+                Err(error) => {
+                    if !failing {
+                        tracing::warn!(%error, "cannot look for new events");
+                    }
+                    (patience, failing) = (LOOK_EVERY, true);
+                }
+            }
+            tokio::time::sleep(REST).await;
+        }
+    }
+
+    /// Tells how far events are final; whether that is all there are.
+    async fn look(&self, pool: &PgPool) -> Result<bool> {
+        let row = sqlx::query!(
+            r#"select e.position, e.id, e.position <= event_horizon() as "is_final!",
+                      f.position as "final_position?", f.id as "final_id?"
+                 from (select position, id from events order by position desc, id desc limit 1) e
+                 left join (select position, id from events where position <= event_horizon()
+                             order by position desc, id desc limit 1) f on true"#
+        )
+        .fetch_optional(pool)
+        .await?;
+        let Some(row) = row else { return Ok(true) };
+        if let (Some(position), Some(id)) = (row.final_position, row.final_id) {
+            let head = Cursor::new(position, id);
+            self.head.send_if_modified(|known| {
+                let is_news = *known != head;
+                *known = head;
+                is_news
+            });
+        }
+        Ok(row.is_final)
+    }
+}
+
+/// See [`News::listen`].
+#[derive(Debug)]
+pub struct Listener {
+    head: watch::Receiver<Cursor>,
+}
+
+impl Listener {
+    /// Waits until there are events that were not there when it was last waited for.
+    pub async fn wait(&mut self) {
+        if self.head.changed().await.is_err() {
+            // The server stops: there will be none.
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! `/api/v1/oms/events/`: what happened, to be followed from a cursor; as pages, waiting for more, or as a stream.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{
+        IntoResponse, Response,
+        sse::{self, KeepAlive, Sse},
+    },
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Change, Cursor, TYPES, Wanted};
+use crate::{
+    app::App,
+    auth::{Authenticated, Caller},
+    error::{Error, Refusal, Result},
+    page::Page,
+    wire::Timestamp,
+};
+
+/// Changes on a page unless `limit` says otherwise, and in each batch of a stream.
+const DEFAULT_LIMIT: i64 = 100;
+/// Most changes on a page.
+const LARGEST_LIMIT: i64 = 1000;
+/// Longest `wait`, in seconds: shorter than proxies commonly wait for an answer.
+const LONGEST_WAIT: u64 = 20;
+/// Events that a stream holds for a slow reader.
+const HELD: usize = 256;
+
+/// The routes of this area.
+#[must_use]
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(follow))
+}
+
+/// The parameters, for the documentation.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the documentation's view of what `Query::read` parses")]
+struct FeedQuery {
+    /// The `cursor` of the page before. Without it, from the oldest event that is kept; `now`: from now on.
+    #[param(example = "1042-77")]
+    after: Option<String>,
+    /// Only these types, separated by commas.
+    #[param(example = "package.created,package.status.packed")]
+    types: Option<String>,
+    /// Only what happened at these locations: ids, separated by commas.
+    stock_location: Option<String>,
+    /// Only of one object, with `object_id`: `package`, `transfer` or `stock_location`.
+    entity: Option<String>,
+    /// Its id.
+    object_id: Option<i64>,
+    /// Changes on a page, at most 1000; a change is what one command did to one object, one or more events.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<i64>,
+    /// Seconds to wait for an event when there is none yet, at most 20.
+    #[param(minimum = 0, maximum = 20, default = 0)]
+    wait: Option<u64>,
+}
+
+/// Some events, and where to go on.
+#[derive(Debug, Serialize, ToSchema)]
+struct Events {
+    /// Where to go on: give it as `after`.
+    cursor: String,
+    /// The same as an address.
+    next: String,
+    /// In order.
+    results: Vec<Event>,
+}
+
+/// An event.
+#[derive(Debug, Serialize, ToSchema)]
+struct Event {
+    /// Its name, the same however often it is read.
+    id: String,
+    #[serde(rename = "event")]
+    kind: Kind,
+    /// `package`, `transfer` or `stock_location`.
+    entity: String,
+    object_id: i64,
+    /// Its number among the events of its object: 1, 2, 3 … without a gap.
+    sequence: i64,
+    #[schema(value_type = String, format = DateTime)]
+    created_date: Timestamp,
+    /// The object as it was then.
+    #[schema(value_type = Object)]
+    payload: Arc<RawValue>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Kind {
+    #[serde(rename = "type")]
+    event_type: String,
+    /// 32 hexadecimal digits.
+    uuid: String,
+}
+
+/// What is asked for.
+struct Query {
+    after: Option<String>,
+    wanted: Wanted,
+    types: Vec<String>,
+    limit: i64,
+    wait: Duration,
+    base_url: String,
+    path: String,
+    parameters: Vec<(String, String)>,
+}
+
+impl Query {
+    fn read(uri: &Uri, headers: &HeaderMap, caller: &Caller) -> Result<Self, Refusal> {
+        let page = Page::parse(uri, headers)?;
+        page.no_list()?;
+        let types: Vec<String> = page.get("types").map(list).unwrap_or_default();
+        if let Some(unknown) = types.iter().find(|name| !TYPES.contains(&name.as_str())) {
+            let known = TYPES.join(", ");
+            return Err(Refusal::field("types", format!("\"{unknown}\" is no type of event; there are: {known}.")));
+        }
+        let entity = page.get("entity");
+        let object = match (entity, page.get("object_id")) {
+            (None, None) => None,
+            (Some(entity), Some(id)) if ["package", "transfer", "stock_location"].contains(&entity) => {
+                Some((entity.to_owned(), number("object_id", id)?))
+            }
+            (Some(_), Some(_)) => {
+                return Err(Refusal::field("entity", "Use package, transfer or stock_location."));
+            }
+            _ => return Err(Refusal::field("entity", "Give entity and object_id together, or neither.")),
+        };
+        let mut stock_location_ids = caller.visible_location_ids();
+        if let Some(text) = page.get("stock_location") {
+            let ids: Vec<i64> =
+                list(text).iter().map(|id| number("stock_location", id)).collect::<Result<_, Refusal>>()?;
+            stock_location_ids = Some(ids.into_iter().filter(|id| caller.sees(*id)).collect());
+        }
+        let limit = page.get("limit").map_or(Ok(DEFAULT_LIMIT), |text| number("limit", text))?;
+        let wait = page.get("wait").map_or(Ok(0), |text| number("wait", text))?;
+        let wait = u64::try_from(wait).unwrap_or(0).min(LONGEST_WAIT);
+        Ok(Self {
+            after: page.get("after").map(str::to_owned),
+            wanted: Wanted { types: types.clone(), stock_location_ids, object },
+            types,
+            limit: limit.clamp(1, LARGEST_LIMIT),
+            wait: Duration::from_secs(wait),
+            base_url: page.base_url().to_owned(),
+            path: uri.path().to_owned(),
+            parameters: form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect(),
+        })
+    }
+
+    /// Where to begin.
+    async fn cursor(&self, app: &App, after: Option<&str>) -> Result<Cursor> {
+        let mut connection = app.pool.acquire().await?;
+        match after {
+            None => Ok(Cursor::START),
+            Some("now") => Cursor::now(&mut connection).await,
+            Some(text) => {
+                let cursor = text.parse().map_err(|()| {
+                    Refusal::field("after", "Give the cursor of an earlier answer, `now`, or leave it out.")
+                })?;
+                if super::is_too_old(&mut connection, cursor).await? {
+                    return Err(Refusal::detail(
+                        StatusCode::GONE,
+                        "Events after this cursor are no longer kept. Read what you follow anew, and go on from \
+                         `after=now`, or from the oldest event that is kept by leaving `after` out.",
+                    )
+                    .into());
+                }
+                Ok(cursor)
+            }
+        }
+    }
+
+    /// The address of what comes after a cursor, keys in order as in every list.
+    fn next(&self, cursor: Cursor) -> String {
+        let mut parameters: Vec<(&str, String)> = self
+            .parameters
+            .iter()
+            .filter(|(key, _)| key != "after")
+            .map(|(key, value)| (key.as_str(), value.clone()))
+            .collect();
+        parameters.push(("after", cursor.to_string()));
+        parameters.sort();
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        format!("{}{}?{query}", self.base_url, self.path)
+    }
+
+    /// The next events.
+    async fn read_on(&self, app: &App, cursor: Cursor) -> Result<(Vec<Event>, Cursor)> {
+        let mut connection = app.pool.acquire().await?;
+        let (changes, next) = super::after(&mut connection, cursor, &self.wanted, self.limit).await?;
+        let payloads = super::render(&mut connection, &app.shelf, &self.base_url, &changes).await?;
+        drop(connection);
+        let mut events = Vec::with_capacity(changes.len());
+        for change in &changes {
+            let Some(payload) = payloads.get(&change.id) else {
+                return Err(Error::Fault(format!("{} {} of an event is gone", change.entity, change.object_id)));
+            };
+            let payload: Arc<RawValue> = payload.clone().into();
+            let wanted = |event_type: &String| self.types.is_empty() || self.types.contains(event_type);
+            let types = change.types.iter().enumerate().filter(|(_, event_type)| wanted(event_type));
+            events.extend(types.map(|(n, event_type)| event(change, n, event_type, &payload)));
+        }
+        Ok((events, next))
+    }
+}
+
+fn event(change: &Change, n: usize, event_type: &str, payload: &Arc<RawValue>) -> Event {
+    Event {
+        id: change.event_id(n),
+        kind: Kind { event_type: event_type.to_owned(), uuid: change.uuid(n, "feed").simple().to_string() },
+        entity: change.entity.clone(),
+        object_id: change.object_id,
+        sequence: change.sequence + i64::try_from(n).unwrap_or_default(),
+        created_date: change.created_date.into(),
+        payload: Arc::clone(payload),
+    }
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+}
+
+fn number(field: &str, text: &str) -> Result<i64, Refusal> {
+    let number = text.parse().ok().filter(|number| *number >= 0);
+    number.ok_or_else(|| Refusal::field(field, "Enter a whole number."))
+}
+
+/// Follow what happens
+///
+/// Events in an order that never changes. Go on from the `cursor` of each answer, and nothing is missed, however late a
+/// transaction commits: what is told is final. An object's events are numbered without a gap (`sequence`), so who follows
+/// everything can prove to have it. The payload is the object as it was when it happened. With `wait`, an empty answer is
+/// held back until there is something, or the time is over. With `Accept: text/event-stream` the events come as a stream
+/// (`id`, now and then, is the cursor behind them; a reader that comes again sends it as `Last-Event-ID`).
+/// A cursor of events that are no longer kept is answered 410.
+#[utoipa::path(get, path = "/api/v1/oms/events/", tag = "Events", params(FeedQuery),
+    responses((status = 200, description = "The events after the cursor", body = Events)))]
+async fn follow(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let query = Query::read(&uri, &headers, &caller)?;
+    let wants_stream = headers.get(header::ACCEPT).is_some_and(|accept| {
+        accept.to_str().is_ok_and(|accept| accept.to_ascii_lowercase().contains("text/event-stream"))
+    });
+    if wants_stream {
+        let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
+        let cursor = query.cursor(&app, last.or(query.after.as_deref())).await?;
+        return Ok(stream(app, query, cursor));
+    }
+    let mut cursor = query.cursor(&app, query.after.as_deref()).await?;
+    let mut news = app.news.listen();
+    let deadline = tokio::time::Instant::now() + query.wait;
+    loop {
+        let (results, next) = query.read_on(&app, cursor).await?;
+        cursor = next;
+        let is_over = tokio::time::Instant::now() >= deadline || app.stop.is_cancelled();
+        if !results.is_empty() || is_over {
+            let answer = Events { cursor: cursor.to_string(), next: query.next(cursor), results };
+            return Ok(axum::Json(answer).into_response());
+        }
+        tokio::select! {
+            () = news.wait() => {}
+            () = app.stop.cancelled() => {}
+            () = tokio::time::sleep_until(deadline) => {}
+        }
+    }
+}
+
+/// Sends events as they happen, until the reader or the server goes. A reader that does not read holds back nobody: what
+/// waits for it is bounded.
+fn stream(app: App, query: Query, cursor: Cursor) -> Response {
+    let (told, events) = mpsc::channel::<sse::Event>(HELD);
+    let gone = app.stop.clone();
+    tokio::spawn(async move {
+        if let Err(error) = send(&app, &query, cursor, &told, &gone).await {
+            tracing::warn!(%error, "a stream of events ends");
+        }
+    });
+    let stream = futures_util::stream::unfold(events, |mut events| async {
+        let event = events.recv().await?;
+        Some((Ok::<_, Infallible>(event), events))
+    });
+    Sse::new(stream).keep_alive(KeepAlive::default()).into_response()
+}
+
+async fn send(
+    app: &App,
+    query: &Query,
+    mut cursor: Cursor,
+    told: &mpsc::Sender<sse::Event>,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let mut news = app.news.listen();
+    loop {
+        let (events, next) = query.read_on(app, cursor).await?;
+        let is_caught_up = events.is_empty();
+        cursor = next;
+        for (n, event) in events.iter().enumerate() {
+            let data = serde_json::to_string(event).map_err(|error| Error::Fault(format!("an event: {error}")))?;
+            let mut line = sse::Event::default().event(&event.kind.event_type).data(data);
+            if n + 1 == events.len() {
+                // Only the last that was read together: who comes again from there has read all before it.
+                line = line.id(cursor.to_string());
+            }
+            if told.send(line).await.is_err() {
+                return Ok(());
+            }
+        }
+        if is_caught_up {
+            tokio::select! {
+                () = news.wait() => {}
+                () = stop.cancelled() => return Ok(()),
+                () = told.closed() => return Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What must hold of events: each object's are numbered 1, 2, 3 … up to its own count, and told in that order.
+
+use super::Snapshot;
+use crate::error::Result;
+
+/// Every fault of them, a line each. Of objects that are older than the oldest partition, the first events may be gone.
+pub(super) async fn faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
+    let rows = sqlx::query!(
+        r#"with objects as (
+               select 'package' as entity, id, number as name, event_sequence, created_date from packages
+               union all select 'transfer', id, number, event_sequence, created_date from transfers
+               union all select 'stock_location', id, erp_code, event_sequence, created_date from stock_locations
+           ), told as (
+               select entity, object_id, sequence, cardinality(types) as count,
+                      sequence <> lag(sequence + cardinality(types)) over w as leaps,
+                      (position, id) < (lag(position) over w, lag(id) over w) as runs_ahead
+                 from events window w as (partition by entity, object_id order by sequence)
+           ), summed as (
+               select entity, object_id, sum(count)::bigint as count, min(sequence) as first,
+                      max(sequence + count - 1) as last, bool_or(leaps) as leaps, bool_or(runs_ahead) as runs_ahead
+                 from told group by 1, 2
+           )
+           select o.entity as "entity!", o.name as "name!", o.event_sequence as "event_sequence!",
+                  coalesce(s.count, 0) as "count!", coalesce(s.last, 0) as "last!",
+                  coalesce(s.runs_ahead, false) as "runs_ahead!"
+             from objects o
+             left join summed s on s.entity = o.entity and s.object_id = o.id
+            where coalesce(s.leaps or s.runs_ahead, false)
+               or (s.last is not null and s.last <> o.event_sequence)
+               or (s.first is not null and s.first <> 1
+                   and o.created_date >= (select kept_since from event_clock))
+               or (s.last is null and o.event_sequence <> 0
+                   and o.created_date >= (select kept_since from event_clock))
+            order by o.entity, o.id"#
+    )
+    .fetch_all(&mut **snapshot)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let name = format!("{} {}", row.entity.replace('_', " "), row.name);
+            if row.runs_ahead {
+                format!("{name}: a later event of it is told before an earlier one")
+            } else {
+                format!(
+                    "{name}: it counts {} events, has {}, the last is number {}",
+                    row.event_sequence, row.count, row.last
+                )
+            }
+        })
+        .collect())
+}
