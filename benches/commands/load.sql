@@ -51,8 +51,11 @@ select id, state_id, stock_location_id from packages order by id;
 insert into quota_ledger (transition_log_id, package_id, stock_location_id, delta)
 select id, package_id, stock_location_id, 1 from transition_logs order by id;
 
-insert into events (event_type, entity, object_id, sequence)
-select 'package.created', 'package', id, 1 from packages order by id;
+insert into events (position, entity, object_id, sequence, types, stock_location_ids, installation_version, facts)
+select 1, 'package', p.id, 1, '{package.created}', array[p.stock_location_id], installation.version,
+       json_build_object('state', p.state_id, 'at', p.stock_location_id, 'items',
+           (select json_agg(json_build_array(i.id, i.state_id, null)) from package_items i where i.package_id = p.id))
+  from installation, packages p order by p.id;
 
 update stock_locations l set quota = p.quota
   from (select stock_location_id, count(*) as quota from packages group by 1) p

@@ -20,7 +20,7 @@ with package as (
     select package.id, coalesce(o.cargo_company_id, l.cargo_company_id, {cargo_company}),
            'OMS' || lpad(package.id::text, 10, '0') || '0', gen_random_uuid()
       from package join orders o on o.id = package.order_id join stock_locations l on l.id = package.stock_location_id
-    returning id
+    returning id, cargo_company_id, tracking_number, label_key
 ), logged as (
     insert into transition_logs
            (package_id, transition_id, source_state_id, destination_state_id, stock_location_id, user_id)
@@ -31,10 +31,15 @@ with package as (
     select id, package_id, stock_location_id, -1 from logged
     returning id
 ), happened as (
-    insert into events (entity, event_type, object_id, sequence)
-    select 'package', event.type, package.id, package.event_sequence + event.number
-      from package, (values (1, 'package.status.transitioned'), (2, 'package.status.packed'), (3, 'shipment.created'))
-                    as event(number, type)
+    insert into events (position, entity, object_id, sequence, types, stock_location_ids, installation_version, facts)
+    select (select event_position()), 'package', package.id, package.event_sequence + 1,
+           '{package.status.transitioned,package.status.packed,shipment.created}', array[package.stock_location_id],
+           (select version from installation),
+           json_build_object('state', {packed}, 'at', package.stock_location_id, 'items',
+                             (select json_agg(json_build_array(id, {packed}, null)) from items),
+                             'shipment', (select json_build_object('by', cargo_company_id, 'number', tracking_number,
+                                                                   'label_key', label_key) from shipment))
+      from package
     returning id
 ), units as (
     select oi.sku, package.stock_location_id, sum(items.quantity)::bigint as quantity

@@ -28,6 +28,8 @@ insert into transition_logs (package_id, destination_state_id, stock_location_id
 select p.id, p.state_id, p.stock_location_id
   from generate_series({from}, {to}) n join orders o on o.number = 'P' || n join packages p on p.order_id = o.id;
 
-insert into events (event_type, entity, object_id, sequence)
-select 'package.created', 'package', p.id, 1
-  from generate_series({from}, {to}) n join orders o on o.number = 'P' || n join packages p on p.order_id = o.id;
+insert into events (position, entity, object_id, sequence, types, stock_location_ids, installation_version, facts)
+select 1, 'package', p.id, 1, '{package.created}', array[p.stock_location_id], installation.version,
+       json_build_object('state', p.state_id, 'at', p.stock_location_id, 'items',
+           (select json_agg(json_build_array(i.id, i.state_id, null)) from package_items i where i.package_id = p.id))
+  from installation, generate_series({from}, {to}) n join orders o on o.number = 'P' || n join packages p on p.order_id = o.id;

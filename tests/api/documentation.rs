@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use crate::support::{SHOP, STANDARD, Shop, TRANSFERS, send};
 
 /// Every route there is. A new one is added here, and by its handler to the document.
-const ROUTES: [&str; 53] = [
+const ROUTES: [&str; 54] = [
     "DELETE /api/v1/oms/scenarios/{id}/",
     "GET /api/v1/oms/cancellation-reasons/",
     "GET /api/v1/oms/cancellation-reasons/{id}/",
     "GET /api/v1/oms/cargo-company-conditions/",
     "GET /api/v1/oms/cargo-company-conditions/{id}/",
     "GET /api/v1/oms/cargo-company/",
+    "GET /api/v1/oms/events/",
     "GET /api/v1/oms/invoices/{key}/",
     "GET /api/v1/oms/order-stock-info/",
     "GET /api/v1/oms/orderexecutionplans/",

@@ -16,6 +16,7 @@ mod crash;
 mod documentation;
 mod dry_run;
 mod errors;
+mod events;
 mod exports;
 mod idempotency;
 mod installation;

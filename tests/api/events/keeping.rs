@@ -1,0 +1,69 @@
+//! How long events are kept: partitions made ahead, dropped whole; and cursors of what is gone.
+
+use oms::events::keeping;
+
+use super::Reader;
+use crate::support::Shop;
+
+/// Makes everything that was told up to now ten weeks old.
+async fn age(shop: &Shop) {
+    shop.execute("update events set created_date = created_date - interval '70 days'").await;
+    shop.execute("update packages set created_date = created_date - interval '70 days'").await;
+    shop.execute("update stock_locations set created_date = created_date - interval '70 days'").await;
+}
+
+#[tokio::test]
+async fn old_events_go_and_whoever_comes_late_is_told() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    let mut reader = Reader { query: "&limit=1", ..Reader::new(&shop) };
+    reader.read(20).await;
+    let early = reader.cursor.clone().expect("a cursor");
+    age(&shop).await;
+    assert_eq!(keeping::drop_old(shop.pool(), 84).await.expect("looked"), 0);
+    // The first partition ends with the week in which the database was made.
+    assert_eq!(keeping::drop_old(shop.pool(), 0).await.expect("dropped"), 1);
+    assert_eq!(keeping::drop_old(shop.pool(), 0).await.expect("nothing left"), 0);
+    package.run("COMPLETE_PACKING").await.ok();
+    let gone = shop.get(&format!("/api/v1/oms/events/?after={early}")).await.json(410);
+    assert!(gone["error"]["detail"].as_str().is_some_and(|text| text.contains("after=now")), "{gone}");
+    // Without a cursor it begins with what is left, numbered on.
+    let mut anew = Reader::new(&shop);
+    let events = anew.read_until(3).await;
+    assert_eq!(events[0]["sequence"], 2);
+    // `finish` proves that the rest is as it should be.
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn partitions_are_there_for_two_months_and_made_once() {
+    let shop = Shop::open().await;
+    let count = async || -> i64 {
+        shop.value("select count(*) from pg_inherits where inhparent = 'events'::regclass and $1", true).await
+    };
+    let before = count().await;
+    assert!(before >= 9, "{before}");
+    keeping::prepare(shop.pool()).await.expect("prepared");
+    assert_eq!(count().await, before);
+    shop.execute("select create_event_partitions(now() + interval '20 weeks')").await;
+    assert!(count().await > before);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_restored_database_goes_on_behind_what_was_told() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    let mut reader = Reader::new(&shop);
+    reader.read_all().await;
+    // Elsewhere, transactions were counted much further.
+    shop.execute("update events set position = position + 1000000").await;
+    keeping::prepare(shop.pool()).await.expect("prepared");
+    let mut anew = Reader::new(&shop);
+    let old = anew.read_all().await.len();
+    package.run("COMPLETE_PACKING").await.ok();
+    anew.read_until(old + 3).await;
+    let sequences: Vec<&serde_json::Value> = anew.events[old..].iter().map(|event| &event["sequence"]).collect();
+    assert_eq!(sequences, [2, 3, 4]);
+    shop.finish().await;
+}
