@@ -15,6 +15,7 @@
 //! * [`reading`]: objects that files and requests share, read with every defect named.
 //! * [`plans`]: why each package is where it is, for whoever asks.
 //! * [`inventory`]: stock asked of a brand's own service before it is planned with.
+//! * [`events`]: what happened, in order, to be followed.
 //! * [`replanning`]: what has no place is planned again when something comes free.
 //! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`], [`reasons`]: records: queries, routes,
 //!   views.
