@@ -164,7 +164,7 @@ async fn pack(database: &Database, plan: &Plan, location: &str) -> Result<Part, 
     let mut part = Part::default();
     for connections in plan.connections.iter().filter(|_| plan.run_server) {
         let copy = database.copy(&template).await?;
-        let server = Server::start(&database.postgres, &database.url(&copy)).await?;
+        let server = Server::start(&database.postgres, &database.url(&copy), &[]).await?;
         let requests = client::Requests::pack(&server, &template);
         let phase = client::drive(database, &server, requests, *connections, plan).await?;
         part.add_server(phase, server.stop().await?);
@@ -192,7 +192,7 @@ async fn list(database: &Database, plan: &Plan) -> Result<Part, Failure> {
     let template = database.load(&format!("1 + n % {LOCATIONS}")).await?;
     let mut part = Part::default();
     for connections in plan.connections.iter().filter(|_| plan.run_server) {
-        let server = Server::start(&database.postgres, &database.url(&template)).await?;
+        let server = Server::start(&database.postgres, &database.url(&template), &[]).await?;
         let requests = client::Requests::get(&server, &template);
         let phase = client::drive(database, &server, requests, *connections, plan).await?;
         part.add_server(phase, server.stop().await?);

@@ -21,14 +21,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it on a free port and waits until it answers.
-    pub(crate) async fn start(postgres: &Postgres, url: &str) -> Result<Self, Failure> {
+    /// Starts it on a free port, with these variables, and waits until it answers.
+    pub(crate) async fn start(postgres: &Postgres, url: &str, variables: &[(&str, &str)]) -> Result<Self, Failure> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = postgres.folder().join("server.log");
         let child = Command::new(env!("CARGO_BIN_EXE_oms"))
             .args(["serve", "--listen", &address.to_string()])
             .env("DATABASE_URL", url)
             .env("RUST_LOG", "info")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)

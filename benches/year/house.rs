@@ -67,7 +67,7 @@ impl House {
         oms(&database, &["stock", "import", text(&stock)?]).await?;
         oms(&database, &["user", "add", "year", "--role", "admin"]).await?;
         let token = oms(&database, &["token", "issue", "year"]).await?;
-        let server = Server::start(postgres, &database).await?;
+        let server = Server::start(postgres, &database, &[]).await?;
         let url = format!("http://{}/api/v1/oms", server.address);
         // reqwest asks for one although nothing here is encrypted; a second one is refused, and the first does.
         rustls::crypto::ring::default_provider().install_default().ok();
