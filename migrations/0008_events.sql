@@ -167,3 +167,26 @@ create table order_item_history (
     product jsonb not null,
     primary key (order_item_id, until_event_id)
 );
+
+-- The installation's words, each time they changed: states, transitions and cargo companies as they were from a version
+-- of the installation on.
+create table installation_words (
+    installation_version bigint primary key,
+    states jsonb not null,
+    transitions jsonb not null,
+    cargo_companies jsonb not null
+);
+create function keep_installation_words() returns void language sql as $$
+    insert into installation_words
+    select i.version, words.*
+      from installation i
+     cross join (select coalesce((select jsonb_agg(to_jsonb(s) order by s.id) from states s), '[]'),
+                        coalesce((select jsonb_agg(to_jsonb(t) order by t.id) from transitions t
+                                   where t.retired_date is null), '[]'),
+                        coalesce((select jsonb_agg(to_jsonb(c) order by c.id) from cargo_companies c), '[]')) words
+     where words is distinct from (select row(w.states, w.transitions, w.cargo_companies) from installation_words w
+                                    order by w.installation_version desc limit 1)
+    on conflict (installation_version) do update
+       set states = excluded.states, transitions = excluded.transitions, cargo_companies = excluded.cargo_companies
+$$;
+select keep_installation_words();

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -33,6 +33,8 @@ use crate::{
 pub struct Catalog {
     /// Of the row `installation`.
     pub version: i64,
+    /// The version in which its words (states, transitions, cargo companies) were changed last.
+    pub words_version: i64,
     /// States and transitions.
     pub workflow: Workflow,
     /// Every cargo company, by id.
@@ -59,8 +61,10 @@ impl Catalog {
         let version = version(connection).await?;
         let (transfer_scenarios, scenarios) =
             scenarios::load_active(connection).await?.into_iter().partition(Scenario::is_for_transfers);
+        let words_version = words_version(connection, version).await?;
         Ok(Self {
             version,
+            words_version,
             workflow: Workflow::load(connection).await?,
             cargo_companies: crate::cargo::load(connection).await?,
             locations: load_locations(connection, version).await?,
@@ -68,6 +72,17 @@ impl Catalog {
             scenarios,
             transfer_scenarios,
             inventory: inventory::load(connection).await?,
+        })
+    }
+
+    /// Its words alone, as they were kept for a version.
+    async fn load_words(connection: &mut PgConnection, kept_version: i64) -> Result<Self> {
+        Ok(Self {
+            version: kept_version,
+            words_version: kept_version,
+            workflow: Workflow::load_kept(connection, kept_version).await?,
+            cargo_companies: crate::cargo::load_kept(connection, kept_version).await?,
+            ..Self::default()
         })
     }
 
@@ -137,10 +152,25 @@ pub async fn version(connection: &mut PgConnection) -> Result<i64> {
     Ok(sqlx::query_scalar!("select version from installation").fetch_one(connection).await?)
 }
 
+/// The version in which words were changed last, up to one.
+async fn words_version(connection: &mut PgConnection, version: i64) -> Result<i64> {
+    let kept = sqlx::query_scalar!(
+        r#"select coalesce(max(installation_version), 0) as "version!" from installation_words
+            where installation_version <= $1"#,
+        version
+    );
+    Ok(kept.fetch_one(connection).await?)
+}
+
+/// Words of the past that are kept in memory.
+const MOST_PASTS: usize = 8;
+
 /// The catalog of this process: many readers, replaced whole.
 #[derive(Debug, Default)]
 pub struct Shelf {
     current: RwLock<Arc<Catalog>>,
+    /// Words that were used before, for events of then; by the version in which they began.
+    pasts: Mutex<BTreeMap<i64, Arc<Catalog>>>,
 }
 
 impl Shelf {
@@ -148,6 +178,32 @@ impl Shelf {
     #[must_use]
     pub fn current(&self) -> Arc<Catalog> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A catalog with the words (workflow, cargo companies) of a version of the installation; of an older one, only those.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn words_of(&self, connection: &mut PgConnection, version: i64) -> Result<Arc<Catalog>> {
+        let mut current = self.current();
+        if version > current.version {
+            current = self.refresh(&mut *connection).await?;
+        }
+        if version >= current.words_version {
+            return Ok(current);
+        }
+        let kept_version = words_version(&mut *connection, version).await?;
+        let known = self.pasts.lock().unwrap_or_else(PoisonError::into_inner).get(&kept_version).map(Arc::clone);
+        if let Some(past) = known {
+            return Ok(past);
+        }
+        let past = Arc::new(Catalog::load_words(connection, kept_version).await?);
+        let mut pasts = self.pasts.lock().unwrap_or_else(PoisonError::into_inner);
+        pasts.insert(kept_version, Arc::clone(&past));
+        if pasts.len() > MOST_PASTS {
+            pasts.pop_first();
+        }
+        Ok(past)
     }
 
     /// The catalog as of the caller's transaction: read again where another server, or a moment ago this one, changed it.

@@ -307,6 +307,39 @@ impl Workflow {
         Self::build(states, transitions)
     }
 
+    /// Reads the table as it was kept for a version of the installation.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or what was kept holds a command this binary does not know.
+    pub async fn load_kept(connection: &mut PgConnection, kept_version: i64) -> Result<Self> {
+        let states = sqlx::query_as!(
+            StateRow,
+            r#"select s.id as "id!", s.entity as "entity!", s.slug as "slug!", s.enum_value as "enum_value!",
+                      s.name as "name!", s.translations, s.occupies_quota as "occupies_quota!",
+                      s.created_date as "created_date!", s.modified_date as "modified_date!"
+                 from installation_words w, jsonb_populate_recordset(null::states, w.states) s
+                where w.installation_version = $1"#,
+            kept_version
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        let transitions = sqlx::query_as!(
+            TransitionRow,
+            r#"select t.id as "id!", t.entity as "entity!", t.command as "command!", t.slug as "slug!",
+                      t.label as "label!", t.translations, t.ui_visibility as "ui_visibility!", t.roles,
+                      t.source_state_id as "source_state_id!", t.destination_state_id as "destination_state_id!",
+                      t.otherwise_state_id, t.parameters as "parameters!", t.created_date as "created_date!",
+                      t.modified_date as "modified_date!"
+                 from installation_words w, jsonb_populate_recordset(null::transitions, w.transitions) t
+                where w.installation_version = $1
+                order by t.id"#,
+            kept_version
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        Self::build(states, transitions)
+    }
+
     /// Builds the table from its rows.
     pub(crate) fn build(states: Vec<StateRow>, transitions: Vec<TransitionRow>) -> Result<Self> {
         let mut workflow = Self::default();

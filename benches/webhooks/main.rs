@@ -194,7 +194,9 @@ async fn drain(database: &Database, template: &Loaded) -> Result<Drain, Failure>
     let (all, different) = receiver.count();
     let per_second = f64::from(u32::try_from(all - first)?) / seconds;
     let megabytes_per_second = f64::from(u32::try_from(receiver.bytes() - bytes)?) / seconds / 1e6;
-    eprintln!("  {first} of {all} had arrived before the last answer, the rest at {per_second:.0}/s; {different} different");
+    eprintln!(
+        "  {first} of {all} had arrived before the last answer, the rest at {per_second:.0}/s; {different} different"
+    );
     server.stop().await?;
     Box::pin(copy.finish()).await?;
     Ok(Drain { per_second, megabytes_per_second })

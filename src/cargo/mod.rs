@@ -51,27 +51,60 @@ impl CargoCompany {
     }
 }
 
-/// Reads every cargo company, by id.
-///
-/// # Errors
-/// When the database fails.
-pub async fn load(connection: &mut PgConnection) -> Result<Vec<CargoCompany>> {
-    let rows = sqlx::query!(
-        "select id, name, slug, integration, is_active, created_date, modified_date from cargo_companies order by id"
-    )
-    .fetch_all(connection)
-    .await?;
-    let stamp = |moment: DateTime<Utc>| Timestamp(moment);
-    Ok(rows
-        .into_iter()
-        .map(|row| CargoCompany {
+/// A row of `cargo_companies`.
+struct Row {
+    id: i64,
+    name: String,
+    slug: String,
+    integration: String,
+    is_active: bool,
+    created_date: DateTime<Utc>,
+    modified_date: DateTime<Utc>,
+}
+
+impl From<Row> for CargoCompany {
+    fn from(row: Row) -> Self {
+        Self {
             id: row.id,
             name: row.name,
             slug: row.slug,
             integration: row.integration,
             is_active: row.is_active,
-            created_date: stamp(row.created_date),
-            modified_date: stamp(row.modified_date),
-        })
-        .collect())
+            created_date: row.created_date.into(),
+            modified_date: row.modified_date.into(),
+        }
+    }
+}
+
+/// Reads every cargo company, by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(connection: &mut PgConnection) -> Result<Vec<CargoCompany>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, name, slug, integration, is_active, created_date, modified_date from cargo_companies order by id"
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Reads them as they were kept for a version of the installation, by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load_kept(connection: &mut PgConnection, kept_version: i64) -> Result<Vec<CargoCompany>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select c.id as "id!", c.name as "name!", c.slug as "slug!", c.integration as "integration!",
+                  c.is_active as "is_active!", c.created_date as "created_date!", c.modified_date as "modified_date!"
+             from installation_words w, jsonb_populate_recordset(null::cargo_companies, w.cargo_companies) c
+            where w.installation_version = $1
+            order by c.id"#,
+        kept_version
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
 }

@@ -1,6 +1,6 @@
 //! The payload of events: the resource as it was.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::Change;
 use crate::{
     catalog::{Catalog, Shelf},
-    error::{Error, Result},
+    error::Result,
     locations, packages, transfers,
     wire::raw,
 };
@@ -24,33 +24,37 @@ pub async fn render(
     base_url: &str,
     changes: &[Change],
 ) -> Result<HashMap<i64, Box<RawValue>>> {
-    match render_with(&mut *connection, &shelf.current(), base_url, changes).await {
-        Err(Error::StaleCatalog(_)) => {
-            let fresh = shelf.refresh(&mut *connection).await?;
-            render_with(connection, &fresh, base_url, changes).await
-        }
-        rendered => rendered,
+    let mut by_version: BTreeMap<i64, Vec<&Change>> = BTreeMap::new();
+    for change in changes {
+        by_version.entry(change.installation_version).or_default().push(change);
     }
+    let mut payloads = HashMap::with_capacity(changes.len());
+    for (version, changes) in by_version {
+        let words = shelf.words_of(&mut *connection, version).await?;
+        payloads.extend(render_with(&mut *connection, &words, base_url, &changes).await?);
+    }
+    Ok(payloads)
 }
 
 async fn render_with(
     connection: &mut PgConnection,
-    catalog: &Catalog,
+    words: &Catalog,
     base_url: &str,
-    changes: &[Change],
+    changes: &[&Change],
 ) -> Result<HashMap<i64, Box<RawValue>>> {
-    let of = |entity: &str| -> Vec<&Change> { changes.iter().filter(|change| change.entity == entity).collect() };
+    let of =
+        |entity: &str| -> Vec<&Change> { changes.iter().copied().filter(|change| change.entity == entity).collect() };
     let mut payloads = HashMap::with_capacity(changes.len());
     let of_packages = of("package");
     if !of_packages.is_empty() {
-        for (id, mut view) in packages::view::tell(&mut *connection, catalog, &of_packages).await? {
+        for (id, mut view) in packages::view::tell(&mut *connection, words, &of_packages).await? {
             view.absolute(base_url);
             payloads.insert(id, raw(&view));
         }
     }
     let of_transfers = of("transfer");
     if !of_transfers.is_empty() {
-        let views = transfers::tell(&mut *connection, catalog, &of_transfers).await?;
+        let views = transfers::tell(&mut *connection, words, &of_transfers).await?;
         payloads.extend(views.into_iter().map(|(id, view)| (id, raw(&view))));
     }
     let of_locations = of("stock_location");

@@ -55,6 +55,7 @@ pub async fn apply(pool: &PgPool, installation: &Installation) -> Result<Vec<Ins
     apply_inventory(&mut transaction, installation).await?;
     remove_unused_states(&mut transaction, &states).await?;
     recount_quota(&mut transaction, version).await?;
+    sqlx::query!("select keep_installation_words()").fetch_one(&mut *transaction).await?;
     let table = sqlx::query_as!(
         InstalledTransition,
         "select id, slug, command, label from transitions where retired_date is null order by id"

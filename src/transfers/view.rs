@@ -180,7 +180,7 @@ async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Row
 /// Tells transfers as they were when each of some changes was written, by the change's id.
 ///
 /// # Errors
-/// When the database fails; a stale catalog, where the installation has just added what they refer to.
+/// When the database fails.
 pub async fn tell(
     connection: &mut PgConnection,
     catalog: &Catalog,

@@ -60,6 +60,7 @@ impl Scene {
         Self {
             catalog: Catalog {
                 version: 1,
+                words_version: 1,
                 workflow,
                 cargo_companies: vec![manual],
                 locations: BTreeMap::from(locations),

@@ -199,3 +199,29 @@ async fn transfers_and_the_packages_that_wait_for_them_are_told_as_they_were() {
     diary.assert_told(reader.read_all().await);
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn states_and_companies_keep_their_old_names_in_what_was_told_before() {
+    let shop = Shop::open().await;
+    let mut diary = Diary::default();
+    let package = shop.package().await;
+    diary.note(&shop).await;
+    run(&mut diary, package, "COMPLETE_PACKING", json!({})).await;
+    let renamed =
+        STANDARD.replace("name = \"Waiting\"", "name = \"Queued\"").replace("label = \"Pack\"", "label = \"Box\"");
+    assert_ne!(renamed, STANDARD);
+    shop.install(&[&renamed, &SHOP.replace("Yurtiçi", "Aras")]).await;
+    let other = shop.package().await;
+    diary.note(&shop).await;
+    run(&mut diary, other, "COMPLETE_PACKING", json!({})).await;
+    let mut reader = Reader::new(&shop);
+    let events = reader.read_all().await;
+    diary.assert_told(events);
+    let states: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["event"]["type"] == "package.created")
+        .map(|event| &event["payload"]["state"]["name"])
+        .collect();
+    assert_eq!(states, ["Waiting", "Queued"]);
+    shop.finish().await;
+}
