@@ -26,16 +26,17 @@ impl Diary {
             .await;
         for (entity, id, sequence) in objects {
             let key = (entity, id, sequence);
-            if !self.pages.contains_key(&key) {
-                let route = match key.0.as_str() {
-                    "package" => "packages",
-                    "transfer" => "transfer_orders",
-                    _ => "stocklocations",
-                };
-                let mut page = shop.get(&format!("/api/v1/oms/{route}/{id}/")).await.ok();
-                forget_quota(&mut page);
-                self.pages.insert(key, page);
+            if self.pages.contains_key(&key) {
+                continue;
             }
+            let route = match key.0.as_str() {
+                "package" => "packages",
+                "transfer" => "transfer_orders",
+                _ => "stocklocations",
+            };
+            let mut page = shop.get(&format!("/api/v1/oms/{route}/{id}/")).await.ok();
+            forget_quota(&mut page);
+            self.pages.insert(key, page);
         }
     }
 
