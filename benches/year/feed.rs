@@ -10,6 +10,8 @@ use crate::Failure;
 pub(crate) const LOCATIONS: u64 = 300;
 /// Lines of an order: 1, 2, 3 and 4 of so many in ten.
 const LINES: [u64; 10] = [1, 1, 1, 1, 2, 2, 2, 3, 3, 4];
+/// Of so many orders one is collected by the customer, at a store that has all of it brought there.
+const COLLECTED: u64 = 10;
 
 /// Random numbers (`SplitMix64`) that are the same for the same seed.
 #[derive(Debug, Clone)]
@@ -47,6 +49,56 @@ impl Point {
         format!("{sign}{}.{:04}", size / 10_000, size % 10_000)
     }
 }
+
+/// Orders go to the nearest that have the goods and room; those that are collected are brought together at a store near
+/// the customer, which fetches what it lacks from the nearest that has it.
+const SCENARIOS: &str = r#"
+[[scenarios]]
+name = "Collected in a store"
+priority = 1
+channels = []
+shipping = ["collect"]
+payments = []
+default_location = "W-0"
+initial_state_when_split = "waiting"
+[[scenarios.rules]]
+name = "Together at a store nearby"
+conditions = [
+    "SELECT_BY_STOCK",
+    "SELECT_BY_QUOTA",
+    { condition = "SELECT_BY_LOCATION_TYPE", location_types = ["store"] },
+    { condition = "SELECT_BY_DISTANCE", kilometres = 50 },
+]
+order_by = ["distance", "priority"]
+transferable = true
+[[scenarios.rules]]
+name = "Else delivered"
+conditions = ["SELECT_BY_STOCK", "SELECT_BY_QUOTA"]
+order_by = ["distance", "priority"]
+
+[[scenarios]]
+name = "Standard"
+priority = 2
+channels = []
+shipping = []
+payments = []
+default_location = "W-0"
+initial_state_when_split = "waiting"
+[[scenarios.rules]]
+name = "Nearest with room"
+conditions = ["SELECT_BY_STOCK", "SELECT_BY_QUOTA"]
+order_by = ["distance", "priority"]
+
+[[scenarios]]
+name = "Nearest that has it"
+kind = "transfer"
+priority = 1
+default_location = "W-0"
+[[scenarios.rules]]
+name = "Nearest"
+conditions = ["SELECT_BY_STOCK"]
+order_by = ["distance"]
+"#;
 
 /// A year's feed.
 #[derive(Debug)]
@@ -94,28 +146,25 @@ impl Feed {
             )
             .ok();
         }
-        text.push_str(
-            "[[scenarios]]\nname = \"Standard\"\npriority = 1\nchannels = []\nshipping = []\npayments = []\n\
-             default_location = \"W-0\"\ninitial_state_when_split = \"waiting\"\n\
-             [[scenarios.rules]]\nname = \"Nearest with room\"\nconditions = [\"SELECT_BY_STOCK\", \"SELECT_BY_QUOTA\"]\n\
-             order_by = [\"distance\", \"priority\"]\n",
-        );
+        text.push_str(SCENARIOS);
         text
     }
 
     /// The stock of the year as a CSV: warehouses have everything, a store what is asked for most and some more;
-    /// altogether a little less than is going to be ordered.
+    /// altogether about as much as is going to be ordered, so that of many SKUs some orders find none.
     pub(crate) fn stock(&mut self) -> String {
         let mut text = "erp_code,sku,quantity\n".to_owned();
-        let units = self.orders * 2 * 95 / 100;
+        let units = self.orders * 2;
         for (sku, weight) in self.demand.clone() {
-            let wanted = (units * weight / self.total).max(1);
             let carriers: Vec<u64> = (0..LOCATIONS)
                 .filter(|number| number.is_multiple_of(30) || self.dice.below(10) < weight.min(6))
                 .collect();
-            for number in &carriers {
-                let share = wanted.div_ceil(u64::try_from(carriers.len()).unwrap_or(1));
-                let quantity = 1 + self.dice.below(2 * share);
+            let mut shelves = vec![0_u64; carriers.len()];
+            for _ in 0..(units * weight / self.total).max(1) {
+                let one = self.dice.below(u64::try_from(shelves.len()).unwrap_or(1));
+                shelves[usize::try_from(one).unwrap_or_default()] += 1;
+            }
+            for (number, quantity) in carriers.iter().zip(shelves).filter(|(_, quantity)| *quantity > 0) {
                 writeln!(text, "{},{sku},{quantity}", Self::erp_code(*number)).ok();
             }
         }
@@ -136,6 +185,7 @@ impl Feed {
     /// The n-th order.
     pub(crate) fn order(&mut self, n: u64) -> Value {
         let at = Point::any(&mut self.dice);
+        let shipping = if self.dice.below(COLLECTED) == 0 { "collect" } else { "standard" };
         let tenth = usize::try_from(self.dice.below(10)).unwrap_or_default();
         let mut skus: Vec<String> = (0..LINES[tenth]).map(|_| self.sku()).collect();
         skus.sort_unstable();
@@ -155,7 +205,7 @@ impl Feed {
             "pk": n, "number": format!("Y{n:08}"), "status": "400", "channel": { "pk": 1, "name": "web" },
             "date_placed": date(n * 365 * 24 * 60 / self.orders.max(1)), "currency": "gbp", "amount": "19.90",
             "language_code": "en-us", "payment_option": { "pk": 1, "slug": "credit_card" },
-            "shipping_option_slug": "standard", "delivery_type": "delivery", "cargo_company": null, "notes": null,
+            "shipping_option_slug": shipping, "delivery_type": "delivery", "cargo_company": null, "notes": null,
             "customer": { "pk": n, "first_name": "Customer", "last_name": n.to_string(), "email": format!("{n}@example.com") },
             "shipping_address": {
                 "title": "Home", "line": "1 High Street", "postcode": null,

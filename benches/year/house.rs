@@ -101,55 +101,97 @@ impl House {
     /// Sends orders, one a request, over all connections at once; their packages, and how long it took.
     pub(crate) async fn order(self: &Arc<Self>, orders: Vec<Value>) -> Result<(Vec<Package>, Duration), Failure> {
         let began = Instant::now();
-        let queue = Arc::new(Mutex::new(orders.into_iter()));
-        let mut customers = tokio::task::JoinSet::new();
+        let packages = self
+            .share(orders, |house, order| async move {
+                let answer = house.post("/orders/", &order).await?;
+                Ok(answer["packages"].as_array().into_iter().flatten().filter_map(Package::read).collect::<Vec<_>>())
+            })
+            .await?;
+        Ok((packages.into_iter().flatten().collect(), began.elapsed()))
+    }
+
+    /// All connections take their work from one queue until it is empty.
+    async fn share<Task, Done, Working>(
+        self: &Arc<Self>,
+        tasks: Vec<Task>,
+        work: impl Fn(Arc<Self>, Task) -> Working + Clone + Send + 'static,
+    ) -> Result<Vec<Done>, Failure>
+    where
+        Task: Send + 'static,
+        Done: Send + 'static,
+        Working: Future<Output = Result<Done, Failure>> + Send,
+    {
+        let queue = Arc::new(Mutex::new(tasks.into_iter()));
+        let mut connections = tokio::task::JoinSet::new();
         for _ in 0..CUSTOMERS {
-            let (house, queue) = (Arc::clone(self), Arc::clone(&queue));
-            customers.spawn(async move {
-                let mut packages = Vec::new();
+            let (house, queue, work) = (Arc::clone(self), Arc::clone(&queue), work.clone());
+            connections.spawn(async move {
+                let mut done = Vec::new();
                 loop {
                     let next = queue.lock().await.next();
-                    let Some(order) = next else { return Ok::<_, Failure>(packages) };
-                    let answer = house.post("/orders/", &order).await?;
-                    packages.extend(answer["packages"].as_array().into_iter().flatten().filter_map(Package::read));
+                    let Some(task) = next else { return Ok::<_, Failure>(done) };
+                    done.push(work(Arc::clone(&house), task).await?);
                 }
             });
         }
-        let mut packages = Vec::new();
-        while let Some(done) = customers.join_next().await {
-            packages.extend(done??);
+        let mut all = Vec::new();
+        while let Some(done) = connections.join_next().await {
+            all.extend(done??);
         }
-        Ok((packages, began.elapsed()))
+        Ok(all)
     }
 
-    /// Runs commands in lists; how many succeeded.
-    pub(crate) async fn command(&self, commands: &[Value]) -> Result<u64, Failure> {
-        let mut done = 0;
+    /// Runs commands in lists; for each whether it succeeded.
+    pub(crate) async fn command(&self, commands: &[Value]) -> Result<Vec<bool>, Failure> {
+        let mut done = Vec::with_capacity(commands.len());
         for list in commands.chunks(LIST) {
             let results = self.post("/packages/commands/", &json!(list)).await?;
             let results = results.as_array().ok_or("no list of results")?;
-            done +=
-                results.iter().filter(|result| result["status_code"].as_u64().is_some_and(|code| code < 300)).count();
+            done.extend(results.iter().map(|result| result["status_code"].as_u64().is_some_and(|code| code < 300)));
         }
-        Ok(u64::try_from(done)?)
+        Ok(done)
+    }
+
+    /// Runs each transfer's commands one after the other, the transfers over all connections at once.
+    pub(crate) async fn transfer(self: &Arc<Self>, transfers: Vec<(i64, Vec<Value>)>) -> Result<(), Failure> {
+        let run = |house: Arc<Self>, (id, commands): (i64, Vec<Value>)| async move {
+            for command in commands {
+                house.post(&format!("/transfer_orders/{id}/command/"), &command).await?;
+            }
+            Ok(())
+        };
+        self.share(transfers, run).await.map(drop)
     }
 
     /// Packages in a state, at most so many.
     pub(crate) async fn packages(&self, state: &str, most: usize) -> Result<Vec<Package>, Failure> {
-        let mut packages = Vec::new();
+        let packages = self.all("/packages/", state, most).await?;
+        Ok(packages.iter().filter_map(Package::read).collect())
+    }
+
+    /// Ids of transfers in a state, at most so many.
+    pub(crate) async fn transfers(&self, state: &str, most: usize) -> Result<Vec<i64>, Failure> {
+        let transfers = self.all("/transfer_orders/short/", state, most).await?;
+        Ok(transfers.iter().filter_map(|transfer| transfer["id"].as_i64()).collect())
+    }
+
+    /// What a list has in a state, page by page.
+    async fn all(&self, list: &str, state: &str, most: usize) -> Result<Vec<Value>, Failure> {
+        let mut all = Vec::new();
         for page in 1..=most.div_ceil(100) {
-            let answer = self.get(&format!("/packages/?state__enum_value={state}&limit=100&page={page}")).await?;
-            packages.extend(answer["results"].as_array().into_iter().flatten().filter_map(Package::read));
+            let mut answer = self.get(&format!("{list}?state__enum_value={state}&limit=100&page={page}")).await?;
+            let Value::Array(results) = answer["results"].take() else { return Err("a page without results".into()) };
+            all.extend(results);
             if answer["next"].is_null() {
                 break;
             }
         }
-        Ok(packages)
+        Ok(all)
     }
 
-    /// How many packages are in a state.
-    pub(crate) async fn count(&self, state: &str) -> Result<u64, Failure> {
-        let answer = self.get(&format!("/packages/short/?state__enum_value={state}&limit=1")).await?;
+    /// How many objects of a list, `packages` or `transfer_orders`, are in a state.
+    pub(crate) async fn count(&self, list: &str, state: &str) -> Result<u64, Failure> {
+        let answer = self.get(&format!("/{list}/short/?state__enum_value={state}&limit=1")).await?;
         Ok(answer["count"].as_u64().unwrap_or_default())
     }
 

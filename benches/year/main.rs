@@ -7,8 +7,9 @@
 //! ```
 //!
 //! Everything goes over HTTP to the real server on a private, durable Postgres: orders one a request over 16
-//! connections, as a shop's customers send them; commands in lists, as an ERP does. What is ordered is as skewed as the
-//! real orders under `installations/demo`. Afterwards `oms verify` has to find nothing.
+//! connections, as a shop's customers send them; commands in lists, as an ERP does; those on transfers one by one, as
+//! stores do. What is ordered is as skewed as the real orders under `installations/demo`. Afterwards `oms verify` has to
+//! find nothing.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to people")]
 
 mod feed;
@@ -16,6 +17,7 @@ mod growth;
 mod house;
 #[path = "../support/mod.rs"]
 mod support;
+mod work;
 mod year;
 
 use std::process::ExitCode;

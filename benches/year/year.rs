@@ -6,73 +6,76 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     Failure,
     feed::{Dice, Feed},
-    house::{House, Package},
+    house::House,
     support::{Postgres, machine::Clock},
+    work::{COUNTED, Staff},
 };
 
 /// Stretches of the year.
 const STRETCHES: u64 = 100;
-/// After so many stretches what was left over is taken up: packages planned again, and those that wait for a place.
+/// After so many stretches what was left over is taken up: transfers, packages planned again, and those that wait for a
+/// place.
 const ROUND: u64 = 10;
-/// Most packages taken up at once.
-const TAKEN_UP: usize = 20_000;
-const STATES: [(&str, &str); 8] = [
-    ("100", "waiting"),
-    ("120", "waiting for a transfer"),
-    ("500", "packed"),
-    ("600", "shipped"),
-    ("700", "delivered"),
-    ("900", "cancelled"),
-    ("910", "to be planned again"),
-    ("920", "out of stock"),
+/// Lists, states, and how people call what is in them.
+const STATES: [(&str, &str, &str); 12] = [
+    ("packages", "100", "packages waiting"),
+    ("packages", "120", "packages waiting for a transfer"),
+    ("packages", "500", "packages packed"),
+    ("packages", "600", "packages shipped"),
+    ("packages", "700", "packages delivered"),
+    ("packages", "900", "packages cancelled"),
+    ("packages", "910", "packages to be planned again"),
+    ("packages", "920", "packages out of stock"),
+    ("transfer_orders", "waiting", "transfers waiting"),
+    ("transfer_orders", "in_transit", "transfers on their way"),
+    ("transfer_orders", "transferred", "transfers delivered"),
+    ("transfer_orders", "cancelled", "transfers cancelled"),
 ];
-
-/// What happened.
-#[derive(Debug, Default)]
-struct Tally {
-    orders: u64,
-    planning: Duration,
-    commands: u64,
-    commanding: Duration,
-}
 
 /// The table, for people.
 pub(crate) async fn play(postgres: &Postgres, orders: u64, seed: u64) -> Result<String, Failure> {
     let began = Instant::now();
     let mut feed = Feed::new(seed, orders)?;
-    let mut dice = Dice::new(seed ^ 0x5eed);
+    let mut staff = Staff::new(Dice::new(seed ^ 0x5eed));
     let house = Arc::new(House::build(postgres, &mut feed).await?);
     eprintln!("{orders} orders; places and stock are there after {:.0} s", began.elapsed().as_secs_f64());
     let clock = Clock::start(postgres, Some(house.process_id()));
-    let mut tally = Tally::default();
+    let (mut ordered, mut planning, mut fetching) = (0, Duration::ZERO, 0);
     for stretch in 0..STRETCHES {
         let numbers = stretch * orders / STRETCHES..(stretch + 1) * orders / STRETCHES;
         let batch: Vec<Value> = numbers.map(|n| feed.order(n + 1)).collect();
-        tally.orders += u64::try_from(batch.len())?;
+        ordered += u64::try_from(batch.len())?;
         let (packages, took) = house.order(batch).await?;
-        tally.planning += took;
-        work(&house, &packages, &mut dice, &mut tally).await?;
+        planning += took;
+        fetching += packages.iter().filter(|package| package.state == "120").count();
+        staff.work(&house, &packages).await?;
         if stretch % ROUND == ROUND - 1 {
-            take_up(&house, &mut dice, &mut tally).await?;
-            let per_second = rate(tally.orders, tally.planning);
-            eprintln!("  {:>7} orders, {per_second:>5.0} planned per second so far", tally.orders);
+            staff.take_up(&house).await?;
+            let per_second = rate(ordered, planning);
+            eprintln!("  {ordered:>7} orders, {per_second:>5.0} planned per second so far");
         }
     }
-    let cost = clock.stop(tally.orders);
+    let cost = clock.stop(ordered);
     let mut table = format!(
         "| a year of {orders} orders | |\n|---|---:|\n\
-         | orders planned per second | {:.0} |\n| commands per second, in lists | {:.0} |\n| commands | {} |\n",
-        rate(tally.orders, tally.planning),
-        rate(tally.commands, tally.commanding),
-        tally.commands
+         | orders planned per second | {:.0} |\n| commands per second, in lists | {:.0} |\n\
+         | commands on transfers per second, one by one | {:.0} |\n| commands | {} |\n\
+         | orders brought together by transfers | {fetching} |\n",
+        rate(ordered, planning),
+        rate(staff.commands, staff.commanding),
+        rate(staff.transfer_commands, staff.transferring),
+        staff.commands + staff.transfer_commands
     );
-    for (state, name) in STATES {
-        writeln!(table, "| packages {name} at the end | {} |", house.count(state).await?)?;
+    for (slug, name) in COUNTED {
+        writeln!(table, "| {name} | {} |", staff.done.get(slug).copied().unwrap_or_default())?;
+    }
+    for (list, state, name) in STATES {
+        writeln!(table, "| {name} at the end | {} |", house.count(list, state).await?)?;
     }
     writeln!(table, "| the whole year took | {:.0} s |", began.elapsed().as_secs_f64())?;
     house.finish().await?;
@@ -82,48 +85,4 @@ pub(crate) async fn play(postgres: &Postgres, orders: u64, seed: u64) -> Result<
 
 fn rate(count: u64, took: Duration) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / took.as_secs_f64().max(f64::EPSILON)
-}
-
-fn command(package: &Package, slug: &str, input: &Value) -> Value {
-    json!({ "package": package.id, "slug": slug, "input_parameters": input })
-}
-
-/// What stores do with packages: most are packed and shipped, in some a product is missing, some are refused.
-async fn work(house: &House, packages: &[Package], dice: &mut Dice, tally: &mut Tally) -> Result<(), Failure> {
-    let nothing = json!({});
-    let mut commands = Vec::new();
-    for package in packages.iter().filter(|package| package.state == "100") {
-        match dice.below(100) {
-            0 | 1 => {
-                let missing = json!({ "package_items": package.items.iter().take(1).collect::<Vec<_>>() });
-                commands.push(command(package, "package__detected_out_of_stock_item__waiting__out-of-stock", &missing));
-            }
-            2 => {
-                let reason = json!({ "denial_reason": 1 });
-                commands.push(command(package, "package__refuse_package__waiting__needs-rescheduling", &reason));
-            }
-            _ => {
-                commands.push(command(package, "package__complete_packing__waiting__packed", &nothing));
-                commands.push(command(package, "package__ship_the_package__packed__shipped", &nothing));
-            }
-        }
-    }
-    run(house, &commands, tally).await
-}
-
-async fn run(house: &House, commands: &[Value], tally: &mut Tally) -> Result<(), Failure> {
-    let began = Instant::now();
-    tally.commands += house.command(commands).await?;
-    tally.commanding += began.elapsed();
-    Ok(())
-}
-
-/// What was left over: refused packages are planned again, and what was planned again is packed like the rest.
-async fn take_up(house: &House, dice: &mut Dice, tally: &mut Tally) -> Result<(), Failure> {
-    let refused = house.packages("910", TAKEN_UP).await?;
-    let slug = "package__repack__needs-rescheduling__waiting";
-    let again: Vec<Value> = refused.iter().map(|package| command(package, slug, &json!({}))).collect();
-    run(house, &again, tally).await?;
-    let waiting = house.packages("100", TAKEN_UP).await?;
-    work(house, &waiting, dice, tally).await
 }
