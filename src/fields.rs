@@ -36,9 +36,20 @@ impl Fields {
         self.object.contains_key(name)
     }
 
+    /// What was sent in a field, whatever it is.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.object.get(name)
+    }
+
     /// Notes that a field is wrong.
     pub fn refuse(&mut self, name: &str, message: impl Into<String>) {
-        self.wrong.push((name.to_owned(), vec![message.into()]));
+        self.refuse_all(name, vec![message.into()]);
+    }
+
+    /// Notes everything that is wrong with a field.
+    pub fn refuse_all(&mut self, name: &str, messages: Vec<String>) {
+        self.wrong.push((name.to_owned(), messages));
     }
 
     /// Notes the fields that were not sent.

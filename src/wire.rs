@@ -63,6 +63,17 @@ pub fn python_type(value: &Value) -> &'static str {
     }
 }
 
+/// Whether there is a null character anywhere in it, which Postgres cannot keep.
+#[must_use]
+pub fn has_null_character(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(list) => list.iter().any(has_null_character),
+        Value::Object(object) => object.iter().any(|(key, value)| key.contains('\0') || has_null_character(value)),
+        _ => false,
+    }
+}
+
 /// Refuses a body that says it is something other than JSON.
 ///
 /// # Errors

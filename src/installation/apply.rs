@@ -471,31 +471,47 @@ async fn apply_location(
     location: &StockLocation,
     cargo_company_id: Option<i64>,
 ) -> Result<i64> {
+    let services = location.services;
     let mut address = serde_json::to_value(&location.address).unwrap_or_default();
     if let Value::Object(parts) = &mut address {
         parts.retain(|_, part| !part.is_null());
     }
     let id = sqlx::query_scalar!(
         "insert into stock_locations (erp_code, name, stock_location_type, priority, is_active, max_quota, latitude,
-                                      longitude, address, phone, email, cargo_company_id, tags, hours)
-         values ($1, $2, $3, $4, $5, $6, $7::float8::numeric, $8::float8::numeric, $9, $10, $11, $12, $13, $14)
+                                      longitude, address, phone, email, cargo_company_id, tags, hours,
+                                      fax_number, evening_phone, is_fulfillment_center, is_pickup_location,
+                                      is_delivery_location, is_return_available, is_fast_delivery_available)
+         values ($1, $2, $3, $4, $5, $6, $7::float8::numeric, $8::float8::numeric, $9, $10, $11, $12, $13, $14, $15,
+                 $16, $17, $18, $19, $20, $21)
          on conflict on constraint stock_locations_erp_code_key do update
             set name = excluded.name, stock_location_type = excluded.stock_location_type,
                 priority = excluded.priority, is_active = excluded.is_active, max_quota = excluded.max_quota,
                 latitude = excluded.latitude, longitude = excluded.longitude, address = excluded.address,
                 phone = excluded.phone, email = excluded.email, cargo_company_id = excluded.cargo_company_id,
-                tags = excluded.tags, hours = excluded.hours,
+                tags = excluded.tags, hours = excluded.hours, fax_number = excluded.fax_number,
+                evening_phone = excluded.evening_phone, is_fulfillment_center = excluded.is_fulfillment_center,
+                is_pickup_location = excluded.is_pickup_location,
+                is_delivery_location = excluded.is_delivery_location,
+                is_return_available = excluded.is_return_available,
+                is_fast_delivery_available = excluded.is_fast_delivery_available,
                 modified_date = case when (stock_locations.name, stock_locations.stock_location_type,
                                            stock_locations.priority, stock_locations.is_active,
                                            stock_locations.max_quota, stock_locations.latitude,
                                            stock_locations.longitude, stock_locations.address, stock_locations.phone,
                                            stock_locations.email, stock_locations.cargo_company_id,
-                                           stock_locations.tags, stock_locations.hours)
+                                           stock_locations.tags, stock_locations.hours,
+                                           stock_locations.fax_number, stock_locations.evening_phone,
+                                           stock_locations.is_fulfillment_center, stock_locations.is_pickup_location,
+                                           stock_locations.is_delivery_location, stock_locations.is_return_available,
+                                           stock_locations.is_fast_delivery_available)
                                 is distinct from (excluded.name, excluded.stock_location_type, excluded.priority,
                                                   excluded.is_active, excluded.max_quota, excluded.latitude,
                                                   excluded.longitude, excluded.address, excluded.phone,
                                                   excluded.email, excluded.cargo_company_id, excluded.tags,
-                                                  excluded.hours)
+                                                  excluded.hours, excluded.fax_number, excluded.evening_phone,
+                                                  excluded.is_fulfillment_center, excluded.is_pickup_location,
+                                                  excluded.is_delivery_location, excluded.is_return_available,
+                                                  excluded.is_fast_delivery_available)
                                 then now() else stock_locations.modified_date end
          returning id",
         location.erp_code,
@@ -511,7 +527,14 @@ async fn apply_location(
         location.email,
         cargo_company_id,
         &location.tags,
-        Value::Object(location.hours.to_json())
+        Value::Object(location.hours.to_json()),
+        location.fax_number,
+        location.evening_phone,
+        services.is_fulfillment_center,
+        services.is_pickup_location,
+        services.is_delivery_location,
+        services.is_return_available,
+        services.is_fast_delivery_available
     )
     .fetch_one(connection)
     .await?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::PgConnection;
 
-use super::LocationRow;
+use super::{LocationRow, Stored};
 use crate::error::Result;
 
 /// Locations as they were in versions of the installation, by (id, version).
@@ -47,11 +47,16 @@ pub async fn as_of(
 /// When the database fails.
 pub async fn as_recorded(connection: &mut PgConnection, rows: &[String]) -> Result<Vec<LocationRow>> {
     let rows = sqlx::query_as!(
-        LocationRow,
+        Stored,
         r#"select l.id as "id!", l.erp_code as "erp_code!", l.name as "name!",
                   l.stock_location_type as "stock_location_type!", l.priority as "priority!",
                   l.is_active as "is_active!", l.max_quota, l.quota as "quota!", l.latitude::text as latitude,
-                  l.longitude::text as longitude, l.address as "address!", l.phone, l.email, l.cargo_company_id,
+                  l.longitude::text as longitude, l.address as "address!", l.fax_number, l.phone, l.evening_phone,
+                  l.email, coalesce(l.is_fulfillment_center, true) as "is_fulfillment_center!",
+                  coalesce(l.is_pickup_location, false) as "is_pickup_location!",
+                  coalesce(l.is_delivery_location, false) as "is_delivery_location!",
+                  coalesce(l.is_return_available, false) as "is_return_available!",
+                  coalesce(l.is_fast_delivery_available, false) as "is_fast_delivery_available!", l.cargo_company_id,
                   l.tags as "tags!", l.hours as "hours!", l.created_date as "created_date!",
                   l.modified_date as "modified_date!"
              from unnest($1::text[]) with ordinality as kept(row, n)
@@ -61,5 +66,5 @@ pub async fn as_recorded(connection: &mut PgConnection, rows: &[String]) -> Resu
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows)
+    Ok(rows.into_iter().map(Into::into).collect())
 }

@@ -1,8 +1,10 @@
 //! Stock locations: stores and warehouses, their capacity, and the ledger that proves it.
 
 mod history;
+mod input;
 mod routes;
 mod senders;
+mod services;
 mod simple;
 
 use std::collections::HashMap;
@@ -18,6 +20,7 @@ use crate::{error::Result, wire::Timestamp};
 pub use history::{as_of, as_recorded};
 pub use routes::{FILTERS, routes};
 pub use senders::FILTERS as SENDER_FILTERS;
+pub use services::Services;
 
 /// A row of `stock_locations`.
 #[derive(Debug, Clone)]
@@ -33,8 +36,11 @@ pub struct LocationRow {
     latitude: Option<String>,
     longitude: Option<String>,
     address: Value,
+    fax_number: Option<String>,
     phone: Option<String>,
+    evening_phone: Option<String>,
     email: Option<String>,
+    services: Services,
     cargo_company_id: Option<i64>,
     tags: Vec<String>,
     hours: Value,
@@ -70,6 +76,8 @@ pub struct LocationView {
     modified_date: Timestamp,
     /// `store` or `warehouse`.
     stock_location_type: String,
+    #[serde(flatten)]
+    services: Services,
     cargo_company: Option<i64>,
     /// Most packages that may occupy it; null: no limit.
     max_quota: Option<i64>,
@@ -110,17 +118,82 @@ impl LocationRow {
             erp_code: self.erp_code.clone(),
             priority: self.priority,
             is_active: self.is_active,
-            fax_number: None,
+            fax_number: self.fax_number.clone(),
             created_date: self.created_date.into(),
             daytime_phone: self.phone.clone(),
-            evening_phone: None,
+            evening_phone: self.evening_phone.clone(),
             modified_date: self.modified_date.into(),
             stock_location_type: self.stock_location_type.clone(),
+            services: self.services,
             cargo_company: self.cargo_company_id,
             max_quota: self.max_quota,
             quota: Some(self.quota),
             available_quota: Some(self.max_quota.map(|most| most - self.quota)),
             tags: self.tags.clone(),
+        }
+    }
+}
+
+/// A row as Postgres has it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a column")]
+struct Stored {
+    id: i64,
+    erp_code: String,
+    name: String,
+    stock_location_type: String,
+    priority: i32,
+    is_active: bool,
+    max_quota: Option<i64>,
+    quota: i64,
+    latitude: Option<String>,
+    longitude: Option<String>,
+    address: Value,
+    fax_number: Option<String>,
+    phone: Option<String>,
+    evening_phone: Option<String>,
+    email: Option<String>,
+    is_fulfillment_center: bool,
+    is_pickup_location: bool,
+    is_delivery_location: bool,
+    is_return_available: bool,
+    is_fast_delivery_available: bool,
+    cargo_company_id: Option<i64>,
+    tags: Vec<String>,
+    hours: Value,
+    created_date: DateTime<Utc>,
+    modified_date: DateTime<Utc>,
+}
+
+impl From<Stored> for LocationRow {
+    fn from(row: Stored) -> Self {
+        Self {
+            id: row.id,
+            erp_code: row.erp_code,
+            name: row.name,
+            stock_location_type: row.stock_location_type,
+            priority: row.priority,
+            is_active: row.is_active,
+            max_quota: row.max_quota,
+            quota: row.quota,
+            latitude: row.latitude,
+            longitude: row.longitude,
+            address: row.address,
+            fax_number: row.fax_number,
+            phone: row.phone,
+            evening_phone: row.evening_phone,
+            email: row.email,
+            services: Services {
+                is_fulfillment_center: row.is_fulfillment_center,
+                is_pickup_location: row.is_pickup_location,
+                is_delivery_location: row.is_delivery_location,
+                is_return_available: row.is_return_available,
+                is_fast_delivery_available: row.is_fast_delivery_available,
+            },
+            cargo_company_id: row.cargo_company_id,
+            tags: row.tags,
+            hours: row.hours,
+            created_date: row.created_date,
+            modified_date: row.modified_date,
         }
     }
 }
@@ -131,14 +204,15 @@ impl LocationRow {
 /// When the database fails.
 pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, LocationRow>> {
     let rows = sqlx::query_as!(
-        LocationRow,
+        Stored,
         r#"select id, erp_code, name, stock_location_type, priority, is_active, max_quota, quota,
-                  latitude::text as latitude, longitude::text as longitude, address, phone, email,
-                  cargo_company_id, tags, hours, created_date, modified_date
+                  latitude::text as latitude, longitude::text as longitude, address, fax_number, phone, evening_phone,
+                  email, is_fulfillment_center, is_pickup_location, is_delivery_location, is_return_available,
+                  is_fast_delivery_available, cargo_company_id, tags, hours, created_date, modified_date
              from stock_locations where id = any($1)"#,
         ids
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    Ok(rows.into_iter().map(|row| (row.id, row.into())).collect())
 }

@@ -6,13 +6,16 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{LocationView, load, senders, simple};
+use super::{
+    LocationView,
+    input::{Given, LocationInput},
+    load, senders, simple,
+};
 use crate::{
     app::App,
     auth::{Authenticated, Caller, Role},
@@ -20,10 +23,7 @@ use crate::{
     error::{Error, OnConstraint, Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
-    planning::hours::Hours,
-    reading::{self, Reader},
-    spelling::unsound,
-    wire::{self, Timestamp},
+    wire::Timestamp,
 };
 
 /// The routes of this area.
@@ -108,119 +108,6 @@ async fn one(connection: &mut PgConnection, id: i64) -> Result<axum::Json<Locati
     Ok(axum::Json(locations.get(&id).ok_or_else(Refusal::not_found)?.view()))
 }
 
-/// What can be set of a location. `quota` is the system's own.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-struct LocationInput {
-    /// The ERP's word for it; required to create, unique.
-    erp_code: Option<String>,
-    /// Required to create.
-    name: Option<String>,
-    /// `store` or `warehouse`; required to create.
-    stock_location_type: Option<String>,
-    /// Lower is asked first; 0 without one.
-    priority: Option<i32>,
-    is_active: Option<bool>,
-    /// Null: no limit. May be set below `quota`: that only stops new packages.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<i64>)]
-    max_quota: Option<Option<i64>>,
-    /// Degrees; a number or a string of one.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
-    latitude: Option<Option<Value>>,
-    /// Degrees; a number or a string of one.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
-    longitude: Option<Option<Value>>,
-    /// Line, postcode, city, country.
-    #[schema(value_type = Option<Object>)]
-    address: Option<serde_json::Map<String, Value>>,
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
-    daytime_phone: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
-    email: Option<Option<String>>,
-    /// Id of a cargo company; null: the first active one.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<i64>)]
-    cargo_company: Option<Option<i64>>,
-    /// The groups it is in, for scenarios.
-    tags: Option<Vec<String>>,
-    /// When it is open, replaced whole: `{"timezone": "Europe/Istanbul", "opening_hours": {"monday": ["09:00-18:00"]},
-    /// "holidays": ["2026-01-01"]}`, each optional.
-    #[schema(value_type = Option<Object>)]
-    conf: Option<serde_json::Map<String, Value>>,
-}
-
-/// Tells null from a key that is not there.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
-/// The input's values after checks: each with whether it is to be set.
-struct Checked {
-    input: LocationInput,
-    latitude: Option<Option<f64>>,
-    longitude: Option<Option<f64>>,
-    /// As it is stored.
-    hours: Option<Value>,
-}
-
-fn read(headers: &HeaderMap, body: &[u8]) -> Result<Checked, Refusal> {
-    wire::check_media_type(headers)?;
-    let input: LocationInput = wire::parse(body)?;
-    let mut wrong: Vec<(String, Vec<String>)> = Vec::new();
-    let mut refuse = |field: &str, message: &str| wrong.push((field.to_owned(), vec![message.to_owned()]));
-    for (field, value) in [("erp_code", &input.erp_code), ("name", &input.name)] {
-        if value.as_ref().is_some_and(|text| text.trim().is_empty()) {
-            refuse(field, "This field may not be blank.");
-        }
-        if value.as_ref().is_some_and(|text| text.contains('\0')) {
-            refuse(field, "Null characters are not allowed.");
-        }
-    }
-    if input.stock_location_type.as_ref().is_some_and(|kind| kind != "store" && kind != "warehouse") {
-        refuse("stock_location_type", "Choose store or warehouse.");
-    }
-    if input.max_quota.flatten().is_some_and(|most| most < 0) {
-        refuse("max_quota", "Ensure this value is greater than or equal to 0.");
-    }
-    let mut degrees = |field: &str, value: &Option<Option<Value>>, most: f64| {
-        value.as_ref().map(|value| {
-            let number = value.as_ref().map(|value| match value {
-                Value::String(text) => text.parse().ok(),
-                number => number.as_f64(),
-            });
-            if number.is_some_and(|number: Option<f64>| !number.is_some_and(|number| number.abs() <= most)) {
-                refuse(field, &format!("A number of degrees between -{most} and {most} is required."));
-            }
-            number.flatten()
-        })
-    };
-    let latitude = degrees("latitude", &input.latitude, 90.0);
-    let longitude = degrees("longitude", &input.longitude, 180.0);
-    for tag in input.tags.iter().flatten() {
-        if let Some((message, remedy)) = unsound(tag) {
-            refuse("tags", &format!("`{tag}` {message} — {remedy}"));
-        }
-    }
-    let hours = input.conf.as_ref().and_then(|conf| match reading::whole(conf, read_hours) {
-        Ok(hours) => Some(Value::Object(hours.to_json())),
-        Err(defects) => {
-            wrong.push(("conf".to_owned(), defects.iter().map(ToString::to_string).collect()));
-            None
-        }
-    });
-    if wrong.is_empty() { Ok(Checked { input, latitude, longitude, hours }) } else { Err(Refusal::fields(wrong)) }
-}
-
-fn read_hours(reader: &mut Reader<'_>) -> Hours {
-    let hours = Hours::read(reader);
-    reader.finish();
-    hours
-}
-
 fn taken(erp_code: &str) -> Refusal {
     Refusal::field("erp_code", format!("There is a stock location {erp_code} already."))
 }
@@ -239,29 +126,20 @@ async fn create(
     body: Bytes,
 ) -> Result<Response> {
     caller.require(&[Role::Operator, Role::Integrator])?;
-    let Checked { input, latitude, longitude, hours } = read(&headers, &body)?;
-    let required = [
-        ("erp_code", input.erp_code.is_none()),
-        ("name", input.name.is_none()),
-        ("stock_location_type", input.stock_location_type.is_none()),
-    ];
-    let missing: Vec<_> = required
-        .iter()
-        .filter(|(_, missing)| *missing)
-        .map(|(field, _)| ((*field).to_owned(), vec!["This field is required.".to_owned()]))
-        .collect();
-    if !missing.is_empty() {
-        return Err(Refusal::fields(missing).into());
-    }
+    let input = Given::read(&headers, &body, &["erp_code", "name", "stock_location_type"])?;
     let erp_code = input.erp_code.unwrap_or_default();
     let mut transaction = app.pool.begin().await?;
     // First, as when an installation is applied: else the two could wait for each other.
     db::announce(&mut transaction).await?;
     let id = sqlx::query_scalar!(
         "insert into stock_locations (erp_code, name, stock_location_type, priority, is_active, max_quota, latitude,
-                                      longitude, address, phone, email, cargo_company_id, tags, hours)
+                                      longitude, address, phone, email, cargo_company_id, tags, hours,
+                                      fax_number, evening_phone, is_fulfillment_center, is_pickup_location,
+                                      is_delivery_location, is_return_available, is_fast_delivery_available)
          values ($1, $2, $3, coalesce($4, 0), coalesce($5, true), $6, $7::float8::numeric, $8::float8::numeric,
-                 coalesce($9, '{}'::jsonb), $10, $11, $12, coalesce($13::text[], '{}'), coalesce($14, '{}'::jsonb))
+                 coalesce($9, '{}'::jsonb), $10, $11, $12, coalesce($13::text[], '{}'), coalesce($14, '{}'::jsonb),
+                 $15, $16, coalesce($17, true), coalesce($18, false), coalesce($19, false), coalesce($20, false),
+                 coalesce($21, false))
          returning id",
         erp_code,
         input.name,
@@ -269,14 +147,21 @@ async fn create(
         input.priority,
         input.is_active,
         input.max_quota.flatten(),
-        latitude.flatten(),
-        longitude.flatten(),
-        input.address.map(Value::Object),
+        input.latitude.flatten(),
+        input.longitude.flatten(),
+        input.address,
         input.daytime_phone.flatten(),
         input.email.flatten(),
         input.cargo_company.flatten(),
         input.tags.as_deref(),
-        hours
+        input.hours,
+        input.fax_number.flatten(),
+        input.evening_phone.flatten(),
+        input.is_fulfillment_center,
+        input.is_pickup_location,
+        input.is_delivery_location,
+        input.is_return_available,
+        input.is_fast_delivery_available
     )
     .fetch_one(&mut *transaction)
     .await
@@ -309,7 +194,7 @@ async fn change(
 ) -> Result<axum::Json<LocationView>> {
     let id = visible(&caller, &id)?;
     caller.require(&[Role::Operator, Role::Integrator])?;
-    let Checked { input, latitude, longitude, hours } = read(&headers, &body)?;
+    let input = Given::read(&headers, &body, &[])?;
     let mut transaction = app.pool.begin().await?;
     // First, as when an installation is applied: else the two could wait for each other.
     db::announce(&mut transaction).await?;
@@ -326,6 +211,13 @@ async fn change(
                 email = case when $16 then $17 else email end,
                 cargo_company_id = case when $18 then $19 else cargo_company_id end,
                 tags = coalesce($20::text[], tags), hours = coalesce($21, hours),
+                fax_number = case when $22 then $23 else fax_number end,
+                evening_phone = case when $24 then $25 else evening_phone end,
+                is_fulfillment_center = coalesce($26, is_fulfillment_center),
+                is_pickup_location = coalesce($27, is_pickup_location),
+                is_delivery_location = coalesce($28, is_delivery_location),
+                is_return_available = coalesce($29, is_return_available),
+                is_fast_delivery_available = coalesce($30, is_fast_delivery_available),
                 modified_date = now()
           where id = $1",
         id,
@@ -336,11 +228,11 @@ async fn change(
         input.is_active,
         input.max_quota.is_some(),
         input.max_quota.flatten(),
-        latitude.is_some(),
-        latitude.flatten(),
-        longitude.is_some(),
-        longitude.flatten(),
-        input.address.map(Value::Object),
+        input.latitude.is_some(),
+        input.latitude.flatten(),
+        input.longitude.is_some(),
+        input.longitude.flatten(),
+        input.address,
         input.daytime_phone.is_some(),
         input.daytime_phone.flatten(),
         input.email.is_some(),
@@ -348,7 +240,16 @@ async fn change(
         input.cargo_company.is_some(),
         input.cargo_company.flatten(),
         input.tags.as_deref(),
-        hours
+        input.hours,
+        input.fax_number.is_some(),
+        input.fax_number.flatten(),
+        input.evening_phone.is_some(),
+        input.evening_phone.flatten(),
+        input.is_fulfillment_center,
+        input.is_pickup_location,
+        input.is_delivery_location,
+        input.is_return_available,
+        input.is_fast_delivery_available
     )
     .execute(&mut *transaction)
     .await

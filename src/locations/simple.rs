@@ -19,8 +19,10 @@ use crate::{
     wire::Timestamp,
 };
 
-const COLUMNS: &str = "l.id, l.created_date, l.modified_date, l.name, l.stock_location_type, l.erp_code, l.is_active, \
-                       l.priority, l.phone, l.email, l.cargo_company_id, l.max_quota, l.quota, \
+const COLUMNS: &str = "l.id, l.created_date, l.modified_date, l.name, l.stock_location_type, l.fax_number, \
+                       l.erp_code, l.is_fulfillment_center, l.is_pickup_location, l.is_delivery_location, \
+                       l.is_fast_delivery_available, l.is_return_available, l.is_active, l.priority, l.phone, \
+                       l.evening_phone, l.email, l.cargo_company_id, l.max_quota, l.quota, \
                        l.latitude::text as latitude, l.longitude::text as longitude, l.address->>'line' as line, \
                        l.address->>'postcode' as postcode, \
                        coalesce(l.address #>> '{city,name}', l.address->>'city') as city, \
@@ -28,6 +30,7 @@ const COLUMNS: &str = "l.id, l.created_date, l.modified_date, l.name, l.stock_lo
 
 /// A stock location, flat.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the wire")]
 pub(super) struct LocationSimple {
     id: i64,
     #[schema(value_type = String, format = DateTime)]
@@ -37,11 +40,18 @@ pub(super) struct LocationSimple {
     name: String,
     /// `store` or `warehouse`.
     stock_location_type: String,
+    fax_number: Option<String>,
     erp_code: String,
+    is_fulfillment_center: bool,
+    is_pickup_location: bool,
+    is_delivery_location: bool,
+    is_fast_delivery_available: bool,
+    is_return_available: bool,
     is_active: bool,
     /// Lower is asked first.
     priority: i32,
     daytime_phone: Option<String>,
+    evening_phone: Option<String>,
     email: Option<String>,
     /// Id of the cargo company.
     cargo_company: Option<i64>,
@@ -68,10 +78,17 @@ impl LocationSimple {
             modified_date: Timestamp(row.try_get("modified_date")?),
             name: row.try_get("name")?,
             stock_location_type: row.try_get("stock_location_type")?,
+            fax_number: row.try_get("fax_number")?,
             erp_code: row.try_get("erp_code")?,
+            is_fulfillment_center: row.try_get("is_fulfillment_center")?,
+            is_pickup_location: row.try_get("is_pickup_location")?,
+            is_delivery_location: row.try_get("is_delivery_location")?,
+            is_fast_delivery_available: row.try_get("is_fast_delivery_available")?,
+            is_return_available: row.try_get("is_return_available")?,
             is_active: row.try_get("is_active")?,
             priority: row.try_get("priority")?,
             daytime_phone: row.try_get("phone")?,
+            evening_phone: row.try_get("evening_phone")?,
             email: row.try_get("email")?,
             cargo_company: row.try_get("cargo_company_id")?,
             max_quota,

@@ -22,6 +22,7 @@ mod idempotency;
 mod installation;
 mod inventory;
 mod lists;
+mod locations;
 mod operations;
 mod order_of_checks;
 mod orders;

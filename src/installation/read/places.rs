@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::fields::Fields;
 use super::problem::Place;
 use super::words::{Integration, LocationType};
+use crate::locations::Services;
 use crate::planning::hours::{self, Hours};
 use crate::scenarios::definition::Definition;
 
@@ -30,10 +31,16 @@ pub struct StockLocation {
     pub cargo_company: Option<String>,
     /// The sender on a label.
     pub address: Address,
+    /// Its fax number.
+    pub fax_number: Option<String>,
     /// Its telephone number.
     pub phone: Option<String>,
+    /// The number to call in the evening.
+    pub evening_phone: Option<String>,
     /// Its mailbox.
     pub email: Option<String>,
+    /// What it is for, a key each in the file.
+    pub services: Services,
     /// Whether planning may choose it.
     pub is_active: bool,
     /// The groups it is in, for the scenarios.
@@ -58,13 +65,30 @@ impl StockLocation {
             longitude: fields.degrees("longitude", 180.0).unwrap_or_default(),
             cargo_company: fields.slug("cargo_company"),
             address: fields.table("address", Address::read).unwrap_or_default(),
+            fax_number: fields.text("fax_number"),
             phone: fields.text("phone"),
+            evening_phone: fields.text("evening_phone"),
             email: fields.text("email"),
+            services: read_services(fields),
             is_active: fields.flag("is_active").unwrap_or(true),
             tags: fields.texts("tags"),
             hours: fields.keys_with(&hours::KEYS, Hours::read),
             at: fields.finish(),
         }
+    }
+}
+
+/// A key that is left out says what it says of a location by default.
+fn read_services(fields: &mut Fields<'_, '_>) -> Services {
+    let plain = Services::default();
+    Services {
+        is_fulfillment_center: fields.flag("is_fulfillment_center").unwrap_or(plain.is_fulfillment_center),
+        is_pickup_location: fields.flag("is_pickup_location").unwrap_or(plain.is_pickup_location),
+        is_delivery_location: fields.flag("is_delivery_location").unwrap_or(plain.is_delivery_location),
+        is_return_available: fields.flag("is_return_available").unwrap_or(plain.is_return_available),
+        is_fast_delivery_available: fields
+            .flag("is_fast_delivery_available")
+            .unwrap_or(plain.is_fast_delivery_available),
     }
 }
 
@@ -75,6 +99,8 @@ pub struct Address {
     pub line: Option<String>,
     /// Postal code.
     pub postcode: Option<String>,
+    /// Township, district: the part of the city.
+    pub township: Option<String>,
     /// City.
     pub city: Option<String>,
     /// Country.
@@ -86,6 +112,7 @@ impl Address {
         let address = Self {
             line: fields.text("line"),
             postcode: fields.text("postcode"),
+            township: fields.text("township"),
             city: fields.text("city"),
             country: fields.text("country"),
         };

@@ -1,0 +1,131 @@
+//! Stock locations: what they are for and how they are reached.
+
+use serde_json::{Value, json};
+
+use crate::support::{SHOP, STANDARD, Shop};
+
+const LOCATIONS: &str = "/api/v1/oms/stocklocations/";
+const SERVICES: [&str; 5] = [
+    "is_fulfillment_center",
+    "is_pickup_location",
+    "is_delivery_location",
+    "is_return_available",
+    "is_fast_delivery_available",
+];
+
+/// A location in the list for reports.
+async fn simple(shop: &Shop, erp_code: &str) -> Value {
+    let page = shop.get(&format!("{LOCATIONS}list-simple/?erp_code={erp_code}")).await.ok();
+    page["results"][0].clone()
+}
+
+#[tokio::test]
+async fn what_a_location_is_for_is_set_and_shown_wherever_it_is() {
+    let shop = Shop::open().await;
+    let input = json!({
+        "erp_code": "NEW", "name": "New", "stock_location_type": "store", "fax_number": "+90 1", "daytime_phone": "+90 2",
+        "evening_phone": "+90 3", "is_pickup_location": true, "is_fast_delivery_available": true
+    });
+    let made = shop.post(LOCATIONS, &input).await.json(201);
+    let path = format!("{LOCATIONS}{}/", made["id"]);
+    for shown in [&made, &shop.get(&path).await.ok(), &simple(&shop, "NEW").await] {
+        assert_eq!(SERVICES.map(|key| shown[key].clone()), [true, true, false, false, true].map(Value::Bool));
+        let numbers = ["fax_number", "daytime_phone", "evening_phone"].map(|key| shown[key].clone());
+        assert_eq!(numbers, ["+90 1", "+90 2", "+90 3"].map(Value::from));
+    }
+    let change = json!({ "is_fulfillment_center": false, "is_delivery_location": true, "is_return_available": true,
+                         "evening_phone": null });
+    let changed = shop.patch(&path, &change).await.ok();
+    assert_eq!(SERVICES.map(|key| changed[key].clone()), [false, true, true, true, true].map(Value::Bool));
+    assert_eq!((&changed["fax_number"], &changed["evening_phone"]), (&json!("+90 1"), &Value::Null));
+    // A package says it of its location too.
+    let nested = shop.package().await.json().await["stock_location"].clone();
+    assert_eq!(SERVICES.map(|key| nested[key].clone()), [true, false, false, false, false].map(Value::Bool));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn the_keys_stand_where_the_documentation_has_them() {
+    let shop = Shop::open().await;
+    let keys = |object: &Value| -> Vec<String> { object.as_object().expect("an object").keys().cloned().collect() };
+    let simple = keys(&simple(&shop, "HQ").await);
+    assert_eq!(
+        simple[..13],
+        [
+            "id",
+            "created_date",
+            "modified_date",
+            "name",
+            "stock_location_type",
+            "fax_number",
+            "erp_code",
+            "is_fulfillment_center",
+            "is_pickup_location",
+            "is_delivery_location",
+            "is_fast_delivery_available",
+            "is_return_available",
+            "is_active"
+        ]
+    );
+    let nested = keys(&shop.package().await.json().await["stock_location"]);
+    let first = nested.iter().position(|key| key == SERVICES[0]).expect("it is there");
+    assert_eq!(nested[first..first + 5], SERVICES);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_of_the_wrong_kind_is_named_and_changes_nothing() {
+    let shop = Shop::open().await;
+    let path = format!("{LOCATIONS}{}/", shop.location_id("HQ").await);
+    let mut wrong: Vec<(&str, Value, &str)> =
+        SERVICES.map(|key| (key, json!("perhaps"), "Must be a valid boolean.")).to_vec();
+    for key in ["fax_number", "daytime_phone", "evening_phone", "email"] {
+        wrong.push((key, json!("a\u{0}b"), "Null characters are not allowed."));
+        wrong.push((key, json!([5]), "Not a valid string."));
+    }
+    wrong.extend([
+        ("is_active", Value::Null, "This field may not be null."),
+        ("priority", json!("first"), "A valid integer is required."),
+        ("max_quota", json!("many"), "A valid integer is required. Send null for no limit."),
+        ("latitude", json!("NaN"), "A number of degrees between -90 and 90 is required."),
+        ("address", json!("Leeds"), "Expected a dictionary, but got str."),
+        ("address", json!({ "city": { "name": "\u{0}" } }), "Null characters are not allowed."),
+        ("cargo_company", json!("manual"), "Incorrect type. Expected pk value, received str."),
+        ("tags", json!("fridge"), "A list of texts is required."),
+        ("tags", json!([7]), "A list of texts is required."),
+        ("conf", json!([]), "Expected a dictionary, but got list."),
+    ]);
+    for (key, value, message) in wrong {
+        let reply = shop.changes_nothing(shop.patch(&path, &json!({ key: value }))).await;
+        assert_eq!(reply.wrong(key), [message], "{key}");
+    }
+    // All of it at once.
+    let both = shop.patch(&path, &json!({ "is_active": "x", "max_quota": -1 })).await.json(400);
+    assert_eq!(both["error"].as_object().map(serde_json::Map::len), Some(2));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn an_installation_says_it_too_and_what_it_leaves_out_is_as_by_default() {
+    let shop = Shop::open().await;
+    let said = SHOP.replacen(
+        "erp_code = \"GEBZE\"",
+        "erp_code = \"GEBZE\"\nfax_number = \"+90 1\"\nevening_phone = \"+90 3\"\nis_fulfillment_center = false\n\
+         is_pickup_location = true\nis_delivery_location = true\nis_return_available = true\n\
+         is_fast_delivery_available = true",
+        1,
+    );
+    assert_ne!(said, SHOP);
+    shop.install(&[STANDARD, &said]).await;
+    let location = simple(&shop, "GEBZE").await;
+    assert_eq!(SERVICES.map(|key| location[key].clone()), [false, true, true, true, true].map(Value::Bool));
+    assert_eq!((&location["fax_number"], &location["evening_phone"]), (&json!("+90 1"), &json!("+90 3")));
+    // Again it changes nothing, not even the date; left out it is gone.
+    shop.install(&[STANDARD, &said]).await;
+    assert_eq!(simple(&shop, "GEBZE").await, location);
+    shop.install(&[STANDARD, SHOP]).await;
+    let location = simple(&shop, "GEBZE").await;
+    assert_eq!(SERVICES.map(|key| location[key].clone()), [true, false, false, false, false].map(Value::Bool));
+    assert_eq!((&location["fax_number"], &location["evening_phone"]), (&Value::Null, &Value::Null));
+    shop.finish().await;
+}
