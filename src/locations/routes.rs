@@ -34,7 +34,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(detail, change))
         .routes(routes!(ledger))
         .routes(routes!(senders::list, senders::create))
-        .routes(routes!(senders::detail, senders::change))
+        .routes(routes!(senders::detail, senders::change, senders::delete))
 }
 
 /// The filters of the list.

@@ -236,3 +236,24 @@ pub(super) async fn change(
     let changed = on_constraints(changed)?.ok_or_else(Refusal::not_found)?;
     Ok(Json(SenderAddress::read(&changed)?))
 }
+
+/// Delete a sender address
+///
+/// One that an installation's file holds is there again when the file is applied again.
+#[utoipa::path(delete, path = "/api/v1/oms/stocklocations-senderaddress/{id}/", tag = "Stock locations",
+    params(("id" = i64, Path, description = "The sender address' id")),
+    responses((status = 204, description = "It is gone")))]
+pub(super) async fn delete(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    let mut connection = app.pool.acquire().await?;
+    let kept = one(&mut connection, &caller, &id).await?;
+    caller.require(&[Role::Operator, Role::Integrator])?;
+    let gone = sqlx::query!("delete from sender_addresses where id = $1", kept.id).execute(&mut *connection).await?;
+    if gone.rows_affected() == 0 {
+        return Err(Refusal::not_found().into());
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,11 +1,12 @@
 //! What clients look up and pick from: package items, reasons, sender addresses, conditions, flat locations.
 
 use oms::installation::{apply, check};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     lists::{check_filters, column, values},
-    support::{FORBIDDEN, NOT_FOUND, SHOP, STANDARD, Shop, order_json, read_installation},
+    support::{FORBIDDEN, NOT_FOUND, SHOP, STANDARD, Shop, order_json, read_installation, send},
 };
 
 const ITEMS: &str = "/api/v1/oms/packages/package-items/";
@@ -48,7 +49,16 @@ async fn an_item_shows_its_package_its_line_and_its_state() {
     );
     assert_eq!(
         keys(&item),
-        ["id", "package", "order_item", "state", "quantity", "unit_weight", "created_date", "modified_date"]
+        [
+            "id",
+            "package",
+            "order_item",
+            "state",
+            "quantity",
+            "unit_weight",
+            "created_date",
+            "modified_date"
+        ]
     );
     let page = shop.get(ITEMS).await.ok();
     assert_eq!((&page["count"], &page["results"][0]), (&json!(2), &item));
@@ -306,6 +316,28 @@ async fn a_sender_address_is_added_changed_and_read() {
     assert_eq!(column(&page, "origin_id"), ["98765"]);
     shop.get_as("kadikoy", &path).await.refused(NOT_FOUND);
     shop.changes_nothing(shop.post_as("kadikoy", SENDERS, &input)).await.refused(FORBIDDEN);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_sender_address_is_deleted_and_one_of_a_file_comes_back_with_it() {
+    let shop = Shop::open().await;
+    let gebze = shop.location_id("GEBZE").await;
+    let own = shop.post(SENDERS, &json!({ "origin_id": "G-1", "stock_location": gebze, "cargo_company": 1 })).await;
+    let page = shop.get(&format!("{SENDERS}?sort=id")).await.ok();
+    let installed = format!("{SENDERS}{}/", page["results"][0]["id"]);
+    let own = format!("{SENDERS}{}/", own.json(201)["id"]);
+    let delete = |user: &'static str, path: String| send(shop.request_as(user, Method::DELETE, &path));
+    // A store sees its own and deletes none.
+    shop.changes_nothing(delete("kadikoy", installed.clone())).await.refused(FORBIDDEN);
+    shop.changes_nothing(delete("kadikoy", own.clone())).await.refused(NOT_FOUND);
+    for path in [&own, &installed] {
+        delete("erp", path.clone()).await.done();
+        shop.get(path).await.refused(NOT_FOUND);
+        shop.changes_nothing(delete("erp", path.clone())).await.refused(NOT_FOUND);
+    }
+    shop.install(&[STANDARD, SHOP]).await;
+    assert_eq!(column(&shop.get(SENDERS).await.ok(), "origin_id"), ["98765"]);
     shop.finish().await;
 }
 
