@@ -72,10 +72,14 @@ pub const FILTERS: &[Filter] = &[
         Kind::Text,
         "exists (select from shipments h where h.package_id = t.package_id and h.tracking_number = {})",
     ),
-    filter("destination__country", Kind::Text, "d.address->>'country' = {}"),
-    filter("destination__city", Kind::Text, "d.address->>'city' = {}"),
-    // A location's address has none.
-    filter("destination__township", Kind::NotOffered, ""),
+    // An address has the name itself, or an object with it.
+    filter(
+        "destination__country",
+        Kind::Text,
+        "{} in (d.address->>'country', d.address #>> '{country,name}', d.address #>> '{country,code}')",
+    ),
+    filter("destination__city", Kind::Text, "{} in (d.address->>'city', d.address #>> '{city,name}')"),
+    filter("destination__township", Kind::Text, "{} in (d.address->>'township', d.address #>> '{township,name}')"),
     filter("created_date__gte", Kind::Moment, "t.created_date >= {}"),
     filter("created_date__lte", Kind::Moment, "t.created_date <= {}"),
 ];

@@ -37,8 +37,10 @@ async fn two(shop: &Shop) -> (Transfer<'_>, Transfer<'_>) {
     old_transfer.run("TRANSFER_DISPATCH").await.ok();
     shop.execute(
         r#"update transfers set created_date = '2001-01-01' where number = 'OLDP1T1';
-           update stock_locations set address = '{"city": "Ankara", "country": "Turkey"}' where erp_code = 'HQ';
-           update stock_locations set address = '{"city": "Istanbul", "country": "Türkiye"}' where erp_code = 'KADIKOY';
+           update stock_locations set address = '{"city": "Ankara", "country": "Turkey", "township": "Çankaya"}' where erp_code = 'HQ';
+           update stock_locations
+              set address = '{"city": {"pk": 34, "name": "Istanbul"}, "country": {"code": "tr", "name": "Türkiye"},
+                              "township": {"pk": 5, "name": "Kadıköy"}}' where erp_code = 'KADIKOY';
            insert into shipments (package_id, cargo_company_id, tracking_number)
            select p.id, c.id, 'AWB-' || p.number from packages p join cargo_companies c
                on c.slug = case p.number when 'OLDP1' then 'manual' else 'yurtici' end"#,
@@ -124,6 +126,7 @@ async fn every_filter_of_transfers_filters() {
             "package__shipment__awb_number" => words("AWB-OLDP1", "AWB-NEWP1"),
             "destination__country" => words("T%C3%BCrkiye", "Turkey"),
             "destination__city" => words("Istanbul", "Ankara"),
+            "destination__township" => words("Kad%C4%B1k%C3%B6y", "%C3%87ankaya"),
             _ => return None,
         })
     };
