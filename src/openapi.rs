@@ -348,7 +348,8 @@ fn add_examples(document: &mut Value) {
         "delivery_range": null, "invoice_number": null, "shipping_label": null, "stock_location": {"id": 3},
         "packageitem_set": [{"id": 31, "state": {}, "order_item": {"id": 88, "sku": "85123A"}, "quantity": 6,
                              "unit_weight": null}],
-        "order": {"id": 7, "number": "536365"}, "replaced_by": [], "invoice_date": null, "invoice_document": null
+        "order": {"id": 7, "number": "536365"}, "replaced_by": [], "invoice_date": null, "invoice_document": null,
+        "transfer_orders": []
     });
     let item = json!({
         "id": 41, "transfer_order": 9, "package_item": 31, "order_item": 88, "product": {"sku": "85123A"},

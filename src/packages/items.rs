@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use sqlx::{PgConnection, types};
 use utoipa::ToSchema;
 
+use super::item_history::{self, ItemHistory};
 use crate::{
     app::App,
     auth::Authenticated,
@@ -98,6 +99,8 @@ pub(super) struct PackageItem {
     created_date: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
+    #[serde(flatten)]
+    history: ItemHistory,
 }
 
 /// The package an item is in.
@@ -213,8 +216,9 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
             order by wanted.n"#,
         ids
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
+    let mut histories = item_history::load(connection, ids).await?;
     rows.into_iter()
         .map(|row| {
             Ok(PackageItem {
@@ -248,6 +252,7 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
                 unit_weight: None,
                 created_date: row.created_date.into(),
                 modified_date: row.modified_date.into(),
+                history: histories.remove(&row.id).unwrap_or_default(),
             })
         })
         .collect()

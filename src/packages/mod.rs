@@ -5,6 +5,7 @@ pub(crate) mod command;
 mod explain;
 mod filters;
 mod invoice;
+mod item_history;
 mod items;
 mod list;
 pub mod loader;

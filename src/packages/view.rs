@@ -5,7 +5,7 @@ mod told;
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -52,12 +52,28 @@ pub struct PackageView {
     invoice_date: Option<NaiveDate>,
     /// The invoice's address, once there is a document.
     pub invoice_document: Option<String>,
+    /// Not in events: a transfer has events of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transfer_orders: Option<Vec<TransferView>>,
     /// For the explanation of commands.
     #[serde(skip)]
     pub state_id: i64,
     /// For who may see it.
     #[serde(skip)]
     pub stock_location_id: i64,
+}
+
+/// A transfer that brings some of its items, or was to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct TransferView {
+    id: i64,
+    number: String,
+    /// The state's `enum_value`.
+    state: String,
+    source: i64,
+    source_erp_code: String,
+    destination: i64,
+    destination_erp_code: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -155,6 +171,7 @@ struct Row {
     shipment_created_date: Option<DateTime<Utc>>,
     shipment_modified_date: Option<DateTime<Utc>>,
     replaced_by: Vec<i64>,
+    transfer_orders: Json<Vec<TransferView>>,
 }
 
 /// Reads packages; ids that do not exist are left out. The result is in the order of `ids`. Where they refer to what an
@@ -213,7 +230,16 @@ async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Row
                   s.label_key as "label_key?", i.invoice_date as "invoice_date?", i.document_key as "document_key?",
                   s.created_date as "shipment_created_date?", s.modified_date as "shipment_modified_date?",
                   array(select r.successor_id from package_replacements r where r.package_id = p.id
-                        order by 1) as "replaced_by!"
+                        order by 1) as "replaced_by!",
+                  (select coalesce(json_agg(json_build_object(
+                              'id', t.id, 'number', t.number, 'state', ts.enum_value,
+                              'source', t.source_location_id, 'source_erp_code', tf.erp_code,
+                              'destination', t.destination_location_id, 'destination_erp_code', tt.erp_code)
+                              order by t.id), '[]')
+                     from transfers t join states ts on ts.id = t.state_id
+                     join stock_locations tf on tf.id = t.source_location_id
+                     join stock_locations tt on tt.id = t.destination_location_id
+                    where t.package_id = p.id) as "transfer_orders!: Json<Vec<TransferView>>"
              from packages p
              join orders o on o.id = p.order_id
              left join lateral (select * from shipments where package_id = p.id limit 1) s on true
@@ -274,6 +300,7 @@ fn view(
         replaced_by: row.replaced_by,
         invoice_date: row.invoice_date,
         invoice_document: row.document_key.map(|key| format!("/api/v1/oms/invoices/{key}/")),
+        transfer_orders: Some(row.transfer_orders.0),
         state_id: row.state_id,
         stock_location_id: row.stock_location_id,
     })

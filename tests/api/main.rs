@@ -26,6 +26,7 @@ mod locations;
 mod operations;
 mod order_of_checks;
 mod orders;
+mod package_items;
 mod papers;
 mod planning;
 mod plans;

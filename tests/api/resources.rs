@@ -57,7 +57,10 @@ async fn an_item_shows_its_package_its_line_and_its_state() {
             "quantity",
             "unit_weight",
             "created_date",
-            "modified_date"
+            "modified_date",
+            "transfer_orders",
+            "denial_reasons",
+            "discrepancies"
         ]
     );
     let page = shop.get(ITEMS).await.ok();

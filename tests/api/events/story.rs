@@ -35,7 +35,7 @@ impl Diary {
                 _ => "stocklocations",
             };
             let mut page = shop.get(&format!("/api/v1/oms/{route}/{id}/")).await.ok();
-            forget_quota(&mut page);
+            forget_what_is_not_told(&mut page);
             self.pages.insert(key, page);
         }
     }
@@ -57,15 +57,17 @@ impl Diary {
     }
 }
 
-/// A location's quota changes with every packing: events do not tell it.
-fn forget_quota(value: &mut Value) {
+/// What events do not tell: a location's quota, which changes with every packing, and a package's transfers, which have
+/// events of their own.
+fn forget_what_is_not_told(value: &mut Value) {
     match value {
         Value::Object(object) => {
             object.remove("quota");
             object.remove("available_quota");
-            object.values_mut().for_each(forget_quota);
+            object.remove("transfer_orders");
+            object.values_mut().for_each(forget_what_is_not_told);
         }
-        Value::Array(list) => list.iter_mut().for_each(forget_quota),
+        Value::Array(list) => list.iter_mut().for_each(forget_what_is_not_told),
         _ => {}
     }
 }
