@@ -36,7 +36,7 @@ use crate::{
     db,
     error::{Error, Fault, Refusal, Result},
     events::{self, News},
-    health,
+    health, history,
     inventory::Inventory,
     locations,
     metrics::Metrics,
@@ -155,6 +155,7 @@ fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base())
         .merge(packages::routes())
         .merge(transfers::routes())
+        .merge(history::routes())
         .merge(orders::routes())
         .merge(plans::routes())
         .merge(events::routes())

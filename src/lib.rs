@@ -19,6 +19,7 @@
 //! * [`replanning`]: what has no place is planned again when something comes free.
 //! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`], [`reasons`]: records: queries, routes,
 //!   views.
+//! * [`history`]: every move of a package or a transfer, with who, when and why.
 //! * [`simulation`]: what would have been, by other scenarios.
 //! * [`verify`]: the proof that the sums are right.
 //! * [`health`], [`metrics`], [`logging`], [`openapi`]: for who looks after it, and who writes to it.
@@ -40,6 +41,7 @@ pub mod events;
 pub mod export;
 pub mod fields;
 pub mod health;
+pub mod history;
 pub mod installation;
 pub mod inventory;
 pub mod locations;

@@ -9,7 +9,7 @@ use crate::{
     commands::{self, AnyCommand, Parameter, input},
     error::{RULES, Refusal},
     export::Format,
-    locations, orders, packages,
+    history, locations, orders, packages,
     page::{Filter, Kind},
     plans, reasons, scenarios, stock, transfers,
 };
@@ -37,6 +37,7 @@ pub const LISTS: &[(&str, &[Filter])] = &[
     ("/api/v1/oms/packages/package-items/", packages::ITEM_FILTERS),
     ("/api/v1/oms/packages/package_denial_reason/", reasons::DENIAL_FILTERS),
     ("/api/v1/oms/packages/short/", packages::FILTERS),
+    ("/api/v1/oms/packages/{id}/transition-logs/", history::FILTERS),
     ("/api/v1/oms/scenarios/", scenarios::FILTERS),
     ("/api/v1/oms/stocklocations/", locations::FILTERS),
     ("/api/v1/oms/stocklocations/list-simple/", locations::FILTERS),
@@ -45,6 +46,7 @@ pub const LISTS: &[(&str, &[Filter])] = &[
     ("/api/v1/oms/transfer_orders/", transfers::FILTERS),
     ("/api/v1/oms/transfer_orders/short/", transfers::FILTERS),
     ("/api/v1/oms/transfer_orders/transfer-items/", transfers::ITEM_FILTERS),
+    ("/api/v1/oms/transfer_orders/{id}/transition-logs/", history::FILTERS),
 ];
 
 /// A package: see the example.

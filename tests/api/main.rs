@@ -18,6 +18,7 @@ mod dry_run;
 mod errors;
 mod events;
 mod exports;
+mod history;
 mod idempotency;
 mod installation;
 mod inventory;

@@ -1,0 +1,229 @@
+//! `/packages/{id}/transition-logs/` and `/transfer_orders/{id}/transition-logs/`: every move, with who, when, by which
+//! transition, and what the command recorded.
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, Uri},
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{FromRow as _, PgPool, postgres::PgRow, types::Json};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    app::App,
+    auth::Authenticated,
+    error::{Refusal, Result},
+    openapi,
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    wire::Timestamp,
+};
+
+/// The routes of this area.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(of_package)).routes(routes!(of_transfer))
+}
+
+/// The filters of both logs.
+pub const FILTERS: &[Filter] = &[
+    filter("transition", Kind::Integer, "g.transition_id = {}"),
+    filter("command", Kind::Text, "n.command = {}"),
+    filter("user", Kind::Text, "u.username = {}"),
+    filter("created_date__gte", Kind::Moment, "g.created_date >= {}"),
+    filter("created_date__lte", Kind::Moment, "g.created_date <= {}"),
+];
+
+/// What can be sorted by.
+const SORTS: &[(&str, &str)] = &[("id", "g.id"), ("created_date", "g.created_date")];
+
+/// The log of one package: its id stands where other lists have the locations of the caller.
+const PACKAGES: List = List {
+    from: " from transition_logs g left join transitions n on n.id = g.transition_id \
+           left join states s on s.id = g.source_state_id join states d on d.id = g.destination_state_id \
+           left join users u on u.id = g.user_id join stock_locations l on l.id = g.stock_location_id \
+           left join transition_records r on r.transition_log_id = g.id \
+           left join denial_reasons w on w.id = r.denial_reason_id",
+    visible: "g.package_id = any({})",
+    filters: FILTERS,
+    sorts: SORTS,
+    default_sort: "-id",
+    tie_breaker: "g.id desc",
+};
+
+/// The same of one transfer.
+const TRANSFERS: List = List {
+    from: " from transfer_logs g left join transitions n on n.id = g.transition_id \
+           left join states s on s.id = g.source_state_id join states d on d.id = g.destination_state_id \
+           left join users u on u.id = g.user_id",
+    visible: "g.transfer_id = any({})",
+    ..PACKAGES
+};
+
+/// What both have.
+macro_rules! move_columns {
+    () => {
+        "g.id, g.created_date, u.username, \
+         case when n.id is not null then json_build_object('id', n.id, 'slug', n.slug, 'label', n.label, \
+                                                           'command', n.command) end as transition, \
+         case when s.id is not null then json_build_object('id', s.id, 'name', s.name, \
+                                                           'enum_value', s.enum_value) end as source_state, \
+         json_build_object('id', d.id, 'name', d.name, 'enum_value', d.enum_value) as destination_state"
+    };
+}
+
+/// `invoice_call` is not among them: it holds secrets.
+const PACKAGE_COLUMNS: &str = concat!(
+    move_columns!(),
+    ", json_build_object('id', l.id, 'erp_code', l.erp_code, 'name', l.name) as stock_location, r.cancellation_reason, \
+     case when w.id is not null then json_build_object('id', w.id, 'title', w.title) end as denial_reason, \
+     coalesce(r.parameters, '{}') as parameters, coalesce(r.replacements, '[]') as replacements, r.reservations"
+);
+const TRANSFER_COLUMNS: &str = move_columns!();
+
+/// A move of a transfer.
+#[derive(Debug, Serialize, ToSchema)]
+struct Move {
+    id: i64,
+    #[schema(value_type = String, format = DateTime)]
+    created_date: Timestamp,
+    /// Who; null for what the server did without anybody.
+    user: Option<String>,
+    /// By which transition: `id`, `slug`, `label`, `command`; null for the creation.
+    #[schema(value_type = Option<Object>)]
+    transition: Option<Value>,
+    /// `id`, `name`, `enum_value`; null for the creation.
+    #[schema(value_type = Option<Object>)]
+    source_state: Option<Value>,
+    /// `id`, `name`, `enum_value`.
+    #[schema(value_type = Object)]
+    destination_state: Value,
+}
+
+/// A move of a package, with what its command recorded.
+#[derive(Debug, Serialize, ToSchema)]
+struct PackageMove {
+    #[serde(flatten)]
+    plain: Move,
+    /// Where the package was after it: `id`, `erp_code`, `name`.
+    #[schema(value_type = Object)]
+    stock_location: Value,
+    cancellation_reason: Option<String>,
+    /// `id`, `title`.
+    #[schema(value_type = Option<Object>)]
+    denial_reason: Option<Value>,
+    /// Common parameters that differ from their documented defaults.
+    #[schema(value_type = Object)]
+    parameters: Value,
+    /// Products that were replaced: `package_item`, `from`, `to`.
+    #[schema(value_type = Vec<Object>)]
+    replacements: Value,
+    /// `released`: the package gave its reservations up; `renewed`: it holds them again.
+    reservations: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct MoveRow {
+    id: i64,
+    created_date: DateTime<Utc>,
+    username: Option<String>,
+    transition: Option<Json<Value>>,
+    source_state: Option<Json<Value>>,
+    destination_state: Json<Value>,
+}
+
+#[derive(sqlx::FromRow)]
+struct RecordRow {
+    stock_location: Json<Value>,
+    cancellation_reason: Option<String>,
+    denial_reason: Option<Json<Value>>,
+    parameters: Json<Value>,
+    replacements: Json<Value>,
+    reservations: Option<String>,
+}
+
+impl Move {
+    fn read(row: &PgRow) -> sqlx::Result<Self> {
+        let row = MoveRow::from_row(row)?;
+        Ok(Self {
+            id: row.id,
+            created_date: row.created_date.into(),
+            user: row.username,
+            transition: row.transition.map(|json| json.0),
+            source_state: row.source_state.map(|json| json.0),
+            destination_state: row.destination_state.0,
+        })
+    }
+}
+
+impl PackageMove {
+    fn read(row: &PgRow) -> sqlx::Result<Self> {
+        let record = RecordRow::from_row(row)?;
+        Ok(Self {
+            plain: Move::read(row)?,
+            stock_location: record.stock_location.0,
+            cancellation_reason: record.cancellation_reason,
+            denial_reason: record.denial_reason.map(|json| json.0),
+            parameters: record.parameters.0,
+            replacements: record.replacements.0,
+            reservations: record.reservations,
+        })
+    }
+}
+
+/// The id of an address whose object is at one of the caller's locations.
+async fn visible(pool: &PgPool, id: &str, locations: &'static str, seen: Option<&[i64]>) -> Result<i64> {
+    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let places: Option<Vec<i64>> = sqlx::query_scalar(locations).bind(id).fetch_optional(pool).await?;
+    let places = places.ok_or_else(Refusal::not_found)?;
+    if seen.is_some_and(|seen| places.iter().all(|place| !seen.contains(place))) {
+        return Err(Refusal::not_found().into());
+    }
+    Ok(id)
+}
+
+/// A package's transition log
+///
+/// Every move of the package, latest first: when, by whom, by which transition, from and to which state, where, and what
+/// the command recorded.
+#[utoipa::path(get, path = "/api/v1/oms/packages/{id}/transition-logs/", tag = "Packages",
+    params(("id" = i64, Path, description = "The package's id"), PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of the log", body = PageOf<PackageMove>)))]
+async fn of_package(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let places = "select array[stock_location_id] from packages where id = $1";
+    let id = visible(&app.pool, &id, places, caller.visible_location_ids().as_deref()).await?;
+    let mut listing = PACKAGES.open(&app.pool, page, Some(&[id]), PACKAGE_COLUMNS).await?;
+    listing.add_all(PackageMove::read).await?;
+    listing.respond().await
+}
+
+/// A transfer's transition log
+///
+/// Every move of the transfer, latest first. The transition is the transfer's own, or that of the package whose end ended
+/// it.
+#[utoipa::path(get, path = "/api/v1/oms/transfer_orders/{id}/transition-logs/", tag = "Transfers",
+    params(("id" = i64, Path, description = "The transfer's id"), PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of the log", body = PageOf<Move>)))]
+async fn of_transfer(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let places = "select array[source_location_id, destination_location_id] from transfers where id = $1";
+    let id = visible(&app.pool, &id, places, caller.visible_location_ids().as_deref()).await?;
+    let mut listing = TRANSFERS.open(&app.pool, page, Some(&[id]), TRANSFER_COLUMNS).await?;
+    listing.add_all(Move::read).await?;
+    listing.respond().await
+}
