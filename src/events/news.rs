@@ -2,7 +2,10 @@
 //! transaction and nobody polls in a hurry; one watcher then looks how far the events are final, for all followers of
 //! this server.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::PgPool;
 use tokio::sync::watch;
@@ -15,6 +18,8 @@ use crate::error::Result;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// While something written is not final yet, because another transaction is still open.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// So long, and who looks after the server is told.
+const LONG: Duration = Duration::from_secs(30);
 /// Least time between two looks, however often it is rung.
 const REST: Duration = Duration::from_millis(10);
 
@@ -48,6 +53,8 @@ impl News {
         let mut rung = self.rung.subscribe();
         let mut patience = LOOK_EVERY;
         let mut failing = false;
+        // When events that were written have not become final, and that was said last.
+        let mut held_since: Option<Instant> = None;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -55,9 +62,13 @@ impl News {
                 () = tokio::time::sleep(patience) => {}
             }
             match self.look(&pool).await {
-                Ok(all_final) => {
-                    patience = if all_final { LOOK_EVERY } else { LOOK_AGAIN };
-                    failing = false;
+                Ok(true) => (patience, failing, held_since) = (LOOK_EVERY, false, None),
+                Ok(false) => {
+                    (patience, failing) = (LOOK_AGAIN, false);
+                    if held_since.get_or_insert_with(Instant::now).elapsed() > LONG {
+                        say_who_holds(&pool).await;
+                        held_since = Some(Instant::now());
+                    }
                 }
                 Err(error) => {
                     if !failing {
@@ -91,6 +102,28 @@ impl News {
             });
         }
         Ok(row.is_final)
+    }
+}
+
+/// Events wait for a transaction that stays open: whoever looks after the server is told which.
+async fn say_who_holds(pool: &PgPool) {
+    let oldest = sqlx::query!(
+        "select pid, datname, application_name, extract(epoch from now() - xact_start)::bigint as seconds
+           from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid()
+          order by xact_start limit 1"
+    )
+    .fetch_optional(pool)
+    .await;
+    match oldest {
+        Ok(Some(row)) => tracing::warn!(
+            pid = row.pid,
+            database = row.datname,
+            application = row.application_name,
+            seconds = row.seconds,
+            "events wait for a transaction that stays open: the feed and deliveries go on when it ends"
+        ),
+        Ok(None) => tracing::warn!("events wait for a transaction that stays open, and this user may not see whose"),
+        Err(error) => tracing::warn!(%error, "events wait for a transaction that stays open"),
     }
 }
 
