@@ -52,8 +52,8 @@ pub fn begin(
     Ok(begun)
 }
 
-/// Indexes of the package's items that the transfer brings: those that would be reserved at its destination. (A package
-/// that ends keeps its items as history, which holds nothing.)
+/// Indexes of the package's items that the transfer brings: those that would be held at its destination, or taken from
+/// its shelf. (A package that ends keeps its items as history, which does neither.)
 fn fetched(
     package: &PackageChange,
     destination_location_id: i64,
@@ -64,7 +64,7 @@ fn fetched(
     for (at, item) in package.items.iter().enumerate() {
         if planned.order_item_ids.contains(&item.order_item_id)
             && item.after.stock_location_id == destination_location_id
-            && workflow.state(item.after.state_id)?.holding == Holding::Reserved
+            && workflow.state(item.after.state_id)?.holding != Holding::Nothing
         {
             fetched.push(at);
         }
@@ -91,7 +91,7 @@ fn wait(package: &mut PackageChange, fetched: &[usize], workflow: &Workflow) -> 
         if fetched.contains(&at) {
             item.after.state_id = for_transfer;
             item.bound_by_stock = false;
-        } else if workflow.state(item.after.state_id)?.holding == Holding::Reserved {
+        } else if workflow.state(item.after.state_id)?.holding != Holding::Nothing {
             item.after.state_id = waiting;
         }
     }

@@ -210,6 +210,21 @@ async fn a_package_that_is_planned_again_may_wait_for_transfers_too() {
 }
 
 #[tokio::test]
+async fn what_is_fetched_is_waited_for_whatever_state_a_split_order_begins_in() {
+    let shop = open().await;
+    let from = "initial_state_when_split = \"waiting\"";
+    with(&shop, from, "initial_state_when_split = \"packed\"").await;
+    let order = shop.fetched(&[("RED", 1), ("FAR", 2), ("NOBODY-HAS-IT", 1)]).await;
+    let package = order.packages()[0];
+    assert_eq!(package.place().await, "waiting-for-transfer@KADIKOY");
+    assert_eq!(package.reservations().await, ["KADIKOY RED×1", "GEBZE FAR×2"]);
+    assert_eq!(shop.stock("KADIKOY", "RED").await, (100, 1));
+    package.only_transfer().await.bring().await;
+    assert_eq!(package.place().await, "waiting@KADIKOY");
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn an_out_of_stock_packages_successors_may_wait_for_transfers() {
     let shop = open().await;
     let order = shop.fetched(&[("RED", 1), ("BLUE", 1)]).await;
