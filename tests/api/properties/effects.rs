@@ -1,22 +1,17 @@
 //! The model's world after a success. Where the planner chose, its choice is judged and taken over; everything that
 //! must follow from it is foretold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
-    model::{Model, carrier, tracking},
+    growth::Want,
+    input::{carrier, tracking},
+    model::Model,
     ops::Command,
-    planner::{Ask, Line},
-    spec::{NOT_FOUND, OUT_OF_STOCK, Transition, WAITING, plans},
-    world::{Item, Package, Step, World},
+    spec::Transition,
+    vocabulary::{NOT_FOUND, OUT_OF_STOCK, WAITING, plans},
+    world::{Item, Package, World},
 };
-
-/// A package that must be new.
-struct Want {
-    at: String,
-    state: String,
-    lines: BTreeSet<i64>,
-}
 
 /// Where the items of the command's package are to be packed now.
 pub type Place = String;
@@ -101,6 +96,8 @@ impl Model {
                 items.filter(|item| item.line == line).for_each(|item| item.sku.clone_from(&sku));
             }
         }
+        self.end_errands(&mut world, id);
+        self.begin_errands(&mut world, observed);
         world.settle(&self.world, &self.spec);
         (world, place)
     }
@@ -118,7 +115,7 @@ impl Model {
         let excluded: BTreeSet<String> = missing.iter().map(key).collect();
         let ask = self.ask(&before, &excluded).expect("a scenario");
         let placement = Self::placement(&ask.lines, &self.newcomers(observed));
-        ask.check(&placement);
+        ask.check(&placement, &self.fetched(observed));
         world.excluded.extend(excluded);
         let parcels = Self::parcels(&placement);
         let wants =
@@ -153,7 +150,7 @@ impl Model {
         let mut ask = self.ask(&before, &excluded).expect("a scenario");
         ask.lines.retain(|line| missing.iter().any(|id| before.items[id].line == line.id));
         let placement = Self::placement(&ask.lines, &self.newcomers(observed));
-        ask.check(&placement);
+        ask.check(&placement, &self.fetched(observed));
         world.excluded.extend(excluded);
         let mut wants: Vec<Want> = Self::parcels(&placement)
             .into_iter()
@@ -180,7 +177,7 @@ impl Model {
         for item in own.items.values() {
             placement.insert(item.line, Some(own.at.clone()));
         }
-        ask.check(&placement);
+        ask.check(&placement, &self.fetched(observed));
         let kept = self.busiest(placement.values().flatten()).expect("something was placed");
         self.moved(package, transition, transition.destination, &kept);
         package.items.retain(|_, item| placement[&item.line].as_ref() == Some(&kept));
@@ -196,105 +193,9 @@ impl Model {
     }
 
     /// The package of what has no place.
-    fn leftover(&self, placement: &super::planner::Placement, order: &str) -> Option<Want> {
+    pub fn leftover(&self, placement: &super::planner::Placement, order: &str) -> Option<Want> {
         let lines: BTreeSet<i64> = placement.iter().filter(|(_, at)| at.is_none()).map(|(line, _)| *line).collect();
         let at = (!lines.is_empty()).then(|| self.default_location(order))?;
         Some(Want { at, state: OUT_OF_STOCK.to_owned(), lines })
-    }
-
-    /// Foretells the packages of a new order.
-    pub fn order(&mut self, number: &str, is_web: bool, longitude: Option<i32>, lines: Vec<Line>, observed: &World) {
-        self.orders.insert(number.to_owned(), (is_web, longitude));
-        let ask = Ask {
-            spec: &self.spec,
-            scenario: self.spec.scenario(is_web).expect("a scenario"),
-            world: &self.world,
-            lines,
-            own: None,
-            excluded: BTreeSet::new(),
-            longitude,
-        };
-        let placement = Self::placement(&ask.lines, &self.newcomers(observed));
-        ask.check(&placement);
-        let parcels = Self::parcels(&placement);
-        let leftover = self.leftover(&placement, number);
-        let is_split = parcels.len() + usize::from(leftover.is_some()) > 1;
-        let state = if is_split { ask.scenario.split_state } else { WAITING };
-        let mut wants: Vec<Want> =
-            parcels.into_iter().map(|(at, lines)| Want { at, state: state.to_owned(), lines }).collect();
-        wants.extend(leftover);
-        // As a package of which all items leave.
-        let items = ask.lines.iter().map(|line| {
-            let item = Item {
-                line: line.id,
-                sku: line.sku.clone(),
-                quantity: line.quantity,
-                state: String::new(),
-                is_reserved: false,
-            };
-            (line.id, item)
-        });
-        let origin = Package {
-            number: String::new(),
-            order: number.to_owned(),
-            at: String::new(),
-            state: String::new(),
-            items: items.collect(),
-            log: Vec::new(),
-            replaced_by: BTreeSet::new(),
-            shipment: None,
-            invoice: None,
-        };
-        let mut world = self.world.clone();
-        world.orders.insert(number.to_owned(), 0);
-        self.grow(&mut world, &origin, wants, false, observed);
-        world.settle(&self.world, &self.spec);
-        self.world = world;
-    }
-
-    /// The packages that are new.
-    pub fn newcomers(&self, observed: &World) -> BTreeMap<i64, Package> {
-        let is_new = |(id, _): &(&i64, &Package)| !self.world.packages.contains_key(id);
-        observed.packages.iter().filter(is_new).map(|(id, package)| (*id, package.clone())).collect()
-    }
-
-    /// Adds the wanted packages to the world under the ids they were given; `moved` items keep theirs.
-    fn grow(
-        &self,
-        world: &mut World,
-        origin: &Package,
-        mut wants: Vec<Want>,
-        moved: bool,
-        observed: &World,
-    ) -> BTreeSet<i64> {
-        let old: BTreeSet<i64> =
-            self.world.packages.values().flat_map(|package| package.items.keys().copied()).collect();
-        let new = self.newcomers(observed);
-        for (id, seen) in &new {
-            let lines: BTreeSet<i64> = seen.items.values().map(|item| item.line).collect();
-            let at = wants.iter().position(|want| want.lines == lines);
-            let want = wants.remove(at.unwrap_or_else(|| panic!("package {} is not wanted: {seen:?}", seen.number)));
-            let count = world.orders.get_mut(&origin.order).expect("its order");
-            *count += 1;
-            let item = |(id, seen): (&i64, &Item)| {
-                let (own, item) = origin.items.iter().find(|(_, item)| item.line == seen.line).expect("its item");
-                assert!(if moved { own == id } else { !old.contains(id) }, "item {id} is moved or else new");
-                (*id, Item { state: want.state.clone(), is_reserved: self.waits(&want.state), ..item.clone() })
-            };
-            let package = Package {
-                number: format!("{}P{count}", origin.order),
-                order: origin.order.clone(),
-                at: want.at.clone(),
-                state: want.state.clone(),
-                items: seen.items.iter().map(item).collect(),
-                log: vec![Step(None, None, want.state.clone(), want.at.clone())],
-                replaced_by: BTreeSet::new(),
-                shipment: None,
-                invoice: None,
-            };
-            world.packages.insert(*id, package);
-        }
-        assert!(wants.is_empty(), "{} packages are missing", wants.len());
-        new.keys().copied().collect()
     }
 }

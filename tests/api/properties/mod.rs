@@ -5,11 +5,18 @@
 //! seed and the smallest case that fails.
 
 mod effects;
+mod errands;
+mod growth;
+mod input;
+mod installing;
 mod model;
 mod ops;
 mod planner;
 mod play;
+mod shapes;
 mod spec;
+mod toml;
+mod vocabulary;
 mod world;
 
 use std::sync::Arc;
@@ -34,7 +41,7 @@ fn a_random_shop_is_run_as_the_contract_says() {
     let config = Config { cases, rng_seed, max_shrink_time: 60_000, failure_persistence: None, ..chosen };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let result = TestRunner::new(config).run(&(spec::specs(), ops::ops(MOST_OPS)), |(spec, ops)| {
+    let result = TestRunner::new(config).run(&(shapes::specs(), ops::ops(MOST_OPS)), |(spec, ops)| {
         runtime.block_on(async {
             let shop = Arc::new(Shop::open().await);
             let played = {

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::{
+    input::map,
     ops::{Command, Naming, sku},
-    planner::{Ask, Line, Placement},
-    spec::{NOT_FOUND, OUT_OF_STOCK, Spec, Transition, erp},
+    planner::{Ask, Line},
+    spec::{Spec, Transition, erp},
+    vocabulary::NOT_FOUND,
     world::{Package, Step, World},
 };
 
@@ -43,7 +45,7 @@ pub enum Expected {
 
 use Expected::{Done, Refused};
 
-const NOT_ALLOWED: &str = "commands_100_1";
+pub const NOT_ALLOWED: &str = "commands_100_1";
 
 impl Model {
     /// The package that a command's numbers mean: from there on the first with which it can be tried.
@@ -238,135 +240,14 @@ impl Model {
         groups.into_iter().collect()
     }
 
-    /// `input_parameters`, and what is wrong with them.
-    fn input(
-        &self,
-        command: &Command,
-        id: i64,
-        package: &Package,
-        transition: &Transition,
-    ) -> (Map<String, Value>, Option<Expected>) {
-        let flaw = command.input.flaw;
-        let wrong = |field: &str| Some(Refused(400, format!("{{\"error\":{{\"{field}\":[")));
-        if flaw == Some(0) {
-            return (map([("package", json!(id + 1))]), wrong("package"));
-        }
-        if flaw == Some(1) {
-            return (map([("sync_remote_order_status", json!("perhaps"))]), wrong("sync_remote_order_status"));
-        }
-        match transition.command {
-            "SHIP_THE_PACKAGE_ADVANCED" => match flaw {
-                Some(2) => (map([("cargo_company", json!("first"))]), wrong("tracking_number")),
-                Some(3) => (map([("tracking_number", json!("T"))]), wrong("cargo_company")),
-                Some(4) => {
-                    let input = map([("tracking_number", json!("T")), ("cargo_company", json!("nobody"))]);
-                    (input, Some(Refused(406, "oms_cargo_1".to_owned())))
-                }
-                _ => (
-                    map([("tracking_number", json!(tracking(command))), ("cargo_company", json!(carrier(command)))]),
-                    None,
-                ),
-            },
-            "DETECTED_OUT_OF_STOCK_ITEM" | "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED" => match flaw {
-                Some(2) => (map([("package_items", json!([]))]), wrong("package_items")),
-                Some(3) => (map([("package_items", json!([999_999]))]), wrong("package_items")),
-                Some(4) => (Map::new(), wrong("package_items")),
-                _ => (map([("package_items", json!(Self::some_items(command, package)))]), None),
-            },
-            "UPDATE_PACKAGE_SHIPMENT_STATUS" => match flaw {
-                Some(2) => (map([("package", json!(id))]), wrong("delivered_status")),
-                Some(3) => (map([("delivered_status", json!(true))]), wrong("package")),
-                _ => (map([("package", json!(id)), ("delivered_status", json!(command.input.flag))]), None),
-            },
-            "ASSIGN_PACKAGE_ITEMS_MANUALLY" => {
-                let mut groups: Vec<Value> = self
-                    .groups(command, package)
-                    .into_iter()
-                    .map(|(at, items)| json!({ "stock_location": at, "package_items": items }))
-                    .collect();
-                let wrong = match flaw {
-                    Some(2) => {
-                        groups.push(groups[0].clone());
-                        wrong("assignment_groups")
-                    }
-                    Some(3) => {
-                        groups.remove(0);
-                        wrong("assignment_groups")
-                    }
-                    Some(4) => {
-                        groups[0]["stock_location"] = json!("nowhere");
-                        wrong("assignment_groups")
-                    }
-                    _ => None,
-                };
-                (map([("assignment_groups", json!(groups))]), wrong)
-            }
-            "REFUSE_PACKAGE" => match flaw {
-                Some(2) => (Map::new(), wrong("denial_reason")),
-                Some(3) => (map([("denial_reason", json!(999_999))]), wrong("denial_reason")),
-                _ => (map([("denial_reason", json!(self.denial_reason))]), None),
-            },
-            "PREPARE_PACKAGE" => Self::preparation(command, package, flaw, wrong),
-            "REPLACE_PRODUCT" => match flaw {
-                Some(2) => (map([("replacements", json!([]))]), wrong("replacements")),
-                Some(3) => {
-                    (map([("replacements", json!([{ "package_item": 999_999, "sku": "X" }]))]), wrong("replacements"))
-                }
-                _ => (map([("replacements", replacements_json(command, package))]), None),
-            },
-            "UPDATE_INVOICE" if flaw == Some(2) => (Map::new(), wrong("invoice_number")),
-            "UPDATE_INVOICE" => (map([("invoice_number", json!(tracking(command)))]), None),
-            "UPDATE_SHIPMENT_INFO" => match flaw {
-                Some(2) => (Map::new(), wrong("tracking_number")),
-                Some(3) => (map([("query_number", json!(" "))]), wrong("query_number")),
-                _ => {
-                    let (number, carrier) = (json!(tracking(command)), json!(carrier(command)));
-                    (map([("tracking_number", number), ("cargo_company", carrier)]), None)
-                }
-            },
-            "UPDATE_SHIPMENT_LABEL" if flaw == Some(2) => (Map::new(), wrong("package_items")),
-            "UPDATE_SHIPMENT_LABEL" => (map([("package_items", json!([]))]), None),
-            "CANCEL_PACKAGE" if flaw == Some(2) => {
-                (map([("cancellation_reason", json!([]))]), wrong("cancellation_reason"))
-            }
-            "SHIP_THE_PACKAGE" => (map([("package_items", json!("whatever"))]), None),
-            _ => (Map::new(), None),
-        }
-    }
-
-    /// `input_parameters` of a preparation.
-    fn preparation(
-        command: &Command,
-        package: &Package,
-        flaw: Option<usize>,
-        wrong: impl Fn(&str) -> Option<Expected>,
-    ) -> (Map<String, Value>, Option<Expected>) {
-        let mut input = map([
-            ("select_items_by_omnitron_id", json!(false)),
-            ("out_of_stock_items", json!(Self::missing(command, package))),
-            ("replacements", replacements_json(command, package)),
-        ]);
-        match flaw {
-            Some(2) => {
-                input.remove("select_items_by_omnitron_id");
-                (input, wrong("select_items_by_omnitron_id"))
-            }
-            Some(3) => {
-                let all: Vec<&i64> = package.items.keys().collect();
-                input.insert("out_of_stock_items".to_owned(), json!(all));
-                (input, wrong("out_of_stock_items"))
-            }
-            Some(4) => {
-                input.insert("barcodes".to_owned(), json!([{ "package_item": 999_999, "barcode": "8" }]));
-                (input, wrong("barcodes"))
-            }
-            _ => (input, None),
-        }
-    }
-
     /// Whether an item in a state waits.
     pub fn waits(&self, state: &str) -> bool {
         state != NOT_FOUND && self.spec.state(state).reserves()
+    }
+
+    /// Whether an item in a state waits, or has left the shelf.
+    pub fn holds(&self, state: &str) -> bool {
+        self.waits(state) || state != NOT_FOUND && self.spec.state(state).takes()
     }
 
     /// The log row and the state of a package that is moved, with its items. An item that begins to wait is reserved; one
@@ -397,47 +278,9 @@ impl Model {
         items.into_iter().min_by_key(rank).map(|(at, _)| at.clone())
     }
 
-    /// Which location each line has in the packages that are new since `before`; those in `own` have none.
-    pub fn placement(lines: &[Line], new: &BTreeMap<i64, Package>) -> Placement {
-        let at = |line: &Line| {
-            let holds = |package: &&Package| package.items.values().any(|item| item.line == line.id);
-            let package = new.values().find(holds).filter(|package| package.state != OUT_OF_STOCK);
-            package.map(|package| package.at.clone())
-        };
-        lines.iter().map(|line| (line.id, at(line))).collect()
-    }
-
-    /// New packages as they must be for a placement: (state, location, lines), unplaced ones aside.
-    pub fn parcels(placement: &Placement) -> BTreeMap<String, BTreeSet<i64>> {
-        let mut parcels: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
-        for (line, at) in placement {
-            if let Some(at) = at {
-                parcels.entry(at.clone()).or_default().insert(*line);
-            }
-        }
-        parcels
-    }
-
     /// The scenario's default location for an order.
     pub fn default_location(&self, order: &str) -> String {
         let scenario = self.spec.scenario(self.orders[order].0).expect("a scenario");
         erp(scenario.default_location)
     }
-}
-
-fn replacements_json(command: &Command, package: &Package) -> Value {
-    let replacements = Model::replacements(command, package).into_iter();
-    replacements.map(|(id, sku)| json!({ "package_item": id, "sku": sku })).collect()
-}
-
-pub fn map<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
-    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
-}
-
-pub fn tracking(command: &Command) -> String {
-    format!("TN-{}-{}", command.package, command.transition)
-}
-
-pub fn carrier(command: &Command) -> &'static str {
-    if command.input.flag { "first" } else { "second" }
 }

@@ -3,7 +3,10 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::spec::{Rule, Seed, rules, seed};
+use super::{
+    shapes::{Seed, rules, seed},
+    spec::Rule,
+};
 
 #[derive(Debug, Clone)]
 pub enum Op {
@@ -25,6 +28,7 @@ pub enum Op {
         max_quota: Option<i64>,
     },
     Command(Command),
+    Errand(Errand),
     Install(Vec<Edit>),
 }
 
@@ -35,6 +39,21 @@ pub struct Command {
     /// Which transition: of those that start at the package's state, or of all.
     pub transition: usize,
     pub fits: bool,
+    pub input: Input,
+    pub user: &'static str,
+    pub dry_run: bool,
+    /// Sent with a key, and then once more.
+    pub twice: bool,
+}
+
+/// A command on a transfer.
+#[derive(Debug, Clone)]
+pub struct Errand {
+    pub transfer: usize,
+    /// Which transition: of those that start at the transfer's state, or of all.
+    pub leg: usize,
+    pub fits: bool,
+    pub naming: Naming,
     pub input: Input,
     pub user: &'static str,
     pub dry_run: bool,
@@ -81,16 +100,46 @@ pub fn sku(at: usize) -> String {
     format!("SKU-{}", at % SKUS)
 }
 
+fn input() -> impl Strategy<Value = Input> {
+    (option::weighted(0.12, 0..8_usize), vec(0..16_usize, 1..5), any::<bool>()).prop_map(|(flaw, items, flag)| Input {
+        flaw,
+        items,
+        flag,
+    })
+}
+
+fn user() -> impl Strategy<Value = &'static str> {
+    prop_oneof![6 => Just("admin"), 2 => Just("ops"), 1 => Just("kadikoy")]
+}
+
+fn errand() -> impl Strategy<Value = Errand> {
+    let rest = (proptest::bool::weighted(0.95), input(), user(), proptest::bool::weighted(0.08));
+    (
+        0..64_usize,
+        0..64_usize,
+        select(vec![Naming::Id, Naming::Slug, Naming::Both]),
+        rest,
+        proptest::bool::weighted(0.1),
+    )
+        .prop_map(|(transfer, leg, naming, (fits, input, user, dry_run), twice)| Errand {
+            transfer,
+            leg,
+            fits,
+            naming,
+            input,
+            user,
+            dry_run,
+            twice: twice && !dry_run,
+        })
+}
+
 fn command() -> impl Strategy<Value = Command> {
     use Naming::{Both, Id, Mismatch, Neither, Slug, Stranger, UnknownId, UnknownSlug};
     let naming = prop_oneof![
         12 => select(vec![Id, Slug, Both]),
         1 => select(vec![Mismatch, UnknownId, UnknownSlug, Neither, Stranger]),
     ];
-    let input = (option::weighted(0.12, 0..8_usize), vec(0..16_usize, 1..5), any::<bool>())
-        .prop_map(|(flaw, items, flag)| Input { flaw, items, flag });
-    let user = prop_oneof![6 => Just("admin"), 2 => Just("ops"), 1 => Just("kadikoy")];
-    let rest = (proptest::bool::weighted(0.9), input, user, proptest::bool::weighted(0.08));
+    let rest = (proptest::bool::weighted(0.9), input(), user(), proptest::bool::weighted(0.08));
     (0..64_usize, naming, 0..64_usize, rest, proptest::bool::weighted(0.1)).prop_map(
         |(package, naming, transition, (fits, input, user, dry_run), twice)| Command {
             package,
@@ -140,8 +189,9 @@ pub fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
         3 => count(),
         1 => limit,
         16 => command().prop_map(Op::Command),
+        10 => errand().prop_map(Op::Errand),
         1 => vec(edit(), 1..4).prop_map(Op::Install),
     ];
-    (vec(count(), 2..8), vec(order(), 1..3), vec(op, 1..=most))
+    (vec(count(), 4..10), vec(order(), 1..4), vec(op, 1..=most))
         .prop_map(|(first, second, rest)| first.into_iter().chain(second).chain(rest).collect())
 }

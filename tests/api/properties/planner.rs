@@ -31,6 +31,8 @@ pub struct Ask<'a> {
 
 /// By line: its location, or none.
 pub type Placement = BTreeMap<i64, Option<String>>;
+/// By line: where it is fetched from.
+pub type Fetched = BTreeMap<i64, String>;
 
 impl Ask<'_> {
     /// Units of a SKU that can be promised at a location.
@@ -56,7 +58,7 @@ impl Ask<'_> {
         self.excluded.contains(&format!("{line}@{erp_code}"))
     }
 
-    /// Whether a location could take all of some lines by a rule, with this much less stock.
+    /// Whether a location could take all of some lines by a rule, with this much less stock and without fetching.
     fn takes(&self, rule: &Rule, erp_code: &str, lines: &[&Line], gone: &BTreeMap<(String, String), i64>) -> bool {
         let mut wanted: BTreeMap<&str, i64> = BTreeMap::new();
         for line in lines {
@@ -68,7 +70,26 @@ impl Ask<'_> {
         };
         self.has_room(rule, erp_code)
             && lines.iter().all(|line| !self.is_excluded(line.id, erp_code))
-            && (!rule.by_stock || wanted.iter().all(enough))
+            && (!rule.needs_stock() || wanted.iter().all(enough))
+    }
+
+    /// Whether a line could be brought to a location by a rule that fetches.
+    fn brings(&self, rule: &Rule, erp_code: &str, line: &Line, gone: &BTreeMap<(String, String), i64>) -> bool {
+        let sends = |source: &String| {
+            let gone = gone.get(&(line.sku.clone(), source.clone())).copied().unwrap_or(0);
+            let is_here = source == erp_code;
+            let may_send = is_here || !rule.by_stock;
+            may_send && !self.is_excluded(line.id, source) && self.available(&line.sku, source) - gone >= line.quantity
+        };
+        rule.transferable
+            && self.has_room(rule, erp_code)
+            && !self.is_excluded(line.id, erp_code)
+            && (0..self.spec.places.len()).map(erp).any(|source| sends(&source))
+    }
+
+    /// Whether a rule could place a line at a location, with this much less stock.
+    fn places(&self, rule: &Rule, erp_code: &str, line: &Line, gone: &BTreeMap<(String, String), i64>) -> bool {
+        self.takes(rule, erp_code, &[line], gone) || self.brings(rule, erp_code, line, gone)
     }
 
     /// Whether any line could be placed anywhere.
@@ -77,11 +98,15 @@ impl Ask<'_> {
         let none = BTreeMap::new();
         self.lines
             .iter()
-            .any(|line| self.scenario.rules.iter().any(|rule| places().any(|at| self.takes(rule, &at, &[line], &none))))
+            .any(|line| self.scenario.rules.iter().any(|rule| places().any(|at| self.places(rule, &at, line, &none))))
     }
 
-    /// The first location of a rule's order that has everything.
+    /// The first location of a rule's order that has everything. A rule that fetches whatever is at hand takes the first
+    /// to which everything can come.
     fn only_location(&self, rule: &Rule) -> Option<String> {
+        if rule.transferable && !rule.by_stock {
+            return None;
+        }
         let all: Vec<&Line> = self.lines.iter().collect();
         let none = BTreeMap::new();
         let mut able: Vec<(usize, &Place)> =
@@ -104,16 +129,21 @@ impl Ask<'_> {
     }
 
     /// Fails where a plan is not one that the contract allows.
-    pub fn check(&self, placement: &Placement) {
+    pub fn check(&self, placement: &Placement, fetched: &Fetched) {
         let rules = &self.scenario.rules;
         let mut placed: BTreeMap<(String, String), i64> = BTreeMap::new();
         for line in &self.lines {
-            if let Some(at) = &placement[&line.id] {
-                assert!(!self.is_excluded(line.id, at), "line {} is at {at}, which is left out for it", line.id);
-                *placed.entry((line.sku.clone(), at.clone())).or_default() += line.quantity;
+            let Some(at) = &placement[&line.id] else {
+                assert!(!fetched.contains_key(&line.id), "line {} is fetched to nowhere", line.id);
+                continue;
+            };
+            let source = fetched.get(&line.id).unwrap_or(at);
+            for place in [at, source] {
+                assert!(!self.is_excluded(line.id, place), "{place} is left out for line {}", line.id);
             }
+            *placed.entry((line.sku.clone(), source.clone())).or_default() += line.quantity;
         }
-        if rules.iter().all(|rule| rule.by_stock) {
+        if rules.iter().all(Rule::needs_stock) {
             for ((sku, at), quantity) in &placed {
                 let available = self.available(sku, at);
                 assert!(*quantity <= available, "{quantity} of {sku} planned at {at}, which has {available}");
@@ -126,13 +156,13 @@ impl Ask<'_> {
         }
         if let Some(only) = rules.first().and_then(|rule| self.only_location(rule)) {
             assert!(
-                placement.values().all(|at| at.as_ref() == Some(&only)),
-                "{only} has everything, but the plan is {placement:?}"
+                placement.values().all(|at| at.as_ref() == Some(&only)) && fetched.is_empty(),
+                "{only} has everything, but the plan is {placement:?} {fetched:?}"
             );
         }
         for line in self.lines.iter().filter(|line| placement[&line.id].is_none()) {
             for (rule, at) in rules.iter().flat_map(|rule| (0..self.spec.places.len()).map(move |at| (rule, erp(at)))) {
-                assert!(!self.takes(rule, &at, &[line], &placed), "line {} has no place, but {at} has one", line.id);
+                assert!(!self.places(rule, &at, line, &placed), "line {} has no place, but {at} has one", line.id);
             }
         }
     }

@@ -5,15 +5,17 @@ use std::{
     fmt::Debug,
 };
 
-use oms::{commands, installation, verify::verify};
+use oms::verify::verify;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
+    installing::edited,
     model::{Expected, Model, Request},
-    ops::{Command, Edit, Op, sku},
+    ops::{Command, Op, sku},
     planner::Line,
-    spec::{Spec, answers_nothing, erp},
+    spec::{Spec, erp},
+    vocabulary::answers_nothing,
     world::World,
 };
 use crate::support::{Reply, Shop, send};
@@ -27,10 +29,10 @@ const STORE_USER: &str = "insert into user_stock_locations (user_id, stock_locat
 const PROOF_EVERY: usize = 8;
 
 pub struct Player<'s> {
-    shop: &'s Shop,
-    model: Model,
+    pub shop: &'s Shop,
+    pub model: Model,
     location_ids: BTreeMap<String, i64>,
-    played: usize,
+    pub played: usize,
     last_order: Option<(String, Vec<u8>)>,
 }
 
@@ -103,6 +105,7 @@ impl<'s> Player<'s> {
                 self.compare(op).await;
             }
             Op::Command(command) => self.command(command).await,
+            Op::Errand(errand) => self.errand(errand).await,
             Op::Install(edits) => {
                 let spec = edited(&self.model.spec, edits);
                 self.install(spec).await;
@@ -260,54 +263,17 @@ impl<'s> Player<'s> {
             .await;
     }
 
-    /// Applies an installation; false when it was refused, which must change nothing.
-    async fn install(&mut self, spec: Spec) -> bool {
-        let text = spec.toml();
-        let read = installation::check::load(&[("random.toml", &text)], &commands::kinds());
-        let installation = read.unwrap_or_else(|problems| panic!("{problems:?}\n{text}")).0;
-        let before = self.shop.dump().await;
-        let Ok(table) = installation::apply::apply(self.shop.pool(), &installation).await else {
-            before.assert_same(&self.shop.dump().await);
-            return false;
-        };
-        let again = installation::apply::apply(self.shop.pool(), &installation).await.expect("it was applied before");
-        assert_eq!(again, table, "applied again, it is the same");
-        let slugs: BTreeSet<String> = table.iter().map(|transition| transition.slug.clone()).collect();
-        let wanted: BTreeSet<String> = spec.transitions.iter().map(super::spec::Transition::slug).collect();
-        assert_eq!(slugs, wanted, "every transition of the file is installed\n{text}");
-        self.model.ids = table.into_iter().map(|transition| (transition.slug, transition.id)).collect();
-        for transition in &spec.transitions {
-            let id = self.model.ids[&transition.slug()];
-            assert!(transition.id.is_none_or(|fixed| fixed == id), "{} has the id of the file", transition.slug());
-            for outcome in [Some(transition.destination), transition.otherwise].into_iter().flatten() {
-                self.model.steps.insert((id, transition.source.to_owned(), outcome.to_owned()));
-            }
-        }
-        let states: Vec<(i64, String)> = self.shop.rows("select id, slug from states where entity = 'package'").await;
-        let states: BTreeMap<String, i64> = states.into_iter().map(|(id, slug)| (slug, id)).collect();
-        for state in &spec.states {
-            let id = states.get(state.slug).unwrap_or_else(|| panic!("{} is not installed\n{text}", state.slug));
-            assert!(state.id.is_none_or(|fixed| fixed == *id), "{} has the id of the file", state.slug);
-        }
-        for (at, place) in spec.places.iter().enumerate() {
-            if let Some(location) = self.model.world.locations.get_mut(&erp(at)) {
-                location.max_quota = place.max_quota;
-            }
-        }
-        let before = self.model.world.clone();
-        self.model.spec = spec;
-        self.model.world.settle(&before, &self.model.spec);
-        true
-    }
-
     async fn compare(&self, what: &impl Debug) {
         self.same(&World::read(self.shop.pool()).await, what);
     }
 
-    fn same(&self, observed: &World, what: &impl Debug) {
+    pub fn same(&self, observed: &World, what: &impl Debug) {
         let model = &self.model.world;
         for (id, package) in &model.packages {
             assert_eq!(observed.packages.get(id), Some(package), "package after {what:?} (left: server)");
+        }
+        for (id, transfer) in &model.transfers {
+            assert_eq!(observed.transfers.get(id), Some(transfer), "transfer after {what:?} (left: server)");
         }
         assert_eq!(observed.locations, model.locations, "locations after {what:?} (left: server)");
         assert_eq!(observed.stocks, model.stocks, "stock after {what:?} (left: server)");
@@ -319,42 +285,4 @@ impl<'s> Player<'s> {
         let faults = verify(self.shop.pool()).await.expect("verify");
         assert!(faults.is_empty(), "{faults:#?}");
     }
-}
-
-fn edited(spec: &Spec, edits: &[Edit]) -> Spec {
-    let mut spec = spec.clone();
-    for edit in edits {
-        match edit {
-            Edit::Occupies(at, occupies) => {
-                let count = spec.states.len();
-                let state = &mut spec.states[at % count];
-                if !state.is_final {
-                    state.occupies = *occupies;
-                }
-            }
-            Edit::Add(seed) => spec.add(seed),
-            Edit::Drop(at) => {
-                let at = at % spec.transitions.len();
-                spec.transitions.remove(at);
-            }
-            Edit::Limit(at, limit) => {
-                let count = spec.places.len();
-                spec.places[at % count].max_quota = *limit;
-            }
-            Edit::Priority(at, priority) => {
-                let count = spec.places.len();
-                spec.places[at % count].priority = *priority;
-            }
-            Edit::Rules(at, rules) => {
-                let count = spec.scenarios.len();
-                spec.scenarios[at % count].rules.clone_from(rules);
-            }
-            Edit::DefaultLocation(at, place) => {
-                let count = spec.scenarios.len();
-                spec.scenarios[at % count].default_location = place % spec.places.len();
-            }
-        }
-        spec.mend();
-    }
-    spec
 }

@@ -5,12 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use sqlx::PgPool;
 
-use super::spec::{NOT_FOUND, Spec};
+use super::{
+    spec::Spec,
+    vocabulary::{CANCELLED, NOT_FOUND, WAITING, WAITING_FOR_TRANSFER},
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct World {
     /// By id.
     pub packages: BTreeMap<i64, Package>,
+    /// By id.
+    pub transfers: BTreeMap<i64, Transfer>,
     /// By ERP code.
     pub locations: BTreeMap<String, Location>,
     /// By `sku@erp_code`; where there is nothing, nothing stands here.
@@ -46,6 +51,48 @@ pub struct Item {
     pub state: String,
     /// Whether it holds a reservation.
     pub is_reserved: bool,
+}
+
+/// Goods on their way to a package, or once so.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Transfer {
+    pub number: String,
+    pub package: i64,
+    pub source: String,
+    pub destination: String,
+    pub state: String,
+    /// By package item.
+    pub items: BTreeMap<i64, Carried>,
+    /// Transition, source, destination of every move.
+    pub log: Vec<(Option<i64>, Option<String>, String)>,
+    pub events: Vec<String>,
+    /// The carrier's slug and number.
+    pub shipment: Option<(String, String)>,
+}
+
+/// Its id, and the units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Carried(pub i64, pub i64);
+
+impl Transfer {
+    /// Whether its package still waits for it.
+    pub fn is_open(&self) -> bool {
+        self.is_at_source() || self.state == "in_transit"
+    }
+
+    /// Whether its units stand on the shelf of its source, held.
+    pub fn is_at_source(&self) -> bool {
+        ["waiting", "ready_to_shipment"].contains(&self.state.as_str())
+    }
+
+    /// What its units do to the shelves of its source and its destination in a state.
+    fn on_shelves(state: &str) -> (i64, i64) {
+        match state {
+            "in_transit" => (-1, 0),
+            "transferred" => (-1, 1),
+            _ => (0, 0),
+        }
+    }
 }
 
 /// A row of the transition log: transition, source, destination, location after it.
@@ -87,6 +134,19 @@ select json_build_object(
                        join cargo_companies c on c.id = h.cargo_company_id where h.package_id = p.id))), '{}')
      from packages p join orders o on o.id = p.order_id join states s on s.id = p.state_id
      join stock_locations l on l.id = p.stock_location_id),
+  'transfers', (select coalesce(json_object_agg(t.id, json_build_object(
+        'number', t.number, 'package', t.package_id, 'source', a.erp_code, 'destination', b.erp_code, 'state', s.slug,
+        'items', (select json_object_agg(i.package_item_id, json_build_array(i.id, i.quantity))
+                    from transfer_items i where i.transfer_id = t.id),
+        'log', (select json_agg(json_build_array(g.transition_id, f.slug, d.slug) order by g.id)
+                  from transfer_logs g left join states f on f.id = g.source_state_id
+                  join states d on d.id = g.destination_state_id where g.transfer_id = t.id),
+        'events', (select json_agg(e.event_type order by e.sequence) from events e
+                    where e.entity = 'transfer' and e.object_id = t.id),
+        'shipment', (select json_build_array(c.slug, t.tracking_number) from cargo_companies c
+                      where c.id = t.cargo_company_id))), '{}')
+     from transfers t join states s on s.id = t.state_id
+     join stock_locations a on a.id = t.source_location_id join stock_locations b on b.id = t.destination_location_id),
   'locations', (select json_object_agg(l.erp_code, json_build_object('max_quota', l.max_quota, 'quota', l.quota,
         'ledger', (select coalesce(sum(q.delta), 0) from quota_ledger q where q.stock_location_id = l.id)))
      from stock_locations l),
@@ -103,7 +163,7 @@ impl Package {
     pub fn state_before(&self) -> &str {
         let came = |step: &&Step| step.2 == self.state && step.1.as_deref() != Some(&self.state);
         let before = self.log.iter().rev().find(came).and_then(|step| step.1.as_deref());
-        before.unwrap_or(super::spec::WAITING)
+        before.unwrap_or(WAITING)
     }
 }
 
@@ -130,24 +190,50 @@ impl World {
         let takes = |item: &Item| item.state != NOT_FOUND && spec.state(&item.state).takes();
         let reserved = self.held(|item| item.is_reserved);
         let (taken, taken_before) = (self.held(takes), before.held(takes));
-        let keys: BTreeSet<String> =
-            self.stocks.keys().chain(reserved.keys()).chain(taken.keys()).chain(taken_before.keys()).cloned().collect();
+        let sent = self.sent(before);
+        let keys: BTreeSet<String> = [&reserved, &taken, &taken_before, &sent]
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .chain(self.stocks.keys())
+            .cloned()
+            .collect();
         for key in keys {
             let stock = self.stocks.entry(key.clone()).or_default();
             let of = |units: &BTreeMap<String, i64>| units.get(&key).copied().unwrap_or(0);
             stock.reserved = of(&reserved);
             // A shelf is never less than empty, whatever was counted.
-            stock.quantity = (stock.quantity - (of(&taken) - of(&taken_before))).max(0);
+            stock.quantity = (stock.quantity - (of(&taken) - of(&taken_before)) + of(&sent)).max(0);
         }
         self.stocks.retain(|_, stock| *stock != Stock::default());
     }
 
-    /// Units by `sku@erp_code` of some items.
+    /// Units by `sku@erp_code` of some items: where their package is, or where they are to be sent from.
     fn held(&self, is_held: impl Fn(&Item) -> bool) -> BTreeMap<String, i64> {
+        let to_be_sent = self.transfers.values().filter(|transfer| transfer.is_at_source());
+        let sources: BTreeMap<i64, &String> =
+            to_be_sent.flat_map(|transfer| transfer.items.keys().map(|item| (*item, &transfer.source))).collect();
         let mut units = BTreeMap::new();
         for package in self.packages.values() {
-            for item in package.items.values().filter(|item| is_held(item)) {
-                *units.entry(format!("{}@{}", item.sku, package.at)).or_default() += item.quantity;
+            for (id, item) in package.items.iter().filter(|(_, item)| is_held(item)) {
+                let at = sources.get(id).copied().unwrap_or(&package.at);
+                *units.entry(format!("{}@{at}", item.sku)).or_default() += item.quantity;
+            }
+        }
+        units
+    }
+
+    /// What transfers have put on shelves since `before`, and taken from them.
+    fn sent(&self, before: &Self) -> BTreeMap<String, i64> {
+        let mut units: BTreeMap<String, i64> = BTreeMap::new();
+        for (id, transfer) in &self.transfers {
+            let was = before.transfers.get(id).map_or("", |transfer| &transfer.state);
+            let (before, after) = (Transfer::on_shelves(was), Transfer::on_shelves(&transfer.state));
+            let changes = [(&transfer.source, after.0 - before.0), (&transfer.destination, after.1 - before.1)];
+            for (at, change) in changes.into_iter().filter(|(_, change)| *change != 0) {
+                for (item, Carried(_, quantity)) in &transfer.items {
+                    let sku = &self.packages[&transfer.package].items[item].sku;
+                    *units.entry(format!("{sku}@{at}")).or_default() += change * quantity;
+                }
             }
         }
         units
@@ -168,9 +254,22 @@ impl World {
             }
             assert_eq!(reached, Some(package.state.as_str()), "{}: the log ends where it is", package.number);
             assert_eq!(package.log.last().map(|step| step.3.as_str()), Some(package.at.as_str()));
-            for item in package.items.values().filter(|_| package.state != super::spec::CANCELLED) {
+            for item in package.items.values().filter(|_| package.state != CANCELLED) {
                 assert!(lines.insert(item.line, &package.number).is_none(), "line {} is in two packages", item.line);
             }
+        }
+        for transfer in self.transfers.values() {
+            let mut reached: Option<&str> = None;
+            for (_, source, destination) in &transfer.log {
+                assert_eq!(source.as_deref(), reached, "{}: a step starts where the last ended", transfer.number);
+                reached = Some(destination);
+            }
+            assert_eq!(reached, Some(transfer.state.as_str()), "{}: the log ends where it is", transfer.number);
+        }
+        for (id, package) in &self.packages {
+            let is_open = |transfer: &Transfer| transfer.package == *id && transfer.is_open();
+            let waits = package.state == WAITING_FOR_TRANSFER;
+            assert_eq!(waits, self.transfers.values().any(is_open), "{} waits for its transfers", package.number);
         }
         for (key, stock) in &self.stocks {
             assert!(stock.quantity >= 0 && stock.reserved >= 0, "{key}: {stock:?}");
