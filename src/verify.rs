@@ -1,6 +1,7 @@
 //! `oms verify`: proves the invariants, and says where one fails.
 
 mod events;
+mod logs;
 mod transfers;
 
 use sqlx::{PgPool, Postgres, Transaction};
@@ -15,7 +16,7 @@ pub async fn verify(pool: &PgPool) -> Result<Vec<String>> {
     let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
     let mut faults = quota_faults(&mut transaction).await?;
     faults.extend(ledger_faults(&mut transaction).await?);
-    faults.extend(log_faults(&mut transaction).await?);
+    faults.extend(logs::faults(&mut transaction).await?);
     faults.extend(reservation_faults(&mut transaction).await?);
     faults.extend(item_faults(&mut transaction).await?);
     faults.extend(dangling_faults(&mut transaction).await?);
@@ -72,44 +73,6 @@ async fn ledger_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
         .into_iter()
         .map(|row| format!("package {}: its ledger at {} sums to {}", row.number, row.erp_code, row.total))
         .collect())
-}
-
-/// Every package's log is a path of the table that begins with its creation and ends at its state.
-async fn log_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
-    let rows = sqlx::query!(
-        r#"with path as (
-               select l.id, l.package_id, l.transition_id, l.source_state_id, l.destination_state_id,
-                      lag(l.destination_state_id) over w as reached,
-                      row_number() over w as n,
-                      lead(l.id) over w is null as is_last,
-                      l.stock_location_id
-                 from transition_logs l window w as (partition by l.package_id order by l.id)
-           )
-           select p.number, case
-                      when path.id is null then 'it has no log'
-                      when path.n = 1 and path.transition_id is not null then 'its log does not begin with its creation'
-                      when path.n > 1 and path.source_state_id is distinct from path.reached
-                          then 'log row ' || path.id || ' does not start where the one before ended'
-                      when path.transition_id is not null and m.transition_id is null
-                          then 'log row ' || path.id || ' is no move of the table'
-                      else 'its state or place is not where its log ends'
-                  end as "fault!"
-             from packages p
-             left join path on path.package_id = p.id
-             left join transition_moves m
-                    on m.transition_id = path.transition_id and m.source_state_id = path.source_state_id
-                   and m.destination_state_id = path.destination_state_id
-            where path.id is null
-               or (path.n = 1 and path.transition_id is not null)
-               or (path.n > 1 and path.source_state_id is distinct from path.reached)
-               or (path.transition_id is not null and m.transition_id is null)
-               or (path.is_last and (path.destination_state_id <> p.state_id
-                                     or path.stock_location_id <> p.stock_location_id))
-            order by p.id"#
-    )
-    .fetch_all(&mut **snapshot)
-    .await?;
-    Ok(rows.into_iter().map(|row| format!("package {}: {}", row.number, row.fault)).collect())
 }
 
 /// Exactly the items that wait hold a reservation, of their quantity at their package's location, but for packages that

@@ -5,46 +5,9 @@ use crate::{error::Result, workflow::WAITING_FOR_TRANSFER};
 
 /// Every fault of them, a line each.
 pub(super) async fn faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
-    let mut faults = log_faults(snapshot).await?;
-    faults.extend(waiting_faults(snapshot).await?);
+    let mut faults = waiting_faults(snapshot).await?;
     faults.extend(item_faults(snapshot).await?);
     Ok(faults)
-}
-
-/// Every transfer's log is a path of the table that begins with its creation and ends at its state.
-async fn log_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
-    let rows = sqlx::query!(
-        r#"with path as (
-               select l.id, l.transfer_id, l.transition_id, l.source_state_id, l.destination_state_id,
-                      lag(l.destination_state_id) over w as reached,
-                      row_number() over w as n,
-                      lead(l.id) over w is null as is_last
-                 from transfer_logs l window w as (partition by l.transfer_id order by l.id)
-           )
-           select t.number, case
-                      when path.id is null then 'it has no log'
-                      when path.n = 1 and path.transition_id is not null then 'its log does not begin with its creation'
-                      when path.n > 1 and path.source_state_id is distinct from path.reached
-                          then 'log row ' || path.id || ' does not start where the one before ended'
-                      when path.transition_id is not null and m.transition_id is null
-                          then 'log row ' || path.id || ' is no move of the table'
-                      else 'its state is not where its log ends'
-                  end as "fault!"
-             from transfers t
-             left join path on path.transfer_id = t.id
-             left join transition_moves m
-                    on m.transition_id = path.transition_id and m.source_state_id = path.source_state_id
-                   and m.destination_state_id = path.destination_state_id
-            where path.id is null
-               or (path.n = 1 and path.transition_id is not null)
-               or (path.n > 1 and path.source_state_id is distinct from path.reached)
-               or (path.transition_id is not null and m.transition_id is null)
-               or (path.is_last and path.destination_state_id <> t.state_id)
-            order by t.id"#
-    )
-    .fetch_all(&mut **snapshot)
-    .await?;
-    Ok(rows.into_iter().map(|row| format!("transfer {}: {}", row.number, row.fault)).collect())
 }
 
 /// A package waits for transfers exactly as long as one of its transfers is open, and those go to where it is.

@@ -15,7 +15,7 @@ async fn every_fault_of_transfers_is_told() {
         ),
         (
             "update transfers set state_id = (select id from states where entity = 'transfer' and slug = 'in_transit')",
-            "its state is not where its log ends",
+            "its state or place is not where its log ends",
         ),
         ("delete from transfer_logs", "it has no log"),
         (
