@@ -141,7 +141,8 @@ select json_build_object(
         'log', (select json_agg(json_build_array(g.transition_id, f.slug, d.slug) order by g.id)
                   from transfer_logs g left join states f on f.id = g.source_state_id
                   join states d on d.id = g.destination_state_id where g.transfer_id = t.id),
-        'events', (select json_agg(e.event_type order by e.sequence) from events e
+        'events', (select json_agg(y.type order by e.sequence, y.n)
+                     from events e, unnest(e.types) with ordinality as y(type, n)
                     where e.entity = 'transfer' and e.object_id = t.id),
         'shipment', (select json_build_array(c.slug, t.tracking_number) from cargo_companies c
                       where c.id = t.cargo_company_id))), '{}')
