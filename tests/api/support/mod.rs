@@ -3,6 +3,7 @@
 mod cluster;
 mod dump;
 mod join;
+mod moved;
 mod order;
 mod package;
 mod reply;

@@ -1,68 +1,26 @@
 //! A package and the commands that move it.
 
-use reqwest::Method;
-use serde_json::{Value, json};
+use std::ops::Deref;
 
-use super::{Reply, Shop, shop::send};
+use serde_json::json;
+
+use super::{Shop, moved::Moved};
 
 /// A package by its id.
 #[derive(Clone, Copy)]
-pub struct Package<'s> {
-    pub shop: &'s Shop,
-    pub id: i64,
+pub struct Package<'s>(Moved<'s>);
+
+impl<'s> Deref for Package<'s> {
+    type Target = Moved<'s>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 impl<'s> Package<'s> {
     pub fn new(shop: &'s Shop, id: i64) -> Self {
-        Self { shop, id }
-    }
-
-    pub fn path(&self) -> String {
-        format!("/api/v1/oms/packages/{}/", self.id)
-    }
-
-    pub fn command_path(&self) -> String {
-        format!("{}command/", self.path())
-    }
-
-    /// The package JSON.
-    pub async fn json(&self) -> Value {
-        self.shop.get(&self.path()).await.ok()
-    }
-
-    // ── Commands ───────────────────────────────────────────────────────────────────────────────
-
-    /// Posts a body to its command path.
-    pub async fn post(&self, body: &Value) -> Reply {
-        self.shop.post(&self.command_path(), body).await
-    }
-
-    pub async fn post_as(&self, user: &str, body: &Value) -> Reply {
-        self.shop.post_as(user, &self.command_path(), body).await
-    }
-
-    /// Runs a command without parameters.
-    pub async fn run(&self, command: &str) -> Reply {
-        self.run_with(command, &json!({})).await
-    }
-
-    /// Runs a command by the slug of its transition from the package's state; where there is none, of any.
-    pub async fn run_with(&self, command: &str, input: &Value) -> Reply {
-        let slug = self.slug(command).await;
-        self.post(&json!({ "slug": slug, "input_parameters": input })).await
-    }
-
-    /// The same with a key, by a user.
-    pub async fn run_keyed(&self, user: &str, key: &str, body: &Value) -> Reply {
-        let request = self.shop.request_as(user, Method::POST, &self.command_path());
-        send(request.header("Idempotency-Key", key).json(body)).await
-    }
-
-    /// What a dry run of it answers.
-    pub async fn dry_run(&self, command: &str, input: &Value) -> Reply {
-        let slug = self.slug(command).await;
-        let path = format!("{}?dry_run=true", self.command_path());
-        self.shop.post(&path, &json!({ "slug": slug, "input_parameters": input })).await
+        Self(Moved::package(shop, id))
     }
 
     /// The plain move to a state.
@@ -70,19 +28,6 @@ impl<'s> Package<'s> {
         let source = self.state().await;
         let slug = format!("package__pkg_state_transition__{source}__{state}");
         self.post(&json!({ "slug": slug })).await.ok();
-    }
-
-    /// The slug of a command's transition from the package's state; where there is none, of any.
-    pub async fn slug(&self, command: &str) -> String {
-        sqlx::query_scalar(
-            "select t.slug from transitions t join packages p on p.id = $1
-              where t.command = $2 and t.retired_date is null order by t.source_state_id <> p.state_id, t.id limit 1",
-        )
-        .bind(self.id)
-        .bind(command)
-        .fetch_one(self.shop.pool())
-        .await
-        .expect("a transition of the installation")
     }
 
     // ── What is there ──────────────────────────────────────────────────────────────────────────
@@ -139,15 +84,6 @@ impl<'s> Package<'s> {
         .expect("items")
     }
 
-    /// Its events, in order.
-    pub async fn events(&self) -> Vec<String> {
-        self.column(
-            "select t.type from events e, unnest(e.types) with ordinality as t(type, n)
-              where e.entity = 'package' and e.object_id = $1 order by e.sequence, t.n",
-        )
-        .await
-    }
-
     /// `command: source -> destination@location` of each log row, in order; the creation as `created -> …`.
     pub async fn log(&self) -> Vec<String> {
         self.column(
@@ -184,12 +120,5 @@ impl<'s> Package<'s> {
             .column("select successor_id from package_replacements where package_id = $1 order by successor_id")
             .await;
         ids.into_iter().map(|id| Package::new(self.shop, id)).collect()
-    }
-
-    async fn column<T>(&self, sql: &'static str) -> Vec<T>
-    where
-        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
-    {
-        sqlx::query_scalar(sql).bind(self.id).fetch_all(self.shop.pool()).await.expect(sql)
     }
 }

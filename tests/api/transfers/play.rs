@@ -96,7 +96,7 @@ async fn step(dice: &mut Dice, shop: &Shop) -> Option<(String, Reply)> {
             None
         }
         3..=6 if !transfers.is_empty() => {
-            let transfer = Transfer { shop, id: *dice.one(&transfers) };
+            let transfer = Transfer::new(shop, *dice.one(&transfers));
             let items = transfer.item_ids().await;
             let body = command(dice, &transfer.json().await, &items)?;
             Some((format!("transfer {}: {body}", transfer.id), transfer.post(&body).await))

@@ -29,7 +29,7 @@ async fn of_two_last_deliveries_at_once_exactly_one_moves_the_package() {
     let delivered = json!({ "slug": "transfer__transfer_delivered__in_transit__transferred" });
     for _ in 0..10 {
         let (package, transfers) = in_transit(&shop).await;
-        let paths: Vec<String> = transfers.iter().map(Transfer::command_path).collect();
+        let paths: Vec<String> = transfers.iter().map(|transfer| transfer.command_path()).collect();
         let replies =
             join(paths.iter().enumerate().map(|(turn, path)| post(&shop, &second, turn, path, &delivered))).await;
         for reply in &replies {
