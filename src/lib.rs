@@ -20,6 +20,7 @@
 //! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`], [`reasons`]: records: queries, routes,
 //!   views.
 //! * [`history`]: every move of a package or a transfer, with who, when and why.
+//! * [`upstream`]: orders come from it by themselves; `simulator` stands in for it. [`outbound`]: what bounds our own requests.
 //! * [`simulation`]: what would have been, by other scenarios.
 //! * [`verify`]: the proof that the sums are right.
 //! * [`health`], [`metrics`], [`logging`], [`openapi`]: for who looks after it, and who writes to it.
@@ -49,6 +50,7 @@ pub mod logging;
 pub mod metrics;
 pub mod openapi;
 pub mod orders;
+pub mod outbound;
 pub mod packages;
 pub mod page;
 pub mod planning;
@@ -62,6 +64,7 @@ pub mod simulation;
 mod spelling;
 pub mod stock;
 pub mod transfers;
+pub mod upstream;
 pub mod verify;
 pub mod wire;
 pub mod workflow;

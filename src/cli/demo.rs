@@ -2,6 +2,7 @@
 
 use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
+use serde_json::Value;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +36,7 @@ const FILES: [(&str, &str); 2] = [
     ("demo.toml", include_str!("../../installations/demo.toml")),
 ];
 const STOCK: &str = include_str!("../../installations/demo/stock.csv");
-const ORDERS: &str = include_str!("../../installations/demo/orders.ndjson");
+pub(super) const ORDERS: &str = include_str!("../../installations/demo/orders.ndjson");
 
 /// The demo's user.
 const USERNAME: &str = "demo";
@@ -93,6 +94,16 @@ async fn prepare(pool: &PgPool, data_dir: &Path) -> Result<String> {
     progress.finish();
     eprintln!("{} orders taken, {} known already", summary.taken, summary.known);
     demo_token(pool, &data_dir.join("demo-token")).await
+}
+
+/// The orders of a text of JSON lines.
+pub(super) fn orders(text: &str) -> Result<Vec<Value>> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(index, line)| {
+            serde_json::from_str(line).map_err(|error| Error::Fault(format!("line {}: {error}", index + 1)))
+        })
+        .collect()
 }
 
 /// The demo user's token: the one of the last start if it still works, else a new one, kept for the next start in a

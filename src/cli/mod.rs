@@ -9,6 +9,7 @@ mod migrate;
 mod orders;
 mod serve;
 mod simulate;
+mod simulate_upstream;
 mod stock;
 mod token;
 mod user;
@@ -62,6 +63,8 @@ enum Command {
     Orders(orders::Command),
     /// Plan the orders of a time by other scenarios, without writing, and print what would be different.
     Simulate(simulate::Args),
+    /// Stand in for the upstream: hand orders over, and take what is reported of them.
+    SimulateUpstream(simulate_upstream::Args),
     /// Users.
     #[command(subcommand)]
     User(user::Command),
@@ -107,6 +110,7 @@ impl Cli {
             Command::Stock(command) => stock::run(data, command).await,
             Command::Orders(command) => orders::run(data, command).await,
             Command::Simulate(args) => simulate::run(data, args).await,
+            Command::SimulateUpstream(args) => simulate_upstream::run(args).await,
             Command::User(command) => user::run(data, command).await,
             Command::Token(command) => token::run(data, command).await,
             Command::Verify => verify::run(data).await,

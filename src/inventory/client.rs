@@ -13,15 +13,14 @@ use super::{
     answer::{self, Line},
     settings::{Auth, Secret, ServiceType, Settings},
 };
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, outbound};
+
+pub(super) use crate::outbound::Why;
 
 /// Most SKUs in a request: a URL has its bounds.
 const MOST_SKUS: usize = 100;
 /// Longest answer, in bytes.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
-
-/// Why the service told nothing, in words for the log. It holds no password.
-pub(super) type Why = String;
 
 /// A service as some settings name it, with the token it gave us.
 pub(super) struct Client {
@@ -34,17 +33,9 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(settings: Arc<Settings>, metrics: Arc<Metrics>) -> Result<Self, Why> {
-        let mut builder = reqwest::Client::builder()
-            .timeout(settings.timeout())
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("oms/", env!("CARGO_PKG_VERSION")));
-        let is_here = |url: &str| {
-            url.parse::<Url>().is_ok_and(|url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")))
-        };
-        if is_here(&settings.service.url) {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|error| format!("no HTTP client can be made: {}", with_causes(&error)))?;
+        let http = outbound::client_for(&settings.service.url, settings.timeout())
+            .build()
+            .map_err(|error| format!("no HTTP client can be made: {}", outbound::with_causes(&error)))?;
         let places = Semaphore::new(settings.concurrency.max(1) as usize);
         Ok(Self { settings, http, places, token: Mutex::new(None), metrics })
     }
@@ -129,38 +120,12 @@ impl Client {
 }
 
 async fn send(request: RequestBuilder) -> Result<Response, Why> {
-    request.send().await.map_err(|error| no_answer(&error))
+    request.send().await.map_err(|error| outbound::no_answer(&error))
 }
 
 /// The whole answer, if it is not too long.
-async fn body(mut response: Response) -> Result<Vec<u8>, Why> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
-        if bytes.len() + chunk.len() > LONGEST_ANSWER {
-            return Err(format!("its answer is longer than {LONGEST_ANSWER} bytes"));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
-}
-
-fn no_answer(error: &reqwest::Error) -> Why {
-    if error.is_timeout() {
-        return "it did not answer in time".to_owned();
-    }
-    format!("it did not answer: {}", with_causes(error))
-}
-
-/// An error with its causes, without the URL.
-fn with_causes(error: &reqwest::Error) -> String {
-    let mut text = String::new();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let separator = if text.is_empty() { "" } else { ": " };
-        text = format!("{text}{separator}{error}");
-        cause = error.source();
-    }
-    if text.is_empty() { "no cause is known".to_owned() } else { text }
+async fn body(response: Response) -> Result<Vec<u8>, Why> {
+    outbound::body(response, LONGEST_ANSWER).await
 }
 
 /// How long a service that did not answer is left alone.

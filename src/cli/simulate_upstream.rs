@@ -1,0 +1,95 @@
+//! `oms simulate-upstream`: a stand-in for the upstream, to try the whole circle with.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use tokio::net::TcpListener;
+
+use super::{Outcome, demo, read_file, serve::stop_on_signal};
+use crate::{
+    error::{Error, Result},
+    upstream::simulator::{Settings, Simulator, Target},
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Address and port to listen on.
+    #[arg(long, default_value = "127.0.0.1:8100", value_name = "ADDR:PORT")]
+    listen: SocketAddr,
+
+    /// Orders as JSON lines [default: the demo's, a day of real ones].
+    #[arg(long, value_name = "FILE")]
+    orders: Option<PathBuf>,
+
+    /// Orders that arrive a minute [default: all are there from the beginning].
+    #[arg(long, value_name = "N")]
+    orders_per_minute: Option<f64>,
+
+    /// Who may log in.
+    #[arg(long, default_value = "oms", value_name = "NAME")]
+    username: String,
+
+    /// And with what password.
+    #[arg(long, default_value = "oms", value_name = "PASSWORD")]
+    password: String,
+
+    /// A token that is good from the beginning.
+    #[arg(long, default_value = "upstream-token", value_name = "TOKEN")]
+    token: String,
+
+    /// Push each order that arrives to this address as well (…/api/v1/oms/orders-webhook/).
+    #[arg(long, value_name = "URL")]
+    push_to: Option<String>,
+
+    /// The token sent along when pushing.
+    #[arg(long, value_name = "TOKEN", requires = "push_to")]
+    push_token: Option<String>,
+
+    /// The secret that what is pushed is signed with.
+    #[arg(long, value_name = "SECRET", requires = "push_to")]
+    push_secret: Option<String>,
+}
+
+pub(super) async fn run(args: Args) -> Result<Outcome> {
+    let stop = stop_on_signal()?;
+    let orders = match &args.orders {
+        Some(file) => demo::orders(&read_file(file)?)?,
+        None => demo::orders(demo::ORDERS)?,
+    };
+    let count = orders.len();
+    let simulator = Simulator::new(Settings {
+        orders,
+        orders_per_minute: args.orders_per_minute,
+        begins: now(),
+        username: args.username.clone(),
+        password: args.password.clone(),
+        token: args.token.clone(),
+        push_to: args.push_to.map(|url| Target { url, token: args.push_token, secret: args.push_secret }),
+    })?;
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
+        Error::Fault(format!("cannot listen on {}: {error}; choose another address with --listen", args.listen))
+    })?;
+    let address = listener.local_addr().map_err(|error| Error::Fault(error.to_string()))?;
+    println!(
+        "a simulated upstream with {count} orders on http://{address}
+
+# an order management server that takes its orders
+OMS_UPSTREAM_URL=http://{address} OMS_UPSTREAM_USERNAME={} OMS_UPSTREAM_PASSWORD={} oms serve
+
+# what it was told
+curl -s http://{address}/_received/
+
+# let the next three requests fail
+curl -s -d '{{\"fail\": 3}}' http://{address}/_control/
+
+Ctrl-C stops it; it remembers nothing.",
+        args.username, args.password
+    );
+    simulator.serve(listener, stop).await?;
+    Ok(Outcome::Done)
+}
+
+/// When the simulated upstream begins: later than all it told before it was started anew.
+#[expect(clippy::disallowed_methods, reason = "the simulated upstream is another machine: its dates are its own")]
+pub(super) fn now() -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now()
+}

@@ -1,0 +1,60 @@
+//! HTTP requests that this server makes itself: what bounds them, and how their failures are worded.
+
+use std::time::Duration;
+
+use reqwest::{ClientBuilder, Response, Url};
+
+/// Why somebody told nothing, in words for the log. It holds no password and no address.
+pub type Why = String;
+
+/// The makings of a client for one address: it follows no redirects, gives up after a time, and asks no proxy for what is
+/// on this machine.
+#[must_use]
+pub fn client_for(url: &str, timeout: Duration) -> ClientBuilder {
+    // The process has one provider of cryptography; that it has been chosen already is no fault.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let builder = reqwest::Client::builder()
+        .timeout(timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("oms/", env!("CARGO_PKG_VERSION")));
+    let is_here =
+        url.parse::<Url>().is_ok_and(|url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")));
+    if is_here { builder.no_proxy() } else { builder }
+}
+
+/// The whole answer, if it is not longer than so many bytes.
+///
+/// # Errors
+/// When it is, or breaks off.
+pub async fn body(mut response: Response, longest: usize) -> Result<Vec<u8>, Why> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
+        if bytes.len() + chunk.len() > longest {
+            return Err(format!("its answer is longer than {longest} bytes"));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// Why there is no answer.
+#[must_use]
+pub fn no_answer(error: &reqwest::Error) -> Why {
+    if error.is_timeout() {
+        return "it did not answer in time".to_owned();
+    }
+    format!("it did not answer: {}", with_causes(error))
+}
+
+/// An error with its causes, without the URL.
+#[must_use]
+pub fn with_causes(error: &reqwest::Error) -> String {
+    let mut text = String::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let separator = if text.is_empty() { "" } else { ": " };
+        text = format!("{text}{separator}{error}");
+        cause = error.source();
+    }
+    if text.is_empty() { "no cause is known".to_owned() } else { text }
+}

@@ -1,0 +1,175 @@
+//! The simulator's own API: `POST /_control/` sets its mood, `GET /_received/` tells what arrived.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    body::{Body, to_bytes},
+    extract::{RawQuery, Request, State},
+    http::{StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Received, Simulator, Target, push};
+
+/// Largest body it takes.
+const LARGEST_BODY: usize = 16 * 1024 * 1024;
+
+pub(super) fn routes() -> Router<Simulator> {
+    Router::new().route("/_control/", post(control)).route("/_received/", get(received))
+}
+
+/// What can be told; only what is sent changes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Control {
+    fail: Option<u32>,
+    fail_status: Option<u16>,
+    lose: Option<u32>,
+    stall_ms: Option<u64>,
+    repeat: Option<bool>,
+    reorder: Option<bool>,
+    refuse: Option<Vec<String>>,
+    expire_token: Option<bool>,
+    #[serde(default)]
+    orders: Vec<Value>,
+    push: Option<Push>,
+}
+
+/// Something to push now.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Push {
+    to: Target,
+    #[serde(rename = "type")]
+    event_type: String,
+    payload: Option<Value>,
+    /// Numbers of its own orders, each pushed as a payload.
+    #[serde(default)]
+    orders: Vec<String>,
+}
+
+async fn control(State(simulator): State<Simulator>, body: Bytes) -> Response {
+    let control: Control = match serde_json::from_slice(&body) {
+        Ok(control) => control,
+        Err(error) => return (StatusCode::BAD_REQUEST, Json(json!({ "detail": error.to_string() }))).into_response(),
+    };
+    let payloads = set(&simulator, &control);
+    let mut pushed = Vec::new();
+    if let Some(push) = &control.push {
+        for payload in payloads {
+            pushed.push(push::push(&simulator, &push.to, &push.event_type, &payload).await);
+        }
+    }
+    Json(json!({ "pushed": pushed })).into_response()
+}
+
+/// Sets the mood; what is to be pushed.
+fn set(simulator: &Simulator, control: &Control) -> Vec<Value> {
+    let mut world = simulator.world();
+    for order in &control.orders {
+        world.arrive(order.clone());
+    }
+    if control.expire_token == Some(true) {
+        world.renew_token();
+    }
+    let mood = &mut world.mood;
+    mood.fail = control.fail.unwrap_or(mood.fail);
+    mood.fail_status = control.fail_status.unwrap_or(mood.fail_status);
+    mood.lose = control.lose.unwrap_or(mood.lose);
+    mood.stall = control.stall_ms.map_or(mood.stall, Duration::from_millis);
+    mood.repeat = control.repeat.unwrap_or(mood.repeat);
+    mood.reorder = control.reorder.unwrap_or(mood.reorder);
+    if let Some(refuse) = &control.refuse {
+        mood.refuse.clone_from(refuse);
+    }
+    let Some(push) = &control.push else { return Vec::new() };
+    let mut payloads: Vec<Value> = push.payload.iter().cloned().collect();
+    if push.event_type.starts_with("cancellation_plan.") {
+        world.cancellation_plans.extend(push.payload.clone());
+    }
+    for number in &push.orders {
+        let order = world.orders.iter().find(|order| order.json["number"] == number.as_str());
+        payloads.extend(order.map(|order| order.json.clone()));
+    }
+    payloads
+}
+
+/// `?after=N`: what came after the request of that number.
+async fn received(State(simulator): State<Simulator>, RawQuery(query): RawQuery) -> Json<Value> {
+    let query = query.unwrap_or_default();
+    let after = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "after");
+    let after: u64 = after.and_then(|(_, value)| value.parse().ok()).unwrap_or_default();
+    let received: Vec<Received> = simulator.received().into_iter().filter(|one| one.number > after).collect();
+    Json(json!({ "count": received.len(), "results": received }))
+}
+
+/// How a request fares before it reaches its route.
+enum Fate {
+    Fail(u16),
+    Unauthorized,
+    Serve { lose: bool },
+}
+
+/// Lets a request fail, wait or pass, as the mood is, and remembers it.
+pub(super) async fn mood(State(simulator): State<Simulator>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(bytes) = to_bytes(body, LARGEST_BODY).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let path = parts.uri.path().to_owned();
+    let authorization =
+        parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (fate, stall) = fate(&simulator, &path, authorization.as_deref());
+    let mut received = Received {
+        number: 0,
+        method: parts.method.to_string(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        authorization,
+        body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        status: 0,
+        path,
+    };
+    if !stall.is_zero() {
+        tokio::time::sleep(stall).await;
+    }
+    let response = match fate {
+        Fate::Fail(status) => StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response(),
+        Fate::Unauthorized => {
+            (StatusCode::UNAUTHORIZED, Json(json!({ "detail": "Invalid token.", "code": "error" }))).into_response()
+        }
+        Fate::Serve { lose } => {
+            let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+            if lose { StatusCode::GATEWAY_TIMEOUT.into_response() } else { response }
+        }
+    };
+    received.status = response.status().as_u16();
+    simulator.world().receive(received);
+    response
+}
+
+fn fate(simulator: &Simulator, path: &str, authorization: Option<&str>) -> (Fate, Duration) {
+    let mut world = simulator.world();
+    let is_open = path.ends_with("/auth/login/") || path == "/invoice/";
+    let is_known = is_open || authorization == Some(format!("Token {}", world.token).as_str());
+    let mood = &mut world.mood;
+    let stall = mood.stall;
+    let fate = if mood.fail > 0 {
+        mood.fail -= 1;
+        Fate::Fail(if mood.fail_status == 0 { 500 } else { mood.fail_status })
+    } else if mood.refuse.iter().any(|refused| path.starts_with(refused.as_str())) {
+        Fate::Fail(500)
+    } else if !is_known {
+        Fate::Unauthorized
+    } else {
+        let lose = mood.lose > 0;
+        mood.lose -= u32::from(lose);
+        Fate::Serve { lose }
+    };
+    (fate, stall)
+}

@@ -1,0 +1,57 @@
+//! Pushing, as the original's webhook engine does: an envelope, its type in a header, and a signature if there is a
+//! secret.
+
+use reqwest::header;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{PUSH_EVERY, Simulator, Target};
+use crate::upstream::signature;
+
+/// Pushes one thing; what it was answered.
+pub(super) async fn push(simulator: &Simulator, to: &Target, event_type: &str, payload: &Value) -> Value {
+    let uuid = Uuid::new_v4().simple().to_string();
+    let body = json!({ "event": { "type": event_type, "uuid": uuid }, "payload": payload }).to_string();
+    let mut request = simulator
+        .http
+        .post(&to.url)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("X-Whisperer-Event", event_type);
+    if let Some(secret) = &to.secret {
+        request = request.header(signature::HEADER, signature::sign(secret, body.as_bytes()));
+    }
+    if let Some(token) = &to.token {
+        request = request.header(header::AUTHORIZATION, format!("Token {token}"));
+    }
+    match request.body(body).send().await {
+        Ok(response) => {
+            let status = response.status().as_u16();
+            let body = response.text().await.unwrap_or_default();
+            json!({ "status": status, "body": serde_json::from_str(&body).unwrap_or(Value::String(body)) })
+        }
+        Err(error) => json!({ "status": null, "body": crate::outbound::no_answer(&error) }),
+    }
+}
+
+/// Pushes each order as it arrives, again until it is taken.
+pub(super) async fn follow(simulator: Simulator, to: Target, stop: CancellationToken) {
+    let mut pushed = 0;
+    let mut looks = tokio::time::interval(PUSH_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = looks.tick() => {}
+        }
+        loop {
+            let order = simulator.world().orders.get(pushed).map(|order| order.json.clone());
+            let Some(order) = order else { break };
+            let answer = push(&simulator, &to, "order.created", &order).await;
+            if !answer["status"].as_u64().is_some_and(|status| (200..300).contains(&status)) {
+                tracing::warn!(%answer, number = %order["number"], "an order that was pushed was not taken");
+                break;
+            }
+            pushed += 1;
+        }
+    }
+}
