@@ -45,6 +45,7 @@ use crate::{
     plans, reasons,
     replanning::{Bell, wakes},
     scenarios, stock, transfers,
+    upstream::{self, Upstream},
 };
 
 /// Connections that read one order at a time.
@@ -81,6 +82,8 @@ pub struct App {
     pub bell: Arc<Bell>,
     /// Asks the stock service.
     pub inventory: Inventory,
+    /// Where orders come from, if there is such a place: see [`upstream::attach`].
+    pub upstream: Arc<Upstream>,
 }
 
 impl App {
@@ -129,6 +132,7 @@ impl App {
             stop: stop.clone(),
             bell,
             inventory,
+            upstream: Arc::default(),
         })
     }
 }
@@ -164,6 +168,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(stock::routes())
         .merge(cargo::routes())
         .merge(reasons::routes())
+        .merge(upstream::routes())
         .merge(auth_routes::routes())
         .merge(health::routes())
 }

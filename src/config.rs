@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 
+use crate::upstream::UpstreamSettings;
+
 /// Where the data is. Shared by every subcommand, so that each works while a server runs on the same data.
 #[derive(Debug, Clone, Args)]
 pub struct DataSettings {
@@ -56,4 +58,8 @@ pub struct ServerSettings {
     #[arg(long, env = "OMS_EVENTS_KEEP_DAYS", default_value_t = 84, value_name = "DAYS",
           value_parser = clap::value_parser!(u32).range(1..=3_650))]
     pub events_keep_days: u32,
+
+    /// See [`UpstreamSettings`].
+    #[command(flatten)]
+    pub upstream: UpstreamSettings,
 }

@@ -24,6 +24,8 @@ pub struct Metrics {
     open_packages: Family<StateLabels, Gauge>,
     replanning: Family<ReplanningLabels, Counter>,
     inventory: Family<InventoryLabels, Histogram>,
+    upstream_polls: Family<OutcomeLabels, Counter>,
+    upstream_orders: Family<WayLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -60,6 +62,16 @@ struct InventoryLabels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WayLabels {
+    way: &'static str,
+}
+
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.0005, 2.0, 15))
 }
@@ -94,7 +106,29 @@ impl Default for Metrics {
             Unit::Seconds,
             inventory.clone(),
         );
-        Self { registry, requests, commands, pool_connections, open_packages, replanning, inventory }
+        let upstream_polls = Family::default();
+        registry.register(
+            "upstream_polls",
+            "Looks at the upstream's list of orders, by outcome (read, failed, interrupted)",
+            upstream_polls.clone(),
+        );
+        let upstream_orders = Family::default();
+        registry.register(
+            "upstream_orders",
+            "New orders of the upstream, by the way they came (polled, pushed)",
+            upstream_orders.clone(),
+        );
+        Self {
+            registry,
+            requests,
+            commands,
+            pool_connections,
+            open_packages,
+            replanning,
+            inventory,
+            upstream_polls,
+            upstream_orders,
+        }
     }
 }
 
@@ -124,6 +158,16 @@ impl Metrics {
     pub fn inventory_request(&self, is_told: bool, duration: Duration) {
         let outcome = if is_told { "told" } else { "failed" };
         self.inventory.get_or_create(&InventoryLabels { outcome }).observe(duration.as_secs_f64());
+    }
+
+    /// Counts a look at the upstream's list of orders.
+    pub fn upstream_poll(&self, outcome: &'static str) {
+        self.upstream_polls.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Counts new orders of the upstream.
+    pub fn upstream_orders(&self, way: &'static str, count: usize) {
+        self.upstream_orders.get_or_create(&WayLabels { way }).inc_by(count as u64);
     }
 
     /// The text, with the gauges as they are now.

@@ -11,7 +11,7 @@ use crate::{
     export::Format,
     history, locations, orders, packages,
     page::{Filter, Kind},
-    plans, reasons, scenarios, stock, transfers,
+    plans, reasons, scenarios, stock, transfers, upstream,
 };
 
 /// `sort`, for the documentation.
@@ -47,6 +47,7 @@ pub const LISTS: &[(&str, &[Filter])] = &[
     ("/api/v1/oms/transfer_orders/short/", transfers::FILTERS),
     ("/api/v1/oms/transfer_orders/transfer-items/", transfers::ITEM_FILTERS),
     ("/api/v1/oms/transfer_orders/{id}/transition-logs/", history::FILTERS),
+    ("/api/v1/oms/upstream/problems/", upstream::PROBLEM_FILTERS),
 ];
 
 /// A package: see the example.

@@ -9,7 +9,6 @@ pub type Why = String;
 
 /// The makings of a client for one address: it follows no redirects, gives up after a time, and asks no proxy for what is
 /// on this machine.
-#[must_use]
 pub fn client_for(url: &str, timeout: Duration) -> ClientBuilder {
     // The process has one provider of cryptography; that it has been chosen already is no fault.
     rustls::crypto::ring::default_provider().install_default().ok();

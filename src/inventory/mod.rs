@@ -80,8 +80,6 @@ impl Inventory {
     /// One that has asked for nothing yet.
     #[must_use]
     pub fn new(pool: PgPool, metrics: Arc<Metrics>, bell: Arc<Bell>) -> Self {
-        // What HTTP clients of this process encrypt with. Where something is installed already, it is as good.
-        rustls::crypto::ring::default_provider().install_default().ok();
         Self { shared: Arc::new(Shared { pool, metrics, bell, state: Mutex::default() }) }
     }
 

@@ -47,5 +47,6 @@ mod stock;
 mod success;
 mod transfers;
 mod transitions;
+mod upstream;
 mod users;
 mod waiting;

@@ -9,7 +9,9 @@ use std::{
 use oms::{
     app::{App, serve},
     installation::apply,
-    replanning, verify,
+    replanning,
+    upstream::{self, Pace, UpstreamSettings},
+    verify,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -39,12 +41,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// `watching`: what waits for a place is planned again by itself.
-    async fn start(pool: PgPool, request_timeout: Duration, watching: bool) -> Self {
+    /// `watching`: what waits for a place is planned again by itself. `upstream`: what is followed, and how eagerly.
+    async fn start(
+        pool: PgPool,
+        request_timeout: Duration,
+        watching: bool,
+        upstream: Option<(&UpstreamSettings, Pace)>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let stop = CancellationToken::new();
-        let app = App::start(pool, &stop).await.expect("the server starts");
+        let mut app = App::start(pool, &stop).await.expect("the server starts");
+        if let Some((settings, pace)) = upstream {
+            upstream::attach(&mut app, settings, pace, &stop).expect("an upstream");
+        }
         if watching {
             replanning::start(&app, WATCHING, stop.clone());
         }
@@ -70,28 +80,33 @@ pub struct Shop {
 impl Shop {
     /// A shop whose store KADIKOY has 100 each of RED, BLUE and GREEN; BESIKTAS, GEBZE and HQ have nothing.
     pub async fn open() -> Self {
-        Self::begin(Database::create(false).await, false).await
+        Self::begin(Database::create(false).await, false, None).await
+    }
+
+    /// The same shop, with a server that follows an upstream.
+    pub async fn following(upstream: &UpstreamSettings, pace: Pace) -> Self {
+        Self::begin(Database::create(false).await, false, Some((upstream, pace))).await
     }
 
     /// A shop in which nothing is installed yet; it has users but for `kadikoy`.
     pub async fn bare() -> Self {
-        Self::begin(Database::create(true).await, false).await
+        Self::begin(Database::create(true).await, false, None).await
     }
 
     /// The same shop as [`open`](Self::open), with a server that plans what waits for a place again by itself.
     pub async fn watching() -> Self {
-        Self::begin(Database::create(false).await, true).await
+        Self::begin(Database::create(false).await, true, None).await
     }
 
     /// A shop with these texts as its installation from the start.
     pub async fn installed(texts: &[&str], watching: bool) -> Self {
         let database = Database::create(false).await;
         apply::apply(&database.pool, &read_installation(texts)).await.expect("apply");
-        Self::begin(database, watching).await
+        Self::begin(database, watching, None).await
     }
 
-    async fn begin(database: Database, watching: bool) -> Self {
-        let server = Server::start(database.server_pool().await, REQUEST_TIMEOUT, watching).await;
+    async fn begin(database: Database, watching: bool, upstream: Option<(&UpstreamSettings, Pace)>) -> Self {
+        let server = Server::start(database.server_pool().await, REQUEST_TIMEOUT, watching, upstream).await;
         let client = client()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_mins(1))
@@ -142,12 +157,17 @@ impl Shop {
 
     /// Another server, which gives requests up sooner.
     pub async fn second_server_with(&self, request_timeout: Duration) -> Server {
-        Server::start(self.database().server_pool().await, request_timeout, false).await
+        Server::start(self.database().server_pool().await, request_timeout, false, None).await
+    }
+
+    /// Another server, which follows an upstream.
+    pub async fn second_following_server(&self, upstream: &UpstreamSettings, pace: Pace) -> Server {
+        Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, false, Some((upstream, pace))).await
     }
 
     /// Another server, which plans what waits for a place again by itself.
     pub async fn second_watching_server(&self) -> Server {
-        Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, true).await
+        Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, true, None).await
     }
 
     /// A number of `/metrics`, of this server; 0 where there is none yet.

@@ -1,0 +1,227 @@
+//! Asking the upstream: requests, who we are, and when we are no longer believed.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{Method, Response, StatusCode, Url, header};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::settings::{Hidden, UpstreamSettings};
+use crate::{
+    error::{Error, Result},
+    outbound::{self, Why},
+};
+
+/// Longest answer, in bytes.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+/// Longest that the upstream may ask us to wait.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+/// Where a user logs in.
+const LOGIN: &str = "api/i1/auth/login/";
+
+/// A way to the upstream.
+#[derive(Debug)]
+pub struct Client {
+    base: Url,
+    http: reqwest::Client,
+    credentials: Credentials,
+    token: Mutex<Option<Arc<str>>>,
+}
+
+#[derive(Debug)]
+enum Credentials {
+    Token(Hidden),
+    Login { username: String, password: Hidden },
+}
+
+/// What the upstream answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Of 200..=299.
+    pub status: StatusCode,
+    /// Null where it was empty or no JSON.
+    pub body: Value,
+}
+
+/// Why a request came to nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// In words for the log and the record.
+    pub why: Why,
+    /// The status, where there was an answer.
+    pub status: Option<StatusCode>,
+    /// The answer's body, where it was JSON.
+    pub body: Option<Value>,
+    /// How long it asked us to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<Why> for Failure {
+    fn from(why: Why) -> Self {
+        Self { why, status: None, body: None, retry_after: None }
+    }
+}
+
+impl Client {
+    /// A client as the settings have it; none where they name no upstream.
+    ///
+    /// # Errors
+    /// With the remedy, where they contradict themselves.
+    pub fn new(settings: &UpstreamSettings) -> Result<Option<Self>> {
+        let Some(url) = settings.url.as_deref().map(str::trim).filter(|url| !url.is_empty()) else { return Ok(None) };
+        let wrong = |what: &str| Error::Fault(format!("the upstream {what}"));
+        let mut base: Url = url.parse().map_err(|error| wrong(&format!("OMS_UPSTREAM_URL is no address: {error}")))?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(wrong("OMS_UPSTREAM_URL must begin with http:// or https://"));
+        }
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        let credentials = match (&settings.token, &settings.username, &settings.password) {
+            (Some(token), _, _) => Credentials::Token(token.clone()),
+            (None, Some(username), Some(password)) => {
+                Credentials::Login { username: username.clone(), password: password.clone() }
+            }
+            _ => {
+                let remedy = "set OMS_UPSTREAM_TOKEN, or OMS_UPSTREAM_USERNAME and OMS_UPSTREAM_PASSWORD";
+                return Err(wrong(&format!("{url} asks who we are: {remedy}")));
+            }
+        };
+        let http = outbound::client_for(url, Duration::from_secs(u64::from(settings.timeout_seconds)))
+            .build()
+            .map_err(|error| wrong(&format!("cannot be asked: {}", outbound::with_causes(&error))))?;
+        Ok(Some(Self { base, http, credentials, token: Mutex::new(None) }))
+    }
+
+    /// Reads something.
+    ///
+    /// # Errors
+    /// When there is no answer, or none of success.
+    pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Answer, Failure> {
+        self.call(Method::GET, path, query, None).await
+    }
+
+    /// Sends something.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn send(&self, method: Method, path: &str, body: &Value) -> Result<Answer, Failure> {
+        self.call(method, path, &[], Some(body)).await
+    }
+
+    /// Asks, and logs in once more if the token is no longer good.
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
+        let token = self.token(None).await?;
+        let mut response = self.request(&method, path, query, body, &token).await?;
+        if response.status() == StatusCode::UNAUTHORIZED && matches!(self.credentials, Credentials::Login { .. }) {
+            let token = self.token(Some(token)).await?;
+            response = self.request(&method, path, query, body, &token).await?;
+        }
+        answer(response).await
+    }
+
+    async fn request(
+        &self,
+        method: &Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<&Value>,
+        token: &str,
+    ) -> Result<Response, Why> {
+        let mut url = self.base.join(path).map_err(|error| format!("there is no address for {path}: {error}"))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = self
+            .http
+            .request(method.clone(), url)
+            .header(header::ACCEPT, "application/json")
+            .header(header::AUTHORIZATION, format!("Token {token}"));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        request.send().await.map_err(|error| outbound::no_answer(&error))
+    }
+
+    /// The token to use; another than the one that was refused. One login serves all who wait for it.
+    async fn token(&self, refused: Option<Arc<str>>) -> Result<Arc<str>, Failure> {
+        let (username, password) = match &self.credentials {
+            Credentials::Token(token) => return Ok(Arc::from(token.reveal())),
+            Credentials::Login { username, password } => (username, password),
+        };
+        let mut known = self.token.lock().await;
+        if let Some(token) = known.as_ref().filter(|token| refused.as_ref() != Some(token)) {
+            return Ok(Arc::clone(token));
+        }
+        *known = None;
+        let url = self.base.join(LOGIN).map_err(|error| format!("there is no address to log in: {error}"))?;
+        let login = json!({ "username": username, "password": password.reveal() });
+        let response = self.http.post(url).json(&login).send().await.map_err(|error| outbound::no_answer(&error))?;
+        let status = response.status();
+        if status == StatusCode::BAD_REQUEST {
+            return Err(Failure::from(format!("it does not know {username} by this password")));
+        }
+        let answer =
+            answer(response).await.map_err(|failure| Failure { why: format!("login: {}", failure.why), ..failure })?;
+        let key = answer.body["key"].as_str().ok_or_else(|| "its login answered no `key`".to_owned())?;
+        let token: Arc<str> = Arc::from(key);
+        *known = Some(Arc::clone(&token));
+        Ok(token)
+    }
+}
+
+/// The answer, if it is one of success.
+async fn answer(response: Response) -> Result<Answer, Failure> {
+    let status = response.status();
+    let retry_after = response
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
+    let bytes = outbound::body(response, LONGEST_ANSWER).await?;
+    let body: Option<Value> = serde_json::from_slice(&bytes).ok();
+    if status.is_success() {
+        return Ok(Answer { status, body: body.unwrap_or(Value::Null) });
+    }
+    Err(Failure { why: format!("it answered {status}"), status: Some(status), body, retry_after })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        upstream: UpstreamSettings,
+    }
+
+    fn client(arguments: &[&str]) -> Result<Option<Client>> {
+        let arguments = std::iter::once("oms").chain(arguments.iter().copied());
+        Client::new(&Line::try_parse_from(arguments).expect("a command line").upstream)
+    }
+
+    #[test]
+    fn an_upstream_needs_an_address_and_credentials() {
+        assert!(client(&[]).expect("none").is_none());
+        let some = client(&["--upstream-url", "https://o.example.com/x", "--upstream-token", "t"]).expect("one");
+        assert_eq!(some.expect("one").base.as_str(), "https://o.example.com/x/");
+        for (arguments, word) in [
+            (&["--upstream-url", "https://o.example.com"][..], "OMS_UPSTREAM_TOKEN"),
+            (&["--upstream-url", "https://o.example.com", "--upstream-username", "u"], "OMS_UPSTREAM_PASSWORD"),
+            (&["--upstream-url", "ftp://o.example.com", "--upstream-token", "t"], "http://"),
+            (&["--upstream-url", "nowhere", "--upstream-token", "t"], "OMS_UPSTREAM_URL"),
+        ] {
+            let error = client(arguments).expect_err("refused").to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Taking an order that the upstream hands over, whichever way it came.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::problems;
+use crate::{
+    app::App,
+    error::{Error, Refusal, Result},
+    orders::{
+        input::OrderInput,
+        place::{Durability, Placed, place},
+    },
+    replanning::Freed,
+};
+
+/// `OrderStatus` approved: from here on an order is to be packed, and nobody packs it yet.
+const APPROVED: &str = "400";
+
+/// What became of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is new.
+    New(i64),
+    /// Its number was known; nothing changed.
+    Known(i64),
+    /// It is not to be packed: not yet, or not by us. Once its status is the right one, it comes again.
+    Left {
+        /// The status it has.
+        status: String,
+    },
+}
+
+/// Takes one order.
+///
+/// # Errors
+/// As placing it; nothing is recorded.
+pub(super) async fn take(app: &App, value: &Value, user_id: Option<i64>) -> Result<Taken> {
+    let order = OrderInput::read(value)?;
+    if order.status != APPROVED {
+        let known = sqlx::query_scalar!("select id from orders where number = $1", order.number);
+        return Ok(match known.fetch_optional(&app.pool).await? {
+            Some(id) => Taken::Known(id),
+            None => Taken::Left { status: order.status },
+        });
+    }
+    app.inventory.before_order(&app.shelf.current(), &order.number, order.skus()).await?;
+    let Placed { order_id, is_new, waits } = place(&app.pool, &app.shelf, &order, user_id, Durability::Each).await?;
+    if waits {
+        // What it lacks may have been counted while it was planned.
+        app.bell.ring(Freed { skus: order.skus(), ..Freed::default() });
+    }
+    problems::resolve(&app.pool, &order.number).await?;
+    Ok(if is_new { Taken::New(order_id) } else { Taken::Known(order_id) })
+}
+
+/// Takes one order; what is wrong with it is recorded, to be tried again.
+///
+/// # Errors
+/// When that says nothing about the order: the database is away, the stock service does not answer.
+pub(super) async fn take_or_record(app: &App, value: &Value, user_id: Option<i64>) -> Result<Result<Taken, Refusal>> {
+    let failure = match take(app, value, user_id).await {
+        Ok(taken) => return Ok(Ok(taken)),
+        Err(error) if error.status().as_u16() == 503 => return Err(error),
+        Err(failure) => failure,
+    };
+    let refusal = match failure {
+        Error::Refused(refusal) => refusal,
+        fault => {
+            tracing::error!(error = %fault, "an order of the upstream could not be taken");
+            Refusal::non_field("This server could not take the order; its log says why.")
+        }
+    };
+    let reference = problems::reference(value);
+    tracing::warn!(order = reference, reason = %refusal, "an order of the upstream was not taken");
+    problems::record(&app.pool, &reference, &refusal.to_string(), value).await?;
+    Ok(Err(refusal))
+}
+
+/// Takes the orders of a page, each number once, the known ones by one look. How many were new.
+///
+/// # Errors
+/// As [`take_or_record`].
+pub(super) async fn take_page(app: &App, orders: &[Value]) -> Result<usize> {
+    let number = |order: &Value| order["number"].as_str().map(|number| number.trim().to_owned());
+    let numbers: Vec<String> = orders.iter().filter_map(number).collect();
+    let known = sqlx::query_scalar!("select number from orders where number = any($1)", &numbers);
+    let mut known: HashSet<String> = known.fetch_all(&app.pool).await?.into_iter().collect();
+    let mut new = 0;
+    for order in orders {
+        if number(order).is_some_and(|number| !known.insert(number)) {
+            continue;
+        }
+        new += usize::from(matches!(take_or_record(app, order, None).await?, Ok(Taken::New(_))));
+    }
+    Ok(new)
+}

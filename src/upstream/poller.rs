@@ -1,0 +1,159 @@
+//! The reader of the upstream's orders: one server at a time, from where the last one stopped.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    client::{Client, Failure},
+    cursor::{self, Lease},
+    intake::{self, Taken},
+    problems,
+    settings::Pace,
+    walk::Walk,
+};
+use crate::{
+    app::App,
+    error::{Error, Result},
+};
+
+/// The list of orders.
+const ORDERS: &str = "api/i1/orders/";
+/// Each poll begins this much before where the last one ended: what the upstream dated then and committed later is
+/// seen all the same. What was read already is known by its number.
+const OVERLAP: TimeDelta = TimeDelta::minutes(5);
+/// Most pages read in one turn.
+const MOST_PAGES: usize = 2000;
+/// Longest time between two looks at the cursor.
+const LONGEST_REST: Duration = Duration::from_secs(5);
+/// Shortest one.
+const SHORTEST_REST: Duration = Duration::from_millis(20);
+
+/// Reads until told to stop.
+pub(super) struct Poller {
+    pub app: App,
+    pub client: Arc<Client>,
+    pub pace: Pace,
+    /// Nothing before is read.
+    pub since: Option<DateTime<Utc>>,
+    pub stop: CancellationToken,
+}
+
+/// Why a poll ended before the end of the list.
+enum Setback {
+    /// The upstream told nothing.
+    Upstream(Failure),
+    /// This server, or its database, could not go on.
+    Here(Error),
+    /// It was told to stop, or somebody else reads now.
+    Interrupted,
+}
+
+impl From<Error> for Setback {
+    fn from(error: Error) -> Self {
+        Self::Here(error)
+    }
+}
+
+impl Poller {
+    pub(super) async fn run(self) {
+        while !self.stop.is_cancelled() {
+            let rest = match self.turn().await {
+                Ok(rest) => rest,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot read the upstream's orders; trying again shortly");
+                    self.pace.first_pause
+                }
+            };
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(rest.clamp(SHORTEST_REST, LONGEST_REST)) => {}
+            }
+        }
+    }
+
+    /// Reads, if it is time and nobody else does; how long to rest.
+    async fn turn(&self) -> Result<Duration> {
+        let pool = &self.app.pool;
+        let lease = match cursor::take(pool, self.pace.lease).await? {
+            Ok(lease) => lease,
+            Err(wait) => return Ok(wait),
+        };
+        let outcome = self.poll(&lease).await;
+        let metric = match outcome {
+            Ok(()) => "read",
+            Err(Setback::Interrupted) => "interrupted",
+            Err(_) => "failed",
+        };
+        self.app.metrics.upstream_poll(metric);
+        let (why, pause) = match outcome {
+            Ok(()) => {
+                lease.done(pool, self.pace.poll_every).await?;
+                return Ok(self.pace.poll_every);
+            }
+            Err(Setback::Interrupted) => {
+                lease.give_back(pool, None, Duration::ZERO).await?;
+                return Ok(self.pace.poll_every);
+            }
+            Err(Setback::Upstream(failure)) => (failure.why, failure.retry_after),
+            Err(Setback::Here(error)) => (error.to_string(), None),
+        };
+        let pause = self.pace.pause(lease.failures + 1, rand::random()).max(pause.unwrap_or_default());
+        tracing::warn!(why, pause_seconds = pause.as_secs_f64(), "the upstream's orders could not be read");
+        lease.give_back(pool, Some(&why), pause).await?;
+        Ok(pause)
+    }
+
+    /// Reads the list to its end.
+    async fn poll(&self, lease: &Lease) -> Result<(), Setback> {
+        self.try_problems_again().await?;
+        let since = lease.seen.map(|seen| seen - OVERLAP);
+        let mut walk = Walk::from(since.max(self.since));
+        let mut taken = 0;
+        for _ in 0..MOST_PAGES {
+            if self.stop.is_cancelled() {
+                return Err(Setback::Interrupted);
+            }
+            let answer = self.client.get(ORDERS, &walk.query()).await.map_err(Setback::Upstream)?;
+            let Some(orders) = answer.body["results"].as_array() else {
+                return Err(Setback::Upstream(Failure::from("its list of orders has no `results`".to_owned())));
+            };
+            taken += intake::take_page(&self.app, orders).await?;
+            let modified: Vec<Option<DateTime<Utc>>> = orders.iter().map(modified).collect();
+            let was_sorted = walk.is_sorted;
+            let (next, goes_on) = walk.after(&modified, answer.body["next"].is_string());
+            walk = next;
+            if was_sorted && !walk.is_sorted {
+                tracing::warn!("the upstream's orders are not in the order of their change; reading all of its pages");
+            }
+            if !lease.renew(&self.app.pool, walk.seen).await? {
+                return Err(Setback::Interrupted);
+            }
+            if !goes_on {
+                break;
+            }
+        }
+        if taken > 0 {
+            tracing::info!(orders = taken, "took orders of the upstream");
+            self.app.metrics.upstream_orders("polled", taken);
+        }
+        Ok(())
+    }
+
+    /// What could not be taken may be by now: a cargo company was added, a scenario changed.
+    async fn try_problems_again(&self) -> Result<()> {
+        for problem in problems::due(&self.app.pool).await? {
+            if let Ok(Taken::Left { .. }) = intake::take_or_record(&self.app, &problem.payload, None).await? {
+                problems::close(&self.app.pool, problem.id).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When the upstream changed an order last.
+fn modified(order: &Value) -> Option<DateTime<Utc>> {
+    order["modified_date"].as_str()?.parse().ok()
+}

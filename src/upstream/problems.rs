@@ -1,0 +1,115 @@
+//! What the upstream sent and could not be taken: kept, shown, and tried again.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use sqlx::PgPool;
+
+use crate::error::Result;
+
+/// Problems tried again at a time.
+const MOST_AT_ONCE: i64 = 20;
+/// Longest reference, in characters.
+const LONGEST_REFERENCE: usize = 64;
+
+/// A problem that is to be tried again.
+pub(super) struct Due {
+    pub id: i64,
+    pub payload: Value,
+}
+
+/// By what an order is told from others: its number, else what it has instead.
+pub(super) fn reference(order: &Value) -> String {
+    let text = |name: &str| match &order[name] {
+        Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let reference = text("number").or_else(|| text("pk").map(|pk| format!("pk {pk}"))).unwrap_or_else(|| {
+        let digest = Sha256::digest(order.to_string());
+        let beginning = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("without a number, {beginning:016x}")
+    });
+    reference.replace('\0', "").chars().take(LONGEST_REFERENCE).collect()
+}
+
+/// Postgres' JSON holds no NUL.
+fn storable(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace('\0', "")),
+        Value::Array(list) => list.iter().map(storable).collect(),
+        Value::Object(object) => {
+            Value::Object(object.iter().map(|(key, value)| (key.replace('\0', ""), storable(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// Records that an order could not be taken; it is tried again after a minute, then after twice as long, up to six hours.
+pub(super) async fn record(pool: &PgPool, reference: &str, reason: &str, payload: &Value) -> Result<()> {
+    sqlx::query!(
+        "insert into upstream_problems as p (reference, reason, payload, next_attempt_date)
+         values ($1, $2, $3, now() + interval '1 minute')
+         on conflict (reference) where resolved_date is null do update
+            set reason = excluded.reason, payload = excluded.payload, attempts = p.attempts + 1,
+                next_attempt_date = now() + least(interval '1 minute' * power(2, least(p.attempts, 20)),
+                                                  interval '6 hours'),
+                modified_date = now()",
+        reference,
+        reason,
+        storable(payload)
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// The order of that number was taken.
+pub(super) async fn resolve(pool: &PgPool, reference: &str) -> Result<()> {
+    sqlx::query!(
+        "update upstream_problems set resolved_date = now(), modified_date = now()
+          where reference = $1 and resolved_date is null",
+        reference
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// The same for a problem whose order turned out not to be for us.
+pub(super) async fn close(pool: &PgPool, id: i64) -> Result<()> {
+    sqlx::query!(
+        "update upstream_problems set resolved_date = now(), modified_date = now()
+          where id = $1 and resolved_date is null",
+        id
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Those whose time has come.
+pub(super) async fn due(pool: &PgPool) -> Result<Vec<Due>> {
+    let due = sqlx::query_as!(
+        Due,
+        "select id, payload from upstream_problems where resolved_date is null and next_attempt_date <= now()
+          order by next_attempt_date limit $1",
+        MOST_AT_ONCE
+    );
+    Ok(due.fetch_all(pool).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_order_without_a_number_can_still_be_told_from_others() {
+        assert_eq!(reference(&json!({ "number": " 12 ", "pk": 1 })), "12");
+        assert_eq!(reference(&json!({ "pk": 1 })), "pk 1");
+        let (one, other) = (reference(&json!({ "a": 1 })), reference(&json!(["b"])));
+        assert!(one.starts_with("without a number") && one != other);
+        assert_eq!(reference(&json!({ "number": "x".repeat(100) })).len(), LONGEST_REFERENCE);
+    }
+}

@@ -1,0 +1,139 @@
+//! What an operator says of the upstream.
+
+use std::{convert::Infallible, fmt, str::FromStr, time::Duration};
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+
+/// The upstream that orders come from and statuses go to. Without `OMS_UPSTREAM_URL` none is asked.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Upstream")]
+pub struct UpstreamSettings {
+    /// Where the upstream (Omnitron) is; its orders are taken and it hears what becomes of them.
+    #[arg(long = "upstream-url", env = "OMS_UPSTREAM_URL", value_name = "URL")]
+    pub url: Option<String>,
+
+    /// A token of the upstream, instead of a name and password.
+    #[arg(long = "upstream-token", env = "OMS_UPSTREAM_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<Hidden>,
+
+    /// A user of the upstream, to log in with.
+    #[arg(long = "upstream-username", env = "OMS_UPSTREAM_USERNAME", value_name = "NAME")]
+    pub username: Option<String>,
+
+    /// That user's password.
+    #[arg(long = "upstream-password", env = "OMS_UPSTREAM_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    pub password: Option<Hidden>,
+
+    /// Seconds between two looks for new orders.
+    #[arg(long = "upstream-poll-seconds", env = "OMS_UPSTREAM_POLL_SECONDS", default_value_t = 30, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub poll_seconds: u32,
+
+    /// Seconds after which a request to the upstream is given up.
+    #[arg(long = "upstream-timeout-seconds", env = "OMS_UPSTREAM_TIMEOUT_SECONDS", default_value_t = 10,
+          value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=120))]
+    pub timeout_seconds: u32,
+
+    /// Orders that the upstream changed last before this moment are not read (2026-01-31T00:00:00Z).
+    #[arg(long = "upstream-since", env = "OMS_UPSTREAM_SINCE", value_name = "MOMENT")]
+    pub since: Option<DateTime<Utc>>,
+
+    /// What the upstream signs its webhooks with; without one, their signature is not looked at.
+    #[arg(
+        long = "upstream-webhook-secret",
+        env = "OMS_UPSTREAM_WEBHOOK_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub webhook_secret: Option<Hidden>,
+}
+
+impl UpstreamSettings {
+    /// How often and how patiently it is asked.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        Pace { poll_every: Duration::from_secs(u64::from(self.poll_seconds)), ..Pace::default() }
+    }
+}
+
+/// How often the upstream is asked, and how long it is left alone after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Between two looks for new orders.
+    pub poll_every: Duration,
+    /// After a first failure; twice as long after each further one.
+    pub first_pause: Duration,
+    /// Never longer than this.
+    pub longest_pause: Duration,
+    /// How long a server may be silent before another takes its work over.
+    pub lease: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            poll_every: Duration::from_secs(30),
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_mins(5),
+            lease: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Pace {
+    /// The pause after so many failures in a row, with up to half of it left to chance, so that servers that failed
+    /// together do not come back together. `chance`: from 0 to 1.
+    #[must_use]
+    pub fn pause(&self, failures: u32, chance: f64) -> Duration {
+        let doubled = self.first_pause.saturating_mul(1 << failures.saturating_sub(1).min(20));
+        doubled.min(self.longest_pause).mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
+    }
+}
+
+/// A text that is not to be seen: neither in logs nor in messages.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(String);
+
+impl Hidden {
+    /// The text.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Hidden {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Shows nothing of it.
+impl fmt::Debug for Hidden {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("…")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_doubles_up_to_a_limit_and_is_never_shorter_than_half() {
+        let pace = Pace::default();
+        let seconds = |failures, chance| pace.pause(failures, chance).as_secs_f64();
+        assert!((seconds(1, 1.0) - 1.0).abs() < 1e-9 && (seconds(1, 0.0) - 0.5).abs() < 1e-9);
+        assert!((seconds(4, 1.0) - 8.0).abs() < 1e-9);
+        assert!((seconds(1000, 1.0) - 300.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_shown() {
+        let hidden: Hidden = "geheim".parse().expect("any text");
+        assert!(!format!("{hidden:?}").contains("geheim"));
+    }
+}

@@ -1,0 +1,114 @@
+//! The way through the upstream's list of orders: what is asked for next, pure.
+//!
+//! A list that is read by page numbers while it changes moves under the reader, and what lies at the border of two pages
+//! is missed. So the list is asked for in the order of change, from a moment on, and after each page from the last one's
+//! moment on, always the first page. Only where a whole page has one and the same moment its second page is asked for.
+//!
+//! An upstream that does not know these parameters answers in another order. Then its pages are read one after the
+//! other to the end, and the cursor stays where it is.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// Orders asked for at a time.
+const LIMIT: usize = 50;
+
+/// Where the reader stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Walk {
+    since: Option<DateTime<Utc>>,
+    page: u32,
+    /// Whether everything so far came in the order of change.
+    pub is_sorted: bool,
+    /// Up to where everything was read.
+    pub seen: Option<DateTime<Utc>>,
+}
+
+impl Walk {
+    pub(super) fn from(since: Option<DateTime<Utc>>) -> Self {
+        Self { since, page: 1, is_sorted: true, seen: None }
+    }
+
+    /// The parameters of the next request.
+    pub(super) fn query(&self) -> Vec<(&'static str, String)> {
+        let mut query =
+            vec![("limit", LIMIT.to_string()), ("page", self.page.to_string()), ("sort", "modified_date".to_owned())];
+        if let Some(since) = self.since {
+            query.push(("modified_date__gte", since.to_rfc3339_opts(SecondsFormat::Micros, true)));
+        }
+        query
+    }
+
+    /// After a page whose orders changed at these moments. The next step; none when the list is read.
+    pub(super) fn after(mut self, modified: &[Option<DateTime<Utc>>], has_next: bool) -> (Self, bool) {
+        let moments: Option<Vec<DateTime<Utc>>> = modified.iter().copied().collect();
+        let sorted =
+            moments.filter(|moments| moments.is_sorted() && moments.first().is_none_or(|first| self.fits(*first)));
+        let Some(moments) = sorted.filter(|_| self.is_sorted) else {
+            self.is_sorted = false;
+            self.page += 1;
+            return (self, has_next && !modified.is_empty());
+        };
+        let Some(last) = moments.last().copied() else { return (self, false) };
+        self.seen = self.seen.max(Some(last));
+        if self.since.is_none_or(|since| last > since) {
+            self.since = Some(last);
+            self.page = 1;
+        } else {
+            self.page += 1;
+        }
+        (self, has_next)
+    }
+
+    fn fits(&self, first: DateTime<Utc>) -> bool {
+        self.since.is_none_or(|since| first >= since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: u32) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + chrono::TimeDelta::minutes(i64::from(minute))
+    }
+
+    fn moments(minutes: &[u32]) -> Vec<Option<DateTime<Utc>>> {
+        minutes.iter().map(|minute| Some(at(*minute))).collect()
+    }
+
+    #[test]
+    fn each_page_is_asked_for_from_the_moment_of_the_last() {
+        let (walk, goes_on) = Walk::from(None).after(&moments(&[1, 2, 3]), true);
+        assert!(goes_on);
+        assert_eq!((walk.since, walk.page, walk.seen), (Some(at(3)), 1, Some(at(3))));
+        assert!(walk.query().contains(&("modified_date__gte", "1970-01-01T00:03:00.000000Z".to_owned())));
+        let (walk, goes_on) = walk.after(&moments(&[3, 4]), false);
+        assert!(!goes_on);
+        assert_eq!(walk.seen, Some(at(4)));
+    }
+
+    #[test]
+    fn a_page_of_one_moment_leads_to_the_second() {
+        let (walk, goes_on) = Walk::from(Some(at(3))).after(&moments(&[3, 3, 3]), true);
+        assert_eq!((goes_on, walk.since, walk.page), (true, Some(at(3)), 2));
+        let (walk, _) = walk.after(&moments(&[3, 5]), true);
+        assert_eq!((walk.since, walk.page), (Some(at(5)), 1));
+    }
+
+    #[test]
+    fn a_list_in_another_order_is_read_by_its_pages_and_does_not_move_the_cursor() {
+        for page in [moments(&[3, 2]), moments(&[1]), vec![Some(at(3)), None]] {
+            let (walk, goes_on) = Walk::from(Some(at(2))).after(&page, true);
+            assert_eq!((goes_on, walk.is_sorted, walk.page, walk.seen), (true, false, 2, None));
+            // Also when the rest happens to be sorted.
+            let (walk, goes_on) = walk.after(&moments(&[7, 8]), false);
+            assert_eq!((goes_on, walk.seen), (false, None));
+        }
+    }
+
+    #[test]
+    fn an_empty_list_is_read_at_once() {
+        assert!(!Walk::from(None).after(&[], false).1);
+        assert!(!Walk { is_sorted: false, ..Walk::from(None) }.after(&[], true).1);
+    }
+}

@@ -1,0 +1,86 @@
+//! What the upstream pushes: an envelope around what happened, signed if a secret is agreed on.
+
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::Value;
+
+use super::{Upstream, signature};
+use crate::{
+    error::Refusal,
+    wire::{self, python_type},
+};
+
+/// A webhook that was read.
+#[derive(Debug)]
+pub(super) struct Webhook {
+    /// What it is about.
+    pub payload: Value,
+}
+
+/// Reads a webhook; `prefix`: how the types begin that are taken here.
+///
+/// # Errors
+/// 401 for a signature that does not fit, 400 for a body that is no envelope, 415 for no JSON.
+pub(super) fn read(upstream: &Upstream, headers: &HeaderMap, body: &[u8], prefix: &str) -> Result<Webhook, Refusal> {
+    wire::check_media_type(headers)?;
+    if let Some(secret) = &upstream.webhook_secret {
+        let given = headers.get(signature::HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !signature::is_valid(secret.reveal(), body, given) {
+            let detail = "X-Whisperer-Signature does not fit the body; sign it with the secret that was agreed on.";
+            return Err(Refusal::detail(StatusCode::UNAUTHORIZED, detail));
+        }
+    }
+    let envelope: Value = wire::parse(body)?;
+    if !envelope.is_object() {
+        let message = format!("Invalid data. Expected a dictionary, but got {}.", python_type(&envelope));
+        return Err(Refusal::non_field(&message));
+    }
+    let event_type = envelope["event"]["type"].as_str().unwrap_or_default();
+    if !event_type.starts_with(prefix) {
+        let message = format!("event.type must begin with {prefix}; other webhooks belong to other addresses.");
+        return Err(Refusal::field("event", message));
+    }
+    match envelope.get("payload") {
+        Some(payload @ Value::Object(_)) => Ok(Webhook { payload: payload.clone() }),
+        _ => Err(Refusal::field("payload", "An object is required: what the event is about.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(upstream: &Upstream, body: &Value) -> Refusal {
+        read(upstream, &HeaderMap::new(), body.to_string().as_bytes(), "order.").expect_err("refused")
+    }
+
+    #[test]
+    fn an_envelope_names_its_event_and_holds_a_payload() {
+        let upstream = Upstream::default();
+        let body = json!({ "event": { "type": "order.created", "uuid": "u" }, "payload": { "number": "1" } });
+        let webhook = read(&upstream, &HeaderMap::new(), body.to_string().as_bytes(), "order.").expect("a webhook");
+        assert_eq!(webhook.payload, json!({ "number": "1" }));
+        for (body, field) in [
+            (json!([]), "non_field_errors"),
+            (json!({ "payload": {} }), "event"),
+            (json!({ "event": { "type": "retail_store.created" }, "payload": {} }), "event"),
+            (json!({ "event": { "type": "order.created" } }), "payload"),
+            (json!({ "event": { "type": "order.created" }, "payload": [] }), "payload"),
+        ] {
+            assert!(refusal(&upstream, &body).error.get(field).is_some(), "{body}");
+        }
+    }
+
+    #[test]
+    fn where_a_secret_is_agreed_on_the_signature_must_fit() {
+        let upstream = Upstream { webhook_secret: "s".parse().ok(), ..Upstream::default() };
+        let body = json!({ "event": { "type": "order.created" }, "payload": {} });
+        assert_eq!(refusal(&upstream, &body).status, StatusCode::UNAUTHORIZED);
+        let mut headers = HeaderMap::new();
+        let text = body.to_string();
+        let signed = signature::sign("s", text.as_bytes()).parse().expect("a header");
+        headers.insert(signature::HEADER, signed);
+        assert!(read(&upstream, &headers, text.as_bytes(), "order.").is_ok());
+    }
+}

@@ -1,0 +1,5 @@
+//! The upstream: its orders come in by themselves, whatever it does, and none twice.
+
+mod house;
+mod orders;
+mod pushed;
