@@ -58,7 +58,7 @@ pub async fn as_recorded(connection: &mut PgConnection, rows: &[String]) -> Resu
                   coalesce(l.is_return_available, false) as "is_return_available!",
                   coalesce(l.is_fast_delivery_available, false) as "is_fast_delivery_available!", l.cargo_company_id,
                   l.tags as "tags!", l.hours as "hours!", l.created_date as "created_date!",
-                  l.modified_date as "modified_date!"
+                  l.modified_date as "modified_date!", l.omnitron_id
              from unnest($1::text[]) with ordinality as kept(row, n)
             cross join lateral jsonb_populate_record(null::stock_locations, kept.row::jsonb) l
             order by kept.n"#,

@@ -46,6 +46,7 @@ pub struct LocationRow {
     hours: Value,
     created_date: DateTime<Utc>,
     modified_date: DateTime<Utc>,
+    omnitron_id: Option<i64>,
 }
 
 /// A stock location on the wire, keys as in the documented package.
@@ -74,6 +75,8 @@ pub struct LocationView {
     evening_phone: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
+    /// The upstream's own key.
+    omnitron_id: Option<i64>,
     /// `store` or `warehouse`.
     stock_location_type: String,
     #[serde(flatten)]
@@ -123,6 +126,7 @@ impl LocationRow {
             daytime_phone: self.phone.clone(),
             evening_phone: self.evening_phone.clone(),
             modified_date: self.modified_date.into(),
+            omnitron_id: self.omnitron_id,
             stock_location_type: self.stock_location_type.clone(),
             services: self.services,
             cargo_company: self.cargo_company_id,
@@ -162,6 +166,7 @@ struct Stored {
     hours: Value,
     created_date: DateTime<Utc>,
     modified_date: DateTime<Utc>,
+    omnitron_id: Option<i64>,
 }
 
 impl From<Stored> for LocationRow {
@@ -194,6 +199,7 @@ impl From<Stored> for LocationRow {
             hours: row.hours,
             created_date: row.created_date,
             modified_date: row.modified_date,
+            omnitron_id: row.omnitron_id,
         }
     }
 }
@@ -208,7 +214,7 @@ pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
         r#"select id, erp_code, name, stock_location_type, priority, is_active, max_quota, quota,
                   latitude::text as latitude, longitude::text as longitude, address, fax_number, phone, evening_phone,
                   email, is_fulfillment_center, is_pickup_location, is_delivery_location, is_return_available,
-                  is_fast_delivery_available, cargo_company_id, tags, hours, created_date, modified_date
+                  is_fast_delivery_available, cargo_company_id, tags, hours, created_date, modified_date, omnitron_id
              from stock_locations where id = any($1)"#,
         ids
     )

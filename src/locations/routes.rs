@@ -40,6 +40,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// The filters of the list.
 pub const FILTERS: &[Filter] = &[
     filter("erp_code", Kind::Text, "l.erp_code = {}"),
+    filter("omnitron_id", Kind::Integer, "l.omnitron_id = {}"),
     filter("erp_code__in", Kind::Texts, "l.erp_code = any({})"),
     filter("name", Kind::Contains, "l.name ilike {}"),
     filter("stock_location_type", Kind::Text, "l.stock_location_type = {}"),

@@ -19,7 +19,8 @@ use crate::{
     wire::Timestamp,
 };
 
-const COLUMNS: &str = "l.id, l.created_date, l.modified_date, l.name, l.stock_location_type, l.fax_number, \
+const COLUMNS: &str = "l.id, l.created_date, l.modified_date, l.omnitron_id, l.name, l.stock_location_type, \
+                       l.fax_number, \
                        l.erp_code, l.is_fulfillment_center, l.is_pickup_location, l.is_delivery_location, \
                        l.is_fast_delivery_available, l.is_return_available, l.is_active, l.priority, l.phone, \
                        l.evening_phone, l.email, l.cargo_company_id, l.max_quota, l.quota, \
@@ -37,6 +38,8 @@ pub(super) struct LocationSimple {
     created_date: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
+    /// The upstream's own key.
+    omnitron_id: Option<i64>,
     name: String,
     /// `store` or `warehouse`.
     stock_location_type: String,
@@ -76,6 +79,7 @@ impl LocationSimple {
             id: row.try_get("id")?,
             created_date: Timestamp(row.try_get("created_date")?),
             modified_date: Timestamp(row.try_get("modified_date")?),
+            omnitron_id: row.try_get("omnitron_id")?,
             name: row.try_get("name")?,
             stock_location_type: row.try_get("stock_location_type")?,
             fax_number: row.try_get("fax_number")?,

@@ -10,6 +10,7 @@ mod routes;
 pub mod settings;
 pub mod signature;
 pub mod simulator;
+mod stores;
 mod walk;
 mod webhooks;
 

@@ -16,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     intake::{self, Taken},
-    problems, webhooks,
+    problems, stores, webhooks,
 };
 use crate::{
     app::App,
@@ -33,6 +33,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(orders_webhook))
         // As the original spells it.
         .route("/api/v1/oms/orders-webhook", post(orders_webhook))
+        .routes(routes!(stores::stores_webhook))
+        .route("/api/v1/oms/stocklocations-webhook", post(stores::stores_webhook))
         .routes(routes!(status))
         .routes(routes!(problem_list))
         .routes(routes!(problem_detail))

@@ -3,3 +3,4 @@
 mod house;
 mod orders;
 mod pushed;
+mod stores;

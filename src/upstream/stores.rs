@@ -1,0 +1,313 @@
+//! Locations that the upstream pushes: its retail stores become stock locations.
+//!
+//! The upstream decides what a store is called and where it is; what this server adds (priority, limit, tags, opening
+//! hours, carrier) is never touched. A store is known by the upstream's key, else by its ERP code.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use super::{routes::Envelope, webhooks};
+use crate::{
+    app::App,
+    auth::{Authenticated, Role},
+    db,
+    error::{OnConstraint as _, Refusal, Result},
+};
+
+/// Longest name or code, in characters.
+const LONGEST_TEXT: usize = 255;
+
+/// A store of the upstream; what is not known of it stays as it is.
+#[derive(Debug, Clone, PartialEq)]
+struct Store {
+    pk: i64,
+    erp_code: String,
+    name: String,
+    is_warehouse: Option<bool>,
+    is_active: Option<bool>,
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+    /// `line`, `postcode`, `city`, `country`: those that are known.
+    address: Map<String, Value>,
+    phone: Option<String>,
+    email: Option<String>,
+    modified: Option<DateTime<Utc>>,
+}
+
+/// A text, or the name of an object (`{"pk", "name"}`).
+fn text(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::Object(_) => return text(&value["name"]),
+        Value::String(text) => text.replace('\0', "").trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// The name of a place that may be inside another (`township.city.country`), nearest first.
+fn place(payload: &Value, name: &str) -> Option<String> {
+    let within = ["city", "township", "district"];
+    let named = |value: &Value| match value {
+        // A bare number is a key of the upstream's, and no name.
+        Value::Number(_) => None,
+        value => text(value),
+    };
+    let inner = |value: &Value| {
+        within.iter().find_map(|outer| match &value[outer] {
+            nested @ Value::Object(_) => place(nested, name),
+            _ => None,
+        })
+    };
+    named(&payload[name]).or_else(|| inner(payload)).or_else(|| match &payload["address"] {
+        address @ Value::Object(_) => place(address, name),
+        _ => None,
+    })
+}
+
+impl Store {
+    /// Reads the payload of `retail_store.created` or `retail_store.updated`.
+    fn read(payload: &Value) -> Result<Self, Refusal> {
+        let mut wrong = Vec::new();
+        let mut refuse = |field: &str, message: &str| wrong.push((field.to_owned(), vec![message.to_owned()]));
+        let pk = payload["pk"].as_i64().or_else(|| payload["id"].as_i64());
+        if pk.is_none() {
+            refuse("pk", "A valid integer is required.");
+        }
+        let mut required = |field: &str| {
+            let text = text(&payload[field]).filter(|text| text.chars().count() <= LONGEST_TEXT);
+            if text.is_none() {
+                refuse(field, &format!("A text of at most {LONGEST_TEXT} characters is required."));
+            }
+            text.unwrap_or_default()
+        };
+        let (erp_code, name) = (required("erp_code"), required("name"));
+        let modified = payload["modified_date"].as_str().map(str::parse::<DateTime<Utc>>);
+        if matches!(modified, Some(Err(_))) {
+            refuse("modified_date", "Datetime has wrong format. Use ISO 8601, such as 2026-01-31T12:00:00Z.");
+        }
+        if !wrong.is_empty() {
+            return Err(Refusal::fields(wrong));
+        }
+        let address = &payload["address"];
+        let of_address = |name: &str| text(&payload[name]).or_else(|| text(&address[name]));
+        let line = if address.is_object() { of_address("line") } else { text(address).or_else(|| of_address("line")) };
+        let parts = [
+            ("line", line),
+            ("postcode", of_address("postcode")),
+            ("city", place(payload, "city")),
+            ("country", place(payload, "country")),
+        ];
+        let degrees = |name: &str, most: f64| {
+            of_address(name).and_then(|text| text.parse::<f64>().ok()).filter(|degrees| degrees.abs() <= most)
+        };
+        let kind = text(&payload["stock_location_type"]).or_else(|| text(&payload["store_type"]));
+        Ok(Self {
+            pk: pk.unwrap_or_default(),
+            erp_code,
+            name,
+            is_warehouse: kind.map(|kind| kind.eq_ignore_ascii_case("warehouse")),
+            is_active: payload["is_active"].as_bool(),
+            latitude: degrees("latitude", 90.0),
+            longitude: degrees("longitude", 180.0),
+            address: parts.into_iter().filter_map(|(key, part)| Some((key.to_owned(), json!(part?)))).collect(),
+            phone: text(&payload["phone_number"]).or_else(|| text(&payload["daytime_phone"])),
+            email: text(&payload["email"]),
+            modified: modified.and_then(Result::ok),
+        })
+    }
+}
+
+/// What became of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StoreTaken {
+    /// Id of the stock location.
+    stock_location: i64,
+    /// False where nothing was new: it was heard before, or something newer was.
+    changed: bool,
+}
+
+/// Take a location that the upstream pushes
+///
+/// `retail_store.created` and `retail_store.updated`: the location of that upstream key, else of that ERP code, gets its
+/// name, place, telephone, email and whether it is active; a new one is asked last, until somebody sets its priority.
+/// What was changed earlier than what was heard already changes nothing.
+#[utoipa::path(post, path = "/api/v1/oms/stocklocations-webhook/", tag = "Upstream", request_body = Envelope,
+    responses((status = 201, description = "The location is new", body = StoreTaken),
+              (status = 200, description = "The location is known", body = StoreTaken)))]
+pub(super) async fn stores_webhook(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response> {
+    caller.require(&[Role::Integrator, Role::Operator])?;
+    let webhook = webhooks::read(&app.upstream, &headers, &body, "retail_store.")?;
+    let store = Store::read(&webhook.payload)?;
+    // Most of what is pushed is no news: that is seen without holding up anybody.
+    if let Some(known) = find(&mut *app.pool.acquire().await?, &store).await?
+        && known.has_all_of(&store)
+    {
+        return Ok((StatusCode::OK, Json(StoreTaken { stock_location: known.id, changed: false })).into_response());
+    }
+    let (status, taken) = take(&app, &store).await?;
+    app.bell.nudge();
+    Ok((status, Json(taken)).into_response())
+}
+
+/// A location as far as the upstream decides it.
+struct Known {
+    id: i64,
+    omnitron_id: Option<i64>,
+    erp_code: String,
+    name: String,
+    stock_location_type: String,
+    is_active: bool,
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+    address: Value,
+    phone: Option<String>,
+    email: Option<String>,
+    remote_modified_date: Option<DateTime<Utc>>,
+}
+
+impl Known {
+    /// Whether a store is no news: it is older, or the same.
+    fn has_all_of(&self, store: &Store) -> bool {
+        if self.remote_modified_date.zip(store.modified).is_some_and(|(heard, sent)| sent < heard) {
+            return true;
+        }
+        let is_near = |ours: Option<f64>, theirs: Option<f64>| {
+            theirs.is_none_or(|theirs| ours.is_some_and(|ours| (ours - theirs).abs() < 1e-8))
+        };
+        self.omnitron_id == Some(store.pk)
+            && self.erp_code == store.erp_code
+            && self.name == store.name
+            && store.is_warehouse.is_none_or(|is| is == (self.stock_location_type == "warehouse"))
+            && store.is_active.is_none_or(|is_active| is_active == self.is_active)
+            && is_near(self.latitude, store.latitude)
+            && is_near(self.longitude, store.longitude)
+            && store.address.iter().all(|(key, part)| self.address.get(key) == Some(part))
+            && (store.phone.is_none() || store.phone == self.phone)
+            && (store.email.is_none() || store.email == self.email)
+            && (store.modified.is_none() || store.modified == self.remote_modified_date)
+    }
+}
+
+async fn find(connection: &mut PgConnection, store: &Store) -> Result<Option<Known>> {
+    let known = sqlx::query_as!(
+        Known,
+        r#"select id, omnitron_id, erp_code, name, stock_location_type, is_active, latitude::float8 as latitude,
+                  longitude::float8 as longitude, address, phone, email, remote_modified_date
+             from stock_locations where omnitron_id = $1 or (omnitron_id is null and erp_code = $2)
+            order by omnitron_id is null limit 1"#,
+        store.pk,
+        store.erp_code
+    );
+    Ok(known.fetch_optional(connection).await?)
+}
+
+async fn take(app: &App, store: &Store) -> Result<(StatusCode, StoreTaken)> {
+    let mut transaction = app.pool.begin().await?;
+    // First, as when an installation is applied; it also lets one store be taken at a time.
+    db::announce(&mut transaction).await?;
+    let known = find(&mut transaction, store).await?;
+    let taken = match known {
+        Some(known) if known.has_all_of(store) => StoreTaken { stock_location: known.id, changed: false },
+        known => StoreTaken { stock_location: write(&mut transaction, known.as_ref(), store).await?, changed: true },
+    };
+    transaction.commit().await?;
+    let is_new = sqlx::query_scalar!(
+        r#"select created_date = modified_date as "new!" from stock_locations where id = $1"#,
+        taken.stock_location
+    );
+    let is_new = taken.changed && is_new.fetch_one(&app.pool).await?;
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, taken))
+}
+
+/// Writes what is news. A new location comes behind all others.
+async fn write(connection: &mut PgConnection, known: Option<&Known>, store: &Store) -> Result<i64> {
+    let id = sqlx::query_scalar!(
+        "insert into stock_locations as l (id, omnitron_id, erp_code, name, stock_location_type, priority, is_active,
+                                           latitude, longitude, address, phone, email, remote_modified_date)
+         values (coalesce($1, nextval(pg_get_serial_sequence('stock_locations', 'id'))), $2, $3, $4,
+                 case when $5 then 'warehouse' else 'store' end,
+                 (select coalesce(max(priority), 0) from stock_locations) + 10, coalesce($6, true),
+                 $7::float8::numeric, $8::float8::numeric, $9, $10, $11, $12)
+         on conflict (id) do update
+            set omnitron_id = excluded.omnitron_id, erp_code = excluded.erp_code, name = excluded.name,
+                stock_location_type = case when $5::boolean is null then l.stock_location_type
+                                           else excluded.stock_location_type end,
+                is_active = coalesce($6, l.is_active), latitude = coalesce(excluded.latitude, l.latitude),
+                longitude = coalesce(excluded.longitude, l.longitude), address = l.address || excluded.address,
+                phone = coalesce(excluded.phone, l.phone), email = coalesce(excluded.email, l.email),
+                remote_modified_date = coalesce(excluded.remote_modified_date, l.remote_modified_date),
+                modified_date = now()
+         returning id",
+        known.map(|known| known.id),
+        store.pk,
+        store.erp_code,
+        store.name,
+        store.is_warehouse,
+        store.is_active,
+        store.latitude,
+        store.longitude,
+        Value::Object(store.address.clone()),
+        store.phone,
+        store.email,
+        store.modified
+    )
+    .fetch_one(connection)
+    .await
+    .on_constraint("stock_locations_erp_code_key", || {
+        Refusal::field("erp_code", format!("Another stock location has the code {} already.", store.erp_code))
+    })?;
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_read_from_what_is_known_of_it() {
+        let store = Store::read(&json!({
+            "pk": 7, "erp_code": 369, "name": " Kadıköy ", "is_active": false, "latitude": "40.99", "longitude": 29.03,
+            "township": { "pk": 3, "name": "Kadıköy", "city": { "pk": 34, "name": "İstanbul", "country": {
+                "pk": 1, "name": "Türkiye" } } }, "address": "Bahariye 7", "phone_number": "1", "segment": 4,
+            "modified_date": "2026-01-02T03:04:05Z"
+        }))
+        .expect("a store");
+        assert_eq!((store.pk, store.erp_code.as_str(), store.name.as_str()), (7, "369", "Kadıköy"));
+        assert_eq!(
+            Value::Object(store.address),
+            json!({ "line": "Bahariye 7", "city": "İstanbul", "country": "Türkiye" })
+        );
+        assert_eq!((store.latitude, store.longitude, store.is_active), (Some(40.99), Some(29.03), Some(false)));
+        assert_eq!((store.is_warehouse, store.email), (None, None));
+    }
+
+    #[test]
+    fn keys_of_the_upstream_are_no_names_and_nonsense_is_left_out() {
+        let store = Store::read(&json!({
+            "pk": 7, "erp_code": "A", "name": "B", "township": 3, "city": 34, "latitude": "91",
+            "address": { "line": "C", "postcode": 34710, "city": { "name": "D" } }
+        }));
+        let store = store.expect("a store");
+        assert_eq!(Value::Object(store.address), json!({ "line": "C", "postcode": "34710", "city": "D" }));
+        assert_eq!((store.latitude, store.modified), (None, None));
+        let refusal = Store::read(&json!({ "modified_date": "soon" })).expect_err("refused");
+        let fields: Vec<&String> = refusal.error.as_object().expect("fields").keys().collect();
+        assert_eq!(fields, ["pk", "erp_code", "name", "modified_date"]);
+    }
+}
