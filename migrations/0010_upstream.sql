@@ -38,7 +38,12 @@ create index upstream_problems_next_idx on upstream_problems (next_attempt_date)
 
 -- ---------------------------------------------------------------- locations
 
--- The upstream's own key of a location, and its date of change of what was taken last.
-alter table stock_locations
-    add column omnitron_id bigint constraint stock_locations_omnitron_id_key unique,
-    add column remote_modified_date timestamptz;
+-- The upstream's own key. Whoever follows locations hears of it.
+alter table stock_locations add column omnitron_id bigint constraint stock_locations_omnitron_id_key unique;
+select follow_location_changes();
+
+-- The upstream's date of change of what was taken last of a location; no news to anybody else.
+create table upstream_stores (
+    stock_location_id bigint primary key references stock_locations on delete cascade,
+    modified_date timestamptz not null
+);

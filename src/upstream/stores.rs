@@ -207,10 +207,12 @@ impl Known {
 async fn find(connection: &mut PgConnection, store: &Store) -> Result<Option<Known>> {
     let known = sqlx::query_as!(
         Known,
-        r#"select id, omnitron_id, erp_code, name, stock_location_type, is_active, latitude::float8 as latitude,
-                  longitude::float8 as longitude, address, phone, email, remote_modified_date
-             from stock_locations where omnitron_id = $1 or (omnitron_id is null and erp_code = $2)
-            order by omnitron_id is null limit 1"#,
+        r#"select l.id, l.omnitron_id, l.erp_code, l.name, l.stock_location_type, l.is_active,
+                  l.latitude::float8 as latitude, l.longitude::float8 as longitude, l.address, l.phone, l.email,
+                  (select s.modified_date from upstream_stores s where s.stock_location_id = l.id)
+                      as remote_modified_date
+             from stock_locations l where l.omnitron_id = $1 or (l.omnitron_id is null and l.erp_code = $2)
+            order by l.omnitron_id is null limit 1"#,
         store.pk,
         store.erp_code
     );
@@ -239,20 +241,18 @@ async fn take(app: &App, store: &Store) -> Result<(StatusCode, StoreTaken)> {
 async fn write(connection: &mut PgConnection, known: Option<&Known>, store: &Store) -> Result<i64> {
     let id = sqlx::query_scalar!(
         "insert into stock_locations as l (id, omnitron_id, erp_code, name, stock_location_type, priority, is_active,
-                                           latitude, longitude, address, phone, email, remote_modified_date)
+                                           latitude, longitude, address, phone, email)
          values (coalesce($1, nextval(pg_get_serial_sequence('stock_locations', 'id'))), $2, $3, $4,
                  case when $5 then 'warehouse' else 'store' end,
                  (select coalesce(max(priority), 0) from stock_locations) + 10, coalesce($6, true),
-                 $7::float8::numeric, $8::float8::numeric, $9, $10, $11, $12)
+                 $7::float8::numeric, $8::float8::numeric, $9, $10, $11)
          on conflict (id) do update
             set omnitron_id = excluded.omnitron_id, erp_code = excluded.erp_code, name = excluded.name,
                 stock_location_type = case when $5::boolean is null then l.stock_location_type
                                            else excluded.stock_location_type end,
                 is_active = coalesce($6, l.is_active), latitude = coalesce(excluded.latitude, l.latitude),
                 longitude = coalesce(excluded.longitude, l.longitude), address = l.address || excluded.address,
-                phone = coalesce(excluded.phone, l.phone), email = coalesce(excluded.email, l.email),
-                remote_modified_date = coalesce(excluded.remote_modified_date, l.remote_modified_date),
-                modified_date = now()
+                phone = coalesce(excluded.phone, l.phone), email = coalesce(excluded.email, l.email), modified_date = now()
          returning id",
         known.map(|known| known.id),
         store.pk,
@@ -264,14 +264,23 @@ async fn write(connection: &mut PgConnection, known: Option<&Known>, store: &Sto
         store.longitude,
         Value::Object(store.address.clone()),
         store.phone,
-        store.email,
-        store.modified
+        store.email
     )
-    .fetch_one(connection)
+    .fetch_one(&mut *connection)
     .await
     .on_constraint("stock_locations_erp_code_key", || {
         Refusal::field("erp_code", format!("Another stock location has the code {} already.", store.erp_code))
     })?;
+    if let Some(modified) = store.modified {
+        sqlx::query!(
+            "insert into upstream_stores (stock_location_id, modified_date) values ($1, $2)
+             on conflict (stock_location_id) do update set modified_date = excluded.modified_date",
+            id,
+            modified
+        )
+        .execute(connection)
+        .await?;
+    }
     Ok(id)
 }
 
