@@ -168,7 +168,8 @@ impl Dispatcher {
         let catalog = self.engine.shelf.current();
         let named = catalog.workflow.named("package", request.transition, request.slug.as_deref());
         let identifier = named.as_ref().map_or("unknown", |transition| transition.command.identifier());
-        let alone = request.dry_run || named.is_ok_and(|transition| transition.command.plans());
+        let alone =
+            request.dry_run || named.is_ok_and(|transition| transition.command.plans_with(Input(&request.input)));
         let dry_run = request.dry_run;
         if alone && !dry_run {
             self.engine.inventory.before_packages(&catalog, &[request.package_id]).await?;
@@ -449,7 +450,7 @@ async fn judge<'a>(
         Ok(resolved) => resolved,
         Err(reply) => return Ok(Verdict::Answered(reply)),
     };
-    let supply = if transition.command.plans() {
+    let supply = if transition.command.plans_with(Input(&request.input)) {
         let lock = planning.ok_or(Setback::Plans)?;
         Some(supply(connection, catalog, package, lock).await?)
     } else {

@@ -127,6 +127,11 @@ pub trait Command: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether it does with this input; another than [`plans`](Self::plans) where it may, and mostly does not.
+    fn plans_with(&self, _input: Input<'_>) -> bool {
+        self.plans()
+    }
+
     /// What it needs to know beyond its package.
     fn looks_up(&self) -> &'static [Lookup] {
         &[]
@@ -252,6 +257,15 @@ impl AnyCommand {
     pub fn plans(self) -> bool {
         match self {
             Self::Package(command) => command.plans(),
+            Self::Transfer(command) => command.plans(),
+        }
+    }
+
+    /// As [`Command::plans_with`].
+    #[must_use]
+    pub fn plans_with(self, input: Input<'_>) -> bool {
+        match self {
+            Self::Package(command) => command.plans_with(input),
             Self::Transfer(command) => command.plans(),
         }
     }

@@ -1,14 +1,21 @@
-//! `CANCEL_PACKAGE`: the package ends; its reservations and its place in the quota become free.
+//! `CANCEL_PACKAGE`: the package ends; its reservations and its place in the quota become free. Where only some of its
+//! items are cancelled, the others are planned anew, into packages of their own.
 
 use serde_json::Value;
 
-use super::super::{Changes, Command, Context, Parameter, input};
-use crate::error::Refusal;
+use super::super::{Changes, Command, Context, Input, Parameter, Taking, input};
+use super::replan;
+use crate::{
+    error::Refusal,
+    workflow::{CANCELLED, Holding},
+};
 
 /// See the module.
 #[derive(Debug)]
 pub struct CancelPackage;
 
+/// The items that are cancelled, where not all are.
+const ITEMS: &str = "package_items";
 /// Longest reason taken, in characters.
 const LONGEST_REASON: usize = 1000;
 
@@ -22,12 +29,20 @@ impl Command for CancelPackage {
     }
 
     fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter {
-            name: "cancellation_reason",
-            schema: r#"{"type":["integer","string","null"],"maxLength":1000}"#,
-            required: false,
-            summary: "Why, in words or by a number of the caller's own; kept with the log.",
-        }]
+        &[
+            Parameter {
+                name: "cancellation_reason",
+                schema: r#"{"type":["integer","string","null"],"maxLength":1000}"#,
+                required: false,
+                summary: "Why, in words or by a number of the caller's own; kept with the log.",
+            },
+            Parameter {
+                name: ITEMS,
+                schema: r#"{"type":["array","null"],"minItems":1,"items":{"type":"integer"}}"#,
+                required: false,
+                summary: "The items that are cancelled; the others are planned anew into new packages. Without it, all are.",
+            },
+        ]
     }
 
     fn common_parameters(&self) -> &'static [&'static str] {
@@ -38,11 +53,43 @@ impl Command for CancelPackage {
         serde_json::json!({ "cancellation_reason": "customer changed their mind" })
     }
 
+    /// Only what is left over has to be planned.
+    fn plans_with(&self, input: Input<'_>) -> bool {
+        input.optional(ITEMS).is_some()
+    }
+
     fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
         let mut changes = Changes::to(context.package, context.transition.destination_id);
         changes.record.cancellation_reason = context.input.optional_string("cancellation_reason", LONGEST_REASON)?;
+        let rest = rest(context)?;
+        // A package that only waits for its cancellation keeps them all until that is decided.
+        if !rest.is_empty() && ends(context) {
+            replan::send(context, &rest, Vec::new(), Taking::Copy, &mut changes)?;
+        }
         Ok(changes)
     }
+}
+
+/// Whether the package holds nothing any more where the transition leads.
+fn ends(context: &Context<'_>) -> bool {
+    let destination = context.catalog.workflow.state(context.transition.destination_id);
+    destination.is_ok_and(|state| state.slug == CANCELLED || state.holding == Holding::Nothing)
+}
+
+/// The items that are not cancelled.
+fn rest(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {
+    if context.input.optional(ITEMS).is_none() {
+        return Ok(Vec::new());
+    }
+    let cancelled = context.input.list(ITEMS)?;
+    let cancelled =
+        input::integers(cancelled).ok_or_else(|| Refusal::field(ITEMS, "A list of valid integers is required."))?;
+    let mut rest: Vec<i64> = context.package.items.iter().map(|item| item.id).collect();
+    if let Some(stranger) = cancelled.iter().find(|id| !rest.contains(id)) {
+        return Err(Refusal::field(ITEMS, format!("Item {stranger} does not belong to this package.")));
+    }
+    rest.retain(|id| !cancelled.contains(id));
+    Ok(rest)
 }
 
 #[cfg(test)]
@@ -50,6 +97,37 @@ mod tests {
     use serde_json::json;
 
     use super::super::testing::Scene;
+    use crate::commands::{Answer, Taking};
+
+    #[test]
+    fn what_is_not_cancelled_is_planned_anew() {
+        let scene = Scene::new().with_stock(1, &[("RED", 1), ("BLUE", 2)]);
+        let changes = scene.decide("CANCEL_PACKAGE", "preparing", &json!({ "package_items": [2] })).expect("cancelled");
+        assert_eq!(changes.state_id, scene.state("packaging-canceled"));
+        assert_eq!(changes.successors.len(), 1);
+        let successor = &changes.successors[0];
+        // At its own location again, if that is where it goes: nobody failed there.
+        assert_eq!((successor.stock_location_id, successor.taking), (1, Taking::Copy));
+        assert_eq!((&successor.package_item_ids, successor.state_id), (&vec![1], scene.state("waiting")));
+        assert_eq!(changes.answer, Answer::Package { stock_location_id: 1 });
+        assert!(changes.exclusions.is_empty());
+        let all = scene.decide("CANCEL_PACKAGE", "waiting", &json!({ "package_items": [1, 2] })).expect("cancelled");
+        assert!(all.successors.is_empty() && all.trace.is_none());
+    }
+
+    #[test]
+    fn cancelled_items_are_items_of_the_package() {
+        let scene = Scene::new();
+        for (items, message) in [
+            (json!([]), "This list may not be empty."),
+            (json!(["x"]), "A list of valid integers is required."),
+            (json!([1, 3]), "Item 3 does not belong to this package."),
+        ] {
+            let input = json!({ "package_items": items });
+            let refusal = scene.decide("CANCEL_PACKAGE", "waiting", &input).expect_err("refused");
+            assert_eq!(refusal.error, json!({ "package_items": [message] }));
+        }
+    }
 
     #[test]
     fn it_cancels_with_or_without_a_reason() {

@@ -70,9 +70,22 @@ pub(super) fn send_away(
     changes: &mut Changes,
 ) -> Result<(), Refusal> {
     let package = context.package;
-    let items: Vec<&ItemFacts> = package.items.iter().filter(|item| package_item_ids.contains(&item.id)).collect();
-    let exclusions: Vec<(i64, i64)> =
-        items.iter().map(|item| (item.order_item_id, package.stock_location_id)).collect();
+    let items = package.items.iter().filter(|item| package_item_ids.contains(&item.id));
+    let exclusions = items.map(|item| (item.order_item_id, package.stock_location_id)).collect();
+    send(context, package_item_ids, exclusions, taking, changes)
+}
+
+/// Plans items anew, be it here: they leave in new packages, those without a place in an out-of-stock package at the
+/// default location. The answer names where most of them went.
+pub(super) fn send(
+    context: &Context<'_>,
+    package_item_ids: &[i64],
+    exclusions: Vec<(i64, i64)>,
+    taking: Taking,
+    changes: &mut Changes,
+) -> Result<(), Refusal> {
+    let items: Vec<&ItemFacts> =
+        context.package.items.iter().filter(|item| package_item_ids.contains(&item.id)).collect();
     let plan = plan(context, &items, &exclusions)?;
     let waiting = context.state_id(WAITING)?;
     changes.successors = plan.parcels.iter().map(|parcel| successor(context, parcel, waiting, taking)).collect();
