@@ -58,6 +58,9 @@ pub const NO_CARGO_COMPANY: Rule =
 pub const MISSING_STATE: Rule =
     Rule { code: "oms_installation_1", summary: "The installation lacks a state that the command needs." };
 
+/// What was asked for is the upstream's, and this server has none.
+pub const NO_UPSTREAM: Rule = Rule { code: "oms_upstream_1", summary: "The server has no upstream to ask." };
+
 /// Every business rule, for the `OpenAPI` document.
 pub const RULES: &[Rule] = &[
     NO_PLACE,
@@ -69,6 +72,7 @@ pub const RULES: &[Rule] = &[
     UNKNOWN_CARGO_COMPANY,
     NO_CARGO_COMPANY,
     MISSING_STATE,
+    NO_UPSTREAM,
 ];
 
 impl Refusal {
@@ -236,6 +240,9 @@ pub enum Error {
     /// The stock service told nothing, and orders are to wait for it; answered 503 with `Retry-After`.
     #[error("the stock service tells nothing: {0}")]
     StockService(String),
+    /// The upstream told nothing; answered 503 with `Retry-After`.
+    #[error("the upstream tells nothing: {0}")]
+    Upstream(String),
     /// The catalog in memory lacks what a row refers to: it is behind the database, and is to be read again.
     #[error("{0} is not in the catalog")]
     StaleCatalog(String),
@@ -257,7 +264,7 @@ impl Error {
         match self {
             Self::Refused(refusal) => refusal.status,
             Self::Database(error) if Self::is_passing(error) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Overloaded | Self::StockService(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::StockService(_) | Self::Upstream(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Database(_) | Self::StaleCatalog(_) | Self::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -26,6 +26,7 @@ pub struct Sort {
 
 /// The lists that can be filtered, with their filters.
 pub const LISTS: &[(&str, &[Filter])] = &[
+    ("/api/v1/oms/cancellation_plan/", upstream::PLAN_FILTERS),
     ("/api/v1/oms/cancellation-reasons/", reasons::CANCELLATION_FILTERS),
     ("/api/v1/oms/cargo-company/", cargo::FILTERS),
     ("/api/v1/oms/cargo-company-conditions/", cargo::CONDITION_FILTERS),

@@ -198,6 +198,10 @@ pub const FILTERS: &[Filter] = &[
     filter("id__lt", Kind::Integer, "p.id < {}"),
     filter("id__lte", Kind::Integer, "p.id <= {}"),
     filter("pk__in", Kind::Integers, "p.id = any({})"),
-    // Cancellations come with the upstream, which alone knows whether one failed.
-    filter("cancellation_failure_status", Kind::NotOffered, ""),
+    // What became of it by a plan of the upstream: cancelled, waiting or refused.
+    filter(
+        "cancellation_failure_status",
+        Kind::Text,
+        "exists (select from cancellation_plan_packages c where c.package_id = p.id and c.outcome = {})",
+    ),
 ];

@@ -1,6 +1,7 @@
 //! The upstream (Omnitron, or what speaks like it): its orders come in by themselves, read by [`poller`](self) or pushed
 //! as webhooks. A stand-in to try and test with is in [`simulator`].
 
+mod cancellations;
 mod client;
 mod cursor;
 mod intake;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+pub use cancellations::FILTERS as PLAN_FILTERS;
 pub use client::{Answer, Client, Failure};
 pub use routes::{PROBLEM_FILTERS, routes};
 use settings::Hidden;

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
+    cancellations,
     intake::{self, Taken},
     problems, stores, webhooks,
 };
@@ -35,6 +36,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .route("/api/v1/oms/orders-webhook", post(orders_webhook))
         .routes(routes!(stores::stores_webhook))
         .route("/api/v1/oms/stocklocations-webhook", post(stores::stores_webhook))
+        .merge(cancellations::routes())
         .routes(routes!(status))
         .routes(routes!(problem_list))
         .routes(routes!(problem_detail))

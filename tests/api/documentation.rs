@@ -19,6 +19,15 @@ const ROUTES: &[&str] = &[
     "GET /api/v1/oms/cargo-company/",
     "GET /api/v1/oms/events/",
     "GET /api/v1/oms/invoices/{key}/",
+    "GET /api/v1/oms/cancellation_plan/",
+    "GET /api/v1/oms/cancellation-reasons/pull_from_omnitron/",
+    "GET /api/v1/oms/upstream/",
+    "GET /api/v1/oms/upstream/problems/",
+    "GET /api/v1/oms/upstream/problems/{id}/",
+    "POST /api/v1/oms/cancellation_plan/",
+    "POST /api/v1/oms/orders-webhook/",
+    "POST /api/v1/oms/stocklocations-webhook/",
+    "POST /api/v1/oms/upstream/problems/{id}/retry/",
     "GET /api/v1/oms/order-stock-info/",
     "GET /api/v1/oms/orderexecutionplans/",
     "GET /api/v1/oms/orderexecutionplans/{id}/",
@@ -114,6 +123,11 @@ async fn every_documented_operation_is_served_and_every_other_method_is_405() {
     shop.install(&[STANDARD, SHOP, TRANSFERS]).await;
     shop.count("GEBZE", "FAR", 1).await;
     shop.fetched(&[("FAR", 1)]).await;
+    shop.execute(
+        "insert into upstream_problems (reference, reason, payload, next_attempt_date, resolved_date)
+         values ('1', 'it was broken', '{}', now(), now())",
+    )
+    .await;
     let document = document(&shop).await;
     let operations = operations(&document);
     let paths: BTreeSet<&String> = operations.iter().map(|(_, path)| path).collect();

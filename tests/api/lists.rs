@@ -250,6 +250,14 @@ async fn every_filter_of_packages_filters() {
     let (old_order, new_order) = (orders[0].0.to_string(), orders[1].0.to_string());
     let manual: i64 = shop.value("select id from cargo_companies where slug = $1", "manual").await;
     let manual = manual.to_string();
+    shop.execute(
+        "with plan as (insert into cancellation_plans (remote_id, plan_type, order_id)
+                       select 1, 'cancel', min(id) from orders returning id)
+         insert into cancellation_plan_packages (plan_id, package_id, package_item_ids, outcome)
+         select plan.id, p.id, '{}', case when p.id = (select min(id) from packages) then 'refused' else 'waiting' end
+           from packages p, plan",
+    )
+    .await;
     let tracking_number: String = shop.value("select tracking_number from shipments where $1", true).await;
     let of = |name: &str| {
         Some(match name {
@@ -305,6 +313,7 @@ async fn every_filter_of_packages_filters() {
             "order__shipping_address__township" => values(&["5"], &[]),
             "order__shipping_address__township__name" => values(&["Kad"], &["headingley"]),
             "order__retail_store__erp_code" => values(&[], &["BESIKTAS"]),
+            "cancellation_failure_status" => values(&["refused"], &["waiting"]),
             "stock_location_or_retail_store__erp_code" => values(&["KADIKOY"], &["GEBZE", "BESIKTAS"]),
             "id" | "id__in" | "pk__in" => values(&[&old], &[&new]),
             "id__gt" => values(&[], &[&old]),
@@ -355,10 +364,12 @@ async fn every_filter_of_orders_filters() {
 async fn every_filter_of_locations_filters() {
     let shop = Shop::open().await;
     shop.execute("delete from sender_addresses; delete from stock_locations where erp_code = 'BESIKTAS'; delete from scenarios; delete from stock_locations where erp_code = 'HQ'").await;
+    shop.execute("update stock_locations set omnitron_id = case erp_code when 'KADIKOY' then 70 else 71 end").await;
     let (kadikoy, gebze) = (shop.location_id("KADIKOY").await.to_string(), shop.location_id("GEBZE").await.to_string());
     let of = |name: &str| {
         Some(match name {
             "erp_code" => values(&["KADIKOY"], &["GEBZE"]),
+            "omnitron_id" => values(&["70"], &["71"]),
             "erp_code__in" => values(&["KADIKOY,x"], &["x,GEBZE"]),
             "name" => values(&["store", "Kad%C4%B1k"], &["gebze"]),
             "stock_location_type" => values(&["store"], &["warehouse"]),

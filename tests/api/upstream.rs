@@ -1,5 +1,6 @@
 //! The upstream: its orders come in by themselves, whatever it does, and none twice.
 
+mod cancellations;
 mod house;
 mod orders;
 mod pushed;

@@ -1,0 +1,208 @@
+//! Whether the packages of a plan may be cancelled: nothing is decided here but which of the installation's transitions
+//! is asked for; the dispatcher runs it, under the package's lock, as it runs every other command.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+use sqlx::PgPool;
+
+use crate::{
+    app::App,
+    auth::Caller,
+    catalog::Catalog,
+    commands::dispatch::Request,
+    error::{Error, Refusal, Result},
+    workflow::{CANCELLED, Transition},
+};
+
+/// The state of a package whose cancellation somebody has to decide.
+const CANCELLATION_WAITING: &str = "cancellation-waiting";
+/// How often a package that moves meanwhile is looked at again.
+const MOST_ROUNDS: usize = 5;
+
+/// What became of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub package_id: i64,
+    pub package_item_ids: Vec<i64>,
+    /// `cancelled`, `waiting` or `refused`.
+    pub word: &'static str,
+    pub reason: Option<String>,
+}
+
+/// A package with items that are to be cancelled.
+struct Affected {
+    number: String,
+    state_id: i64,
+    /// (item, whether it is to be cancelled)
+    items: Vec<(i64, bool)>,
+}
+
+impl Affected {
+    fn cancelled(&self) -> Vec<i64> {
+        self.items.iter().filter(|(_, cancelled)| *cancelled).map(|(id, _)| *id).collect()
+    }
+
+    fn is_whole(&self) -> bool {
+        self.items.iter().all(|(_, cancelled)| *cancelled)
+    }
+}
+
+/// What can be done with a package in its state.
+enum Way<'c> {
+    Run(&'c Transition),
+    /// Somebody is to decide already.
+    Waits,
+    Refused(String),
+}
+
+/// Cancels what a plan is about, if all of it may be. `order_item_ids`: none for the whole order.
+pub(super) async fn cancel(
+    app: &App,
+    caller: &Arc<Caller>,
+    order_id: i64,
+    order_item_ids: Option<&[i64]>,
+    reason: &str,
+) -> Result<Vec<Outcome>> {
+    let catalog = app.shelf.up_to_date(&mut *app.pool.acquire().await?).await?;
+    let mut done: BTreeMap<i64, Outcome> = BTreeMap::new();
+    for round in 0..MOST_ROUNDS {
+        let mut affected = affected(&app.pool, &catalog, order_id, order_item_ids).await?;
+        affected.retain(|id, _| !done.contains_key(id));
+        if affected.is_empty() {
+            break;
+        }
+        // One that may not be cancelled lets none be, while that is still possible.
+        if round == 0 && affected.values().any(|package| matches!(way(&catalog, caller, package), Way::Refused(_))) {
+            return Ok(refused(&catalog, caller, &affected));
+        }
+        for (id, package) in &affected {
+            if let Some(outcome) = run(app, &catalog, caller, *id, package, reason).await? {
+                done.insert(*id, outcome);
+            }
+        }
+    }
+    Ok(done.into_values().collect())
+}
+
+/// The packages of an order that are not over and hold some of its lines.
+async fn affected(
+    pool: &PgPool,
+    catalog: &Catalog,
+    order_id: i64,
+    order_item_ids: Option<&[i64]>,
+) -> Result<BTreeMap<i64, Affected>> {
+    let over = catalog.workflow.state_by_slug("package", CANCELLED)?.id;
+    let rows = sqlx::query!(
+        r#"select p.id, p.number, p.state_id, i.id as item_id,
+                  ($2::bigint[] is null or i.order_item_id = any($2)) as "cancelled!"
+             from packages p join package_items i on i.package_id = p.id
+            where p.order_id = $1 and p.state_id <> $3
+            order by p.id, i.id"#,
+        order_id,
+        order_item_ids,
+        over
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut packages: BTreeMap<i64, Affected> = BTreeMap::new();
+    for row in rows {
+        let new = Affected { number: row.number, state_id: row.state_id, items: Vec::new() };
+        packages.entry(row.id).or_insert(new).items.push((row.item_id, row.cancelled));
+    }
+    packages.retain(|_, package| package.items.iter().any(|(_, cancelled)| *cancelled));
+    Ok(packages)
+}
+
+/// Which transition cancels a package: one that lets somebody decide, where the installation has one from its state, else
+/// one that ends it.
+fn way<'c>(catalog: &'c Catalog, caller: &Caller, package: &Affected) -> Way<'c> {
+    let slug = |id: i64| catalog.workflow.state(id).map_or("", |state| state.slug.as_str());
+    if slug(package.state_id) == CANCELLATION_WAITING {
+        return Way::Waits;
+    }
+    let mut found: Vec<&Transition> = catalog
+        .workflow
+        .transitions("package")
+        .filter(|transition| transition.source_id == package.state_id && transition.permits(caller.role))
+        .filter(|transition| match transition.command.identifier() {
+            "CANCEL_PACKAGE" => true,
+            "PKG_STATE_TRANSITION" => slug(transition.destination_id) == CANCELLATION_WAITING,
+            _ => false,
+        })
+        .collect();
+    found.sort_by_key(|transition| (slug(transition.destination_id) != CANCELLATION_WAITING, transition.id));
+    found.first().map_or_else(
+        || {
+            let state = catalog.workflow.state(package.state_id).map_or("another state", |state| state.name.as_str());
+            Way::Refused(format!(
+                "Package {} is in the state {state}, from which it cannot be cancelled any more.",
+                package.number
+            ))
+        },
+        |transition| Way::Run(transition),
+    )
+}
+
+/// All of them refused: those that may not be cancelled for their own reason, the others for theirs.
+fn refused(catalog: &Catalog, caller: &Caller, affected: &BTreeMap<i64, Affected>) -> Vec<Outcome> {
+    let outcome = |(id, package): (&i64, &Affected)| Outcome {
+        package_id: *id,
+        package_item_ids: package.cancelled(),
+        word: "refused",
+        reason: Some(match way(catalog, caller, package) {
+            Way::Refused(reason) => reason,
+            _ => "Another package of the same plan cannot be cancelled any more.".to_owned(),
+        }),
+    };
+    affected.iter().map(outcome).collect()
+}
+
+/// Runs what cancels a package; none when it moved meanwhile.
+async fn run(
+    app: &App,
+    catalog: &Catalog,
+    caller: &Arc<Caller>,
+    package_id: i64,
+    package: &Affected,
+    reason: &str,
+) -> Result<Option<Outcome>> {
+    let outcome = |word: &'static str, reason: Option<String>| {
+        Some(Outcome { package_id, package_item_ids: package.cancelled(), word, reason })
+    };
+    let transition = match way(catalog, caller, package) {
+        Way::Run(transition) => transition,
+        Way::Waits => return Ok(outcome("waiting", None)),
+        Way::Refused(reason) => return Ok(outcome("refused", Some(reason))),
+    };
+    let mut input = Map::new();
+    if transition.command.identifier() == "CANCEL_PACKAGE" {
+        input.insert("cancellation_reason".to_owned(), json!(reason));
+        if !package.is_whole() {
+            input.insert("package_items".to_owned(), json!(package.cancelled()));
+        }
+    }
+    let request = Request {
+        package_id,
+        transition: Some(transition.id),
+        slug: None,
+        input,
+        caller: Arc::clone(caller),
+        key: None,
+        dry_run: false,
+    };
+    let reply = app.dispatcher.run(request).await?;
+    if reply.status.is_success() {
+        let waits = catalog.workflow.state(transition.destination_id)?.slug == CANCELLATION_WAITING;
+        return Ok(outcome(if waits { "waiting" } else { "cancelled" }, None));
+    }
+    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    if body["error"]["error_code"] == "commands_100_1" {
+        return Ok(None);
+    }
+    if reply.status == StatusCode::NOT_FOUND {
+        return Err(Error::Refused(Refusal::not_found()));
+    }
+    Ok(outcome("refused", Some(Refusal { status: reply.status, error: body["error"].clone() }.to_string())))
+}

@@ -1,0 +1,118 @@
+//! A cancellation plan as the upstream hands it over, read and checked.
+//!
+//! The public pages show its beginning (`pk`, `order`, `plan_type`); how it lists the order's lines they do not. It is
+//! looked for under the names that the upstream's models suggest; a plan that lists none is about the whole order.
+
+use serde_json::Value;
+
+use crate::error::Refusal;
+
+/// Where the lines may stand.
+const LINES: [&str; 4] =
+    ["cancellationplanorderitem_set", "cancellation_plan_order_items", "order_items", "orderitem_set"];
+
+/// Cancelled before it is sent, or sent back after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PlanType {
+    Cancel,
+    Refund,
+}
+
+impl PlanType {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Refund => "refund",
+        }
+    }
+}
+
+/// A checked plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub pk: i64,
+    pub kind: PlanType,
+    pub order_number: String,
+    /// The upstream's keys of the lines; none: all of the order.
+    pub order_items: Option<Vec<i64>>,
+}
+
+impl Plan {
+    /// Reads the payload of `cancellation_plan.created`.
+    pub(super) fn read(payload: &Value) -> Result<Self, Refusal> {
+        let mut wrong = Vec::new();
+        let mut refuse = |field: &str, message: &str| wrong.push((field.to_owned(), vec![message.to_owned()]));
+        let pk = payload["pk"].as_i64();
+        if pk.is_none() {
+            refuse("pk", "A valid integer is required.");
+        }
+        let plan_type = match payload["plan_type"].as_str() {
+            Some("cancel") => Some(PlanType::Cancel),
+            Some("refund") => Some(PlanType::Refund),
+            _ => {
+                refuse("plan_type", "Choose cancel or refund.");
+                None
+            }
+        };
+        let order = &payload["order"];
+        let number = [&order["number"], order].into_iter().find_map(|value| match value {
+            Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        });
+        if number.is_none() {
+            refuse("order", "The order's number is required: {\"number\": \"…\"}.");
+        }
+        let mut order_items = None;
+        if let Some((name, list)) = LINES.iter().find_map(|name| Some((name, payload.get(*name)?.as_array()?))) {
+            order_items = list.iter().map(line).collect::<Option<Vec<i64>>>().filter(|lines| !lines.is_empty());
+            if order_items.is_none() {
+                refuse(name, "Keys of order items are required, at least one; leave it out for the whole order.");
+            }
+        }
+        match (pk, plan_type, number) {
+            (Some(pk), Some(kind), Some(order_number)) if wrong.is_empty() => {
+                Ok(Self { pk, kind, order_number, order_items })
+            }
+            _ => Err(Refusal::fields(wrong)),
+        }
+    }
+}
+
+/// The key of an order item: itself, or in an object that names it or is it.
+fn line(value: &Value) -> Option<i64> {
+    let nested =
+        || [&value["order_item"], &value["order_item"]["pk"], &value["pk"]].into_iter().find_map(Value::as_i64);
+    value.as_i64().or_else(nested)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_names_its_order_and_its_lines() {
+        let plan = json!({ "pk": 7, "plan_type": "cancel", "order": { "pk": 3, "number": "R1" } });
+        let read = Plan::read(&plan).expect("a plan");
+        assert_eq!((read.pk, read.kind, read.order_number.as_str()), (7, PlanType::Cancel, "R1"));
+        assert_eq!(read.order_items, None);
+        for lines in [
+            json!({ "order_items": [1, 2] }),
+            json!({ "order_items": [{ "pk": 1 }, { "pk": 2 }] }),
+            json!({ "cancellationplanorderitem_set": [{ "pk": 8, "order_item": 1 }, { "order_item": { "pk": 2 } }] }),
+        ] {
+            let mut plan = plan.clone();
+            plan.as_object_mut().expect("an object").extend(lines.as_object().expect("an object").clone());
+            assert_eq!(Plan::read(&plan).expect("a plan").order_items, Some(vec![1, 2]), "{plan}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let refusal = Plan::read(&json!({ "plan_type": "maybe", "order_items": [] })).expect_err("refused");
+        let fields: Vec<&String> = refusal.error.as_object().expect("fields").keys().collect();
+        assert_eq!(fields, ["pk", "plan_type", "order", "order_items"]);
+    }
+}
