@@ -26,6 +26,7 @@ pub struct Metrics {
     inventory: Family<InventoryLabels, Histogram>,
     upstream_polls: Family<OutcomeLabels, Counter>,
     upstream_orders: Family<WayLabels, Counter>,
+    upstream_calls: Family<CallLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,6 +65,12 @@ struct InventoryLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    kind: &'static str,
     outcome: &'static str,
 }
 
@@ -118,6 +125,12 @@ impl Default for Metrics {
             "New orders of the upstream, by the way they came (polled, pushed)",
             upstream_orders.clone(),
         );
+        let upstream_calls = Family::default();
+        registry.register(
+            "upstream_calls",
+            "Calls to the upstream by kind (status, mapping, bill, invoice) and outcome (taken, failed)",
+            upstream_calls.clone(),
+        );
         Self {
             registry,
             requests,
@@ -128,6 +141,7 @@ impl Default for Metrics {
             inventory,
             upstream_polls,
             upstream_orders,
+            upstream_calls,
         }
     }
 }
@@ -168,6 +182,12 @@ impl Metrics {
     /// Counts new orders of the upstream.
     pub fn upstream_orders(&self, way: &'static str, count: usize) {
         self.upstream_orders.get_or_create(&WayLabels { way }).inc_by(count as u64);
+    }
+
+    /// Counts a call to the upstream.
+    pub fn upstream_call(&self, kind: &'static str, is_taken: bool) {
+        let outcome = if is_taken { "taken" } else { "failed" };
+        self.upstream_calls.get_or_create(&CallLabels { kind, outcome }).inc();
     }
 
     /// The text, with the gauges as they are now.

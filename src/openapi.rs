@@ -48,6 +48,7 @@ pub const LISTS: &[(&str, &[Filter])] = &[
     ("/api/v1/oms/transfer_orders/short/", transfers::FILTERS),
     ("/api/v1/oms/transfer_orders/transfer-items/", transfers::ITEM_FILTERS),
     ("/api/v1/oms/transfer_orders/{id}/transition-logs/", history::FILTERS),
+    ("/api/v1/oms/upstream/calls/", upstream::CALL_FILTERS),
     ("/api/v1/oms/upstream/problems/", upstream::PROBLEM_FILTERS),
 ];
 

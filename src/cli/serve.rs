@@ -49,7 +49,7 @@ async fn serve(data: &Data, args: &Args, listener: TcpListener, stop: Cancellati
     if args.server.replan {
         replanning::start(&app, replanning::Settings::sweeping_every(args.server.sweep_minutes), stop.clone());
     }
-    upstream::attach(&mut app, &args.server.upstream, args.server.upstream.pace(), &stop)?;
+    upstream::attach(&mut app, &args.server.upstream, args.server.upstream.pace(), &stop).await?;
     let address = listener.local_addr().map_err(|error| Error::Fault(format!("listening: {error}")))?;
     tracing::info!(%address, "serving");
     app::serve(listener, app, Duration::from_secs(args.server.request_timeout_seconds), stop).await

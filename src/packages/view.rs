@@ -50,7 +50,7 @@ pub struct PackageView {
     modified_date: Timestamp,
     replaced_by: Vec<i64>,
     invoice_date: Option<NaiveDate>,
-    /// The invoice's address, once there is a document.
+    /// The invoice's address, once there is a document, here or at the service that made it.
     pub invoice_document: Option<String>,
     /// Not in events: a transfer has events of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,6 +168,7 @@ struct Row {
     label_key: Option<Uuid>,
     invoice_date: Option<NaiveDate>,
     document_key: Option<Uuid>,
+    invoice_url: Option<String>,
     shipment_created_date: Option<DateTime<Utc>>,
     shipment_modified_date: Option<DateTime<Utc>>,
     replaced_by: Vec<i64>,
@@ -227,7 +228,7 @@ async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Row
                   o.details->'retail_store' as "retail_store: Json<Box<RawValue>>",
                   s.id as "shipment_id?", s.cargo_company_id as "cargo_company_id?",
                   s.tracking_number as "tracking_number?", s.query_number as "query_number?",
-                  s.label_key as "label_key?", i.invoice_date as "invoice_date?", i.document_key as "document_key?",
+                  s.label_key as "label_key?", i.invoice_date as "invoice_date?", i.document_key as "document_key?", i.remote_url as "invoice_url?",
                   s.created_date as "shipment_created_date?", s.modified_date as "shipment_modified_date?",
                   array(select r.successor_id from package_replacements r where r.package_id = p.id
                         order by 1) as "replaced_by!",
@@ -243,7 +244,7 @@ async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Row
              from packages p
              join orders o on o.id = p.order_id
              left join lateral (select * from shipments where package_id = p.id limit 1) s on true
-             left join lateral (select invoice_date, document_key from package_invoices
+             left join lateral (select invoice_date, document_key, remote_url from package_invoices
                                  where package_id = p.id limit 1) i on true
             where p.id = any($1)"#,
         ids
@@ -299,7 +300,7 @@ fn view(
         modified_date: row.modified_date.into(),
         replaced_by: row.replaced_by,
         invoice_date: row.invoice_date,
-        invoice_document: row.document_key.map(|key| format!("/api/v1/oms/invoices/{key}/")),
+        invoice_document: row.document_key.map(|key| format!("/api/v1/oms/invoices/{key}/")).or(row.invoice_url),
         transfer_orders: Some(row.transfer_orders.0),
         state_id: row.state_id,
         stock_location_id: row.stock_location_id,
@@ -400,7 +401,10 @@ impl PackageView {
     /// Makes the addresses of label and invoice absolute, for the host the client asked.
     pub fn absolute(&mut self, base_url: &str) {
         for path in [&mut self.shipping_label, &mut self.invoice_document].into_iter().flatten() {
-            path.insert_str(0, base_url);
+            // The document of a merchant's own service is elsewhere.
+            if path.starts_with('/') {
+                path.insert_str(0, base_url);
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The upstream (Omnitron, or what speaks like it): its orders come in by themselves, read by [`poller`](self) or pushed
-//! as webhooks. A stand-in to try and test with is in [`simulator`].
+//! The upstream (Omnitron, or what speaks like it). Its orders come in by themselves: `poller` reads its list by `walk`,
+//! `routes` takes what it pushes, `intake` makes orders of both. It pushes locations (`stores`) and asks for cancellations
+//! (`cancellations`). `reports` tells it what becomes of its orders. A stand-in to try and test with is in [`simulator`].
 
 mod cancellations;
 mod client;
@@ -7,6 +8,7 @@ mod cursor;
 mod intake;
 mod poller;
 mod problems;
+mod reports;
 mod routes;
 pub mod settings;
 pub mod signature;
@@ -21,12 +23,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use cancellations::FILTERS as PLAN_FILTERS;
 pub use client::{Answer, Client, Failure};
+pub use reports::FILTERS as CALL_FILTERS;
 pub use routes::{PROBLEM_FILTERS, routes};
 use settings::Hidden;
 pub use settings::{Pace, UpstreamSettings};
 
 use crate::{app::App, error::Result};
 use poller::Poller;
+use reports::Reporter;
 
 /// What requests need to know of the upstream.
 #[derive(Debug, Default)]
@@ -40,10 +44,13 @@ pub struct Upstream {
 /// Lets the server know its upstream and, if it has one, follow it until `stop`. Call before serving.
 ///
 /// # Errors
-/// With the remedy, where the settings contradict themselves.
-pub fn attach(app: &mut App, settings: &UpstreamSettings, pace: Pace, stop: &CancellationToken) -> Result<()> {
+/// With the remedy, where the settings contradict themselves; when the database fails.
+pub async fn attach(app: &mut App, settings: &UpstreamSettings, pace: Pace, stop: &CancellationToken) -> Result<()> {
     let client = Client::new(settings)?.map(Arc::new);
     app.upstream = Arc::new(Upstream { client: client.clone(), webhook_secret: settings.webhook_secret.clone() });
+    let releases = settings.release_reservations;
+    let reporter = Reporter::begin(app, client.clone(), pace, releases, stop.clone()).await?;
+    tokio::spawn(reporter.run());
     if let Some(client) = client {
         let poller = Poller { app: app.clone(), client, pace, since: settings.since, stop: stop.clone() };
         tokio::spawn(poller.run());

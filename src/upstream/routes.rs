@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     cancellations,
     intake::{self, Taken},
-    problems, stores, webhooks,
+    problems, reports, stores, webhooks,
 };
 use crate::{
     app::App,
@@ -37,6 +37,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(stores::stores_webhook))
         .route("/api/v1/oms/stocklocations-webhook", post(stores::stores_webhook))
         .merge(cancellations::routes())
+        .merge(reports::routes())
         .routes(routes!(status))
         .routes(routes!(problem_list))
         .routes(routes!(problem_detail))
@@ -117,6 +118,8 @@ struct UpstreamStatus {
     last_error: Option<String>,
     /// Orders that could not be taken yet.
     open_problems: i64,
+    /// Calls that are still to be made.
+    open_calls: i64,
 }
 
 /// How the upstream is followed
@@ -126,7 +129,8 @@ async fn status(State(app): State<App>, Authenticated(caller): Authenticated) ->
     caller.require(&[Role::Integrator, Role::Operator])?;
     let row = sqlx::query!(
         r#"select seen_date, polled_date, next_poll_date, failures, last_error,
-                  (select count(*) from upstream_problems where resolved_date is null) as "open_problems!"
+                  (select count(*) from upstream_problems where resolved_date is null) as "open_problems!",
+                  (select count(*) from upstream_calls where done_date is null) as "open_calls!"
              from upstream_cursor"#
     )
     .fetch_one(&app.pool)
@@ -139,6 +143,7 @@ async fn status(State(app): State<App>, Authenticated(caller): Authenticated) ->
         failures: row.failures,
         last_error: row.last_error,
         open_problems: row.open_problems,
+        open_calls: row.open_calls,
     }))
 }
 

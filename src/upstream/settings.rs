@@ -39,6 +39,11 @@ pub struct UpstreamSettings {
     #[arg(long = "upstream-since", env = "OMS_UPSTREAM_SINCE", value_name = "MOMENT")]
     pub since: Option<DateTime<Utc>>,
 
+    /// Release the upstream's stock reservation of an order item once it is packed here; false where an ERP does.
+    #[arg(long = "upstream-release-reservations", env = "OMS_UPSTREAM_RELEASE_RESERVATIONS", default_value_t = true,
+          action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub release_reservations: bool,
+
     /// What the upstream signs its webhooks with; without one, their signature is not looked at.
     #[arg(
         long = "upstream-webhook-secret",
@@ -68,6 +73,8 @@ pub struct Pace {
     pub longest_pause: Duration,
     /// How long a server may be silent before another takes its work over.
     pub lease: Duration,
+    /// The same for a single call; longer than any may take.
+    pub call_lease: Duration,
 }
 
 impl Default for Pace {
@@ -77,6 +84,7 @@ impl Default for Pace {
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_mins(5),
             lease: Duration::from_mins(1),
+            call_lease: Duration::from_mins(3),
         }
     }
 }

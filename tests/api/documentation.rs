@@ -22,6 +22,7 @@ const ROUTES: &[&str] = &[
     "GET /api/v1/oms/cancellation_plan/",
     "GET /api/v1/oms/cancellation-reasons/pull_from_omnitron/",
     "GET /api/v1/oms/upstream/",
+    "GET /api/v1/oms/upstream/calls/",
     "GET /api/v1/oms/upstream/problems/",
     "GET /api/v1/oms/upstream/problems/{id}/",
     "POST /api/v1/oms/cancellation_plan/",

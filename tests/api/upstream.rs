@@ -4,4 +4,5 @@ mod cancellations;
 mod house;
 mod orders;
 mod pushed;
+mod reports;
 mod stores;

@@ -53,7 +53,7 @@ impl Server {
         let stop = CancellationToken::new();
         let mut app = App::start(pool, &stop).await.expect("the server starts");
         if let Some((settings, pace)) = upstream {
-            upstream::attach(&mut app, settings, pace, &stop).expect("an upstream");
+            upstream::attach(&mut app, settings, pace, &stop).await.expect("an upstream");
         }
         if watching {
             replanning::start(&app, WATCHING, stop.clone());

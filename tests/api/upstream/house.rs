@@ -19,6 +19,7 @@ pub const EAGER: Pace = Pace {
     first_pause: Duration::from_millis(20),
     longest_pause: Duration::from_millis(100),
     lease: Duration::from_secs(1),
+    call_lease: Duration::from_secs(3),
 };
 
 /// A running simulator.
@@ -58,6 +59,7 @@ impl Upstream {
             poll_seconds: 30,
             timeout_seconds: 1,
             since: None,
+            release_reservations: true,
             webhook_secret: None,
         }
     }

@@ -1,0 +1,286 @@
+//! What happened becomes calls: the events are followed, and each that matters leaves rows of `upstream_calls`, in the
+//! transaction that moves the cursor on. So each event is turned into calls once, whichever server does it and whenever one
+//! falls over.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool};
+
+use super::statuses;
+use crate::{
+    catalog::Catalog,
+    error::Result,
+    events::{self, Change, Cursor, Wanted, moment::PackageMoment},
+};
+
+/// Events turned into calls at a time.
+const MOST_AT_ONCE: i64 = 200;
+/// Positions that may be read again and again, because nothing in them matters.
+const SKIPPED: i64 = 10_000;
+/// The state of a package that is packed, by its number.
+const PACKED: i64 = 500;
+/// What is followed: whatever moves a package.
+const FOLLOWED: &str = "package.status.transitioned";
+
+/// Begins to follow, with what happens from now on, unless it was begun before.
+pub(super) async fn begin(connection: &mut PgConnection) -> Result<()> {
+    let now = Cursor::now(&mut *connection).await?;
+    sqlx::query!("update upstream_feed set position = $1, id = $2 where position is null", now.position(), now.id())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Calls that are to be made, as columns.
+#[derive(Debug, Default)]
+struct Calls {
+    orders: Vec<i64>,
+    kinds: Vec<&'static str>,
+    packages: Vec<i64>,
+    items: Vec<Option<i64>>,
+    paths: Vec<String>,
+    payloads: Vec<Value>,
+}
+
+impl Calls {
+    fn push(&mut self, kind: &'static str, row: &Row, item: Option<i64>, path: String, payload: Value) {
+        self.orders.push(row.order_id);
+        self.kinds.push(kind);
+        self.packages.push(row.package_id);
+        self.items.push(item);
+        self.paths.push(path);
+        self.payloads.push(payload);
+    }
+}
+
+/// An item of a package that moved.
+struct Row {
+    /// Which of the changes it is of.
+    change: i64,
+    package_id: i64,
+    package_number: String,
+    order_id: i64,
+    order_pk: Option<i64>,
+    item_id: i64,
+    order_item_id: i64,
+    order_item_pk: Option<i64>,
+    /// The status the upstream knows it by.
+    known: String,
+    goes_on: bool,
+    is_synced: bool,
+    bills: bool,
+}
+
+/// Turns the next events into calls; how many events, or none if another server is at it.
+pub(super) async fn events(pool: &PgPool, catalog: &Catalog, releases: bool) -> Result<Option<usize>> {
+    let mut transaction = pool.begin().await?;
+    let feed = sqlx::query!("select position, id from upstream_feed for update skip locked")
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let Some((position, id)) = feed.and_then(|feed| feed.position.zip(feed.id)) else { return Ok(None) };
+    let wanted = Wanted { types: vec![FOLLOWED.to_owned()], ..Wanted::default() };
+    let cursor = Cursor::new(position, id);
+    if events::is_too_old(&mut transaction, cursor).await? {
+        tracing::error!(%cursor, "what happened since is kept no more: the upstream does not hear of it");
+    }
+    let (changes, next) = events::after(&mut transaction, cursor, &wanted, MOST_AT_ONCE).await?;
+    if changes.is_empty() && next.position() - position < SKIPPED {
+        // Writing how far was read is news itself, of the kind that does not matter: it would go on without end.
+        return Ok(Some(0));
+    }
+    let mut moments = Vec::with_capacity(changes.len());
+    for change in &changes {
+        moments.push(PackageMoment::from_json(&change.facts)?);
+    }
+    let rows = read(&mut transaction, &changes, &moments).await?;
+    let (calls, statuses) = lay_out(catalog, &moments, &rows, releases);
+    keep_statuses(&mut transaction, &rows, &statuses).await?;
+    insert(&mut transaction, &calls).await?;
+    sqlx::query!("update upstream_feed set position = $1, id = $2", next.position(), next.id())
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(Some(changes.len()))
+}
+
+/// The items of the packages that moved, in the order in which they did.
+async fn read(
+    connection: &mut PgConnection,
+    changes: &[Change],
+    moments: &[Option<PackageMoment>],
+) -> Result<Vec<Row>> {
+    let (mut indexes, mut packages, mut items) = (Vec::new(), Vec::new(), Vec::new());
+    let mut dates: Vec<DateTime<Utc>> = Vec::new();
+    for (index, (change, moment)) in changes.iter().zip(moments).enumerate() {
+        for item in moment.iter().flat_map(|moment| &moment.items) {
+            indexes.push(i64::try_from(index).unwrap_or(i64::MAX));
+            packages.push(change.object_id);
+            items.push(item.id);
+            dates.push(change.created_date);
+        }
+    }
+    // A log row and the event of the same move are written in one transaction, so their dates are the same.
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select w.change as "change!", w.package_id as "package_id!", p.number as package_number,
+                  p.order_id, o.omnitron_id as order_pk, i.id as item_id, i.order_item_id,
+                  oi.omnitron_id as order_item_pk, s.enum_value as known,
+                  exists (select from package_items later where later.order_item_id = i.order_item_id
+                                                            and later.package_id > w.package_id) as "goes_on!",
+                  coalesce((r.parameters ->> 'sync_remote_order_status')::boolean, true) as "is_synced!",
+                  coalesce((r.parameters ->> 'remote_bill_fulfillment_call')::boolean, false) as "bills!"
+             from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[]) with ordinality
+                  as w(change, package_id, item_id, created_date, n)
+             join packages p on p.id = w.package_id
+             join orders o on o.id = p.order_id
+             join package_items i on i.id = w.item_id
+             join order_items oi on oi.id = i.order_item_id
+             join states s on s.id = oi.state_id
+             left join lateral (select k.parameters
+                                  from transition_logs l join transition_records k on k.transition_log_id = l.id
+                                 where l.package_id = w.package_id and l.created_date = w.created_date
+                                 order by l.id desc limit 1) r on true
+            order by w.n"#,
+        &indexes,
+        &packages,
+        &items,
+        &dates
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
+
+/// The calls, and the statuses that order items have after them, by id.
+fn lay_out(
+    catalog: &Catalog,
+    moments: &[Option<PackageMoment>],
+    rows: &[Row],
+    releases: bool,
+) -> (Calls, HashMap<i64, i64>) {
+    let mut calls = Calls::default();
+    let mut statuses: HashMap<i64, i64> = HashMap::new();
+    for (at, row) in rows.iter().enumerate() {
+        let moment = usize::try_from(row.change).ok().and_then(|index| moments.get(index)).and_then(Option::as_ref);
+        let Some(moment) = moment else { continue };
+        let number = catalog.workflow.state(moment.state_id).ok().and_then(crate::workflow::State::number);
+        let Some(state) = number else { continue };
+        // An item that was not found here is somewhere else, or nowhere.
+        let is_with_it = moment.items.iter().any(|item| item.id == row.item_id && item.state_id == moment.state_id);
+        let known = row.known.parse().unwrap_or(statuses::APPROVED);
+        let known = statuses.get(&row.order_item_id).copied().unwrap_or(known);
+        let next = statuses::of(state, row.goes_on).filter(|next| is_with_it && statuses::is_news(known, *next));
+        if let Some(next) = next {
+            statuses.insert(row.order_item_id, next);
+        }
+        if !row.is_synced {
+            continue;
+        }
+        if let (Some(next), Some(pk)) = (next, row.order_item_pk) {
+            let mut payload = json!({ "status": next.to_string() });
+            if let Some(shipment) = moment.papers.shipment.as_ref().filter(|_| next >= 500) {
+                payload["tracking_number"] = json!(shipment.tracking_number);
+            }
+            calls.push("status", row, Some(row.order_item_id), format!("api/v1/order_items/{pk}/"), payload);
+        }
+        if let Some(pk) = row.order_item_pk.filter(|_| releases && is_with_it && state == PACKED) {
+            let payload = json!({ "code": format!("{}-{}", row.package_number, row.item_id), "update_stock": true });
+            let path = format!("api/i1/order_items/{pk}/create_mapping/");
+            calls.push("mapping", row, Some(row.order_item_id), path, payload);
+        }
+        let is_last = rows.get(at + 1).is_none_or(|next| next.change != row.change);
+        if let Some(pk) = row.order_pk.filter(|_| is_last && row.bills) {
+            let items: Vec<i64> = rows
+                .iter()
+                .filter(|other| other.change == row.change)
+                .filter_map(|other| other.order_item_pk)
+                .collect();
+            let payload = json!({ "package_number": row.package_number, "order_items": items });
+            calls.push("bill", row, None, format!("api/i1/orders/{pk}/bill_fulfillment/"), payload);
+        }
+    }
+    (calls, statuses)
+}
+
+/// Keeps our own order items and orders at what the upstream is told. An order is as far as the one of its items that is
+/// least far.
+async fn keep_statuses(connection: &mut PgConnection, rows: &[Row], statuses: &HashMap<i64, i64>) -> Result<()> {
+    if statuses.is_empty() {
+        return Ok(());
+    }
+    let moved = rows.iter().filter(|row| statuses.contains_key(&row.order_item_id));
+    let orders: Vec<i64> = moved.map(|row| row.order_id).collect::<BTreeSet<i64>>().into_iter().collect();
+    // Orders before their items, as commands lock them.
+    sqlx::query!("select from orders where id = any($1) order by id for no key update", &orders)
+        .execute(&mut *connection)
+        .await?;
+    let (ids, values): (Vec<i64>, Vec<String>) = statuses.iter().map(|(id, status)| (*id, status.to_string())).unzip();
+    sqlx::query!(
+        "update order_items oi set state_id = s.id, modified_date = now()
+           from unnest($1::bigint[], $2::text[]) as c(id, status)
+           join states s on s.entity = 'order' and s.enum_value = c.status
+          where oi.id = c.id and oi.state_id <> s.id",
+        &ids,
+        &values
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "update orders o set state_id = s.id, modified_date = now()
+           from (select oi.order_id,
+                        coalesce(min(k.enum_value::bigint) filter (where k.enum_value <> '100'), 100)::text as status
+                   from order_items oi join states k on k.id = oi.state_id
+                  where oi.order_id = any($1) and k.enum_value ~ '^[0-9]{1,9}$'
+                  group by oi.order_id) c
+           join states s on s.entity = 'order' and s.enum_value = c.status
+          where o.id = c.order_id and o.state_id <> s.id",
+        &orders
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert(connection: &mut PgConnection, calls: &Calls) -> Result<()> {
+    let kinds: Vec<String> = calls.kinds.iter().map(|kind| (*kind).to_owned()).collect();
+    sqlx::query!(
+        "insert into upstream_calls (order_id, kind, package_id, order_item_id, path, payload)
+         select order_id, kind, package_id, order_item_id, path, payload
+           from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::jsonb[]) with ordinality
+                as c(order_id, kind, package_id, order_item_id, path, payload, n)
+          order by n
+         on conflict do nothing",
+        &calls.orders,
+        &kinds,
+        &calls.packages,
+        &calls.items as &[Option<i64>],
+        &calls.paths,
+        &calls.payloads
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Turns invoice calls that commands recorded into calls. The record itself is what is still to be done: it is blanked once
+/// it is answered, so nothing has to be remembered to find the next.
+pub(super) async fn invoices(pool: &PgPool) -> Result<usize> {
+    let made = sqlx::query!(
+        "insert into upstream_calls (order_id, kind, package_id, transition_log_id, payload)
+         select p.order_id, 'invoice', p.id, l.id,
+                jsonb_build_object('remote_url', r.invoice_call ->> 'remote_url')
+           from transition_records r
+           join transition_logs l on l.id = r.transition_log_id
+           join packages p on p.id = l.package_id
+          where r.invoice_call is not null
+            and not exists (select from upstream_calls c where c.transition_log_id = r.transition_log_id)
+          order by l.id limit $1
+         on conflict do nothing",
+        MOST_AT_ONCE
+    )
+    .execute(pool)
+    .await?;
+    Ok(usize::try_from(made.rows_affected()).unwrap_or_default())
+}

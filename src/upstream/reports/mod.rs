@@ -1,0 +1,116 @@
+//! What the upstream hears: statuses, bills, invoices, and the release of its stock reservations.
+//!
+//! [`collect`] turns what happened into rows of `upstream_calls`, [`send`] makes the calls: those of an order one after the
+//! other, in the order in which it happened, again until they are answered; an order whose calls fail holds up no other. A
+//! call whose answer was lost is made again: statuses say the same twice, and an invoice call carries a key to tell it by.
+
+mod collect;
+mod invoice;
+mod list;
+mod send;
+mod statuses;
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use super::{Client, Pace};
+use crate::{app::App, catalog::Shelf, error::Result, events::News, metrics::Metrics};
+
+pub use list::FILTERS;
+pub(super) use list::routes;
+
+/// Calls and invoice calls that other servers left are looked for at least this often.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Collects and sends until told to stop.
+pub(super) struct Reporter {
+    pool: PgPool,
+    shelf: Arc<Shelf>,
+    news: Arc<News>,
+    metrics: Arc<Metrics>,
+    /// None: only invoice calls are made, which go elsewhere.
+    client: Option<Arc<Client>>,
+    pace: Pace,
+    /// Whether the upstream's reservations are released once a package is packed.
+    releases: bool,
+    stop: CancellationToken,
+}
+
+impl Reporter {
+    /// Begins to follow what happens.
+    pub(super) async fn begin(
+        app: &App,
+        client: Option<Arc<Client>>,
+        pace: Pace,
+        releases: bool,
+        stop: CancellationToken,
+    ) -> Result<Self> {
+        if client.is_some() {
+            collect::begin(&mut *app.pool.acquire().await?).await?;
+        }
+        Ok(Self {
+            pool: app.pool.clone(),
+            shelf: Arc::clone(&app.shelf),
+            news: Arc::clone(&app.news),
+            metrics: Arc::clone(&app.metrics),
+            client,
+            pace,
+            releases,
+            stop,
+        })
+    }
+
+    pub(super) async fn run(self) {
+        let mut news = self.news.listen();
+        let mut failures = 0;
+        while !self.stop.is_cancelled() {
+            let rest = match self.turn().await {
+                Ok(Turn::Idle) => Some(LOOK_EVERY),
+                Ok(Turn::Busy) => {
+                    failures = 0;
+                    None
+                }
+                Ok(Turn::InVain) => {
+                    failures += 1;
+                    Some(self.pace.pause(failures, rand::random()))
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot report to the upstream; trying again shortly");
+                    Some(self.pace.first_pause)
+                }
+            };
+            let Some(rest) = rest else { continue };
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = news.wait(), if failures == 0 => {}
+                () = tokio::time::sleep(rest) => {}
+            }
+        }
+    }
+
+    async fn turn(&self) -> Result<Turn> {
+        let catalog = self.shelf.current();
+        let mut collected = collect::invoices(&self.pool).await?;
+        if self.client.is_some() {
+            collected += collect::events(&self.pool, &catalog, self.releases).await?.unwrap_or_default();
+        }
+        let sent = self.send().await?;
+        Ok(match sent {
+            send::Sent { made: 0, .. } if collected == 0 => Turn::Idle,
+            send::Sent { made, failed } if made == failed && made > 0 => Turn::InVain,
+            _ => Turn::Busy,
+        })
+    }
+}
+
+/// What a look came to.
+enum Turn {
+    /// There was nothing to do.
+    Idle,
+    /// Something was done.
+    Busy,
+    /// Every call failed.
+    InVain,
+}

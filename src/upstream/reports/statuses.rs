@@ -1,0 +1,77 @@
+//! What the upstream hears of an order item, by the state of the package it is in. One table, pure.
+//!
+//! The numbers on the left are those of package states, on the right `OrderStatus`. Packed is *preparing* upstream, as the
+//! public page on packing says. A package that only waits says nothing: the item is approved, and stays so.
+
+/// `OrderStatus` of what was taken and is not worked on.
+pub(super) const APPROVED: i64 = 400;
+/// A cancellation somebody has to decide.
+pub(super) const CANCELLATION_WAITING: i64 = 50;
+/// Cancelled.
+pub(super) const CANCELLED: i64 = 100;
+
+/// The status of an item whose package came to a state. `goes_on`: another package has taken the item over since.
+pub(super) const fn of(state: i64, goes_on: bool) -> Option<i64> {
+    Some(match state {
+        50 => CANCELLATION_WAITING,
+        // Waiting, in all its forms, and out of stock or to be planned again.
+        100..200 | 910 | 920 => APPROVED,
+        // Preparing, ready for packaging, waiting for its label, packed.
+        200..600 => 450,
+        // Shipped.
+        600 => 500,
+        // Ready for pickup.
+        610 => 520,
+        // Attempted, and failed: the upstream knows one word for both.
+        640 | 660 => 540,
+        // Delivered.
+        700 => 550,
+        // Cancelled; or planned again into another package, which has a word of its own.
+        900 if !goes_on => CANCELLED,
+        // Packed for refund: the money is the upstream's, and so is the word. States of an installation's own say nothing.
+        _ => return None,
+    })
+}
+
+/// Whether an item that the upstream knows by a status is to be reported with another. It only goes on; but any item may be
+/// cancelled, and one whose cancellation was turned down goes back to where it was.
+pub(super) const fn is_news(known: i64, next: i64) -> bool {
+    match (known, next) {
+        (CANCELLED, _) => false,
+        (CANCELLATION_WAITING, _) => next != CANCELLATION_WAITING,
+        (_, CANCELLATION_WAITING | CANCELLED) => true,
+        _ => next > known,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_on_its_way_is_reported_step_by_step() {
+        let mut known = APPROVED;
+        let mut told = Vec::new();
+        for state in [100, 200, 400, 500, 600, 640, 660, 700] {
+            if let Some(next) = of(state, false).filter(|next| is_news(known, *next)) {
+                known = next;
+                told.push(next);
+            }
+        }
+        assert_eq!(told, [450, 500, 540, 550]);
+    }
+
+    #[test]
+    fn nothing_goes_back_but_a_cancellation_that_was_turned_down() {
+        assert!(!is_news(450, APPROVED) && !is_news(550, 500) && !is_news(450, 450));
+        assert!(is_news(450, CANCELLATION_WAITING) && is_news(CANCELLATION_WAITING, APPROVED));
+        assert!(is_news(CANCELLATION_WAITING, CANCELLED) && is_news(APPROVED, CANCELLED));
+        assert!(!is_news(CANCELLED, APPROVED) && !is_news(CANCELLED, 500) && !is_news(CANCELLED, CANCELLED));
+    }
+
+    #[test]
+    fn an_item_that_another_package_took_over_is_not_cancelled() {
+        assert_eq!((of(900, true), of(900, false)), (None, Some(CANCELLED)));
+        assert_eq!((of(930, false), of(1100, false), of(7, false)), (None, None, None));
+    }
+}
