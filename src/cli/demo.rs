@@ -4,6 +4,7 @@ use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::D
 
 use serde_json::Value;
 use sqlx::PgPool;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -22,12 +23,20 @@ use crate::{
     events,
     installation::{apply, check},
     orders, replanning, stock,
+    upstream::{
+        self,
+        simulator::{self, Simulator},
+    },
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     server: ServerSettings,
+
+    /// Let the orders come from a simulated upstream, one a second, instead of all at once; it hears what becomes of them.
+    #[arg(long)]
+    upstream: bool,
 }
 
 /// The demo's files, compiled in: it needs nothing but the binary.
@@ -49,11 +58,19 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
         return Ok(Outcome::Done);
     };
     let served = async {
-        let Some(token) = unless_stopped(&stop, prepare(&data.pool, &settings.data_dir_or_default())).await? else {
+        let data_dir = settings.data_dir_or_default();
+        let prepared = prepare(&data.pool, &data_dir, !args.upstream);
+        let Some(token) = unless_stopped(&stop, prepared).await? else {
             return Ok(());
         };
         let address = listener.local_addr().map_err(|error| Error::Fault(error.to_string()))?;
-        let app = App::start(data.pool.clone(), &stop).await?;
+        let mut app = App::start(data.pool.clone(), &stop).await?;
+        let mut upstream = args.server.upstream.clone();
+        if args.upstream {
+            upstream.url = Some(simulate_upstream(&stop).await?);
+            (upstream.token, upstream.poll_seconds) = (UPSTREAM_TOKEN.parse().ok(), 1);
+        }
+        upstream::attach(&mut app, &upstream, upstream.pace(), &stop).await?;
         let days = args.server.events_keep_days;
         tokio::spawn(events::keeping::keep(data.pool.clone(), days, CancellationToken::clone(&stop)));
         if args.server.replan {
@@ -61,6 +78,9 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
             replanning::start(&app, settings, CancellationToken::clone(&stop));
         }
         print_welcome(&data.pool, &address.to_string(), &token).await?;
+        if let Some(url) = upstream.url.filter(|_| args.upstream) {
+            println!("\n# the simulated upstream: what it was told\ncurl -s {url}/_received/");
+        }
         let timeout = Duration::from_secs(args.server.request_timeout_seconds);
         app::serve(listener, app, timeout, CancellationToken::clone(&stop)).await
     }
@@ -69,8 +89,31 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
     served.map(|()| Outcome::Done)
 }
 
-/// Loads what is not there yet; a first start that was cut short goes on here.
-async fn prepare(pool: &PgPool, data_dir: &Path) -> Result<String> {
+/// A token of the simulated upstream.
+const UPSTREAM_TOKEN: &str = "upstream-token";
+/// Its orders a minute.
+const ORDERS_PER_MINUTE: f64 = 60.0;
+
+/// Starts an upstream that hands the demo's orders over; its address.
+async fn simulate_upstream(stop: &CancellationToken) -> Result<String> {
+    let simulator = Simulator::new(simulator::Settings {
+        orders: orders(ORDERS)?,
+        orders_per_minute: Some(ORDERS_PER_MINUTE),
+        begins: super::simulate_upstream::now(),
+        username: USERNAME.to_owned(),
+        password: USERNAME.to_owned(),
+        token: UPSTREAM_TOKEN.to_owned(),
+        push_to: None,
+    })?;
+    let listening = |error: std::io::Error| Error::Fault(format!("the simulated upstream cannot listen: {error}"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(listening)?;
+    let url = format!("http://{}", listener.local_addr().map_err(listening)?);
+    tokio::spawn(simulator.serve(listener, CancellationToken::clone(stop)));
+    Ok(url)
+}
+
+/// Loads what is not there yet; a first start that was cut short goes on here. The orders may come later, from an upstream.
+async fn prepare(pool: &PgPool, data_dir: &Path, with_orders: bool) -> Result<String> {
     if !apply::is_applied(pool).await? {
         eprintln!("applying the standard installation …");
         let (installation, _) = check::load(&FILES, &commands::kinds()).map_err(|problems| {
@@ -86,6 +129,13 @@ async fn prepare(pool: &PgPool, data_dir: &Path) -> Result<String> {
             stock::import::import(pool, STOCK.as_bytes(), |line, why| eprintln!("line {line}: {why}")).await?;
         eprintln!("{} counts of stock", summary.set);
     }
+    if with_orders {
+        take_orders(pool).await?;
+    }
+    demo_token(pool, &data_dir.join("demo-token")).await
+}
+
+async fn take_orders(pool: &PgPool) -> Result<()> {
     let shelf = Shelf::default();
     shelf.refresh(&mut *pool.acquire().await?).await?;
     eprintln!("taking the orders of 1 December 2010 …");
@@ -93,7 +143,7 @@ async fn prepare(pool: &PgPool, data_dir: &Path) -> Result<String> {
     let summary = orders::import::import(pool, &shelf, ORDERS.as_bytes(), &mut progress).await?;
     progress.finish();
     eprintln!("{} orders taken, {} known already", summary.taken, summary.known);
-    demo_token(pool, &data_dir.join("demo-token")).await
+    Ok(())
 }
 
 /// The orders of a text of JSON lines.

@@ -83,7 +83,7 @@ impl Default for Pace {
             poll_every: Duration::from_secs(30),
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_mins(5),
-            lease: Duration::from_mins(1),
+            lease: Duration::from_secs(30),
             call_lease: Duration::from_mins(3),
         }
     }

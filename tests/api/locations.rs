@@ -50,11 +50,12 @@ async fn the_keys_stand_where_the_documentation_has_them() {
     let keys = |object: &Value| -> Vec<String> { object.as_object().expect("an object").keys().cloned().collect() };
     let simple = keys(&simple(&shop, "HQ").await);
     assert_eq!(
-        simple[..13],
+        simple[..14],
         [
             "id",
             "created_date",
             "modified_date",
+            "omnitron_id",
             "name",
             "stock_location_type",
             "fax_number",

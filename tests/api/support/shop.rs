@@ -290,6 +290,21 @@ impl Shop {
         (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
     }
 
+    /// Starts the program as a server on this shop's database, in a process that can be killed.
+    pub fn serve_apart(&self, settings: &[(&str, &str)]) -> tokio::process::Child {
+        tokio::process::Command::new(env!("CARGO_BIN_EXE_oms"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("DATABASE_URL", &self.database().url)
+            .envs(settings.iter().copied())
+            .env("RUST_LOG", "off")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("oms runs")
+    }
+
     // ── What is there ──────────────────────────────────────────────────────────────────────────
 
     /// The rows of a query.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::house::{EAGER, Upstream, order_of, orders, until_taken};
+use super::house::{EAGER, Upstream, numbers, order_of, orders, until_taken};
 use crate::support::{Package, SHOP, STANDARD, Shop};
 
 /// The statuses it took of an order item, in order; a repeat counts once.
@@ -62,7 +62,7 @@ async fn each_step_of_a_package_is_told_and_its_stock_released_once() {
         assert_eq!(statuses(&upstream, item), ["450", "500", "550"]);
         assert_eq!(upstream.count(&format!("/api/i1/order_items/{item}/create_mapping/"), 201), 1);
     }
-    let tracking_number = package.json().await["tracking_number"].clone();
+    let tracking_number = package.json().await["shipment"]["tracking_number"].clone();
     let shipped = upstream.received().into_iter().find(|one| one.body["status"] == "500").expect("told");
     assert_eq!(shipped.body["tracking_number"], tracking_number);
     assert_eq!(order_status(&shop, 1).await, "550");
@@ -194,6 +194,43 @@ async fn what_one_server_leaves_another_tells_and_several_share() {
     for server in servers {
         server.stop().await;
     }
+    shop.finish().await;
+    upstream.stop();
+}
+
+#[tokio::test]
+async fn nothing_is_lost_or_taken_twice_when_servers_are_killed() {
+    let upstream = Upstream::start(orders(1..81)).await;
+    let shop = Shop::open().await;
+    let settings = [
+        ("OMS_UPSTREAM_URL", upstream.url.as_str()),
+        ("OMS_UPSTREAM_USERNAME", "oms"),
+        ("OMS_UPSTREAM_PASSWORD", "secret"),
+        ("OMS_UPSTREAM_POLL_SECONDS", "1"),
+        ("OMS_REPLAN", "false"),
+    ];
+    for round in 1..5 {
+        let mut server = shop.serve_apart(&settings);
+        let enough = round * 20;
+        shop.until("orders", || async { (numbers(&shop).await.len() >= enough).then_some(()) }).await;
+        let first = i64::try_from(enough).expect("few") - 19;
+        for number in first..first + 20 {
+            pack_ship_and_deliver(package_of(&shop, number).await).await;
+        }
+        shop.until("some are told", || async { (!statuses(&upstream, first * 100 + 1).is_empty()).then_some(()) })
+            .await;
+        server.kill().await.expect("killed");
+        // What it held is free after a while.
+        shop.execute("update upstream_calls set leased_until = now(); update upstream_cursor set leased_until = now()")
+            .await;
+    }
+    let server = shop.second_following_server(&upstream.settings(), EAGER).await;
+    until_taken(&shop, 1..81).await;
+    until_told(&shop).await;
+    for number in 1..81 {
+        assert_eq!(statuses(&upstream, number * 100 + 1), ["450", "500", "550"], "order {number}");
+    }
+    server.stop().await;
     shop.finish().await;
     upstream.stop();
 }
