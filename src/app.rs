@@ -34,7 +34,7 @@ use crate::{
         transfer::dispatch::TransferDispatcher,
     },
     db,
-    error::{Error, Fault, Refusal, Result},
+    error::{Bare, Error, Fault, Refusal, Result},
     events::{self, News},
     health, history,
     inventory::Inventory,
@@ -46,6 +46,7 @@ use crate::{
     replanning::{Bell, wakes},
     scenarios, stock, transfers,
     upstream::{self, Upstream},
+    webhooks::{self, Post},
 };
 
 /// Connections that read one order at a time.
@@ -84,6 +85,8 @@ pub struct App {
     pub inventory: Inventory,
     /// Where orders come from, if there is such a place: see [`upstream::attach`].
     pub upstream: Arc<Upstream>,
+    /// Delivers events to who subscribed.
+    pub webhooks: Post,
 }
 
 impl App {
@@ -105,15 +108,17 @@ impl App {
         tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
         let lookups = db::for_lookups(&pool, dispatch::LANES + loader::READERS);
         let reads = db::for_lookups(&pool, READS);
+        let dispatcher = Dispatcher::start(
+            pool.clone(),
+            lookups.clone(),
+            Arc::clone(&shelf),
+            Arc::clone(&metrics),
+            Arc::clone(&bell),
+            inventory.clone(),
+        );
         Ok(Self {
-            dispatcher: Dispatcher::start(
-                pool.clone(),
-                lookups.clone(),
-                Arc::clone(&shelf),
-                Arc::clone(&metrics),
-                Arc::clone(&bell),
-                inventory.clone(),
-            ),
+            webhooks: Post::new(webhooks::Settings::default(), dispatcher.traffic())?,
+            dispatcher,
             transfers: TransferDispatcher::start(
                 pool.clone(),
                 Arc::clone(&shelf),
@@ -135,6 +140,15 @@ impl App {
             upstream: Arc::default(),
         })
     }
+
+    /// The same with these settings of webhooks.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn with_webhooks(self, settings: webhooks::Settings) -> Result<Self> {
+        let webhooks = Post::new(settings, self.dispatcher.traffic())?;
+        Ok(Self { webhooks, ..self })
+    }
 }
 
 /// Keys and notes past their lifetime are deleted hourly.
@@ -151,6 +165,9 @@ async fn forget_old_keys(pool: PgPool, stop: CancellationToken) {
         if let Err(error) = wakes::forget_old(&pool).await {
             tracing::warn!(%error, "cannot delete old notes of what came free");
         }
+        if let Err(error) = webhooks::forget_old(&pool).await {
+            tracing::warn!(%error, "cannot delete old deliveries");
+        }
     }
 }
 
@@ -163,6 +180,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(orders::routes())
         .merge(plans::routes())
         .merge(events::routes())
+        .merge(webhooks::routes())
         .merge(locations::routes())
         .merge(scenarios::routes())
         .merge(stock::routes())
@@ -245,11 +263,13 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
     response
 }
 
-/// The boundary: every error leaves in the one envelope, and a fault is logged here, once, with the request's id.
+/// The boundary: every error leaves in the one envelope (under `/whisperer/` without it, as the original's engine for
+/// webhooks has its errors), and a fault is logged here, once, with the request's id.
 async fn envelope(request: Request, next: Next) -> Response {
     let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let is_bare = path.starts_with("/whisperer/");
     let mut response = next.run(request).await;
     let status = response.status();
     if status.is_server_error() {
@@ -261,8 +281,12 @@ async fn envelope(request: Request, next: Next) -> Response {
         } else {
             "A server error occurred."
         };
-        let body = json!({ "error": { "detail": detail, "request_id": id }, "status_code": status.as_u16() });
+        let error = json!({ "detail": detail, "request_id": id });
+        let body = if is_bare { error } else { json!({ "error": error, "status_code": status.as_u16() }) };
         return with_body(response, &body);
+    }
+    if is_bare && let Some(Bare(error)) = response.extensions_mut().remove::<Bare>() {
+        return with_body(response, &error);
     }
     let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
     if !status.is_client_error() || is_json {
@@ -276,7 +300,8 @@ async fn envelope(request: Request, next: Next) -> Response {
         }
         _ => Refusal::detail(status, status.canonical_reason().unwrap_or("The request cannot be served.")),
     };
-    with_body(response, &refusal.body())
+    let body = if is_bare { refusal.error } else { refusal.body() };
+    with_body(response, &body)
 }
 
 /// The same response with a JSON body.
@@ -312,9 +337,10 @@ pub async fn serve(listener: TcpListener, app: App, request_timeout: Duration, s
         served = server => served.map_err(|error| Error::Fault(format!("serving: {error}")))?,
         () = too_late => tracing::warn!("some requests did not end; stopping anyway"),
     }
-    let App { pool, lookups, reads, dispatcher, transfers, .. } = app;
+    let App { pool, lookups, reads, dispatcher, transfers, webhooks, .. } = app;
     // Connections that did not end still hold the dispatcher; they are not waited for twice.
     if tokio::time::timeout(LONGEST_GOODBYE, async {
+        webhooks.finish().await;
         dispatcher.finish().await;
         transfers.finish().await;
         lookups.close().await;

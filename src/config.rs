@@ -1,10 +1,13 @@
 //! Every setting: flag, variable, default, meaning. Twelve-factor: a flag wins over its variable.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use crate::upstream::UpstreamSettings;
+use crate::{
+    upstream::UpstreamSettings,
+    webhooks::{self, target::AllowPrivate},
+};
 
 /// Where the data is. Shared by every subcommand, so that each works while a server runs on the same data.
 #[derive(Debug, Clone, Args)]
@@ -18,7 +21,8 @@ pub struct DataSettings {
     #[arg(long, env = "OMS_DATA_DIR", global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// Most connections to Postgres that this process opens; a server opens four more for commands and single packages.
+    /// Most connections to Postgres that this process opens; a server opens four more for commands and single packages,
+    /// and three for webhooks.
     #[arg(long, env = "OMS_DATABASE_CONNECTIONS", global = true, value_name = "N", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(4..=500))]
     pub database_connections: u32,
@@ -59,7 +63,39 @@ pub struct ServerSettings {
           value_parser = clap::value_parser!(u32).range(1..=3_650))]
     pub events_keep_days: u32,
 
+    /// What addresses in webhooks begin with, as receivers reach this server: `https://oms.example.com`
+    /// [default: `http://` and the address listened on].
+    #[arg(long, env = "OMS_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+
+    /// Deliver webhooks. One server of several is enough, and all together are quicker.
+    #[arg(long, env = "OMS_WEBHOOKS", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub webhooks: bool,
+
+    /// Addresses that are not public and that webhooks may be delivered to all the same: ranges like 10.0.0.0/8, separated
+    /// by commas, or `true` for any.
+    #[arg(long, env = "OMS_WEBHOOK_ALLOW_PRIVATE", default_value = "false", value_name = "RANGES")]
+    pub webhook_allow_private: AllowPrivate,
+
+    /// Hours for which deliveries to a webhook may fail, without a success, before it is paused.
+    #[arg(long, env = "OMS_WEBHOOK_PAUSE_AFTER_HOURS", default_value_t = 24, value_name = "HOURS",
+          value_parser = clap::value_parser!(u32).range(1..=2_016))]
+    pub webhook_pause_after_hours: u32,
+
     /// See [`UpstreamSettings`].
     #[command(flatten)]
     pub upstream: UpstreamSettings,
+}
+
+impl ServerSettings {
+    /// How webhooks are delivered by a server that listens on this address.
+    #[must_use]
+    pub fn for_webhooks(&self, address: SocketAddr) -> webhooks::Settings {
+        let public_url = self.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+        webhooks::Settings {
+            allow_private: self.webhook_allow_private.clone(),
+            pause_after: Duration::from_hours(u64::from(self.webhook_pause_after_hours)),
+            base_url: public_url.unwrap_or_else(|| format!("http://{address}")),
+        }
+    }
 }

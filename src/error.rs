@@ -218,12 +218,17 @@ impl fmt::Display for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status, axum::Json(self.body())).into_response();
+        response.extensions_mut().insert(Bare(self.error));
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
         }
         response
     }
 }
+
+/// What stands under `error`, for the paths whose errors come without the envelope: see [`crate::app`].
+#[derive(Debug, Clone)]
+pub struct Bare(pub Value);
 
 /// Anything that can go wrong while a request is served or a subcommand runs.
 #[derive(Debug, thiserror::Error)]

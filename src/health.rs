@@ -14,6 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     app::{self, App},
     error::Result,
+    webhooks,
 };
 
 /// The routes of this area.
@@ -67,8 +68,9 @@ async fn metrics(State(app): State<App>) -> Result<Response> {
     .fetch_all(&app.pool)
     .await?;
     let open: Vec<(String, i64)> = rows.into_iter().map(|row| (row.slug, row.count)).collect();
+    let webhooks = webhooks::count(&mut *app.pool.acquire().await?).await?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, kind)], app.metrics.encode(&app.pool, &open)).into_response())
+    Ok(([(header::CONTENT_TYPE, kind)], app.metrics.encode(&app.pool, &open, &webhooks)).into_response())
 }
 
 /// This document

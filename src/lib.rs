@@ -22,6 +22,7 @@
 //! * [`history`]: every move of a package or a transfer, with who, when and why.
 //! * [`upstream`]: orders come from it by themselves; `simulator` stands in for it. [`outbound`]: what bounds our own requests.
 //! * [`simulation`]: what would have been, by other scenarios.
+//! * [`webhooks`]: what happened, told to whoever subscribed, each thing in order and until it arrived.
 //! * [`verify`]: the proof that the sums are right.
 //! * [`health`], [`metrics`], [`logging`], [`openapi`]: for who looks after it, and who writes to it.
 //!
@@ -66,5 +67,6 @@ pub mod stock;
 pub mod transfers;
 pub mod upstream;
 pub mod verify;
+pub mod webhooks;
 pub mod wire;
 pub mod workflow;

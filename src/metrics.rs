@@ -1,5 +1,7 @@
 //! `/metrics`, in Prometheus' text format.
 
+pub mod webhooks;
+
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -14,6 +16,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+pub use webhooks::Webhooks;
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -27,6 +31,8 @@ pub struct Metrics {
     upstream_polls: Family<OutcomeLabels, Counter>,
     upstream_orders: Family<WayLabels, Counter>,
     upstream_calls: Family<CallLabels, Counter>,
+    /// What is counted of webhooks.
+    pub webhooks: Webhooks,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -131,6 +137,7 @@ impl Default for Metrics {
             "Calls to the upstream by kind (status, mapping, bill, invoice) and outcome (taken, failed)",
             upstream_calls.clone(),
         );
+        let webhooks = Webhooks::register(&mut registry);
         Self {
             registry,
             requests,
@@ -142,6 +149,7 @@ impl Default for Metrics {
             upstream_polls,
             upstream_orders,
             upstream_calls,
+            webhooks,
         }
     }
 }
@@ -192,7 +200,8 @@ impl Metrics {
 
     /// The text, with the gauges as they are now.
     #[must_use]
-    pub fn encode(&self, pool: &sqlx::PgPool, open_packages: &[(String, i64)]) -> String {
+    pub fn encode(&self, pool: &sqlx::PgPool, open_packages: &[(String, i64)], webhooks: &webhooks::Fares) -> String {
+        self.webhooks.set(webhooks);
         let idle = i64::try_from(pool.num_idle()).unwrap_or(i64::MAX);
         let gauge = |state| self.pool_connections.get_or_create(&PoolLabels { state });
         gauge("idle").set(idle);

@@ -11,7 +11,7 @@ use crate::{
     export::Format,
     history, locations, orders, packages,
     page::{Filter, Kind},
-    plans, reasons, scenarios, stock, transfers, upstream,
+    plans, reasons, scenarios, stock, transfers, upstream, webhooks,
 };
 
 /// `sort`, for the documentation.
@@ -50,6 +50,8 @@ pub const LISTS: &[(&str, &[Filter])] = &[
     ("/api/v1/oms/transfer_orders/{id}/transition-logs/", history::FILTERS),
     ("/api/v1/oms/upstream/calls/", upstream::CALL_FILTERS),
     ("/api/v1/oms/upstream/problems/", upstream::PROBLEM_FILTERS),
+    ("/whisperer/hook_events/", webhooks::EVENT_FILTERS),
+    ("/whisperer/hooks/", webhooks::FILTERS),
 ];
 
 /// A package: see the example.
@@ -173,6 +175,12 @@ pub struct Refused {
     status_code: u16,
 }
 
+/// Every error under `/whisperer/`: what is wrong, without an envelope.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = Object, example = json!({ "event_type": ["\"x\" is not a valid choice."] }))]
+#[expect(dead_code, reason = "the documentation's view of `Refusal::error`")]
+pub struct BareRefused(Value);
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -181,7 +189,7 @@ pub struct Refused {
                        package moves through a table of states by commands.\n\nEvery call needs \
                        `Authorization: Token <key>`; a key comes from `POST /api/v1/auth/login/` or `oms token issue`."
     ),
-    components(schemas(Refused, Package, Order, Transfer, TransferItem, CommandRequest, CommandAnswer))
+    components(schemas(Refused, BareRefused, Package, Order, Transfer, TransferItem, CommandRequest, CommandAnswer))
 )]
 struct Base;
 
@@ -254,6 +262,7 @@ fn add_filters(operation: &mut Value, filters: &[Filter]) {
             Kind::Moment => (json!({ "type": "string", "format": "date-time" }), "A moment or a day."),
             Kind::Day => (json!({ "type": "string", "format": "date" }), "A day, UTC."),
             Kind::Boolean => (json!({ "type": "boolean" }), "Equal."),
+            Kind::Uuid => (json!({ "type": "string", "format": "uuid" }), "Equal."),
             Kind::Text | Kind::NotOffered => (json!({ "type": "string" }), "Equal."),
         };
         parameters.push(json!({
@@ -386,7 +395,9 @@ fn add_examples(document: &mut Value) {
 /// The errors any route can answer, where it does not describe them itself.
 fn add_errors(path: &str, method: &str, operation: &mut Value) {
     let Some(responses) = operation["responses"].as_object_mut() else { return };
-    let is_api = path.starts_with("/api/v1/oms/");
+    let is_bare = path.starts_with("/whisperer/");
+    let is_api = is_bare || path.starts_with("/api/v1/oms/");
+    let schema = if is_bare { "BareRefused" } else { "Refused" };
     let has_body = method != "get";
     let errors = [
         ("400", is_api, "A field or parameter is missing or wrong"),
@@ -400,7 +411,8 @@ fn add_errors(path: &str, method: &str, operation: &mut Value) {
     ];
     for (status, applies, description) in errors {
         if applies && !responses.contains_key(status) {
-            let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Refused" } } });
+            let reference = format!("#/components/schemas/{schema}");
+            let content = json!({ "application/json": { "schema": { "$ref": reference } } });
             responses.insert(status.to_owned(), json!({ "description": description, "content": content }));
         }
     }

@@ -27,6 +27,7 @@ use crate::{
         self,
         simulator::{self, Simulator},
     },
+    webhooks,
 };
 
 #[derive(Debug, clap::Args)]
@@ -64,7 +65,10 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
             return Ok(());
         };
         let address = listener.local_addr().map_err(|error| Error::Fault(error.to_string()))?;
-        let mut app = App::start(data.pool.clone(), &stop).await?;
+        let mut app = App::start(data.pool.clone(), &stop).await?.with_webhooks(args.server.for_webhooks(address))?;
+        if args.server.webhooks {
+            webhooks::start(&app, &stop);
+        }
         let mut upstream = args.server.upstream.clone();
         if args.upstream {
             upstream.url = Some(simulate_upstream(&stop).await?);

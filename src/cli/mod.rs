@@ -14,6 +14,7 @@ mod stock;
 mod token;
 mod user;
 mod verify;
+mod webhooks;
 
 use clap::{Parser, Subcommand};
 
@@ -71,6 +72,9 @@ enum Command {
     /// Tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// Webhooks: who subscribed, and delivering again.
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Prove that quota, logs, reservations and events are in order; exit 1 and a line for each fault.
     Verify,
     /// Ask a running server whether it is ready; exit 0 if so. For health checks.
@@ -113,6 +117,7 @@ impl Cli {
             Command::SimulateUpstream(args) => simulate_upstream::run(args).await,
             Command::User(command) => user::run(data, command).await,
             Command::Token(command) => token::run(data, command).await,
+            Command::Webhooks(command) => webhooks::run(data, command).await,
             Command::Verify => verify::run(data).await,
             Command::Health(args) => health::run(&args).await,
         }

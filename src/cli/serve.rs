@@ -10,7 +10,7 @@ use crate::{
     app::{self, App},
     config::{DataSettings, ServerSettings},
     error::{Error, Result},
-    events, installation, replanning, upstream,
+    events, installation, replanning, upstream, webhooks,
 };
 
 #[derive(Debug, clap::Args)]
@@ -44,13 +44,16 @@ async fn serve(data: &Data, args: &Args, listener: TcpListener, stop: Cancellati
             tracing::info!(transitions = table.len(), "applied the installation");
         }
     }
-    let mut app = App::start(data.pool.clone(), &stop).await?;
+    let address = listener.local_addr().map_err(|error| Error::Fault(format!("listening: {error}")))?;
+    let mut app = App::start(data.pool.clone(), &stop).await?.with_webhooks(args.server.for_webhooks(address))?;
+    if args.server.webhooks {
+        webhooks::start(&app, &stop);
+    }
     tokio::spawn(events::keeping::keep(data.pool.clone(), args.server.events_keep_days, stop.clone()));
     if args.server.replan {
         replanning::start(&app, replanning::Settings::sweeping_every(args.server.sweep_minutes), stop.clone());
     }
     upstream::attach(&mut app, &args.server.upstream, args.server.upstream.pace(), &stop).await?;
-    let address = listener.local_addr().map_err(|error| Error::Fault(format!("listening: {error}")))?;
     tracing::info!(%address, "serving");
     app::serve(listener, app, Duration::from_secs(args.server.request_timeout_seconds), stop).await
 }

@@ -36,6 +36,7 @@ use super::{
     consequences::lay_out,
     effects, facts,
     idempotency::{self, IdempotencyKey, Remembered},
+    traffic::Traffic,
     transfer,
 };
 use crate::{
@@ -124,6 +125,7 @@ pub struct Dispatcher {
     alone: Arc<Semaphore>,
     engine: Arc<Engine>,
     tasks: TaskTracker,
+    traffic: Arc<Traffic>,
 }
 
 struct Engine {
@@ -156,7 +158,7 @@ impl Dispatcher {
             lane
         };
         let lanes = (0..LANES).map(lane).collect();
-        Self { lanes, alone: Arc::new(Semaphore::new(MOST_ALONE)), engine, tasks }
+        Self { lanes, alone: Arc::new(Semaphore::new(MOST_ALONE)), engine, tasks, traffic: Arc::default() }
     }
 
     /// Runs one command and waits for its answer. Once accepted it is carried out even if the caller goes away.
@@ -164,6 +166,7 @@ impl Dispatcher {
     /// # Errors
     /// 503 when too many wait or the database is away; refusals are replies, not errors.
     pub async fn run(&self, request: Request) -> Result<Reply> {
+        let _under_way = self.traffic.enter();
         let started = Instant::now();
         let catalog = self.engine.shelf.current();
         let named = catalog.workflow.named("package", request.transition, request.slug.as_deref());
@@ -201,6 +204,12 @@ impl Dispatcher {
             replies.pop().unwrap_or_else(|| Err(Error::Fault("no reply".to_owned())))
         });
         task.await.unwrap_or_else(|error| Err(Error::Fault(format!("command task: {error}"))))
+    }
+
+    /// How busy commands keep this server.
+    #[must_use]
+    pub fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.traffic)
     }
 
     /// Waits until everything accepted is carried out. Call when no new request can come.

@@ -24,6 +24,7 @@ pub mod idempotency;
 pub mod input;
 pub mod package;
 pub mod records;
+pub mod traffic;
 pub mod transfer;
 
 use std::fmt;

@@ -24,8 +24,8 @@ pub use render::render;
 pub use routes::routes;
 
 /// Every type of event, in the order in which the documentation lists them (reference 7); the location's names are ours,
-/// the public pages do not print them.
-pub const TYPES: [&str; 19] = [
+/// the public pages do not print them, and so are a subscription's.
+pub const TYPES: [&str; 21] = [
     "package.created",
     "package.status.transitioned",
     "package.status.packed",
@@ -45,6 +45,8 @@ pub const TYPES: [&str; 19] = [
     "transfer.status.ready_to_shipment",
     "stock_location.created",
     "stock_location.updated",
+    "webhook.paused",
+    "webhook.resumed",
 ];
 
 /// What happened to an object in one transaction: a row of `events`, one or more events.
@@ -54,7 +56,7 @@ pub struct Change {
     pub id: i64,
     /// Where it stands among all changes, with the id behind it ([`Cursor`]).
     pub position: i64,
-    /// `package`, `transfer`, `stock_location`.
+    /// `package`, `transfer`, `stock_location`, `webhook`.
     pub entity: String,
     /// Which one.
     pub object_id: i64,
@@ -202,6 +204,31 @@ pub async fn after(
     let is_all = i64::try_from(changes.len()).is_ok_and(|count| count < limit);
     let next = if is_all { Some(horizon) } else { changes.last().map(Change::cursor) };
     Ok((changes, next.unwrap_or(cursor).max(cursor)))
+}
+
+/// Writes that a subscription was paused or resumed, in the transaction that does so. Its payload is stored whole: a
+/// subscription is small, and no other event tells of it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn record_webhook(
+    connection: &mut PgConnection,
+    id: i64,
+    sequence: i64,
+    event_type: &str,
+    payload: &serde_json::Value,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into events (entity, object_id, sequence, types, stock_location_ids, installation_version, facts)
+         select 'webhook', $1, $2, array[$3::text], '{}', version, $4::text::json from installation",
+        id,
+        sequence,
+        event_type,
+        payload.to_string()
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Whether what comes after a cursor may be gone, because it is older than events are kept.

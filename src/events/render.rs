@@ -8,13 +8,13 @@ use sqlx::PgConnection;
 use super::Change;
 use crate::{
     catalog::{Catalog, Shelf},
-    error::Result,
+    error::{Error, Result},
     locations, packages, transfers,
     wire::raw,
 };
 
-/// Makes the payload of each change, by its id: the package, transfer or location in its documented shape, as it was
-/// when the change was written. Addresses in it begin with `base_url`.
+/// Makes the payload of each change, by its id: the package, transfer, location or subscription in its documented shape,
+/// as it was when the change was written. Addresses in it begin with `base_url`.
 ///
 /// # Errors
 /// When the database fails.
@@ -62,6 +62,10 @@ async fn render_with(
         let rows: Vec<String> = of_locations.iter().map(|change| change.facts.clone()).collect();
         let places = locations::as_recorded(connection, &rows).await?;
         payloads.extend(of_locations.iter().zip(places).map(|(change, place)| (change.id, raw(&place.told()))));
+    }
+    for change in of("webhook") {
+        let facts = RawValue::from_string(change.facts.clone());
+        payloads.insert(change.id, facts.map_err(|error| Error::Fault(format!("a webhook's event: {error}")))?);
     }
     Ok(payloads)
 }

@@ -128,11 +128,11 @@ impl Query {
         let entity = page.get("entity");
         let object = match (entity, page.get("object_id")) {
             (None, None) => None,
-            (Some(entity), Some(id)) if ["package", "transfer", "stock_location"].contains(&entity) => {
+            (Some(entity), Some(id)) if ["package", "transfer", "stock_location", "webhook"].contains(&entity) => {
                 Some((entity.to_owned(), number("object_id", id)?))
             }
             (Some(_), Some(_)) => {
-                return Err(Refusal::field("entity", "Use package, transfer or stock_location."));
+                return Err(Refusal::field("entity", "Use package, transfer, stock_location or webhook."));
             }
             _ => return Err(Refusal::field("entity", "Give entity and object_id together, or neither.")),
         };

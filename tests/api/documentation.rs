@@ -12,6 +12,7 @@ use crate::support::{SHOP, STANDARD, Shop, TRANSFERS, send};
 const ROUTES: &[&str] = &[
     "DELETE /api/v1/oms/scenarios/{id}/",
     "DELETE /api/v1/oms/stocklocations-senderaddress/{id}/",
+    "DELETE /whisperer/hooks/{id}/",
     "GET /api/v1/oms/cancellation-reasons/",
     "GET /api/v1/oms/cancellation-reasons/{id}/",
     "GET /api/v1/oms/cargo-company-conditions/",
@@ -65,9 +66,16 @@ const ROUTES: &[&str] = &[
     "GET /metrics",
     "GET /openapi.json",
     "GET /readyz",
+    "GET /whisperer/hook_events/",
+    "GET /whisperer/hook_events/{id}/",
+    "GET /whisperer/hooks/",
+    "GET /whisperer/hooks/registry/",
+    "GET /whisperer/hooks/{id}/",
+    "GET /whisperer/hooks/{id}/status/",
     "PATCH /api/v1/oms/scenarios/{id}/",
     "PATCH /api/v1/oms/stocklocations-senderaddress/{id}/",
     "PATCH /api/v1/oms/stocklocations/{id}/",
+    "PATCH /whisperer/hooks/{id}/",
     "POST /api/i1/auth/login/",
     "POST /api/v1/auth/login/",
     "POST /api/v1/oms/orders/",
@@ -77,6 +85,11 @@ const ROUTES: &[&str] = &[
     "POST /api/v1/oms/scenarios/",
     "POST /api/v1/oms/stocklocations-senderaddress/",
     "POST /api/v1/oms/transfer_orders/{id}/command/",
+    "POST /whisperer/hook_events/{id}/retry/",
+    "POST /whisperer/hooks/",
+    "POST /whisperer/hooks/{id}/replay/",
+    "POST /whisperer/hooks/{id}/resume/",
+    "PUT /whisperer/hooks/{id}/",
 ];
 const PUT_SCENARIO: &str = "PUT /api/v1/oms/scenarios/{id}/";
 const PUT_STOCK: &str = "PUT /api/v1/oms/stocks/";
@@ -124,9 +137,15 @@ async fn every_documented_operation_is_served_and_every_other_method_is_405() {
     shop.install(&[STANDARD, SHOP, TRANSFERS]).await;
     shop.count("GEBZE", "FAR", 1).await;
     shop.fetched(&[("FAR", 1)]).await;
+    let hook = json!({ "target_url": "https://example.com/", "event_type": "package.created",
+                       "retry_countdown_config": { "choice": "fixed", "kwargs": { "seconds": 60 } } });
+    assert_eq!(shop.post("/whisperer/hooks/", &hook).await.json(201)["id"], 1);
     shop.execute(
         "insert into upstream_problems (reference, reason, payload, next_attempt_date, resolved_date)
-         values ('1', 'it was broken', '{}', now(), now())",
+         values ('1', 'it was broken', '{}', now(), now());
+         insert into hook_events (webhook_id, event_position, event_id, event_date, nth, uuid, entity, object_id, sequence,
+                                  retry_count, response_http_status)
+         values (1, 1, 1, now(), 0, gen_random_uuid(), 'package', 1, 1, 1, 500)",
     )
     .await;
     let document = document(&shop).await;
@@ -141,10 +160,15 @@ async fn every_documented_operation_is_served_and_every_other_method_is_405() {
             let address = if deletes { path.replace("{id}", "999999") } else { address.clone() };
             let request = shop.request_as("admin", method.clone(), &address);
             let reply = shop.changes_nothing(send(request)).await;
-            if deletes {
+            let is_bare = path.starts_with("/whisperer/");
+            if deletes && is_bare {
+                assert_eq!(reply.text(), r#"{"detail":"Not found."}"#, "{method} {path}");
+            } else if deletes {
                 assert_eq!(reply.detail(404), "Not found.", "{method} {path}");
             } else if operations.contains(&(method.to_string(), path.clone())) {
                 assert!(![404, 405, 500].contains(&reply.status), "{method} {path}: {}", reply.status);
+            } else if is_bare {
+                assert_eq!(reply.json(405), json!({ "detail": format!("Method \"{method}\" not allowed.") }), "{path}");
             } else {
                 assert_eq!(reply.detail(405), format!("Method \"{method}\" not allowed."), "{method} {path}");
             }
@@ -160,7 +184,7 @@ async fn every_documented_operation_under_the_api_but_labels_and_invoices_needs_
     for (method, path) in operations(&document) {
         let operation = &document["paths"][&path][method.to_lowercase()];
         let open = operation["security"] == json!([{}]);
-        let api = path.starts_with("/api/v1/oms/") && !path.contains("{key}");
+        let api = ["/api/v1/oms/", "/whisperer/"].iter().any(|area| path.starts_with(area)) && !path.contains("{key}");
         assert_eq!(open, !api, "{method} {path}");
         let address = path.replace("{id}", "1").replace("{key}", "1");
         let reply = send(shop.request(method.parse().expect("a method"), &address)).await;

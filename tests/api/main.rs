@@ -50,3 +50,4 @@ mod transitions;
 mod upstream;
 mod users;
 mod waiting;
+mod webhooks;

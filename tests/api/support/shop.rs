@@ -11,7 +11,7 @@ use oms::{
     installation::apply,
     replanning,
     upstream::{self, Pace, UpstreamSettings},
-    verify,
+    verify, webhooks,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -33,6 +33,17 @@ const WATCHING: replanning::Settings =
 /// How long something may take that happens by itself, before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a server does by itself, besides answering.
+#[derive(Default)]
+struct Besides<'a> {
+    /// It plans again what waits for a place.
+    watching: bool,
+    /// It follows this upstream, so eagerly.
+    upstream: Option<(&'a UpstreamSettings, Pace)>,
+    /// It delivers webhooks.
+    webhooks: Option<webhooks::Settings>,
+}
+
 /// A running server.
 pub struct Server {
     pub url: String,
@@ -41,21 +52,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// `watching`: what waits for a place is planned again by itself. `upstream`: what is followed, and how eagerly.
-    async fn start(
-        pool: PgPool,
-        request_timeout: Duration,
-        watching: bool,
-        upstream: Option<(&UpstreamSettings, Pace)>,
-    ) -> Self {
+    async fn start(pool: PgPool, request_timeout: Duration, besides: Besides<'_>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let stop = CancellationToken::new();
         let mut app = App::start(pool, &stop).await.expect("the server starts");
-        if let Some((settings, pace)) = upstream {
+        if let Some(settings) = besides.webhooks {
+            app = app.with_webhooks(settings).expect("a client");
+            webhooks::start(&app, &stop);
+        }
+        if let Some((settings, pace)) = besides.upstream {
             upstream::attach(&mut app, settings, pace, &stop).await.expect("an upstream");
         }
-        if watching {
+        if besides.watching {
             replanning::start(&app, WATCHING, stop.clone());
         }
         let task = tokio::spawn(serve(listener, app, request_timeout, stop.clone()));
@@ -80,33 +89,40 @@ pub struct Shop {
 impl Shop {
     /// A shop whose store KADIKOY has 100 each of RED, BLUE and GREEN; BESIKTAS, GEBZE and HQ have nothing.
     pub async fn open() -> Self {
-        Self::begin(Database::create(false).await, false, None).await
+        Self::begin(Database::create(false).await, Besides::default()).await
     }
 
     /// The same shop, with a server that follows an upstream.
     pub async fn following(upstream: &UpstreamSettings, pace: Pace) -> Self {
-        Self::begin(Database::create(false).await, false, Some((upstream, pace))).await
+        let besides = Besides { upstream: Some((upstream, pace)), ..Besides::default() };
+        Self::begin(Database::create(false).await, besides).await
     }
 
     /// A shop in which nothing is installed yet; it has users but for `kadikoy`.
     pub async fn bare() -> Self {
-        Self::begin(Database::create(true).await, false, None).await
+        Self::begin(Database::create(true).await, Besides::default()).await
     }
 
     /// The same shop as [`open`](Self::open), with a server that plans what waits for a place again by itself.
     pub async fn watching() -> Self {
-        Self::begin(Database::create(false).await, true, None).await
+        Self::begin(Database::create(false).await, Besides { watching: true, ..Besides::default() }).await
+    }
+
+    /// The same shop as [`open`](Self::open), with a server that delivers webhooks.
+    pub async fn delivering(settings: webhooks::Settings) -> Self {
+        let besides = Besides { webhooks: Some(settings), ..Besides::default() };
+        Self::begin(Database::create(false).await, besides).await
     }
 
     /// A shop with these texts as its installation from the start.
     pub async fn installed(texts: &[&str], watching: bool) -> Self {
         let database = Database::create(false).await;
         apply::apply(&database.pool, &read_installation(texts)).await.expect("apply");
-        Self::begin(database, watching, None).await
+        Self::begin(database, Besides { watching, ..Besides::default() }).await
     }
 
-    async fn begin(database: Database, watching: bool, upstream: Option<(&UpstreamSettings, Pace)>) -> Self {
-        let server = Server::start(database.server_pool().await, REQUEST_TIMEOUT, watching, upstream).await;
+    async fn begin(database: Database, besides: Besides<'_>) -> Self {
+        let server = Server::start(database.server_pool().await, REQUEST_TIMEOUT, besides).await;
         let client = client()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_mins(1))
@@ -157,17 +173,25 @@ impl Shop {
 
     /// Another server, which gives requests up sooner.
     pub async fn second_server_with(&self, request_timeout: Duration) -> Server {
-        Server::start(self.database().server_pool().await, request_timeout, false, None).await
+        Server::start(self.database().server_pool().await, request_timeout, Besides::default()).await
     }
 
     /// Another server, which follows an upstream.
     pub async fn second_following_server(&self, upstream: &UpstreamSettings, pace: Pace) -> Server {
-        Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, false, Some((upstream, pace))).await
+        let besides = Besides { upstream: Some((upstream, pace)), ..Besides::default() };
+        Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, besides).await
     }
 
     /// Another server, which plans what waits for a place again by itself.
     pub async fn second_watching_server(&self) -> Server {
-        Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, true, None).await
+        let besides = Besides { watching: true, ..Besides::default() };
+        Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, besides).await
+    }
+
+    /// Another server, which delivers webhooks.
+    pub async fn second_delivering_server(&self, settings: webhooks::Settings) -> Server {
+        let besides = Besides { webhooks: Some(settings), ..Besides::default() };
+        Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, besides).await
     }
 
     /// A number of `/metrics`, of this server; 0 where there is none yet.

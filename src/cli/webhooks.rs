@@ -1,0 +1,148 @@
+//! `oms webhooks …`.
+
+use chrono::{DateTime, Utc};
+
+use super::{Outcome, data::Data};
+use crate::{
+    config::DataSettings,
+    error::{Error, Refusal, Result},
+    page,
+    webhooks::{
+        pause,
+        replay::{self, Extent},
+    },
+};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Who subscribed to what, whether it is paused, and what waits.
+    List,
+    /// Deliver again: events of one object, of a time, or since the last that was delivered. A server does it.
+    Replay(Replay),
+    /// Go on delivering to a webhook that is paused.
+    Resume {
+        /// The webhook's id.
+        id: i64,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true, id = "extent")]
+struct What {
+    /// Of one object: `package:12`, `transfer:3` or `stock_location:4`.
+    #[arg(long, value_name = "KIND:ID", value_parser = object)]
+    object: Option<(String, i64)>,
+    /// What happened from this moment on (2026-01-31T12:00:00Z) or day.
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    from: Option<DateTime<Utc>>,
+    /// What happened before this moment or day.
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    to: Option<DateTime<Utc>>,
+    /// What happened after the latest event that was delivered.
+    #[arg(long)]
+    since_last_delivered: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Replay {
+    /// The webhook's id.
+    id: i64,
+    #[command(flatten)]
+    what: What,
+}
+
+fn object(text: &str) -> Result<(String, i64), String> {
+    let parts = text.split_once(':').and_then(|(entity, id)| Some((entity, id.parse::<i64>().ok()?)));
+    match parts {
+        Some((entity, id)) if replay::ENTITIES.contains(&entity) => Ok((entity.to_owned(), id)),
+        _ => Err("write it like package:12, transfer:3 or stock_location:4".to_owned()),
+    }
+}
+
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    page::moment(text).ok_or_else(|| "write it like 2026-01-31T12:00:00Z or 2026-01-31".to_owned())
+}
+
+pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Outcome> {
+    let data = Data::open(settings).await?;
+    let done = run_on(&data, command).await;
+    data.close().await?;
+    done.map(|()| Outcome::Done)
+}
+
+async fn run_on(data: &Data, command: Command) -> Result<()> {
+    match command {
+        Command::List => list(data).await,
+        Command::Replay(Replay { id, what }) => {
+            let What { object, from, to, since_last_delivered } = what;
+            let extent = Extent { object, from, to, since_last_delivered };
+            let mut connection = data.pool.acquire().await?;
+            let replayed = replay::replay(&mut connection, id, &extent).await.map_err(|error| unknown(error, id))?;
+            println!("{} deliveries are made again, {} for the first time", replayed.replayed, replayed.added);
+            Ok(())
+        }
+        Command::Resume { id } => resume(data, id).await,
+    }
+}
+
+fn unknown(error: Error, id: i64) -> Error {
+    match error {
+        Error::Refused(refusal) if refusal == Refusal::not_found() => {
+            Error::Fault(format!("there is no webhook {id}; oms webhooks list shows them"))
+        }
+        other => other,
+    }
+}
+
+async fn resume(data: &Data, id: i64) -> Result<()> {
+    let mut transaction = data.pool.begin().await?;
+    let resumed = pause::resume(&mut transaction, id).await?;
+    let known = sqlx::query_scalar!(r#"select exists (select from webhooks where id = $1) as "known!""#, id)
+        .fetch_one(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    if !known {
+        return Err(unknown(Refusal::not_found().into(), id));
+    }
+    if resumed {
+        pause::wake(&mut *data.pool.acquire().await?, id).await?;
+        println!("webhook {id} goes on where it stopped");
+    } else {
+        println!("webhook {id} is not paused");
+    }
+    Ok(())
+}
+
+/// Numbers of more than ten thousand are not counted out.
+const MOST_COUNTED: i64 = 10_000;
+
+async fn list(data: &Data) -> Result<()> {
+    let rows = sqlx::query!(
+        r#"select w.id, u.username, w.event_type, w.target_url, w.pause_reason, w.failing_since,
+                  case when not w.is_active then 'inactive' when w.paused_date is null then 'active' else 'paused' end
+                  as "state!",
+                  (select count(*) from (select from hook_events h where h.webhook_id = w.id and not h.delivered
+                                          limit $1) as p) as "pending!"
+             from webhooks w join users u on u.id = w.user_id order by w.id"#,
+        MOST_COUNTED + 1
+    )
+    .fetch_all(&data.pool)
+    .await?;
+    for row in rows {
+        let pending = if row.pending > MOST_COUNTED {
+            format!("more than {MOST_COUNTED} wait")
+        } else {
+            format!("{} wait", row.pending)
+        };
+        let why = match (row.pause_reason, row.failing_since) {
+            (Some(reason), _) => format!("; {reason}"),
+            (None, Some(date)) => format!("; failing since {}", date.format("%FT%TZ")),
+            (None, None) => String::new(),
+        };
+        println!(
+            "{}: {} of {} to {}: {}, {pending}{why}",
+            row.id, row.event_type, row.username, row.target_url, row.state
+        );
+    }
+    Ok(())
+}

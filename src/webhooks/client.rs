@@ -1,0 +1,359 @@
+//! One attempt: a POST to a receiver, as the original's client makes it, and what came of it.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, RandomState},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use bytes::Bytes;
+use reqwest::{Response, Url};
+use serde_json::{Value, json};
+
+use super::{definition::TargetAuth, sign::signature, target::Guard};
+use crate::error::{Error, Result};
+
+/// Longest an attempt may take, from the lookup of the name to the last byte of the answer, redirects and a login
+/// included.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+/// Redirects that are followed.
+const MOST_REDIRECTS: usize = 5;
+/// What is kept of an answer, in bytes.
+const LONGEST_KEPT: usize = 8 * 1024;
+/// An answer that is longer is not read to its end.
+const LONGEST_READ: usize = 256 * 1024;
+/// Longest answer of a login, in bytes.
+const LONGEST_LOGIN: usize = 64 * 1024;
+/// What the original notes where there was no answer.
+const NO_ANSWER: u16 = 500;
+/// More tokens than this are not remembered at once.
+const MOST_TOKENS: usize = 10_000;
+
+/// What is sent to whom.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// The subscription.
+    pub webhook_id: i64,
+    /// Its address.
+    pub target_url: String,
+    /// The event's type.
+    pub event_type: String,
+    /// Signs the body.
+    pub secret_key: Option<String>,
+    /// Additional headers, checked.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// How to log in there.
+    pub auth: Option<TargetAuth>,
+    /// The event's id in the feed.
+    pub event_id: String,
+    /// Which attempt, from 1.
+    pub attempt: i32,
+    /// The object's sequence number.
+    pub sequence: i64,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The status; 500 where there was no answer, as the original notes it.
+    pub status: u16,
+    /// The beginning of the answer, or why there was none.
+    pub content: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Outcome {
+    /// Whether the receiver has it.
+    #[must_use]
+    pub const fn is_delivered(&self) -> bool {
+        self.status >= 200 && self.status < 300
+    }
+}
+
+/// Why there was no answer, in words that show no secret and no address but the receiver's own.
+type Why = String;
+
+/// Sends letters; clones share connections and tokens.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    guard: Guard,
+    tokens: Arc<Tokens>,
+}
+
+/// Tokens by subscription, each with a hash of the login it came from.
+#[derive(Debug, Default)]
+struct Tokens {
+    known: Mutex<HashMap<i64, (u64, Arc<str>)>>,
+    hasher: RandomState,
+}
+
+impl Client {
+    /// A client that writes to what the guard lets through.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(guard: Guard) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            // A proxy would look names up behind the guard's back.
+            .no_proxy()
+            .dns_resolver(Arc::new(guard.clone()))
+            .redirect(reqwest::redirect::Policy::none())
+            .http1_only()
+            .http1_title_case_headers()
+            .tcp_nodelay(true)
+            .pool_max_idle_per_host(16)
+            .pool_idle_timeout(Duration::from_secs(20))
+            .user_agent(concat!("oms/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::Fault(format!("no HTTP client for webhooks: {error}")))?;
+        Ok(Self { http, guard, tokens: Arc::default() })
+    }
+
+    /// Which addresses may be written to.
+    #[must_use]
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// Makes one attempt.
+    pub async fn send(&self, letter: &Letter) -> Outcome {
+        let started = Instant::now();
+        let answer = match tokio::time::timeout(TIMEOUT, self.attempt(letter)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(why)) => Err(why),
+            Err(_) => Err(format!("no answer within {} seconds", TIMEOUT.as_secs())),
+        };
+        let (status, content) = answer.unwrap_or_else(|why| (NO_ANSWER, why));
+        Outcome { status, content, took: started.elapsed() }
+    }
+
+    /// Sends, and logs in once more if the token is no longer good.
+    async fn attempt(&self, letter: &Letter) -> Result<(u16, String), Why> {
+        let known = self.authorization(letter, None).await?;
+        let mut response = self.follow(letter, known.as_ref()).await?;
+        if response.status() == StatusCode::UNAUTHORIZED && matches!(letter.auth, Some(TargetAuth::Token { .. })) {
+            let renewed = self.authorization(letter, known.as_ref()).await?;
+            response = self.follow(letter, renewed.as_ref()).await?;
+        }
+        let status = response.status().as_u16();
+        Ok((status, content(response).await?))
+    }
+
+    /// Sends, and follows redirects as the original's client does: 307 and 308 with the POST as it was, the others with a
+    /// GET. Only the address that was subscribed, or the same by TLS, sees headers that may be secret.
+    async fn follow(&self, letter: &Letter, authorization: Option<&HeaderValue>) -> Result<Response, Why> {
+        let first: Url = letter.target_url.parse().map_err(|error| format!("the address is none: {error}"))?;
+        let (mut url, mut method) = (first.clone(), Method::POST);
+        for _ in 0..=MOST_REDIRECTS {
+            self.guard.check(&url)?;
+            let headers =
+                headers(letter, authorization.filter(|_| is_same_place(&first, &url)), is_same_place(&first, &url));
+            let mut request = self.http.request(method.clone(), url.clone());
+            if method == Method::POST {
+                request = request.headers(headers).body(letter.body.clone());
+            } else {
+                request = request.headers(without_body(headers));
+            }
+            let response = request.send().await.map_err(|error| no_answer(&error))?;
+            let Some(next) = redirected(&response, &url) else { return Ok(response) };
+            if !matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
+                method = Method::GET;
+            }
+            url = next;
+        }
+        Err(format!("more than {MOST_REDIRECTS} redirects"))
+    }
+
+    /// The value of `Authorization`; another than the one that was refused.
+    async fn authorization(&self, letter: &Letter, refused: Option<&HeaderValue>) -> Result<Option<HeaderValue>, Why> {
+        match &letter.auth {
+            None => Ok(None),
+            Some(TargetAuth::Basic { username, password }) => {
+                use base64::Engine as _;
+                let pair = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"));
+                secret_value(&format!("Basic {pair}")).map(Some)
+            }
+            Some(auth @ TargetAuth::Token { header_format, .. }) => {
+                let value = |token: &str| secret_value(&header_format.replace("{}", token));
+                let login = self.tokens.hasher.hash_one(auth);
+                let known = self.tokens.get(letter.webhook_id, login).map(|token| value(&token)).transpose()?;
+                if let Some(known) = known.filter(|known| Some(known) != refused) {
+                    return Ok(Some(known));
+                }
+                let token = self.log_in(auth).await?;
+                self.tokens.keep(letter.webhook_id, login, &token);
+                value(&token).map(Some)
+            }
+        }
+    }
+
+    async fn log_in(&self, auth: &TargetAuth) -> Result<Arc<str>, Why> {
+        let TargetAuth::Token { url, username, password, username_field, password_field, token_key, .. } = auth else {
+            return Err("no login".to_owned());
+        };
+        let url: Url = url.parse().map_err(|error| format!("the address of the login is none: {error}"))?;
+        self.guard.check(&url).map_err(|why| format!("login: {why}"))?;
+        let mut credentials = serde_json::Map::new();
+        credentials.insert(username_field.clone(), json!(username));
+        credentials.insert(password_field.clone(), json!(password));
+        let sent = self.http.post(url).json(&credentials).send().await;
+        let response = sent.map_err(|error| format!("login: {}", no_answer(&error)))?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(format!("the login answered {status}"));
+        }
+        let bytes = read(response, LONGEST_LOGIN).await.map_err(|why| format!("login: {why}"))?;
+        let answer: Value = serde_json::from_slice(&bytes).map_err(|_| "the login answered no JSON".to_owned())?;
+        let token = answer.get(token_key).and_then(Value::as_str);
+        token.map(Arc::from).ok_or_else(|| format!("the login's answer has no text as `{token_key}`"))
+    }
+}
+
+impl Tokens {
+    fn get(&self, webhook_id: i64, login: u64) -> Option<Arc<str>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&webhook_id).filter(|(of, _)| *of == login).map(|(_, token)| Arc::clone(token))
+    }
+
+    fn keep(&self, webhook_id: i64, login: u64, token: &Arc<str>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_TOKENS {
+            known.clear();
+        }
+        known.insert(webhook_id, (login, Arc::clone(token)));
+    }
+}
+
+fn secret_value(text: &str) -> Result<HeaderValue, Why> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| "the token cannot be sent in a header".to_owned())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The headers of a request: those of the original, then the additional ones, which win, then those that are ours alone.
+fn headers(letter: &Letter, authorization: Option<&HeaderValue>, is_trusted: bool) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut set = |name: &'static str, text: &str| {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            headers.insert(name, value);
+        }
+    };
+    set("x-whisperer-event", &letter.event_type);
+    if let Some(secret_key) = letter.secret_key.as_deref().filter(|secret| !secret.is_empty()) {
+        set("x-whisperer-signature", &signature(secret_key, &letter.body));
+    }
+    set("x-oms-event-id", &letter.event_id);
+    set("x-oms-attempt", &letter.attempt.to_string());
+    set("x-oms-sequence", &letter.sequence.to_string());
+    if is_trusted {
+        for (name, value) in &letter.headers {
+            headers.insert(name, value.clone());
+        }
+    }
+    if let Some(value) = authorization {
+        headers.insert(header::AUTHORIZATION, value.clone());
+    }
+    headers
+}
+
+/// The headers of a GET to which a redirect led.
+fn without_body(mut headers: HeaderMap) -> HeaderMap {
+    headers.remove(header::CONTENT_TYPE);
+    headers.remove("x-whisperer-signature");
+    headers
+}
+
+/// Whether a redirect stays at the receiver: the same scheme, host and port, or from http to https at the usual ports.
+fn is_same_place(first: &Url, url: &Url) -> bool {
+    let is_upgrade =
+        first.scheme() == "http" && url.scheme() == "https" && first.port().is_none() && url.port().is_none();
+    first.host() == url.host()
+        && (is_upgrade
+            || (first.scheme() == url.scheme() && first.port_or_known_default() == url.port_or_known_default()))
+}
+
+fn redirected(response: &Response, url: &Url) -> Option<Url> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    url.join(location).ok()
+}
+
+/// The beginning of an answer as text. A short one is read to its end, so that the connection can be used again.
+async fn content(response: Response) -> Result<String, Why> {
+    let bytes = read(response, LONGEST_READ).await?;
+    let kept = bytes.get(..LONGEST_KEPT).unwrap_or(&bytes);
+    Ok(String::from_utf8_lossy(kept).replace('\0', "\u{fffd}"))
+}
+
+async fn read(mut response: Response, longest: usize) -> Result<Vec<u8>, Why> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > longest {
+            break;
+        }
+    }
+    Ok(bytes)
+}
+
+/// An error with its causes, without the URL.
+fn no_answer(error: &reqwest::Error) -> Why {
+    let mut text = "no answer".to_owned();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_stays_at_the_receiver_or_takes_no_secret_along() {
+        let same = |first: &str, url: &str| is_same_place(&first.parse().expect(first), &url.parse().expect(url));
+        assert!(same("http://a.example/x", "http://a.example:80/y"));
+        assert!(same("http://a.example/x", "https://a.example/x"));
+        for (first, url) in [
+            ("https://a.example/", "http://a.example/"),
+            ("http://a.example:8080/", "https://a.example/"),
+            ("https://a.example/", "https://b.example/"),
+            ("https://a.example/", "https://a.example:8443/"),
+        ] {
+            assert!(!same(first, url), "{first} {url}");
+        }
+    }
+
+    #[test]
+    fn additional_headers_win_but_over_what_proves_or_names_the_event() {
+        let letter = Letter {
+            webhook_id: 1,
+            target_url: String::new(),
+            event_type: "package.created".to_owned(),
+            secret_key: Some("s".to_owned()),
+            headers: vec![(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"))],
+            auth: None,
+            event_id: "7".to_owned(),
+            attempt: 1,
+            sequence: 3,
+            body: Bytes::from_static(b"{}"),
+        };
+        let sent = headers(&letter, None, true);
+        assert_eq!(sent[header::CONTENT_TYPE], "text/plain");
+        assert_eq!(sent["x-whisperer-signature"], signature("s", b"{}").as_str());
+        assert_eq!((&sent["x-oms-event-id"], &sent["x-oms-sequence"]), (&HeaderValue::from(7), &HeaderValue::from(3)));
+        let elsewhere = headers(&letter, None, false);
+        assert_eq!(elsewhere[header::CONTENT_TYPE], "application/json");
+    }
+}

@@ -1,0 +1,358 @@
+//! A subscription as it is sent: fields, limits and messages of the original.
+
+use axum::http::HeaderValue;
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{countdown::Countdown, headers, target::Guard};
+use crate::{commands::input::integer, error::Refusal, events, fields::Fields, wire};
+
+/// Longest `target_url`, `event_type`, `secret_key` and `callback`, in characters.
+const LONGEST: [usize; 4] = [255, 124, 124, 64];
+/// Longest `additional_headers` and `config`, in bytes of JSON.
+const LONGEST_OBJECT: usize = 16 * 1024;
+/// What stands in answers for a secret.
+pub const MASK: &str = "********";
+
+/// What a request sets; none: as it is.
+#[derive(Debug, Default)]
+pub struct Definition {
+    /// `target_url`.
+    pub target_url: Option<String>,
+    /// `event_type`.
+    pub event_type: Option<String>,
+    /// `is_active`.
+    pub is_active: Option<bool>,
+    /// `secret_key`.
+    pub secret_key: Option<Option<String>>,
+    /// `callback`.
+    pub callback: Option<Option<String>>,
+    /// `retry_countdown_config`, with what was left out.
+    pub retry_countdown_config: Option<Value>,
+    /// `additional_headers`.
+    pub additional_headers: Option<Value>,
+    /// `config`.
+    pub config: Option<Value>,
+}
+
+/// How a subscription shows itself to its receiver: `config.auth`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "auth_type", rename_all = "lowercase")]
+pub enum TargetAuth {
+    /// User and password with every request.
+    Basic {
+        /// The user.
+        username: String,
+        /// The password.
+        password: String,
+    },
+    /// A token, from a login.
+    Token {
+        /// Where to log in.
+        url: String,
+        /// The user.
+        username: String,
+        /// The password.
+        password: String,
+        /// What the login calls the user.
+        #[serde(default = "username_field")]
+        username_field: String,
+        /// What the login calls the password.
+        #[serde(default = "password_field")]
+        password_field: String,
+        /// What its answer calls the token.
+        #[serde(default = "token_key")]
+        token_key: String,
+        /// The value of `Authorization`, with `{}` for the token.
+        #[serde(default = "header_format")]
+        header_format: String,
+    },
+}
+
+fn username_field() -> String {
+    "username".to_owned()
+}
+
+fn password_field() -> String {
+    "password".to_owned()
+}
+
+fn token_key() -> String {
+    "key".to_owned()
+}
+
+fn header_format() -> String {
+    "Token {}".to_owned()
+}
+
+/// What a request is for, and so what it has to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// POST.
+    Create,
+    /// PUT.
+    Replace,
+    /// PATCH.
+    Change,
+}
+
+impl Definition {
+    /// Reads a body. `stored`: the `config` the subscription has, whose secrets a mask stands for.
+    ///
+    /// # Errors
+    /// 400 that names every field that is wrong.
+    pub fn read(body: &[u8], purpose: Purpose, guard: &Guard, stored: Option<&Value>) -> Result<Self, Refusal> {
+        let mut fields = match wire::parse(body)? {
+            Value::Object(_) => Fields::of(body)?,
+            other => return Err(nested(&[], &["non_field_errors"], &no_dictionary(&other))),
+        };
+        let mut wrong = Map::new();
+        if purpose != Purpose::Change {
+            for name in ["retry_countdown_config", "target_url", "event_type"].iter().filter(|name| !fields.has(name)) {
+                wrong.insert((*name).to_owned(), json!(["This field is required."]));
+            }
+        }
+        let retry_countdown_config = object(&fields, "retry_countdown_config", &mut wrong, countdown_config);
+        let additional_headers = object(&fields, "additional_headers", &mut wrong, |value| {
+            let object = dictionary(value)?;
+            headers::read(object).map(|_| value.clone()).map_err(|why| json!([why]))
+        });
+        let config = object(&fields, "config", &mut wrong, |value| config(value, stored, guard));
+        let target_url = fields.text("target_url", LONGEST[0]);
+        if let Some(why) = target_url.as_deref().and_then(|url| refused_url(url, guard)) {
+            fields.refuse("target_url", why);
+        }
+        let event_type = fields.text("event_type", LONGEST[1]);
+        if let Some(name) = event_type.as_deref().filter(|name| !events::TYPES.contains(name)) {
+            fields.refuse("event_type", format!("\"{name}\" is not a valid choice."));
+        }
+        let is_active = fields.flag("is_active");
+        let secret_key = fields.nullable_text("secret_key", LONGEST[2]);
+        let callback = fields.nullable_text("callback", LONGEST[3]);
+        let secret_is_sent = fields.has("secret_key") && secret_key.as_deref() != Some(MASK);
+        if purpose == Purpose::Create && secret_key.as_deref() == Some(MASK) {
+            fields.refuse("secret_key", "This is what stands for a secret in answers; send the secret itself.");
+        }
+        let sent_callback = fields.has("callback");
+        let refusal = Refusal { status: axum::http::StatusCode::BAD_REQUEST, error: Value::Object(wrong) };
+        match fields.finish() {
+            Err(more) => return Err(refusal.and(more)),
+            Ok(()) if refusal.error != json!({}) => return Err(refusal),
+            Ok(()) => {}
+        }
+        Ok(Self {
+            target_url,
+            event_type,
+            is_active,
+            secret_key: secret_is_sent.then_some(secret_key),
+            callback: sent_callback.then_some(callback),
+            retry_countdown_config,
+            additional_headers,
+            config,
+        })
+    }
+}
+
+/// Reads a field that is an object; what is wrong with it, under its name.
+fn object(
+    fields: &Fields,
+    name: &str,
+    wrong: &mut Map<String, Value>,
+    read: impl FnOnce(&Value) -> Result<Value, Value>,
+) -> Option<Value> {
+    let value = fields.value(name)?;
+    let result = if value.is_null() {
+        Err(json!(["This field may not be null."]))
+    } else if value.to_string().len() > LONGEST_OBJECT {
+        Err(json!([format!("Ensure this field has no more than {LONGEST_OBJECT} bytes.")]))
+    } else if value.to_string().contains("\\u0000") {
+        Err(json!(["Null characters are not allowed."]))
+    } else {
+        read(value)
+    };
+    result.map_err(|why| wrong.insert(name.to_owned(), why)).ok()
+}
+
+fn no_dictionary(value: &Value) -> String {
+    format!("Invalid data. Expected a dictionary, but got {}.", wire::python_type(value))
+}
+
+fn dictionary(value: &Value) -> Result<&Map<String, Value>, Value> {
+    value.as_object().ok_or_else(|| json!({ "non_field_errors": [no_dictionary(value)] }))
+}
+
+/// 400 with a message some way down.
+fn nested(path: &[&str], names: &[&str], message: &str) -> Refusal {
+    let mut error = Value::Object(names.iter().map(|name| ((*name).to_owned(), json!([message]))).collect());
+    for name in path.iter().rev() {
+        error = json!({ *name: error });
+    }
+    Refusal { status: axum::http::StatusCode::BAD_REQUEST, error }
+}
+
+/// Why an address cannot be delivered to, as far as it tells.
+fn refused_url(text: &str, guard: &Guard) -> Option<String> {
+    match text.parse::<Url>() {
+        Ok(url) => guard.check(&url).err(),
+        Err(_) => Some("Enter a valid URL.".to_owned()),
+    }
+}
+
+/// `{"choice", "kwargs"}`, checked, with the numbers as numbers.
+fn countdown_config(value: &Value) -> Result<Value, Value> {
+    let object = dictionary(value)?;
+    let mut wrong = Map::new();
+    let mut refuse = |name: &str, message: String| {
+        wrong.insert(name.to_owned(), json!([message]));
+    };
+    let choice = match object.get("choice") {
+        None => Err("This field is required.".to_owned()),
+        Some(Value::Null) => Err("This field may not be null.".to_owned()),
+        Some(Value::String(text)) if text.trim().is_empty() => Err("This field may not be blank.".to_owned()),
+        Some(Value::String(text)) => Ok(text.trim().to_owned()),
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        Some(_) => Err("Not a valid string.".to_owned()),
+    };
+    let keys = choice.and_then(|choice| match kwargs_of(&choice) {
+        Some(keys) => Ok((choice, keys)),
+        None => Err(format!("\"{choice}\" is not a valid choice.")),
+    });
+    let keys = keys.map_err(|message| refuse("choice", message)).ok();
+    match object.get("kwargs") {
+        None => refuse("kwargs", "This field is required.".to_owned()),
+        Some(Value::Null) => refuse("kwargs", "This field may not be null.".to_owned()),
+        Some(given) => {
+            if let (Some((choice, keys)), true) = (keys, wrong.is_empty()) {
+                let kwargs = kwargs(keys, given).map_err(|why| json!({ "kwargs": why }))?;
+                return Ok(json!({ "choice": choice, "kwargs": kwargs }));
+            }
+        }
+    }
+    Err(Value::Object(wrong))
+}
+
+/// A number of a countdown: its name, its least value, whether it may be left out, and what it is then.
+type Kwarg = (&'static str, i64, bool, Option<i64>);
+
+const FIXED: &[Kwarg] = &[("seconds", 0, true, None)];
+const LINEAR: &[Kwarg] = &[("base", 0, true, None), ("limit", 0, false, None)];
+const EXPONENTIAL: &[Kwarg] = &[("base", 0, true, None), ("factor", 1, false, Some(1)), ("limit", 0, false, None)];
+const RANDOM: &[Kwarg] = &[("min_value", 0, true, None), ("max_value", 0, true, None)];
+
+fn kwargs_of(choice: &str) -> Option<&'static [Kwarg]> {
+    match choice {
+        "fixed" => Some(FIXED),
+        "linear" => Some(LINEAR),
+        "exponential" => Some(EXPONENTIAL),
+        "random" => Some(RANDOM),
+        _ => None,
+    }
+}
+
+fn kwargs(keys: &[Kwarg], given: &Value) -> Result<Value, Value> {
+    let given = dictionary(given)?;
+    let (mut kwargs, mut wrong) = (Map::new(), Map::new());
+    for (name, least, is_required, default) in keys {
+        let read = match given.get(*name) {
+            None if *is_required => Err("This field is required.".to_owned()),
+            None => match default {
+                Some(default) => Ok(json!(default)),
+                None => continue,
+            },
+            // Only `limit` may be null.
+            Some(Value::Null) if *is_required || default.is_some() => Err("This field may not be null.".to_owned()),
+            Some(Value::Null) => Ok(Value::Null),
+            Some(value) => match whole(value) {
+                None => Err("A valid integer is required.".to_owned()),
+                Some(number) if number < *least => {
+                    Err(format!("Ensure this value is greater than or equal to {least}."))
+                }
+                Some(number) => Ok(json!(number)),
+            },
+        };
+        match read {
+            Ok(value) => kwargs.insert((*name).to_owned(), value),
+            Err(message) => wrong.insert((*name).to_owned(), json!([message])),
+        };
+    }
+    let is_after = |least: &str, most: &str| match (kwargs.get(least), kwargs.get(most)) {
+        (Some(least), Some(most)) => least.as_i64() < most.as_i64(),
+        _ => true,
+    };
+    if !wrong.is_empty() {
+        return Err(Value::Object(wrong));
+    }
+    if !is_after("min_value", "max_value") {
+        return Err(json!({ "non_field_errors": ["'max_value' must be greater than 'min_value'."] }));
+    }
+    Ok(Value::Object(kwargs))
+}
+
+/// A whole number, its digits, or a float that is one.
+fn whole(value: &Value) -> Option<i64> {
+    integer(value)
+        .or_else(|| value.as_f64().map(|float| format!("{float:.0}")).filter(|_| is_whole(value))?.parse().ok())
+}
+
+fn is_whole(value: &Value) -> bool {
+    value.as_f64().is_some_and(|float| float.fract() == 0.0)
+}
+
+/// `config`: an object, of which only `auth` means something to this server.
+fn config(value: &Value, stored: Option<&Value>, guard: &Guard) -> Result<Value, Value> {
+    dictionary(value)?;
+    let mut config = value.clone();
+    let Some(auth) = config.get_mut("auth").filter(|auth| !auth.is_null()) else { return Ok(config) };
+    if auth.get("password").is_some_and(|password| password == MASK)
+        && let Some(known) = stored.and_then(|stored| stored.pointer("/auth/password"))
+    {
+        auth["password"] = known.clone();
+    }
+    check_auth(auth, guard).map_err(|why| json!({ "auth": why }))?;
+    Ok(config)
+}
+
+fn check_auth(auth: &Value, guard: &Guard) -> Result<(), Value> {
+    let object = dictionary(auth)?;
+    let kind = object.get("auth_type").and_then(Value::as_str).unwrap_or_default();
+    let (required, optional): (&[&str], &[&str]) = match kind {
+        "basic" => (&["username", "password"], &[]),
+        "token" => {
+            (&["url", "username", "password"], &["username_field", "password_field", "token_key", "header_format"])
+        }
+        _ => return Err(json!({ "auth_type": ["Choose basic or token."] })),
+    };
+    let mut wrong = Map::new();
+    for name in required.iter().filter(|name| !object.contains_key(**name)) {
+        wrong.insert((*name).to_owned(), json!(["This field is required."]));
+    }
+    for name in required.iter().chain(optional) {
+        let message = match object.get(*name) {
+            Some(Value::String(text)) if text.is_empty() && *name != "password" => "This field may not be blank.",
+            Some(Value::String(text)) if text == MASK && *name == "password" => "Send the password itself.",
+            None | Some(Value::String(_)) => continue,
+            Some(_) => "Not a valid string.",
+        };
+        wrong.insert((*name).to_owned(), json!([message]));
+    }
+    let text = |name: &str| object.get(name).and_then(Value::as_str);
+    if kind == "token"
+        && let Some(why) = text("url").and_then(|url| refused_url(url, guard))
+    {
+        wrong.insert("url".to_owned(), json!([why]));
+    }
+    if text("header_format").is_some_and(|format| !format.contains("{}") || HeaderValue::from_str(format).is_err()) {
+        wrong.insert("header_format".to_owned(), json!(["Write it like: Token {}"]));
+    }
+    if kind == "basic" && text("username").is_some_and(|name| name.contains(':')) {
+        wrong.insert("username".to_owned(), json!(["A user with a colon cannot log in by basic authentication."]));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Value::Object(wrong)) }
+}
+
+/// A stored countdown; one that cannot be read waits a minute.
+#[must_use]
+pub fn countdown(config: &Value) -> Countdown {
+    serde_json::from_value(config.clone()).unwrap_or(Countdown::Fixed { seconds: 60 })
+}

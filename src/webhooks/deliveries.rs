@@ -1,0 +1,220 @@
+//! `/whisperer/hook_events/`: what was delivered, and delivering it again.
+
+use std::time::Instant;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::json;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use super::{
+    claim::{self, Claimed, LEASE_SECONDS, Mail},
+    record::{self, Report},
+    routes::owner,
+    view::{self, DeliveryView},
+    worker,
+};
+use crate::{
+    app::App,
+    auth::{Authenticated, Caller},
+    commands::input::boolean,
+    error::{Error, Refusal, Result},
+    openapi,
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    wire,
+};
+
+/// A delivery that was tried so often is out of the hands of the retries that follow each other.
+const IN_RETRY_PROCESS: i32 = 11;
+
+/// What deliveries can be filtered by (reference 7).
+pub const FILTERS: &[Filter] = &[
+    filter("uuid", Kind::Uuid, "e.uuid = {}"),
+    filter("response_http_status", Kind::Integer, "e.response_http_status = {}"),
+    filter("delivered", Kind::Boolean, "e.delivered = {}"),
+    filter("created_date", Kind::Moment, "e.created_date = {}"),
+    filter("created_date__gt", Kind::Moment, "e.created_date > {}"),
+    filter("created_date__gte", Kind::Moment, "e.created_date >= {}"),
+    filter("created_date__lt", Kind::Moment, "e.created_date < {}"),
+    filter("created_date__lte", Kind::Moment, "e.created_date <= {}"),
+    filter("object_id", Kind::Text, "e.object_id::text = {}"),
+    filter("content_type", Kind::Integer, "case e.entity when 'package' then 26 when 'transfer' then 27 end = {}"),
+    filter("webhook", Kind::Integer, "e.webhook_id = {}"),
+    filter("event_type", Kind::Text, "lower(w.event_type) = lower({})"),
+];
+
+/// Deliveries that were tried, as the original has them: what is to come is no row of the list.
+const LIST: List = List {
+    from: " from hook_events e join webhooks w on w.id = e.webhook_id and e.response_http_status is not null",
+    visible: "w.user_id = any({})",
+    filters: FILTERS,
+    sorts: &[
+        ("id", "e.id"),
+        ("created_date", "e.created_date"),
+        ("modified_date", "e.modified_date"),
+        ("response_http_status", "e.response_http_status"),
+        ("retry_count", "e.retry_count"),
+        ("webhook", "e.webhook_id"),
+    ],
+    default_sort: "-id",
+    tie_breaker: "e.id desc",
+};
+
+/// Deliveries
+///
+/// What was sent to your subscriptions (an admin: to all), successfully or not.
+#[utoipa::path(get, path = "/whisperer/hook_events/", tag = "Webhooks", params(PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of deliveries", body = PageOf<DeliveryView>)))]
+pub(super) async fn list(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let mut listing = LIST.open(&app.pool, page, owner(&caller).as_deref(), "e.id").await?;
+    let base_url = &app.webhooks.settings.base_url;
+    while let Some((connection, ids)) = listing.ids()? {
+        let views = view::deliveries(connection, &app.shelf, base_url, &ids).await?;
+        listing.add(views).await?;
+    }
+    listing.respond().await
+}
+
+/// One delivery
+#[utoipa::path(get, path = "/whisperer/hook_events/{id}/", tag = "Webhooks",
+    params(("id" = i64, Path, description = "The delivery's id")),
+    responses((status = 200, description = "The delivery", body = DeliveryView)))]
+pub(super) async fn detail(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<DeliveryView>> {
+    let mut connection = app.pool.acquire().await?;
+    let (row, _) = visible(&mut connection, &caller, &id).await?;
+    let base_url = &app.webhooks.settings.base_url;
+    let views = view::deliveries(&mut connection, &app.shelf, base_url, &[row.id]).await?;
+    Ok(Json(views.into_iter().next().ok_or_else(Refusal::not_found)?))
+}
+
+/// A delivery that was tried, and whether it was delivered.
+async fn visible(connection: &mut PgConnection, caller: &Caller, id: &str) -> Result<(Claimed, bool)> {
+    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let owner = owner(caller);
+    let delivered = sqlx::query_scalar!(
+        "select h.delivered from hook_events h join webhooks w on w.id = h.webhook_id
+          where h.id = $1 and h.response_http_status is not null and ($2::bigint[] is null or w.user_id = any($2))",
+        id,
+        owner.as_deref()
+    )
+    .fetch_optional(&mut *connection)
+    .await?
+    .ok_or_else(Refusal::not_found)?;
+    let row = claim::read(connection, &[id]).await?.pop().ok_or_else(Refusal::not_found)?;
+    Ok((row, delivered))
+}
+
+/// Whether to deliver what the server is still trying.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the documentation's view of what `retry` reads")]
+pub(super) struct RetryInput {
+    /// False without one.
+    force: Option<bool>,
+}
+
+/// What came of delivering again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RetryAnswer {
+    detail: &'static str,
+    response_status: u16,
+    response_content: String,
+    delivered: bool,
+    response_time: Option<String>,
+}
+
+/// Deliver again, now
+///
+/// The same body under the same uuid, whether or not earlier events of the object wait. 406 where it was delivered
+/// (`event_100_3`), where the server is still trying (`event_100_6`, unless `force`), and where it fails again.
+#[utoipa::path(post, path = "/whisperer/hook_events/{id}/retry/", tag = "Webhooks", request_body = RetryInput,
+    params(("id" = i64, Path, description = "The delivery's id")),
+    responses((status = 200, description = "Delivered", body = RetryAnswer),
+              (status = 406, description = "Not delivered", body = RetryAnswer)))]
+pub(super) async fn retry(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response> {
+    wire::check_media_type(&headers)?;
+    let mut connection = app.pool.acquire().await?;
+    let (row, delivered) = visible(&mut connection, &caller, &id).await?;
+    let force = force(&body)?;
+    if delivered {
+        return Err(refusal("event_100_3", "Event already delivered").into());
+    }
+    if !force && row.retry_count < IN_RETRY_PROCESS {
+        return Err(refusal("event_100_6", "Event is still in retry process").into());
+    }
+    // Nobody else takes it on meanwhile.
+    sqlx::query!(
+        "update hook_events set next_attempt_date = now() + make_interval(secs => $2) where id = $1 and not delivered",
+        row.id,
+        LEASE_SECONDS
+    )
+    .execute(&mut *connection)
+    .await?;
+    let base_url = &app.webhooks.settings.base_url;
+    let mail = claim::prepare(&mut connection, &app.shelf, base_url, std::slice::from_ref(&row)).await?;
+    drop(connection);
+    let gone = || Error::Fault("a delivery that failed has no body".to_owned());
+    let hook = mail.hook(&row).ok_or_else(gone)?;
+    let letter = Mail::letter(&row, hook, mail.body(&row, hook).ok_or_else(gone)?);
+    let started = Instant::now();
+    let outcome = app.webhooks.client.send(&letter).await;
+    app.metrics.webhooks.attempt(outcome.is_delivered(), outcome.took);
+    let fate = worker::fate(hook, &row, &letter.body, started, outcome.clone());
+    let report = [Report { row, fate, _place: () }];
+    record::write(&mut *app.pool.acquire().await?, &report, app.webhooks.settings.pause_after).await?;
+    app.webhooks.due.notify_one();
+    Ok(answer(outcome))
+}
+
+fn answer(outcome: super::client::Outcome) -> Response {
+    let delivered = outcome.is_delivered();
+    let status = if delivered { StatusCode::OK } else { StatusCode::NOT_ACCEPTABLE };
+    let detail = if delivered { "Webhook event delivered successfully" } else { "Webhook event delivery failed" };
+    let answer = RetryAnswer {
+        detail,
+        response_status: outcome.status,
+        response_content: outcome.content,
+        delivered,
+        response_time: i64::try_from(outcome.took.as_micros()).ok().map(view::duration),
+    };
+    (status, Json(answer)).into_response()
+}
+
+/// `{"force": true}`; an empty body is none.
+fn force(body: &[u8]) -> Result<bool, Refusal> {
+    if body.is_empty() {
+        return Ok(false);
+    }
+    let value: serde_json::Value = wire::parse(body)?;
+    match value.get("force") {
+        None => Ok(false),
+        Some(force) => boolean(force).ok_or_else(|| Refusal::field("force", "Must be a valid boolean.")),
+    }
+}
+
+/// 406 in the form of the original.
+pub(super) fn refusal(code: &str, sentence: &str) -> Refusal {
+    Refusal { status: StatusCode::NOT_ACCEPTABLE, error: json!({ "code": code, "en": sentence }) }
+}

@@ -1,0 +1,93 @@
+//! Commands come first: while they wait for each other, deliveries get a share of the machine that cannot hurt them.
+//!
+//! A delivery costs about as much as half a command, database and receiver's side included, wherever both run on the
+//! same machine. So for eight commands that are answered one delivery may be made out and one sent: about a tenth of the
+//! whole. Commands that take long leave more than that: there is a least rate, so what waits goes on moving.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::commands::traffic::Traffic;
+
+/// Commands that pay for one delivery.
+const COMMANDS_A_DELIVERY: f64 = 8.0;
+/// Deliveries a second that are made whatever commands do.
+const LEAST_RATE: f64 = 50.0;
+/// How often a payer looks whether there is enough.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Deliveries taken on at a time while commands wait: what is under way cannot give way.
+pub(super) const SMALL_BATCH: i64 = 32;
+
+/// The purse of one worker.
+#[derive(Debug)]
+pub(super) struct Governor {
+    traffic: Arc<Traffic>,
+    done: u64,
+    since: Instant,
+}
+
+impl Governor {
+    pub(super) fn new(traffic: Arc<Traffic>) -> Self {
+        Self { done: traffic.done(), since: Instant::now(), traffic }
+    }
+
+    /// How many deliveries may be taken on together.
+    pub(super) fn batch(&self, most: i64) -> i64 {
+        if self.traffic.is_busy() { most.min(SMALL_BATCH) } else { most }
+    }
+
+    /// Rests until commands have paid for so many deliveries; not at all while they leave the server alone.
+    pub(super) async fn pay(&mut self, deliveries: usize) {
+        let mut owed = f64::from(u32::try_from(deliveries).unwrap_or(u32::MAX));
+        // What was answered before does not count: it paid for nothing that is to be done now.
+        self.earned();
+        while owed > 0.0 && self.traffic.is_busy() {
+            tokio::time::sleep(LOOK_EVERY).await;
+            owed -= self.earned();
+        }
+    }
+
+    /// Deliveries paid for since the last look.
+    fn earned(&mut self) -> f64 {
+        let (done, now) = (self.traffic.done(), Instant::now());
+        let commands = f64::from(u32::try_from(done - self.done).unwrap_or(u32::MAX));
+        let seconds = now.duration_since(self.since).as_secs_f64();
+        (self.done, self.since) = (done, now);
+        (commands / COMMANDS_A_DELIVERY).max(seconds * LEAST_RATE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_quiet_server_asks_for_nothing_and_a_busy_one_pays_in_commands() {
+        let traffic = Arc::new(Traffic::default());
+        let mut governor = Governor::new(Arc::clone(&traffic));
+        let started = Instant::now();
+        governor.pay(1_000_000).await;
+        assert_eq!(governor.batch(500), 500);
+        assert!(started.elapsed() < Duration::from_secs(1));
+
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (busy, stopped) = (Arc::clone(&traffic), Arc::clone(&stop));
+        let commands = tokio::spawn(async move {
+            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+                let _many: Vec<_> = (0..20).map(|_| busy.enter()).collect();
+                tokio::task::yield_now().await;
+            }
+        });
+        while !traffic.is_busy() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(governor.batch(500), SMALL_BATCH);
+        let before = traffic.done();
+        governor.pay(100).await;
+        assert!(traffic.done() - before >= 100, "it was paid for");
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        commands.await.expect("no panic");
+    }
+}

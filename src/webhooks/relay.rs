@@ -1,0 +1,165 @@
+//! Events become rows to deliver: one for each subscription that wants one.
+//!
+//! One server at a time does it, whichever comes first: the row of `webhook_relay` is the token. What is read is final,
+//! so nothing is missed, and rows and cursor are written together, so nothing is made out twice.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::record::BEGIN;
+use crate::{
+    error::Result,
+    events::{self, Change, Cursor, Wanted},
+};
+
+/// Changes read at a time.
+pub(super) const BATCH: i64 = 500;
+/// The cursor is moved over events that nobody wants when there are at least so many positions of them.
+const FAR: i64 = 5000;
+
+/// What a pass came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Passed {
+    /// Rows made.
+    pub made: u64,
+    /// Whether there is more to read.
+    pub is_more: bool,
+}
+
+/// A subscription, for those who make out what it gets.
+pub(super) struct Subscription {
+    pub id: i64,
+    pub event_type: String,
+    pub created_date: DateTime<Utc>,
+    /// The locations its owner sees; none: all.
+    pub location_ids: Option<Vec<i64>>,
+}
+
+impl Subscription {
+    /// Which of a change's events it gets. None of before it was made, and none of places that its owner does not see.
+    fn wants(&self, change: &Change) -> impl Iterator<Item = usize> {
+        let is_visible = self
+            .location_ids
+            .as_ref()
+            .is_none_or(|ids| change.stock_location_ids.iter().any(|location| ids.contains(location)));
+        let is_wanted = is_visible && change.created_date >= self.created_date;
+        let types = change.types.iter().enumerate();
+        types.filter(move |(_, name)| is_wanted && **name == self.event_type).map(|(nth, _)| nth)
+    }
+}
+
+/// Every active subscription; paused ones too, which go on where they stopped.
+async fn subscriptions(connection: &mut PgConnection) -> Result<Vec<Subscription>> {
+    let subscriptions = sqlx::query_as!(
+        Subscription,
+        r#"select w.id, w.event_type, w.created_date,
+                  case when u.role = 'store' or exists (select from user_stock_locations l where l.user_id = u.id)
+                       then array(select l.stock_location_id from user_stock_locations l where l.user_id = u.id) end
+                  as location_ids
+             from webhooks w join users u on u.id = w.user_id
+            where w.is_active and u.is_active"#
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(subscriptions)
+}
+
+/// Reads the next events and makes out what is to be delivered of them. Nothing where another server is at it.
+///
+/// # Errors
+/// When the database fails: nothing was done then.
+pub(super) async fn pass(pool: &PgPool, batch: i64) -> Result<Passed> {
+    let mut transaction = pool.begin_with(BEGIN).await?;
+    let Some(relay) = sqlx::query!("select position, event_id, seed from webhook_relay for update skip locked")
+        .fetch_optional(&mut *transaction)
+        .await?
+    else {
+        return Ok(Passed::default());
+    };
+    let cursor = Cursor::new(relay.position, relay.event_id);
+    let subscriptions = subscriptions(&mut transaction).await?;
+    let mut types: Vec<String> = subscriptions.iter().map(|subscription| subscription.event_type.clone()).collect();
+    types.sort_unstable();
+    types.dedup();
+    let (changes, next) = if types.is_empty() {
+        (Vec::new(), Cursor::now(&mut transaction).await?.max(cursor))
+    } else {
+        let wanted = Wanted { types, ..Wanted::default() };
+        events::after(&mut transaction, cursor, &wanted, batch).await?
+    };
+    let is_more = i64::try_from(changes.len()).is_ok_and(|count| count >= batch);
+    if changes.is_empty() && next.position() - cursor.position() < FAR {
+        return Ok(Passed::default());
+    }
+    let made = make_out(&mut transaction, &changes, &subscriptions, relay.seed).await?;
+    sqlx::query!("update webhook_relay set position = $1, event_id = $2", next.position(), next.id())
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(Passed { made, is_more })
+}
+
+/// Columns of new rows.
+#[derive(Default)]
+struct Rows {
+    webhook_ids: Vec<i64>,
+    positions: Vec<i64>,
+    event_ids: Vec<i64>,
+    event_dates: Vec<DateTime<Utc>>,
+    nths: Vec<i16>,
+    uuids: Vec<Uuid>,
+    entities: Vec<String>,
+    object_ids: Vec<i64>,
+    sequences: Vec<i64>,
+}
+
+/// Makes a row for each event and subscription that wants it, unless there is one.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn make_out(
+    connection: &mut PgConnection,
+    changes: &[Change],
+    subscriptions: &[Subscription],
+    seed: Uuid,
+) -> Result<u64> {
+    let mut rows = Rows::default();
+    for change in changes {
+        for subscription in subscriptions {
+            for nth in subscription.wants(change) {
+                rows.webhook_ids.push(subscription.id);
+                rows.positions.push(change.position);
+                rows.event_ids.push(change.id);
+                rows.event_dates.push(change.created_date);
+                rows.nths.push(i16::try_from(nth).unwrap_or(i16::MAX));
+                // The seed is this installation's own: no two share uuids.
+                rows.uuids.push(change.uuid(nth, &format!("{seed}/{}", subscription.id)));
+                rows.entities.push(change.entity.clone());
+                rows.object_ids.push(change.object_id);
+                rows.sequences.push(change.sequence + i64::try_from(nth).unwrap_or_default());
+            }
+        }
+    }
+    if rows.webhook_ids.is_empty() {
+        return Ok(0);
+    }
+    let made = sqlx::query!(
+        "insert into hook_events (webhook_id, event_position, event_id, event_date, nth, uuid, entity, object_id, sequence)
+         select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::smallint[], $6::uuid[],
+                              $7::text[], $8::bigint[], $9::bigint[])
+         on conflict (uuid) do nothing",
+        &rows.webhook_ids,
+        &rows.positions,
+        &rows.event_ids,
+        &rows.event_dates,
+        &rows.nths,
+        &rows.uuids,
+        &rows.entities,
+        &rows.object_ids,
+        &rows.sequences
+    )
+    .execute(connection)
+    .await?;
+    Ok(made.rows_affected())
+}

@@ -1,0 +1,234 @@
+//! Delivering again what a receiver lost: of one object, of a time, or since the last good one.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::{Connection as _, PgConnection};
+use utoipa::ToSchema;
+
+use super::relay::{self, Subscription};
+use crate::{
+    error::{Refusal, Result},
+    events::{self, Cursor, Wanted},
+    fields::Fields,
+    page,
+};
+
+/// Rows, and changes, in one transaction.
+const BATCH: i64 = 1000;
+/// Objects whose events can be delivered again.
+pub const ENTITIES: [&str; 4] = ["package", "transfer", "stock_location", "webhook"];
+
+/// What is delivered again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Of one object: its kind and id.
+    pub object: Option<(String, i64)>,
+    /// What happened from then on.
+    pub from: Option<DateTime<Utc>>,
+    /// What happened before.
+    pub to: Option<DateTime<Utc>>,
+    /// What happened after the latest event that was delivered.
+    pub since_last_delivered: bool,
+}
+
+/// What to deliver again.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the documentation's view of what `Extent::read` reads")]
+pub(super) struct ReplayInput {
+    /// With `object_id`: `package`, `transfer` or `stock_location`.
+    entity: Option<String>,
+    /// Events of this object alone.
+    object_id: Option<i64>,
+    /// What happened from this moment on.
+    #[schema(format = DateTime)]
+    from: Option<String>,
+    /// What happened before this moment.
+    #[schema(format = DateTime)]
+    to: Option<String>,
+    /// What happened after the latest event that was delivered.
+    since_last_delivered: Option<bool>,
+}
+
+/// What a replay comes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Replayed {
+    /// Deliveries that are made again.
+    pub replayed: u64,
+    /// Events that had not been delivered to this subscription, and are now.
+    pub added: u64,
+}
+
+impl Extent {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// 400 that names every field that is wrong, and when nothing says what is wanted.
+    pub fn read(body: &[u8]) -> Result<Self, Refusal> {
+        let mut fields = Fields::of(body)?;
+        let entity = fields.text("entity", 64);
+        let object_id = fields.id("object_id");
+        let mut moments = ["from", "to"].map(|name| {
+            let text = fields.text(name, 64)?;
+            let moment = page::moment(&text);
+            if moment.is_none() {
+                fields.refuse(name, "Enter a valid date/time.");
+            }
+            moment
+        });
+        let since_last_delivered = fields.flag("since_last_delivered").unwrap_or(false);
+        if let Some(entity) = entity.as_ref().filter(|entity| !ENTITIES.contains(&entity.as_str())) {
+            fields.refuse("entity", format!("\"{entity}\" is not a valid choice."));
+        }
+        match (&entity, object_id) {
+            (Some(_), None) if !fields.has("object_id") => fields.refuse("object_id", "This field is required."),
+            (None, Some(_)) if !fields.has("entity") => fields.refuse("entity", "This field is required."),
+            (None, None) if moments == [None, None] && !since_last_delivered => {
+                fields.refuse("non_field_errors", "Say what: entity and object_id, from, to, or since_last_delivered.");
+            }
+            _ => {}
+        }
+        fields.finish()?;
+        let (to, from) = (moments[1].take(), moments[0].take());
+        Ok(Self { object: entity.zip(object_id), from, to, since_last_delivered })
+    }
+}
+
+/// Makes what was delivered undelivered again, and adds what was not there: in batches, each a transaction of its own, so
+/// that nobody waits for it. Broken off, it is begun again.
+///
+/// # Errors
+/// When the database fails.
+pub async fn replay(connection: &mut PgConnection, webhook_id: i64, extent: &Extent) -> Result<Replayed> {
+    let (from, to) = moments(&mut *connection, webhook_id, extent).await?;
+    let added = add(&mut *connection, webhook_id, extent, from, to).await?;
+    let mut replayed = 0;
+    let mut after = first_id(&mut *connection, webhook_id, extent, from).await?;
+    while let Some(id) = after {
+        let (count, last) = again(&mut *connection, webhook_id, extent, (from, to), id).await?;
+        replayed += count;
+        after = last;
+    }
+    // What was added is among them, and was not sent yet.
+    Ok(Replayed { replayed: replayed.saturating_sub(added), added })
+}
+
+type Moment = Option<DateTime<Utc>>;
+
+/// From when to when.
+async fn moments(connection: &mut PgConnection, webhook_id: i64, extent: &Extent) -> Result<(Moment, Moment)> {
+    let last = sqlx::query_scalar!("select last_delivered_event_date from webhooks where id = $1", webhook_id)
+        .fetch_optional(connection)
+        .await?
+        .ok_or_else(Refusal::not_found)?;
+    let since = last.filter(|_| extent.since_last_delivered).map(|last| last + chrono::TimeDelta::microseconds(1));
+    Ok((extent.from.max(since), extent.to))
+}
+
+/// Where the rows begin: before the first that may be meant.
+async fn first_id(
+    connection: &mut PgConnection,
+    webhook_id: i64,
+    extent: &Extent,
+    from: Moment,
+) -> Result<Option<i64>> {
+    if extent.object.is_some() || from.is_none() {
+        return Ok(Some(0));
+    }
+    let first = sqlx::query_scalar!(
+        "select min(id) from hook_events where event_date >= $1 and webhook_id = $2",
+        from,
+        webhook_id
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(first.map(|id| id - 1))
+}
+
+/// The next rows behind an id; how many, and the last, if there may be more.
+async fn again(
+    connection: &mut PgConnection,
+    webhook_id: i64,
+    extent: &Extent,
+    (from, to): (Moment, Moment),
+    after: i64,
+) -> Result<(u64, Option<i64>)> {
+    let (entity, object_id) = extent.object.clone().unzip();
+    let ids = sqlx::query_scalar!(
+        r#"update hook_events h
+              set delivered = false, retry_count = 0, held_back = false, next_attempt_date = now(), modified_date = now()
+            where h.id in (select id from hook_events
+                            where webhook_id = $1 and id > $2 and ($3::text is null or (entity = $3 and object_id = $4))
+                              and ($5::timestamptz is null or event_date >= $5)
+                              and ($6::timestamptz is null or event_date < $6)
+                            order by id limit $7)
+           returning h.id"#,
+        webhook_id,
+        after,
+        entity,
+        object_id,
+        from,
+        to,
+        BATCH
+    )
+    .fetch_all(connection)
+    .await?;
+    let is_more = i64::try_from(ids.len()).is_ok_and(|count| count >= BATCH);
+    Ok((ids.len() as u64, ids.into_iter().max().filter(|_| is_more)))
+}
+
+/// Makes rows of events that have none, as far as the relay has come.
+async fn add(connection: &mut PgConnection, webhook_id: i64, extent: &Extent, from: Moment, to: Moment) -> Result<u64> {
+    let row = sqlx::query!(
+        r#"select w.event_type,
+                  case when u.role = 'store' or exists (select from user_stock_locations l where l.user_id = u.id)
+                       then array(select l.stock_location_id from user_stock_locations l where l.user_id = u.id) end
+                  as location_ids,
+                  (select seed from webhook_relay) as "seed!", (select position from webhook_relay) as "position!",
+                  (select event_id from webhook_relay) as "event_id!"
+             from webhooks w join users u on u.id = w.user_id where w.id = $1"#,
+        webhook_id
+    )
+    .fetch_optional(&mut *connection)
+    .await?
+    .ok_or_else(Refusal::not_found)?;
+    let relayed = Cursor::new(row.position, row.event_id);
+    let wanted = Wanted {
+        types: vec![row.event_type.clone()],
+        stock_location_ids: row.location_ids.clone(),
+        object: extent.object.clone(),
+    };
+    let subscription = Subscription {
+        id: webhook_id,
+        event_type: row.event_type,
+        created_date: from.unwrap_or(DateTime::<Utc>::MIN_UTC),
+        location_ids: row.location_ids,
+    };
+    let mut cursor = begin(&mut *connection, from).await?;
+    let mut added = 0;
+    loop {
+        let (mut changes, next) = events::after(&mut *connection, cursor, &wanted, BATCH).await?;
+        let read = changes.len();
+        changes.retain(|change| to.is_none_or(|to| change.created_date < to) && change.cursor() <= relayed);
+        let mut transaction = connection.begin().await?;
+        let subscriptions = std::slice::from_ref(&subscription);
+        added += relay::make_out(&mut transaction, &changes, subscriptions, row.seed).await?;
+        transaction.commit().await?;
+        if changes.len() < read || i64::try_from(read).is_ok_and(|read| read < BATCH) || next > relayed {
+            return Ok(added);
+        }
+        cursor = next;
+    }
+}
+
+/// Where the events of a moment begin.
+async fn begin(connection: &mut PgConnection, from: Moment) -> Result<Cursor> {
+    let Some(from) = from else { return Ok(Cursor::START) };
+    let position =
+        sqlx::query_scalar!("select position from events where created_date >= $1 order by position, id limit 1", from)
+            .fetch_optional(&mut *connection)
+            .await?;
+    match position {
+        Some(position) => Ok(Cursor::new(position - 1, i64::MAX)),
+        None => Cursor::now(connection).await,
+    }
+}

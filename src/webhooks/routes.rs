@@ -1,0 +1,392 @@
+//! `/whisperer/hooks/`: subscriptions.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, Uri},
+    response::Response,
+};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{PgConnection, QueryBuilder};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    definition::{Definition, Purpose},
+    deliveries, pause,
+    replay::{self, Extent, Replayed},
+    view::{COLUMNS, HookView},
+};
+use crate::{
+    app::App,
+    auth::{Authenticated, Caller, Role},
+    error::{OnConstraint as _, Refusal, Result},
+    events, openapi,
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    wire::{self, Timestamp},
+};
+
+/// The routes of this area.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(registry))
+        .routes(routes!(detail, replace, change, delete))
+        .routes(routes!(status))
+        .routes(routes!(resume))
+        .routes(routes!(replay_events))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::detail))
+        .routes(routes!(deliveries::retry))
+}
+
+/// What subscriptions can be filtered by (reference 7).
+pub const FILTERS: &[Filter] = &[
+    filter("target_url", Kind::Text, "lower(w.target_url) = lower({})"),
+    filter("event_type", Kind::Text, "lower(w.event_type) = lower({})"),
+    filter("is_active", Kind::Boolean, "(w.is_active and w.paused_date is null) = {}"),
+];
+
+const LIST: List = List {
+    from: " from webhooks w",
+    visible: "w.user_id = any({})",
+    filters: FILTERS,
+    sorts: &[
+        ("id", "w.id"),
+        ("target_url", "w.target_url"),
+        ("event_type", "w.event_type"),
+        ("created_date", "w.created_date"),
+        ("modified_date", "w.modified_date"),
+    ],
+    default_sort: "-id",
+    tie_breaker: "w.id desc",
+};
+
+/// What can be set of a subscription.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the documentation's view of what `Definition` reads")]
+pub(super) struct HookInput {
+    /// Where events are sent: http or https, no user or password in it, a public address.
+    #[schema(max_length = 255)]
+    target_url: String,
+    /// One of `GET /whisperer/hooks/registry/`.
+    #[schema(max_length = 124)]
+    event_type: String,
+    /// When a delivery that failed is tried again. `fixed` (`seconds`), `linear` (`base`, `limit`), `exponential`
+    /// (`base`, `factor`, `limit`) or `random` (`min_value`, `max_value`).
+    #[schema(value_type = Object, example = json!({ "choice": "exponential", "kwargs": { "base": 2, "factor": 3 } }))]
+    retry_countdown_config: Value,
+    /// True without one. True for one that is paused resumes it.
+    is_active: Option<bool>,
+    /// Signs each body: `X-Whisperer-Signature: sha256=<hex>`. `********` keeps the one there is.
+    #[schema(max_length = 124)]
+    secret_key: Option<String>,
+    /// Kept for the client; this server calls nothing.
+    #[schema(max_length = 64)]
+    callback: Option<String>,
+    /// Sent with each request; they may replace those of the server but not sign, frame or number it.
+    #[schema(value_type = Option<Object>)]
+    additional_headers: Value,
+    /// `auth`: how to log in. `{"auth_type": "basic", "username", "password"}`, or `{"auth_type": "token", "url",
+    /// "username", "password"}` with `username_field`, `password_field`, `token_key` and `header_format`.
+    #[schema(value_type = Option<Object>)]
+    config: Value,
+}
+
+/// Whose subscriptions a caller sees, as a filter; none: everybody's.
+pub(super) fn owner(caller: &Caller) -> Option<Vec<i64>> {
+    (caller.role != Role::Admin).then(|| vec![caller.user_id])
+}
+
+/// A subscription with its secrets, if the caller may see it.
+async fn one(connection: &mut PgConnection, caller: &Caller, id: &str) -> Result<HookView> {
+    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let mut query = QueryBuilder::new("select ");
+    query.push(COLUMNS).push(" from webhooks w where w.id = ").push_bind(id);
+    if let Some(owner) = owner(caller) {
+        query.push(" and w.user_id = any(").push_bind(owner).push(")");
+    }
+    let row = query.build().fetch_optional(connection).await?.ok_or_else(Refusal::not_found)?;
+    Ok(HookView::read(&row)?)
+}
+
+/// JSON as text: a value of its own type would be stored with its keys in another order.
+fn text(value: Option<Value>) -> Option<String> {
+    value.map(|value| value.to_string())
+}
+
+fn already_registered() -> Refusal {
+    deliveries::refusal("webhook_100_2", "Webhook already registered")
+}
+
+/// Subscriptions
+#[utoipa::path(get, path = "/whisperer/hooks/", tag = "Webhooks", params(PageQuery, openapi::Sort),
+    responses((status = 200, description = "A page of subscriptions", body = PageOf<HookView>)))]
+async fn list(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response> {
+    let page = Page::parse(&uri, &headers)?;
+    let mut listing = LIST.open(&app.pool, page, owner(&caller).as_deref(), COLUMNS).await?;
+    listing.add_all(|row| HookView::read(row).map(HookView::masked)).await?;
+    listing.respond().await
+}
+
+/// Subscribe
+///
+/// The answer shows the secrets that were sent; no other does. One subscription for each event type and address.
+#[utoipa::path(post, path = "/whisperer/hooks/", tag = "Webhooks", request_body = HookInput,
+    responses((status = 201, description = "The subscription", body = HookView),
+              (status = 406, description = "There is one already: `webhook_100_2`")))]
+async fn create(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<HookView>)> {
+    wire::check_media_type(&headers)?;
+    let sent = Definition::read(&body, Purpose::Create, app.webhooks.client.guard(), None)?;
+    let mut connection = app.pool.acquire().await?;
+    let id = sqlx::query_scalar!(
+        "insert into webhooks (user_id, target_url, event_type, is_active, secret_key, callback, retry_countdown_config,
+                               additional_headers, config)
+         values ($1, $2, $3, $4, $5, $6, $7::text::json, coalesce($8::text::json, '{}'), coalesce($9::text::json, '{}'))
+         returning id",
+        caller.user_id,
+        sent.target_url,
+        sent.event_type,
+        sent.is_active.unwrap_or(true),
+        sent.secret_key.flatten(),
+        sent.callback.flatten(),
+        text(sent.retry_countdown_config),
+        text(sent.additional_headers),
+        text(sent.config)
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .on_constraint("webhooks_user_url_type_key", already_registered)?;
+    let view = one(&mut connection, &caller, &id.to_string()).await?;
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// Event types
+///
+/// What can be subscribed to.
+#[utoipa::path(get, path = "/whisperer/hooks/registry/", tag = "Webhooks",
+    responses((status = 200, description = "The types", body = Vec<String>)))]
+async fn registry(_: Authenticated) -> Json<&'static [&'static str]> {
+    Json(&events::TYPES)
+}
+
+/// One subscription
+#[utoipa::path(get, path = "/whisperer/hooks/{id}/", tag = "Webhooks",
+    params(("id" = i64, Path, description = "The subscription's id")),
+    responses((status = 200, description = "The subscription", body = HookView)))]
+async fn detail(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<HookView>> {
+    Ok(Json(one(&mut *app.pool.acquire().await?, &caller, &id).await?.masked()))
+}
+
+/// Replace a subscription
+///
+/// What is left out and need not be sent stays as it is.
+#[utoipa::path(put, path = "/whisperer/hooks/{id}/", tag = "Webhooks", request_body = HookInput,
+    params(("id" = i64, Path, description = "The subscription's id")),
+    responses((status = 200, description = "The subscription", body = HookView),
+              (status = 406, description = "There is another like it: `webhook_100_2`")))]
+async fn replace(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<HookView>> {
+    wire::check_media_type(&headers)?;
+    update(&app, &caller, &id, &body, Purpose::Replace).await
+}
+
+/// Change a subscription
+#[utoipa::path(patch, path = "/whisperer/hooks/{id}/", tag = "Webhooks", request_body = HookInput,
+    params(("id" = i64, Path, description = "The subscription's id")),
+    responses((status = 200, description = "The subscription", body = HookView),
+              (status = 406, description = "There is another like it: `webhook_100_2`")))]
+async fn change(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<HookView>> {
+    wire::check_media_type(&headers)?;
+    update(&app, &caller, &id, &body, Purpose::Change).await
+}
+
+async fn update(app: &App, caller: &Caller, id: &str, body: &[u8], purpose: Purpose) -> Result<Json<HookView>> {
+    let mut transaction = app.pool.begin().await?;
+    let known = one(&mut transaction, caller, id).await?;
+    let sent = Definition::read(body, purpose, app.webhooks.client.guard(), Some(&known.config))?;
+    sqlx::query!(
+        "update webhooks
+            set target_url = coalesce($2, target_url), event_type = coalesce($3, event_type),
+                is_active = coalesce($4, is_active), secret_key = case when $5 then $6 else secret_key end,
+                callback = case when $7 then $8 else callback end,
+                retry_countdown_config = coalesce($9::text::json, retry_countdown_config),
+                additional_headers = coalesce($10::text::json, additional_headers),
+                config = coalesce($11::text::json, config),
+                modified_date = now()
+          where id = $1",
+        known.id,
+        sent.target_url,
+        sent.event_type,
+        sent.is_active,
+        sent.secret_key.is_some(),
+        sent.secret_key.flatten(),
+        sent.callback.is_some(),
+        sent.callback.flatten(),
+        text(sent.retry_countdown_config),
+        text(sent.additional_headers),
+        text(sent.config)
+    )
+    .execute(&mut *transaction)
+    .await
+    .on_constraint("webhooks_user_url_type_key", already_registered)?;
+    let resumed = sent.is_active == Some(true) && pause::resume(&mut transaction, known.id).await?;
+    let view = one(&mut transaction, caller, id).await?.masked();
+    transaction.commit().await?;
+    if resumed {
+        wake(app, known.id).await?;
+    }
+    app.webhooks.due.notify_one();
+    Ok(Json(view))
+}
+
+/// Makes what waits due, and says that there is news.
+async fn wake(app: &App, id: i64) -> Result<()> {
+    app.news.ring();
+    pause::wake(&mut *app.pool.acquire().await?, id).await?;
+    app.webhooks.due.notify_one();
+    Ok(())
+}
+
+/// Unsubscribe
+///
+/// The subscription stays, inactive: what waits is kept, and sent if it is made active again.
+#[utoipa::path(delete, path = "/whisperer/hooks/{id}/", tag = "Webhooks",
+    params(("id" = i64, Path, description = "The subscription's id")),
+    responses((status = 204, description = "Inactive")))]
+async fn delete(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    let mut transaction = app.pool.begin().await?;
+    let known = one(&mut transaction, &caller, &id).await?;
+    sqlx::query!("update webhooks set is_active = false, modified_date = now() where id = $1", known.id)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How a subscription fares.
+#[derive(Debug, Serialize, ToSchema)]
+struct HookStatus {
+    /// `active`, `paused` or `inactive`.
+    state: String,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    paused_date: Option<Timestamp>,
+    /// Why it is paused.
+    pause_reason: Option<String>,
+    /// The first failure since the last success.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    failing_since: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_delivered_date: Option<Timestamp>,
+    /// Events that wait to be delivered; 10001 for more than ten thousand.
+    pending: i64,
+}
+
+/// How a subscription fares
+///
+/// Whether it is paused, and why; since when it fails; what waits.
+#[utoipa::path(get, path = "/whisperer/hooks/{id}/status/", tag = "Webhooks",
+    params(("id" = i64, Path, description = "The subscription's id")),
+    responses((status = 200, description = "Its state", body = HookStatus)))]
+async fn status(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<HookStatus>> {
+    let mut connection = app.pool.acquire().await?;
+    let known = one(&mut connection, &caller, &id).await?;
+    let row = sqlx::query!(
+        r#"select case when not is_active then 'inactive' when paused_date is null then 'active' else 'paused' end
+                  as "state!", paused_date, pause_reason, failing_since, last_delivered_date,
+                  (select count(*) from (select from hook_events h where h.webhook_id = w.id and not h.delivered
+                                          limit 10001) as p) as "pending!"
+             from webhooks w where id = $1"#,
+        known.id
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    Ok(Json(HookStatus {
+        state: row.state,
+        paused_date: row.paused_date.map(Timestamp),
+        pause_reason: row.pause_reason,
+        failing_since: row.failing_since.map(Timestamp),
+        last_delivered_date: row.last_delivered_date.map(Timestamp),
+        pending: row.pending,
+    }))
+}
+
+/// Resume a subscription
+///
+/// One that is paused goes on where it stopped, as when `is_active` is set to true; any other stays as it is.
+#[utoipa::path(post, path = "/whisperer/hooks/{id}/resume/", tag = "Webhooks",
+    params(("id" = i64, Path, description = "The subscription's id")),
+    responses((status = 200, description = "The subscription", body = HookView)))]
+async fn resume(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<HookView>> {
+    let mut transaction = app.pool.begin().await?;
+    let known = one(&mut transaction, &caller, &id).await?;
+    let resumed = pause::resume(&mut transaction, known.id).await?;
+    let view = one(&mut transaction, &caller, &id).await?.masked();
+    transaction.commit().await?;
+    if resumed {
+        wake(&app, known.id).await?;
+    }
+    Ok(Json(view))
+}
+
+/// Deliver again what was delivered before
+///
+/// Each event under the uuid it had; those of before the subscription was made too, as far as they are kept. At least
+/// one of the parameters.
+#[utoipa::path(post, path = "/whisperer/hooks/{id}/replay/", tag = "Webhooks", request_body = replay::ReplayInput,
+    params(("id" = i64, Path, description = "The subscription's id")),
+    responses((status = 200, description = "What will be delivered", body = Replayed)))]
+async fn replay_events(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Replayed>> {
+    wire::check_media_type(&headers)?;
+    let mut connection = app.pool.acquire().await?;
+    let known = one(&mut connection, &caller, &id).await?;
+    let extent = Extent::read(&body)?;
+    let replayed = replay::replay(&mut connection, known.id, &extent).await?;
+    app.webhooks.due.notify_one();
+    Ok(Json(replayed))
+}

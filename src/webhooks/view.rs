@@ -1,0 +1,179 @@
+//! Subscriptions and deliveries as they are sent.
+
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
+use sqlx::{PgConnection, Row as _, postgres::PgRow};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    claim::{self, Claimed},
+    definition::MASK,
+};
+use crate::{catalog::Shelf, error::Result, wire::Timestamp};
+
+/// What [`HookView::read`] reads.
+pub(super) const COLUMNS: &str = "w.id, w.retry_countdown_config, w.created_date, w.modified_date, w.target_url, \
+                                  w.is_active and w.paused_date is null as is_active, w.secret_key, w.event_type, \
+                                  w.callback, w.additional_headers, w.config";
+
+/// A subscription. Its secrets are shown as `********`, but in the answer that made it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct HookView {
+    pub id: i64,
+    /// `{"choice": "fixed", "kwargs": {"seconds": 60}}`; `linear` with `base` and `limit`, `exponential` with `base`,
+    /// `factor` and `limit`, `random` with `min_value` and `max_value`.
+    #[schema(value_type = Object)]
+    pub retry_countdown_config: Value,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_date: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    pub modified_date: Timestamp,
+    pub target_url: String,
+    /// False where it was deleted or is paused.
+    pub is_active: bool,
+    pub secret_key: Option<String>,
+    pub event_type: String,
+    /// Kept for the client; this server calls nothing.
+    pub callback: Option<String>,
+    #[schema(value_type = Object)]
+    pub additional_headers: Value,
+    #[schema(value_type = Object)]
+    pub config: Value,
+}
+
+impl HookView {
+    /// From a row with [`COLUMNS`], its secrets shown.
+    pub(super) fn read(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            retry_countdown_config: row.try_get("retry_countdown_config")?,
+            created_date: Timestamp(row.try_get("created_date")?),
+            modified_date: Timestamp(row.try_get("modified_date")?),
+            target_url: row.try_get("target_url")?,
+            is_active: row.try_get("is_active")?,
+            secret_key: row.try_get("secret_key")?,
+            event_type: row.try_get("event_type")?,
+            callback: row.try_get("callback")?,
+            additional_headers: row.try_get("additional_headers")?,
+            config: row.try_get("config")?,
+        })
+    }
+
+    /// The same without its secrets.
+    pub(super) fn masked(mut self) -> Self {
+        if let Some(secret_key) = self.secret_key.as_mut().filter(|secret| !secret.is_empty()) {
+            MASK.clone_into(secret_key);
+        }
+        if let Some(password) = self.config.pointer_mut("/auth/password") {
+            *password = MASK.into();
+        }
+        self
+    }
+}
+
+/// A delivery that was tried.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct DeliveryView {
+    pub id: i64,
+    pub webhook: HookView,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_date: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    pub modified_date: Timestamp,
+    /// The uuid in the body, with hyphens.
+    pub uuid: Uuid,
+    /// What is sent; empty where the event is no longer kept.
+    #[schema(value_type = Object)]
+    pub request_payload: Box<RawValue>,
+    /// The beginning of the latest answer, or why there was none.
+    pub response_content: String,
+    /// Of the latest answer; 500 where there was none.
+    pub response_http_status: i32,
+    /// `00:00:00.012345`.
+    pub response_time: Option<String>,
+    pub delivered: bool,
+    /// When it was sent, the latest first.
+    #[schema(value_type = Vec<String>)]
+    pub request_datetimes: Vec<Timestamp>,
+    pub retry_count: i32,
+    pub object_id: String,
+    /// 26 for a package, 27 for a transfer, as in their states.
+    pub content_type: Option<i32>,
+}
+
+/// A time in the form of Django REST framework.
+pub(super) fn duration(microseconds: i64) -> String {
+    let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000);
+    let whole = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if rest == 0 { whole } else { format!("{whole}.{rest:06}") }
+}
+
+/// Deliveries by id, in the order of the ids.
+pub(super) async fn deliveries(
+    connection: &mut PgConnection,
+    shelf: &Shelf,
+    base_url: &str,
+    ids: &[i64],
+) -> Result<Vec<DeliveryView>> {
+    let claimed = claim::read(&mut *connection, ids).await?;
+    let mail = claim::prepare(&mut *connection, shelf, base_url, &claimed).await?;
+    let hooks = hooks(&mut *connection, &claimed).await?;
+    let rows = sqlx::query!(
+        r#"select h.id, h.created_date, h.modified_date, coalesce(h.response_content, '') as "content!",
+                  coalesce(h.response_http_status, 0) as "status!", h.response_time_microseconds, h.delivered,
+                  h.request_datetimes,
+                  case h.entity when 'package' then 26 when 'transfer' then 27 end as content_type
+             from unnest($1::bigint[]) with ordinality as wanted(id, at)
+             join hook_events h on h.id = wanted.id
+            order by wanted.at"#,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut views = Vec::with_capacity(rows.len());
+    for row in rows {
+        let Some(known) = claimed.iter().find(|known| known.id == row.id) else { continue };
+        let Some(webhook) = hooks.iter().find(|hook| hook.id == known.webhook_id) else { continue };
+        let body = mail.hook(known).and_then(|hook| mail.body(known, hook));
+        let text = body.and_then(|body| String::from_utf8(body.to_vec()).ok()).unwrap_or_else(|| "{}".to_owned());
+        views.push(DeliveryView {
+            id: row.id,
+            webhook: webhook.clone(),
+            created_date: Timestamp(row.created_date),
+            modified_date: Timestamp(row.modified_date),
+            uuid: known.uuid,
+            request_payload: RawValue::from_string(text).unwrap_or_default(),
+            response_content: row.content,
+            response_http_status: row.status,
+            response_time: row.response_time_microseconds.map(duration),
+            delivered: row.delivered,
+            request_datetimes: row.request_datetimes.into_iter().map(Timestamp).collect(),
+            retry_count: known.retry_count,
+            object_id: known.object_id.to_string(),
+            content_type: row.content_type,
+        });
+    }
+    Ok(views)
+}
+
+/// The subscriptions of some deliveries, masked.
+async fn hooks(connection: &mut PgConnection, claimed: &[Claimed]) -> Result<Vec<HookView>> {
+    let ids: Vec<i64> = claimed.iter().map(|row| row.webhook_id).collect();
+    let mut query = sqlx::QueryBuilder::new("select ");
+    query.push(COLUMNS).push(" from webhooks w where w.id = any(").push_bind(ids).push(")");
+    let rows = query.build().fetch_all(connection).await?;
+    Ok(rows.iter().map(|row| HookView::read(row).map(HookView::masked)).collect::<sqlx::Result<_>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_the_form_of_the_original() {
+        assert_eq!(duration(12_345), "00:00:00.012345");
+        assert_eq!(duration(3_000_000), "00:00:03");
+        assert_eq!(duration(3_661_000_001), "01:01:01.000001");
+    }
+}

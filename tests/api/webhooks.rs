@@ -1,0 +1,44 @@
+//! Webhooks: the contract of dj-whisperer, and deliveries to a receiver that is not always at its best.
+
+mod contract;
+mod deliveries;
+mod guard;
+mod pausing;
+pub mod receiver;
+
+use std::time::Duration;
+
+use oms::webhooks::Settings;
+use serde_json::{Value, json};
+
+use crate::support::Shop;
+
+pub const HOOKS: &str = "/whisperer/hooks/";
+
+/// Deliveries to this machine are allowed.
+pub fn settings() -> Settings {
+    Settings {
+        allow_private: "127.0.0.0/8".parse().expect("a range"),
+        base_url: "http://oms.example".to_owned(),
+        ..Settings::default()
+    }
+}
+
+/// The same, pausing what fails for so long.
+pub fn pausing_after(pause_after: Duration) -> Settings {
+    Settings { pause_after, ..settings() }
+}
+
+/// A subscription that is tried again at once.
+pub fn hook(url: &str, event_type: &str) -> Value {
+    json!({
+        "target_url": url, "event_type": event_type, "secret_key": "geheim-ş",
+        "retry_countdown_config": { "choice": "fixed", "kwargs": { "seconds": 0 } }
+    })
+}
+
+/// Subscribes; the id.
+pub async fn subscribe(shop: &Shop, url: &str, event_type: &str) -> i64 {
+    let made = shop.post(HOOKS, &hook(url, event_type)).await.json(201);
+    made["id"].as_i64().expect("an id")
+}
