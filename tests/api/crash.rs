@@ -4,6 +4,7 @@
 //! printed it.
 #![expect(clippy::print_stdout, reason = "what a failed run has to be repeated with")]
 
+mod deliveries;
 mod house;
 mod load;
 
@@ -57,22 +58,27 @@ impl Moments {
 
 /// Lets clients work while `crash` happens, then holds what they were told against the database.
 async fn survive(crash: impl AsyncFn(&House, &mut Moments)) {
-    let mut moments = Moments::new();
     let house = House::build().await;
     house.start_server().await;
+    survive_in(&house, crash).await;
+}
+
+/// The same in a house that stands.
+async fn survive_in(house: &House, crash: impl AsyncFn(&House, &mut Moments)) {
+    let mut moments = Moments::new();
     let (stop, repeats) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let clients = (0..CLIENTS).map(|n| Client::new(&house, format!("C{n}"), &repeats).work(&stop));
+    let clients = (0..CLIENTS).map(|n| Client::new(house, format!("C{n}"), &repeats).work(&stop));
     let crashing = async {
         for _ in 0..rounds() {
             moments.pass(500).await;
-            crash(&house, &mut moments).await;
+            crash(house, &mut moments).await;
         }
         moments.pass(200).await;
         stop.store(true, Ordering::Relaxed);
     };
     let (told, ()) = tokio::join!(join(clients), crashing);
     house.ready().await;
-    assert_kept(&house, &told).await;
+    assert_kept(house, &told).await;
     let commands: usize = told.iter().map(|told| told.commands.len()).sum();
     let repeats = repeats.into_inner();
     println!("{commands} commands acknowledged, {repeats} requests sent again");

@@ -85,6 +85,8 @@ impl House {
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("DATABASE_URL", self.cluster().url("oms"))
             .env("RUST_LOG", "info")
+            .env("OMS_WEBHOOK_ALLOW_PRIVATE", "127.0.0.0/8")
+            .env("OMS_PUBLIC_URL", "http://oms.example")
             .env_remove("OMS_LOG_FORMAT")
             .env_remove("OMS_INSTALL")
             .env_remove("OMS_DATABASE_CONNECTIONS")
