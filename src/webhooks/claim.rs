@@ -1,6 +1,6 @@
 //! Taking on what is due, and making the letters of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     catalog::Shelf,
-    error::Result,
+    error::{Error, Result},
     events::{self, Change},
     wire,
 };
@@ -148,7 +148,8 @@ pub(super) async fn read(connection: &mut PgConnection, ids: &[i64]) -> Result<V
 /// Everything that is needed to send some rows.
 pub(super) struct Mail {
     hooks: HashMap<i64, Hook>,
-    payloads: HashMap<i64, Box<RawValue>>,
+    payloads: Payloads,
+    unreadable: HashSet<i64>,
 }
 
 /// Reads it.
@@ -169,9 +170,45 @@ pub(super) async fn prepare(
     wanted.sort_unstable_by_key(|row| row.event_id);
     wanted.dedup_by_key(|row| row.event_id);
     let changes = changes(&mut *connection, &wanted).await?;
-    let payloads =
-        if changes.is_empty() { HashMap::new() } else { events::render(connection, shelf, base_url, &changes).await? };
-    Ok(Mail { hooks, payloads })
+    let (payloads, unreadable) = payloads(connection, shelf, base_url, &changes).await?;
+    Ok(Mail { hooks, payloads, unreadable })
+}
+
+type Payloads = HashMap<i64, Box<RawValue>>;
+
+/// The payloads of some changes, and the changes of which none can be made. One of those keeps no other from being
+/// delivered.
+async fn payloads(
+    connection: &mut PgConnection,
+    shelf: &Shelf,
+    base_url: &str,
+    changes: &[Change],
+) -> Result<(Payloads, HashSet<i64>)> {
+    if changes.is_empty() {
+        return Ok((HashMap::new(), HashSet::new()));
+    }
+    match events::render(&mut *connection, shelf, base_url, changes).await {
+        Ok(payloads) => return Ok((payloads, HashSet::new())),
+        Err(error) if is_away(&error) => return Err(error),
+        Err(error) => tracing::warn!(%error, "some payload cannot be made; making each by itself"),
+    }
+    let (mut payloads, mut unreadable) = (HashMap::new(), HashSet::new());
+    for change in changes {
+        match events::render(&mut *connection, shelf, base_url, std::slice::from_ref(change)).await {
+            Ok(payload) => payloads.extend(payload),
+            Err(error) if is_away(&error) => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, event = change.event_id(0), "no payload can be made; trying again in an hour");
+                unreadable.insert(change.id);
+            }
+        }
+    }
+    Ok((payloads, unreadable))
+}
+
+/// Whether the database could not be asked, which says nothing of what was asked.
+fn is_away(error: &Error) -> bool {
+    matches!(error, Error::Database(database) if Error::is_passing(database))
 }
 
 /// The events of some rows, as far as they are kept.
@@ -207,6 +244,11 @@ impl Mail {
         }
         let payload = self.payloads.get(&row.event_id)?;
         Some(envelope(&hook.event_type, row.uuid, payload.get()).into())
+    }
+
+    /// Whether there is an event, of which no payload can be made.
+    pub(super) fn is_unreadable(&self, row: &Claimed) -> bool {
+        self.unreadable.contains(&row.event_id)
     }
 
     /// A row as it is sent.

@@ -34,6 +34,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// A row that has waited so long for its turn is given back: its lease must outlast the attempt.
 const LONGEST_TURN: Duration = Duration::from_secs(20);
+/// When an event of which no payload can be made is tried again.
+const UNREADABLE: Duration = Duration::from_hours(1);
 /// How long attempts that are under way may take once the server stops; what is cut short comes due again.
 const GOODBYE: Duration = Duration::from_secs(3);
 
@@ -71,7 +73,8 @@ pub(super) async fn relay(works: Arc<Works>) {
         if !passed.is_more {
             tokio::select! {
                 () = works.stop.cancelled() => return,
-                () = listener.wait() => {}
+                // A server that was at it may have fallen over.
+                _ = tokio::time::timeout(AFTER_FAILURE, listener.wait()) => {}
             }
         }
     }
@@ -219,6 +222,10 @@ impl Postman {
             let place = self.place(row.webhook_id)?;
             if let Some(body) = mail.body(&row, hook) {
                 parcels.push((row, body, place));
+            } else if mail.is_unreadable(&row) {
+                // What comes behind it waits for it.
+                self.reports.send(Report { row, fate: Fate::HeldBack(UNREADABLE), _place: place }).ok();
+                break;
             } else {
                 self.works.metrics.webhooks.expired();
                 self.reports.send(Report { row, fate: Fate::Expired, _place: place }).ok();

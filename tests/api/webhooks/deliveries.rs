@@ -293,3 +293,35 @@ async fn a_subscription_hears_what_happens_after_it_was_made_while_it_is_active(
     shop.finish().await;
     receiver.stop();
 }
+
+#[tokio::test]
+async fn an_event_of_which_no_payload_can_be_made_keeps_no_other_from_arriving() {
+    let receiver = Receiver::start().await;
+    let shop = Shop::delivering(settings()).await;
+    let id = subscribe(&shop, &format!("{}/a", receiver.url), "package.created").await;
+    shop.execute("update webhooks set paused_date = now()").await;
+    let (broken, whole) = (shop.package().await, shop.package().await);
+    let path = format!("{HOOKS}{id}/");
+    shop.until("both wait", async || {
+        let status = shop.get(&format!("{path}status/")).await.ok();
+        (status["pending"] == 2).then_some(())
+    })
+    .await;
+    sqlx::query("update events set facts = '{\"state\": 1}' where entity = 'package' and object_id = $1")
+        .bind(broken.id)
+        .execute(shop.pool())
+        .await
+        .expect("updated");
+    shop.patch(&path, &json!({ "is_active": true })).await.ok();
+    assert_eq!(receiver.until_taken(1).await[0].object_id(), whole.id);
+    let minutes: f64 = shop
+        .value(
+            "select extract(epoch from next_attempt_date - now())::float8 / 60 from hook_events
+              where object_id = $1 and not delivered",
+            broken.id,
+        )
+        .await;
+    assert!((0.5..=60.2).contains(&minutes), "it is kept, and tried again: {minutes}");
+    shop.abandon().await;
+    receiver.stop();
+}
