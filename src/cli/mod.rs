@@ -107,8 +107,8 @@ impl Cli {
     pub async fn run(self) -> Result<Outcome> {
         let data = &self.data;
         match self.command {
-            Command::Serve(args) => serve::run(data, args).await,
-            Command::Demo(args) => demo::run(data, args).await,
+            Command::Serve(args) => Box::pin(serve::run(data, args)).await,
+            Command::Demo(args) => Box::pin(demo::run(data, args)).await,
             Command::Install(args) => install::run(data, args).await,
             Command::Migrate => migrate::run(data).await,
             Command::Stock(command) => stock::run(data, command).await,
