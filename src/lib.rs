@@ -20,7 +20,8 @@
 //! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`], [`reasons`]: records: queries, routes,
 //!   views.
 //! * [`history`]: every move of a package or a transfer, with who, when and why.
-//! * [`upstream`]: orders come from it by themselves; `simulator` stands in for it. [`outbound`]: what bounds our own requests.
+//! * [`upstream`]: orders come from it, and it hears what becomes of them; `simulator` stands in for it. [`outbound`]: what
+//!   bounds our own requests.
 //! * [`simulation`]: what would have been, by other scenarios.
 //! * [`webhooks`]: what happened, told to whoever subscribed, each thing in order and until it arrived.
 //! * [`verify`]: the proof that the sums are right.

@@ -86,7 +86,7 @@ impl CancellationReason {
 
 /// Cancellation reasons
 ///
-/// They come from the installation.
+/// They come from the installation, or are pulled from the upstream.
 #[utoipa::path(get, path = "/api/v1/oms/cancellation-reasons/", tag = "Reasons", params(PageQuery, openapi::Sort),
     responses((status = 200, description = "A page of cancellation reasons", body = PageOf<CancellationReason>)))]
 pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
