@@ -23,6 +23,10 @@ pub(super) use list::routes;
 
 /// Calls and invoice calls that other servers left are looked for at least this often.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Longest rest when every call failed. Each call has a longer one of its own; others are not to wait for it.
+const LONGEST_REST: Duration = Duration::from_secs(5);
+/// How often calls that were made long ago are forgotten.
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 
 /// Collects and sends until told to stop.
 pub(super) struct Reporter {
@@ -65,6 +69,7 @@ impl Reporter {
     pub(super) async fn run(self) {
         let mut news = self.news.listen();
         let mut failures = 0;
+        let mut forget = tokio::time::interval(FORGET_EVERY);
         while !self.stop.is_cancelled() {
             let rest = match self.turn().await {
                 Ok(Turn::Idle) => Some(LOOK_EVERY),
@@ -74,7 +79,7 @@ impl Reporter {
                 }
                 Ok(Turn::InVain) => {
                     failures += 1;
-                    Some(self.pace.pause(failures, rand::random()))
+                    Some(self.pace.pause(failures, rand::random()).min(LONGEST_REST))
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot report to the upstream; trying again shortly");
@@ -86,6 +91,11 @@ impl Reporter {
                 () = self.stop.cancelled() => return,
                 () = news.wait(), if failures == 0 => {}
                 () = tokio::time::sleep(rest) => {}
+                _ = forget.tick() => {
+                    if let Err(error) = send::forget_old(&self.pool).await {
+                        tracing::warn!(%error, "cannot delete old calls to the upstream");
+                    }
+                }
             }
         }
     }

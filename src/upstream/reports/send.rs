@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
+use sqlx::PgPool;
 use tokio::task::JoinSet;
 
 use super::{Reporter, invoice};
@@ -16,6 +17,9 @@ use crate::{
 const MOST_AT_ONCE: i64 = 16;
 /// Longest answer that is kept, as text.
 const LONGEST_ANSWER: usize = 4000;
+
+/// Days for which calls that were made are listed.
+const KEPT_DAYS: i32 = 84;
 
 /// A call that is this server's to make.
 #[derive(Debug, Clone)]
@@ -131,6 +135,14 @@ impl Reporter {
         .await?;
         Ok(())
     }
+}
+
+/// Deletes calls that were made long ago.
+pub(super) async fn forget_old(pool: &PgPool) -> Result<()> {
+    sqlx::query!("delete from upstream_calls where done_date < now() - make_interval(days => $1)", KEPT_DAYS)
+        .execute(pool)
+        .await?;
+    Ok(())
 }
 
 /// The kind, for the metric.
