@@ -7,11 +7,15 @@ use reqwest::{ClientBuilder, Response, Url};
 /// Why somebody told nothing, in words for the log. It holds no password and no address.
 pub type Why = String;
 
+/// The process has one provider of cryptography, and no client is made before it is chosen. That it was already is no fault.
+pub fn choose_cryptography() {
+    rustls::crypto::ring::default_provider().install_default().ok();
+}
+
 /// The makings of a client for one address: it follows no redirects, gives up after a time, and asks no proxy for what is
 /// on this machine.
 pub fn client_for(url: &str, timeout: Duration) -> ClientBuilder {
-    // The process has one provider of cryptography; that it has been chosen already is no fault.
-    rustls::crypto::ring::default_provider().install_default().ok();
+    choose_cryptography();
     let builder = reqwest::Client::builder()
         .timeout(timeout)
         .redirect(reqwest::redirect::Policy::none())

@@ -13,7 +13,10 @@ use reqwest::{Response, Url};
 use serde_json::{Value, json};
 
 use super::{definition::TargetAuth, sign::signature, target::Guard};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    outbound,
+};
 
 /// Longest an attempt may take, from the lookup of the name to the last byte of the answer, redirects and a login
 /// included.
@@ -99,6 +102,7 @@ impl Client {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(guard: Guard) -> Result<Self> {
+        outbound::choose_cryptography();
         let http = reqwest::Client::builder()
             // A proxy would look names up behind the guard's back.
             .no_proxy()
