@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::task::JoinSet;
 
 use super::{Reporter, invoice};
@@ -44,6 +44,11 @@ impl Reporter {
     /// Makes the calls whose turn it is.
     pub(super) async fn send(&self) -> Result<Sent> {
         let calls = self.lease().await?;
+        if calls.is_empty() {
+            return Ok(Sent::default());
+        }
+        // A server that stops waits for it: so what is answered by then is recorded, and not done again.
+        let mut connection = self.pool.acquire().await?;
         let mut sent = Sent { made: calls.len(), failed: 0 };
         let mut under_way = JoinSet::new();
         for call in calls {
@@ -66,10 +71,10 @@ impl Reporter {
             };
             self.metrics.upstream_call(kind(&call.kind), answer.is_ok());
             match answer {
-                Ok(answer) => self.done(&call, &answer).await?,
+                Ok(answer) => done(&mut connection, &call, &answer).await?,
                 Err(failure) => {
                     sent.failed += 1;
-                    self.failed(&call, &failure).await?;
+                    self.failed(&mut connection, &call, &failure).await?;
                 }
             }
         }
@@ -97,26 +102,7 @@ impl Reporter {
         Ok(calls.fetch_all(&self.pool).await?)
     }
 
-    async fn done(&self, call: &Call, answer: &Answer) -> Result<()> {
-        let mut transaction = self.pool.begin().await?;
-        if let Some(log_id) = call.transition_log_id {
-            invoice::record(&mut transaction, call, log_id, answer).await?;
-        }
-        sqlx::query!(
-            "update upstream_calls
-                set done_date = now(), leased_until = null, answered_status = $2, answer = $3, last_error = null
-              where id = $1",
-            call.id,
-            i16::try_from(answer.status.as_u16()).unwrap_or_default(),
-            kept(&answer.body)
-        )
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    async fn failed(&self, call: &Call, failure: &Failure) -> Result<()> {
+    async fn failed(&self, connection: &mut PgConnection, call: &Call, failure: &Failure) -> Result<()> {
         let attempts = u32::try_from(call.attempts).unwrap_or(1);
         let pause = self.pace.pause(attempts, rand::random()).max(failure.retry_after.unwrap_or(Duration::ZERO));
         tracing::warn!(call = call.id, kind = call.kind, attempts, why = failure.why, "a call to the upstream failed");
@@ -131,10 +117,29 @@ impl Reporter {
             failure.body.as_ref().and_then(kept),
             failure.why
         )
-        .execute(&self.pool)
+        .execute(connection)
         .await?;
         Ok(())
     }
+}
+
+async fn done(connection: &mut PgConnection, call: &Call, answer: &Answer) -> Result<()> {
+    let mut transaction = connection.begin().await?;
+    if let Some(log_id) = call.transition_log_id {
+        invoice::record(&mut transaction, call, log_id, answer).await?;
+    }
+    sqlx::query!(
+        "update upstream_calls
+            set done_date = now(), leased_until = null, answered_status = $2, answer = $3, last_error = null
+          where id = $1",
+        call.id,
+        i16::try_from(answer.status.as_u16()).unwrap_or_default(),
+        kept(&answer.body)
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// Deletes calls that were made long ago.

@@ -19,7 +19,7 @@ pub const EAGER: Pace = Pace {
     first_pause: Duration::from_millis(20),
     longest_pause: Duration::from_millis(100),
     lease: Duration::from_secs(1),
-    call_lease: Duration::from_secs(3),
+    call_lease: Duration::from_secs(10),
 };
 
 /// A running simulator.
