@@ -259,7 +259,7 @@ fn unknown_keys_of_inner_tables_and_of_the_file_are_refused() {
             "line 26: transitions.parameters.sync_remote: there is no such key — write one of \
              sync_remote_order_status, remote_bill_fulfillment_call, remote_invoice_call",
             "line 39: stock_locations.address.town: there is no such key — write one of line, \
-             postcode, city, country",
+             postcode, township, city, country",
             "line 49: denial_reason: there is no such key — did you mean `denial_reasons`? (one \
              of states, transitions, stock_locations, cargo_companies, denial_reasons, \
              cargo_company_conditions, sender_addresses, cancellation_reasons, scenarios, inventory)",
