@@ -26,14 +26,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use client::{Phase, milliseconds};
 use database::{Database, Loaded};
 use receiver::Receiver;
-use support::{Server, machine};
+use support::{
+    Server,
+    machine::{self, Clock},
+};
 
 /// Anything that stops the benchmark.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -60,12 +63,26 @@ struct Args {
     /// Turns without and with subscriptions.
     #[arg(long, value_name = "N", default_value_t = 3)]
     turns: u32,
+    /// Only this part, for profiling.
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Option<Part>,
     /// A setting of Postgres: name=value.
     #[arg(long, value_name = "NAME=VALUE")]
     postgres: Vec<String>,
     /// cargo says so.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// A part of the benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// How long an event takes.
+    Delay,
+    /// Deliveries a second.
+    Drain,
+    /// What they cost commands.
+    Commands,
 }
 
 /// How long commands are sent.
@@ -112,29 +129,45 @@ async fn measure(database: &Database, args: &Args) -> Result<String, Failure> {
     let machine = machine::describe(&database.postgres).await?;
     eprintln!("loading {PACKAGES} packages at {LOCATIONS} locations …");
     let template = database.load(&format!("1 + n % {LOCATIONS}")).await?;
-    let (p50, p99) = Box::pin(delay(database, &template)).await?;
-    let drain = Box::pin(drain(database, &template)).await?;
+    let wants = |part| args.only.is_none_or(|only| only == part);
+    let mut lines = Vec::new();
+    if wants(Part::Delay) {
+        let (p50, p99) = Box::pin(delay(database, &template)).await?;
+        lines.push(format!(
+            "| from sending a command to its event at the receiver, idle, p50 (p99) of {TIMED} | {:.1} ms ({:.1} ms) | 20 ms |",
+            milliseconds(p50),
+            milliseconds(p99)
+        ));
+    }
+    if wants(Part::Drain) {
+        let drain = Box::pin(drain(database, &template)).await?;
+        lines.push(format!(
+            "| deliveries to a fast receiver, {HOOKS} subscriptions | {:.0}/s ({:.1} MB/s) | 2000/s |",
+            drain.per_second, drain.megabytes_per_second
+        ));
+    }
+    if wants(Part::Commands) {
+        let (without, with) = Box::pin(cost(database, &template, args)).await?;
+        lines.push(format!(
+            "| commands with {HOOKS} subscriptions beside none, mean of {} turns | {with:.0}/s ÷ {without:.0}/s = {:.2} | 0.80 |",
+            args.turns,
+            with / without
+        ));
+    }
+    template.remove().await?;
+    Ok(format!("\n{machine}\n\n| | measured | bar |\n|---|---|---|\n{}", lines.join("\n")))
+}
+
+/// Commands a second without and with subscriptions, in turns.
+async fn cost(database: &Database, template: &Loaded, args: &Args) -> Result<(f64, f64), Failure> {
     let plan = Plan { warm_up: Duration::from_secs(1), measured: Duration::from_secs(args.seconds) };
     let (mut without, mut with) = (0.0, 0.0);
     for _ in 0..args.turns {
-        without += Box::pin(commands(database, &template, &plan, 0)).await?.per_second;
-        with += Box::pin(commands(database, &template, &plan, HOOKS)).await?.per_second;
+        without += Box::pin(commands(database, template, &plan, 0)).await?.per_second;
+        with += Box::pin(commands(database, template, &plan, HOOKS)).await?.per_second;
     }
     let turns = f64::from(args.turns.max(1));
-    let (without, with) = (without / turns, with / turns);
-    template.remove().await?;
-    Ok(format!(
-        "\n{machine}\n\n| | measured | bar |\n|---|---|---|\n\
-         | from sending a command to its event at the receiver, idle, p50 (p99) of {TIMED} | {:.1} ms ({:.1} ms) | 20 ms |\n\
-         | deliveries to a fast receiver, {HOOKS} subscriptions | {:.0}/s ({:.1} MB/s) | 2000/s |\n\
-         | commands with {HOOKS} subscriptions beside none, mean of {} turns | {with:.0}/s ÷ {without:.0}/s = {:.2} | 0.80 |",
-        milliseconds(p50),
-        milliseconds(p99),
-        drain.per_second,
-        drain.megabytes_per_second,
-        args.turns,
-        with / without,
-    ))
+    Ok((without / turns, with / turns))
 }
 
 /// Packs one package after the other, and looks when each event arrives.
@@ -183,6 +216,7 @@ async fn drain(database: &Database, template: &Loaded) -> Result<Drain, Failure>
         }
     }
     let wanted = DRAINED * HOOKS as u64;
+    let clock = Clock::start(&database.postgres, Some(server.process_id));
     let (begun, (first, _), bytes) = (Instant::now(), receiver.count(), receiver.bytes());
     while receiver.count().1 < wanted {
         if begun.elapsed() > Duration::from_mins(2) {
@@ -195,7 +229,8 @@ async fn drain(database: &Database, template: &Loaded) -> Result<Drain, Failure>
     let per_second = f64::from(u32::try_from(all - first)?) / seconds;
     let megabytes_per_second = f64::from(u32::try_from(receiver.bytes() - bytes)?) / seconds / 1e6;
     eprintln!(
-        "  {first} of {all} had arrived before the last answer, the rest at {per_second:.0}/s; {different} different"
+        "  {first} of {all} had arrived before the last answer, the rest at {per_second:.0}/s; {different} different; {}",
+        clock.stop(all - first)
     );
     server.stop().await?;
     Box::pin(copy.finish()).await?;

@@ -48,6 +48,9 @@ pub(super) struct Claimed {
 /// `most`, beginning behind the subscription `behind`, so that each has its turn. A row whose object has an earlier one
 /// that is not delivered and not taken on with it is put off until a moment after that.
 ///
+/// That ids are named twice, here and in [`super::record`], keeps Postgres from reading every row for a few of them while
+/// it takes the table for empty, as it was when it last looked.
+///
 /// # Errors
 /// When the database fails.
 pub(super) async fn claim(
@@ -92,7 +95,7 @@ pub(super) async fn claim(
                   next_attempt_date = case when j.behind is null then now() + make_interval(secs => $6)
                                            else greatest(j.behind, now()) + interval '5 seconds' end
              from judged j
-            where h.id = j.id
+            where h.id = j.id and h.id = any(array(select id from due))
            returning h.id, h.webhook_id, h.event_position, h.event_id, h.event_date, h.nth, h.uuid, h.entity,
                      h.object_id, h.sequence, h.retry_count,
                      extract(epoch from now() - h.created_date)::float8 as "age!", h.request_body, h.held_back"#,

@@ -138,7 +138,7 @@ async fn write_tried(connection: &mut PgConnection, tried: &[Tried<'_>]) -> Resu
                 next_attempt_date = now() + make_interval(secs => r.wait), modified_date = now()
            from unnest($1::bigint[], $2::boolean[], $3::bigint[], $4::text[], $5::bigint[], $6::float8[],
                        $7::float8[], $8::text[]) as r(id, delivered, status, content, took, ago, wait, body)
-          where h.id = r.id and not h.delivered",
+          where h.id = r.id and h.id = any($1) and not h.delivered",
         &column(|tried| tried.row.id),
         &delivered,
         &column(|tried| i64::from(tried.outcome.status)),
@@ -175,7 +175,7 @@ async fn put_off<P>(connection: &mut PgConnection, reports: &[Report<P>]) -> Res
             "update hook_events h
                 set next_attempt_date = now() + make_interval(secs => r.wait), held_back = r.held_back
                from unnest($1::bigint[], $2::float8[], $3::boolean[]) as r(id, wait, held_back)
-              where h.id = r.id and not h.delivered",
+              where h.id = r.id and h.id = any($1) and not h.delivered",
             &ids,
             &waits,
             &held_back
