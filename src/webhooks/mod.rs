@@ -1,14 +1,14 @@
 //! Webhooks, as the original's engine (dj-whisperer) has them on the wire.
 //!
-//! [`relay`] makes out of every event a row for each subscription that wants it; [`worker`] takes on what is due
-//! ([`claim`]), sends it ([`client`]) and writes down what came of it ([`record`]). The database is the only memory: a row
+//! `relay` makes out of every event a row for each subscription that wants it; `worker` takes on what is due
+//! (`claim`), sends it ([`client`]) and writes down what came of it (`record`). The database is the only memory: a row
 //! that is not delivered is always due at some time, so whatever a server forgets comes due again, under the same uuid.
 //! For one subscription the events of one object are delivered in their order; one that fails holds back only its own.
 //!
-//! * [`definition`], [`headers`]: a subscription as it is sent. [`hook`]: as it is stored. [`routes`], [`deliveries`]: REST.
+//! * [`definition`], [`headers`]: a subscription as it is sent. [`hook`]: as it is stored. [`routes`], `deliveries`: REST.
 //! * [`json`], [`sign`], [`countdown`]: bytes, signature and waits, as Python's.
 //! * [`target`]: which addresses may be written to.
-//! * [`lanes`]: how much each subscription may take; [`governor`]: how much all may, while commands wait.
+//! * `lanes`: how much each subscription may take; `governor`: how much all may, while commands wait.
 //! * [`pause`], [`replay`]: when a receiver fails for long, and when it lost something.
 
 mod claim;
