@@ -17,8 +17,7 @@ use crate::{
 };
 
 const TYPES: [&str; 3] = ["package.created", "package.status.transitioned", "package.status.packed"];
-/// Leases of a server that was killed have to run out.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 async fn subscribe(house: &House, receiver: &Receiver) {
     let client = client().build().expect("a client");
@@ -47,6 +46,16 @@ async fn happened(house: &House) -> BTreeSet<(String, i64, i64)> {
 
 fn name(one: &Received) -> (String, i64, i64) {
     (one.header("x-whisperer-event").to_owned(), one.object_id(), one.sequence())
+}
+
+/// What was taken on by those who fell over is due again after a while; this is how it passes.
+async fn let_leases_run_out(house: &House) {
+    let pool = house.pool().await;
+    sqlx::query("update hook_events set next_attempt_date = next_attempt_date - interval '1 minute' where not delivered")
+        .execute(&pool)
+        .await
+        .expect("deliveries");
+    pool.close().await;
 }
 
 async fn assert_everything_arrived(house: &House, receiver: &Receiver) {
@@ -89,6 +98,7 @@ async fn deliver_through(crash: impl AsyncFn(&House, &mut Moments)) {
     house.start_server().await;
     subscribe(&house, &receiver).await;
     survive_in(&house, crash).await;
+    let_leases_run_out(&house).await;
     assert_everything_arrived(&house, &receiver).await;
     receiver.stop();
 }
