@@ -51,10 +51,12 @@ fn name(one: &Received) -> (String, i64, i64) {
 /// What was taken on by those who fell over is due again after a while; this is how it passes.
 async fn let_leases_run_out(house: &House) {
     let pool = house.pool().await;
-    sqlx::query("update hook_events set next_attempt_date = next_attempt_date - interval '1 minute' where not delivered")
-        .execute(&pool)
-        .await
-        .expect("deliveries");
+    sqlx::query(
+        "update hook_events set next_attempt_date = next_attempt_date - interval '1 minute' where not delivered",
+    )
+    .execute(&pool)
+    .await
+    .expect("deliveries");
     pool.close().await;
 }
 
