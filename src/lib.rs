@@ -21,7 +21,7 @@
 //!   views.
 //! * [`history`]: every move of a package or a transfer, with who, when and why.
 //! * [`upstream`]: orders come from it, and it hears what becomes of them; `simulator` stands in for it. [`outbound`]: what
-//!   bounds our own requests.
+//!   bounds our own requests. [`signature`]: who wrote a webhook.
 //! * [`simulation`]: what would have been, by other scenarios.
 //! * [`webhooks`]: what happened, told to whoever subscribed, each thing in order and until it arrived.
 //! * [`verify`]: the proof that the sums are right.
@@ -62,6 +62,7 @@ pub mod reasons;
 pub mod replanning;
 pub mod role;
 pub mod scenarios;
+pub mod signature;
 pub mod simulation;
 mod spelling;
 pub mod stock;

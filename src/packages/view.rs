@@ -5,7 +5,7 @@ mod told;
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -64,7 +64,7 @@ pub struct PackageView {
 }
 
 /// A transfer that brings some of its items, or was to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 struct TransferView {
     id: i64,
     number: String,
@@ -172,7 +172,6 @@ struct Row {
     shipment_created_date: Option<DateTime<Utc>>,
     shipment_modified_date: Option<DateTime<Utc>>,
     replaced_by: Vec<i64>,
-    transfer_orders: Json<Vec<TransferView>>,
 }
 
 /// Reads packages; ids that do not exist are left out. The result is in the order of `ids`. Where they refer to what an
@@ -197,15 +196,48 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
     let leading_back: Vec<i64> = rows.iter().filter(leads_back).map(|row| row.id).collect();
     let states_before = background::states_before(&mut *connection, &leading_back).await?;
     let location_ids: Vec<i64> = rows.iter().map(|row| row.stock_location_id).collect();
+    let mut transfers = load_transfers(&mut *connection, ids).await?;
     let locations = crate::locations::load(connection, &location_ids).await?;
     let mut views = HashMap::with_capacity(rows.len());
     for row in rows {
         let Some(location) = locations.get(&row.stock_location_id) else { continue };
         let items = items.remove(&row.id).unwrap_or_default();
         let commands = commands(catalog, row.state_id, states_before.get(&row.id).copied());
-        views.insert(row.id, view(row, items, location.view(), commands, catalog)?);
+        let mut view = view(row, items, location.view(), commands, catalog)?;
+        view.transfer_orders = Some(transfers.remove(&view.id).unwrap_or_default());
+        views.insert(view.id, view);
     }
     Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
+}
+
+/// The transfers of packages. Most have none: then it is one look at an index.
+async fn load_transfers(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, Vec<TransferView>>> {
+    let rows = sqlx::query!(
+        "select t.package_id, t.id, t.number, s.enum_value, t.source_location_id, a.erp_code as source_erp_code,
+                t.destination_location_id, b.erp_code as destination_erp_code
+           from transfers t
+           join states s on s.id = t.state_id
+           join stock_locations a on a.id = t.source_location_id
+           join stock_locations b on b.id = t.destination_location_id
+          where t.package_id = any($1)
+          order by t.id",
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut transfers: HashMap<i64, Vec<TransferView>> = HashMap::new();
+    for row in rows {
+        transfers.entry(row.package_id).or_default().push(TransferView {
+            id: row.id,
+            number: row.number,
+            state: row.enum_value,
+            source: row.source_location_id,
+            source_erp_code: row.source_erp_code,
+            destination: row.destination_location_id,
+            destination_erp_code: row.destination_erp_code,
+        });
+    }
+    Ok(transfers)
 }
 
 fn commands(catalog: &Catalog, state_id: i64, state_before: Option<i64>) -> Box<RawValue> {
@@ -231,16 +263,7 @@ async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Row
                   s.label_key as "label_key?", i.invoice_date as "invoice_date?", i.document_key as "document_key?", i.remote_url as "invoice_url?",
                   s.created_date as "shipment_created_date?", s.modified_date as "shipment_modified_date?",
                   array(select r.successor_id from package_replacements r where r.package_id = p.id
-                        order by 1) as "replaced_by!",
-                  (select coalesce(json_agg(json_build_object(
-                              'id', t.id, 'number', t.number, 'state', ts.enum_value,
-                              'source', t.source_location_id, 'source_erp_code', tf.erp_code,
-                              'destination', t.destination_location_id, 'destination_erp_code', tt.erp_code)
-                              order by t.id), '[]')
-                     from transfers t join states ts on ts.id = t.state_id
-                     join stock_locations tf on tf.id = t.source_location_id
-                     join stock_locations tt on tt.id = t.destination_location_id
-                    where t.package_id = p.id) as "transfer_orders!: Json<Vec<TransferView>>"
+                        order by 1) as "replaced_by!"
              from packages p
              join orders o on o.id = p.order_id
              left join lateral (select * from shipments where package_id = p.id limit 1) s on true
@@ -301,7 +324,7 @@ fn view(
         replaced_by: row.replaced_by,
         invoice_date: row.invoice_date,
         invoice_document: row.document_key.map(|key| format!("/api/v1/oms/invoices/{key}/")).or(row.invoice_url),
-        transfer_orders: Some(row.transfer_orders.0),
+        transfer_orders: None,
         state_id: row.state_id,
         stock_location_id: row.stock_location_id,
     })

@@ -11,7 +11,6 @@ mod problems;
 mod reports;
 mod routes;
 pub mod settings;
-pub mod signature;
 pub mod simulator;
 mod stores;
 mod walk;

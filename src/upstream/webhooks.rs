@@ -3,9 +3,10 @@
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::{Upstream, signature};
+use super::Upstream;
 use crate::{
     error::Refusal,
+    signature,
     wire::{self, python_type},
 };
 

@@ -307,6 +307,6 @@ mod tests {
         let uuid = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
         let body = envelope("package.created", uuid, payload);
         assert_eq!(body, SENT);
-        assert_eq!(crate::webhooks::sign::signature("geheim-ş", body.as_bytes()), SIGNATURE);
+        assert_eq!(crate::signature::sign("geheim-ş", body.as_bytes()), SIGNATURE);
     }
 }

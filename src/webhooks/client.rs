@@ -12,10 +12,10 @@ use bytes::Bytes;
 use reqwest::{Response, Url};
 use serde_json::{Value, json};
 
-use super::{definition::TargetAuth, sign::signature, target::Guard};
+use super::{definition::TargetAuth, target::Guard};
 use crate::{
     error::{Error, Result},
-    outbound,
+    outbound, signature,
 };
 
 /// Longest an attempt may take, from the lookup of the name to the last byte of the answer, redirects and a login
@@ -251,7 +251,7 @@ fn headers(letter: &Letter, authorization: Option<&HeaderValue>, is_trusted: boo
     };
     set("x-whisperer-event", &letter.event_type);
     if let Some(secret_key) = letter.secret_key.as_deref().filter(|secret| !secret.is_empty()) {
-        set("x-whisperer-signature", &signature(secret_key, &letter.body));
+        set("x-whisperer-signature", &signature::sign(secret_key, &letter.body));
     }
     set("x-oms-event-id", &letter.event_id);
     set("x-oms-attempt", &letter.attempt.to_string());
@@ -355,7 +355,7 @@ mod tests {
         };
         let sent = headers(&letter, None, true);
         assert_eq!(sent[header::CONTENT_TYPE], "text/plain");
-        assert_eq!(sent["x-whisperer-signature"], signature("s", b"{}").as_str());
+        assert_eq!(sent["x-whisperer-signature"], signature::sign("s", b"{}").as_str());
         assert_eq!((&sent["x-oms-event-id"], &sent["x-oms-sequence"]), (&HeaderValue::from(7), &HeaderValue::from(3)));
         let elsewhere = headers(&letter, None, false);
         assert_eq!(elsewhere[header::CONTENT_TYPE], "application/json");

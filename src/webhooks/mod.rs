@@ -6,7 +6,7 @@
 //! For one subscription the events of one object are delivered in their order; one that fails holds back only its own.
 //!
 //! * [`definition`], [`headers`]: a subscription as it is sent. [`hook`]: as it is stored. [`routes`], `deliveries`: REST.
-//! * [`json`], [`sign`], [`countdown`]: bytes, signature and waits, as Python's.
+//! * [`json`], [`countdown`]: bytes and waits, as Python's; signed by [`crate::signature`].
 //! * [`target`]: which addresses may be written to.
 //! * `lanes`: how much each subscription may take; `governor`: how much all may, while commands wait.
 //! * [`pause`], [`replay`]: when a receiver fails for long, and when it lost something.
@@ -26,7 +26,6 @@ mod record;
 mod relay;
 pub mod replay;
 mod routes;
-pub mod sign;
 pub mod target;
 mod view;
 mod worker;

@@ -59,9 +59,7 @@ pub async fn tell(
         row.replaced_by.retain(|id| successors.get(id).is_none_or(|position| *position <= change.position));
         let before = states_before.get(&change.id).copied();
         let commands = commands(catalog, row.state_id, before);
-        let mut told = view(row, items, place.told(), commands, catalog)?;
-        told.transfer_orders = None;
-        views.insert(change.id, told);
+        views.insert(change.id, view(row, items, place.told(), commands, catalog)?);
     }
     Ok(views)
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{PUSH_EVERY, Simulator, Target};
-use crate::upstream::signature;
+use crate::signature;
 
 /// Pushes one thing; what it was answered.
 pub(super) async fn push(simulator: &Simulator, to: &Target, event_type: &str, payload: &Value) -> Value {

@@ -1,4 +1,4 @@
-//! `X-Whisperer-Signature`: who has the secret wrote this body.
+//! `X-Whisperer-Signature`: who has the secret wrote this body. What we deliver bears it, and what is pushed to us may.
 
 use std::fmt::Write as _;
 
@@ -52,6 +52,9 @@ mod tests {
         for wrong in ["", "sha256=", "5bdc", "sha256=5bdc", &signature.replace('5', "6"), &format!("{signature}0")] {
             assert!(!is_valid("Jefe", body, wrong), "{wrong}");
         }
+        // A key longer than a block.
+        let long = sign(&"a".repeat(124), "Kadıköy".as_bytes());
+        assert_eq!(long, "sha256=deb5be93b28f4a243093f59c9a52c5d882c7033f1b2a0bf3287c3f93cfba6a88");
         assert!(!is_valid("Jefe", b"another body", signature));
         assert!(!is_valid("another secret", body, signature));
     }
