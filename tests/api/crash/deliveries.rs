@@ -17,7 +17,8 @@ use crate::{
 };
 
 const TYPES: [&str; 3] = ["package.created", "package.status.transitioned", "package.status.packed"];
-const PATIENCE: Duration = Duration::from_secs(40);
+/// Longer than a lease: what is in somebody's hands while the others run out comes due by itself.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 async fn subscribe(house: &House, receiver: &Receiver) {
     let client = client().build().expect("a client");
@@ -48,11 +49,13 @@ fn name(one: &Received) -> (String, i64, i64) {
     (one.header("x-whisperer-event").to_owned(), one.object_id(), one.sequence())
 }
 
-/// What was taken on by those who fell over is due again after a while; this is how it passes.
+/// What was taken on by those who fell over is due again after a while; this is how it passes. What the server is writing
+/// down at this moment is left alone.
 async fn let_leases_run_out(house: &House) {
     let pool = house.pool().await;
     sqlx::query(
-        "update hook_events set next_attempt_date = next_attempt_date - interval '1 minute' where not delivered",
+        "update hook_events set next_attempt_date = next_attempt_date - interval '1 minute'
+          where id in (select id from hook_events where not delivered for update skip locked)",
     )
     .execute(&pool)
     .await
