@@ -54,9 +54,21 @@ const READS: u32 = 4;
 /// Largest body, in bytes. Lists of orders and of stock are the largest things sent.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
-/// What handlers share; clones are cheap.
+/// What handlers share. A clone is one count: axum makes several for every request.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Shared>);
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// The parts of an [`App`].
+#[derive(Clone)]
+pub struct Shared {
     /// Connections to Postgres.
     pub pool: PgPool,
     /// More of them, for the lanes of commands and the readers of packages ([`db::for_lookups`]).
@@ -116,7 +128,7 @@ impl App {
             Arc::clone(&bell),
             inventory.clone(),
         );
-        Ok(Self {
+        Ok(Self(Arc::new(Shared {
             webhooks: Post::new(webhooks::Settings::default(), dispatcher.traffic())?,
             dispatcher,
             transfers: TransferDispatcher::start(
@@ -138,16 +150,22 @@ impl App {
             bell,
             inventory,
             upstream: Arc::default(),
-        })
+        })))
     }
 
     /// The same with these settings of webhooks.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn with_webhooks(self, settings: webhooks::Settings) -> Result<Self> {
+    pub fn with_webhooks(mut self, settings: webhooks::Settings) -> Result<Self> {
         let webhooks = Post::new(settings, self.dispatcher.traffic())?;
-        Ok(Self { webhooks, ..self })
+        Arc::make_mut(&mut self.0).webhooks = webhooks;
+        Ok(self)
+    }
+
+    /// Names the upstream, before anybody is served.
+    pub(crate) fn set_upstream(&mut self, upstream: Upstream) {
+        Arc::make_mut(&mut self.0).upstream = Arc::new(upstream);
     }
 }
 
@@ -337,7 +355,7 @@ pub async fn serve(listener: TcpListener, app: App, request_timeout: Duration, s
         served = server => served.map_err(|error| Error::Fault(format!("serving: {error}")))?,
         () = too_late => tracing::warn!("some requests did not end; stopping anyway"),
     }
-    let App { pool, lookups, reads, dispatcher, transfers, webhooks, .. } = app;
+    let Shared { pool, lookups, reads, dispatcher, transfers, webhooks, .. } = Arc::unwrap_or_clone(app.0);
     // Connections that did not end still hold the dispatcher; they are not waited for twice.
     if tokio::time::timeout(LONGEST_GOODBYE, async {
         webhooks.finish().await;

@@ -46,7 +46,7 @@ pub struct Upstream {
 /// With the remedy, where the settings contradict themselves; when the database fails.
 pub async fn attach(app: &mut App, settings: &UpstreamSettings, pace: Pace, stop: &CancellationToken) -> Result<()> {
     let client = Client::new(settings)?.map(Arc::new);
-    app.upstream = Arc::new(Upstream { client: client.clone(), webhook_secret: settings.webhook_secret.clone() });
+    app.set_upstream(Upstream { client: client.clone(), webhook_secret: settings.webhook_secret.clone() });
     let releases = settings.release_reservations;
     let reporter = Reporter::begin(app, client.clone(), pace, releases, stop.clone()).await?;
     tokio::spawn(reporter.run());
