@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::PgConnection;
 
-use super::{LocationRow, Stored};
+use super::LocationRow;
 use crate::error::Result;
 
 /// Locations as they were in versions of the installation, by (id, version).
@@ -47,7 +47,7 @@ pub async fn as_of(
 /// When the database fails.
 pub async fn as_recorded(connection: &mut PgConnection, rows: &[String]) -> Result<Vec<LocationRow>> {
     let rows = sqlx::query_as!(
-        Stored,
+        LocationRow,
         r#"select l.id as "id!", l.erp_code as "erp_code!", l.name as "name!",
                   l.stock_location_type as "stock_location_type!", l.priority as "priority!",
                   l.is_active as "is_active!", l.max_quota, l.quota as "quota!", l.latitude::text as latitude,
@@ -66,5 +66,5 @@ pub async fn as_recorded(connection: &mut PgConnection, rows: &[String]) -> Resu
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    Ok(rows)
 }

@@ -24,6 +24,7 @@ pub use services::Services;
 
 /// A row of `stock_locations`.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column")]
 pub struct LocationRow {
     id: i64,
     erp_code: String,
@@ -40,7 +41,11 @@ pub struct LocationRow {
     phone: Option<String>,
     evening_phone: Option<String>,
     email: Option<String>,
-    services: Services,
+    is_fulfillment_center: bool,
+    is_pickup_location: bool,
+    is_delivery_location: bool,
+    is_return_available: bool,
+    is_fast_delivery_available: bool,
     cargo_company_id: Option<i64>,
     tags: Vec<String>,
     hours: Value,
@@ -128,78 +133,18 @@ impl LocationRow {
             modified_date: self.modified_date.into(),
             omnitron_id: self.omnitron_id,
             stock_location_type: self.stock_location_type.clone(),
-            services: self.services,
+            services: Services {
+                is_fulfillment_center: self.is_fulfillment_center,
+                is_pickup_location: self.is_pickup_location,
+                is_delivery_location: self.is_delivery_location,
+                is_return_available: self.is_return_available,
+                is_fast_delivery_available: self.is_fast_delivery_available,
+            },
             cargo_company: self.cargo_company_id,
             max_quota: self.max_quota,
             quota: Some(self.quota),
             available_quota: Some(self.max_quota.map(|most| most - self.quota)),
             tags: self.tags.clone(),
-        }
-    }
-}
-
-/// A row as Postgres has it.
-#[expect(clippy::struct_excessive_bools, reason = "each is a column")]
-struct Stored {
-    id: i64,
-    erp_code: String,
-    name: String,
-    stock_location_type: String,
-    priority: i32,
-    is_active: bool,
-    max_quota: Option<i64>,
-    quota: i64,
-    latitude: Option<String>,
-    longitude: Option<String>,
-    address: Value,
-    fax_number: Option<String>,
-    phone: Option<String>,
-    evening_phone: Option<String>,
-    email: Option<String>,
-    is_fulfillment_center: bool,
-    is_pickup_location: bool,
-    is_delivery_location: bool,
-    is_return_available: bool,
-    is_fast_delivery_available: bool,
-    cargo_company_id: Option<i64>,
-    tags: Vec<String>,
-    hours: Value,
-    created_date: DateTime<Utc>,
-    modified_date: DateTime<Utc>,
-    omnitron_id: Option<i64>,
-}
-
-impl From<Stored> for LocationRow {
-    fn from(row: Stored) -> Self {
-        Self {
-            id: row.id,
-            erp_code: row.erp_code,
-            name: row.name,
-            stock_location_type: row.stock_location_type,
-            priority: row.priority,
-            is_active: row.is_active,
-            max_quota: row.max_quota,
-            quota: row.quota,
-            latitude: row.latitude,
-            longitude: row.longitude,
-            address: row.address,
-            fax_number: row.fax_number,
-            phone: row.phone,
-            evening_phone: row.evening_phone,
-            email: row.email,
-            services: Services {
-                is_fulfillment_center: row.is_fulfillment_center,
-                is_pickup_location: row.is_pickup_location,
-                is_delivery_location: row.is_delivery_location,
-                is_return_available: row.is_return_available,
-                is_fast_delivery_available: row.is_fast_delivery_available,
-            },
-            cargo_company_id: row.cargo_company_id,
-            tags: row.tags,
-            hours: row.hours,
-            created_date: row.created_date,
-            modified_date: row.modified_date,
-            omnitron_id: row.omnitron_id,
         }
     }
 }
@@ -210,7 +155,7 @@ impl From<Stored> for LocationRow {
 /// When the database fails.
 pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, LocationRow>> {
     let rows = sqlx::query_as!(
-        Stored,
+        LocationRow,
         r#"select id, erp_code, name, stock_location_type, priority, is_active, max_quota, quota,
                   latitude::text as latitude, longitude::text as longitude, address, fax_number, phone, evening_phone,
                   email, is_fulfillment_center, is_pickup_location, is_delivery_location, is_return_available,
@@ -220,5 +165,5 @@ pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.into())).collect())
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
