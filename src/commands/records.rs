@@ -1,4 +1,4 @@
-//! What commands write besides moving things: the record of a log row, an invoice, a product, a shipment's query number.
+//! What commands write besides moving things: the record of a log row, an invoice, a product, a shipment that was there before.
 //! Called once by [`super::apply`], after the log was written; where nothing is recorded, nothing is asked.
 
 use std::collections::BTreeMap;
@@ -17,8 +17,11 @@ use crate::error::Result;
 /// Whether there is nothing to write, as for most moves.
 #[must_use]
 pub fn are_empty(changes: &[PackageChange], consequences: &Consequences) -> bool {
-    let plain =
-        |change: &PackageChange| change.record.is_none() && change.items.iter().all(|item| item.replaces_sku.is_none());
+    let plain = |change: &PackageChange| {
+        change.record.is_none()
+            && !rewrites_shipment(change)
+            && change.items.iter().all(|item| item.replaces_sku.is_none())
+    };
     consequences.released.is_empty() && consequences.renewed.is_empty() && changes.iter().all(plain)
 }
 
@@ -40,10 +43,9 @@ pub async fn write(
         write_products(connection, changes).await?;
     }
     let recorded = changes.iter().zip(ids).zip(papers);
-    let recorded =
-        || recorded.clone().filter_map(|((change, id), papers)| Some((*id, change.record.as_ref()?, papers)));
-    write_shipments(connection, recorded()).await?;
-    for (id, record, papers) in recorded() {
+    let recorded = recorded.filter_map(|((change, id), papers)| Some((*id, change.record.as_ref()?, papers)));
+    write_shipments(connection, changes, ids, papers).await?;
+    for (id, record, papers) in recorded {
         if let Some(invoice) = &record.invoice {
             write_invoice(connection, id, invoice, papers.document_key).await?;
         }
@@ -217,32 +219,44 @@ async fn write_products(connection: &mut PgConnection, changes: &[PackageChange]
     Ok(())
 }
 
-async fn write_shipments<'r>(
+/// A shipment that was there before and is another now, or gets more than carrier and number.
+fn rewrites_shipment(change: &PackageChange) -> bool {
+    let record = change.record.as_ref().and_then(|record| record.shipment.as_ref());
+    (change.shipment.is_some() && change.papers.shipment.is_some())
+        || record.is_some_and(|shipment| shipment.query_number.is_some() || shipment.renews_label)
+}
+
+/// Shipments that were there before, as they are to be. (New ones are written with the log.)
+async fn write_shipments(
     connection: &mut PgConnection,
-    records: impl Iterator<Item = (i64, &'r Record, &'r Papers)>,
+    changes: &[PackageChange],
+    ids: &[i64],
+    papers: &[Papers],
 ) -> Result<()> {
-    let mut packages = Vec::new();
-    let mut numbers = Vec::new();
-    let mut label_keys = Vec::new();
-    for (id, record, papers) in records {
-        let Some(shipment) = &record.shipment else { continue };
-        if shipment.query_number.is_some() || shipment.renews_label {
-            packages.push(id);
-            numbers.push(shipment.query_number.clone());
-            label_keys.push(papers.shipment.as_ref().and_then(|shipment| shipment.label_key));
-        }
+    let (mut packages, mut companies) = (Vec::new(), Vec::new());
+    let (mut tracking_numbers, mut query_numbers, mut label_keys) = (Vec::new(), Vec::new(), Vec::new());
+    for ((change, id), papers) in changes.iter().zip(ids).zip(papers) {
+        let Some(shipment) = papers.shipment.as_ref().filter(|_| rewrites_shipment(change)) else { continue };
+        packages.push(*id);
+        companies.push(shipment.cargo_company_id);
+        tracking_numbers.push(shipment.tracking_number.clone());
+        query_numbers.push(shipment.query_number.clone());
+        label_keys.push(shipment.label_key);
     }
     if packages.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         "update shipments s
-            set query_number = coalesce(c.query_number, s.query_number),
-                label_key = c.label_key, modified_date = now()
-           from unnest($1::bigint[], $2::text[], $3::uuid[]) as c(package_id, query_number, label_key)
+            set cargo_company_id = c.cargo_company_id, tracking_number = c.tracking_number,
+                query_number = c.query_number, label_key = c.label_key, modified_date = now()
+           from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::uuid[])
+                as c(package_id, cargo_company_id, tracking_number, query_number, label_key)
           where s.package_id = c.package_id",
         &packages,
-        &numbers as &[Option<String>],
+        &companies,
+        &tracking_numbers,
+        &query_numbers as &[Option<String>],
         &label_keys as &[Option<Uuid>]
     )
     .execute(connection)

@@ -64,6 +64,7 @@ struct Reserved {
     quantities: Vec<i64>,
 }
 
+/// Of packages that had none.
 #[derive(Debug, Default)]
 struct Shipments {
     packages: Vec<i64>,
@@ -180,7 +181,7 @@ impl Rows {
             self.items.packages.push(id);
             self.items.states.push(item.after.state_id);
         }
-        if let Some(shipment) = &change.shipment {
+        if let Some(shipment) = change.shipment.as_ref().filter(|_| change.papers.shipment.is_none()) {
             self.shipments.packages.push(id);
             self.shipments.companies.push(shipment.cargo_company_id);
             self.shipments.tracking_numbers.push(shipment.tracking_number.clone());

@@ -1,5 +1,6 @@
 -- Writes packages that are there, and all that follows from their changes; or nothing, with error 40001. Its arrays are
--- described in rows.rs. A gate like `(select count(*) from moved) >= 0` is always open: it says what comes before.
+-- described in rows.rs. A gate like `(select count(*) from moved) >= 0` is always open: it says what comes before. One that
+-- compares with the packages sent keeps what would be there twice from being written where somebody else was faster.
 with installed as materialized (
     select from installation where only_row and version = $1 for share
 ), c as materialized (
@@ -27,14 +28,13 @@ with installed as materialized (
 ), reserved as (
     insert into reservations (package_item_id, stock_location_id, sku, quantity)
     select * from unnest($16::bigint[], $17::bigint[], $18::text[], $19::bigint[])
+     where (select count(*) from moved) = (select count(version) from c)
     returning package_item_id
 ), shipped as (
-    insert into shipments as s (package_id, cargo_company_id, tracking_number, label_key)
+    insert into shipments (package_id, cargo_company_id, tracking_number, label_key)
     select * from unnest($20::bigint[], $21::bigint[], $22::text[], $23::uuid[])
-    on conflict on constraint shipments_package_id_key do update
-       set cargo_company_id = excluded.cargo_company_id, tracking_number = excluded.tracking_number,
-           label_key = excluded.label_key, modified_date = now()
-    returning s.id
+     where (select count(*) from moved) = (select count(version) from c)
+    returning id
 ), logged as (
     insert into transition_logs
            (id, package_id, transition_id, source_state_id, destination_state_id, stock_location_id, user_id)
