@@ -18,8 +18,10 @@ with package as (
 ), shipment as (
     insert into shipments (package_id, cargo_company_id, tracking_number, label_key)
     select package.id, coalesce(o.cargo_company_id, l.cargo_company_id, {cargo_company}),
-           'OMS' || lpad(package.id::text, 10, '0') || '0', gen_random_uuid()
+           'OMS' || lpad(package.id::text, 10, '0') || '0',
+           overlay(gen_random_uuid()::text placing left(now_in_hex, 8) || '-' || right(now_in_hex, 4) from 1 for 13)::uuid
       from package join orders o on o.id = package.order_id join stock_locations l on l.id = package.stock_location_id
+     cross join lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') now_in_hex
     returning id, cargo_company_id, tracking_number, label_key
 ), logged as (
     insert into transition_logs
