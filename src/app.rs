@@ -34,7 +34,7 @@ use crate::{
         transfer::dispatch::TransferDispatcher,
     },
     db,
-    error::{Bare, Error, Fault, Refusal, Result},
+    error::{Bare, Error, Fault, Refusal, Result, panic_text},
     events::{self, News},
     health, history,
     inventory::Inventory,
@@ -71,7 +71,7 @@ impl std::ops::Deref for App {
 pub struct Shared {
     /// Connections to Postgres.
     pub pool: PgPool,
-    /// More of them, for the lanes of commands and the readers of packages ([`db::for_lookups`]).
+    /// More of them, for groups of commands and the readers of packages ([`db::for_lookups`]).
     pub lookups: PgPool,
     /// The same, for whoever reads one thing: commands never wait for these, nor these for commands.
     pub reads: PgPool,
@@ -118,7 +118,7 @@ impl App {
         let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&bell));
         tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&shelf), Arc::clone(&sessions), stop.clone()));
         tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
-        let lookups = db::for_lookups(&pool, dispatch::LANES + loader::READERS);
+        let lookups = db::for_lookups(&pool, dispatch::CONNECTIONS + loader::READERS);
         let reads = db::for_lookups(&pool, READS);
         let dispatcher = Dispatcher::start(
             pool.clone(),
@@ -259,12 +259,7 @@ fn fits(pattern: &str, path: &str) -> bool {
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is tower-http's")]
 fn on_panic(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    Error::Fault(format!("panic: {text}")).into_response()
+    Error::Fault(format!("panic: {}", panic_text(&*panic))).into_response()
 }
 
 /// Counts the request and says in the log what it was.

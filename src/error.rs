@@ -5,7 +5,7 @@
 //! being run. An [`Error`] is a refusal or a fault of ours (5xx); a fault is logged once, at the boundary
 //! ([`crate::app`]), and never shows SQL, a path or a stack trace.
 
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -305,6 +305,12 @@ impl Error {
         let Self::Database(sqlx::Error::Database(error)) = self else { return false };
         error.code().is_some_and(|code| code == "40001")
     }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 /// A fault on its way to the boundary, where the request's id is known: see [`crate::app`].

@@ -9,52 +9,107 @@ use super::{
     super::{
         Answer, Changes, PackageFacts,
         apply::{Applied, is_one_statement},
-        consequences::{PackageChange, lay_out},
+        consequences::PackageChange,
+        idempotency::IdempotencyKey,
         transfer::{
             self, TransferChange,
             consequences::{Derived, derive},
         },
     },
-    Reply, Request, Setback, Verdict,
+    Reply, Request,
+    engine::Setback,
 };
-use crate::{catalog::Catalog, error::Result, planning};
+use crate::{
+    catalog::Catalog,
+    error::Result,
+    planning::{self, plan::Trace},
+};
+
+/// What becomes of one command.
+pub(super) struct Ruling {
+    /// Its answer, once it is written.
+    pub(super) reply: Reply,
+    /// Whether the answer is to be remembered under the command's key.
+    pub(super) is_new: bool,
+    /// What changes, the command's own package first; nothing if the answer stands as it is: a refusal, a repeat, a dry
+    /// run.
+    pub(super) packages: Vec<PackageChange>,
+    /// The scenario that planned.
+    pub(super) scenario_id: Option<i64>,
+    /// Why each place was chosen, if it planned.
+    pub(super) trace: Option<Trace>,
+    /// (order item, location) pairs that are left out from now on.
+    pub(super) exclusions: Vec<(i64, i64)>,
+}
+
+impl Ruling {
+    /// An answer, and nothing changes.
+    pub(super) fn answer(reply: Reply) -> Self {
+        Self { reply, is_new: false, packages: Vec::new(), scenario_id: None, trace: None, exclusions: Vec::new() }
+    }
+
+    /// Whether there is something to write.
+    pub(super) fn is_to_be_written(&self) -> bool {
+        self.is_new || !self.packages.is_empty()
+    }
+}
+
+/// What a plan leaves behind besides the packages.
+struct Planned {
+    package_id: Option<i64>,
+    order_id: i64,
+    scenario_id: Option<i64>,
+    trace: Option<Trace>,
+    exclusions: Vec<(i64, i64)>,
+}
 
 /// What a group comes to.
-pub(super) struct Decided<'a> {
-    verdicts: &'a [Verdict<'a>],
+pub(super) struct Decided {
     pub(super) changes: Vec<PackageChange>,
+    planned: Vec<Planned>,
     /// What is fetched for these packages, and what ends with them.
     pub(super) transfers: Vec<TransferChange>,
     pub(super) derived: Derived,
     /// One a request.
     pub(super) replies: Vec<Reply>,
+    /// Whether each is to be remembered.
+    are_new: Vec<bool>,
 }
 
-impl<'a> Decided<'a> {
-    pub(super) fn new(requests: &[Request], verdicts: &'a [Verdict<'a>], catalog: &Catalog) -> Result<Self> {
-        let mut package_changes = Vec::new();
-        let mut transfers = Vec::new();
-        let mut replies = Vec::with_capacity(verdicts.len());
-        for (request, verdict) in requests.iter().zip(verdicts) {
-            match verdict {
-                Verdict::Answered(answer) => replies.push(answer.clone()),
-                Verdict::Changes(package, transition, changes, _) => {
-                    let first = package_changes.len();
-                    package_changes.extend(lay_out(package, transition, changes, request.caller.user_id));
-                    if let Some(trace) = &changes.trace {
-                        transfers.extend(transfer::begin::begin(
-                            &mut package_changes,
-                            first,
-                            trace,
-                            &catalog.workflow,
-                        )?);
-                    }
-                    replies.push(reply(package, changes, catalog));
-                }
+impl Decided {
+    pub(super) fn new(rulings: Vec<Ruling>, catalog: &Catalog) -> Result<Self> {
+        let (mut changes, mut planned, mut transfers) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut replies, mut are_new) = (Vec::with_capacity(rulings.len()), Vec::with_capacity(rulings.len()));
+        for ruling in rulings {
+            replies.push(ruling.reply);
+            are_new.push(ruling.is_new);
+            let first = changes.len();
+            changes.extend(ruling.packages);
+            if let Some(trace) = &ruling.trace {
+                transfers.extend(transfer::begin::begin(&mut changes, first, trace, &catalog.workflow)?);
+            }
+            if ruling.trace.is_some() || !ruling.exclusions.is_empty() {
+                let own = &changes[first];
+                planned.push(Planned {
+                    package_id: own.id,
+                    order_id: own.order_id,
+                    scenario_id: ruling.scenario_id,
+                    trace: ruling.trace,
+                    exclusions: ruling.exclusions,
+                });
             }
         }
-        let derived = derive(&package_changes, &transfers, &catalog.workflow)?;
-        Ok(Self { verdicts, changes: package_changes, transfers, derived, replies })
+        let derived = derive(&changes, &transfers, &catalog.workflow)?;
+        Ok(Self { changes, planned, transfers, derived, replies, are_new })
+    }
+
+    /// The answers to remember.
+    pub(super) fn answers<'a>(&'a self, requests: &[&'a Request]) -> Vec<(&'a IdempotencyKey, &'a Reply)> {
+        let answers = requests.iter().zip(&self.replies).zip(&self.are_new);
+        answers
+            .filter(|(_, is_new)| **is_new)
+            .filter_map(|((request, reply), _)| Some((request.key.as_ref()?, reply)))
+            .collect()
     }
 
     /// Ends the transfers of packages that no longer wait for them. The packages are locked.
@@ -69,10 +124,7 @@ impl<'a> Decided<'a> {
 
     /// Whether [`write`](Self::write) sends a single statement.
     pub(super) fn is_one_statement(&self) -> bool {
-        let records = |verdict: &Verdict<'_>| matches!(verdict, Verdict::Changes(_, _, changes, _) if changes.trace.is_some() || !changes.exclusions.is_empty());
-        is_one_statement(&self.changes, &self.derived.packages)
-            && self.transfers.is_empty()
-            && !self.verdicts.iter().any(records)
+        is_one_statement(&self.changes, &self.derived.packages) && self.transfers.is_empty() && self.planned.is_empty()
     }
 
     pub(super) async fn write(
@@ -83,13 +135,12 @@ impl<'a> Decided<'a> {
         if self.changes.is_empty() {
             return Ok(());
         }
-        for verdict in self.verdicts {
-            let Verdict::Changes(package, _, changes, scenario_id) = verdict else { continue };
-            if let Some(trace) = &changes.trace {
-                planning::store_trace(connection, package.order_id, Some(package.id), *scenario_id, trace).await?;
+        for Planned { package_id, order_id, scenario_id, trace, exclusions } in &self.planned {
+            if let Some(trace) = trace {
+                planning::store_trace(connection, *order_id, *package_id, *scenario_id, trace).await?;
             }
-            if !changes.exclusions.is_empty() {
-                planning::store_exclusions(connection, &changes.exclusions).await?;
+            if !exclusions.is_empty() {
+                planning::store_exclusions(connection, exclusions).await?;
             }
         }
         let (changes, transfers) = (&self.changes, &self.transfers);

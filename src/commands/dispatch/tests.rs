@@ -1,8 +1,14 @@
-//! Groups of the lane.
+//! Groups of commands.
+
+use std::collections::HashSet;
 
 use proptest::{collection::vec, option, prelude::*};
 
-use super::*;
+use super::{
+    engine::{Setback, unless_it_panics},
+    pipeline::Waiting,
+    *,
+};
 use crate::auth::Role;
 
 /// A command of a package; `transition` tells it from the others.
@@ -20,23 +26,48 @@ fn pending(number: i64, package_id: i64, key: Option<u8>) -> Pending {
     Pending { request, reply: oneshot::channel().0 }
 }
 
+#[tokio::test]
+async fn a_panic_is_a_failure_of_the_commands_at_hand() {
+    let failed = unless_it_panics(async {
+        assert!(std::hint::black_box(false), "no such item");
+        Ok(())
+    });
+    let Err(Setback::Failed(error)) = failed.await else { panic!("it did not fail") };
+    assert_eq!(error.to_string(), Error::Fault("panic: no such item".to_owned()).to_string());
+    assert!(unless_it_panics(async { Ok(()) }).await.is_ok());
+}
+
 proptest! {
+    /// Groups are taken while others are still under way, which end in any order.
     #[test]
     fn each_packages_commands_keep_their_order_and_none_is_lost(
         commands in vec((1..9_i64, option::weighted(0.3, 0..4_u8)), 0..3 * LARGEST_GROUP),
+        ends in vec(any::<prop::sample::Index>(), 1..9),
+        most_under_way in 0..3_usize,
     ) {
-        let numbered = commands.iter().zip(1..);
-        let mut waiting: VecDeque<Pending> =
-            numbered.map(|((package_id, key), number)| pending(number, *package_id, *key)).collect();
+        let mut waiting = Waiting::default();
+        for ((package_id, key), number) in commands.iter().zip(1..) {
+            waiting.push(pending(number, *package_id, *key));
+        }
+        let mut ends = ends.iter().cycle();
+        let mut under_way: Vec<Vec<Request>> = Vec::new();
         let mut ran = Vec::new();
-        while !waiting.is_empty() {
-            let group = take_group(&mut waiting);
-            prop_assert!((1..=LARGEST_GROUP).contains(&group.len()));
-            let packages: HashSet<i64> = group.iter().map(|pending| pending.request.package_id).collect();
-            prop_assert_eq!(packages.len(), group.len(), "a package is in a group once");
-            let keys: Vec<&str> = group.iter().filter_map(|pending| Some(pending.request.key.as_ref()?.key.as_str())).collect();
-            prop_assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len(), "a key is in a group once");
-            ran.extend(group.into_iter().map(|pending| (pending.request.package_id, pending.request.transition)));
+        while waiting.len() > 0 || !under_way.is_empty() {
+            let group: Vec<Request> = waiting.take_group().into_iter().map(|pending| pending.request).collect();
+            prop_assert!(group.len() <= LARGEST_GROUP);
+            prop_assert!(!group.is_empty() || waiting.len() == 0 || !under_way.is_empty(), "something can always go on");
+            ran.extend(group.iter().map(|request| (request.package_id, request.transition)));
+            let is_empty = group.is_empty();
+            under_way.push(group);
+            let all = || under_way.iter().flatten();
+            let packages: HashSet<i64> = all().map(|request| request.package_id).collect();
+            prop_assert_eq!(packages.len(), all().count(), "a package is under way once");
+            let keys: Vec<&str> = all().filter_map(|request| Some(request.key.as_ref()?.key.as_str())).collect();
+            prop_assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len(), "a key is under way once");
+            while under_way.len() > most_under_way || (is_empty && !under_way.is_empty()) {
+                let end = ends.next().map_or(0, |end| end.index(under_way.len()));
+                waiting.release(&under_way.swap_remove(end));
+            }
         }
         prop_assert_eq!(ran.len(), commands.len());
         let mut sorted = ran.clone();

@@ -1,0 +1,363 @@
+//! Carries commands out: reads, decides, writes; without locks where that will do.
+
+use std::{collections::HashMap, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+
+use axum::http::StatusCode;
+use futures_util::FutureExt as _;
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, pool::PoolConnection};
+
+use super::{
+    super::{
+        Context, Input, PackageFacts, background,
+        consequences::lay_out,
+        effects, facts,
+        idempotency::{self, IdempotencyKey, Remembered},
+        transfer,
+    },
+    Reply, Request,
+    decided::{Decided, Ruling, reply},
+};
+use crate::{
+    catalog::{Catalog, Shelf},
+    db,
+    error::{Error, Refusal, Result, panic_text},
+    planning::{self, Held, Line, Supply},
+    replanning::Bell,
+    workflow::Transition,
+};
+
+/// How often a transaction is tried again after a deadlock, or when planned stock or quota was taken by others.
+const MOST_ATTEMPTS: u32 = 6;
+/// How long a connection without work is kept from the pool.
+const SEAT_KEPT_FOR: Duration = Duration::from_secs(10);
+/// From this attempt on, a plan locks what it reads, so that nobody can be faster.
+const LOCK_FROM_ATTEMPT: u32 = 3;
+
+/// Runs work on commands; a panic is a failure like others, of the commands at hand and of no other.
+pub(super) async fn unless_it_panics<T>(work: impl Future<Output = Result<T, Setback>>) -> Result<T, Setback> {
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| Err(Setback::Failed(Error::Fault(format!("panic: {}", panic_text(&*panic))))))
+}
+
+/// A connection that is kept from one group to the next as long as nothing goes wrong: a pool would hand out another each
+/// time, whose backend has not been at work for a while.
+#[derive(Default)]
+pub(super) struct Seat(Option<PoolConnection<Postgres>>);
+
+impl Seat {
+    /// None is left behind, so that one on which something fails is not kept.
+    async fn take(&mut self, pool: &PgPool) -> Result<PoolConnection<Postgres>> {
+        match self.0.take() {
+            Some(connection) => Ok(connection),
+            None => Ok(pool.acquire().await?),
+        }
+    }
+
+    fn keep(&mut self, connection: PoolConnection<Postgres>) {
+        self.0 = Some(connection);
+    }
+
+    /// Waits for work. While there is none, the connection is the pool's, which knows how long one may lie idle.
+    pub(super) async fn rest<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        if let Ok(work) = tokio::time::timeout(SEAT_KEPT_FOR, &mut work).await {
+            return work;
+        }
+        self.0 = None;
+        work.await
+    }
+}
+
+/// Carries commands out.
+pub(super) struct Engine {
+    pub(super) pool: PgPool,
+    /// For groups, which plan nothing.
+    pub(super) lookups: PgPool,
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) bell: Arc<Bell>,
+}
+
+/// How commands are run under locks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// With others: those that could not be decided, or written, without.
+    Group,
+    /// By itself, because it may plan or writes nothing.
+    Alone,
+}
+
+/// Why an attempt came to nothing.
+pub(super) enum Setback {
+    /// It plans, and this is no place to.
+    Plans,
+    /// Somebody was faster; try again.
+    Outrun,
+    /// The database failed or refused.
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Setback {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Engine {
+    /// Reads packages and decides commands, without a lock: whatever is written by it checks that it still holds.
+    pub(super) async fn rule(
+        &self,
+        seat: &mut Seat,
+        requests: &[&Request],
+    ) -> Result<(Arc<Catalog>, Vec<Ruling>), Setback> {
+        let mut connection = seat.take(&self.lookups).await?;
+        let found = facts::read(&mut connection, &package_ids(requests)).await?;
+        let catalog = self.shelf.current();
+        if found.version.is_some_and(|version| version != catalog.version) {
+            // Read again under the lock, for which this is no place.
+            return Err(Setback::Outrun);
+        }
+        let remembered = idempotency::read(&mut connection, &keys(requests)).await?;
+        let mut rulings = Vec::with_capacity(requests.len());
+        for request in requests {
+            let package = found.packages.get(&request.package_id);
+            let ruling = judge(&mut connection, request, package, &catalog, &remembered, None).await?;
+            if transfer::end::may_end(&ruling.packages, &catalog.workflow)? {
+                // Its transfers are read and ended under its package's lock.
+                return Err(Setback::Outrun);
+            }
+            rulings.push(ruling);
+        }
+        seat.keep(connection);
+        Ok((catalog, rulings))
+    }
+
+    /// Writes what was decided without a lock, if it still holds: in one statement mostly, and nobody waits in between.
+    pub(super) async fn write(
+        &self,
+        seat: &mut Seat,
+        catalog: &Catalog,
+        requests: &[&Request],
+        rulings: Vec<Ruling>,
+    ) -> Result<Vec<Reply>, Setback> {
+        let decided = Decided::new(rulings, catalog)?;
+        let answers = decided.answers(requests);
+        let mut connection = seat.take(&self.lookups).await?;
+        if answers.is_empty() && (decided.changes.is_empty() || decided.is_one_statement()) {
+            decided.write(&mut connection, Some(catalog.version)).await?;
+        } else {
+            let mut transaction = connection.begin().await?;
+            decided.write(&mut transaction, Some(catalog.version)).await?;
+            if !idempotency::write(&mut transaction, &answers).await? {
+                return Err(Setback::Outrun);
+            }
+            transaction.commit().await?;
+        }
+        seat.keep(connection);
+        self.bell.ring_for(&decided.changes, &decided.derived.packages, catalog);
+        Ok(decided.replies)
+    }
+
+    /// Runs commands in one transaction under locks; if that fails for a reason of one of them, each in its own.
+    pub(super) async fn run(&self, way: Way, requests: &[&Request]) -> Vec<Result<Reply>> {
+        match self.run_together(way, requests).await {
+            Ok(replies) => replies.into_iter().map(Ok).collect(),
+            Err(failure) => self.run_after(failure, way, requests).await,
+        }
+    }
+
+    /// Goes on after a transaction of a group failed, and not because of others: each command in its own.
+    pub(super) async fn run_after(&self, failure: Error, way: Way, requests: &[&Request]) -> Vec<Result<Reply>> {
+        if requests.len() == 1 || failure.status() == StatusCode::SERVICE_UNAVAILABLE {
+            return all_failed(failure, requests.len());
+        }
+        tracing::warn!(error = %failure, commands = requests.len(), "a group failed; running each command by itself");
+        let mut replies = Vec::with_capacity(requests.len());
+        for request in requests {
+            let reply = self.run_together(way, std::slice::from_ref(request)).await;
+            replies.push(reply.and_then(|mut replies| replies.pop().ok_or(Error::Overloaded)));
+        }
+        replies
+    }
+
+    async fn run_together(&self, way: Way, requests: &[&Request]) -> Result<Vec<Reply>> {
+        let mut attempt = 1;
+        loop {
+            match unless_it_panics(self.attempt(way, requests, attempt >= LOCK_FROM_ATTEMPT)).await {
+                Ok(replies) => return Ok(replies),
+                // The installation changed while it waited.
+                Err(Setback::Plans) if requests.len() > 1 => {
+                    return Err(Error::Fault("a command that plans cannot run in a group".to_owned()));
+                }
+                Err(Setback::Plans | Setback::Outrun) if attempt < MOST_ATTEMPTS => {}
+                Err(Setback::Failed(error)) if is_conflict(&error) && attempt < MOST_ATTEMPTS => {}
+                Err(Setback::Plans | Setback::Outrun) => return Err(Error::Overloaded),
+                Err(Setback::Failed(error)) => return Err(error),
+            }
+            attempt += 1;
+        }
+    }
+
+    /// One transaction from begin to commit, its packages locked.
+    async fn attempt(&self, way: Way, requests: &[&Request], lock: bool) -> Result<Vec<Reply>, Setback> {
+        let pool = if way == Way::Group { &self.lookups } else { &self.pool };
+        let mut transaction = pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
+        let locked = facts::lock(&mut transaction, &package_ids(requests)).await?;
+        let mut catalog = self.shelf.current();
+        if locked.version.is_some_and(|version| version != catalog.version) {
+            catalog = self.shelf.refresh(&mut transaction).await?;
+        }
+        let remembered = idempotency::read(&mut transaction, &keys(requests)).await?;
+        let planning = (requests.len() == 1).then_some(lock);
+        let mut rulings = Vec::with_capacity(requests.len());
+        for request in requests {
+            let package = locked.packages.get(&request.package_id);
+            rulings.push(judge(&mut transaction, request, package, &catalog, &remembered, planning).await?);
+        }
+        let mut decided = Decided::new(rulings, &catalog)?;
+        decided.end_transfers(&mut transaction, &catalog).await?;
+        decided.write(&mut transaction, None).await?;
+        let answers = decided.answers(requests);
+        if !idempotency::write(&mut transaction, &answers).await? {
+            return Err(Setback::Outrun);
+        }
+        if decided.changes.is_empty() && answers.is_empty() {
+            transaction.rollback().await?;
+        } else {
+            transaction.commit().await?;
+        }
+        self.bell.ring_for(&decided.changes, &decided.derived.packages, &catalog);
+        Ok(decided.replies)
+    }
+}
+
+/// In order, which is the order they are locked in.
+fn package_ids(requests: &[&Request]) -> Vec<i64> {
+    let mut ids: Vec<i64> = requests.iter().map(|request| request.package_id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn keys<'a>(requests: &[&'a Request]) -> Vec<&'a IdempotencyKey> {
+    requests.iter().filter_map(|request| request.key.as_ref()).collect()
+}
+
+/// Decides one request on the facts. `planning`: whether it may plan, and if so, whether what is planned with is locked.
+async fn judge(
+    connection: &mut PgConnection,
+    request: &Request,
+    package: Option<&PackageFacts>,
+    catalog: &Catalog,
+    remembered: &HashMap<(i64, String), Remembered>,
+    planning: Option<bool>,
+) -> Result<Ruling, Setback> {
+    let resolved = resolve(request, package, catalog, remembered);
+    let answered = |reply: Reply| {
+        let is_new = !request.dry_run && is_worth_remembering(request, &reply, remembered);
+        Ruling { is_new, ..Ruling::answer(reply) }
+    };
+    let (package, transition) = match resolved {
+        Ok(resolved) => resolved,
+        Err(reply) => return Ok(answered(reply)),
+    };
+    let supply = if transition.command.plans_with(Input(&request.input)) {
+        let lock = planning.ok_or(Setback::Plans)?;
+        Some(supply(connection, catalog, package, lock).await?)
+    } else {
+        None
+    };
+    let input = Input(&request.input);
+    let background = background::load(connection, transition.command.looks_up(), package, input).await?;
+    let context = Context { catalog, transition, package, input, supply: supply.as_ref(), background: &background };
+    let changes = match super::super::decide(&context) {
+        Err(refusal) => return Ok(answered(Reply::from(&refusal))),
+        Ok(changes) => changes,
+    };
+    let user_id = request.caller.user_id;
+    let packages = lay_out(package, transition, &changes, user_id);
+    let reply = reply(package, &changes, catalog);
+    if request.dry_run {
+        let ended = transfer::end::end(connection, &packages, &catalog.workflow).await?;
+        return Ok(answered(effects::reply(&context, &changes, user_id, &reply, &ended)?));
+    }
+    Ok(Ruling {
+        is_new: is_worth_remembering(request, &reply, remembered),
+        reply,
+        packages,
+        scenario_id: supply.and_then(|supply| Some(supply.scenario?.id)),
+        trace: changes.trace,
+        exclusions: changes.exclusions,
+    })
+}
+
+/// The documented order of checks, up to the source state; a repeat is answered as soon as its package is known to be
+/// visible.
+fn resolve<'a>(
+    request: &Request,
+    package: Option<&'a PackageFacts>,
+    catalog: &'a Catalog,
+    remembered: &HashMap<(i64, String), Remembered>,
+) -> Result<(&'a PackageFacts, &'a Transition), Reply> {
+    let Some(package) = package else { return Err(Reply::from(&Refusal::not_found())) };
+    let before = request.key.as_ref().and_then(|key| remembered.get(&(key.user_id, key.key.clone())).zip(Some(key)));
+    if let Some((before, key)) = before {
+        if before.request_hash == key.request_hash {
+            return Err(before.reply.clone());
+        }
+        return Err(Reply::from(&Refusal::key_reused()));
+    }
+    if !request.caller.sees(package.stock_location_id) {
+        return Err(Reply::from(&Refusal::not_found()));
+    }
+    let transition = catalog
+        .workflow
+        .resolve("package", request.transition, request.slug.as_deref(), request.caller.role, package.state_id)
+        .map_err(|refusal| Reply::from(&refusal))?;
+    Ok((package, transition))
+}
+
+/// What the package's items could be planned from, its own reservations included.
+pub(crate) async fn supply(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    package: &PackageFacts,
+    lock: bool,
+) -> Result<Supply> {
+    let mut held = Held {
+        stock_location_id: package.stock_location_id,
+        reserved: HashMap::new(),
+        occupies_quota: catalog.workflow.state(package.state_id)?.occupies_quota,
+        elsewhere: transfer::facts::held_at_sources(connection, package, &catalog.workflow).await?,
+    };
+    let mut lines = Vec::with_capacity(package.items.len());
+    for item in &package.items {
+        if item.is_reserved {
+            *held.reserved.entry(item.sku.clone()).or_default() += item.quantity;
+        }
+        lines.push(Line { order_item_id: item.order_item_id, sku: item.sku.clone(), quantity: item.quantity });
+    }
+    planning::supply(connection, catalog, package.order_id, &lines, &held, lock).await
+}
+
+/// What a repeat must get again: any answer the command itself gave. A 404 or a reused key says nothing of it.
+fn is_worth_remembering(request: &Request, reply: &Reply, remembered: &HashMap<(i64, String), Remembered>) -> bool {
+    let known = request.key.as_ref().is_some_and(|key| remembered.contains_key(&(key.user_id, key.key.clone())));
+    !known && reply.status != StatusCode::NOT_FOUND
+}
+
+/// Whether the database refused because of others: a deadlock, or a workflow that changed under us.
+pub(crate) fn is_conflict(error: &Error) -> bool {
+    let Error::Database(sqlx::Error::Database(database)) = error else { return false };
+    database.code().is_some_and(|code| code == "40P01" || code == "40001")
+        || matches!(database.constraint(), Some("transition_logs_legal_move" | "transfer_logs_legal_move"))
+}
+
+/// The same failure for all of a group.
+pub(super) fn all_failed(failure: Error, count: usize) -> Vec<Result<Reply>> {
+    let is_away = failure.status() == StatusCode::SERVICE_UNAVAILABLE;
+    let text = failure.to_string();
+    let again = || if is_away { Error::Overloaded } else { Error::Fault(text.clone()) };
+    let others = (1..count).map(|_| Err(again()));
+    others.chain(std::iter::once(Err(failure))).collect()
+}

@@ -1,0 +1,268 @@
+//! Commands that wait together are read and decided together, and written together.
+//!
+//! Two tasks. The *reader* takes everything that waits, reads the packages and decides; the *writer* writes everything
+//! that was decided meanwhile, in one transaction. So while one group is being written the next is read and decided, and
+//! the connection that writes has no rest; a command that comes alone goes straight through both. A package is under way
+//! once at a time: its next command waits until the one before is written, and so sees what that did.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
+
+use axum::http::StatusCode;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    LARGEST_GROUP, Reply, Request,
+    decided::Ruling,
+    engine::{Engine, Seat, Setback, Way, all_failed, is_conflict, unless_it_panics},
+};
+use crate::{catalog::Catalog, error::Result};
+
+/// Most commands that may wait to be read; one more is answered 503.
+const LONGEST_QUEUE: usize = 4096;
+/// Most commands between being read and being written: a group that is written, and one that is next.
+const MOST_UNDER_WAY: usize = 2 * LARGEST_GROUP;
+
+/// A command that wants its answer.
+pub(super) struct Pending {
+    pub(super) request: Request,
+    pub(super) reply: oneshot::Sender<Result<Reply>>,
+}
+
+/// What the reader hands to the writer.
+struct Batch {
+    /// By which was decided. None: it could not be decided without locks; that is the writer's to do.
+    catalog: Option<Arc<Catalog>>,
+    commands: Vec<(Pending, Option<Ruling>)>,
+}
+
+/// Starts both. They end, with everything done, when the sender is dropped.
+pub(super) fn start(engine: &Arc<Engine>, tasks: &TaskTracker) -> mpsc::Sender<Pending> {
+    let (queue, arriving) = mpsc::channel(LONGEST_QUEUE);
+    // A batch has a command at least, so there is always room.
+    let (decided, to_write) = mpsc::channel(MOST_UNDER_WAY);
+    let (written, done) = mpsc::unbounded_channel();
+    tasks.spawn(read_forever(arriving, done, decided, Arc::clone(engine)));
+    tasks.spawn(write_forever(to_write, written, Arc::clone(engine)));
+    queue
+}
+
+/// What the reader waits for.
+enum News {
+    Arrived(Option<Pending>),
+    Done(Option<Vec<Request>>),
+}
+
+async fn read_forever(
+    mut arriving: mpsc::Receiver<Pending>,
+    mut done: mpsc::UnboundedReceiver<Vec<Request>>,
+    decided: mpsc::Sender<Batch>,
+    engine: Arc<Engine>,
+) {
+    let mut waiting = Waiting::default();
+    let mut seat = Seat::default();
+    let mut is_open = true;
+    loop {
+        // Who is at the door comes along: the tasks that read requests go first, for as long as that brings more. Else the
+        // first of many would be a group by itself.
+        loop {
+            let before = waiting.len();
+            tokio::task::yield_now().await;
+            while waiting.len() < LONGEST_QUEUE
+                && let Ok(pending) = arriving.try_recv()
+            {
+                waiting.push(pending);
+            }
+            if waiting.len() == before {
+                break;
+            }
+        }
+        while let Ok(requests) = done.try_recv() {
+            waiting.release(&requests);
+        }
+        let group = waiting.take_group();
+        if !group.is_empty() {
+            if let Some(batch) = decide(&engine, &mut seat, group, &mut waiting).await
+                && decided.send(batch).await.is_err()
+            {
+                return;
+            }
+            continue;
+        }
+        if !is_open && waiting.len() == 0 {
+            return;
+        }
+        let news = async {
+            tokio::select! {
+                pending = arriving.recv(), if is_open => News::Arrived(pending),
+                requests = done.recv() => News::Done(requests),
+            }
+        };
+        match seat.rest(news).await {
+            News::Arrived(Some(pending)) => waiting.push(pending),
+            News::Arrived(None) => is_open = false,
+            News::Done(Some(requests)) => waiting.release(&requests),
+            News::Done(None) => return,
+        }
+    }
+}
+
+/// Reads and decides a group. What changes nothing is answered; the rest is to be written.
+async fn decide(engine: &Engine, seat: &mut Seat, group: Vec<Pending>, waiting: &mut Waiting) -> Option<Batch> {
+    let requests: Vec<&Request> = group.iter().map(|pending| &pending.request).collect();
+    let (catalog, rulings) = match unless_it_panics(engine.rule(seat, &requests)).await {
+        Ok(ruled) => ruled,
+        Err(Setback::Failed(error)) if !is_conflict(&error) && error.status() == StatusCode::SERVICE_UNAVAILABLE => {
+            let replies = all_failed(error, group.len());
+            for (pending, reply) in group.into_iter().zip(replies) {
+                waiting.release(std::slice::from_ref(&pending.request));
+                answer(pending.reply, reply);
+            }
+            return None;
+        }
+        Err(_) => {
+            let commands = group.into_iter().map(|pending| (pending, None)).collect();
+            return Some(Batch { catalog: None, commands });
+        }
+    };
+    let mut commands = Vec::with_capacity(group.len());
+    for (pending, ruling) in group.into_iter().zip(rulings) {
+        if ruling.is_to_be_written() {
+            commands.push((pending, Some(ruling)));
+        } else {
+            waiting.release(std::slice::from_ref(&pending.request));
+            answer(pending.reply, Ok(ruling.reply));
+        }
+    }
+    (!commands.is_empty()).then_some(Batch { catalog: Some(catalog), commands })
+}
+
+async fn write_forever(
+    mut batches: mpsc::Receiver<Batch>,
+    written: mpsc::UnboundedSender<Vec<Request>>,
+    engine: Arc<Engine>,
+) {
+    let mut next = None;
+    let mut seat = Seat::default();
+    loop {
+        let mut batch = match next.take() {
+            Some(batch) => batch,
+            None => match seat.rest(batches.recv()).await {
+                Some(batch) => batch,
+                None => return,
+            },
+        };
+        while let Ok(more) = batches.try_recv() {
+            if let Some(apart) = batch.join(more) {
+                next = Some(apart);
+                break;
+            }
+        }
+        let replies = write(&engine, &mut seat, &mut batch).await;
+        let (requests, senders): (Vec<_>, Vec<_>) =
+            batch.commands.into_iter().map(|(pending, _)| (pending.request, pending.reply)).unzip();
+        // The reader may be gone at the very end, when nothing waits any more.
+        written.send(requests).ok();
+        for (sender, reply) in senders.into_iter().zip(replies) {
+            answer(sender, reply);
+        }
+    }
+}
+
+/// Writes a batch and tells what became of each command.
+async fn write(engine: &Engine, seat: &mut Seat, batch: &mut Batch) -> Vec<Result<Reply>> {
+    // The order in which packages are locked.
+    batch.commands.sort_by_key(|(pending, _)| pending.request.package_id);
+    let rulings = batch.commands.iter_mut().filter_map(|(_, ruling)| ruling.take()).collect();
+    let requests: Vec<&Request> = batch.commands.iter().map(|(pending, _)| &pending.request).collect();
+    let Some(catalog) = &batch.catalog else {
+        return engine.run(Way::Group, &requests).await;
+    };
+    match unless_it_panics(engine.write(seat, catalog, &requests, rulings)).await {
+        Ok(replies) => replies.into_iter().map(Ok).collect(),
+        Err(Setback::Failed(error)) if !is_conflict(&error) => engine.run_after(error, Way::Group, &requests).await,
+        Err(_) => engine.run(Way::Group, &requests).await,
+    }
+}
+
+/// A client that has gone away does not hear the answer; the command stands.
+fn answer(sender: oneshot::Sender<Result<Reply>>, reply: Result<Reply>) {
+    sender.send(reply).ok();
+}
+
+impl Batch {
+    /// Takes another along, or gives it back if they cannot be written together.
+    fn join(&mut self, other: Self) -> Option<Self> {
+        let versions = (self.catalog.as_ref(), other.catalog.as_ref());
+        let alike = versions.0.map(|catalog| catalog.version) == versions.1.map(|catalog| catalog.version);
+        if !alike || self.commands.len() + other.commands.len() > LARGEST_GROUP {
+            return Some(other);
+        }
+        self.commands.extend(other.commands);
+        None
+    }
+}
+
+/// Commands that wait, in order, and what is under way.
+#[derive(Default)]
+pub(super) struct Waiting {
+    commands: VecDeque<Pending>,
+    packages: HashSet<i64>,
+    keys: HashSet<(i64, String)>,
+}
+
+impl Waiting {
+    pub(super) fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    pub(super) fn push(&mut self, pending: Pending) {
+        self.commands.push_back(pending);
+    }
+
+    /// The next group: in order, each package and each key once at a time; the rest keeps waiting.
+    pub(super) fn take_group(&mut self) -> Vec<Pending> {
+        let most = LARGEST_GROUP.min(MOST_UNDER_WAY.saturating_sub(self.packages.len()));
+        let mut group = Vec::new();
+        let mut passed_over = VecDeque::new();
+        // A package that is passed over stays so in this group: its commands keep their order.
+        let mut later = HashSet::new();
+        while group.len() < most
+            && let Some(pending) = self.commands.pop_front()
+        {
+            let package_id = pending.request.package_id;
+            let key = key(&pending.request);
+            let is_free = !self.packages.contains(&package_id)
+                && !later.contains(&package_id)
+                && key.as_ref().is_none_or(|key| !self.keys.contains(key));
+            if is_free {
+                self.packages.insert(package_id);
+                self.keys.extend(key);
+                group.push(pending);
+            } else {
+                later.insert(package_id);
+                passed_over.push_back(pending);
+            }
+        }
+        passed_over.append(&mut self.commands);
+        self.commands = passed_over;
+        group
+    }
+
+    /// These are done.
+    pub(super) fn release(&mut self, requests: &[Request]) {
+        for request in requests {
+            self.packages.remove(&request.package_id);
+            if let Some(key) = key(request) {
+                self.keys.remove(&key);
+            }
+        }
+    }
+}
+
+fn key(request: &Request) -> Option<(i64, String)> {
+    request.key.as_ref().map(|key| (key.user_id, key.key.clone()))
+}
