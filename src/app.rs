@@ -71,9 +71,9 @@ impl std::ops::Deref for App {
 pub struct Shared {
     /// Connections to Postgres.
     pub pool: PgPool,
-    /// More of them, for groups of commands and the readers of packages ([`db::for_lookups`]).
+    /// More of them, for groups of commands and the readers of packages ([`db::for_groups`]).
     pub lookups: PgPool,
-    /// The same, for whoever reads one thing: commands never wait for these, nor these for commands.
+    /// The same ([`db::for_lookups`]), for whoever reads one thing: commands never wait for these, nor these for commands.
     pub reads: PgPool,
     /// The installation in memory.
     pub shelf: Arc<Shelf>,
@@ -118,7 +118,7 @@ impl App {
         let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&bell));
         tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&shelf), Arc::clone(&sessions), stop.clone()));
         tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
-        let lookups = db::for_lookups(&pool, dispatch::CONNECTIONS + loader::READERS);
+        let lookups = db::for_groups(&pool, dispatch::CONNECTIONS + loader::READERS);
         let reads = db::for_lookups(&pool, READS);
         let dispatcher = Dispatcher::start(
             pool.clone(),

@@ -29,6 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Each element of an array is looked up by an index, by a plan that is made once.
+const LOOKUPS: &str = "set jit = off; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
+                       set enable_hashjoin = off; set enable_mergejoin = off";
+
 /// Opens the pool.
 ///
 /// # Errors
@@ -72,18 +76,41 @@ async fn wait_for(options: &PgConnectOptions) -> Result<()> {
 /// that was empty when the plan was made.
 #[must_use]
 pub fn for_lookups(pool: &PgPool, connections: u32) -> PgPool {
+    lookups(pool, connections, None)
+}
+
+/// The same for groups of commands, which do not wait long for a lock: whoever holds it keeps one of them waiting, and
+/// the others need not be.
+#[must_use]
+pub fn for_groups(pool: &PgPool, connections: u32) -> PgPool {
+    lookups(pool, connections, Some("set lock_timeout = '2s'"))
+}
+
+fn lookups(pool: &PgPool, connections: u32, besides: Option<&'static str>) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .after_connect(|connection, _| {
+        .after_connect(move |connection, _| {
             Box::pin(async move {
-                let settings = "set jit = off; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
-                                set enable_hashjoin = off; set enable_mergejoin = off";
-                sqlx::raw_sql(settings).execute(connection).await.map(drop)
+                sqlx::raw_sql(LOOKUPS).execute(&mut *connection).await?;
+                if let Some(besides) = besides {
+                    sqlx::raw_sql(besides).execute(connection).await?;
+                }
+                Ok(())
             })
         })
         .connect_lazy_with((*pool.connect_options()).clone())
+}
+
+/// Has a transaction fail, as one that may be tried again, rather than wait for a lock for good: somebody's forgotten
+/// transaction is to hold up only those who want the same thing, and not for ever.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_patience(transaction: &mut PgConnection) -> Result<()> {
+    sqlx::raw_sql("set local lock_timeout = '10s'").execute(transaction).await?;
+    Ok(())
 }
 
 /// Brings the schema up to date; safe to run from several processes at once.

@@ -299,6 +299,13 @@ impl Error {
         error.code().is_some_and(|code| code == "40P01")
     }
 
+    /// Whether somebody else held a lock for longer than this was to be waited for.
+    #[must_use]
+    pub fn is_lock_timeout(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| code == "55P03")
+    }
+
     /// Whether a statement took itself back because somebody else was faster: decided anew, it may succeed.
     #[must_use]
     pub fn is_outrun(&self) -> bool {

@@ -27,10 +27,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::engine::{is_conflict, supply};
-use self::{
-    engine::{Engine, Way},
-    pipeline::Pending,
-};
+use self::{engine::Engine, pipeline::Pending};
 use super::{Input, idempotency::IdempotencyKey, traffic::Traffic};
 use crate::{
     auth::Caller,
@@ -110,7 +107,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts it. `lookups` are connections made by [`crate::db::for_lookups`]; `bell` is rung for what is freed,
+    /// Starts it. `lookups` are connections made by [`crate::db::for_groups`]; `bell` is rung for what is freed,
     /// `inventory` asked before a package is planned again.
     #[must_use]
     pub fn start(
@@ -166,8 +163,7 @@ impl Dispatcher {
         let engine = Arc::clone(&self.engine);
         let task = self.tasks.spawn(async move {
             let _place = place;
-            let mut replies = engine.run(Way::Alone, &[&request]).await;
-            replies.pop().unwrap_or_else(|| Err(Error::Fault("no reply".to_owned())))
+            engine.run_alone(&request).await
         });
         task.await.unwrap_or_else(|error| Err(Error::Fault(format!("command task: {error}"))))
     }

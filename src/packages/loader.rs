@@ -44,7 +44,7 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts the readers, on connections made by [`crate::db::for_lookups`].
+    /// Starts the readers, on connections that look each package up by an index.
     #[must_use]
     pub fn start(pool: &PgPool, shelf: &Arc<Shelf>) -> Self {
         let (queue, wanted) = mpsc::channel(LONGEST_QUEUE);

@@ -156,6 +156,40 @@ async fn a_server_that_is_told_to_stop_finishes_what_is_under_way() {
 }
 
 #[tokio::test]
+async fn a_package_that_somebody_holds_keeps_no_other_waiting_and_its_commands_keep_their_order() {
+    let shop = Shop::open().await;
+    let (held, other) = (shop.package().await, shop.package().await);
+    let command = |slug: &str| json!({ "slug": format!("package__{slug}") });
+    let (pack, ship) = (command("complete_packing__waiting__packed"), command("ship_the_package__packed__shipped"));
+    let mut holding = shop.pool().begin().await.expect("begin");
+    sqlx::query("select from packages where id = $1 for update")
+        .bind(held.id)
+        .execute(&mut *holding)
+        .await
+        .expect("locked");
+    let next = async {
+        shop.until("the command waits", async || {
+            let blocked =
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = $1";
+            (shop.value::<i64, _>(blocked, "Lock").await > 0).then_some(())
+        })
+        .await;
+        let others = async {
+            other.post_as("erp", &pack).await.ok();
+            other.post_as("erp", &ship).await.ok();
+            assert_eq!(held.state().await, "waiting");
+            holding.rollback().await.expect("unlocked");
+        };
+        let (shipped, ()) = tokio::join!(held.post_as("erp", &ship), others);
+        shipped.ok();
+    };
+    let (packed, ()) = tokio::join!(held.post_as("erp", &pack), next);
+    packed.ok();
+    assert_eq!((held.state().await, other.state().await), ("shipped".to_owned(), "shipped".to_owned()));
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn while_the_database_is_away_requests_get_503_and_afterwards_all_is_well() {
     let shop = Shop::open().await;
     let package = shop.package().await;

@@ -73,7 +73,7 @@ impl Seat {
 /// Carries commands out.
 pub(super) struct Engine {
     pub(super) pool: PgPool,
-    /// For groups, which plan nothing.
+    /// For groups ([`db::for_groups`]).
     pub(super) lookups: PgPool,
     pub(super) shelf: Arc<Shelf>,
     pub(super) bell: Arc<Bell>,
@@ -84,7 +84,7 @@ pub(super) struct Engine {
 pub(super) enum Way {
     /// With others: those that could not be decided, or written, without.
     Group,
-    /// By itself, because it may plan or writes nothing.
+    /// By itself: because it may plan, writes nothing, or would keep others waiting.
     Alone,
 }
 
@@ -159,29 +159,14 @@ impl Engine {
         Ok(decided.replies)
     }
 
-    /// Runs commands in one transaction under locks; if that fails for a reason of one of them, each in its own.
-    pub(super) async fn run(&self, way: Way, requests: &[&Request]) -> Vec<Result<Reply>> {
-        match self.run_together(way, requests).await {
-            Ok(replies) => replies.into_iter().map(Ok).collect(),
-            Err(failure) => self.run_after(failure, way, requests).await,
-        }
+    /// Runs a command in a transaction of its own.
+    pub(super) async fn run_alone(&self, request: &Request) -> Result<Reply> {
+        let mut replies = self.run_locked(Way::Alone, &[request]).await?;
+        replies.pop().ok_or_else(|| Error::Fault("no reply".to_owned()))
     }
 
-    /// Goes on after a transaction of a group failed, and not because of others: each command in its own.
-    pub(super) async fn run_after(&self, failure: Error, way: Way, requests: &[&Request]) -> Vec<Result<Reply>> {
-        if requests.len() == 1 || failure.status() == StatusCode::SERVICE_UNAVAILABLE {
-            return all_failed(failure, requests.len());
-        }
-        tracing::warn!(error = %failure, commands = requests.len(), "a group failed; running each command by itself");
-        let mut replies = Vec::with_capacity(requests.len());
-        for request in requests {
-            let reply = self.run_together(way, std::slice::from_ref(request)).await;
-            replies.push(reply.and_then(|mut replies| replies.pop().ok_or(Error::Overloaded)));
-        }
-        replies
-    }
-
-    async fn run_together(&self, way: Way, requests: &[&Request]) -> Result<Vec<Reply>> {
+    /// Runs commands in one transaction, under locks.
+    pub(super) async fn run_locked(&self, way: Way, requests: &[&Request]) -> Result<Vec<Reply>> {
         let mut attempt = 1;
         loop {
             match unless_it_panics(self.attempt(way, requests, attempt >= LOCK_FROM_ATTEMPT)).await {
@@ -203,6 +188,9 @@ impl Engine {
     async fn attempt(&self, way: Way, requests: &[&Request], lock: bool) -> Result<Vec<Reply>, Setback> {
         let pool = if way == Way::Group { &self.lookups } else { &self.pool };
         let mut transaction = pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
+        if way == Way::Alone {
+            db::set_patience(&mut transaction).await?;
+        }
         let locked = facts::lock(&mut transaction, &package_ids(requests)).await?;
         let mut catalog = self.shelf.current();
         if locked.version.is_some_and(|version| version != catalog.version) {
@@ -353,11 +341,8 @@ pub(crate) fn is_conflict(error: &Error) -> bool {
         || matches!(database.constraint(), Some("transition_logs_legal_move" | "transfer_logs_legal_move"))
 }
 
-/// The same failure for all of a group.
+/// The same failure for all of a group: the database is away, or too much else goes on.
 pub(super) fn all_failed(failure: Error, count: usize) -> Vec<Result<Reply>> {
-    let is_away = failure.status() == StatusCode::SERVICE_UNAVAILABLE;
-    let text = failure.to_string();
-    let again = || if is_away { Error::Overloaded } else { Error::Fault(text.clone()) };
-    let others = (1..count).map(|_| Err(again()));
+    let others = (1..count).map(|_| Err(Error::Overloaded));
     others.chain(std::iter::once(Err(failure))).collect()
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use axum::http::StatusCode;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -19,12 +19,18 @@ use super::{
     decided::Ruling,
     engine::{Engine, Seat, Setback, Way, all_failed, is_conflict, unless_it_panics},
 };
-use crate::{catalog::Catalog, error::Result};
+use crate::{
+    catalog::Catalog,
+    error::{Error, Result},
+};
 
 /// Most commands that may wait to be read; one more is answered 503.
 const LONGEST_QUEUE: usize = 4096;
-/// Most commands between being read and being written: a group that is written, and one that is next.
-const MOST_UNDER_WAY: usize = 2 * LARGEST_GROUP;
+/// Most batches that are decided and not yet taken to be written: what lies long is outrun by others.
+const MOST_DECIDED: usize = 8;
+/// Most commands that run aside, and of these, most at the same time.
+const MOST_ASIDE: usize = LONGEST_QUEUE;
+const MOST_ASIDE_AT_ONCE: usize = 4;
 
 /// A command that wants its answer.
 pub(super) struct Pending {
@@ -42,11 +48,16 @@ struct Batch {
 /// Starts both. They end, with everything done, when the sender is dropped.
 pub(super) fn start(engine: &Arc<Engine>, tasks: &TaskTracker) -> mpsc::Sender<Pending> {
     let (queue, arriving) = mpsc::channel(LONGEST_QUEUE);
-    // A batch has a command at least, so there is always room.
-    let (decided, to_write) = mpsc::channel(MOST_UNDER_WAY);
-    let (written, done) = mpsc::unbounded_channel();
-    tasks.spawn(read_forever(arriving, done, decided, Arc::clone(engine)));
-    tasks.spawn(write_forever(to_write, written, Arc::clone(engine)));
+    let (decided, to_write) = mpsc::channel(MOST_DECIDED);
+    let (done, finished) = mpsc::unbounded_channel();
+    let aside = Aside {
+        places: Arc::new(Semaphore::new(MOST_ASIDE)),
+        at_once: Arc::new(Semaphore::new(MOST_ASIDE_AT_ONCE)),
+        done: done.clone(),
+        tasks: tasks.clone(),
+    };
+    tasks.spawn(read_forever(arriving, finished, decided, Arc::clone(engine)));
+    tasks.spawn(write_forever(to_write, done, aside, Arc::clone(engine)));
     queue
 }
 
@@ -58,7 +69,7 @@ enum News {
 
 async fn read_forever(
     mut arriving: mpsc::Receiver<Pending>,
-    mut done: mpsc::UnboundedReceiver<Vec<Request>>,
+    mut finished: mpsc::UnboundedReceiver<Vec<Request>>,
     decided: mpsc::Sender<Batch>,
     engine: Arc<Engine>,
 ) {
@@ -80,7 +91,7 @@ async fn read_forever(
                 break;
             }
         }
-        while let Ok(requests) = done.try_recv() {
+        while let Ok(requests) = finished.try_recv() {
             waiting.release(&requests);
         }
         let group = waiting.take_group();
@@ -98,7 +109,7 @@ async fn read_forever(
         let news = async {
             tokio::select! {
                 pending = arriving.recv(), if is_open => News::Arrived(pending),
-                requests = done.recv() => News::Done(requests),
+                requests = finished.recv() => News::Done(requests),
             }
         };
         match seat.rest(news).await {
@@ -115,7 +126,7 @@ async fn decide(engine: &Engine, seat: &mut Seat, group: Vec<Pending>, waiting: 
     let requests: Vec<&Request> = group.iter().map(|pending| &pending.request).collect();
     let (catalog, rulings) = match unless_it_panics(engine.rule(seat, &requests)).await {
         Ok(ruled) => ruled,
-        Err(Setback::Failed(error)) if !is_conflict(&error) && error.status() == StatusCode::SERVICE_UNAVAILABLE => {
+        Err(Setback::Failed(error)) if !is_conflict(&error) && says_not_now(&error) => {
             let replies = all_failed(error, group.len());
             for (pending, reply) in group.into_iter().zip(replies) {
                 waiting.release(std::slice::from_ref(&pending.request));
@@ -142,7 +153,8 @@ async fn decide(engine: &Engine, seat: &mut Seat, group: Vec<Pending>, waiting: 
 
 async fn write_forever(
     mut batches: mpsc::Receiver<Batch>,
-    written: mpsc::UnboundedSender<Vec<Request>>,
+    done: mpsc::UnboundedSender<Vec<Request>>,
+    aside: Aside,
     engine: Arc<Engine>,
 ) {
     let mut next = None;
@@ -161,30 +173,77 @@ async fn write_forever(
                 break;
             }
         }
-        let replies = write(&engine, &mut seat, &mut batch).await;
+        let replies = match write(&engine, &mut seat, &mut batch).await {
+            Ok(replies) => replies.into_iter().map(Ok).collect(),
+            Err(failure) if may_be_of_one(&failure, batch.commands.len()) => {
+                tracing::warn!(error = %failure, commands = batch.commands.len(), "a group failed; each command runs aside");
+                for (pending, _) in batch.commands {
+                    aside.run(&engine, pending);
+                }
+                continue;
+            }
+            Err(failure) => all_failed(failure, batch.commands.len()),
+        };
         let (requests, senders): (Vec<_>, Vec<_>) =
             batch.commands.into_iter().map(|(pending, _)| (pending.request, pending.reply)).unzip();
         // The reader may be gone at the very end, when nothing waits any more.
-        written.send(requests).ok();
+        done.send(requests).ok();
         for (sender, reply) in senders.into_iter().zip(replies) {
             answer(sender, reply);
         }
     }
 }
 
-/// Writes a batch and tells what became of each command.
-async fn write(engine: &Engine, seat: &mut Seat, batch: &mut Batch) -> Vec<Result<Reply>> {
+/// Writes a batch: without locks if all is still as it was read, else under locks.
+async fn write(engine: &Engine, seat: &mut Seat, batch: &mut Batch) -> Result<Vec<Reply>> {
     // The order in which packages are locked.
     batch.commands.sort_by_key(|(pending, _)| pending.request.package_id);
     let rulings = batch.commands.iter_mut().filter_map(|(_, ruling)| ruling.take()).collect();
     let requests: Vec<&Request> = batch.commands.iter().map(|(pending, _)| &pending.request).collect();
-    let Some(catalog) = &batch.catalog else {
-        return engine.run(Way::Group, &requests).await;
-    };
-    match unless_it_panics(engine.write(seat, catalog, &requests, rulings)).await {
-        Ok(replies) => replies.into_iter().map(Ok).collect(),
-        Err(Setback::Failed(error)) if !is_conflict(&error) => engine.run_after(error, Way::Group, &requests).await,
-        Err(_) => engine.run(Way::Group, &requests).await,
+    if let Some(catalog) = &batch.catalog {
+        match unless_it_panics(engine.write(seat, catalog, &requests, rulings)).await {
+            Ok(replies) => return Ok(replies),
+            Err(Setback::Failed(error)) if !is_conflict(&error) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    engine.run_locked(Way::Group, &requests).await
+}
+
+/// Whether a failure says nothing about any command: the database is away, or too much else goes on.
+fn says_not_now(failure: &Error) -> bool {
+    failure.status() == StatusCode::SERVICE_UNAVAILABLE && !failure.is_lock_timeout()
+}
+
+/// Whether commands that failed together may fare otherwise each by itself, where it need not be waited for.
+fn may_be_of_one(failure: &Error, commands: usize) -> bool {
+    failure.is_lock_timeout() || (commands > 1 && !says_not_now(failure))
+}
+
+/// Where the commands of a group go if it failed because of one of them, or waits for a lock that somebody holds: each runs
+/// by itself, and no other package waits for it.
+struct Aside {
+    places: Arc<Semaphore>,
+    at_once: Arc<Semaphore>,
+    done: mpsc::UnboundedSender<Vec<Request>>,
+    tasks: TaskTracker,
+}
+
+impl Aside {
+    fn run(&self, engine: &Arc<Engine>, pending: Pending) {
+        let Pending { request, reply } = pending;
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.done.send(vec![request]).ok();
+            return answer(reply, Err(Error::Overloaded));
+        };
+        let (engine, at_once, done) = (Arc::clone(engine), Arc::clone(&self.at_once), self.done.clone());
+        self.tasks.spawn(async move {
+            let turn = at_once.acquire().await;
+            let outcome = engine.run_alone(&request).await;
+            drop((turn, place));
+            done.send(vec![request]).ok();
+            answer(reply, outcome);
+        });
     }
 }
 
@@ -225,12 +284,11 @@ impl Waiting {
 
     /// The next group: in order, each package and each key once at a time; the rest keeps waiting.
     pub(super) fn take_group(&mut self) -> Vec<Pending> {
-        let most = LARGEST_GROUP.min(MOST_UNDER_WAY.saturating_sub(self.packages.len()));
         let mut group = Vec::new();
         let mut passed_over = VecDeque::new();
         // A package that is passed over stays so in this group: its commands keep their order.
         let mut later = HashSet::new();
-        while group.len() < most
+        while group.len() < LARGEST_GROUP
             && let Some(pending) = self.commands.pop_front()
         {
             let package_id = pending.request.package_id;
