@@ -136,12 +136,13 @@ pub async fn lock(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
 /// # Errors
 /// When the database fails.
 pub async fn read(connection: &mut PgConnection, package_ids: &[i64]) -> Result<Found> {
-    // Subqueries rather than joins: each is an index lookup a row, whatever the planner thinks of a table's size.
+    // Laterals rather than joins: each is an index lookup a row, whatever the planner thinks of a table's size. What is
+    // reserved says itself what it is, so its order's line need not be looked up.
     let rows = sqlx::query!(
         r#"select p.id as "id!", p.number as "number!", p.order_id as "order_id!",
                   p.stock_location_id as "stock_location_id!", p.state_id as "state_id!",
                   p.event_sequence as "event_sequence!", p.version as "version!",
-                  (select o.cargo_company_id from orders o where o.id = p.order_id) as cargo_company_id,
+                  o.cargo_company_id as "cargo_company_id?",
                   (select version from installation where only_row) as "installation_version!",
                   p.invoice_number, v.invoice_date as "invoice_date?", v.document_key as "document_key?",
                   s.cargo_company_id as "shipped_by?", s.tracking_number as "tracking_number?",
@@ -149,15 +150,17 @@ pub async fn read(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
                   s.modified_date as "shipment_modified_date?",
                   i.id as "item_id?", i.order_item_id as "order_item_id?", i.state_id as "item_state_id?",
                   i.quantity as "quantity?", i.modified_date as "item_modified_date?",
-                  (select true from reservations r where r.package_item_id = i.id
-                                             and r.stock_location_id = p.stock_location_id) is not null as "is_reserved!",
-                  (select oi.sku from order_items oi where oi.id = i.order_item_id) as "sku?"
+                  coalesce(r.stock_location_id = p.stock_location_id, false) as "is_reserved!",
+                  coalesce(r.sku, (select oi.sku from order_items oi where oi.id = i.order_item_id)) as sku
              from unnest($1::bigint[]) as w(id)
              join packages p on p.id = w.id
+             left join lateral (select cargo_company_id from orders where id = p.order_id limit 1) o on true
              left join lateral (select * from shipments where package_id = w.id limit 1) s on true
              left join lateral (select invoice_date, document_key from package_invoices
                                  where package_id = w.id limit 1) v on true
-             left join package_items i on i.package_id = w.id"#,
+             left join package_items i on i.package_id = w.id
+             left join lateral (select sku, stock_location_id from reservations
+                                 where package_item_id = i.id limit 1) r on true"#,
         package_ids
     )
     .fetch_all(connection)
