@@ -66,6 +66,16 @@ pub struct ShipmentFacts {
     pub labelled: bool,
 }
 
+impl From<&ShipmentPaper> for ShipmentFacts {
+    fn from(paper: &ShipmentPaper) -> Self {
+        Self {
+            cargo_company_id: paper.cargo_company_id,
+            tracking_number: paper.tracking_number.clone(),
+            labelled: paper.label_key.is_some(),
+        }
+    }
+}
+
 /// What no command decides by, but an event tells: shipment and invoice as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Papers {
@@ -168,33 +178,33 @@ pub async fn read(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
     let mut found = Found::default();
     for row in rows {
         found.version = Some(row.installation_version);
-        let package = found.packages.entry(row.id).or_insert_with(|| PackageFacts {
-            id: row.id,
-            number: row.number,
-            order_id: row.order_id,
-            stock_location_id: row.stock_location_id,
-            state_id: row.state_id,
-            event_sequence: row.event_sequence,
-            version: row.version,
-            cargo_company_id: row.cargo_company_id,
-            shipment: row.shipped_by.zip(row.tracking_number.clone()).map(|(cargo_company_id, tracking_number)| {
-                ShipmentFacts { cargo_company_id, tracking_number, labelled: row.label_key.is_some() }
-            }),
-            papers: Papers {
-                shipment: row.shipped_by.zip(row.tracking_number).map(|(cargo_company_id, tracking_number)| {
-                    ShipmentPaper {
-                        cargo_company_id,
-                        tracking_number,
-                        query_number: row.query_number,
-                        label_key: row.label_key,
-                        modified_date: row.shipment_modified_date,
-                    }
-                }),
-                invoice_number: row.invoice_number,
-                invoice_date: row.invoice_date,
-                document_key: row.document_key,
-            },
-            items: Vec::new(),
+        let package = found.packages.entry(row.id).or_insert_with(|| {
+            let shipment =
+                row.shipped_by.zip(row.tracking_number).map(|(cargo_company_id, tracking_number)| ShipmentPaper {
+                    cargo_company_id,
+                    tracking_number,
+                    query_number: row.query_number,
+                    label_key: row.label_key,
+                    modified_date: row.shipment_modified_date,
+                });
+            PackageFacts {
+                id: row.id,
+                number: row.number,
+                order_id: row.order_id,
+                stock_location_id: row.stock_location_id,
+                state_id: row.state_id,
+                event_sequence: row.event_sequence,
+                version: row.version,
+                cargo_company_id: row.cargo_company_id,
+                shipment: shipment.as_ref().map(ShipmentFacts::from),
+                papers: Papers {
+                    shipment,
+                    invoice_number: row.invoice_number,
+                    invoice_date: row.invoice_date,
+                    document_key: row.document_key,
+                },
+                items: Vec::new(),
+            }
         });
         if let (Some(id), Some(order_item_id), Some(state_id), Some(quantity), Some(sku), Some(modified_date)) =
             (row.item_id, row.order_item_id, row.item_state_id, row.quantity, row.sku, row.item_modified_date)
@@ -203,8 +213,6 @@ pub async fn read(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
             package.items.push(ItemFacts { id, order_item_id, sku, quantity, state_id, is_reserved, modified_date });
         }
     }
-    for package in found.packages.values_mut() {
-        package.items.sort_unstable_by_key(|item| item.id);
-    }
+    found.packages.values_mut().for_each(|package| package.items.sort_unstable_by_key(|item| item.id));
     Ok(found)
 }
