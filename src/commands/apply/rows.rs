@@ -218,6 +218,7 @@ impl Rows {
     /// another version, or a limit would break. When the database fails.
     pub(super) async fn write(&self, connection: &mut PgConnection, installation_version: Option<i64>) -> Result<()> {
         let Self { packages, items, released, reserved, shipments, events, stock, quota } = self;
+        let there = count(packages.versions.iter().flatten().count());
         sqlx::query_file!(
             "src/commands/apply/rows.sql",
             installation_version,
@@ -258,12 +259,18 @@ impl Rows {
             &quota.locations,
             &quota.deltas,
             &quota.bound,
-            &quota.unbound
+            &quota.unbound,
+            there,
+            there + count(items.ids.len() + stock.skus.len() + quota.locations.len())
         )
         .fetch_one(connection)
         .await?;
         Ok(())
     }
+}
+
+fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 /// What a package is once its change is written. `id_of`: the id of its nth item.

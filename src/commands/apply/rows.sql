@@ -1,6 +1,7 @@
 -- Writes packages that are there, and all that follows from their changes; or nothing, with error 40001. Its arrays are
--- described in rows.rs. A gate like `(select count(*) from moved) >= 0` is always open: it says what comes before. One that
--- compares with the packages sent keeps what would be there twice from being written where somebody else was faster.
+-- described in rows.rs. `all_moved` is asked by what would be there twice, or waited for in vain, where somebody else was
+-- faster; a gate like `(select count from written) >= 0` is always open and says what comes before. Rows are counted
+-- together: no part can write more rows than it was sent, so all were written if the sum is right.
 with installed as materialized (
     select from installation where only_row and version = $1 for share
 ), c as materialized (
@@ -17,6 +18,8 @@ with installed as materialized (
      where p.id = c.id and p.version = c.version
        and ($1::bigint is null or exists (select from installed))
     returning p.id
+), all_moved as materialized (
+    select count(*) = $40 as is_so from moved
 ), items as (
     update package_items i
        set package_id = c.package_id, state_id = c.state_id, modified_date = now()
@@ -28,12 +31,12 @@ with installed as materialized (
 ), reserved as (
     insert into reservations (package_item_id, stock_location_id, sku, quantity)
     select * from unnest($16::bigint[], $17::bigint[], $18::text[], $19::bigint[])
-     where (select count(*) from moved) = (select count(version) from c)
+     where (select is_so from all_moved)
     returning package_item_id
 ), shipped as (
     insert into shipments (package_id, cargo_company_id, tracking_number, label_key)
     select * from unnest($20::bigint[], $21::bigint[], $22::text[], $23::uuid[])
-     where (select count(*) from moved) = (select count(version) from c)
+     where (select is_so from all_moved)
     returning id
 ), logged as (
     insert into transition_logs
@@ -65,15 +68,16 @@ with installed as materialized (
       from (select c.* from unnest($30::text[], $31::bigint[], $32::bigint[], $33::bigint[], $34::boolean[],
                                    $35::bigint[])
                             as c(sku, stock_location_id, quantity, reserved, bound, unbound)
-             where (select count(*) from moved) >= 0) c
+             where (select is_so from all_moved)) c
      where s.sku = c.sku and s.stock_location_id = c.stock_location_id
        and (not c.bound or c.reserved - c.unbound <= c.quantity
             or s.quantity + c.quantity >= s.reserved + c.reserved - c.unbound)
     returning s.sku
 ), written as materialized (
-    select (select count(*) from items) + (select count(*) from released) + (select count(*) from reserved)
-         + (select count(*) from shipped) + (select count(*) from logged) + (select count(*) from ledger)
-         + (select count(*) from happened) + (select count(*) from stocked) as count
+    select count(*)
+      from (select from items union all select from released union all select from reserved union all
+            select from shipped union all select from logged union all select from ledger union all
+            select from happened union all select from stocked) as rows
 ), counted as (
     update stock_locations l
        set quota = l.quota + c.delta
@@ -86,7 +90,6 @@ with installed as materialized (
     returning l.id
 )
 select require_all_written(
-           (select count(*) from moved) = (select count(version) from c)
-           and (select count(*) from items) = cardinality($12::bigint[])
-           and (select count(*) from stocked) = cardinality($31::bigint[])
-           and (select count(*) from counted) = cardinality($36::bigint[])) as written
+           (select count(*) from (select from moved union all select from items union all
+                                  select from stocked union all select from counted) as rows)
+           = $41) as written
