@@ -1,6 +1,6 @@
 //! The dispatcher: the only thing that moves a package.
 //!
-//! Commands that wait at the same moment share their statements and their fsync ([`pipeline`]): one statement reads all
+//! Commands that wait at the same moment share their statements and their fsync (`pipeline`): one statement reads all
 //! their packages, each command is decided by itself, and another writes all changes, which takes itself back if a
 //! package is not what was read; then each request gets its own answer. A command that comes alone starts at once.
 //!
