@@ -1,6 +1,6 @@
 -- Writes packages that are there, and all that follows from their changes; or nothing, with error 40001. Its arrays are
--- described in rows.rs. `all_moved` is asked by what would be there twice, or waited for in vain, where somebody else was
--- faster; a gate like `(select count from written) >= 0` is always open and says what comes before. Rows are counted
+-- described in rows.rs. `all_moved` is asked by whatever would break a constraint, or wait for nothing, where somebody else
+-- was faster; a gate like `(select count from written) >= 0` is always open and says what comes before. Rows are counted
 -- together: no part can write more rows than it was sent, so all were written if the sum is right.
 with installed as materialized (
     select from installation where only_row and version = $1 for share
@@ -83,7 +83,7 @@ with installed as materialized (
        set quota = l.quota + c.delta
       from (select c.* from unnest($36::bigint[], $37::bigint[], $38::boolean[], $39::bigint[])
                             as c(id, delta, bound, unbound)
-             where (select count from written) >= 0) c
+             where (select count from written) >= 0 and (select is_so from all_moved)) c
      where l.id = c.id
        and (not c.bound or c.delta - c.unbound <= 0 or l.max_quota is null
             or l.quota + c.delta - c.unbound <= l.max_quota)
