@@ -328,10 +328,15 @@ pub(crate) async fn supply(
     planning::supply(connection, catalog, package.order_id, &lines, &held, lock).await
 }
 
-/// What a repeat must get again: any answer the command itself gave. A 404 or a reused key says nothing of it.
-fn is_worth_remembering(request: &Request, reply: &Reply, remembered: &HashMap<(i64, String), Remembered>) -> bool {
-    let known = request.key.as_ref().is_some_and(|key| remembered.contains_key(&(key.user_id, key.key.clone())));
-    !known && reply.status != StatusCode::NOT_FOUND
+/// What a repeat must get again: any answer the command itself gave under a key that is new. A 404 or a reused key says
+/// nothing of it.
+pub(super) fn is_worth_remembering(
+    request: &Request,
+    reply: &Reply,
+    remembered: &HashMap<(i64, String), Remembered>,
+) -> bool {
+    let has_new_key = request.key.as_ref().is_some_and(|key| !remembered.contains_key(&(key.user_id, key.key.clone())));
+    has_new_key && reply.status != StatusCode::NOT_FOUND
 }
 
 /// Whether the database refused because of others: a deadlock, or a workflow that changed under us.

@@ -26,7 +26,7 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use crate::support::Shop;
 
 /// So many by default: the suite is to be run often.
-const CASES: u32 = 8;
+const CASES: u32 = 16;
 const MOST_OPS: usize = 64;
 const SEED: u64 = 2024;
 
