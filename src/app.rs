@@ -27,7 +27,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::{
     auth::Sessions,
     auth_routes, cargo,
-    catalog::{self, Shelf},
+    catalog::{self, CatalogCache},
     commands::{
         dispatch::{self, Dispatcher},
         idempotency,
@@ -35,7 +35,7 @@ use crate::{
     },
     db,
     error::{Bare, Error, Fault, Refusal, Result, panic_text},
-    events::{self, News},
+    events::{self, EventNotifier},
     health, history,
     inventory::Inventory,
     locations,
@@ -43,10 +43,10 @@ use crate::{
     openapi, orders, packages,
     packages::loader::{self, Loader},
     plans, reasons,
-    replanning::{Bell, wakes},
+    replanning::{WakeSignal, wakes},
     scenarios, stock, transfers,
     upstream::{self, Upstream},
-    webhooks::{self, Post},
+    webhooks::{self, DeliveryService},
 };
 
 /// Connections that read one order at a time.
@@ -76,7 +76,7 @@ pub struct Shared {
     /// The same ([`db::for_lookups`]), for whoever reads one thing: commands never wait for these, nor these for commands.
     pub reads: PgPool,
     /// The installation in memory.
-    pub shelf: Arc<Shelf>,
+    pub catalog_cache: Arc<CatalogCache>,
     /// Recent tokens.
     pub sessions: Arc<Sessions>,
     /// Runs commands.
@@ -88,17 +88,17 @@ pub struct Shared {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Rung when something was written that events tell.
-    pub news: Arc<News>,
+    pub event_notifier: Arc<EventNotifier>,
     /// The server is told to stop: who waits for something to happen ends.
     pub stop: CancellationToken,
     /// Rung when a command frees what others wait for.
-    pub bell: Arc<Bell>,
+    pub wake_signal: Arc<WakeSignal>,
     /// Asks the stock service.
     pub inventory: Inventory,
     /// Where orders come from, if there is such a place: see [`upstream::attach`].
     pub upstream: Arc<Upstream>,
     /// Delivers events to who subscribed.
-    pub webhooks: Post,
+    pub webhooks: DeliveryService,
 }
 
 impl App {
@@ -107,47 +107,47 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn start(pool: PgPool, stop: &CancellationToken) -> Result<Self> {
-        let shelf = Arc::new(Shelf::default());
-        shelf.refresh(&mut *pool.acquire().await?).await?;
+        let catalog_cache = Arc::new(CatalogCache::default());
+        catalog_cache.refresh(&mut *pool.acquire().await?).await?;
         let sessions = Arc::new(Sessions::default());
         let metrics = Arc::new(Metrics::default());
-        let bell = Arc::new(Bell::default());
+        let wake_signal = Arc::new(WakeSignal::default());
         events::keeping::prepare(&pool).await?;
-        let news = Arc::new(News::default());
-        tokio::spawn(Arc::clone(&news).watch(pool.clone(), stop.clone()));
-        let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&bell));
-        tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&shelf), Arc::clone(&sessions), stop.clone()));
+        let event_notifier = Arc::new(EventNotifier::default());
+        tokio::spawn(Arc::clone(&event_notifier).watch(pool.clone(), stop.clone()));
+        let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal));
+        tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&catalog_cache), Arc::clone(&sessions), stop.clone()));
         tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
         let lookups = db::for_groups(&pool, dispatch::CONNECTIONS + loader::READERS);
         let reads = db::for_lookups(&pool, READS);
         let dispatcher = Dispatcher::start(
             pool.clone(),
             lookups.clone(),
-            Arc::clone(&shelf),
+            Arc::clone(&catalog_cache),
             Arc::clone(&metrics),
-            Arc::clone(&bell),
+            Arc::clone(&wake_signal),
             inventory.clone(),
         );
         Ok(Self(Arc::new(Shared {
-            webhooks: Post::new(webhooks::Settings::default(), dispatcher.traffic())?,
+            webhooks: DeliveryService::new(webhooks::Settings::default(), dispatcher.traffic())?,
             dispatcher,
             transfers: TransferDispatcher::start(
                 pool.clone(),
-                Arc::clone(&shelf),
+                Arc::clone(&catalog_cache),
                 Arc::clone(&metrics),
-                Arc::clone(&bell),
+                Arc::clone(&wake_signal),
                 inventory.clone(),
             ),
-            loader: Loader::start(&lookups, &shelf),
+            loader: Loader::start(&lookups, &catalog_cache),
             lookups,
             reads,
             pool,
-            shelf,
+            catalog_cache,
             sessions,
             metrics,
-            news,
+            event_notifier,
             stop: stop.clone(),
-            bell,
+            wake_signal,
             inventory,
             upstream: Arc::default(),
         })))
@@ -158,7 +158,7 @@ impl App {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn with_webhooks(mut self, settings: webhooks::Settings) -> Result<Self> {
-        let webhooks = Post::new(settings, self.dispatcher.traffic())?;
+        let webhooks = DeliveryService::new(settings, self.dispatcher.traffic())?;
         Arc::make_mut(&mut self.0).webhooks = webhooks;
         Ok(self)
     }
@@ -269,7 +269,7 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let response = next.run(request).await;
     if writes && response.status().is_success() {
-        app.news.ring();
+        app.event_notifier.notify();
     }
     app.metrics.request(method.as_str(), &route, response.status());
     tracing::debug!(%method, route, status = response.status().as_u16(), "request");

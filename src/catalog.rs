@@ -167,13 +167,13 @@ const MOST_PASTS: usize = 8;
 
 /// The catalog of this process: many readers, replaced whole.
 #[derive(Debug, Default)]
-pub struct Shelf {
+pub struct CatalogCache {
     current: RwLock<Arc<Catalog>>,
     /// Words that were used before, for events of then; by the version in which they began.
     pasts: Mutex<BTreeMap<i64, Arc<Catalog>>>,
 }
 
-impl Shelf {
+impl CatalogCache {
     /// The catalog as it is known now. Cheap; hold it for one request.
     #[must_use]
     pub fn current(&self) -> Arc<Catalog> {
@@ -233,7 +233,7 @@ impl Shelf {
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Follows the installation until told to stop: refreshes the catalog and forgets sessions when the version changes.
-pub async fn follow(pool: PgPool, shelf: Arc<Shelf>, sessions: Arc<Sessions>, stop: CancellationToken) {
+pub async fn follow(pool: PgPool, catalog_cache: Arc<CatalogCache>, sessions: Arc<Sessions>, stop: CancellationToken) {
     let mut listener = None;
     while !stop.is_cancelled() {
         if listener.is_none() {
@@ -254,7 +254,7 @@ pub async fn follow(pool: PgPool, shelf: Arc<Shelf>, sessions: Arc<Sessions>, st
             listener = None;
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        if let Err(error) = look(&pool, &shelf, &sessions).await {
+        if let Err(error) = look(&pool, &catalog_cache, &sessions).await {
             tracing::warn!(%error, "cannot look for a change of the installation");
         }
     }
@@ -266,11 +266,11 @@ async fn listen(pool: &PgPool) -> Option<PgListener> {
     Some(listener)
 }
 
-async fn look(pool: &PgPool, shelf: &Shelf, sessions: &Sessions) -> Result<()> {
+async fn look(pool: &PgPool, catalog_cache: &CatalogCache, sessions: &Sessions) -> Result<()> {
     let mut connection = pool.acquire().await?;
-    if version(&mut connection).await? != shelf.current().version {
+    if version(&mut connection).await? != catalog_cache.current().version {
         sessions.forget();
-        let catalog = shelf.refresh(&mut connection).await?;
+        let catalog = catalog_cache.refresh(&mut connection).await?;
         tracing::info!(version = catalog.version, "following a change of the installation");
     }
     Ok(())

@@ -308,7 +308,7 @@ impl Error {
 
     /// Whether a statement took itself back because somebody else was faster: decided anew, it may succeed.
     #[must_use]
-    pub fn is_outrun(&self) -> bool {
+    pub fn is_write_conflict(&self) -> bool {
         let Self::Database(sqlx::Error::Database(error)) = self else { return false };
         error.code().is_some_and(|code| code == "40001")
     }

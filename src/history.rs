@@ -32,8 +32,8 @@ pub const FILTERS: &[Filter] = &[
     filter("transition", Kind::Integer, "g.transition_id = {}"),
     filter("command", Kind::Text, "n.command = {}"),
     filter("user", Kind::Text, "u.username = {}"),
-    filter("created_date__gte", Kind::Moment, "g.created_date >= {}"),
-    filter("created_date__lte", Kind::Moment, "g.created_date <= {}"),
+    filter("created_date__gte", Kind::DateTime, "g.created_date >= {}"),
+    filter("created_date__lte", Kind::DateTime, "g.created_date <= {}"),
 ];
 
 /// What can be sorted by.
@@ -145,7 +145,7 @@ struct RecordRow {
 }
 
 impl Move {
-    fn read(row: &PgRow) -> sqlx::Result<Self> {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         let row = MoveRow::from_row(row)?;
         Ok(Self {
             id: row.id,
@@ -159,10 +159,10 @@ impl Move {
 }
 
 impl PackageMove {
-    fn read(row: &PgRow) -> sqlx::Result<Self> {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         let record = RecordRow::from_row(row)?;
         Ok(Self {
-            plain: Move::read(row)?,
+            plain: Move::from_row(row)?,
             stock_location: record.stock_location.0,
             cancellation_reason: record.cancellation_reason,
             denial_reason: record.denial_reason.map(|json| json.0),
@@ -202,7 +202,7 @@ async fn of_package(
     let places = "select array[stock_location_id] from packages where id = $1";
     let id = visible(&app.pool, &id, places, caller.visible_location_ids().as_deref()).await?;
     let mut listing = PACKAGES.open(&app.pool, page, Some(&[id]), PACKAGE_COLUMNS).await?;
-    listing.add_all(PackageMove::read).await?;
+    listing.add_all(PackageMove::from_row).await?;
     listing.respond().await
 }
 
@@ -224,6 +224,6 @@ async fn of_transfer(
     let places = "select array[source_location_id, destination_location_id] from transfers where id = $1";
     let id = visible(&app.pool, &id, places, caller.visible_location_ids().as_deref()).await?;
     let mut listing = TRANSFERS.open(&app.pool, page, Some(&[id]), TRANSFER_COLUMNS).await?;
-    listing.add_all(Move::read).await?;
+    listing.add_all(Move::from_row).await?;
     listing.respond().await
 }

@@ -200,7 +200,12 @@ impl Metrics {
 
     /// The text, with the gauges as they are now.
     #[must_use]
-    pub fn encode(&self, pool: &sqlx::PgPool, open_packages: &[(String, i64)], webhooks: &webhooks::Fares) -> String {
+    pub fn encode(
+        &self,
+        pool: &sqlx::PgPool,
+        open_packages: &[(String, i64)],
+        webhooks: &webhooks::WebhookCounts,
+    ) -> String {
         self.webhooks.set(webhooks);
         let idle = i64::try_from(pool.num_idle()).unwrap_or(i64::MAX);
         let gauge = |state| self.pool_connections.get_or_create(&PoolLabels { state });

@@ -259,7 +259,7 @@ fn add_filters(operation: &mut Value, filters: &[Filter]) {
             Kind::Texts => (json!({ "type": "string" }), "One of these, separated by commas."),
             Kind::Prefix => (json!({ "type": "string" }), "Begins with."),
             Kind::Contains => (json!({ "type": "string" }), "Contains, whatever the case."),
-            Kind::Moment => (json!({ "type": "string", "format": "date-time" }), "A moment or a day."),
+            Kind::DateTime => (json!({ "type": "string", "format": "date-time" }), "A moment or a day."),
             Kind::Day => (json!({ "type": "string", "format": "date" }), "A day, UTC."),
             Kind::Boolean => (json!({ "type": "boolean" }), "Equal."),
             Kind::Uuid => (json!({ "type": "string", "format": "uuid" }), "Equal."),

@@ -244,7 +244,7 @@ pub enum Kind {
     /// A part of a text, whatever the case.
     Contains,
     /// A moment in ISO 8601, or a date (its midnight, UTC).
-    Moment,
+    DateTime,
     /// A day, UTC.
     Day,
     /// `true` or `false`, in the spellings of Django.
@@ -393,8 +393,8 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str) 
         Kind::Contains => {
             query.push_bind(format!("%{}%", escape_like(value)));
         }
-        Kind::Moment => {
-            query.push_bind(moment(value).ok_or_else(|| wrong("Enter a valid date/time."))?);
+        Kind::DateTime => {
+            query.push_bind(date_time(value).ok_or_else(|| wrong("Enter a valid date/time."))?);
         }
         Kind::Day => {
             let day = value.trim().parse().ok().filter(|day| is_storable(*day));
@@ -423,7 +423,7 @@ fn is_storable(day: NaiveDate) -> bool {
 }
 
 /// A moment in ISO 8601, or the midnight of a date.
-pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
+pub(crate) fn date_time(text: &str) -> Option<DateTime<Utc>> {
     let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
     DateTime::parse_from_rfc3339(text)
         .map(|moment| moment.with_timezone(&Utc))
@@ -478,9 +478,9 @@ mod tests {
     #[test]
     fn dates_may_be_moments_or_days() {
         for text in ["2026-01-02", "2026-01-02T00:00:00Z", "2026-01-02T03:00:00+03:00", "2026-01-02T00:00:00"] {
-            assert_eq!(moment(text).map(|moment| moment.to_rfc3339()).as_deref(), Some("2026-01-02T00:00:00+00:00"));
+            assert_eq!(date_time(text).map(|moment| moment.to_rfc3339()).as_deref(), Some("2026-01-02T00:00:00+00:00"));
         }
-        assert_eq!(moment("tomorrow"), None);
-        assert_eq!((moment("-9000-01-01"), moment("+200000-01-01T00:00:00Z")), (None, None));
+        assert_eq!(date_time("tomorrow"), None);
+        assert_eq!((date_time("-9000-01-01"), date_time("+200000-01-01T00:00:00Z")), (None, None));
     }
 }

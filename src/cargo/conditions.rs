@@ -57,7 +57,7 @@ pub(super) struct Condition {
 }
 
 impl Condition {
-    fn read(row: &PgRow) -> sqlx::Result<Self> {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             rules_configuration: row.try_get("rules_configuration")?,
@@ -75,7 +75,7 @@ impl Condition {
 pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
     let mut listing = LIST.open(&app.pool, page, None, COLUMNS).await?;
-    listing.add_all(Condition::read).await?;
+    listing.add_all(Condition::from_row).await?;
     listing.respond().await
 }
 
@@ -91,5 +91,5 @@ pub(super) async fn detail(
     let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let row =
         sqlx::query("select * from cargo_company_conditions where id = $1").bind(id).fetch_optional(&app.pool).await?;
-    Ok(Json(Condition::read(&row.ok_or_else(Refusal::not_found)?)?))
+    Ok(Json(Condition::from_row(&row.ok_or_else(Refusal::not_found)?)?))
 }

@@ -52,7 +52,7 @@ impl CargoCompany {
 }
 
 /// A row of `cargo_companies`.
-struct Row {
+struct CompanyRow {
     id: i64,
     name: String,
     slug: String,
@@ -62,8 +62,8 @@ struct Row {
     modified_date: DateTime<Utc>,
 }
 
-impl From<Row> for CargoCompany {
-    fn from(row: Row) -> Self {
+impl From<CompanyRow> for CargoCompany {
+    fn from(row: CompanyRow) -> Self {
         Self {
             id: row.id,
             name: row.name,
@@ -82,7 +82,7 @@ impl From<Row> for CargoCompany {
 /// When the database fails.
 pub async fn load(connection: &mut PgConnection) -> Result<Vec<CargoCompany>> {
     let rows = sqlx::query_as!(
-        Row,
+        CompanyRow,
         "select id, name, slug, integration, is_active, created_date, modified_date from cargo_companies order by id"
     )
     .fetch_all(connection)
@@ -96,7 +96,7 @@ pub async fn load(connection: &mut PgConnection) -> Result<Vec<CargoCompany>> {
 /// When the database fails.
 pub async fn load_kept(connection: &mut PgConnection, kept_version: i64) -> Result<Vec<CargoCompany>> {
     let rows = sqlx::query_as!(
-        Row,
+        CompanyRow,
         r#"select c.id as "id!", c.name as "name!", c.slug as "slug!", c.integration as "integration!",
                   c.is_active as "is_active!", c.created_date as "created_date!", c.modified_date as "modified_date!"
              from installation_words w, jsonb_populate_recordset(null::cargo_companies, w.cargo_companies) c

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     app::{self, App},
     auth::{self, Role},
-    catalog::Shelf,
+    catalog::CatalogCache,
     commands,
     config::{DataSettings, ServerSettings},
     error::{Error, Result},
@@ -140,11 +140,11 @@ async fn prepare(pool: &PgPool, data_dir: &Path, with_orders: bool) -> Result<St
 }
 
 async fn take_orders(pool: &PgPool) -> Result<()> {
-    let shelf = Shelf::default();
-    shelf.refresh(&mut *pool.acquire().await?).await?;
+    let catalog_cache = CatalogCache::default();
+    catalog_cache.refresh(&mut *pool.acquire().await?).await?;
     eprintln!("taking the orders of 1 December 2010 …");
     let mut progress = Bar::new(ORDERS.len() as u64);
-    let summary = orders::import::import(pool, &shelf, ORDERS.as_bytes(), &mut progress).await?;
+    let summary = orders::import::import(pool, &catalog_cache, ORDERS.as_bytes(), &mut progress).await?;
     progress.finish();
     eprintln!("{} orders taken, {} known already", summary.taken, summary.known);
     Ok(())

@@ -7,7 +7,7 @@ use tokio::io::BufReader;
 
 use super::{Outcome, data::Data};
 use crate::{
-    catalog::Shelf,
+    catalog::CatalogCache,
     config::DataSettings,
     error::{Error, Result},
     orders::import::{Progress, Summary, import},
@@ -37,10 +37,10 @@ pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Out
 }
 
 async fn take(data: &Data, file: tokio::fs::File, size: u64) -> Result<Summary> {
-    let shelf = Shelf::default();
-    shelf.refresh(&mut *data.pool.acquire().await?).await?;
+    let catalog_cache = CatalogCache::default();
+    catalog_cache.refresh(&mut *data.pool.acquire().await?).await?;
     let mut progress = Bar::new(size);
-    let summary = import(&data.pool, &shelf, BufReader::with_capacity(1 << 20, file), &mut progress).await;
+    let summary = import(&data.pool, &catalog_cache, BufReader::with_capacity(1 << 20, file), &mut progress).await;
     progress.finish();
     summary
 }
@@ -50,8 +50,8 @@ pub(super) struct Bar {
     line: ProgressBar,
     size: u64,
     done: u64,
-    /// Tenths of the file that were told.
-    told: u64,
+    /// Tenths of the file that were printed.
+    printed: u64,
 }
 
 impl Bar {
@@ -59,7 +59,7 @@ impl Bar {
         let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  {elapsed} of about {duration}");
         let bar = ProgressBar::new(size);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { line: bar, size: size.max(1), done: 0, told: 0 }
+        Self { line: bar, size: size.max(1), done: 0, printed: 0 }
     }
 
     pub(super) fn finish(&self) {
@@ -74,8 +74,8 @@ impl Progress for Bar {
         let orders = summary.taken + summary.known;
         self.line.set_message(format!("{orders} orders"));
         let tenth = self.done * 10 / self.size;
-        if self.line.is_hidden() && tenth > self.told {
-            self.told = tenth;
+        if self.line.is_hidden() && tenth > self.printed {
+            self.printed = tenth;
             eprintln!("{:>3}%: {orders} orders", tenth * 10);
         }
     }

@@ -86,7 +86,7 @@ pub(super) fn stop_on_signal() -> Result<CancellationToken> {
     let listen = |kind| signal(kind).map_err(|error| Error::Fault(format!("cannot listen for signals: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let stop = CancellationToken::new();
-    let told = stop.clone();
+    let stopping = stop.clone();
     #[expect(clippy::exit, reason = "a second signal means now")]
     tokio::spawn(async move {
         for code in [None, Some(130)] {
@@ -97,7 +97,7 @@ pub(super) fn stop_on_signal() -> Result<CancellationToken> {
             match code {
                 None => {
                     tracing::info!("stopping; requests under way are finished first");
-                    told.cancel();
+                    stopping.cancel();
                 }
                 Some(code) => std::process::exit(code),
             }

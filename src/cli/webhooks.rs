@@ -33,10 +33,10 @@ struct What {
     #[arg(long, value_name = "KIND:ID", value_parser = object)]
     object: Option<(String, i64)>,
     /// What happened from this moment on (2026-01-31T12:00:00Z) or day.
-    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    #[arg(long, value_name = "MOMENT", value_parser = date_time)]
     from: Option<DateTime<Utc>>,
     /// What happened before this moment or day.
-    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    #[arg(long, value_name = "MOMENT", value_parser = date_time)]
     to: Option<DateTime<Utc>>,
     /// What happened after the latest event that was delivered.
     #[arg(long)]
@@ -59,8 +59,8 @@ fn object(text: &str) -> Result<(String, i64), String> {
     }
 }
 
-fn moment(text: &str) -> Result<DateTime<Utc>, String> {
-    page::moment(text).ok_or_else(|| "write it like 2026-01-31T12:00:00Z or 2026-01-31".to_owned())
+fn date_time(text: &str) -> Result<DateTime<Utc>, String> {
+    page::date_time(text).ok_or_else(|| "write it like 2026-01-31T12:00:00Z or 2026-01-31".to_owned())
 }
 
 pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Outcome> {

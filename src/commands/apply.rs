@@ -9,7 +9,7 @@
 //! then locations by id, last, so that a busy location is locked for the shortest time. Rows are locked in the order of
 //! the arrays that name them; [`crate::db`] sees to it that each element is looked up by an index.
 
-mod papers;
+mod documents;
 mod rows;
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use sqlx::PgConnection;
 
 use self::rows::Rows;
 use super::{
-    Papers,
+    Documents,
     consequences::{Consequences, PackageChange, StockDelta},
     records,
 };
@@ -31,7 +31,7 @@ pub enum Applied {
     Done(Vec<i64>),
     /// Somebody else changed a package that was read, or took the stock or quota that was planned with. Roll back and
     /// decide again.
-    Outrun,
+    Conflict,
 }
 
 /// Writes package changes with all that follows.
@@ -53,15 +53,15 @@ pub async fn apply(
     create_packages(connection, changes, consequences, &mut ids).await?;
     let created_items = create_items(connection, changes, &ids).await?;
     create_stock(connection, consequences).await?;
-    let papers: Vec<Papers> = changes.iter().map(papers::after).collect();
+    let documents: Vec<Documents> = changes.iter().map(documents::after).collect();
     let until_event_id = records::next_event_id(connection, changes).await?;
-    let rows = Rows::new(changes, consequences, &ids, &created_items, &papers)?;
+    let rows = Rows::new(changes, consequences, &ids, &created_items, &documents)?;
     match rows.write(connection, installation_version).await {
         Ok(()) => {
-            records::write(connection, changes, consequences, &ids, &papers, until_event_id).await?;
+            records::write(connection, changes, consequences, &ids, &documents, until_event_id).await?;
             Ok(Applied::Done(ids))
         }
-        Err(error) if error.is_outrun() => Ok(Applied::Outrun),
+        Err(error) if error.is_write_conflict() => Ok(Applied::Conflict),
         Err(error) => Err(error),
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Changes, PackageFacts, Papers, Record, ShipmentChange, Successor, Taking};
+use super::{Changes, Documents, PackageFacts, Record, ShipmentChange, Successor, Taking};
 use crate::{
     error::Result,
     workflow::{Holding, State, Transition, Workflow},
@@ -50,7 +50,7 @@ pub struct PackageChange {
     /// The shipment as it is to be, if it changes.
     pub shipment: Option<ShipmentChange>,
     /// Its shipment and its invoice before.
-    pub papers: Papers,
+    pub documents: Documents,
     /// Its place holds only while the location has quota left.
     pub bound_by_quota: bool,
     /// Who did it.
@@ -188,7 +188,7 @@ pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Change
         version: package.version,
         items: own_items.collect(),
         shipment: changes.shipment.clone(),
-        papers: package.papers.clone(),
+        documents: package.documents.clone(),
         bound_by_quota: changes.bound_by_quota,
         user_id: Some(user_id),
         record: (changes.record != Record::default()).then(|| changes.record.clone()),
@@ -225,7 +225,7 @@ fn lay_out_successor(package: &PackageFacts, changes: &Changes, successor: &Succ
         version: 0,
         items: items.collect(),
         shipment: None,
-        papers: Papers::default(),
+        documents: Documents::default(),
         bound_by_quota: successor.bound_by_quota,
         user_id: Some(user_id),
         record: None,
@@ -357,7 +357,7 @@ fn derive_events(out: &mut Consequences, package: usize, change: &PackageChange,
     if record.is_some_and(|record| record.denial_reason_id.is_some()) {
         out.events.push((package, "package.refused"));
     }
-    let had_shipment = change.papers.shipment.is_some();
+    let had_shipment = change.documents.shipment.is_some();
     if change.shipment.is_some() && !had_shipment {
         out.events.push((package, "shipment.created"));
     }

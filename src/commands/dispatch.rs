@@ -31,11 +31,11 @@ use self::{engine::Engine, pipeline::Pending};
 use super::{Input, idempotency::IdempotencyKey, traffic::Traffic};
 use crate::{
     auth::Caller,
-    catalog::Shelf,
+    catalog::CatalogCache,
     error::{Error, Refusal, Result},
     inventory::Inventory,
     metrics::Metrics,
-    replanning::Bell,
+    replanning::WakeSignal,
 };
 
 /// Most commands in one transaction.
@@ -107,18 +107,18 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts it. `lookups` are connections made by [`crate::db::for_groups`]; `bell` is rung for what is freed,
+    /// Starts it. `lookups` are connections made by [`crate::db::for_groups`]; `wake_signal` is sent what is freed,
     /// `inventory` asked before a package is planned again.
     #[must_use]
     pub fn start(
         pool: PgPool,
         lookups: PgPool,
-        shelf: Arc<Shelf>,
+        catalog_cache: Arc<CatalogCache>,
         metrics: Arc<Metrics>,
-        bell: Arc<Bell>,
+        wake_signal: Arc<WakeSignal>,
         inventory: Inventory,
     ) -> Self {
-        let engine = Arc::new(Engine { pool, lookups, shelf, bell });
+        let engine = Arc::new(Engine { pool, lookups, catalog_cache, wake_signal });
         let tasks = TaskTracker::new();
         let queue = pipeline::start(&engine, &tasks);
         let alone = Arc::new(Semaphore::new(MOST_ALONE));
@@ -132,7 +132,7 @@ impl Dispatcher {
     pub async fn run(&self, request: Request) -> Result<Reply> {
         let _under_way = self.traffic.enter();
         let started = Instant::now();
-        let catalog = self.engine.shelf.current();
+        let catalog = self.engine.catalog_cache.current();
         let named = catalog.workflow.named("package", request.transition, request.slug.as_deref());
         let identifier = named.as_ref().map_or("unknown", |transition| transition.command.identifier());
         let alone =

@@ -31,7 +31,7 @@ pub struct PackageFacts {
     /// Its shipment, once it was packed.
     pub shipment: Option<ShipmentFacts>,
     /// What else is known of it, for whoever hears of its changes.
-    pub papers: Papers,
+    pub documents: Documents,
     /// Its items, by id.
     pub items: Vec<ItemFacts>,
 }
@@ -66,21 +66,21 @@ pub struct ShipmentFacts {
     pub labelled: bool,
 }
 
-impl From<&ShipmentPaper> for ShipmentFacts {
-    fn from(paper: &ShipmentPaper) -> Self {
+impl From<&ShipmentDocument> for ShipmentFacts {
+    fn from(document: &ShipmentDocument) -> Self {
         Self {
-            cargo_company_id: paper.cargo_company_id,
-            tracking_number: paper.tracking_number.clone(),
-            labelled: paper.label_key.is_some(),
+            cargo_company_id: document.cargo_company_id,
+            tracking_number: document.tracking_number.clone(),
+            labelled: document.label_key.is_some(),
         }
     }
 }
 
 /// What no command decides by, but an event tells: shipment and invoice as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Papers {
+pub struct Documents {
     /// Its shipment, if there is one.
-    pub shipment: Option<ShipmentPaper>,
+    pub shipment: Option<ShipmentDocument>,
     /// The invoice's number.
     pub invoice_number: Option<String>,
     /// The invoice's date.
@@ -91,7 +91,7 @@ pub struct Papers {
 
 /// A shipment as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShipmentPaper {
+pub struct ShipmentDocument {
     /// Who carries it.
     pub cargo_company_id: i64,
     /// The carrier's number for it.
@@ -138,14 +138,14 @@ pub async fn lock(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
     sqlx::query!("select from packages where id = any($1) order by id for update", package_ids)
         .execute(&mut *connection)
         .await?;
-    read(connection, package_ids).await
+    read_packages(connection, package_ids).await
 }
 
 /// Reads packages as they are at one moment. Ids that do not exist are missing from the result.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn read(connection: &mut PgConnection, package_ids: &[i64]) -> Result<Found> {
+pub async fn read_packages(connection: &mut PgConnection, package_ids: &[i64]) -> Result<Found> {
     // Laterals rather than joins: each is an index lookup a row, whatever the planner thinks of a table's size. What is
     // reserved says itself what it is, so its order's line need not be looked up.
     let rows = sqlx::query!(
@@ -180,7 +180,7 @@ pub async fn read(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
         found.version = Some(row.installation_version);
         let package = found.packages.entry(row.id).or_insert_with(|| {
             let shipment =
-                row.shipped_by.zip(row.tracking_number).map(|(cargo_company_id, tracking_number)| ShipmentPaper {
+                row.shipped_by.zip(row.tracking_number).map(|(cargo_company_id, tracking_number)| ShipmentDocument {
                     cargo_company_id,
                     tracking_number,
                     query_number: row.query_number,
@@ -197,7 +197,7 @@ pub async fn read(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
                 version: row.version,
                 cargo_company_id: row.cargo_company_id,
                 shipment: shipment.as_ref().map(ShipmentFacts::from),
-                papers: Papers {
+                documents: Documents {
                     shipment,
                     invoice_number: row.invoice_number,
                     invoice_date: row.invoice_date,

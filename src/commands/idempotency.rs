@@ -106,7 +106,7 @@ pub struct Remembered {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn read(
+pub async fn read_answers(
     connection: &mut PgConnection,
     keys: &[&IdempotencyKey],
 ) -> Result<HashMap<(i64, String), Remembered>> {

@@ -41,7 +41,7 @@ use crate::{
 
 pub use background::{Background, Lookup};
 pub use changes::{Answer, Changes, Record, ShipmentChange, Successor, Taking};
-pub use facts::{ItemFacts, PackageFacts, Papers, ShipmentFacts};
+pub use facts::{Documents, ItemFacts, PackageFacts, ShipmentFacts};
 pub use input::Input;
 pub use transfer::{TRANSFER_COMMANDS, TransferCommand};
 

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Papers, Record,
+    Documents, Record,
     changes::InvoiceChange,
     consequences::{Consequences, PackageChange},
 };
@@ -34,7 +34,7 @@ pub async fn write(
     changes: &[PackageChange],
     consequences: &Consequences,
     ids: &[i64],
-    papers: &[Papers],
+    documents: &[Documents],
     until_event_id: Option<i64>,
 ) -> Result<()> {
     write_log_records(connection, changes, consequences, ids).await?;
@@ -42,12 +42,12 @@ pub async fn write(
         keep_products(connection, changes, until_event_id).await?;
         write_products(connection, changes).await?;
     }
-    let recorded = changes.iter().zip(ids).zip(papers);
-    let recorded = recorded.filter_map(|((change, id), papers)| Some((*id, change.record.as_ref()?, papers)));
-    write_shipments(connection, changes, ids, papers).await?;
-    for (id, record, papers) in recorded {
+    let recorded = changes.iter().zip(ids).zip(documents);
+    let recorded = recorded.filter_map(|((change, id), documents)| Some((*id, change.record.as_ref()?, documents)));
+    write_shipments(connection, changes, ids, documents).await?;
+    for (id, record, documents) in recorded {
         if let Some(invoice) = &record.invoice {
-            write_invoice(connection, id, invoice, papers.document_key).await?;
+            write_invoice(connection, id, invoice, documents.document_key).await?;
         }
     }
     Ok(())
@@ -222,7 +222,7 @@ async fn write_products(connection: &mut PgConnection, changes: &[PackageChange]
 /// A shipment that was there before and is another now, or gets more than carrier and number.
 fn rewrites_shipment(change: &PackageChange) -> bool {
     let record = change.record.as_ref().and_then(|record| record.shipment.as_ref());
-    (change.shipment.is_some() && change.papers.shipment.is_some())
+    (change.shipment.is_some() && change.documents.shipment.is_some())
         || record.is_some_and(|shipment| shipment.query_number.is_some() || shipment.renews_label)
 }
 
@@ -231,12 +231,12 @@ async fn write_shipments(
     connection: &mut PgConnection,
     changes: &[PackageChange],
     ids: &[i64],
-    papers: &[Papers],
+    documents: &[Documents],
 ) -> Result<()> {
     let (mut packages, mut companies) = (Vec::new(), Vec::new());
     let (mut tracking_numbers, mut query_numbers, mut label_keys) = (Vec::new(), Vec::new(), Vec::new());
-    for ((change, id), papers) in changes.iter().zip(ids).zip(papers) {
-        let Some(shipment) = papers.shipment.as_ref().filter(|_| rewrites_shipment(change)) else { continue };
+    for ((change, id), documents) in changes.iter().zip(ids).zip(documents) {
+        let Some(shipment) = documents.shipment.as_ref().filter(|_| rewrites_shipment(change)) else { continue };
         packages.push(*id);
         companies.push(shipment.cargo_company_id);
         tracking_numbers.push(shipment.tracking_number.clone());

@@ -2,14 +2,14 @@
 //!
 //! A command writes its events in its own transaction, a row of `events` for each object that it changed ([`Change`]).
 //! Nothing else is done then: nobody is notified, no payload is made. Whoever follows ([`routes`], webhooks, the
-//! upstream) reads on from a [`Cursor`], and is woken by [`News`] after a commit; the payload is made when it is read
-//! ([`render`]), from what the event remembers ([`moment`]), so it is the resource as it was, whenever that is.
+//! upstream) reads on from a [`Cursor`], and is woken by [`EventNotifier`] after a commit; the payload is made when it is read
+//! ([`render`]), from what the event remembers ([`snapshot`]), so it is the resource as it was, whenever that is.
 
 pub mod keeping;
-pub mod moment;
-mod news;
+mod notifier;
 mod render;
 mod routes;
+pub mod snapshot;
 
 use std::{fmt, str::FromStr};
 
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 
-pub use news::News;
+pub use notifier::EventNotifier;
 pub use render::render;
 pub use routes::routes;
 

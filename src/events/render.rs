@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::Change;
 use crate::{
-    catalog::{Catalog, Shelf},
+    catalog::{Catalog, CatalogCache},
     error::{Error, Result},
     locations, packages, transfers,
     wire::raw,
@@ -20,7 +20,7 @@ use crate::{
 /// When the database fails.
 pub async fn render(
     connection: &mut PgConnection,
-    shelf: &Shelf,
+    catalog_cache: &CatalogCache,
     base_url: &str,
     changes: &[Change],
 ) -> Result<HashMap<i64, Box<RawValue>>> {
@@ -30,7 +30,7 @@ pub async fn render(
     }
     let mut payloads = HashMap::with_capacity(changes.len());
     for (version, changes) in by_version {
-        let words = shelf.words_of(&mut *connection, version).await?;
+        let words = catalog_cache.words_of(&mut *connection, version).await?;
         payloads.extend(render_with(&mut *connection, &words, base_url, &changes).await?);
     }
     Ok(payloads)
@@ -47,21 +47,21 @@ async fn render_with(
     let mut payloads = HashMap::with_capacity(changes.len());
     let of_packages = of("package");
     if !of_packages.is_empty() {
-        for (id, mut view) in packages::view::tell(&mut *connection, words, &of_packages).await? {
+        for (id, mut view) in packages::view::render_as_of(&mut *connection, words, &of_packages).await? {
             view.absolute(base_url);
             payloads.insert(id, raw(&view));
         }
     }
     let of_transfers = of("transfer");
     if !of_transfers.is_empty() {
-        let views = transfers::tell(&mut *connection, words, &of_transfers).await?;
+        let views = transfers::render_as_of(&mut *connection, words, &of_transfers).await?;
         payloads.extend(views.into_iter().map(|(id, view)| (id, raw(&view))));
     }
     let of_locations = of("stock_location");
     if !of_locations.is_empty() {
         let rows: Vec<String> = of_locations.iter().map(|change| change.facts.clone()).collect();
         let places = locations::as_recorded(connection, &rows).await?;
-        payloads.extend(of_locations.iter().zip(places).map(|(change, place)| (change.id, raw(&place.told()))));
+        payloads.extend(of_locations.iter().zip(places).map(|(change, place)| (change.id, raw(&place.event_view()))));
     }
     for change in of("webhook") {
         let facts = RawValue::from_string(change.facts.clone());

@@ -198,7 +198,7 @@ impl Query {
     async fn read_on(&self, app: &App, cursor: Cursor) -> Result<(Vec<Event>, Cursor)> {
         let mut connection = app.pool.acquire().await?;
         let (changes, next) = super::after(&mut connection, cursor, &self.wanted, self.limit).await?;
-        let payloads = super::render(&mut connection, &app.shelf, &self.base_url, &changes).await?;
+        let payloads = super::render(&mut connection, &app.catalog_cache, &self.base_url, &changes).await?;
         drop(connection);
         let mut events = Vec::with_capacity(changes.len());
         for change in &changes {
@@ -261,7 +261,7 @@ async fn follow(
         return Ok(stream(app, query, cursor));
     }
     let mut cursor = query.cursor(&app, query.after.as_deref()).await?;
-    let mut news = app.news.listen();
+    let mut listener = app.event_notifier.subscribe();
     let deadline = tokio::time::Instant::now() + query.wait;
     loop {
         let (results, next) = query.read_on(&app, cursor).await?;
@@ -272,7 +272,7 @@ async fn follow(
             return Ok(axum::Json(answer).into_response());
         }
         tokio::select! {
-            () = news.wait() => {}
+            () = listener.wait() => {}
             () = app.stop.cancelled() => {}
             () = tokio::time::sleep_until(deadline) => {}
         }
@@ -282,10 +282,10 @@ async fn follow(
 /// Sends events as they happen, until the reader or the server goes. A reader that does not read holds back nobody: what
 /// waits for it is bounded.
 fn stream(app: App, query: Query, cursor: Cursor) -> Response {
-    let (told, events) = mpsc::channel::<sse::Event>(HELD);
+    let (sender, events) = mpsc::channel::<sse::Event>(HELD);
     let gone = app.stop.clone();
     tokio::spawn(async move {
-        if let Err(error) = send(&app, &query, cursor, &told, &gone).await {
+        if let Err(error) = send(&app, &query, cursor, &sender, &gone).await {
             tracing::warn!(%error, "a stream of events ends");
         }
     });
@@ -300,10 +300,10 @@ async fn send(
     app: &App,
     query: &Query,
     mut cursor: Cursor,
-    told: &mpsc::Sender<sse::Event>,
+    sender: &mpsc::Sender<sse::Event>,
     stop: &CancellationToken,
 ) -> Result<()> {
-    let mut news = app.news.listen();
+    let mut listener = app.event_notifier.subscribe();
     loop {
         let (events, next) = query.read_on(app, cursor).await?;
         let is_caught_up = events.is_empty();
@@ -315,15 +315,15 @@ async fn send(
                 // Only the last that was read together: who comes again from there has read all before it.
                 line = line.id(cursor.to_string());
             }
-            if told.send(line).await.is_err() {
+            if sender.send(line).await.is_err() {
                 return Ok(());
             }
         }
         if is_caught_up {
             tokio::select! {
-                () = news.wait() => {}
+                () = listener.wait() => {}
                 () = stop.cancelled() => return Ok(()),
-                () = told.closed() => return Ok(()),
+                () = sender.closed() => return Ok(()),
             }
         }
     }

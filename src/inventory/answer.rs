@@ -22,7 +22,7 @@ pub(super) struct Line {
 ///
 /// # Errors
 /// What is wrong with it, for the log.
-pub(super) fn read(body: &[u8], asked: &[String]) -> Result<Vec<Line>, String> {
+pub(super) fn lines(body: &[u8], asked: &[String]) -> Result<Vec<Line>, String> {
     let answer: Value = serde_json::from_slice(body).map_err(|error| format!("it answered no JSON ({error})"))?;
     let rows = answer.as_array().or_else(|| answer.get("results")?.as_array());
     let rows = rows.ok_or("it answered neither a list nor an object with a list as `results`")?;
@@ -82,8 +82,8 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    fn told(answer: &Value, asked: &[&str]) -> Result<Vec<(String, String, i64)>, String> {
-        let lines = read(answer.to_string().as_bytes(), &skus(asked))?;
+    fn lines_of(answer: &Value, asked: &[&str]) -> Result<Vec<(String, String, i64)>, String> {
+        let lines = lines(answer.to_string().as_bytes(), &skus(asked))?;
         Ok(lines.into_iter().map(|line| (line.sku, line.erp_code, line.quantity)).collect())
     }
 
@@ -93,15 +93,15 @@ mod tests {
                           { "sku": "A", "erp_code": 12, "quantity": "7.00" },
                           { "sku": "other", "erp_code": "12", "quantity": 1 }]);
         let expected = Ok(vec![("A".to_owned(), "369".to_owned(), 5), ("A".to_owned(), "12".to_owned(), 7)]);
-        assert_eq!(told(&rows, &["A", "B"]), expected);
-        assert_eq!(told(&json!({ "count": 3, "next": null, "results": rows }), &["A", "B"]), expected);
+        assert_eq!(lines_of(&rows, &["A", "B"]), expected);
+        assert_eq!(lines_of(&json!({ "count": 3, "next": null, "results": rows }), &["A", "B"]), expected);
     }
 
     #[test]
     fn one_sku_need_not_be_named_in_its_answer_but_of_two_each_row_says_which() {
         let rows = json!([{ "erp_code": "369", "quantity": 1 }]);
-        assert_eq!(told(&rows, &["A"]), Ok(vec![("A".to_owned(), "369".to_owned(), 1)]));
-        assert_eq!(told(&rows, &["A", "B"]), Err("row 1 of its answer has no `sku`".to_owned()));
+        assert_eq!(lines_of(&rows, &["A"]), Ok(vec![("A".to_owned(), "369".to_owned(), 1)]));
+        assert_eq!(lines_of(&rows, &["A", "B"]), Err("row 1 of its answer has no `sku`".to_owned()));
     }
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
             [(json!(2.9), 2), (json!("0.5"), 0), (json!(-3), 0), (json!("-5.00"), 0), (json!(1e30), MOST_UNITS)]
         {
             let row = json!([{ "sku": "A", "erp_code": "1", "quantity": quantity }]);
-            assert_eq!(told(&row, &["A"]), Ok(vec![("A".to_owned(), "1".to_owned(), units)]), "{quantity}");
+            assert_eq!(lines_of(&row, &["A"]), Ok(vec![("A".to_owned(), "1".to_owned(), units)]), "{quantity}");
         }
     }
 
@@ -124,9 +124,9 @@ mod tests {
             (json!([{ "sku": "A", "erp_code": "1" }]), "no number"),
             (json!([7]), "neither `stock_location` nor `erp_code`"),
         ] {
-            let why = told(&answer, &["A"]).expect_err("refused");
+            let why = lines_of(&answer, &["A"]).expect_err("refused");
             assert!(why.contains(reason), "{why}");
         }
-        assert!(read(b"<html>", &skus(&["A"])).expect_err("refused").contains("no JSON"));
+        assert!(lines(b"<html>", &skus(&["A"])).expect_err("refused").contains("no JSON"));
     }
 }

@@ -75,7 +75,7 @@ impl Client {
         if !response.status().is_success() {
             return Err(format!("it answered {}", response.status()));
         }
-        answer::read(&body(response).await?, skus)
+        answer::lines(&body(response).await?, skus)
     }
 
     async fn get(&self, skus: &[String], token: Option<&str>) -> Result<Response, Why> {

@@ -32,7 +32,7 @@ use crate::{
     catalog::Catalog,
     error::{Error, Result},
     metrics::Metrics,
-    replanning::Bell,
+    replanning::WakeSignal,
     stock::{self, Count},
 };
 
@@ -63,7 +63,7 @@ pub struct Inventory {
 struct Shared {
     pool: PgPool,
     metrics: Arc<Metrics>,
-    bell: Arc<Bell>,
+    wake_signal: Arc<WakeSignal>,
     state: Mutex<State>,
 }
 
@@ -72,15 +72,15 @@ struct State {
     /// For the settings it was made from.
     client: Option<Arc<Client>>,
     /// When the service last told of a SKU.
-    told: HashMap<String, Instant>,
+    answered: HashMap<String, Instant>,
     left_alone_until: Option<Instant>,
 }
 
 impl Inventory {
     /// One that has asked for nothing yet.
     #[must_use]
-    pub fn new(pool: PgPool, metrics: Arc<Metrics>, bell: Arc<Bell>) -> Self {
-        Self { shared: Arc::new(Shared { pool, metrics, bell, state: Mutex::default() }) }
+    pub fn new(pool: PgPool, metrics: Arc<Metrics>, wake_signal: Arc<WakeSignal>) -> Self {
+        Self { shared: Arc::new(Shared { pool, metrics, wake_signal, state: Mutex::default() }) }
     }
 
     /// Before an order is planned: its SKUs, if it is not known yet.
@@ -198,7 +198,7 @@ impl Shared {
     /// Those of which the service has not told for too long.
     fn stale(&self, settings: &Settings, skus: Vec<String>) -> Vec<String> {
         let state = self.state();
-        let is_fresh = |sku: &String| state.told.get(sku).is_some_and(|told| told.elapsed() < settings.max_age());
+        let is_fresh = |sku: &String| state.answered.get(sku).is_some_and(|at| at.elapsed() < settings.max_age());
         skus.into_iter().filter(|sku| !is_fresh(sku)).collect()
     }
 
@@ -212,17 +212,17 @@ impl Shared {
         }
         let asked = Instant::now();
         let lines = client.ask(&skus).await.map_err(|why| self.is_down(why))?;
-        let counts = self.news(places, &skus, lines).await?;
+        let counts = self.changed(places, &skus, lines).await?;
         if !counts.is_empty() {
             stock::count(&self.pool, &counts).await?;
-            self.bell.nudge();
+            self.wake_signal.wake();
         }
         let mut state = self.state();
         state.left_alone_until = None;
-        if state.told.len() >= MOST_FRESH {
-            state.told.clear();
+        if state.answered.len() >= MOST_FRESH {
+            state.answered.clear();
         }
-        state.told.extend(skus.into_iter().map(|sku| (sku, asked)));
+        state.answered.extend(skus.into_iter().map(|sku| (sku, asked)));
         drop(state);
         drop(place);
         Ok(())
@@ -235,7 +235,7 @@ impl Shared {
     }
 
     /// What it tells and we do not have yet.
-    async fn news(&self, places: &Places, skus: &[String], lines: Vec<Line>) -> Result<Vec<Count>> {
+    async fn changed(&self, places: &Places, skus: &[String], lines: Vec<Line>) -> Result<Vec<Count>> {
         let rows = sqlx::query!("select sku, stock_location_id, quantity from stocks where sku = any($1)", skus)
             .fetch_all(&self.pool)
             .await?;
@@ -243,15 +243,15 @@ impl Shared {
             rows.into_iter().map(|row| ((row.sku, row.stock_location_id), row.quantity)).collect();
         let served: BTreeSet<i64> = places.0.values().copied().collect();
         // What is not told of is not there.
-        let mut told: BTreeMap<(String, i64), i64> =
+        let mut counts: BTreeMap<(String, i64), i64> =
             known.keys().filter(|(_, at)| served.contains(at)).map(|key| (key.clone(), 0)).collect();
         for line in lines {
             if let Some(stock_location_id) = places.0.get(&line.erp_code) {
-                told.insert((line.sku, *stock_location_id), line.quantity);
+                counts.insert((line.sku, *stock_location_id), line.quantity);
             }
         }
         let is_news = |(key, quantity): &(&(String, i64), &i64)| known.get(*key).copied().unwrap_or(0) != **quantity;
-        Ok(told
+        Ok(counts
             .iter()
             .filter(is_news)
             .map(|((sku, stock_location_id), quantity)| Count {

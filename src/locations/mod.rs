@@ -104,7 +104,7 @@ pub struct LocationView {
 impl LocationRow {
     /// The wire form in an event: without what changes with every packing.
     #[must_use]
-    pub fn told(&self) -> LocationView {
+    pub fn event_view(&self) -> LocationView {
         LocationView { quota: None, available_quota: None, ..self.view() }
     }
 

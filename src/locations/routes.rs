@@ -258,7 +258,7 @@ async fn change(
     .or_else(on_unknown_company)?;
     let view = one(&mut transaction, id).await?;
     transaction.commit().await?;
-    app.bell.nudge();
+    app.wake_signal.wake();
     Ok(view)
 }
 

@@ -73,7 +73,7 @@ pub(super) struct SenderAddress {
 }
 
 impl SenderAddress {
-    fn read(row: &PgRow) -> sqlx::Result<Self> {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             created_date: Timestamp(row.try_get("created_date")?),
@@ -155,14 +155,14 @@ pub(super) async fn list(
     let page = Page::parse(&uri, &headers)?;
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), COLUMNS).await?;
-    listing.add_all(SenderAddress::read).await?;
+    listing.add_all(SenderAddress::from_row).await?;
     listing.respond().await
 }
 
 async fn one(connection: &mut PgConnection, caller: &Caller, id: &str) -> Result<SenderAddress> {
     let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let row = sqlx::query("select * from sender_addresses where id = $1").bind(id).fetch_optional(connection).await?;
-    let address = row.as_ref().map(SenderAddress::read).transpose()?;
+    let address = row.as_ref().map(SenderAddress::from_row).transpose()?;
     Ok(address.filter(|address| caller.sees(address.stock_location)).ok_or_else(Refusal::not_found)?)
 }
 
@@ -201,7 +201,7 @@ pub(super) async fn create(
     .bind(given.cargo_company)
     .fetch_one(&app.pool)
     .await;
-    Ok((StatusCode::CREATED, Json(SenderAddress::read(&on_constraints(created)?)?)))
+    Ok((StatusCode::CREATED, Json(SenderAddress::from_row(&on_constraints(created)?)?)))
 }
 
 /// Change a sender address
@@ -234,7 +234,7 @@ pub(super) async fn change(
     .fetch_optional(&mut *connection)
     .await;
     let changed = on_constraints(changed)?.ok_or_else(Refusal::not_found)?;
-    Ok(Json(SenderAddress::read(&changed)?))
+    Ok(Json(SenderAddress::from_row(&changed)?))
 }
 
 /// Delete a sender address

@@ -73,7 +73,7 @@ pub(super) struct LocationSimple {
 }
 
 impl LocationSimple {
-    fn read(row: &PgRow) -> sqlx::Result<Self> {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         let (max_quota, quota): (Option<i64>, i64) = (row.try_get("max_quota")?, row.try_get("quota")?);
         Ok(Self {
             id: row.try_get("id")?,
@@ -123,6 +123,6 @@ pub(super) async fn list(
     let page = Page::parse(&uri, &headers)?;
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), COLUMNS).await?;
-    listing.add_all(LocationSimple::read).await?;
+    listing.add_all(LocationSimple::from_row).await?;
     listing.respond().await
 }

@@ -17,7 +17,7 @@ struct OutcomeLabels {
 
 /// How webhooks fare, as it is read for the text.
 #[derive(Debug, Clone, Default)]
-pub struct Fares {
+pub struct WebhookCounts {
     /// Subscriptions by state: active, paused, inactive.
     pub subscriptions: Vec<(String, i64)>,
     /// Deliveries that wait, up to a bound.
@@ -87,7 +87,7 @@ impl Webhooks {
         self.pauses.inc();
     }
 
-    pub(super) fn set(&self, fares: &Fares) {
+    pub(super) fn set(&self, fares: &WebhookCounts) {
         self.subscriptions.clear();
         for (state, count) in &fares.subscriptions {
             self.subscriptions.get_or_create(&StateLabels { state: state.clone() }).set(*count);

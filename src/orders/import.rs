@@ -10,7 +10,7 @@ use super::{
     place::{Durability, place},
 };
 use crate::{
-    catalog::Shelf,
+    catalog::CatalogCache,
     error::{Error, Result},
     inventory::Inventory,
     replanning::wakes,
@@ -44,7 +44,7 @@ pub trait Progress {
 /// When the file or the database fails; what was taken before stays.
 pub async fn import(
     pool: &PgPool,
-    shelf: &Shelf,
+    catalog_cache: &CatalogCache,
     mut file: impl AsyncBufRead + Unpin,
     progress: &mut impl Progress,
 ) -> Result<Summary> {
@@ -71,7 +71,7 @@ pub async fn import(
         } else {
             let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii();
             if !text.is_empty() {
-                take(pool, shelf, &inventory, text, number, &mut summary, progress).await?;
+                take(pool, catalog_cache, &inventory, text, number, &mut summary, progress).await?;
             }
         }
         progress.advance(bytes, summary);
@@ -86,7 +86,7 @@ pub async fn import(
 
 async fn take(
     pool: &PgPool,
-    shelf: &Shelf,
+    catalog_cache: &CatalogCache,
     inventory: &Inventory,
     text: &[u8],
     number: u64,
@@ -96,8 +96,8 @@ async fn take(
     let order = crate::wire::parse(text).and_then(|value| OrderInput::read(&value));
     let placed = match order {
         Ok(order) => {
-            inventory.before_order(&shelf.current(), &order.number, order.skus()).await?;
-            place(pool, shelf, &order, None, Durability::Later).await
+            inventory.before_order(&catalog_cache.current(), &order.number, order.skus()).await?;
+            place(pool, catalog_cache, &order, None, Durability::Later).await
         }
         Err(refusal) => Err(refusal.into()),
     };

@@ -5,9 +5,9 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 use super::input::{LineInput, OrderInput};
 use crate::{
-    catalog::{Catalog, Shelf},
+    catalog::{Catalog, CatalogCache},
     commands::{
-        Papers,
+        Documents,
         apply::Applied,
         consequences::{ItemChange, PackageChange, Placement, Reserving},
         transfer::{apply::apply, begin::begin, consequences::derive},
@@ -50,13 +50,13 @@ pub struct Placed {
 /// is away or others were faster too often.
 pub async fn place(
     pool: &PgPool,
-    shelf: &Shelf,
+    catalog_cache: &CatalogCache,
     order: &OrderInput,
     user_id: Option<i64>,
     durability: Durability,
 ) -> Result<Placed> {
     for attempt in 1..=MOST_ATTEMPTS {
-        match try_place(pool, shelf, order, user_id, durability, attempt >= LOCK_FROM_ATTEMPT).await {
+        match try_place(pool, catalog_cache, order, user_id, durability, attempt >= LOCK_FROM_ATTEMPT).await {
             Ok(Some(placed)) => return Ok(placed),
             Ok(None) => {}
             Err(error) if error.is_deadlock() && attempt < MOST_ATTEMPTS => {}
@@ -69,7 +69,7 @@ pub async fn place(
 /// One transaction; none when others were faster.
 async fn try_place(
     pool: &PgPool,
-    shelf: &Shelf,
+    catalog_cache: &CatalogCache,
     order: &OrderInput,
     user_id: Option<i64>,
     durability: Durability,
@@ -79,7 +79,7 @@ async fn try_place(
     if durability == Durability::Later {
         sqlx::query!("set local synchronous_commit = off").execute(&mut *transaction).await?;
     }
-    let catalog = shelf.up_to_date(&mut transaction).await?;
+    let catalog = catalog_cache.up_to_date(&mut transaction).await?;
     let Some(order_id) = insert_order(&mut transaction, &catalog, order).await? else {
         let order_id = sqlx::query_scalar!("select id from orders where number = $1", order.number)
             .fetch_one(&mut *transaction)
@@ -98,7 +98,7 @@ async fn try_place(
         let mut packages = packages(&catalog, order_id, &lines, &plan, user_id)?;
         let transfers = begin(&mut packages, 0, &plan.trace, &catalog.workflow)?;
         let derived = derive(&packages, &transfers, &catalog.workflow)?;
-        if apply(&mut transaction, &packages, &transfers, &derived, None).await? == Applied::Outrun {
+        if apply(&mut transaction, &packages, &transfers, &derived, None).await? == Applied::Conflict {
             return Ok(None);
         }
     }
@@ -162,7 +162,7 @@ pub(super) fn packages(
             })
             .collect(),
         shipment: None,
-        papers: Papers::default(),
+        documents: Documents::default(),
         bound_by_quota,
         user_id,
         record: None,

@@ -47,10 +47,10 @@ pub const FILTERS: &[Filter] = &[
     filter("channel", Kind::Integer, "o.channel_id = {}"),
     filter("customer__first_name", Kind::Contains, "o.customer_first_name ilike {}"),
     filter("customer__last_name", Kind::Contains, "o.customer_last_name ilike {}"),
-    filter("date_placed__gte", Kind::Moment, "o.date_placed >= {}"),
-    filter("date_placed__lte", Kind::Moment, "o.date_placed <= {}"),
-    filter("created_date__gte", Kind::Moment, "o.created_date >= {}"),
-    filter("created_date__lte", Kind::Moment, "o.created_date <= {}"),
+    filter("date_placed__gte", Kind::DateTime, "o.date_placed >= {}"),
+    filter("date_placed__lte", Kind::DateTime, "o.date_placed <= {}"),
+    filter("created_date__gte", Kind::DateTime, "o.created_date >= {}"),
+    filter("created_date__lte", Kind::DateTime, "o.created_date <= {}"),
     filter("id__gt", Kind::Integer, "o.id > {}"),
     filter("id__lt", Kind::Integer, "o.id < {}"),
     filter("pk__in", Kind::Integers, "o.id = any({})"),
@@ -86,7 +86,7 @@ async fn list(
     let locations = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, locations.as_deref(), "o.id").await?;
     while let Some((connection, ids)) = listing.ids()? {
-        let views = view::load(connection, &app.shelf, &ids, locations.as_deref(), &base_url).await?;
+        let views = view::load(connection, &app.catalog_cache, &ids, locations.as_deref(), &base_url).await?;
         listing.add(views).await?;
     }
     listing.respond().await
@@ -124,7 +124,8 @@ async fn read_one(app: &App, caller: &Caller, id: i64, headers: &HeaderMap) -> R
     // read them whole.
     let mut connection = app.reads.acquire().await?;
     let locations = caller.visible_location_ids();
-    let mut views = view::load(&mut connection, &app.shelf, &[id], locations.as_deref(), &base_url(headers)).await?;
+    let mut views =
+        view::load(&mut connection, &app.catalog_cache, &[id], locations.as_deref(), &base_url(headers)).await?;
     Ok(views.pop().ok_or_else(Refusal::not_found)?)
 }
 
@@ -162,7 +163,7 @@ async fn create(
     if list.len() > MOST_ORDERS {
         return Err(Refusal::non_field(&format!("At most {MOST_ORDERS} orders a request.")).into());
     }
-    let catalog = app.shelf.current();
+    let catalog = app.catalog_cache.current();
     if catalog.inventory.is_some() {
         // One request for all of them, rather than one each.
         let skus = list.iter().filter_map(|order| OrderInput::read(order).ok()).flat_map(|order| order.skus());
@@ -192,7 +193,7 @@ async fn rehearse(app: &App, value: &Value) -> Result<Response> {
         return Err(Refusal::non_field(&format!("At most {MOST_ORDERS} orders a request.")).into());
     }
     let mut transaction = app.pool.begin().await?;
-    let catalog = app.shelf.up_to_date(&mut transaction).await?;
+    let catalog = app.catalog_cache.up_to_date(&mut transaction).await?;
     let mut taken = Taken::default();
     let mut results = Vec::with_capacity(list.len());
     for one in list {
@@ -212,12 +213,12 @@ async fn rehearse(app: &App, value: &Value) -> Result<Response> {
 
 async fn take(app: &App, caller: &Caller, value: &Value, headers: &HeaderMap) -> Result<(StatusCode, view::OrderView)> {
     let order = OrderInput::read(value)?;
-    app.inventory.before_order(&app.shelf.current(), &order.number, order.skus()).await?;
+    app.inventory.before_order(&app.catalog_cache.current(), &order.number, order.skus()).await?;
     let Placed { order_id, is_new, waits } =
-        place(&app.pool, &app.shelf, &order, Some(caller.user_id), Durability::Each).await?;
+        place(&app.pool, &app.catalog_cache, &order, Some(caller.user_id), Durability::Each).await?;
     if waits {
         // What it lacks may have been counted while it was planned.
-        app.bell.ring(Freed { skus: order.skus(), ..Freed::default() });
+        app.wake_signal.send(Freed { skus: order.skus(), ..Freed::default() });
     }
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, read_one(app, caller, order_id, headers).await?))

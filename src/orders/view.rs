@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
 
 use crate::{
-    catalog::{Catalog, Shelf},
+    catalog::{Catalog, CatalogCache},
     error::{Error, Result},
     packages::view::{self, PackageView},
     wire::Timestamp,
@@ -60,15 +60,15 @@ struct LineView {
 /// Reads orders, in the order of `ids`; of their packages those at locations the caller sees.
 pub(super) async fn load(
     connection: &mut PgConnection,
-    shelf: &Shelf,
+    catalog_cache: &CatalogCache,
     ids: &[i64],
     visible_location_ids: Option<&[i64]>,
     base_url: &str,
 ) -> Result<Vec<OrderView>> {
-    let mut packages = load_packages(&mut *connection, shelf, ids, visible_location_ids, base_url).await?;
-    let mut orders = match load_with(&mut *connection, &shelf.current(), ids).await {
+    let mut packages = load_packages(&mut *connection, catalog_cache, ids, visible_location_ids, base_url).await?;
+    let mut orders = match load_with(&mut *connection, &catalog_cache.current(), ids).await {
         Err(Error::StaleCatalog(_)) => {
-            let fresh = shelf.refresh(&mut *connection).await?;
+            let fresh = catalog_cache.refresh(&mut *connection).await?;
             load_with(connection, &fresh, ids).await?
         }
         done => done?,
@@ -163,7 +163,7 @@ async fn load_lines(
 
 async fn load_packages(
     connection: &mut PgConnection,
-    shelf: &Shelf,
+    catalog_cache: &CatalogCache,
     ids: &[i64],
     visible_location_ids: Option<&[i64]>,
     base_url: &str,
@@ -179,7 +179,7 @@ async fn load_packages(
     let package_ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     let orders: HashMap<i64, i64> = rows.into_iter().map(|row| (row.id, row.order_id)).collect();
     let mut packages: HashMap<i64, Vec<PackageView>> = HashMap::new();
-    for mut package in view::load(connection, shelf, &package_ids).await? {
+    for mut package in view::load(connection, catalog_cache, &package_ids).await? {
         package.absolute(base_url);
         packages.entry(orders[&package.id]).or_default().push(package);
     }

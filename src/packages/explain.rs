@@ -24,7 +24,7 @@ pub(super) async fn commands(app: &App, caller: &Caller, id: i64, body: &[u8]) -
     let mut transaction = app.pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
     let locked = facts::lock(&mut transaction, &[id]).await?;
     let facts = locked.packages.get(&id).ok_or_else(Refusal::not_found)?;
-    let catalog = app.shelf.refresh(&mut transaction).await?;
+    let catalog = app.catalog_cache.refresh(&mut transaction).await?;
     let supply = dispatch::supply(&mut transaction, &catalog, facts, false).await?;
     let lookups = [Lookup::StateBefore, Lookup::DenialReasons, Lookup::Products];
     let background = background::load(&mut transaction, &lookups, facts, Input(&Map::new())).await?;

@@ -15,7 +15,7 @@ use super::item_history::{self, ItemHistory};
 use crate::{
     app::App,
     auth::Authenticated,
-    catalog::{Catalog, Shelf},
+    catalog::{Catalog, CatalogCache},
     error::{Error, Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
@@ -57,10 +57,10 @@ pub const FILTERS: &[Filter] = &[
     filter("quantity__gte", Kind::Integer, "i.quantity >= {}"),
     filter("quantity__lt", Kind::Integer, "i.quantity < {}"),
     filter("quantity__lte", Kind::Integer, "i.quantity <= {}"),
-    filter("created_date__gte", Kind::Moment, "i.created_date >= {}"),
-    filter("created_date__lte", Kind::Moment, "i.created_date <= {}"),
-    filter("modified_date__gte", Kind::Moment, "i.modified_date >= {}"),
-    filter("modified_date__lte", Kind::Moment, "i.modified_date <= {}"),
+    filter("created_date__gte", Kind::DateTime, "i.created_date >= {}"),
+    filter("created_date__lte", Kind::DateTime, "i.created_date <= {}"),
+    filter("modified_date__gte", Kind::DateTime, "i.modified_date >= {}"),
+    filter("modified_date__lte", Kind::DateTime, "i.modified_date <= {}"),
     filter("id__gt", Kind::Integer, "i.id > {}"),
     filter("id__gte", Kind::Integer, "i.id >= {}"),
     filter("id__lt", Kind::Integer, "i.id < {}"),
@@ -164,7 +164,7 @@ pub(super) async fn list(
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "i.id").await?;
     while let Some((connection, ids)) = listing.ids()? {
-        let items = load(connection, &app.shelf, &ids).await?;
+        let items = load(connection, &app.catalog_cache, &ids).await?;
         listing.add(items).await?;
     }
     listing.respond().await
@@ -181,17 +181,17 @@ pub(super) async fn detail(
 ) -> Result<Json<PackageItem>> {
     let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let mut connection = app.pool.acquire().await?;
-    let item = load(&mut connection, &app.shelf, &[id]).await?.pop();
+    let item = load(&mut connection, &app.catalog_cache, &[id]).await?.pop();
     let item = item.filter(|item| caller.sees(item.package.stock_location.id));
     Ok(Json(item.ok_or_else(Refusal::not_found)?))
 }
 
 /// Reads items, in the order of `ids`. Where they are in a state that was installed a moment ago, the catalog is
 /// refreshed.
-async fn load(connection: &mut PgConnection, shelf: &Shelf, ids: &[i64]) -> Result<Vec<PackageItem>> {
-    match load_with(&mut *connection, &shelf.current(), ids).await {
+async fn load(connection: &mut PgConnection, catalog_cache: &CatalogCache, ids: &[i64]) -> Result<Vec<PackageItem>> {
+    match load_with(&mut *connection, &catalog_cache.current(), ids).await {
         Err(Error::StaleCatalog(_)) => {
-            let fresh = shelf.refresh(&mut *connection).await?;
+            let fresh = catalog_cache.refresh(&mut *connection).await?;
             load_with(connection, &fresh, ids).await
         }
         done => done,

@@ -70,7 +70,7 @@ pub(super) async fn list(
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "p.id").await?;
     while let Some((connection, ids)) = listing.ids()? {
-        let mut views = view::load(connection, &app.shelf, &ids).await?;
+        let mut views = view::load(connection, &app.catalog_cache, &ids).await?;
         for view in &mut views {
             view.absolute(&base_url);
         }

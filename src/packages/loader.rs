@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::view;
 use crate::{
-    catalog::Shelf,
+    catalog::CatalogCache,
     error::{Error, Result},
 };
 
@@ -46,11 +46,11 @@ pub struct Loader {
 impl Loader {
     /// Starts the readers, on connections that look each package up by an index.
     #[must_use]
-    pub fn start(pool: &PgPool, shelf: &Arc<Shelf>) -> Self {
+    pub fn start(pool: &PgPool, catalog_cache: &Arc<CatalogCache>) -> Self {
         let (queue, wanted) = mpsc::channel(LONGEST_QUEUE);
         let wanted = Arc::new(tokio::sync::Mutex::new(wanted));
         for _ in 0..READERS {
-            tokio::spawn(read_forever(Arc::clone(&wanted), pool.clone(), Arc::clone(shelf)));
+            tokio::spawn(read_forever(Arc::clone(&wanted), pool.clone(), Arc::clone(catalog_cache)));
         }
         Self { queue }
     }
@@ -66,14 +66,18 @@ impl Loader {
     }
 }
 
-async fn read_forever(queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Wanted>>>, pool: PgPool, shelf: Arc<Shelf>) {
+async fn read_forever(
+    queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Wanted>>>,
+    pool: PgPool,
+    catalog_cache: Arc<CatalogCache>,
+) {
     loop {
         let mut group = Vec::new();
         let count = queue.lock().await.recv_many(&mut group, LARGEST_GROUP).await;
         if count == 0 {
             return;
         }
-        match read(&pool, &shelf, &group).await {
+        match read_group(&pool, &catalog_cache, &group).await {
             Ok(mut found) => {
                 for (index, wanted) in group.into_iter().enumerate() {
                     wanted.reply.send(Ok(found.remove(&index))).ok();
@@ -90,13 +94,13 @@ async fn read_forever(queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Wanted>>>, po
 }
 
 /// What was found, by index in the group.
-async fn read(pool: &PgPool, shelf: &Shelf, group: &[Wanted]) -> Result<HashMap<usize, Loaded>> {
+async fn read_group(pool: &PgPool, catalog_cache: &CatalogCache, group: &[Wanted]) -> Result<HashMap<usize, Loaded>> {
     let mut ids: Vec<i64> = group.iter().map(|wanted| wanted.id).collect();
     ids.sort_unstable();
     ids.dedup();
     let mut connection = pool.acquire().await?;
     let mut views: HashMap<i64, _> =
-        view::load(&mut connection, shelf, &ids).await?.into_iter().map(|view| (view.id, view)).collect();
+        view::load(&mut connection, catalog_cache, &ids).await?.into_iter().map(|view| (view.id, view)).collect();
     drop(connection);
     let mut found = HashMap::with_capacity(group.len());
     for (index, wanted) in group.iter().enumerate() {

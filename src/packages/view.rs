@@ -1,6 +1,6 @@
 //! The package JSON: keys and their order as in the documented package, read for many packages at once.
 
-mod told;
+mod as_of;
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-pub use told::tell;
+pub use as_of::render_as_of;
 
 use crate::{
-    catalog::{Catalog, Shelf},
+    catalog::{Catalog, CatalogCache},
     commands::background,
     error::{Error, Result},
     locations::LocationView,
@@ -135,7 +135,7 @@ struct OrderView {
 }
 
 #[derive(Clone)]
-struct Row {
+struct PackageRow {
     id: i64,
     number: String,
     state_id: i64,
@@ -179,10 +179,14 @@ struct Row {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn load(connection: &mut PgConnection, shelf: &Shelf, ids: &[i64]) -> Result<Vec<PackageView>> {
-    match load_with(&mut *connection, &shelf.current(), ids).await {
+pub async fn load(
+    connection: &mut PgConnection,
+    catalog_cache: &CatalogCache,
+    ids: &[i64],
+) -> Result<Vec<PackageView>> {
+    match load_with(&mut *connection, &catalog_cache.current(), ids).await {
         Err(Error::StaleCatalog(_)) => {
-            let fresh = shelf.refresh(&mut *connection).await?;
+            let fresh = catalog_cache.refresh(&mut *connection).await?;
             load_with(connection, &fresh, ids).await
         }
         done => done,
@@ -192,7 +196,7 @@ pub async fn load(connection: &mut PgConnection, shelf: &Shelf, ids: &[i64]) -> 
 async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<PackageView>> {
     let rows = load_rows(&mut *connection, ids).await?;
     let mut items = load_items(connection, catalog, ids).await?;
-    let leads_back = |row: &&Row| catalog.workflow.leads_back_from(row.state_id);
+    let leads_back = |row: &&PackageRow| catalog.workflow.leads_back_from(row.state_id);
     let leading_back: Vec<i64> = rows.iter().filter(leads_back).map(|row| row.id).collect();
     let states_before = background::states_before(&mut *connection, &leading_back).await?;
     let location_ids: Vec<i64> = rows.iter().map(|row| row.stock_location_id).collect();
@@ -245,9 +249,9 @@ fn commands(catalog: &Catalog, state_id: i64, state_before: Option<i64>) -> Box<
     commands.map_or_else(|| raw(&[(); 0]), ToOwned::to_owned)
 }
 
-async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Row>> {
+async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<PackageRow>> {
     let rows = sqlx::query_as!(
-        Row,
+        PackageRow,
         r#"select p.id, p.number, p.state_id, p.order_id, p.stock_location_id, p.remote_id, p.invoice_number,
                   p.created_date, p.modified_date,
                   o.number as order_number, o.omnitron_id, o.date_placed, o.notes, o.channel_name, o.payment_type,
@@ -278,7 +282,7 @@ async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Row
 }
 
 fn view(
-    row: Row,
+    row: PackageRow,
     items: Vec<ItemView>,
     stock_location: LocationView,
     commands: Box<RawValue>,
@@ -330,7 +334,7 @@ fn view(
     })
 }
 
-fn shipment(row: &Row, catalog: &Catalog) -> Result<Option<ShipmentView>> {
+fn shipment(row: &PackageRow, catalog: &Catalog) -> Result<Option<ShipmentView>> {
     let (Some(id), Some(company_id), Some(tracking_number), Some(created_date), Some(modified_date)) = (
         row.shipment_id,
         row.cargo_company_id,

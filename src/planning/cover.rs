@@ -13,9 +13,9 @@
 //! (`worth_keeping`), so that an order of a few lines is, as a rule, decided exactly among any
 //! number of locations.
 
+mod bin_packing;
 mod bits;
 mod greedy;
-mod rack;
 mod search;
 
 #[cfg(test)]
@@ -25,7 +25,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 pub use self::bits::Bits;
 use self::{
-    rack::{Placing, Rack},
+    bin_packing::{BinPacking, Placing},
     search::Effort,
 };
 
@@ -151,7 +151,7 @@ fn coverable(lines: &[Line], takers: &[Taker]) -> Bits {
 struct Choice {
     /// Best rank first.
     takers: Vec<usize>,
-    /// How it can: one placing for each rack.
+    /// How it can: one placing for each packing.
     placings: Vec<Placing>,
 }
 
@@ -164,15 +164,15 @@ struct Task<'a> {
     /// The lines any taker that may take them can take whatever else it takes.
     simple: Bits,
     /// The others, by SKU.
-    racks: Vec<Rack>,
-    /// Per taker its bins: rack, bin.
+    packings: Vec<BinPacking>,
+    /// Per taker its bins: packing, bin.
     bins: Vec<Vec<(usize, usize)>>,
     /// Most new parcels.
     most_new: Option<usize>,
 }
 
 impl<'a> Task<'a> {
-    /// Sets aside what does not matter, and puts the lines that share stock on racks.
+    /// Sets aside what does not matter, and makes a bin packing problem of the lines that share stock.
     fn new(
         lines: &[Line],
         takers: &'a [Taker<'a>],
@@ -196,7 +196,7 @@ impl<'a> Task<'a> {
         simple.subtract(&shared);
         let kept = worth_keeping(lines, takers, &scarce, &shared);
 
-        let mut racks = Vec::new();
+        let mut packings = Vec::new();
         let mut bins = vec![Vec::new(); takers.len()];
         for (sku, same) in shared_skus {
             let of_sku: Vec<(usize, i64, &Bits)> = kept
@@ -205,11 +205,11 @@ impl<'a> Task<'a> {
                 .map(|&at| (at, takers[at].stock[sku], takers[at].can))
                 .collect();
             for (bin, (taker, _, _)) in of_sku.iter().enumerate() {
-                bins[*taker].push((racks.len(), bin));
+                bins[*taker].push((packings.len(), bin));
             }
-            racks.push(Rack::new(&same, &of_sku, effort));
+            packings.push(BinPacking::new(&same, &of_sku, effort));
         }
-        Self { takers, line_count: lines.len(), kept, simple, racks, bins, most_new }
+        Self { takers, line_count: lines.len(), kept, simple, packings, bins, most_new }
     }
 
     /// Looks at every set of takers, best first; none when the effort ends before one is found.
@@ -223,7 +223,7 @@ impl<'a> Task<'a> {
             let takers = self.members(*set);
             match self.placings(&takers, doubtful, effort) {
                 Ok(placings) => return Some(Choice { takers, placings }),
-                Err(rack) => doubtful = rack,
+                Err(packing) => doubtful = packing,
             }
             if effort.is_spent() {
                 effort.cut = true;
@@ -255,12 +255,12 @@ impl<'a> Task<'a> {
             let takers = self.members(*set);
             let simple = self.simple.iter().filter(|line| self.kept_that_can(*line) & set != 0).count();
             effort.spend(self.line_count);
-            let most_of_racks: usize = self.racks.iter().map(Rack::wanted).sum();
-            if best.as_ref().is_some_and(|(most, _)| simple + most_of_racks <= *most) {
+            let most_packed: usize = self.packings.iter().map(BinPacking::wanted).sum();
+            if best.as_ref().is_some_and(|(most, _)| simple + most_packed <= *most) {
                 continue;
             }
             let placings: Vec<Placing> = self.most_placings(&takers, effort);
-            let placed = simple + placings.iter().map(rack::count).sum::<usize>();
+            let placed = simple + placings.iter().map(bin_packing::count).sum::<usize>();
             if best.as_ref().is_none_or(|(most, _)| placed > *most) {
                 best = Some((placed, Choice { takers, placings }));
             }
@@ -272,10 +272,10 @@ impl<'a> Task<'a> {
         best.map(|(_, choice)| choice)
     }
 
-    /// For each rack the most these takers can take.
+    /// For each packing the most these takers can take.
     fn most_placings(&self, takers: &[usize], effort: &mut Effort) -> Vec<Placing> {
-        let racks = self.racks.iter().enumerate();
-        racks.map(|(at, rack)| rack.most(&self.bins_of(at, takers), effort)).collect()
+        let packings = self.packings.iter().enumerate();
+        packings.map(|(at, packing)| packing.most(&self.bins_of(at, takers), effort)).collect()
     }
 
     fn members(&self, set: u16) -> Vec<usize> {
@@ -286,8 +286,9 @@ impl<'a> Task<'a> {
     /// Whether a choice takes all that can be taken at all.
     fn is_everything(&self, choice: &Choice) -> bool {
         let can = |line: usize| choice.takers.iter().any(|taker| self.takers[*taker].can.contains(line));
-        let mut racks = self.racks.iter().zip(&choice.placings);
-        self.simple.iter().all(can) && racks.all(|(rack, placing)| rack::count(placing) == rack.wanted())
+        let mut packings = self.packings.iter().zip(&choice.placings);
+        self.simple.iter().all(can)
+            && packings.all(|(packing, placing)| bin_packing::count(placing) == packing.wanted())
     }
 
     fn costs_are_equal(&self) -> bool {
@@ -305,22 +306,22 @@ impl<'a> Task<'a> {
         self.mask(|taker| self.takers[taker].can.contains(line))
     }
 
-    /// A placing for each rack, or the rack for which these takers are too few. Begins with the
-    /// rack that said no last time.
+    /// A placing for each packing, or the packing for which these takers are too few. Begins with the
+    /// packing that said no last time.
     fn placings(&self, takers: &[usize], doubtful: usize, effort: &mut Effort) -> Result<Vec<Placing>, usize> {
-        let mut place = |rack: usize| {
-            let bins = self.bins_of(rack, takers);
-            self.racks[rack].place(&bins, effort).ok_or(rack)
+        let mut place = |packing: usize| {
+            let bins = self.bins_of(packing, takers);
+            self.packings[packing].place(&bins, effort).ok_or(packing)
         };
-        if doubtful < self.racks.len() {
+        if doubtful < self.packings.len() {
             place(doubtful)?;
         }
-        (0..self.racks.len()).map(place).collect()
+        (0..self.packings.len()).map(place).collect()
     }
 
-    /// The bins of these takers (ascending) in a rack, ascending.
-    fn bins_of(&self, rack: usize, takers: &[usize]) -> Vec<usize> {
-        takers.iter().filter_map(|taker| self.racks[rack].takers.binary_search(taker).ok()).collect()
+    /// The bins of these takers (ascending) in a packing, ascending.
+    fn bins_of(&self, packing: usize, takers: &[usize]) -> Vec<usize> {
+        takers.iter().filter_map(|taker| self.packings[packing].takers.binary_search(taker).ok()).collect()
     }
 
     /// Each line to the best-ranked chosen taker that may take it.
@@ -330,11 +331,11 @@ impl<'a> Task<'a> {
             let first = choice.takers.iter().find(|taker| self.takers[**taker].can.contains(line));
             given[line] = first.copied();
         }
-        for (at, (rack, placing)) in self.racks.iter().zip(choice.placings).enumerate() {
+        for (at, (packing, placing)) in self.packings.iter().zip(choice.placings).enumerate() {
             let bins = self.bins_of(at, &choice.takers);
-            let settled = rack.settle(&bins, placing, effort);
-            for (line, bin) in rack.lines.iter().zip(settled) {
-                given[*line] = bin.map(|bin| rack.takers[bin]);
+            let settled = packing.settle(&bins, placing, effort);
+            for (line, bin) in packing.lines.iter().zip(settled) {
+                given[*line] = bin.map(|bin| packing.takers[bin]);
             }
         }
         given

@@ -19,7 +19,7 @@ use sqlx::{PgConnection, types::Json};
 
 use crate::error::Result;
 use plan::{Candidate, Circumstances, Demand, Outcome, Plan, ScenarioTrace, fetch::Fetching};
-use record::{Asked, Decision, Facts};
+use record::{Asked, Facts, PlanDecision};
 use scenario::{Product, Scenario};
 
 pub use read::{order_facts, supply, supply_for_new};
@@ -85,7 +85,7 @@ impl Supply {
         let fetching = self.fetching_of(scenario);
         let Outcome { parcels, unplaced, gatherings } =
             plan::plan(scenario, fetching, &demands, &self.candidates, &circumstances);
-        let decision = Decision {
+        let decision = PlanDecision {
             scenarios: asked(&self.considered),
             transfer_scenarios: fetching.map(|fetching| asked(&fetching.considered)).unwrap_or_default(),
             parcels: parcels.clone(),

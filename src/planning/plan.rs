@@ -11,9 +11,9 @@
 //! gives it joins the parcel it has, for which it needs no room again. A transferable rule does
 //! otherwise: it brings items together at one location ([`fetch`]).
 
-mod board;
 mod explain;
 pub mod fetch;
+mod state;
 mod trace;
 mod view;
 
@@ -35,8 +35,8 @@ pub use self::trace::{
     ScenarioVerdict, Verdict,
 };
 use self::{
-    board::Board,
     fetch::{Fetching, Gathering},
+    state::PlanState,
 };
 pub use super::record::Trace;
 use super::{
@@ -175,9 +175,9 @@ pub fn plan(
                 .iter()
                 .any(|demand| candidate.stock.get(demand.sku.as_str()).is_some_and(|stock| stock.available() > 0))
     };
-    let mut board = Board::new(scenario, demands, candidates.iter().filter(has_some), circumstances);
-    run(&mut board, scenario, fetching, None);
-    board.result()
+    let mut state = PlanState::new(scenario, demands, candidates.iter().filter(has_some), circumstances);
+    run_rules(&mut state, scenario, fetching, None);
+    state.result()
 }
 
 /// The same, with what each rule saw and did. A rule with nothing left to place does not run.
@@ -189,25 +189,25 @@ pub fn explain(
     candidates: &[Candidate],
     circumstances: &Circumstances,
 ) -> (Outcome, Vec<RuleTrace>) {
-    let mut board = Board::new(scenario, demands, candidates.iter(), circumstances);
+    let mut state = PlanState::new(scenario, demands, candidates.iter(), circumstances);
     let mut traces = Vec::new();
-    run(&mut board, scenario, fetching, Some(&mut traces));
-    (board.result(), traces)
+    run_rules(&mut state, scenario, fetching, Some(&mut traces));
+    (state.result(), traces)
 }
 
-fn run(
-    board: &mut Board<'_>,
+fn run_rules(
+    state: &mut PlanState<'_>,
     scenario: &Scenario,
     fetching: Option<&Fetching>,
     mut traces: Option<&mut Vec<RuleTrace>>,
 ) {
     for rule in &scenario.rules {
-        if board.all_placed() {
+        if state.all_placed() {
             return;
         }
         match fetching.filter(|_| rule.transferable) {
-            Some(fetching) => board.gather(rule, fetching, traces.as_deref_mut()),
-            None => board.run(rule, traces.as_deref_mut()),
+            Some(fetching) => state.gather(rule, fetching, traces.as_deref_mut()),
+            None => state.apply_rule(rule, traces.as_deref_mut()),
         }
     }
 }

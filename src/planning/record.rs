@@ -22,7 +22,7 @@ use super::{
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
     /// The decision.
-    pub decision: Decision,
+    pub decision: PlanDecision,
     /// What it was made from.
     pub facts: Facts,
 }
@@ -32,7 +32,7 @@ pub type Asked = (i64, i32, ScenarioVerdict);
 
 /// What a plan came to, and by which scenario.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Decision {
+pub struct PlanDecision {
     /// The scenarios that were asked, the last one chosen. Where the items of a transfer were planned again: the transfer
     /// scenarios.
     pub scenarios: Vec<Asked>,
@@ -172,8 +172,8 @@ fn row(candidate: &Candidate, skus: &[String]) -> Option<Vec<i64>> {
         let stock = candidate.stock.get(sku.as_str()).copied().unwrap_or_default();
         row.extend([stock.quantity, stock.reserved]);
     }
-    let told = row.iter().rposition(|number| *number != 0).map_or(0, |last| last + 1);
-    row.truncate(told.max(3));
+    let used = row.iter().rposition(|number| *number != 0).map_or(0, |last| last + 1);
+    row.truncate(used.max(3));
     let says_nothing = row[1..] == [0, -1];
     (!says_nothing).then_some(row)
 }

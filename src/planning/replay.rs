@@ -17,7 +17,7 @@ use super::{
         fetch::{Fetching, gather_at},
     },
     read::{order_facts, products},
-    record::{Asked, Decision, Facts, Trace},
+    record::{Asked, Facts, PlanDecision, Trace},
     scenario::{OrderFacts, Product, Scenario, choose_scenario},
 };
 use crate::{catalog, error::Result, scenarios};
@@ -67,7 +67,7 @@ pub async fn plans(connection: &mut PgConnection, order_ids: &[i64]) -> Result<V
         let content = match row.facts {
             None => Content::Reasons(row.trace),
             Some(Json(facts)) => {
-                let decision: Decision = serde_json::from_value(row.trace).map_err(|error| {
+                let decision: PlanDecision = serde_json::from_value(row.trace).map_err(|error| {
                     crate::error::Error::Fault(format!(
                         "plan {} is not one that this version can read: {error}",
                         row.id
@@ -155,7 +155,7 @@ impl Past {
         for plan in plans {
             let Content::Record(record) = &plan.content else { continue };
             orders.push(plan.order_id);
-            let Decision { scenarios, transfer_scenarios, .. } = &record.decision;
+            let PlanDecision { scenarios, transfer_scenarios, .. } = &record.decision;
             let asked = scenarios.iter().chain(transfer_scenarios).map(|(id, version, _)| (*id, *version));
             versions.extend(asked.filter(|asked| !self.scenarios.contains_key(asked)));
             if record.facts.products.is_empty() {
@@ -198,7 +198,7 @@ impl Past {
     #[must_use]
     pub fn again(&self, order_id: i64, record: &Trace) -> Again {
         let task = self.task(order_id, &record.facts);
-        let Decision { scenarios, transfer_scenarios, parcels, unplaced, gatherings } = &record.decision;
+        let PlanDecision { scenarios, transfer_scenarios, parcels, unplaced, gatherings } = &record.decision;
         if let Some(stock_location_id) = record.facts.gathered_at {
             return self.fetched_again(stock_location_id, &task, record);
         }
@@ -219,7 +219,7 @@ impl Past {
 
     /// The same where the items were a transfer's that came to nothing.
     fn fetched_again(&self, stock_location_id: i64, task: &Task, record: &Trace) -> Again {
-        let Decision { scenarios, unplaced, gatherings, .. } = &record.decision;
+        let PlanDecision { scenarios, unplaced, gatherings, .. } = &record.decision;
         let fetching = self.fetching(scenarios, task, &record.facts);
         let Task { demands, candidates, circumstances } = task;
         let mut rules = Vec::new();

@@ -6,7 +6,7 @@ use super::{
     Line, Supply, Trace, asked,
     location::Location,
     plan::fetch::{Fetching, Gathering, gather_at},
-    record::{Decision, Facts},
+    record::{Facts, PlanDecision},
     scenario::{OrderFacts, Scenario, choose_scenario},
 };
 
@@ -50,11 +50,11 @@ impl Supply {
         let unplaced: Vec<i64> =
             demands.iter().map(|demand| demand.order_item_id).filter(|id| !gathering.has(*id)).collect();
         let scenario = fetching.map(|fetching| &fetching.scenario).or(self.scenario.as_ref());
-        let decision = Decision {
+        let decision = PlanDecision {
             scenarios: fetching.map(|fetching| asked(&fetching.considered)).unwrap_or_default(),
             unplaced: unplaced.clone(),
             gatherings: vec![gathering.clone()],
-            ..Decision::default()
+            ..PlanDecision::default()
         };
         let facts = Facts { gathered_at: Some(stock_location_id), ..self.facts(&circumstances, &demands) };
         let default_location_id = scenario.map(|scenario| scenario.default_location_id);

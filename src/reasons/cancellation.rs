@@ -69,7 +69,7 @@ pub(super) struct CancellationReason {
 }
 
 impl CancellationReason {
-    fn read(row: &PgRow) -> sqlx::Result<Self> {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             created_date: Timestamp(row.try_get("created_date")?),
@@ -92,7 +92,7 @@ impl CancellationReason {
 pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
     let mut listing = LIST.open(&app.pool, page, None, "r.*").await?;
-    listing.add_all(CancellationReason::read).await?;
+    listing.add_all(CancellationReason::from_row).await?;
     listing.respond().await
 }
 
@@ -108,5 +108,5 @@ pub(super) async fn detail(
     let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let row =
         sqlx::query("select * from cancellation_reasons where id = $1").bind(id).fetch_optional(&app.pool).await?;
-    Ok(Json(CancellationReason::read(&row.ok_or_else(Refusal::not_found)?)?))
+    Ok(Json(CancellationReason::from_row(&row.ok_or_else(Refusal::not_found)?)?))
 }

@@ -72,7 +72,7 @@ pub(super) struct DenialReason {
 }
 
 impl DenialReason {
-    fn read(row: &PgRow) -> sqlx::Result<Self> {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             title: row.try_get("title")?,
@@ -115,7 +115,7 @@ struct DenialReasonInput {
 async fn answer(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Response> {
     let page = Page::parse(uri, headers)?;
     let mut listing = LIST.open(&app.pool, page, None, COLUMNS).await?;
-    listing.add_all(DenialReason::read).await?;
+    listing.add_all(DenialReason::from_row).await?;
     listing.respond().await
 }
 
@@ -152,7 +152,7 @@ pub(super) async fn list_simple(
     let page = Page::parse(&uri, &headers)?;
     let mut listing = LIST.open(&app.pool, page, None, COLUMNS).await?;
     let read = |row: &PgRow| {
-        let DenialReason { id, title, remote_id, priority, is_active } = DenialReason::read(row)?;
+        let DenialReason { id, title, remote_id, priority, is_active } = DenialReason::from_row(row)?;
         let (created_date, modified_date) =
             (Timestamp(row.try_get("created_date")?), Timestamp(row.try_get("modified_date")?));
         Ok(DenialReasonSimple { id, created_date, modified_date, title, remote_id, priority, is_active })

@@ -8,19 +8,19 @@
 //!
 //! * counts of stock, and changes of locations and scenarios, leave a row in `replanning_wakes` in their own transaction
 //!   ([`wakes`]); every server looks there each second, and one of them takes it;
-//! * commands, which are not to write a row more, ring the [`Bell`] of their own process after their commit.
+//! * commands, which are not to write a row more, send the [`WakeSignal`] of their own process after their commit.
 //!
-//! What a crash makes the bell forget is found when the server starts (it looks at everything that waits) or by the
+//! What a crash makes the wake signal forget is found when the server starts (it looks at everything that waits) or by the
 //! sweep, which tries everything and which one server does for all.
 //!
 //! No herd: before a package is tried, a query asks whether some item of it could have one of the things that came free
 //! (`waiting.rs`); so one unit for ten thousand packages is one attempt, and what cannot be placed is left alone until
 //! something it wants changes.
 
-mod bell;
 mod waiting;
+mod wake_signal;
 pub mod wakes;
 mod worker;
 
-pub use bell::{Bell, Freed};
+pub use wake_signal::{Freed, WakeSignal};
 pub use worker::{Settings, start};

@@ -11,14 +11,14 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Bell, Freed,
+    Freed, WakeSignal,
     waiting::{self, Limits, Waiting},
     wakes,
 };
 use crate::{
     app::App,
     auth::{Caller, Role},
-    catalog::Shelf,
+    catalog::CatalogCache,
     commands::dispatch::{Dispatcher, Request},
     error::Result,
     inventory::Inventory,
@@ -41,7 +41,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// When what waits is planned again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How often the list of what came free is looked at (rings of this process' bell are heard at once).
+    /// How often the list of what came free is looked at (the wake signal of this process comes at once).
     pub look_every: Duration,
     /// How often everything that waits is tried; none: never.
     pub sweep_every: Option<Duration>,
@@ -84,13 +84,13 @@ struct Tally {
 /// Starts the worker; it ends with `stop`.
 pub fn start(app: &App, settings: Settings, stop: CancellationToken) {
     // Before anything can be freed that nobody hears of.
-    app.bell.listen();
+    app.wake_signal.listen();
     let worker = Worker {
         pool: app.pool.clone(),
-        shelf: Arc::clone(&app.shelf),
+        catalog_cache: Arc::clone(&app.catalog_cache),
         dispatcher: app.dispatcher.clone(),
         metrics: Arc::clone(&app.metrics),
-        bell: Arc::clone(&app.bell),
+        wake_signal: Arc::clone(&app.wake_signal),
         inventory: app.inventory.clone(),
         stop,
     };
@@ -99,10 +99,10 @@ pub fn start(app: &App, settings: Settings, stop: CancellationToken) {
 
 struct Worker {
     pool: PgPool,
-    shelf: Arc<Shelf>,
+    catalog_cache: Arc<CatalogCache>,
     dispatcher: Dispatcher,
     metrics: Arc<Metrics>,
-    bell: Arc<Bell>,
+    wake_signal: Arc<WakeSignal>,
     inventory: Inventory,
     stop: CancellationToken,
 }
@@ -127,7 +127,7 @@ fn is_last(page: &[Waiting]) -> bool {
 impl Worker {
     async fn run(self, settings: Settings) {
         // What was freed while no server ran, or forgotten when one fell over.
-        self.bell.ring(Freed { anything: true, ..Freed::default() });
+        self.wake_signal.send(Freed { anything: true, ..Freed::default() });
         let mut sweep = None;
         while !self.stop.is_cancelled() {
             let rest = match self.look(settings, &mut sweep).await {
@@ -141,7 +141,7 @@ impl Worker {
                 match rest {
                     Some(rest) => tokio::time::sleep(rest).await,
                     None => {
-                        tokio::time::timeout(settings.look_every, self.bell.rung()).await.ok();
+                        tokio::time::timeout(settings.look_every, self.wake_signal.received()).await.ok();
                     }
                 }
             };
@@ -150,14 +150,14 @@ impl Worker {
                 () = pause => {}
             }
         }
-        self.bell.leave();
+        self.wake_signal.stop_listening();
     }
 
     /// Looks for something to do and does some of it; how long that took, or none where there was nothing.
     async fn look(&self, settings: Settings, sweep: &mut Option<Sweep>) -> Result<Option<Duration>> {
         let started = Instant::now();
         let lease = wakes::lease(&self.pool).await?;
-        let mut freed = self.bell.take();
+        let mut freed = self.wake_signal.take();
         let heard = freed.clone();
         let is_idle = lease.is_empty() && freed.is_empty();
         freed.add(lease.freed.clone());
@@ -165,7 +165,7 @@ impl Worker {
             Ok(true) => lease.done(&self.pool).await?,
             Ok(false) => lease.give_back(&self.pool).await?,
             Err(error) => {
-                self.bell.ring(heard);
+                self.wake_signal.send(heard);
                 lease.give_back(&self.pool).await.ok();
                 return Err(error);
             }
@@ -190,7 +190,7 @@ impl Worker {
         if freed.is_empty() {
             return Ok(true);
         }
-        let catalog = self.shelf.up_to_date(&mut *self.pool.acquire().await?).await?;
+        let catalog = self.catalog_cache.up_to_date(&mut *self.pool.acquire().await?).await?;
         let state_ids: Vec<i64> = waiting::repacks(&catalog).iter().map(|repack| repack.source_id).collect();
         let limits = Limits::of(&catalog);
         let mut tally = Tally::default();
@@ -238,7 +238,7 @@ impl Worker {
 
     /// Tries the next packages of a sweep; whether it has come to its end.
     async fn sweep_on(&self, sweep: &mut Sweep) -> Result<bool> {
-        let catalog = self.shelf.current();
+        let catalog = self.catalog_cache.current();
         let state_ids: Vec<i64> = waiting::repacks(&catalog).iter().map(|repack| repack.source_id).collect();
         if sweep.waiting.is_empty() && !sweep.is_read {
             let page = waiting::after(&self.pool, &state_ids, sweep.last, PAGE).await?;
@@ -267,7 +267,7 @@ impl Worker {
 
     /// Has the dispatcher repack a package.
     async fn attempt(&self, package: Waiting, cause: Cause, tally: &mut Tally) -> Result<()> {
-        let catalog = self.shelf.current();
+        let catalog = self.catalog_cache.current();
         let repacks = waiting::repacks(&catalog);
         let Some(repack) = repacks.iter().find(|repack| repack.source_id == package.state) else { return Ok(()) };
         let request = Request {

@@ -14,7 +14,7 @@ use crate::{
     orders::input::OrderInput,
     planning::{
         plan::{self, Candidate, Circumstances, Demand, Outcome, Stock, distance_km, fetch::Fetching},
-        record::Decision,
+        record::PlanDecision,
         replay::{Content, KeptPlan, Past, Task, plans},
         scenario::{Product, Scenario, choose_scenario},
     },
@@ -121,7 +121,7 @@ impl Run {
             self.comparison.not_kept += 1;
             return;
         };
-        let Decision { parcels, unplaced, gatherings, .. } = record.decision.clone();
+        let PlanDecision { parcels, unplaced, gatherings, .. } = record.decision.clone();
         let before = Outcome { parcels, unplaced, gatherings };
         let task = self.past.task(plan.order_id, &record.facts);
         self.compare(Some(before), &task);
@@ -157,8 +157,8 @@ impl Run {
         let mut wanted: Vec<&OrderInput> = orders.iter().filter(within).collect();
         wanted.sort_by_key(|order| order.date_placed);
         let skus: BTreeSet<&str> = wanted.iter().flat_map(|order| &order.lines).map(|line| line.sku.as_str()).collect();
-        let mut shelf = Shelf::of_now(connection, &skus).await?;
-        shelf.read_seen(connection, simulation.from, simulation.until, &skus).await?;
+        let mut history = StockHistory::of_now(connection, &skus).await?;
+        history.read_seen(connection, simulation.from, simulation.until, &skus).await?;
         let numbers: Vec<String> = wanted.iter().map(|order| order.number.clone()).collect();
         let known = sqlx::query!("select id, number from orders where number = any($1)", &numbers)
             .fetch_all(&mut *connection)
@@ -173,7 +173,7 @@ impl Run {
                     self.compare_kept(plan);
                 }
             } else {
-                let task = shelf.task(&self.catalog, order);
+                let task = history.task(&self.catalog, order);
                 if task.demands.is_empty() {
                     continue;
                 }
@@ -201,14 +201,14 @@ type Seen<T> = Vec<(DateTime<Utc>, T)>;
 
 /// What there was of some SKUs, and of quota, over a time.
 #[derive(Default)]
-struct Shelf {
+struct StockHistory {
     /// By SKU what plans saw of it, oldest first: by location.
     stock: HashMap<String, Seen<BTreeMap<i64, Stock>>>,
     /// By location open and most packages, oldest first.
     quota: HashMap<i64, Seen<(i64, Option<i64>)>>,
 }
 
-impl Shelf {
+impl StockHistory {
     /// As it is now, for what no plan saw.
     async fn of_now(connection: &mut PgConnection, skus: &BTreeSet<&str>) -> Result<Self> {
         let skus: Vec<String> = skus.iter().map(|sku| (*sku).to_owned()).collect();
@@ -216,17 +216,17 @@ impl Shelf {
             sqlx::query!("select stock_location_id, sku, quantity, reserved from stocks where sku = any($1)", &skus)
                 .fetch_all(&mut *connection)
                 .await?;
-        let mut shelf = Self::default();
+        let mut history = Self::default();
         let mut stock: HashMap<String, BTreeMap<i64, Stock>> = HashMap::new();
         for row in rows {
             let seen = Stock { quantity: row.quantity, reserved: row.reserved };
             stock.entry(row.sku).or_default().insert(row.stock_location_id, seen);
         }
-        shelf.stock = stock.into_iter().map(|(sku, rows)| (sku, vec![(DateTime::<Utc>::MIN_UTC, rows)])).collect();
+        history.stock = stock.into_iter().map(|(sku, rows)| (sku, vec![(DateTime::<Utc>::MIN_UTC, rows)])).collect();
         let rows = sqlx::query!("select id, quota, max_quota from stock_locations").fetch_all(connection).await?;
         let quota = rows.into_iter().map(|row| (row.id, vec![(DateTime::<Utc>::MIN_UTC, (row.quota, row.max_quota))]));
-        shelf.quota = quota.collect();
-        Ok(shelf)
+        history.quota = quota.collect();
+        Ok(history)
     }
 
     /// What plans of stored orders saw of these SKUs.

@@ -8,7 +8,7 @@ use super::{Comparison, DISTANCES};
 const SHOWN_LOCATIONS: usize = 20;
 
 /// A row of the summary: what it is, as it was planned, as it would have been.
-pub(super) struct Row {
+pub(super) struct OutcomeRow {
     pub name: &'static str,
     pub before: Option<f64>,
     pub after: Option<f64>,
@@ -18,9 +18,10 @@ pub(super) struct Row {
 }
 
 /// The summary both forms of the report show.
-pub(super) fn summary(comparison: &Comparison) -> Vec<Row> {
+pub(super) fn summary(comparison: &Comparison) -> Vec<OutcomeRow> {
     let Comparison { before, after, .. } = comparison;
-    let row = |name, before, after, decimals, less_is_better| Row { name, before, after, decimals, less_is_better };
+    let row =
+        |name, before, after, decimals, less_is_better| OutcomeRow { name, before, after, decimals, less_is_better };
     let counts = |name, before: u64, after: u64, less_is_better| {
         row(name, Some(super::count(before)), Some(super::count(after)), 0, less_is_better)
     };
@@ -40,7 +41,7 @@ pub(super) fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
 }
 
-pub(super) fn difference(row: &Row) -> String {
+pub(super) fn difference(row: &OutcomeRow) -> String {
     let difference = row.before.zip(row.after).map(|(before, after)| after - before);
     let sign = if difference.is_some_and(|difference| difference > 0.0) { "+" } else { "" };
     let text = number(difference, row.decimals);

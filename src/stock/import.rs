@@ -22,7 +22,7 @@ pub struct Summary {
 }
 
 #[derive(Debug, Deserialize)]
-struct Row {
+struct CountRow {
     erp_code: String,
     sku: String,
     quantity: String,
@@ -52,7 +52,7 @@ pub async fn import(pool: &PgPool, file: impl Read, mut refused: impl FnMut(u64,
         let line = reader.position().line();
         match reader.read_record(&mut record) {
             Ok(false) => break,
-            Ok(true) => match read(&record, &headers, &locations) {
+            Ok(true) => match read_count(&record, &headers, &locations) {
                 Ok(count) => batch.push(count),
                 Err(why) => {
                     summary.refused += 1;
@@ -73,12 +73,12 @@ pub async fn import(pool: &PgPool, file: impl Read, mut refused: impl FnMut(u64,
     Ok(summary)
 }
 
-fn read(
+fn read_count(
     record: &csv::StringRecord,
     headers: &csv::StringRecord,
     locations: &HashMap<String, i64>,
 ) -> Result<Count, String> {
-    let row: Row = record.deserialize(Some(headers)).map_err(|error| error.to_string())?;
+    let row: CountRow = record.deserialize(Some(headers)).map_err(|error| error.to_string())?;
     let stock_location_id =
         *locations.get(&row.erp_code).ok_or_else(|| format!("there is no stock location {}", row.erp_code))?;
     let quantity = row.quantity.parse::<i64>().ok().filter(|quantity| (0..=MOST_UNITS).contains(quantity));

@@ -120,14 +120,14 @@ async fn put(
         return Err(Refusal::non_field(&format!("At most {MOST_COUNTS} counts a request.")).into());
     }
     // A location that was made a moment ago counts.
-    let catalog = app.shelf.up_to_date(&mut *app.pool.acquire().await?).await?;
+    let catalog = app.catalog_cache.up_to_date(&mut *app.pool.acquire().await?).await?;
     let counts = list
         .iter()
         .enumerate()
         .map(|(index, value)| read(&catalog, &caller, value, (list.len() > 1).then_some(index + 1)))
         .collect::<Result<Vec<_>, _>>()?;
     count(&app.pool, &counts).await?;
-    app.bell.nudge();
+    app.wake_signal.wake();
     Ok(axum::Json(serde_json::json!({ "updated": counts.len() })).into_response())
 }
 

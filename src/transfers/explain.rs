@@ -21,7 +21,7 @@ pub(super) async fn commands(app: &App, caller: &Caller, id: i64) -> Result<Valu
     // The very facts and rules a command would meet, in a transaction that is taken back.
     let mut transaction = app.pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
     let locked = dispatch::load(&mut transaction, id).await?.ok_or_else(Refusal::not_found)?;
-    let catalog = app.shelf.refresh(&mut transaction).await?;
+    let catalog = app.catalog_cache.refresh(&mut transaction).await?;
     let supply = dispatch::supply(&mut transaction, &catalog, &locked, false).await?;
     transaction.rollback().await?;
     let rows: Vec<Value> = catalog

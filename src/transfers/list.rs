@@ -54,8 +54,8 @@ pub const FILTERS: &[Filter] = &[
         Kind::Day,
         "o.date_placed >= {}::timestamp at time zone 'UTC' and o.date_placed < ({}::date + 1)::timestamp at time zone 'UTC'",
     ),
-    filter("order__date_placed__gte", Kind::Moment, "o.date_placed >= {}"),
-    filter("order__date_placed__lte", Kind::Moment, "o.date_placed <= {}"),
+    filter("order__date_placed__gte", Kind::DateTime, "o.date_placed >= {}"),
+    filter("order__date_placed__lte", Kind::DateTime, "o.date_placed <= {}"),
     filter("id__gt", Kind::Integer, "t.id > {}"),
     filter("id__gte", Kind::Integer, "t.id >= {}"),
     filter("id__lt", Kind::Integer, "t.id < {}"),
@@ -80,8 +80,8 @@ pub const FILTERS: &[Filter] = &[
     ),
     filter("destination__city", Kind::Text, "{} in (d.address->>'city', d.address #>> '{city,name}')"),
     filter("destination__township", Kind::Text, "{} in (d.address->>'township', d.address #>> '{township,name}')"),
-    filter("created_date__gte", Kind::Moment, "t.created_date >= {}"),
-    filter("created_date__lte", Kind::Moment, "t.created_date <= {}"),
+    filter("created_date__gte", Kind::DateTime, "t.created_date >= {}"),
+    filter("created_date__lte", Kind::DateTime, "t.created_date <= {}"),
 ];
 
 /// The list of transfers. A store sees those from and to its locations.
@@ -139,7 +139,7 @@ pub(super) async fn list(
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "t.id").await?;
     while let Some((connection, ids)) = listing.ids()? {
-        let views = view::load(connection, &app.shelf, &ids).await?;
+        let views = view::load(connection, &app.catalog_cache, &ids).await?;
         listing.add(views).await?;
     }
     listing.respond().await
@@ -223,7 +223,7 @@ pub(super) async fn detail(
     let page = Page::parse(&uri, &headers)?;
     page.no_list()?;
     let mut connection = app.pool.acquire().await?;
-    let found = view::load(&mut connection, &app.shelf, &[id]).await?.pop();
+    let found = view::load(&mut connection, &app.catalog_cache, &[id]).await?.pop();
     drop(connection);
     let mut transfer = found.filter(|transfer| transfer.is_visible(&caller)).ok_or_else(Refusal::not_found)?;
     match page.get("explain") {

@@ -8,7 +8,7 @@ pub mod view;
 
 pub use items::FILTERS as ITEM_FILTERS;
 pub use list::FILTERS;
-pub use view::tell;
+pub use view::render_as_of;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -9,9 +9,9 @@ use sqlx::{PgConnection, types::Json};
 
 use crate::{
     auth::Caller,
-    catalog::{Catalog, Shelf},
+    catalog::{Catalog, CatalogCache},
     error::{Error, Result},
-    events::{Change, moment::TransferMoment},
+    events::{Change, snapshot::TransferSnapshot},
     locations::{self, LocationView},
     wire::{Timestamp, raw},
 };
@@ -101,7 +101,7 @@ impl ItemView {
 }
 
 #[derive(Clone)]
-struct Row {
+struct TransferRow {
     id: i64,
     number: String,
     state_id: i64,
@@ -124,10 +124,14 @@ struct Row {
 }
 
 /// Reads transfers; ids that do not exist are left out. The result is in the order of `ids`.
-pub(super) async fn load(connection: &mut PgConnection, shelf: &Shelf, ids: &[i64]) -> Result<Vec<TransferView>> {
-    match load_with(&mut *connection, &shelf.current(), ids).await {
+pub(super) async fn load(
+    connection: &mut PgConnection,
+    catalog_cache: &CatalogCache,
+    ids: &[i64],
+) -> Result<Vec<TransferView>> {
+    match load_with(&mut *connection, &catalog_cache.current(), ids).await {
         Err(Error::StaleCatalog(_)) => {
-            let fresh = shelf.refresh(&mut *connection).await?;
+            let fresh = catalog_cache.refresh(&mut *connection).await?;
             load_with(connection, &fresh, ids).await
         }
         done => done,
@@ -159,9 +163,9 @@ async fn items_by_transfer(connection: &mut PgConnection, ids: &[i64]) -> Result
     Ok(items)
 }
 
-async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Row>> {
+async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<TransferRow>> {
     let rows = sqlx::query_as!(
-        Row,
+        TransferRow,
         r#"select t.id, t.number, t.state_id, t.source_location_id, t.destination_location_id, t.cargo_company_id,
                   t.tracking_number, t.created_date, t.modified_date, p.id as package_id, p.number as package_number,
                   p.state_id as package_state_id, p.stock_location_id as package_location_id, o.id as order_id,
@@ -181,13 +185,13 @@ async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Row
 ///
 /// # Errors
 /// When the database fails.
-pub async fn tell(
+pub async fn render_as_of(
     connection: &mut PgConnection,
     catalog: &Catalog,
     changes: &[&Change],
 ) -> Result<HashMap<i64, TransferView>> {
     let ids: Vec<i64> = changes.iter().map(|change| change.object_id).collect();
-    let rows: HashMap<i64, Row> =
+    let rows: HashMap<i64, TransferRow> =
         load_rows(&mut *connection, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
     let items = items_by_transfer(&mut *connection, &ids).await?;
     let ends = changes.iter().filter_map(|change| Some((rows.get(&change.object_id)?, change.installation_version)));
@@ -200,15 +204,15 @@ pub async fn tell(
         let Some(row) = rows.get(&change.object_id) else { continue };
         let place = |id: i64| {
             let place = places.get(&(id, change.installation_version));
-            Ok(place.ok_or_else(|| Error::Fault(format!("location {id} has no history")))?.told())
+            Ok(place.ok_or_else(|| Error::Fault(format!("location {id} has no history")))?.event_view())
         };
-        let row = match TransferMoment::from_json(&change.facts)? {
-            Some(moment) => Row {
-                state_id: moment.state,
-                cargo_company_id: moment.cargo_company,
-                tracking_number: moment.tracking_number,
-                package_state_id: moment.package_state,
-                package_location_id: moment.package_stock_location,
+        let row = match TransferSnapshot::from_json(&change.facts)? {
+            Some(snapshot) => TransferRow {
+                state_id: snapshot.state,
+                cargo_company_id: snapshot.cargo_company,
+                tracking_number: snapshot.tracking_number,
+                package_state_id: snapshot.package_state,
+                package_location_id: snapshot.package_stock_location,
                 modified_date: change.created_date,
                 ..row.clone()
             },
@@ -221,7 +225,7 @@ pub async fn tell(
 }
 
 fn view(
-    row: Row,
+    row: TransferRow,
     items: Vec<ItemView>,
     place: impl Fn(i64) -> Result<LocationView>,
     catalog: &Catalog,

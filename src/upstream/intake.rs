@@ -45,11 +45,12 @@ pub(super) async fn take(app: &App, value: &Value, user_id: Option<i64>) -> Resu
             None => Taken::Left { status: order.status },
         });
     }
-    app.inventory.before_order(&app.shelf.current(), &order.number, order.skus()).await?;
-    let Placed { order_id, is_new, waits } = place(&app.pool, &app.shelf, &order, user_id, Durability::Each).await?;
+    app.inventory.before_order(&app.catalog_cache.current(), &order.number, order.skus()).await?;
+    let Placed { order_id, is_new, waits } =
+        place(&app.pool, &app.catalog_cache, &order, user_id, Durability::Each).await?;
     if waits {
         // What it lacks may have been counted while it was planned.
-        app.bell.ring(Freed { skus: order.skus(), ..Freed::default() });
+        app.wake_signal.send(Freed { skus: order.skus(), ..Freed::default() });
     }
     problems::resolve(&app.pool, &order.number).await?;
     Ok(if is_new { Taken::New(order_id) } else { Taken::Known(order_id) })

@@ -1,4 +1,4 @@
-//! The upstream (Omnitron, or what speaks like it). Its orders come in by themselves: `poller` reads its list by `walk`,
+//! The upstream (Omnitron, or what speaks like it). Its orders come in by themselves: `poller` reads its list by `paging`,
 //! `routes` takes what it pushes, `intake` makes orders of both. It pushes locations (`stores`) and asks for cancellations
 //! (`cancellations`). `reports` tells it what becomes of its orders. A stand-in to try and test with is in [`simulator`].
 
@@ -6,6 +6,7 @@ mod cancellations;
 mod client;
 mod cursor;
 mod intake;
+mod paging;
 mod poller;
 mod problems;
 mod reports;
@@ -13,7 +14,6 @@ mod routes;
 pub mod settings;
 pub mod simulator;
 mod stores;
-mod walk;
 mod webhooks;
 
 use std::sync::Arc;

@@ -10,9 +10,9 @@ use super::{
     client::{Client, Failure},
     cursor::{self, Lease},
     intake::{self, Taken},
+    paging::Paging,
     problems,
     settings::Pace,
-    walk::Walk,
 };
 use crate::{
     app::App,
@@ -42,7 +42,7 @@ pub(super) struct Poller {
 }
 
 /// Why a poll ended before the end of the list.
-enum Setback {
+enum PollError {
     /// The upstream told nothing.
     Upstream(Failure),
     /// This server, or its database, could not go on.
@@ -51,7 +51,7 @@ enum Setback {
     Interrupted,
 }
 
-impl From<Error> for Setback {
+impl From<Error> for PollError {
     fn from(error: Error) -> Self {
         Self::Here(error)
     }
@@ -84,7 +84,7 @@ impl Poller {
         let outcome = self.poll(&lease).await;
         let metric = match outcome {
             Ok(()) => "read",
-            Err(Setback::Interrupted) => "interrupted",
+            Err(PollError::Interrupted) => "interrupted",
             Err(_) => "failed",
         };
         self.app.metrics.upstream_poll(metric);
@@ -93,12 +93,12 @@ impl Poller {
                 lease.done(pool, self.pace.poll_every).await?;
                 return Ok(self.pace.poll_every);
             }
-            Err(Setback::Interrupted) => {
+            Err(PollError::Interrupted) => {
                 lease.give_back(pool, None, Duration::ZERO).await?;
                 return Ok(self.pace.poll_every);
             }
-            Err(Setback::Upstream(failure)) => (failure.why, failure.retry_after),
-            Err(Setback::Here(error)) => (error.to_string(), None),
+            Err(PollError::Upstream(failure)) => (failure.why, failure.retry_after),
+            Err(PollError::Here(error)) => (error.to_string(), None),
         };
         let pause = self.pace.pause(lease.failures + 1, rand::random()).max(pause.unwrap_or_default());
         tracing::warn!(why, pause_seconds = pause.as_secs_f64(), "the upstream's orders could not be read");
@@ -107,29 +107,29 @@ impl Poller {
     }
 
     /// Reads the list to its end.
-    async fn poll(&self, lease: &Lease) -> Result<(), Setback> {
+    async fn poll(&self, lease: &Lease) -> Result<(), PollError> {
         self.try_problems_again().await?;
         let since = lease.seen.map(|seen| seen - OVERLAP);
-        let mut walk = Walk::from(since.max(self.since));
+        let mut paging = Paging::from(since.max(self.since));
         let mut taken = 0;
         for _ in 0..MOST_PAGES {
             if self.stop.is_cancelled() {
-                return Err(Setback::Interrupted);
+                return Err(PollError::Interrupted);
             }
-            let answer = self.client.get(ORDERS, &walk.query()).await.map_err(Setback::Upstream)?;
+            let answer = self.client.get(ORDERS, &paging.query()).await.map_err(PollError::Upstream)?;
             let Some(orders) = answer.body["results"].as_array() else {
-                return Err(Setback::Upstream(Failure::from("its list of orders has no `results`".to_owned())));
+                return Err(PollError::Upstream(Failure::from("its list of orders has no `results`".to_owned())));
             };
             taken += intake::take_page(&self.app, orders).await?;
             let modified: Vec<Option<DateTime<Utc>>> = orders.iter().map(modified).collect();
-            let was_sorted = walk.is_sorted;
-            let (next, goes_on) = walk.after(&modified, answer.body["next"].is_string());
-            walk = next;
-            if was_sorted && !walk.is_sorted {
+            let was_sorted = paging.is_sorted;
+            let (next, goes_on) = paging.after(&modified, answer.body["next"].is_string());
+            paging = next;
+            if was_sorted && !paging.is_sorted {
                 tracing::warn!("the upstream's orders are not in the order of their change; reading all of its pages");
             }
-            if !lease.renew(&self.app.pool, walk.seen).await? {
-                return Err(Setback::Interrupted);
+            if !lease.renew(&self.app.pool, paging.seen).await? {
+                return Err(PollError::Interrupted);
             }
             if !goes_on {
                 break;

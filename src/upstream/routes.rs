@@ -46,7 +46,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// A webhook of the upstream.
 #[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "the documentation's view of what `webhooks::read` parses")]
+#[expect(dead_code, reason = "the documentation's view of what `webhooks::authenticate` parses")]
 pub(super) struct Envelope {
     /// `{"type": "order.created", "uuid": "…"}`
     #[schema(value_type = Object)]
@@ -82,7 +82,7 @@ async fn orders_webhook(
     body: Bytes,
 ) -> Result<Response> {
     caller.require(&[Role::Integrator, Role::Operator])?;
-    let webhook = webhooks::read(&app.upstream, &headers, &body, "order.")?;
+    let webhook = webhooks::authenticate(&app.upstream, &headers, &body, "order.")?;
     let taken = intake::take_or_record(&app, &webhook.payload, Some(caller.user_id)).await??;
     let (status, order_id, reason) = match taken {
         Taken::New(id) => {
@@ -151,8 +151,8 @@ async fn status(State(app): State<App>, Authenticated(caller): Authenticated) ->
 pub const PROBLEM_FILTERS: &[Filter] = &[
     filter("reference", Kind::Text, "p.reference = {}"),
     filter("is_resolved", Kind::Boolean, "(p.resolved_date is not null) = {}"),
-    filter("created_date__gte", Kind::Moment, "p.created_date >= {}"),
-    filter("created_date__lte", Kind::Moment, "p.created_date <= {}"),
+    filter("created_date__gte", Kind::DateTime, "p.created_date >= {}"),
+    filter("created_date__lte", Kind::DateTime, "p.created_date <= {}"),
 ];
 
 /// The list of problems. They belong to no location.
@@ -192,7 +192,7 @@ struct Problem {
 }
 
 impl Problem {
-    fn read(row: &PgRow) -> sqlx::Result<Self> {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             created_date: Timestamp(row.try_get("created_date")?),
@@ -221,7 +221,7 @@ async fn problem_list(
     caller.require(&[Role::Integrator, Role::Operator])?;
     let page = Page::parse(&uri, &headers)?;
     let mut listing = PROBLEMS.open(&app.pool, page, None, "p.*").await?;
-    listing.add_all(Problem::read).await?;
+    listing.add_all(Problem::from_row).await?;
     listing.respond().await
 }
 
@@ -242,7 +242,7 @@ async fn read_problem(app: &App, id: &str) -> Result<Problem> {
     let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let row = sqlx::query("select * from upstream_problems where id = $1").bind(id).fetch_optional(&app.pool).await?;
     let row = row.ok_or_else(Refusal::not_found)?;
-    Ok(Problem { payload: row.try_get("payload")?, ..Problem::read(&row)? })
+    Ok(Problem { payload: row.try_get("payload")?, ..Problem::from_row(&row)? })
 }
 
 /// Try one of them again now

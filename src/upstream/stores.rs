@@ -152,7 +152,7 @@ pub(super) async fn stores_webhook(
     body: Bytes,
 ) -> Result<Response> {
     caller.require(&[Role::Integrator, Role::Operator])?;
-    let webhook = webhooks::read(&app.upstream, &headers, &body, "retail_store.")?;
+    let webhook = webhooks::authenticate(&app.upstream, &headers, &body, "retail_store.")?;
     let store = Store::read(&webhook.payload)?;
     // Most of what is pushed is no news: that is seen without holding up anybody.
     if let Some(known) = find(&mut *app.pool.acquire().await?, &store).await?
@@ -161,7 +161,7 @@ pub(super) async fn stores_webhook(
         return Ok((StatusCode::OK, Json(StoreTaken { stock_location: known.id, changed: false })).into_response());
     }
     let (status, taken) = take(&app, &store).await?;
-    app.bell.nudge();
+    app.wake_signal.wake();
     Ok((status, Json(taken)).into_response())
 }
 

@@ -21,7 +21,12 @@ pub(super) struct Webhook {
 ///
 /// # Errors
 /// 401 for a signature that does not fit, 400 for a body that is no envelope, 415 for no JSON.
-pub(super) fn read(upstream: &Upstream, headers: &HeaderMap, body: &[u8], prefix: &str) -> Result<Webhook, Refusal> {
+pub(super) fn authenticate(
+    upstream: &Upstream,
+    headers: &HeaderMap,
+    body: &[u8],
+    prefix: &str,
+) -> Result<Webhook, Refusal> {
     wire::check_media_type(headers)?;
     if let Some(secret) = &upstream.webhook_secret {
         let given = headers.get(signature::HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -53,14 +58,15 @@ mod tests {
     use super::*;
 
     fn refusal(upstream: &Upstream, body: &Value) -> Refusal {
-        read(upstream, &HeaderMap::new(), body.to_string().as_bytes(), "order.").expect_err("refused")
+        authenticate(upstream, &HeaderMap::new(), body.to_string().as_bytes(), "order.").expect_err("refused")
     }
 
     #[test]
     fn an_envelope_names_its_event_and_holds_a_payload() {
         let upstream = Upstream::default();
         let body = json!({ "event": { "type": "order.created", "uuid": "u" }, "payload": { "number": "1" } });
-        let webhook = read(&upstream, &HeaderMap::new(), body.to_string().as_bytes(), "order.").expect("a webhook");
+        let webhook =
+            authenticate(&upstream, &HeaderMap::new(), body.to_string().as_bytes(), "order.").expect("a webhook");
         assert_eq!(webhook.payload, json!({ "number": "1" }));
         for (body, field) in [
             (json!([]), "non_field_errors"),
@@ -82,6 +88,6 @@ mod tests {
         let text = body.to_string();
         let signed = signature::sign("s", text.as_bytes()).parse().expect("a header");
         headers.insert(signature::HEADER, signed);
-        assert!(read(&upstream, &headers, text.as_bytes(), "order.").is_ok());
+        assert!(authenticate(&upstream, &headers, text.as_bytes(), "order.").is_ok());
     }
 }

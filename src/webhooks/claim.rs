@@ -1,4 +1,4 @@
-//! Taking on what is due, and making the letters of it.
+//! Taking on what is due, and making the deliveries of it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,12 +9,12 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    client::Letter,
+    client::Delivery,
     hook::{self, Hook},
     json,
 };
 use crate::{
-    catalog::Shelf,
+    catalog::CatalogCache,
     error::{Error, Result},
     events::{self, Change},
     wire,
@@ -134,7 +134,7 @@ pub(super) async fn look_again(connection: &mut PgConnection, held_back: &[i64])
 ///
 /// # Errors
 /// When the database fails.
-pub(super) async fn read(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Claimed>> {
+pub(super) async fn peek(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Claimed>> {
     let rows = sqlx::query_as!(
         Claimed,
         r#"select h.id, h.webhook_id, h.event_position, h.event_id, h.event_date, h.nth, h.uuid, h.entity, h.object_id,
@@ -149,7 +149,7 @@ pub(super) async fn read(connection: &mut PgConnection, ids: &[i64]) -> Result<V
 }
 
 /// Everything that is needed to send some rows.
-pub(super) struct Mail {
+pub(super) struct Prepared {
     hooks: HashMap<i64, Hook>,
     payloads: Payloads,
     unreadable: HashSet<i64>,
@@ -161,10 +161,10 @@ pub(super) struct Mail {
 /// When the database fails.
 pub(super) async fn prepare(
     connection: &mut PgConnection,
-    shelf: &Shelf,
+    catalog_cache: &CatalogCache,
     base_url: &str,
     claimed: &[Claimed],
-) -> Result<Mail> {
+) -> Result<Prepared> {
     let mut ids: Vec<i64> = claimed.iter().map(|row| row.webhook_id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -173,8 +173,8 @@ pub(super) async fn prepare(
     wanted.sort_unstable_by_key(|row| row.event_id);
     wanted.dedup_by_key(|row| row.event_id);
     let changes = changes(&mut *connection, &wanted).await?;
-    let (payloads, unreadable) = payloads(connection, shelf, base_url, &changes).await?;
-    Ok(Mail { hooks, payloads, unreadable })
+    let (payloads, unreadable) = payloads(connection, catalog_cache, base_url, &changes).await?;
+    Ok(Prepared { hooks, payloads, unreadable })
 }
 
 type Payloads = HashMap<i64, Box<RawValue>>;
@@ -183,21 +183,21 @@ type Payloads = HashMap<i64, Box<RawValue>>;
 /// delivered.
 async fn payloads(
     connection: &mut PgConnection,
-    shelf: &Shelf,
+    catalog_cache: &CatalogCache,
     base_url: &str,
     changes: &[Change],
 ) -> Result<(Payloads, HashSet<i64>)> {
     if changes.is_empty() {
         return Ok((HashMap::new(), HashSet::new()));
     }
-    match events::render(&mut *connection, shelf, base_url, changes).await {
+    match events::render(&mut *connection, catalog_cache, base_url, changes).await {
         Ok(payloads) => return Ok((payloads, HashSet::new())),
         Err(error) if is_away(&error) => return Err(error),
         Err(error) => tracing::warn!(%error, "some payload cannot be made; making each by itself"),
     }
     let (mut payloads, mut unreadable) = (HashMap::new(), HashSet::new());
     for change in changes {
-        match events::render(&mut *connection, shelf, base_url, std::slice::from_ref(change)).await {
+        match events::render(&mut *connection, catalog_cache, base_url, std::slice::from_ref(change)).await {
             Ok(payload) => payloads.extend(payload),
             Err(error) if is_away(&error) => return Err(error),
             Err(error) => {
@@ -234,7 +234,7 @@ async fn changes(connection: &mut PgConnection, wanted: &[&Claimed]) -> Result<V
     Ok(changes)
 }
 
-impl Mail {
+impl Prepared {
     /// The subscription of a row.
     pub(super) fn hook(&self, row: &Claimed) -> Option<&Hook> {
         self.hooks.get(&row.webhook_id)
@@ -255,8 +255,8 @@ impl Mail {
     }
 
     /// A row as it is sent.
-    pub(super) fn letter(row: &Claimed, hook: &Hook, body: Bytes) -> Letter {
-        Letter {
+    pub(super) fn delivery(row: &Claimed, hook: &Hook, body: Bytes) -> Delivery {
+        Delivery {
             webhook_id: hook.id,
             target_url: hook.target_url.clone(),
             event_type: hook.event_type.clone(),

@@ -36,7 +36,7 @@ const MOST_TOKENS: usize = 10_000;
 
 /// What is sent to whom.
 #[derive(Debug, Clone)]
-pub struct Letter {
+pub struct Delivery {
     /// The subscription.
     pub webhook_id: i64,
     /// Its address.
@@ -81,7 +81,7 @@ impl Outcome {
 /// Why there was no answer, in words that show no secret and no address but the receiver's own.
 type Why = String;
 
-/// Sends letters; clones share connections and tokens.
+/// Sends deliveries; clones share connections and tokens.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -126,9 +126,9 @@ impl Client {
     }
 
     /// Makes one attempt.
-    pub async fn send(&self, letter: &Letter) -> Outcome {
+    pub async fn send(&self, delivery: &Delivery) -> Outcome {
         let started = Instant::now();
-        let answer = match tokio::time::timeout(TIMEOUT, self.attempt(letter)).await {
+        let answer = match tokio::time::timeout(TIMEOUT, self.attempt(delivery)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(why)) => Err(why),
             Err(_) => Err(format!("no answer within {} seconds", TIMEOUT.as_secs())),
@@ -138,12 +138,12 @@ impl Client {
     }
 
     /// Sends, and logs in once more if the token is no longer good.
-    async fn attempt(&self, letter: &Letter) -> Result<(u16, String), Why> {
-        let known = self.authorization(letter, None).await?;
-        let mut response = self.follow(letter, known.as_ref()).await?;
-        if response.status() == StatusCode::UNAUTHORIZED && matches!(letter.auth, Some(TargetAuth::Token { .. })) {
-            let renewed = self.authorization(letter, known.as_ref()).await?;
-            response = self.follow(letter, renewed.as_ref()).await?;
+    async fn attempt(&self, delivery: &Delivery) -> Result<(u16, String), Why> {
+        let known = self.authorization(delivery, None).await?;
+        let mut response = self.follow(delivery, known.as_ref()).await?;
+        if response.status() == StatusCode::UNAUTHORIZED && matches!(delivery.auth, Some(TargetAuth::Token { .. })) {
+            let renewed = self.authorization(delivery, known.as_ref()).await?;
+            response = self.follow(delivery, renewed.as_ref()).await?;
         }
         let status = response.status().as_u16();
         Ok((status, content(response).await?))
@@ -151,16 +151,16 @@ impl Client {
 
     /// Sends, and follows redirects as the original's client does: 307 and 308 with the POST as it was, the others with a
     /// GET. Only the address that was subscribed, or the same by TLS, sees headers that may be secret.
-    async fn follow(&self, letter: &Letter, authorization: Option<&HeaderValue>) -> Result<Response, Why> {
-        let first: Url = letter.target_url.parse().map_err(|error| format!("the address is none: {error}"))?;
+    async fn follow(&self, delivery: &Delivery, authorization: Option<&HeaderValue>) -> Result<Response, Why> {
+        let first: Url = delivery.target_url.parse().map_err(|error| format!("the address is none: {error}"))?;
         let (mut url, mut method) = (first.clone(), Method::POST);
         for _ in 0..=MOST_REDIRECTS {
             self.guard.check(&url)?;
             let headers =
-                headers(letter, authorization.filter(|_| is_same_place(&first, &url)), is_same_place(&first, &url));
+                headers(delivery, authorization.filter(|_| is_same_place(&first, &url)), is_same_place(&first, &url));
             let mut request = self.http.request(method.clone(), url.clone());
             if method == Method::POST {
-                request = request.headers(headers).body(letter.body.clone());
+                request = request.headers(headers).body(delivery.body.clone());
             } else {
                 request = request.headers(without_body(headers));
             }
@@ -175,8 +175,12 @@ impl Client {
     }
 
     /// The value of `Authorization`; another than the one that was refused.
-    async fn authorization(&self, letter: &Letter, refused: Option<&HeaderValue>) -> Result<Option<HeaderValue>, Why> {
-        match &letter.auth {
+    async fn authorization(
+        &self,
+        delivery: &Delivery,
+        refused: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, Why> {
+        match &delivery.auth {
             None => Ok(None),
             Some(TargetAuth::Basic { username, password }) => {
                 use base64::Engine as _;
@@ -186,12 +190,12 @@ impl Client {
             Some(auth @ TargetAuth::Token { header_format, .. }) => {
                 let value = |token: &str| secret_value(&header_format.replace("{}", token));
                 let login = self.tokens.hasher.hash_one(auth);
-                let known = self.tokens.get(letter.webhook_id, login).map(|token| value(&token)).transpose()?;
+                let known = self.tokens.get(delivery.webhook_id, login).map(|token| value(&token)).transpose()?;
                 if let Some(known) = known.filter(|known| Some(known) != refused) {
                     return Ok(Some(known));
                 }
                 let token = self.log_in(auth).await?;
-                self.tokens.keep(letter.webhook_id, login, &token);
+                self.tokens.keep(delivery.webhook_id, login, &token);
                 value(&token).map(Some)
             }
         }
@@ -212,7 +216,7 @@ impl Client {
         if !status.is_success() {
             return Err(format!("the login answered {status}"));
         }
-        let bytes = read(response, LONGEST_LOGIN).await.map_err(|why| format!("login: {why}"))?;
+        let bytes = read_up_to(response, LONGEST_LOGIN).await.map_err(|why| format!("login: {why}"))?;
         let answer: Value = serde_json::from_slice(&bytes).map_err(|_| "the login answered no JSON".to_owned())?;
         let token = answer.get(token_key).and_then(Value::as_str);
         token.map(Arc::from).ok_or_else(|| format!("the login's answer has no text as `{token_key}`"))
@@ -241,7 +245,7 @@ fn secret_value(text: &str) -> Result<HeaderValue, Why> {
 }
 
 /// The headers of a request: those of the original, then the additional ones, which win, then those that are ours alone.
-fn headers(letter: &Letter, authorization: Option<&HeaderValue>, is_trusted: bool) -> HeaderMap {
+fn headers(delivery: &Delivery, authorization: Option<&HeaderValue>, is_trusted: bool) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let mut set = |name: &'static str, text: &str| {
@@ -249,15 +253,15 @@ fn headers(letter: &Letter, authorization: Option<&HeaderValue>, is_trusted: boo
             headers.insert(name, value);
         }
     };
-    set("x-whisperer-event", &letter.event_type);
-    if let Some(secret_key) = letter.secret_key.as_deref().filter(|secret| !secret.is_empty()) {
-        set("x-whisperer-signature", &signature::sign(secret_key, &letter.body));
+    set("x-whisperer-event", &delivery.event_type);
+    if let Some(secret_key) = delivery.secret_key.as_deref().filter(|secret| !secret.is_empty()) {
+        set("x-whisperer-signature", &signature::sign(secret_key, &delivery.body));
     }
-    set("x-oms-event-id", &letter.event_id);
-    set("x-oms-attempt", &letter.attempt.to_string());
-    set("x-oms-sequence", &letter.sequence.to_string());
+    set("x-oms-event-id", &delivery.event_id);
+    set("x-oms-attempt", &delivery.attempt.to_string());
+    set("x-oms-sequence", &delivery.sequence.to_string());
     if is_trusted {
-        for (name, value) in &letter.headers {
+        for (name, value) in &delivery.headers {
             headers.insert(name, value.clone());
         }
     }
@@ -293,12 +297,12 @@ fn redirected(response: &Response, url: &Url) -> Option<Url> {
 
 /// The beginning of an answer as text. A short one is read to its end, so that the connection can be used again.
 async fn content(response: Response) -> Result<String, Why> {
-    let bytes = read(response, LONGEST_READ).await?;
+    let bytes = read_up_to(response, LONGEST_READ).await?;
     let kept = bytes.get(..LONGEST_KEPT).unwrap_or(&bytes);
     Ok(String::from_utf8_lossy(kept).replace('\0', "\u{fffd}"))
 }
 
-async fn read(mut response: Response, longest: usize) -> Result<Vec<u8>, Why> {
+async fn read_up_to(mut response: Response, longest: usize) -> Result<Vec<u8>, Why> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
         bytes.extend_from_slice(&chunk);
@@ -341,7 +345,7 @@ mod tests {
 
     #[test]
     fn additional_headers_win_but_over_what_proves_or_names_the_event() {
-        let letter = Letter {
+        let delivery = Delivery {
             webhook_id: 1,
             target_url: String::new(),
             event_type: "package.created".to_owned(),
@@ -353,11 +357,11 @@ mod tests {
             sequence: 3,
             body: Bytes::from_static(b"{}"),
         };
-        let sent = headers(&letter, None, true);
+        let sent = headers(&delivery, None, true);
         assert_eq!(sent[header::CONTENT_TYPE], "text/plain");
         assert_eq!(sent["x-whisperer-signature"], signature::sign("s", b"{}").as_str());
         assert_eq!((&sent["x-oms-event-id"], &sent["x-oms-sequence"]), (&HeaderValue::from(7), &HeaderValue::from(3)));
-        let elsewhere = headers(&letter, None, false);
+        let elsewhere = headers(&delivery, None, false);
         assert_eq!(elsewhere[header::CONTENT_TYPE], "application/json");
     }
 }

@@ -116,7 +116,7 @@ impl Definition {
         let retry_countdown_config = object(&fields, "retry_countdown_config", &mut wrong, countdown_config);
         let additional_headers = object(&fields, "additional_headers", &mut wrong, |value| {
             let object = dictionary(value)?;
-            headers::read(object).map(|_| value.clone()).map_err(|why| json!([why]))
+            headers::parse(object).map(|_| value.clone()).map_err(|why| json!([why]))
         });
         let config = object(&fields, "config", &mut wrong, |value| config(value, stored, guard));
         let target_url = fields.text("target_url", LONGEST[0]);

@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::{
-    claim::{self, Claimed, LEASE_SECONDS, Mail},
+    claim::{self, Claimed, LEASE_SECONDS, Prepared},
     record::{self, Report},
     routes::owner,
     view::{self, DeliveryView},
@@ -39,11 +39,11 @@ pub const FILTERS: &[Filter] = &[
     filter("uuid", Kind::Uuid, "e.uuid = {}"),
     filter("response_http_status", Kind::Integer, "e.response_http_status = {}"),
     filter("delivered", Kind::Boolean, "e.delivered = {}"),
-    filter("created_date", Kind::Moment, "e.created_date = {}"),
-    filter("created_date__gt", Kind::Moment, "e.created_date > {}"),
-    filter("created_date__gte", Kind::Moment, "e.created_date >= {}"),
-    filter("created_date__lt", Kind::Moment, "e.created_date < {}"),
-    filter("created_date__lte", Kind::Moment, "e.created_date <= {}"),
+    filter("created_date", Kind::DateTime, "e.created_date = {}"),
+    filter("created_date__gt", Kind::DateTime, "e.created_date > {}"),
+    filter("created_date__gte", Kind::DateTime, "e.created_date >= {}"),
+    filter("created_date__lt", Kind::DateTime, "e.created_date < {}"),
+    filter("created_date__lte", Kind::DateTime, "e.created_date <= {}"),
     filter("object_id", Kind::Text, "e.object_id::text = {}"),
     filter("content_type", Kind::Integer, "case e.entity when 'package' then 26 when 'transfer' then 27 end = {}"),
     filter("webhook", Kind::Integer, "e.webhook_id = {}"),
@@ -82,7 +82,7 @@ pub(super) async fn list(
     let mut listing = LIST.open(&app.pool, page, owner(&caller).as_deref(), "e.id").await?;
     let base_url = &app.webhooks.settings.base_url;
     while let Some((connection, ids)) = listing.ids()? {
-        let views = view::deliveries(connection, &app.shelf, base_url, &ids).await?;
+        let views = view::deliveries(connection, &app.catalog_cache, base_url, &ids).await?;
         listing.add(views).await?;
     }
     listing.respond().await
@@ -100,7 +100,7 @@ pub(super) async fn detail(
     let mut connection = app.pool.acquire().await?;
     let (row, _) = visible(&mut connection, &caller, &id).await?;
     let base_url = &app.webhooks.settings.base_url;
-    let views = view::deliveries(&mut connection, &app.shelf, base_url, &[row.id]).await?;
+    let views = view::deliveries(&mut connection, &app.catalog_cache, base_url, &[row.id]).await?;
     Ok(Json(views.into_iter().next().ok_or_else(Refusal::not_found)?))
 }
 
@@ -117,7 +117,7 @@ async fn visible(connection: &mut PgConnection, caller: &Caller, id: &str) -> Re
     .fetch_optional(&mut *connection)
     .await?
     .ok_or_else(Refusal::not_found)?;
-    let row = claim::read(connection, &[id]).await?.pop().ok_or_else(Refusal::not_found)?;
+    let row = claim::peek(connection, &[id]).await?.pop().ok_or_else(Refusal::not_found)?;
     Ok((row, delivered))
 }
 
@@ -173,16 +173,16 @@ pub(super) async fn retry(
     .execute(&mut *connection)
     .await?;
     let base_url = &app.webhooks.settings.base_url;
-    let mail = claim::prepare(&mut connection, &app.shelf, base_url, std::slice::from_ref(&row)).await?;
+    let prepared = claim::prepare(&mut connection, &app.catalog_cache, base_url, std::slice::from_ref(&row)).await?;
     drop(connection);
     let gone = || Error::Fault("a delivery that failed has no body".to_owned());
-    let hook = mail.hook(&row).ok_or_else(gone)?;
-    let letter = Mail::letter(&row, hook, mail.body(&row, hook).ok_or_else(gone)?);
+    let hook = prepared.hook(&row).ok_or_else(gone)?;
+    let delivery = Prepared::delivery(&row, hook, prepared.body(&row, hook).ok_or_else(gone)?);
     let started = Instant::now();
-    let outcome = app.webhooks.client.send(&letter).await;
+    let outcome = app.webhooks.client.send(&delivery).await;
     app.metrics.webhooks.attempt(outcome.is_delivered(), outcome.took);
-    let fate = worker::fate(hook, &row, &letter.body, started, outcome.clone());
-    let report = [Report { row, fate, _place: () }];
+    let result = worker::attempt_result(hook, &row, &delivery.body, started, outcome.clone());
+    let report = [Report { row, result, _slot: () }];
     record::write(&mut *app.pool.acquire().await?, &report, app.webhooks.settings.pause_after).await?;
     app.webhooks.due.notify_one();
     Ok(answer(outcome))

@@ -31,7 +31,7 @@ const OWN: &str = "x-oms-";
 ///
 /// # Errors
 /// A sentence that names the header, and the remedy.
-pub fn read(headers: &Map<String, Value>) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+pub fn parse(headers: &Map<String, Value>) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
     if headers.len() > MOST {
         return Err(format!("Ensure there are no more than {MOST} headers."));
     }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn read_json(headers: &Value) -> Result<usize, String> {
-        read(headers.as_object().expect("an object")).map(|headers| headers.len())
+        parse(headers.as_object().expect("an object")).map(|headers| headers.len())
     }
 
     #[test]
@@ -87,9 +87,9 @@ mod tests {
         ] {
             let mut headers = Map::new();
             headers.insert(name.to_owned(), value);
-            assert!(read(&headers).is_err_and(|said| said.contains(why)), "{name}");
+            assert!(parse(&headers).is_err_and(|said| said.contains(why)), "{name}");
         }
         let many: Map<String, Value> = (0..=MOST).map(|n| (format!("X-{n}"), json!("a"))).collect();
-        assert!(read(&many).is_err());
+        assert!(parse(&many).is_err());
     }
 }

@@ -51,7 +51,7 @@ pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
         event_type: row.event_type,
         secret_key: row.secret_key,
         countdown: definition::countdown(&row.countdown),
-        headers: row.headers.as_object().and_then(|object| headers::read(object).ok()).unwrap_or_default(),
+        headers: row.headers.as_object().and_then(|object| headers::parse(object).ok()).unwrap_or_default(),
         auth: row.config.get("auth").and_then(|auth| serde_json::from_value(auth.clone()).ok()),
     });
     Ok(hooks.map(|hook| (hook.id, hook)).collect())

@@ -8,7 +8,7 @@
 //! * [`definition`], [`headers`]: a subscription as it is sent. [`hook`]: as it is stored. [`routes`], `deliveries`: REST.
 //! * [`json`], [`countdown`]: bytes and waits, as Python's; signed by [`crate::signature`].
 //! * [`target`]: which addresses may be written to.
-//! * `lanes`: how much each subscription may take; `governor`: how much all may, while commands wait.
+//! * `limits`: how much each subscription may take; `throttle`: how much all may, while commands wait.
 //! * [`pause`], [`replay`]: when a receiver fails for long, and when it lost something.
 
 mod claim;
@@ -16,17 +16,17 @@ pub mod client;
 pub mod countdown;
 pub mod definition;
 mod deliveries;
-mod governor;
 pub mod headers;
 pub mod hook;
 pub mod json;
-mod lanes;
+mod limits;
 pub mod pause;
 mod record;
 mod relay;
 pub mod replay;
 mod routes;
 pub mod target;
+mod throttle;
 mod view;
 mod worker;
 
@@ -39,9 +39,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{
     client::Client,
     target::{AllowPrivate, Guard},
-    worker::Works,
+    worker::WorkerContext,
 };
-use crate::{app::App, commands::traffic::Traffic, db, error::Result, metrics::webhooks::Fares};
+use crate::{app::App, commands::traffic::Traffic, db, error::Result, metrics::webhooks::WebhookCounts};
 
 pub use deliveries::FILTERS as EVENT_FILTERS;
 pub use routes::{FILTERS, routes};
@@ -74,7 +74,7 @@ impl Default for Settings {
 
 /// What requests and workers share; clones are cheap.
 #[derive(Debug, Clone)]
-pub struct Post {
+pub struct DeliveryService {
     settings: Arc<Settings>,
     client: Client,
     /// Told when something may be due.
@@ -83,7 +83,7 @@ pub struct Post {
     tasks: TaskTracker,
 }
 
-impl Post {
+impl DeliveryService {
     /// A post office that gives way to commands; nothing is delivered before [`start`].
     ///
     /// # Errors
@@ -102,20 +102,20 @@ impl Post {
 
 /// Starts delivering; it ends with `stop`.
 pub fn start(app: &App, stop: &CancellationToken) {
-    let works = Arc::new(Works {
+    let context = Arc::new(WorkerContext {
         pool: db::for_lookups(&app.pool, CONNECTIONS),
-        shelf: Arc::clone(&app.shelf),
+        catalog_cache: Arc::clone(&app.catalog_cache),
         metrics: Arc::clone(&app.metrics),
-        news: Arc::clone(&app.news),
-        post: app.webhooks.clone(),
+        event_notifier: Arc::clone(&app.event_notifier),
+        service: app.webhooks.clone(),
         stop: stop.clone(),
     });
     let tasks = &app.webhooks.tasks;
     let (relay, deliver) =
-        (tasks.spawn(worker::relay(Arc::clone(&works))), tasks.spawn(worker::deliver(Arc::clone(&works))));
+        (tasks.spawn(worker::relay(Arc::clone(&context))), tasks.spawn(worker::deliver(Arc::clone(&context))));
     tasks.spawn(async move {
         let (_, _) = tokio::join!(relay, deliver);
-        works.pool.close().await;
+        context.pool.close().await;
     });
 }
 
@@ -149,7 +149,7 @@ pub async fn forget_old(pool: &PgPool) -> Result<()> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count(connection: &mut PgConnection) -> Result<Fares> {
+pub async fn count(connection: &mut PgConnection) -> Result<WebhookCounts> {
     let rows = sqlx::query!(
         r#"select case when not is_active then 'inactive' when paused_date is null then 'active' else 'paused' end
                   as "state!", count(*) as "count!"
@@ -167,7 +167,7 @@ pub async fn count(connection: &mut PgConnection) -> Result<Fares> {
     )
     .fetch_one(connection)
     .await?;
-    Ok(Fares {
+    Ok(WebhookCounts {
         subscriptions: rows.into_iter().map(|row| (row.state, row.count)).collect(),
         pending: waiting.pending,
         lag_seconds: waiting.lag,

@@ -43,27 +43,27 @@ pub(super) async fn count_failures(
     .await?;
     let mut paused = Vec::with_capacity(rows.len());
     for row in rows {
-        let told = News {
+        let event = PauseEvent {
             target_url: &row.target_url,
             event_type: &row.event_type,
             date: row.date,
             reason: Some(&row.reason),
         };
-        told.record(&mut *connection, row.id, row.event_sequence, "webhook.paused").await?;
+        event.record(&mut *connection, row.id, row.event_sequence, "webhook.paused").await?;
         paused.push(Paused { id: row.id, target_url: row.target_url, reason: row.reason });
     }
     Ok(paused)
 }
 
 /// What an event says of a subscription. Nothing secret: whoever sees all events sees it.
-struct News<'a> {
+struct PauseEvent<'a> {
     target_url: &'a str,
     event_type: &'a str,
     date: DateTime<Utc>,
     reason: Option<&'a str>,
 }
 
-impl News<'_> {
+impl PauseEvent<'_> {
     async fn record(&self, connection: &mut PgConnection, id: i64, sequence: i64, event_type: &str) -> Result<()> {
         let payload = json!({
             "id": id, "target_url": self.target_url, "event_type": self.event_type, "is_active": self.reason.is_none(),
@@ -89,8 +89,9 @@ pub async fn resume(connection: &mut PgConnection, id: i64) -> Result<bool> {
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return Ok(false) };
-    let told = News { target_url: &row.target_url, event_type: &row.event_type, date: row.modified_date, reason: None };
-    told.record(connection, id, row.event_sequence, "webhook.resumed").await?;
+    let event =
+        PauseEvent { target_url: &row.target_url, event_type: &row.event_type, date: row.modified_date, reason: None };
+    event.record(connection, id, row.event_sequence, "webhook.resumed").await?;
     Ok(true)
 }
 

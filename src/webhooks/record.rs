@@ -26,7 +26,7 @@ pub(super) const BEGIN: &str = "begin; set local synchronous_commit = off";
 
 /// What became of a row.
 #[derive(Debug)]
-pub(super) enum Fate {
+pub(super) enum DeliveryResult {
     /// It was sent.
     Tried {
         outcome: Outcome,
@@ -49,14 +49,14 @@ pub(super) enum Fate {
 #[derive(Debug)]
 pub(super) struct Report<P> {
     pub row: Claimed,
-    pub fate: Fate,
+    pub result: DeliveryResult,
     /// Given back when it is written down.
-    pub _place: P,
+    pub _slot: P,
 }
 
 /// Writes down what comes until nobody reports any more. `written` is told after each batch; it is the place of each
 /// row that is given back.
-pub(super) async fn run<P: Send>(
+pub(super) async fn write_results<P: Send>(
     pool: PgPool,
     pause_after: Duration,
     mut reports: mpsc::UnboundedReceiver<Report<P>>,
@@ -111,7 +111,7 @@ struct Tried<'a> {
 
 impl<'a> Tried<'a> {
     fn of<P>(report: &'a Report<P>) -> Option<Self> {
-        let Fate::Tried { outcome, started, wait, body } = &report.fate else { return None };
+        let DeliveryResult::Tried { outcome, started, wait, body } = &report.result else { return None };
         Some(Self { row: &report.row, outcome, started: *started, wait: *wait, body: body.as_deref() })
     }
 }
@@ -157,14 +157,14 @@ async fn write_tried(connection: &mut PgConnection, tried: &[Tried<'_>]) -> Resu
 async fn put_off<P>(connection: &mut PgConnection, reports: &[Report<P>]) -> Result<()> {
     let (mut ids, mut waits, mut held_back, mut expired) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for report in reports {
-        let wait = match report.fate {
-            Fate::Tried { .. } => continue,
-            Fate::Expired => {
+        let wait = match report.result {
+            DeliveryResult::Tried { .. } => continue,
+            DeliveryResult::Expired => {
                 expired.push(report.row.id);
                 continue;
             }
-            Fate::HeldBack(wait) => Some(wait + BEHIND),
-            Fate::Released => None,
+            DeliveryResult::HeldBack(wait) => Some(wait + BEHIND),
+            DeliveryResult::Released => None,
         };
         ids.push(report.row.id);
         waits.push(wait.unwrap_or_default().as_secs_f64());

@@ -67,13 +67,13 @@ impl Extent {
         let mut fields = Fields::of(body)?;
         let entity = fields.text("entity", 64);
         let object_id = fields.id("object_id");
-        let mut moments = ["from", "to"].map(|name| {
+        let mut dates = ["from", "to"].map(|name| {
             let text = fields.text(name, 64)?;
-            let moment = page::moment(&text);
-            if moment.is_none() {
+            let date = page::date_time(&text);
+            if date.is_none() {
                 fields.refuse(name, "Enter a valid date/time.");
             }
-            moment
+            date
         });
         let since_last_delivered = fields.flag("since_last_delivered").unwrap_or(false);
         if let Some(entity) = entity.as_ref().filter(|entity| !ENTITIES.contains(&entity.as_str())) {
@@ -82,13 +82,13 @@ impl Extent {
         match (&entity, object_id) {
             (Some(_), None) if !fields.has("object_id") => fields.refuse("object_id", "This field is required."),
             (None, Some(_)) if !fields.has("entity") => fields.refuse("entity", "This field is required."),
-            (None, None) if moments == [None, None] && !since_last_delivered => {
+            (None, None) if dates == [None, None] && !since_last_delivered => {
                 fields.refuse("non_field_errors", "Say what: entity and object_id, from, to, or since_last_delivered.");
             }
             _ => {}
         }
         fields.finish()?;
-        let (to, from) = (moments[1].take(), moments[0].take());
+        let (to, from) = (dates[1].take(), dates[0].take());
         Ok(Self { object: entity.zip(object_id), from, to, since_last_delivered })
     }
 }
@@ -99,7 +99,7 @@ impl Extent {
 /// # Errors
 /// When the database fails.
 pub async fn replay(connection: &mut PgConnection, webhook_id: i64, extent: &Extent) -> Result<Replayed> {
-    let (from, to) = moments(&mut *connection, webhook_id, extent).await?;
+    let (from, to) = range(&mut *connection, webhook_id, extent).await?;
     let added = add(&mut *connection, webhook_id, extent, from, to).await?;
     let mut replayed = 0;
     let mut after = first_id(&mut *connection, webhook_id, extent, from).await?;
@@ -112,10 +112,10 @@ pub async fn replay(connection: &mut PgConnection, webhook_id: i64, extent: &Ext
     Ok(Replayed { replayed: replayed.saturating_sub(added), added })
 }
 
-type Moment = Option<DateTime<Utc>>;
+type Date = Option<DateTime<Utc>>;
 
 /// From when to when.
-async fn moments(connection: &mut PgConnection, webhook_id: i64, extent: &Extent) -> Result<(Moment, Moment)> {
+async fn range(connection: &mut PgConnection, webhook_id: i64, extent: &Extent) -> Result<(Date, Date)> {
     let last = sqlx::query_scalar!("select last_delivered_event_date from webhooks where id = $1", webhook_id)
         .fetch_optional(connection)
         .await?
@@ -125,12 +125,7 @@ async fn moments(connection: &mut PgConnection, webhook_id: i64, extent: &Extent
 }
 
 /// Where the rows begin: before the first that may be meant.
-async fn first_id(
-    connection: &mut PgConnection,
-    webhook_id: i64,
-    extent: &Extent,
-    from: Moment,
-) -> Result<Option<i64>> {
+async fn first_id(connection: &mut PgConnection, webhook_id: i64, extent: &Extent, from: Date) -> Result<Option<i64>> {
     if extent.object.is_some() || from.is_none() {
         return Ok(Some(0));
     }
@@ -149,7 +144,7 @@ async fn again(
     connection: &mut PgConnection,
     webhook_id: i64,
     extent: &Extent,
-    (from, to): (Moment, Moment),
+    (from, to): (Date, Date),
     after: i64,
 ) -> Result<(u64, Option<i64>)> {
     let (entity, object_id) = extent.object.clone().unzip();
@@ -177,7 +172,7 @@ async fn again(
 }
 
 /// Makes rows of events that have none, as far as the relay has come.
-async fn add(connection: &mut PgConnection, webhook_id: i64, extent: &Extent, from: Moment, to: Moment) -> Result<u64> {
+async fn add(connection: &mut PgConnection, webhook_id: i64, extent: &Extent, from: Date, to: Date) -> Result<u64> {
     let row = sqlx::query!(
         r#"select w.event_type,
                   case when u.role = 'store' or exists (select from user_stock_locations l where l.user_id = u.id)
@@ -221,7 +216,7 @@ async fn add(connection: &mut PgConnection, webhook_id: i64, extent: &Extent, fr
 }
 
 /// Where the events of a moment begin.
-async fn begin(connection: &mut PgConnection, from: Moment) -> Result<Cursor> {
+async fn begin(connection: &mut PgConnection, from: Date) -> Result<Cursor> {
     let Some(from) = from else { return Ok(Cursor::START) };
     let position =
         sqlx::query_scalar!("select position from events where created_date >= $1 order by position, id limit 1", from)

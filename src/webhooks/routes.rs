@@ -109,7 +109,7 @@ async fn one(connection: &mut PgConnection, caller: &Caller, id: &str) -> Result
         query.push(" and w.user_id = any(").push_bind(owner).push(")");
     }
     let row = query.build().fetch_optional(connection).await?.ok_or_else(Refusal::not_found)?;
-    Ok(HookView::read(&row)?)
+    Ok(HookView::from_row(&row)?)
 }
 
 /// JSON as text: a value of its own type would be stored with its keys in another order.
@@ -132,7 +132,7 @@ async fn list(
 ) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
     let mut listing = LIST.open(&app.pool, page, owner(&caller).as_deref(), COLUMNS).await?;
-    listing.add_all(|row| HookView::read(row).map(HookView::masked)).await?;
+    listing.add_all(|row| HookView::from_row(row).map(HookView::masked)).await?;
     listing.respond().await
 }
 
@@ -269,7 +269,7 @@ async fn update(app: &App, caller: &Caller, id: &str, body: &[u8], purpose: Purp
 
 /// Makes what waits due, and says that there is news.
 async fn wake(app: &App, id: i64) -> Result<()> {
-    app.news.ring();
+    app.event_notifier.notify();
     pause::wake(&mut *app.pool.acquire().await?, id).await?;
     app.webhooks.due.notify_one();
     Ok(())

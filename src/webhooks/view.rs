@@ -10,9 +10,9 @@ use super::{
     claim::{self, Claimed},
     definition::MASK,
 };
-use crate::{catalog::Shelf, error::Result, wire::Timestamp};
+use crate::{catalog::CatalogCache, error::Result, wire::Timestamp};
 
-/// What [`HookView::read`] reads.
+/// What [`HookView::from_row`] reads.
 pub(super) const COLUMNS: &str = "w.id, w.retry_countdown_config, w.created_date, w.modified_date, w.target_url, \
                                   w.is_active and w.paused_date is null as is_active, w.secret_key, w.event_type, \
                                   w.callback, w.additional_headers, w.config";
@@ -44,7 +44,7 @@ pub(super) struct HookView {
 
 impl HookView {
     /// From a row with [`COLUMNS`], its secrets shown.
-    pub(super) fn read(row: &PgRow) -> sqlx::Result<Self> {
+    pub(super) fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             retry_countdown_config: row.try_get("retry_countdown_config")?,
@@ -112,12 +112,12 @@ pub(super) fn duration(microseconds: i64) -> String {
 /// Deliveries by id, in the order of the ids.
 pub(super) async fn deliveries(
     connection: &mut PgConnection,
-    shelf: &Shelf,
+    catalog_cache: &CatalogCache,
     base_url: &str,
     ids: &[i64],
 ) -> Result<Vec<DeliveryView>> {
-    let claimed = claim::read(&mut *connection, ids).await?;
-    let mail = claim::prepare(&mut *connection, shelf, base_url, &claimed).await?;
+    let claimed = claim::peek(&mut *connection, ids).await?;
+    let prepared = claim::prepare(&mut *connection, catalog_cache, base_url, &claimed).await?;
     let hooks = hooks(&mut *connection, &claimed).await?;
     let rows = sqlx::query!(
         r#"select h.id, h.created_date, h.modified_date, coalesce(h.response_content, '') as "content!",
@@ -135,7 +135,7 @@ pub(super) async fn deliveries(
     for row in rows {
         let Some(known) = claimed.iter().find(|known| known.id == row.id) else { continue };
         let Some(webhook) = hooks.iter().find(|hook| hook.id == known.webhook_id) else { continue };
-        let body = mail.hook(known).and_then(|hook| mail.body(known, hook));
+        let body = prepared.hook(known).and_then(|hook| prepared.body(known, hook));
         let text = body.and_then(|body| String::from_utf8(body.to_vec()).ok()).unwrap_or_else(|| "{}".to_owned());
         views.push(DeliveryView {
             id: row.id,
@@ -163,7 +163,7 @@ async fn hooks(connection: &mut PgConnection, claimed: &[Claimed]) -> Result<Vec
     let mut query = sqlx::QueryBuilder::new("select ");
     query.push(COLUMNS).push(" from webhooks w where w.id = any(").push_bind(ids).push(")");
     let rows = query.build().fetch_all(connection).await?;
-    Ok(rows.iter().map(|row| HookView::read(row).map(HookView::masked)).collect::<sqlx::Result<_>>()?)
+    Ok(rows.iter().map(|row| HookView::from_row(row).map(HookView::masked)).collect::<sqlx::Result<_>>()?)
 }
 
 #[cfg(test)]

@@ -230,7 +230,7 @@ pub async fn check_filters(
         let wrong = match filter.kind {
             Kind::Integer => "x",
             Kind::Integers => "1,x",
-            Kind::Moment | Kind::Day => "yesterday",
+            Kind::DateTime | Kind::Day => "yesterday",
             Kind::Boolean => "perhaps",
             _ => "%00",
         };

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use oms::{
-    catalog::Shelf,
+    catalog::CatalogCache,
     orders::import::{Progress, Summary, import},
 };
 use serde_json::{Value, json};
@@ -161,10 +161,10 @@ impl Progress for Report {
 }
 
 async fn import_text(shop: &Shop, text: &[u8]) -> (Summary, Report) {
-    let shelf = Shelf::default();
-    shelf.refresh(&mut shop.pool().acquire().await.expect("connect")).await.expect("refresh");
+    let catalog_cache = CatalogCache::default();
+    catalog_cache.refresh(&mut shop.pool().acquire().await.expect("connect")).await.expect("refresh");
     let mut report = Report::default();
-    let summary = import(shop.pool(), &shelf, Cursor::new(text), &mut report).await.expect("import");
+    let summary = import(shop.pool(), &catalog_cache, Cursor::new(text), &mut report).await.expect("import");
     (summary, report)
 }
 

@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Papers,
+        Documents,
         consequences::{Consequences, PackageChange},
     },
     CreatedItems,
 };
 use crate::{
     error::Result,
-    events::moment::{ItemMoment, PackageMoment},
+    events::snapshot::{ItemSnapshot, PackageSnapshot},
 };
 
 /// The statement's arrays. Those of one field are as long as each other; an element of each is a row.
@@ -85,7 +85,7 @@ struct Events {
     sources: Vec<Option<i64>>,
     locations: Vec<i64>,
     /// What it is then.
-    moments: Vec<String>,
+    snapshots: Vec<String>,
 }
 
 /// By (SKU, location), which is the order they are locked in.
@@ -117,11 +117,11 @@ impl Rows {
         consequences: &Consequences,
         ids: &[i64],
         created_items: &CreatedItems,
-        papers: &[Papers],
+        documents: &[Documents],
     ) -> Result<Self> {
         let mut rows = Self { released: consequences.release.clone(), ..Self::default() };
-        for ((change, id), papers) in changes.iter().zip(ids).zip(papers) {
-            rows.add_package(change, *id, papers);
+        for ((change, id), documents) in changes.iter().zip(ids).zip(documents) {
+            rows.add_package(change, *id, documents);
         }
         let mut types: Vec<Vec<&str>> = vec![Vec::new(); changes.len()];
         for (package, event) in &consequences.events {
@@ -130,7 +130,7 @@ impl Rows {
         for (index, types) in types.iter().enumerate().filter(|(_, types)| !types.is_empty()) {
             rows.packages.events[index] = i64::try_from(types.len()).unwrap_or(i64::MAX);
             let id_of = |at: usize| changes[index].items[at].id.or_else(|| created_items.get(&(index, at)).copied());
-            rows.add_event(&changes[index], ids[index], types, &moment(&changes[index], &papers[index], id_of))?;
+            rows.add_event(&changes[index], ids[index], types, &snapshot(&changes[index], &documents[index], id_of))?;
         }
         for indexes in &consequences.reserve {
             let item = &changes[indexes.0].items[indexes.1];
@@ -152,18 +152,18 @@ impl Rows {
         Ok(rows)
     }
 
-    fn add_event(&mut self, change: &PackageChange, id: i64, types: &[&str], moment: &PackageMoment) -> Result<()> {
+    fn add_event(&mut self, change: &PackageChange, id: i64, types: &[&str], snapshot: &PackageSnapshot) -> Result<()> {
         let events = &mut self.events;
         events.packages.push(id);
         events.sequences.push(change.event_sequence + 1);
         events.types.push(types.join(" "));
         events.sources.push(change.before.map(|before| before.stock_location_id));
         events.locations.push(change.after.stock_location_id);
-        events.moments.push(moment.to_json()?);
+        events.snapshots.push(snapshot.to_json()?);
         Ok(())
     }
 
-    fn add_package(&mut self, change: &PackageChange, id: i64, papers: &Papers) {
+    fn add_package(&mut self, change: &PackageChange, id: i64, documents: &Documents) {
         let packages = &mut self.packages;
         packages.ids.push(id);
         packages.versions.push(change.id.map(|_| change.version));
@@ -181,11 +181,11 @@ impl Rows {
             self.items.packages.push(id);
             self.items.states.push(item.after.state_id);
         }
-        if let Some(shipment) = change.shipment.as_ref().filter(|_| change.papers.shipment.is_none()) {
+        if let Some(shipment) = change.shipment.as_ref().filter(|_| change.documents.shipment.is_none()) {
             self.shipments.packages.push(id);
             self.shipments.companies.push(shipment.cargo_company_id);
             self.shipments.tracking_numbers.push(shipment.tracking_number.clone());
-            self.shipments.label_keys.push(papers.shipment.as_ref().and_then(|shipment| shipment.label_key));
+            self.shipments.label_keys.push(documents.shipment.as_ref().and_then(|shipment| shipment.label_key));
         }
     }
 
@@ -214,8 +214,8 @@ impl Rows {
     /// Writes everything or nothing.
     ///
     /// # Errors
-    /// [`Error::is_outrun`](crate::error::Error::is_outrun) when a package is not what was read, the installation has
-    /// another version, or a limit would break. When the database fails.
+    /// [`Error::is_write_conflict`](crate::error::Error::is_write_conflict) when a package is not what was read, the
+    /// installation has another version, or a limit would break. When the database fails.
     pub(super) async fn write(&self, connection: &mut PgConnection, installation_version: Option<i64>) -> Result<()> {
         let Self { packages, items, released, reserved, shipments, events, stock, quota } = self;
         let there = count(packages.versions.iter().flatten().count());
@@ -249,7 +249,7 @@ impl Rows {
             &events.types,
             &events.sources as &[Option<i64>],
             &events.locations,
-            &events.moments,
+            &events.snapshots,
             &stock.skus,
             &stock.locations,
             &stock.quantities,
@@ -274,19 +274,19 @@ fn count(rows: usize) -> i64 {
 }
 
 /// What a package is once its change is written. `id_of`: the id of its nth item.
-fn moment(change: &PackageChange, papers: &Papers, id_of: impl Fn(usize) -> Option<i64>) -> PackageMoment {
+fn snapshot(change: &PackageChange, documents: &Documents, id_of: impl Fn(usize) -> Option<i64>) -> PackageSnapshot {
     let items = change.items.iter().enumerate().filter_map(|(at, item)| {
         let is_as_before = item.before == Some(item.after);
-        Some(ItemMoment {
+        Some(ItemSnapshot {
             id: id_of(at)?,
             state_id: item.after.state_id,
             modified_date: item.modified_date.filter(|_| is_as_before),
         })
     });
-    PackageMoment {
+    PackageSnapshot {
         state_id: change.after.state_id,
         stock_location_id: change.after.stock_location_id,
         items: items.collect(),
-        papers: papers.clone(),
+        documents: documents.clone(),
     }
 }

@@ -17,7 +17,7 @@ use super::{
         },
     },
     Reply, Request,
-    engine::Setback,
+    engine::AttemptError,
 };
 use crate::{
     catalog::Catalog,
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What becomes of one command.
-pub(super) struct Ruling {
+pub(super) struct Decision {
     /// Its answer, once it is written.
     pub(super) reply: Reply,
     /// Whether the answer is to be remembered under the command's key.
@@ -42,7 +42,7 @@ pub(super) struct Ruling {
     pub(super) exclusions: Vec<(i64, i64)>,
 }
 
-impl Ruling {
+impl Decision {
     /// An answer, and nothing changes.
     pub(super) fn answer(reply: Reply) -> Self {
         Self { reply, is_new: false, packages: Vec::new(), scenario_id: None, trace: None, exclusions: Vec::new() }
@@ -77,25 +77,25 @@ pub(super) struct Decided {
 }
 
 impl Decided {
-    pub(super) fn new(rulings: Vec<Ruling>, catalog: &Catalog) -> Result<Self> {
+    pub(super) fn new(decisions: Vec<Decision>, catalog: &Catalog) -> Result<Self> {
         let (mut changes, mut planned, mut transfers) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut replies, mut are_new) = (Vec::with_capacity(rulings.len()), Vec::with_capacity(rulings.len()));
-        for ruling in rulings {
-            replies.push(ruling.reply);
-            are_new.push(ruling.is_new);
+        let (mut replies, mut are_new) = (Vec::with_capacity(decisions.len()), Vec::with_capacity(decisions.len()));
+        for decision in decisions {
+            replies.push(decision.reply);
+            are_new.push(decision.is_new);
             let first = changes.len();
-            changes.extend(ruling.packages);
-            if let Some(trace) = &ruling.trace {
+            changes.extend(decision.packages);
+            if let Some(trace) = &decision.trace {
                 transfers.extend(transfer::begin::begin(&mut changes, first, trace, &catalog.workflow)?);
             }
-            if ruling.trace.is_some() || !ruling.exclusions.is_empty() {
+            if decision.trace.is_some() || !decision.exclusions.is_empty() {
                 let own = &changes[first];
                 planned.push(Planned {
                     package_id: own.id,
                     order_id: own.order_id,
-                    scenario_id: ruling.scenario_id,
-                    trace: ruling.trace,
-                    exclusions: ruling.exclusions,
+                    scenario_id: decision.scenario_id,
+                    trace: decision.trace,
+                    exclusions: decision.exclusions,
                 });
             }
         }
@@ -131,7 +131,7 @@ impl Decided {
         &self,
         connection: &mut PgConnection,
         installation_version: Option<i64>,
-    ) -> Result<(), Setback> {
+    ) -> Result<(), AttemptError> {
         if self.changes.is_empty() {
             return Ok(());
         }
@@ -146,7 +146,7 @@ impl Decided {
         let (changes, transfers) = (&self.changes, &self.transfers);
         match transfer::apply::apply(connection, changes, transfers, &self.derived, installation_version).await? {
             Applied::Done(_) => Ok(()),
-            Applied::Outrun => Err(Setback::Outrun),
+            Applied::Conflict => Err(AttemptError::Conflict),
         }
     }
 }

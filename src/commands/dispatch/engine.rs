@@ -15,38 +15,40 @@ use super::{
         transfer,
     },
     Reply, Request,
-    decided::{Decided, Ruling, reply},
+    decided::{Decided, Decision, reply},
 };
 use crate::{
-    catalog::{Catalog, Shelf},
+    catalog::{Catalog, CatalogCache},
     db,
     error::{Error, Refusal, Result, panic_text},
     planning::{self, Held, Line, Supply},
-    replanning::Bell,
+    replanning::WakeSignal,
     workflow::Transition,
 };
 
 /// How often a transaction is tried again after a deadlock, or when planned stock or quota was taken by others.
 const MOST_ATTEMPTS: u32 = 6;
 /// How long a connection without work is kept from the pool.
-const SEAT_KEPT_FOR: Duration = Duration::from_secs(10);
+const PINNED_FOR: Duration = Duration::from_secs(10);
 /// From this attempt on, a plan locks what it reads, so that nobody can be faster.
 const LOCK_FROM_ATTEMPT: u32 = 3;
 
 /// Runs work on commands; a panic is a failure like others, of the commands at hand and of no other.
-pub(super) async fn unless_it_panics<T>(work: impl Future<Output = Result<T, Setback>>) -> Result<T, Setback> {
+pub(super) async fn unless_it_panics<T>(
+    work: impl Future<Output = Result<T, AttemptError>>,
+) -> Result<T, AttemptError> {
     AssertUnwindSafe(work)
         .catch_unwind()
         .await
-        .unwrap_or_else(|panic| Err(Setback::Failed(Error::Fault(format!("panic: {}", panic_text(&*panic))))))
+        .unwrap_or_else(|panic| Err(AttemptError::Failed(Error::Fault(format!("panic: {}", panic_text(&*panic))))))
 }
 
 /// A connection that is kept from one group to the next as long as nothing goes wrong: a pool would hand out another each
 /// time, whose backend has not been at work for a while.
 #[derive(Default)]
-pub(super) struct Seat(Option<PoolConnection<Postgres>>);
+pub(super) struct PinnedConnection(Option<PoolConnection<Postgres>>);
 
-impl Seat {
+impl PinnedConnection {
     /// None is left behind, so that one on which something fails is not kept.
     async fn take(&mut self, pool: &PgPool) -> Result<PoolConnection<Postgres>> {
         match self.0.take() {
@@ -60,9 +62,9 @@ impl Seat {
     }
 
     /// Waits for work. While there is none, the connection is the pool's, which knows how long one may lie idle.
-    pub(super) async fn rest<T>(&mut self, work: impl Future<Output = T>) -> T {
+    pub(super) async fn wait_for<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
-        if let Ok(work) = tokio::time::timeout(SEAT_KEPT_FOR, &mut work).await {
+        if let Ok(work) = tokio::time::timeout(PINNED_FOR, &mut work).await {
             return work;
         }
         self.0 = None;
@@ -75,8 +77,8 @@ pub(super) struct Engine {
     pub(super) pool: PgPool,
     /// For groups ([`db::for_groups`]).
     pub(super) lookups: PgPool,
-    pub(super) shelf: Arc<Shelf>,
-    pub(super) bell: Arc<Bell>,
+    pub(super) catalog_cache: Arc<CatalogCache>,
+    pub(super) wake_signal: Arc<WakeSignal>,
 }
 
 /// How commands are run under locks.
@@ -89,16 +91,16 @@ pub(super) enum Way {
 }
 
 /// Why an attempt came to nothing.
-pub(super) enum Setback {
+pub(super) enum AttemptError {
     /// It plans, and this is no place to.
     Plans,
     /// Somebody was faster; try again.
-    Outrun,
+    Conflict,
     /// The database failed or refused.
     Failed(Error),
 }
 
-impl<E: Into<Error>> From<E> for Setback {
+impl<E: Into<Error>> From<E> for AttemptError {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
@@ -106,56 +108,56 @@ impl<E: Into<Error>> From<E> for Setback {
 
 impl Engine {
     /// Reads packages and decides commands, without a lock: whatever is written by it checks that it still holds.
-    pub(super) async fn rule(
+    pub(super) async fn decide(
         &self,
-        seat: &mut Seat,
+        pinned: &mut PinnedConnection,
         requests: &[&Request],
-    ) -> Result<(Arc<Catalog>, Vec<Ruling>), Setback> {
-        let mut connection = seat.take(&self.lookups).await?;
-        let found = facts::read(&mut connection, &package_ids(requests)).await?;
-        let catalog = self.shelf.current();
+    ) -> Result<(Arc<Catalog>, Vec<Decision>), AttemptError> {
+        let mut connection = pinned.take(&self.lookups).await?;
+        let found = facts::read_packages(&mut connection, &package_ids(requests)).await?;
+        let catalog = self.catalog_cache.current();
         if found.version.is_some_and(|version| version != catalog.version) {
             // Read again under the lock, for which this is no place.
-            return Err(Setback::Outrun);
+            return Err(AttemptError::Conflict);
         }
-        let remembered = idempotency::read(&mut connection, &keys(requests)).await?;
-        let mut rulings = Vec::with_capacity(requests.len());
+        let remembered = idempotency::read_answers(&mut connection, &keys(requests)).await?;
+        let mut decisions = Vec::with_capacity(requests.len());
         for request in requests {
             let package = found.packages.get(&request.package_id);
-            let ruling = judge(&mut connection, request, package, &catalog, &remembered, None).await?;
-            if transfer::end::may_end(&ruling.packages, &catalog.workflow)? {
+            let decision = judge(&mut connection, request, package, &catalog, &remembered, None).await?;
+            if transfer::end::may_end(&decision.packages, &catalog.workflow)? {
                 // Its transfers are read and ended under its package's lock.
-                return Err(Setback::Outrun);
+                return Err(AttemptError::Conflict);
             }
-            rulings.push(ruling);
+            decisions.push(decision);
         }
-        seat.keep(connection);
-        Ok((catalog, rulings))
+        pinned.keep(connection);
+        Ok((catalog, decisions))
     }
 
     /// Writes what was decided without a lock, if it still holds: in one statement mostly, and nobody waits in between.
     pub(super) async fn write(
         &self,
-        seat: &mut Seat,
+        pinned: &mut PinnedConnection,
         catalog: &Catalog,
         requests: &[&Request],
-        rulings: Vec<Ruling>,
-    ) -> Result<Vec<Reply>, Setback> {
-        let decided = Decided::new(rulings, catalog)?;
+        decisions: Vec<Decision>,
+    ) -> Result<Vec<Reply>, AttemptError> {
+        let decided = Decided::new(decisions, catalog)?;
         let answers = decided.answers(requests);
-        let mut connection = seat.take(&self.lookups).await?;
+        let mut connection = pinned.take(&self.lookups).await?;
         if answers.is_empty() && (decided.changes.is_empty() || decided.is_one_statement()) {
             decided.write(&mut connection, Some(catalog.version)).await?;
         } else {
             let mut transaction = connection.begin().await?;
             decided.write(&mut transaction, Some(catalog.version)).await?;
             if !idempotency::write(&mut transaction, &answers).await? {
-                return Err(Setback::Outrun);
+                return Err(AttemptError::Conflict);
             }
             transaction.commit().await?;
         }
-        seat.keep(connection);
-        self.bell.ring_for(&decided.changes, &decided.derived.packages, catalog);
+        pinned.keep(connection);
+        self.wake_signal.send_for(&decided.changes, &decided.derived.packages, catalog);
         Ok(decided.replies)
     }
 
@@ -172,50 +174,50 @@ impl Engine {
             match unless_it_panics(self.attempt(way, requests, attempt >= LOCK_FROM_ATTEMPT)).await {
                 Ok(replies) => return Ok(replies),
                 // The installation changed while it waited.
-                Err(Setback::Plans) if requests.len() > 1 => {
+                Err(AttemptError::Plans) if requests.len() > 1 => {
                     return Err(Error::Fault("a command that plans cannot run in a group".to_owned()));
                 }
-                Err(Setback::Plans | Setback::Outrun) if attempt < MOST_ATTEMPTS => {}
-                Err(Setback::Failed(error)) if is_conflict(&error) && attempt < MOST_ATTEMPTS => {}
-                Err(Setback::Plans | Setback::Outrun) => return Err(Error::Overloaded),
-                Err(Setback::Failed(error)) => return Err(error),
+                Err(AttemptError::Plans | AttemptError::Conflict) if attempt < MOST_ATTEMPTS => {}
+                Err(AttemptError::Failed(error)) if is_conflict(&error) && attempt < MOST_ATTEMPTS => {}
+                Err(AttemptError::Plans | AttemptError::Conflict) => return Err(Error::Overloaded),
+                Err(AttemptError::Failed(error)) => return Err(error),
             }
             attempt += 1;
         }
     }
 
     /// One transaction from begin to commit, its packages locked.
-    async fn attempt(&self, way: Way, requests: &[&Request], lock: bool) -> Result<Vec<Reply>, Setback> {
+    async fn attempt(&self, way: Way, requests: &[&Request], lock: bool) -> Result<Vec<Reply>, AttemptError> {
         let pool = if way == Way::Group { &self.lookups } else { &self.pool };
         let mut transaction = pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
         if way == Way::Alone {
             db::set_patience(&mut transaction).await?;
         }
         let locked = facts::lock(&mut transaction, &package_ids(requests)).await?;
-        let mut catalog = self.shelf.current();
+        let mut catalog = self.catalog_cache.current();
         if locked.version.is_some_and(|version| version != catalog.version) {
-            catalog = self.shelf.refresh(&mut transaction).await?;
+            catalog = self.catalog_cache.refresh(&mut transaction).await?;
         }
-        let remembered = idempotency::read(&mut transaction, &keys(requests)).await?;
+        let remembered = idempotency::read_answers(&mut transaction, &keys(requests)).await?;
         let planning = (requests.len() == 1).then_some(lock);
-        let mut rulings = Vec::with_capacity(requests.len());
+        let mut decisions = Vec::with_capacity(requests.len());
         for request in requests {
             let package = locked.packages.get(&request.package_id);
-            rulings.push(judge(&mut transaction, request, package, &catalog, &remembered, planning).await?);
+            decisions.push(judge(&mut transaction, request, package, &catalog, &remembered, planning).await?);
         }
-        let mut decided = Decided::new(rulings, &catalog)?;
+        let mut decided = Decided::new(decisions, &catalog)?;
         decided.end_transfers(&mut transaction, &catalog).await?;
         decided.write(&mut transaction, None).await?;
         let answers = decided.answers(requests);
         if !idempotency::write(&mut transaction, &answers).await? {
-            return Err(Setback::Outrun);
+            return Err(AttemptError::Conflict);
         }
         if decided.changes.is_empty() && answers.is_empty() {
             transaction.rollback().await?;
         } else {
             transaction.commit().await?;
         }
-        self.bell.ring_for(&decided.changes, &decided.derived.packages, &catalog);
+        self.wake_signal.send_for(&decided.changes, &decided.derived.packages, &catalog);
         Ok(decided.replies)
     }
 }
@@ -239,18 +241,18 @@ async fn judge(
     catalog: &Catalog,
     remembered: &HashMap<(i64, String), Remembered>,
     planning: Option<bool>,
-) -> Result<Ruling, Setback> {
+) -> Result<Decision, AttemptError> {
     let resolved = resolve(request, package, catalog, remembered);
     let answered = |reply: Reply| {
         let is_new = !request.dry_run && is_worth_remembering(request, &reply, remembered);
-        Ruling { is_new, ..Ruling::answer(reply) }
+        Decision { is_new, ..Decision::answer(reply) }
     };
     let (package, transition) = match resolved {
         Ok(resolved) => resolved,
         Err(reply) => return Ok(answered(reply)),
     };
     let supply = if transition.command.plans_with(Input(&request.input)) {
-        let lock = planning.ok_or(Setback::Plans)?;
+        let lock = planning.ok_or(AttemptError::Plans)?;
         Some(supply(connection, catalog, package, lock).await?)
     } else {
         None
@@ -269,7 +271,7 @@ async fn judge(
         let ended = transfer::end::end(connection, &packages, &catalog.workflow).await?;
         return Ok(answered(effects::reply(&context, &changes, user_id, &reply, &ended)?));
     }
-    Ok(Ruling {
+    Ok(Decision {
         is_new: is_worth_remembering(request, &reply, remembered),
         reply,
         packages,

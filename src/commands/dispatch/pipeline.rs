@@ -16,8 +16,8 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     LARGEST_GROUP, Reply, Request,
-    decided::Ruling,
-    engine::{Engine, Seat, Setback, Way, all_failed, is_conflict, unless_it_panics},
+    decided::Decision,
+    engine::{AttemptError, Engine, PinnedConnection, Way, all_failed, is_conflict, unless_it_panics},
 };
 use crate::{
     catalog::Catalog,
@@ -28,9 +28,9 @@ use crate::{
 const LONGEST_QUEUE: usize = 4096;
 /// Most batches that are decided and not yet taken to be written: what lies long is outrun by others.
 const MOST_DECIDED: usize = 8;
-/// Most commands that run aside, and of these, most at the same time.
-const MOST_ASIDE: usize = LONGEST_QUEUE;
-const MOST_ASIDE_AT_ONCE: usize = 4;
+/// Most commands that run as fallbacks, and of these, most at the same time.
+const MOST_FALLBACKS: usize = LONGEST_QUEUE;
+const MOST_FALLBACKS_AT_ONCE: usize = 4;
 
 /// A command that wants its answer.
 pub(super) struct Pending {
@@ -42,7 +42,7 @@ pub(super) struct Pending {
 struct Batch {
     /// By which was decided. None: it could not be decided without locks; that is the writer's to do.
     catalog: Option<Arc<Catalog>>,
-    commands: Vec<(Pending, Option<Ruling>)>,
+    commands: Vec<(Pending, Option<Decision>)>,
 }
 
 /// Starts both. They end, with everything done, when the sender is dropped.
@@ -50,19 +50,19 @@ pub(super) fn start(engine: &Arc<Engine>, tasks: &TaskTracker) -> mpsc::Sender<P
     let (queue, arriving) = mpsc::channel(LONGEST_QUEUE);
     let (decided, to_write) = mpsc::channel(MOST_DECIDED);
     let (done, finished) = mpsc::unbounded_channel();
-    let aside = Aside {
-        places: Arc::new(Semaphore::new(MOST_ASIDE)),
-        at_once: Arc::new(Semaphore::new(MOST_ASIDE_AT_ONCE)),
+    let fallback = Fallback {
+        places: Arc::new(Semaphore::new(MOST_FALLBACKS)),
+        at_once: Arc::new(Semaphore::new(MOST_FALLBACKS_AT_ONCE)),
         done: done.clone(),
         tasks: tasks.clone(),
     };
     tasks.spawn(read_forever(arriving, finished, decided, Arc::clone(engine)));
-    tasks.spawn(write_forever(to_write, done, aside, Arc::clone(engine)));
+    tasks.spawn(write_forever(to_write, done, fallback, Arc::clone(engine)));
     queue
 }
 
 /// What the reader waits for.
-enum News {
+enum Message {
     Arrived(Option<Pending>),
     Done(Option<Vec<Request>>),
 }
@@ -74,7 +74,7 @@ async fn read_forever(
     engine: Arc<Engine>,
 ) {
     let mut waiting = Waiting::default();
-    let mut seat = Seat::default();
+    let mut pinned = PinnedConnection::default();
     let mut is_open = true;
     loop {
         // Who is at the door comes along: the tasks that read requests go first, for as long as that brings more. Else the
@@ -96,7 +96,7 @@ async fn read_forever(
         }
         let group = waiting.take_group();
         if !group.is_empty() {
-            if let Some(batch) = decide(&engine, &mut seat, group, &mut waiting).await
+            if let Some(batch) = decide(&engine, &mut pinned, group, &mut waiting).await
                 && decided.send(batch).await.is_err()
             {
                 return;
@@ -106,27 +106,32 @@ async fn read_forever(
         if !is_open && waiting.len() == 0 {
             return;
         }
-        let news = async {
+        let message = async {
             tokio::select! {
-                pending = arriving.recv(), if is_open => News::Arrived(pending),
-                requests = finished.recv() => News::Done(requests),
+                pending = arriving.recv(), if is_open => Message::Arrived(pending),
+                requests = finished.recv() => Message::Done(requests),
             }
         };
-        match seat.rest(news).await {
-            News::Arrived(Some(pending)) => waiting.push(pending),
-            News::Arrived(None) => is_open = false,
-            News::Done(Some(requests)) => waiting.release(&requests),
-            News::Done(None) => return,
+        match pinned.wait_for(message).await {
+            Message::Arrived(Some(pending)) => waiting.push(pending),
+            Message::Arrived(None) => is_open = false,
+            Message::Done(Some(requests)) => waiting.release(&requests),
+            Message::Done(None) => return,
         }
     }
 }
 
 /// Reads and decides a group. What changes nothing is answered; the rest is to be written.
-async fn decide(engine: &Engine, seat: &mut Seat, group: Vec<Pending>, waiting: &mut Waiting) -> Option<Batch> {
+async fn decide(
+    engine: &Engine,
+    pinned: &mut PinnedConnection,
+    group: Vec<Pending>,
+    waiting: &mut Waiting,
+) -> Option<Batch> {
     let requests: Vec<&Request> = group.iter().map(|pending| &pending.request).collect();
-    let (catalog, rulings) = match unless_it_panics(engine.rule(seat, &requests)).await {
-        Ok(ruled) => ruled,
-        Err(Setback::Failed(error)) if !is_conflict(&error) && says_not_now(&error) => {
+    let (catalog, decisions) = match unless_it_panics(engine.decide(pinned, &requests)).await {
+        Ok(decided) => decided,
+        Err(AttemptError::Failed(error)) if !is_conflict(&error) && says_not_now(&error) => {
             let replies = all_failed(error, group.len());
             for (pending, reply) in group.into_iter().zip(replies) {
                 waiting.release(std::slice::from_ref(&pending.request));
@@ -140,12 +145,12 @@ async fn decide(engine: &Engine, seat: &mut Seat, group: Vec<Pending>, waiting: 
         }
     };
     let mut commands = Vec::with_capacity(group.len());
-    for (pending, ruling) in group.into_iter().zip(rulings) {
-        if ruling.is_to_be_written() {
-            commands.push((pending, Some(ruling)));
+    for (pending, decision) in group.into_iter().zip(decisions) {
+        if decision.is_to_be_written() {
+            commands.push((pending, Some(decision)));
         } else {
             waiting.release(std::slice::from_ref(&pending.request));
-            answer(pending.reply, Ok(ruling.reply));
+            answer(pending.reply, Ok(decision.reply));
         }
     }
     (!commands.is_empty()).then_some(Batch { catalog: Some(catalog), commands })
@@ -154,15 +159,15 @@ async fn decide(engine: &Engine, seat: &mut Seat, group: Vec<Pending>, waiting: 
 async fn write_forever(
     mut batches: mpsc::Receiver<Batch>,
     done: mpsc::UnboundedSender<Vec<Request>>,
-    aside: Aside,
+    fallback: Fallback,
     engine: Arc<Engine>,
 ) {
     let mut next = None;
-    let mut seat = Seat::default();
+    let mut pinned = PinnedConnection::default();
     loop {
         let mut batch = match next.take() {
             Some(batch) => batch,
-            None => match seat.rest(batches.recv()).await {
+            None => match pinned.wait_for(batches.recv()).await {
                 Some(batch) => batch,
                 None => return,
             },
@@ -173,12 +178,12 @@ async fn write_forever(
                 break;
             }
         }
-        let replies = match write(&engine, &mut seat, &mut batch).await {
+        let replies = match write(&engine, &mut pinned, &mut batch).await {
             Ok(replies) => replies.into_iter().map(Ok).collect(),
             Err(failure) if may_be_of_one(&failure, batch.commands.len()) => {
-                tracing::warn!(error = %failure, commands = batch.commands.len(), "a group failed; each command runs aside");
+                tracing::warn!(error = %failure, commands = batch.commands.len(), "a group failed; each command runs by itself");
                 for (pending, _) in batch.commands {
-                    aside.run(&engine, pending);
+                    fallback.run(&engine, pending);
                 }
                 continue;
             }
@@ -195,15 +200,15 @@ async fn write_forever(
 }
 
 /// Writes a batch: without locks if all is still as it was read, else under locks.
-async fn write(engine: &Engine, seat: &mut Seat, batch: &mut Batch) -> Result<Vec<Reply>> {
+async fn write(engine: &Engine, pinned: &mut PinnedConnection, batch: &mut Batch) -> Result<Vec<Reply>> {
     // The order in which packages are locked.
     batch.commands.sort_by_key(|(pending, _)| pending.request.package_id);
-    let rulings = batch.commands.iter_mut().filter_map(|(_, ruling)| ruling.take()).collect();
+    let decisions = batch.commands.iter_mut().filter_map(|(_, decision)| decision.take()).collect();
     let requests: Vec<&Request> = batch.commands.iter().map(|(pending, _)| &pending.request).collect();
     if let Some(catalog) = &batch.catalog {
-        match unless_it_panics(engine.write(seat, catalog, &requests, rulings)).await {
+        match unless_it_panics(engine.write(pinned, catalog, &requests, decisions)).await {
             Ok(replies) => return Ok(replies),
-            Err(Setback::Failed(error)) if !is_conflict(&error) => return Err(error),
+            Err(AttemptError::Failed(error)) if !is_conflict(&error) => return Err(error),
             Err(_) => {}
         }
     }
@@ -222,14 +227,14 @@ fn may_be_of_one(failure: &Error, commands: usize) -> bool {
 
 /// Where the commands of a group go if it failed because of one of them, or waits for a lock that somebody holds: each runs
 /// by itself, and no other package waits for it.
-struct Aside {
+struct Fallback {
     places: Arc<Semaphore>,
     at_once: Arc<Semaphore>,
     done: mpsc::UnboundedSender<Vec<Request>>,
     tasks: TaskTracker,
 }
 
-impl Aside {
+impl Fallback {
     fn run(&self, engine: &Arc<Engine>, pending: Pending) {
         let Pending { request, reply } = pending;
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use proptest::{collection::vec, option, prelude::*};
 
 use super::{
-    decided::Ruling,
-    engine::{Setback, is_worth_remembering, unless_it_panics},
+    decided::Decision,
+    engine::{AttemptError, is_worth_remembering, unless_it_panics},
     pipeline::Waiting,
     *,
 };
@@ -33,7 +33,7 @@ async fn a_panic_is_a_failure_of_the_commands_at_hand() {
         assert!(std::hint::black_box(false), "no such item");
         Ok(())
     });
-    let Err(Setback::Failed(error)) = failed.await else { panic!("it did not fail") };
+    let Err(AttemptError::Failed(error)) = failed.await else { panic!("it did not fail") };
     assert_eq!(error.to_string(), Error::Fault("panic: no such item".to_owned()).to_string());
     assert!(unless_it_panics(async { Ok(()) }).await.is_ok());
 }
@@ -44,7 +44,7 @@ fn a_refusal_waits_for_the_writer_only_if_it_is_to_be_remembered() {
         let (request, reply) =
             (pending(1, 1, key).request, Reply { status: StatusCode::NOT_ACCEPTABLE, body: Bytes::new() });
         let is_new = is_worth_remembering(&request, &reply, &HashMap::new());
-        Ruling { is_new, ..Ruling::answer(reply) }.is_to_be_written()
+        Decision { is_new, ..Decision::answer(reply) }.is_to_be_written()
     };
     assert!(is_written(Some(1)));
     assert!(!is_written(None));

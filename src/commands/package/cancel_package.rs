@@ -61,10 +61,10 @@ impl Command for CancelPackage {
     fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
         let mut changes = Changes::to(context.package, context.transition.destination_id);
         changes.record.cancellation_reason = context.input.optional_string("cancellation_reason", LONGEST_REASON)?;
-        let rest = rest(context)?;
+        let remaining = remaining(context)?;
         // A package that only waits for its cancellation keeps them all until that is decided.
-        if !rest.is_empty() && ends(context) {
-            replan::send(context, &rest, Vec::new(), Taking::Copy, &mut changes)?;
+        if !remaining.is_empty() && ends(context) {
+            replan::send(context, &remaining, Vec::new(), Taking::Copy, &mut changes)?;
         }
         Ok(changes)
     }
@@ -77,19 +77,19 @@ fn ends(context: &Context<'_>) -> bool {
 }
 
 /// The items that are not cancelled.
-fn rest(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {
+fn remaining(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {
     if context.input.optional(ITEMS).is_none() {
         return Ok(Vec::new());
     }
     let cancelled = context.input.list(ITEMS)?;
     let cancelled =
         input::integers(cancelled).ok_or_else(|| Refusal::field(ITEMS, "A list of valid integers is required."))?;
-    let mut rest: Vec<i64> = context.package.items.iter().map(|item| item.id).collect();
-    if let Some(stranger) = cancelled.iter().find(|id| !rest.contains(id)) {
+    let mut remaining: Vec<i64> = context.package.items.iter().map(|item| item.id).collect();
+    if let Some(stranger) = cancelled.iter().find(|id| !remaining.contains(id)) {
         return Err(Refusal::field(ITEMS, format!("Item {stranger} does not belong to this package.")));
     }
-    rest.retain(|id| !cancelled.contains(id));
-    Ok(rest)
+    remaining.retain(|id| !cancelled.contains(id));
+    Ok(remaining)
 }
 
 #[cfg(test)]

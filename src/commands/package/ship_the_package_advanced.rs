@@ -50,7 +50,7 @@ impl Command for ShipThePackageAdvanced {
     }
 
     fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        let (tracking_number, company) = read(context.input)?;
+        let (tracking_number, company) = read_shipment(context.input)?;
         let company = find_cargo_company(context.catalog, &company)?;
         let labelled = context.package.shipment.as_ref().is_some_and(|shipment| {
             // The label in hand is that of the carrier and number it was made for.
@@ -66,7 +66,7 @@ impl Command for ShipThePackageAdvanced {
 }
 
 /// Both parameters are required; each that is missing is named.
-pub(in crate::commands) fn read(input: Input<'_>) -> Result<(String, String), Refusal> {
+pub(in crate::commands) fn read_shipment(input: Input<'_>) -> Result<(String, String), Refusal> {
     match (input.string("tracking_number"), input.string("cargo_company")) {
         (Ok(number), _) if number.chars().count() > LONGEST_TRACKING_NUMBER => {
             Err(Refusal::field("tracking_number", "Ensure this field has no more than 128 characters."))

@@ -9,7 +9,7 @@ use std::{
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::super::{Background, Changes, Context, Input, ItemFacts, PackageFacts, Papers, decide};
+use super::super::{Background, Changes, Context, Documents, Input, ItemFacts, PackageFacts, decide};
 use crate::{
     cargo::CargoCompany,
     catalog::Catalog,
@@ -79,7 +79,7 @@ impl Scene {
                 version: 1,
                 cargo_company_id: None,
                 shipment: None,
-                papers: Papers::default(),
+                documents: Documents::default(),
                 items: items.to_vec(),
             },
             supply: Supply { scenario: Some(scenario(waiting)), ..Supply::default() },

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    catalog::{Catalog, Shelf},
+    catalog::{Catalog, CatalogCache},
     commands::{
         Input, PackageFacts,
         apply::Applied,
@@ -33,7 +33,7 @@ use crate::{
     inventory::Inventory,
     metrics::Metrics,
     planning::{self, Held, Line, Supply},
-    replanning::Bell,
+    replanning::WakeSignal,
     workflow::{Holding, Transition},
 };
 
@@ -73,9 +73,9 @@ pub struct TransferDispatcher {
 
 struct Engine {
     pool: PgPool,
-    shelf: Arc<Shelf>,
+    catalog_cache: Arc<CatalogCache>,
     metrics: Arc<Metrics>,
-    bell: Arc<Bell>,
+    wake_signal: Arc<WakeSignal>,
     inventory: Inventory,
 }
 
@@ -102,17 +102,17 @@ impl Locked {
 }
 
 impl TransferDispatcher {
-    /// A dispatcher on these connections. `bell` is rung for what is freed, `inventory` asked before items are planned
+    /// A dispatcher on these connections. `wake_signal` is sent what is freed, `inventory` asked before items are planned
     /// again.
     #[must_use]
     pub fn start(
         pool: PgPool,
-        shelf: Arc<Shelf>,
+        catalog_cache: Arc<CatalogCache>,
         metrics: Arc<Metrics>,
-        bell: Arc<Bell>,
+        wake_signal: Arc<WakeSignal>,
         inventory: Inventory,
     ) -> Self {
-        let engine = Arc::new(Engine { pool, shelf, metrics, bell, inventory });
+        let engine = Arc::new(Engine { pool, catalog_cache, metrics, wake_signal, inventory });
         Self { places: Arc::new(Semaphore::new(MOST_AT_ONCE)), engine, tasks: TaskTracker::new() }
     }
 
@@ -122,7 +122,7 @@ impl TransferDispatcher {
     /// 503 when others were faster too often or the database is away; refusals are replies, not errors.
     pub async fn run(&self, request: TransferRequest) -> Result<Reply> {
         let started = Instant::now();
-        let catalog = self.engine.shelf.current();
+        let catalog = self.engine.catalog_cache.current();
         let named = catalog.workflow.named("transfer", request.transition, request.slug.as_deref());
         let identifier = named.as_ref().map_or("unknown", |transition| transition.command.identifier());
         let dry_run = request.dry_run;
@@ -172,12 +172,12 @@ impl Engine {
         let Some(locked) = load(&mut transaction, request.transfer_id).await? else {
             return Ok(Some(Reply::from(&Refusal::not_found())));
         };
-        let mut catalog = self.shelf.current();
+        let mut catalog = self.catalog_cache.current();
         if locked.version != catalog.version {
-            catalog = self.shelf.refresh(&mut transaction).await?;
+            catalog = self.catalog_cache.refresh(&mut transaction).await?;
         }
         let keys: Vec<&IdempotencyKey> = request.key.iter().collect();
-        let remembered = idempotency::read(&mut transaction, &keys).await?;
+        let remembered = idempotency::read_answers(&mut transaction, &keys).await?;
         if let Some((key, before)) = keys.first().zip(remembered.values().next()) {
             let same = before.request_hash == key.request_hash;
             return Ok(Some(if same { before.reply.clone() } else { Reply::from(&Refusal::key_reused()) }));
@@ -199,7 +199,7 @@ impl Engine {
             transaction.rollback().await?;
         }
         if let Some((packages, consequences)) = &written {
-            self.bell.ring_for(packages, consequences, &catalog);
+            self.wake_signal.send_for(packages, consequences, &catalog);
         }
         Ok(Some(reply))
     }
@@ -276,7 +276,7 @@ async fn judge(
     let Laid { packages, transfers } = &laid;
     let derived = consequences::derive(packages, transfers, &catalog.workflow)?;
     let applied = apply::apply(transaction, packages, transfers, &derived, None).await?;
-    Ok((applied != Applied::Outrun).then(|| (reply, Some((laid.packages, derived.packages)))))
+    Ok((applied != Applied::Conflict).then(|| (reply, Some((laid.packages, derived.packages)))))
 }
 
 /// The context of a decision.

@@ -48,7 +48,7 @@ impl TransferCommand for TransferOrderAdvanced {
     }
 
     fn decide(&self, context: &TransferContext<'_>) -> Result<TransferChanges, Refusal> {
-        let (tracking_number, company) = advanced::read(context.input)?;
+        let (tracking_number, company) = advanced::read_shipment(context.input)?;
         let cargo_company_id = find_cargo_company(context.catalog, &company)?;
         let mut changes = TransferChanges::to(context.transition.destination_id);
         changes.shipment = Some(TransferShipment { cargo_company_id, tracking_number });

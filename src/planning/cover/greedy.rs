@@ -5,7 +5,7 @@ use std::{
     collections::BinaryHeap,
 };
 
-use super::{Bits, Choice, Task, rack::Placing, search::Effort};
+use super::{Bits, Choice, Task, bin_packing::Placing, search::Effort};
 
 /// What a taker would add, at the present state of the choice. The greatest is chosen: the least cost for a line, then
 /// the most lines, then the best rank. (One that adds nothing is the least of all.)
@@ -50,13 +50,13 @@ impl Task<'_> {
             return choice;
         }
         let mut placings = Vec::new();
-        for (at, rack) in self.racks.iter().enumerate() {
+        for (at, packing) in self.packings.iter().enumerate() {
             let bins = self.bins_of(at, &takers);
-            let placing = rack.place(&bins, effort).unwrap_or_else(|| {
-                takers.extend(rack.fullest.iter().flatten().map(|bin| rack.takers[*bin]));
+            let placing = packing.place(&bins, effort).unwrap_or_else(|| {
+                takers.extend(packing.fullest.iter().flatten().map(|bin| packing.takers[*bin]));
                 takers.sort_unstable();
                 takers.dedup();
-                rack.fullest.clone()
+                packing.fullest.clone()
             });
             placings.push(placing);
         }
@@ -70,7 +70,7 @@ impl Task<'_> {
     fn most_added_lines(&self) -> Vec<usize> {
         let mut simple = self.simple.clone();
         let mut shared = Bits::none(self.line_count);
-        for line in self.racks.iter().flat_map(|rack| &rack.lines) {
+        for line in self.packings.iter().flat_map(|packing| &packing.lines) {
             shared.insert(*line);
         }
         let offer = |taker: usize, simple: &Bits, shared: &Bits| {
@@ -104,7 +104,7 @@ impl Task<'_> {
 
     /// The lines of shared SKUs a taker can take of those that wait.
     fn adds(&self, taker: usize, waiting: &Bits) -> impl Iterator<Item = usize> {
-        self.bins[taker].iter().flat_map(|&(rack, bin)| self.racks[rack].takes(bin, waiting))
+        self.bins[taker].iter().flat_map(|&(packing, bin)| self.packings[packing].takes(bin, waiting))
     }
 
     /// Drops the takers the others can do without: first those without a parcel, the costliest and worst rank first.
@@ -124,8 +124,8 @@ impl Task<'_> {
             }
             let others: Vec<usize> = choice.takers.iter().copied().filter(|other| *other != taker).collect();
             if let Some(placed_again) = self.placed_without(taker, &others, choice, effort) {
-                for (rack, placing) in placed_again {
-                    choice.placings[rack] = placing;
+                for (packing, placing) in placed_again {
+                    choice.placings[packing] = placing;
                 }
                 can.iter().for_each(|line| times[line] -= 1);
                 choice.takers = others;
@@ -133,7 +133,7 @@ impl Task<'_> {
         }
     }
 
-    /// New placings for the racks where a taker had a part, with the others only.
+    /// New placings for the packings where a taker had a part, with the others only.
     fn placed_without(
         &self,
         taker: usize,
@@ -143,10 +143,10 @@ impl Task<'_> {
     ) -> Option<Vec<(usize, Placing)>> {
         self.bins[taker]
             .iter()
-            .filter(|(rack, bin)| choice.placings[*rack].contains(&Some(*bin)))
-            .map(|&(rack, _)| {
-                let bins = self.bins_of(rack, others);
-                Some((rack, self.racks[rack].place(&bins, effort)?))
+            .filter(|(packing, bin)| choice.placings[*packing].contains(&Some(*bin)))
+            .map(|&(packing, _)| {
+                let bins = self.bins_of(packing, others);
+                Some((packing, self.packings[packing].place(&bins, effort)?))
             })
             .collect()
     }

@@ -1,8 +1,8 @@
-//! The search with backtracking behind a [`Rack`], and the effort it may take.
+//! The search with backtracking behind a [`BinPacking`], and the effort it may take.
 
 use std::collections::BTreeMap;
 
-use super::rack::{Placing, Rack, capacity};
+use super::bin_packing::{BinPacking, Placing, capacity};
 
 /// Steps all searches of one rule may take together: a few milliseconds.
 const STEPS: u64 = 1_000_000;
@@ -44,7 +44,7 @@ enum Branch {
 
 /// Backtracking over lines, largest first; bins and lines by their place in this search.
 pub(super) struct Search<'s> {
-    rack: &'s Rack,
+    packing: &'s BinPacking,
     lines: Vec<usize>,
     bins: &'s [usize],
     rooms: Vec<i64>,
@@ -61,7 +61,7 @@ pub(super) struct Search<'s> {
 
 impl<'s> Search<'s> {
     pub(super) fn new(
-        rack: &'s Rack,
+        packing: &'s BinPacking,
         smallest_first: &[usize],
         bins: &'s [usize],
         rooms: &[i64],
@@ -69,19 +69,19 @@ impl<'s> Search<'s> {
     ) -> Self {
         // Of equal lines the one with fewer bins comes first, which `skip_is_worth_it` leans on.
         let mut lines = smallest_first.to_vec();
-        lines.sort_by_key(|&line| (-rack.quantities[line], rack.allowed[line].count(), &rack.allowed[line]));
+        lines.sort_by_key(|&line| (-packing.quantities[line], packing.allowed[line].count(), &packing.allowed[line]));
         let same = (0..lines.len())
             .map(|at| {
                 at > 0
-                    && rack.quantities[lines[at]] == rack.quantities[lines[at - 1]]
-                    && rack.allowed[lines[at]] == rack.allowed[lines[at - 1]]
+                    && packing.quantities[lines[at]] == packing.quantities[lines[at - 1]]
+                    && packing.allowed[lines[at]] == packing.allowed[lines[at - 1]]
             })
             .collect();
         let mut kinds = BTreeMap::new();
         let kind = bins
             .iter()
             .map(|&bin| {
-                let column: Vec<bool> = lines.iter().map(|line| rack.allowed[*line].contains(bin)).collect();
+                let column: Vec<bool> = lines.iter().map(|line| packing.allowed[*line].contains(bin)).collect();
                 let next = kinds.len();
                 *kinds.entry(column).or_insert(next)
             })
@@ -90,14 +90,14 @@ impl<'s> Search<'s> {
             .iter()
             .rev()
             .scan(0_i128, |sum, line| {
-                *sum += i128::from(rack.quantities[*line]);
+                *sum += i128::from(packing.quantities[*line]);
                 Some(*sum)
             })
             .collect();
         tail.reverse();
         effort.spend(lines.len() * bins.len());
         Self {
-            rack,
+            packing,
             placed: vec![None; lines.len()],
             rooms: bins.iter().map(|&bin| rooms[bin]).collect(),
             steps: effort.left.min(STEPS_OF_ONE_SEARCH),
@@ -111,13 +111,13 @@ impl<'s> Search<'s> {
     }
 
     /// Places at least `wanted` lines, or says that it cannot or may not look further.
-    pub(super) fn run(mut self, wanted: usize) -> Option<Placing> {
+    pub(super) fn solve(mut self, wanted: usize) -> Option<Placing> {
         let allowance = self.steps;
         let found = self.descend(0, wanted);
         self.effort.left = self.effort.left.saturating_sub(allowance - self.steps);
         self.effort.cut |= found == Branch::Cut;
         (found == Branch::Found).then(|| {
-            let mut placing = vec![None; self.rack.lines.len()];
+            let mut placing = vec![None; self.packing.lines.len()];
             for (line, bin) in self.lines.iter().zip(&self.placed) {
                 placing[*line] = bin.map(|bin| self.bins[bin]);
             }
@@ -125,7 +125,7 @@ impl<'s> Search<'s> {
         })
     }
 
-    /// Places `wanted` more of the lines from `at` on. As deep as the rack has lines.
+    /// Places `wanted` more of the lines from `at` on. As deep as the packing has lines.
     fn descend(&mut self, at: usize, wanted: usize) -> Branch {
         if wanted == 0 {
             return Branch::Found;
@@ -141,10 +141,10 @@ impl<'s> Search<'s> {
         self.steps -= cost;
 
         let line = self.lines[at];
-        let quantity = self.rack.quantities[line];
+        let quantity = self.packing.quantities[line];
         for bin in self.first_bin(at)..self.bins.len() {
             let room = self.rooms[bin];
-            if !self.rack.fits(line, self.bins[bin], room) || self.has_twin(at, bin) {
+            if !self.packing.fits(line, self.bins[bin], room) || self.has_twin(at, bin) {
                 continue;
             }
             self.rooms[bin] = room - quantity;
@@ -164,7 +164,7 @@ impl<'s> Search<'s> {
 
     fn may_hold(&self, wanted: usize) -> bool {
         let lines = self.lines.len();
-        let smallest = self.rack.quantities[self.lines[lines - 1]];
+        let smallest = self.packing.quantities[self.lines[lines - 1]];
         let (by_count, room) = capacity(self.rooms.iter().copied(), smallest);
         by_count >= wanted && room >= self.tail[lines - wanted]
     }
@@ -183,8 +183,9 @@ impl<'s> Search<'s> {
 
     /// Not when a line no smaller, with no more bins, was placed: this one could stand in its place.
     fn skip_is_worth_it(&self, at: usize) -> bool {
-        let allowed = &self.rack.allowed[self.lines[at]];
-        !(0..at)
-            .any(|earlier| self.placed[earlier].is_some() && self.rack.allowed[self.lines[earlier]].is_within(allowed))
+        let allowed = &self.packing.allowed[self.lines[at]];
+        !(0..at).any(|earlier| {
+            self.placed[earlier].is_some() && self.packing.allowed[self.lines[earlier]].is_within(allowed)
+        })
     }
 }

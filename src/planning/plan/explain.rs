@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Candidate,
-    board::{Board, needed},
+    state::{PlanState, needed},
     trace::{CandidateTrace, Items, Missing, RuleTrace, SHOWN_CANDIDATES, SHOWN_ENTRIES, SHOWN_MISSING, Verdict},
     view::View,
 };
@@ -15,7 +15,7 @@ use crate::planning::{
     scenario::{Condition, Rule},
 };
 
-impl Board<'_> {
+impl PlanState<'_> {
     /// The trace of a rule that did not run.
     pub(super) fn explain_skipped(rule: &Rule, unmet: &'static str) -> RuleTrace {
         RuleTrace { skipped: Some(unmet), ..Self::blank(rule) }

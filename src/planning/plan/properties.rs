@@ -7,7 +7,7 @@ use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 use super::*;
 use crate::planning::{
     location::LocationType,
-    record::{Decision, Facts},
+    record::{Facts, PlanDecision},
     scenario::{OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Splitting, Which},
 };
 
@@ -522,11 +522,11 @@ fn check(case: &Case, plan: &Planned) -> Result<(), TestCaseError> {
 /// A plan as it is kept, through the text it is kept as.
 fn kept(case: &Case, plan: &Outcome) -> Trace {
     let facts = Facts::of(7, &case.circumstances, &case.demands, &case.candidates, case.scenario.reads_products());
-    let decision = Decision {
+    let decision = PlanDecision {
         scenarios: vec![],
         parcels: plan.parcels.clone(),
         unplaced: plan.unplaced.clone(),
-        ..Decision::default()
+        ..PlanDecision::default()
     };
     let text = serde_json::to_string(&Trace { decision, facts }).unwrap();
     serde_json::from_str(&text).unwrap()

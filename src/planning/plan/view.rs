@@ -2,7 +2,7 @@
 
 use super::{
     Candidate,
-    board::{Board, needed},
+    state::{PlanState, needed},
     trace::Verdict,
 };
 use crate::planning::{
@@ -13,7 +13,7 @@ use crate::planning::{
 /// The farthest there is on Earth, in metres: what an unknown distance counts as where distances are summed up.
 const FARTHEST_METRES: i64 = 20_040_000;
 
-/// A candidate as a rule sees it. Lines are numbered as in [`Board::waiting`].
+/// A candidate as a rule sees it. Lines are numbered as in [`PlanState::waiting`].
 pub(super) struct View {
     pub candidate: usize,
     /// The condition on the location itself that it does not meet.
@@ -31,7 +31,7 @@ pub(super) struct View {
     pub given: Vec<usize>,
 }
 
-impl Board<'_> {
+impl PlanState<'_> {
     /// The candidates in the rule's order.
     pub(super) fn ranked(&self, rule: &Rule, asked: &Bits) -> Vec<View> {
         let mut views: Vec<View> = (0..self.candidates.len()).map(|at| self.view(at, rule, asked)).collect();

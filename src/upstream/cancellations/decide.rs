@@ -65,7 +65,7 @@ pub(super) async fn cancel(
     order_item_ids: Option<&[i64]>,
     reason: &str,
 ) -> Result<Vec<Outcome>> {
-    let catalog = app.shelf.up_to_date(&mut *app.pool.acquire().await?).await?;
+    let catalog = app.catalog_cache.up_to_date(&mut *app.pool.acquire().await?).await?;
     let mut done: BTreeMap<i64, Outcome> = BTreeMap::new();
     for round in 0..MOST_ROUNDS {
         let mut affected = affected(&app.pool, &catalog, order_id, order_item_ids).await?;
@@ -78,7 +78,7 @@ pub(super) async fn cancel(
             return Ok(refused(&catalog, caller, &affected));
         }
         for (id, package) in &affected {
-            if let Some(outcome) = run(app, &catalog, caller, *id, package, reason).await? {
+            if let Some(outcome) = run_command(app, &catalog, caller, *id, package, reason).await? {
                 done.insert(*id, outcome);
             }
         }
@@ -160,7 +160,7 @@ fn refused(catalog: &Catalog, caller: &Caller, affected: &BTreeMap<i64, Affected
 }
 
 /// Runs what cancels a package; none when it moved meanwhile.
-async fn run(
+async fn run_command(
     app: &App,
     catalog: &Catalog,
     caller: &Arc<Caller>,

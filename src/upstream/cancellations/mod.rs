@@ -45,8 +45,8 @@ pub const FILTERS: &[Filter] = &[
     filter("decision", Kind::Text, "c.decision = {}"),
     filter("order", Kind::Integer, "c.order_id = {}"),
     filter("order__number", Kind::Text, "o.number = {}"),
-    filter("created_date__gte", Kind::Moment, "c.created_date >= {}"),
-    filter("created_date__lte", Kind::Moment, "c.created_date <= {}"),
+    filter("created_date__gte", Kind::DateTime, "c.created_date >= {}"),
+    filter("created_date__lte", Kind::DateTime, "c.created_date <= {}"),
 ];
 
 /// The list of plans. A caller with locations of their own sees those of orders that have a package there.
@@ -92,7 +92,7 @@ struct PlanView {
 }
 
 impl PlanView {
-    fn read(row: &PgRow) -> sqlx::Result<Self> {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             remote_id: row.try_get("remote_id")?,
@@ -121,7 +121,7 @@ async fn list(
     let page = Page::parse(&uri, &headers)?;
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), COLUMNS).await?;
-    listing.add_all(PlanView::read).await?;
+    listing.add_all(PlanView::from_row).await?;
     listing.respond().await
 }
 
@@ -141,7 +141,7 @@ async fn create(
     body: Bytes,
 ) -> Result<Json<impl Serialize>> {
     caller.require(&[Role::Integrator, Role::Operator])?;
-    let webhook = webhooks::read(&app.upstream, &headers, &body, "cancellation_plan.")?;
+    let webhook = webhooks::authenticate(&app.upstream, &headers, &body, "cancellation_plan.")?;
     let plan = Plan::read(&webhook.payload)?;
     let (order_id, order_item_ids) = find(&app, &plan).await?;
     let (plan_id, is_decided) = begin(&app, &plan, order_id, order_item_ids.as_deref()).await?;
@@ -149,7 +149,7 @@ async fn create(
         decide(&app, &caller, &plan, plan_id, order_id, order_item_ids.as_deref()).await?;
     }
     let row = sqlx::query(sqlx::AssertSqlSafe(format!("select {COLUMNS}{} where c.id = $1", LIST.from)));
-    Ok(Json(PlanView::read(&row.bind(plan_id).fetch_one(&app.pool).await?)?))
+    Ok(Json(PlanView::from_row(&row.bind(plan_id).fetch_one(&app.pool).await?)?))
 }
 
 /// The order and the lines that a plan is about.

@@ -12,7 +12,7 @@ use super::statuses;
 use crate::{
     catalog::Catalog,
     error::Result,
-    events::{self, Change, Cursor, Wanted, moment::PackageMoment},
+    events::{self, Change, Cursor, Wanted, snapshot::PackageSnapshot},
 };
 
 /// Events turned into calls at a time.
@@ -45,7 +45,7 @@ struct Calls {
 }
 
 impl Calls {
-    fn push(&mut self, kind: &'static str, row: &Row, item: Option<i64>, path: String, payload: Value) {
+    fn push(&mut self, kind: &'static str, row: &ItemRow, item: Option<i64>, path: String, payload: Value) {
         self.orders.push(row.order_id);
         self.kinds.push(kind);
         self.packages.push(row.package_id);
@@ -56,7 +56,7 @@ impl Calls {
 }
 
 /// An item of a package that moved.
-struct Row {
+struct ItemRow {
     /// Which of the changes it is of.
     change: i64,
     package_id: i64,
@@ -90,12 +90,12 @@ pub(super) async fn events(pool: &PgPool, catalog: &Catalog, releases: bool) -> 
         // Writing how far was read is news itself, of the kind that does not matter: it would go on without end.
         return Ok(Some(0));
     }
-    let mut moments = Vec::with_capacity(changes.len());
+    let mut snapshots = Vec::with_capacity(changes.len());
     for change in &changes {
-        moments.push(PackageMoment::from_json(&change.facts)?);
+        snapshots.push(PackageSnapshot::from_json(&change.facts)?);
     }
-    let rows = read(&mut transaction, &changes, &moments).await?;
-    let (calls, statuses) = lay_out(catalog, &moments, &rows, releases);
+    let rows = read_rows(&mut transaction, &changes, &snapshots).await?;
+    let (calls, statuses) = lay_out(catalog, &snapshots, &rows, releases);
     keep_statuses(&mut transaction, &rows, &statuses).await?;
     insert(&mut transaction, &calls).await?;
     sqlx::query!("update upstream_feed set position = $1, id = $2", next.position(), next.id())
@@ -106,15 +106,15 @@ pub(super) async fn events(pool: &PgPool, catalog: &Catalog, releases: bool) -> 
 }
 
 /// The items of the packages that moved, in the order in which they did.
-async fn read(
+async fn read_rows(
     connection: &mut PgConnection,
     changes: &[Change],
-    moments: &[Option<PackageMoment>],
-) -> Result<Vec<Row>> {
+    snapshots: &[Option<PackageSnapshot>],
+) -> Result<Vec<ItemRow>> {
     let (mut indexes, mut packages, mut items) = (Vec::new(), Vec::new(), Vec::new());
     let mut dates: Vec<DateTime<Utc>> = Vec::new();
-    for (index, (change, moment)) in changes.iter().zip(moments).enumerate() {
-        for item in moment.iter().flat_map(|moment| &moment.items) {
+    for (index, (change, snapshot)) in changes.iter().zip(snapshots).enumerate() {
+        for item in snapshot.iter().flat_map(|snapshot| &snapshot.items) {
             indexes.push(i64::try_from(index).unwrap_or(i64::MAX));
             packages.push(change.object_id);
             items.push(item.id);
@@ -123,7 +123,7 @@ async fn read(
     }
     // A log row and the event of the same move are written in one transaction, so their dates are the same.
     let rows = sqlx::query_as!(
-        Row,
+        ItemRow,
         r#"select w.change as "change!", w.package_id as "package_id!", p.number as package_number,
                   p.order_id, o.omnitron_id as order_pk, i.id as item_id, i.order_item_id,
                   oi.omnitron_id as order_item_pk, s.enum_value as known,
@@ -156,19 +156,19 @@ async fn read(
 /// The calls, and the statuses that order items have after them, by id.
 fn lay_out(
     catalog: &Catalog,
-    moments: &[Option<PackageMoment>],
-    rows: &[Row],
+    snapshots: &[Option<PackageSnapshot>],
+    rows: &[ItemRow],
     releases: bool,
 ) -> (Calls, HashMap<i64, i64>) {
     let mut calls = Calls::default();
     let mut statuses: HashMap<i64, i64> = HashMap::new();
     for (at, row) in rows.iter().enumerate() {
-        let moment = usize::try_from(row.change).ok().and_then(|index| moments.get(index)).and_then(Option::as_ref);
-        let Some(moment) = moment else { continue };
-        let number = catalog.workflow.state(moment.state_id).ok().and_then(crate::workflow::State::number);
+        let snapshot = usize::try_from(row.change).ok().and_then(|index| snapshots.get(index)).and_then(Option::as_ref);
+        let Some(snapshot) = snapshot else { continue };
+        let number = catalog.workflow.state(snapshot.state_id).ok().and_then(crate::workflow::State::number);
         let Some(state) = number else { continue };
         // An item that was not found here is somewhere else, or nowhere.
-        let is_with_it = moment.items.iter().any(|item| item.id == row.item_id && item.state_id == moment.state_id);
+        let is_with_it = snapshot.items.iter().any(|item| item.id == row.item_id && item.state_id == snapshot.state_id);
         let known = row.known.parse().unwrap_or(statuses::APPROVED);
         let known = statuses.get(&row.order_item_id).copied().unwrap_or(known);
         let next = statuses::of(state, row.goes_on).filter(|next| is_with_it && statuses::is_news(known, *next));
@@ -180,7 +180,7 @@ fn lay_out(
         }
         if let (Some(next), Some(pk)) = (next, row.order_item_pk) {
             let mut payload = json!({ "status": next.to_string() });
-            if let Some(shipment) = moment.papers.shipment.as_ref().filter(|_| next >= 500) {
+            if let Some(shipment) = snapshot.documents.shipment.as_ref().filter(|_| next >= 500) {
                 payload["tracking_number"] = json!(shipment.tracking_number);
             }
             calls.push("status", row, Some(row.order_item_id), format!("api/v1/order_items/{pk}/"), payload);
@@ -206,7 +206,7 @@ fn lay_out(
 
 /// Keeps our own order items and orders at what the upstream is told. An order is as far as the one of its items that is
 /// least far.
-async fn keep_statuses(connection: &mut PgConnection, rows: &[Row], statuses: &HashMap<i64, i64>) -> Result<()> {
+async fn keep_statuses(connection: &mut PgConnection, rows: &[ItemRow], statuses: &HashMap<i64, i64>) -> Result<()> {
     if statuses.is_empty() {
         return Ok(());
     }

@@ -32,8 +32,8 @@ pub const FILTERS: &[Filter] = &[
     filter("order", Kind::Integer, "c.order_id = {}"),
     filter("order__number", Kind::Text, "o.number = {}"),
     filter("package", Kind::Integer, "c.package_id = {}"),
-    filter("created_date__gte", Kind::Moment, "c.created_date >= {}"),
-    filter("created_date__lte", Kind::Moment, "c.created_date <= {}"),
+    filter("created_date__gte", Kind::DateTime, "c.created_date >= {}"),
+    filter("created_date__lte", Kind::DateTime, "c.created_date <= {}"),
 ];
 
 /// The list of calls. They belong to no location.
@@ -78,7 +78,7 @@ struct CallView {
 }
 
 impl CallView {
-    fn read(row: &PgRow) -> sqlx::Result<Self> {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             created_date: Timestamp(row.try_get("created_date")?),
@@ -112,6 +112,6 @@ async fn list(
     caller.require(&[Role::Integrator, Role::Operator])?;
     let page = Page::parse(&uri, &headers)?;
     let mut listing = LIST.open(&app.pool, page, None, "c.*, o.number").await?;
-    listing.add_all(CallView::read).await?;
+    listing.add_all(CallView::from_row).await?;
     listing.respond().await
 }

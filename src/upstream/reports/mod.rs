@@ -16,7 +16,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{Client, Pace};
-use crate::{app::App, catalog::Shelf, error::Result, events::News, metrics::Metrics};
+use crate::{app::App, catalog::CatalogCache, error::Result, events::EventNotifier, metrics::Metrics};
 
 pub use list::FILTERS;
 pub(super) use list::routes;
@@ -31,8 +31,8 @@ const FORGET_EVERY: Duration = Duration::from_hours(1);
 /// Collects and sends until told to stop.
 pub(super) struct Reporter {
     pool: PgPool,
-    shelf: Arc<Shelf>,
-    news: Arc<News>,
+    catalog_cache: Arc<CatalogCache>,
+    event_notifier: Arc<EventNotifier>,
     metrics: Arc<Metrics>,
     /// None: only invoice calls are made, which go elsewhere.
     client: Option<Arc<Client>>,
@@ -56,8 +56,8 @@ impl Reporter {
         }
         Ok(Self {
             pool: app.pool.clone(),
-            shelf: Arc::clone(&app.shelf),
-            news: Arc::clone(&app.news),
+            catalog_cache: Arc::clone(&app.catalog_cache),
+            event_notifier: Arc::clone(&app.event_notifier),
             metrics: Arc::clone(&app.metrics),
             client,
             pace,
@@ -67,7 +67,7 @@ impl Reporter {
     }
 
     pub(super) async fn run(self) {
-        let mut news = self.news.listen();
+        let mut events = self.event_notifier.subscribe();
         let mut failures = 0;
         let mut forget = tokio::time::interval(FORGET_EVERY);
         while !self.stop.is_cancelled() {
@@ -89,7 +89,7 @@ impl Reporter {
             let Some(rest) = rest else { continue };
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                () = news.wait(), if failures == 0 => {}
+                () = events.wait(), if failures == 0 => {}
                 () = tokio::time::sleep(rest) => {}
                 _ = forget.tick() => {
                     if let Err(error) = send::forget_old(&self.pool).await {
@@ -101,7 +101,7 @@ impl Reporter {
     }
 
     async fn turn(&self) -> Result<Turn> {
-        let catalog = self.shelf.current();
+        let catalog = self.catalog_cache.current();
         let mut collected = collect::invoices(&self.pool).await?;
         if self.client.is_some() {
             collected += collect::events(&self.pool, &catalog, self.releases).await?.unwrap_or_default();

@@ -110,7 +110,7 @@ async fn received(State(simulator): State<Simulator>, RawQuery(query): RawQuery)
 }
 
 /// How a request fares before it reaches its route.
-enum Fate {
+enum PlannedResponse {
     Fail(u16),
     Unauthorized,
     Serve { lose: bool },
@@ -125,7 +125,7 @@ pub(super) async fn mood(State(simulator): State<Simulator>, request: Request, n
     let path = parts.uri.path().to_owned();
     let authorization =
         parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let (fate, stall) = fate(&simulator, &path, authorization.as_deref());
+    let (planned, stall) = planned_response(&simulator, &path, authorization.as_deref());
     let mut received = Received {
         number: 0,
         method: parts.method.to_string(),
@@ -138,12 +138,14 @@ pub(super) async fn mood(State(simulator): State<Simulator>, request: Request, n
     if !stall.is_zero() {
         tokio::time::sleep(stall).await;
     }
-    let response = match fate {
-        Fate::Fail(status) => StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response(),
-        Fate::Unauthorized => {
+    let response = match planned {
+        PlannedResponse::Fail(status) => {
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+        }
+        PlannedResponse::Unauthorized => {
             (StatusCode::UNAUTHORIZED, Json(json!({ "detail": "Invalid token.", "code": "error" }))).into_response()
         }
-        Fate::Serve { lose } => {
+        PlannedResponse::Serve { lose } => {
             let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
             if lose { StatusCode::GATEWAY_TIMEOUT.into_response() } else { response }
         }
@@ -153,23 +155,23 @@ pub(super) async fn mood(State(simulator): State<Simulator>, request: Request, n
     response
 }
 
-fn fate(simulator: &Simulator, path: &str, authorization: Option<&str>) -> (Fate, Duration) {
+fn planned_response(simulator: &Simulator, path: &str, authorization: Option<&str>) -> (PlannedResponse, Duration) {
     let mut world = simulator.world();
     let is_open = path.ends_with("/auth/login/") || path == "/invoice/";
     let is_known = is_open || authorization == Some(format!("Token {}", world.token).as_str());
     let mood = &mut world.mood;
     let stall = mood.stall;
-    let fate = if mood.fail > 0 {
+    let planned = if mood.fail > 0 {
         mood.fail -= 1;
-        Fate::Fail(if mood.fail_status == 0 { 500 } else { mood.fail_status })
+        PlannedResponse::Fail(if mood.fail_status == 0 { 500 } else { mood.fail_status })
     } else if mood.refuse.iter().any(|refused| path.starts_with(refused.as_str())) {
-        Fate::Fail(500)
+        PlannedResponse::Fail(500)
     } else if !is_known {
-        Fate::Unauthorized
+        PlannedResponse::Unauthorized
     } else {
         let lose = mood.lose > 0;
         mood.lose -= u32::from(lose);
-        Fate::Serve { lose }
+        PlannedResponse::Serve { lose }
     };
-    (fate, stall)
+    (planned, stall)
 }

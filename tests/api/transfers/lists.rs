@@ -78,7 +78,7 @@ async fn check(
         let wrong = match filter.kind {
             Kind::Integer => "x",
             Kind::Integers => "1,x",
-            Kind::Moment | Kind::Day => "yesterday",
+            Kind::DateTime | Kind::Day => "yesterday",
             _ => "%00",
         };
         assert_eq!(shop.get(&format!("{path}?{name}={wrong}")).await.wrong(name).len(), 1, "{name}={wrong}");

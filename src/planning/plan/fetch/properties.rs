@@ -12,7 +12,7 @@ use super::*;
 use crate::planning::{
     location::Location,
     plan::{Outcome, Stock},
-    record::{Decision, Facts},
+    record::{Facts, PlanDecision},
     scenario::{OrderBy, OrderFacts, Splitting},
 };
 
@@ -237,9 +237,9 @@ proptest! {
     #[test]
     fn a_plan_is_made_again_from_what_is_kept_of_it(case in cases(true)) {
         let outcome = case.plan();
-        let decision = Decision { gatherings: outcome.gatherings.clone(), ..Decision::default() };
+        let decision = PlanDecision { gatherings: outcome.gatherings.clone(), ..PlanDecision::default() };
         let text = serde_json::to_string(&decision).expect("JSON");
-        prop_assert_eq!(serde_json::from_str::<Decision>(&text).expect("a decision"), decision);
+        prop_assert_eq!(serde_json::from_str::<PlanDecision>(&text).expect("a decision"), decision);
         let facts = Facts::of(1, &Circumstances::default(), &case.demands, &case.candidates, false);
         let text = serde_json::to_string(&facts).expect("JSON");
         let facts: Facts = serde_json::from_str(&text).expect("facts");

@@ -14,7 +14,7 @@ const LIMIT: usize = 50;
 
 /// Where the reader stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Walk {
+pub(super) struct Paging {
     since: Option<DateTime<Utc>>,
     page: u32,
     /// Whether everything so far came in the order of change.
@@ -23,7 +23,7 @@ pub(super) struct Walk {
     pub seen: Option<DateTime<Utc>>,
 }
 
-impl Walk {
+impl Paging {
     pub(super) fn from(since: Option<DateTime<Utc>>) -> Self {
         Self { since, page: 1, is_sorted: true, seen: None }
     }
@@ -78,37 +78,37 @@ mod tests {
 
     #[test]
     fn each_page_is_asked_for_from_the_moment_of_the_last() {
-        let (walk, goes_on) = Walk::from(None).after(&moments(&[1, 2, 3]), true);
+        let (paging, goes_on) = Paging::from(None).after(&moments(&[1, 2, 3]), true);
         assert!(goes_on);
-        assert_eq!((walk.since, walk.page, walk.seen), (Some(at(3)), 1, Some(at(3))));
-        assert!(walk.query().contains(&("modified_date__gte", "1970-01-01T00:03:00.000000Z".to_owned())));
-        let (walk, goes_on) = walk.after(&moments(&[3, 4]), false);
+        assert_eq!((paging.since, paging.page, paging.seen), (Some(at(3)), 1, Some(at(3))));
+        assert!(paging.query().contains(&("modified_date__gte", "1970-01-01T00:03:00.000000Z".to_owned())));
+        let (paging, goes_on) = paging.after(&moments(&[3, 4]), false);
         assert!(!goes_on);
-        assert_eq!(walk.seen, Some(at(4)));
+        assert_eq!(paging.seen, Some(at(4)));
     }
 
     #[test]
     fn a_page_of_one_moment_leads_to_the_second() {
-        let (walk, goes_on) = Walk::from(Some(at(3))).after(&moments(&[3, 3, 3]), true);
-        assert_eq!((goes_on, walk.since, walk.page), (true, Some(at(3)), 2));
-        let (walk, _) = walk.after(&moments(&[3, 5]), true);
-        assert_eq!((walk.since, walk.page), (Some(at(5)), 1));
+        let (paging, goes_on) = Paging::from(Some(at(3))).after(&moments(&[3, 3, 3]), true);
+        assert_eq!((goes_on, paging.since, paging.page), (true, Some(at(3)), 2));
+        let (paging, _) = paging.after(&moments(&[3, 5]), true);
+        assert_eq!((paging.since, paging.page), (Some(at(5)), 1));
     }
 
     #[test]
     fn a_list_in_another_order_is_read_by_its_pages_and_does_not_move_the_cursor() {
         for page in [moments(&[3, 2]), moments(&[1]), vec![Some(at(3)), None]] {
-            let (walk, goes_on) = Walk::from(Some(at(2))).after(&page, true);
-            assert_eq!((goes_on, walk.is_sorted, walk.page, walk.seen), (true, false, 2, None));
+            let (paging, goes_on) = Paging::from(Some(at(2))).after(&page, true);
+            assert_eq!((goes_on, paging.is_sorted, paging.page, paging.seen), (true, false, 2, None));
             // Also when the rest happens to be sorted.
-            let (walk, goes_on) = walk.after(&moments(&[7, 8]), false);
-            assert_eq!((goes_on, walk.seen), (false, None));
+            let (paging, goes_on) = paging.after(&moments(&[7, 8]), false);
+            assert_eq!((goes_on, paging.seen), (false, None));
         }
     }
 
     #[test]
     fn an_empty_list_is_read_at_once() {
-        assert!(!Walk::from(None).after(&[], false).1);
-        assert!(!Walk { is_sorted: false, ..Walk::from(None) }.after(&[], true).1);
+        assert!(!Paging::from(None).after(&[], false).1);
+        assert!(!Paging { is_sorted: false, ..Paging::from(None) }.after(&[], true).1);
     }
 }

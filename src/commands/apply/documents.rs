@@ -3,15 +3,15 @@
 
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::super::{Papers, consequences::PackageChange, facts::ShipmentPaper};
+use super::super::{Documents, consequences::PackageChange, facts::ShipmentDocument};
 
-/// What a package's papers are once its change is written.
-pub(super) fn after(change: &PackageChange) -> Papers {
-    let mut papers = change.papers.clone();
+/// What a package's documents are once its change is written.
+pub(super) fn after(change: &PackageChange) -> Documents {
+    let mut documents = change.documents.clone();
     if let Some(shipment) = &change.shipment {
-        let before = papers.shipment.take();
+        let before = documents.shipment.take();
         let (query_number, label_key) = before.map_or((None, None), |before| (before.query_number, before.label_key));
-        papers.shipment = Some(ShipmentPaper {
+        documents.shipment = Some(ShipmentDocument {
             cargo_company_id: shipment.cargo_company_id,
             tracking_number: shipment.tracking_number.clone(),
             query_number,
@@ -19,23 +19,23 @@ pub(super) fn after(change: &PackageChange) -> Papers {
             modified_date: None,
         });
     }
-    let Some(record) = &change.record else { return papers };
-    if let (Some(news), Some(shipment)) = (&record.shipment, &mut papers.shipment)
-        && (news.query_number.is_some() || news.renews_label)
+    let Some(record) = &change.record else { return documents };
+    if let (Some(update), Some(shipment)) = (&record.shipment, &mut documents.shipment)
+        && (update.query_number.is_some() || update.renews_label)
     {
-        shipment.query_number = news.query_number.clone().or(shipment.query_number.take());
-        if news.renews_label {
+        shipment.query_number = update.query_number.clone().or(shipment.query_number.take());
+        if update.renews_label {
             shipment.label_key = Some(new_key());
         }
         shipment.modified_date = None;
     }
     if let Some(invoice) = &record.invoice {
-        papers.invoice_number = invoice.number.clone().or(papers.invoice_number);
-        papers.invoice_date = invoice.date.or(papers.invoice_date);
+        documents.invoice_number = invoice.number.clone().or(documents.invoice_number);
+        documents.invoice_date = invoice.date.or(documents.invoice_date);
         // A new document has a new address: whoever has the old one does not take it for the new.
-        papers.document_key = invoice.document.as_ref().map(|_| new_key()).or(papers.document_key);
+        documents.document_key = invoice.document.as_ref().map(|_| new_key()).or(documents.document_key);
     }
-    papers
+    documents
 }
 
 /// A key nobody guesses, and greater than those made before, so that the index of all is written at its end only. (Without

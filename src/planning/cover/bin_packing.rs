@@ -11,12 +11,12 @@ use super::{
     search::{Effort, Search},
 };
 
-/// For each line of a rack the bin it goes to.
+/// For each line of a packing the bin it goes to.
 pub(super) type Placing = Vec<Option<usize>>;
 
-/// The lines of one SKU and the bins that may take them, both by number within the rack.
+/// The lines of one SKU and the bins that may take them, both by number within the packing.
 #[derive(Debug)]
-pub(super) struct Rack {
+pub(super) struct BinPacking {
     /// Which line of the rule each line is, ascending.
     pub lines: Vec<usize>,
     /// Which taker of the rule each bin is: best rank first.
@@ -31,8 +31,8 @@ pub(super) struct Rack {
     order: Vec<usize>,
 }
 
-impl Rack {
-    /// A rack of these lines (number in the rule, quantity) and bins (taker, room, lines it may take).
+impl BinPacking {
+    /// A packing of these lines (number in the rule, quantity) and bins (taker, room, lines it may take).
     pub(super) fn new(lines: &[(usize, i64)], bins: &[(usize, i64, &Bits)], effort: &mut Effort) -> Self {
         let allowed: Vec<Bits> = lines
             .iter()
@@ -49,7 +49,7 @@ impl Rack {
         let quantities: Vec<i64> = lines.iter().map(|(_, quantity)| *quantity).collect();
         let mut order: Vec<usize> = (0..lines.len()).collect();
         order.sort_by_key(|&line| (quantities[line], allowed[line].count(), line));
-        let mut rack = Self {
+        let mut packing = Self {
             lines: lines.iter().map(|(line, _)| *line).collect(),
             takers: bins.iter().map(|(taker, _, _)| *taker).collect(),
             fullest: Vec::new(),
@@ -58,9 +58,9 @@ impl Rack {
             allowed,
             order,
         };
-        let all: Vec<usize> = (0..rack.takers.len()).collect();
-        rack.fullest = rack.most(&all, effort);
-        rack
+        let all: Vec<usize> = (0..packing.takers.len()).collect();
+        packing.fullest = packing.most(&all, effort);
+        packing
     }
 
     /// How many lines can be placed at all.
@@ -180,7 +180,7 @@ impl Rack {
         if count(&placing) >= wanted {
             return Some(placing);
         }
-        Search::new(self, &lines, bins, rooms, effort).run(wanted)
+        Search::new(self, &lines, bins, rooms, effort).solve(wanted)
     }
 
     /// Whether a bin with this room left may take a line.

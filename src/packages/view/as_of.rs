@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
 
-use super::{ItemRow, PackageView, Row, commands, item_view, load_rows, view};
+use super::{ItemRow, PackageRow, PackageView, commands, item_view, load_rows, view};
 use crate::{
     catalog::Catalog,
     error::{Error, Result},
-    events::{Change, moment::PackageMoment},
+    events::{Change, snapshot::PackageSnapshot},
     locations,
     workflow::WAITING,
 };
@@ -20,73 +20,73 @@ use crate::{
 ///
 /// # Errors
 /// When the database fails.
-pub async fn tell(
+pub async fn render_as_of(
     connection: &mut PgConnection,
     catalog: &Catalog,
     changes: &[&Change],
 ) -> Result<HashMap<i64, PackageView>> {
     let package_ids: Vec<i64> = changes.iter().map(|change| change.object_id).collect();
-    let rows: HashMap<i64, Row> =
+    let rows: HashMap<i64, PackageRow> =
         load_rows(&mut *connection, &package_ids).await?.into_iter().map(|row| (row.id, row)).collect();
-    let mut told = Vec::with_capacity(changes.len());
+    let mut recorded = Vec::with_capacity(changes.len());
     for change in changes {
         let Some(row) = rows.get(&change.object_id) else { continue };
-        let moment = match PackageMoment::from_json(&change.facts)? {
-            Some(moment) => moment,
-            None => moment_now(&mut *connection, row).await?,
+        let snapshot = match PackageSnapshot::from_json(&change.facts)? {
+            Some(snapshot) => snapshot,
+            None => current_snapshot(&mut *connection, row).await?,
         };
-        told.push((*change, row, moment));
+        recorded.push((*change, row, snapshot));
     }
-    let lines = Lines::load(&mut *connection, &told).await?;
-    let successors = successors(&mut *connection, &told).await?;
-    let states_before = states_before(&mut *connection, catalog, &told).await?;
+    let lines = Lines::load(&mut *connection, &recorded).await?;
+    let successors = successors(&mut *connection, &recorded).await?;
+    let states_before = states_before(&mut *connection, catalog, &recorded).await?;
     let (ids, versions): (Vec<i64>, Vec<i64>) =
-        told.iter().map(|(change, _, moment)| (moment.stock_location_id, change.installation_version)).unzip();
+        recorded.iter().map(|(change, _, snapshot)| (snapshot.stock_location_id, change.installation_version)).unzip();
     let places = locations::as_of(connection, &ids, &versions).await?;
-    let mut views = HashMap::with_capacity(told.len());
-    for (change, row, moment) in told {
-        let place = places.get(&(moment.stock_location_id, change.installation_version));
+    let mut views = HashMap::with_capacity(recorded.len());
+    for (change, row, snapshot) in recorded {
+        let place = places.get(&(snapshot.stock_location_id, change.installation_version));
         let place =
-            place.ok_or_else(|| Error::Fault(format!("location {} has no history", moment.stock_location_id)))?;
-        let items = moment.items.iter().filter_map(|item| {
+            place.ok_or_else(|| Error::Fault(format!("location {} has no history", snapshot.stock_location_id)))?;
+        let items = snapshot.items.iter().filter_map(|item| {
             let mut line = lines.as_of(item.id, change)?;
             line.state_id = item.state_id;
             line.modified_date = item.modified_date.unwrap_or(change.created_date);
             Some(item_view(line, catalog))
         });
         let items = items.collect::<Result<Vec<_>>>()?;
-        let mut row = as_it_was(row, &moment, change.created_date);
+        let mut row = as_it_was(row, &snapshot, change.created_date);
         row.replaced_by.retain(|id| successors.get(id).is_none_or(|position| *position <= change.position));
         let before = states_before.get(&change.id).copied();
         let commands = commands(catalog, row.state_id, before);
-        views.insert(change.id, view(row, items, place.told(), commands, catalog)?);
+        views.insert(change.id, view(row, items, place.event_view(), commands, catalog)?);
     }
     Ok(views)
 }
 
-type Told<'a> = (&'a Change, &'a Row, PackageMoment);
+type Recorded<'a> = (&'a Change, &'a PackageRow, PackageSnapshot);
 
-/// An event from before moments were kept tells what the package is now.
-async fn moment_now(connection: &mut PgConnection, row: &Row) -> Result<PackageMoment> {
-    let found = crate::commands::facts::read(connection, &[row.id]).await?;
+/// An event from before snapshots were kept tells what the package is now.
+async fn current_snapshot(connection: &mut PgConnection, row: &PackageRow) -> Result<PackageSnapshot> {
+    let found = crate::commands::facts::read_packages(connection, &[row.id]).await?;
     let package = found.packages.get(&row.id).ok_or_else(|| Error::Fault(format!("package {} vanished", row.id)))?;
-    Ok(PackageMoment {
+    Ok(PackageSnapshot {
         state_id: package.state_id,
         stock_location_id: package.stock_location_id,
         items: package.items.iter().map(Into::into).collect(),
-        papers: package.papers.clone(),
+        documents: package.documents.clone(),
     })
 }
 
-fn as_it_was(row: &Row, moment: &PackageMoment, date: DateTime<Utc>) -> Row {
-    let shipment = moment.papers.shipment.as_ref();
-    Row {
-        state_id: moment.state_id,
-        stock_location_id: moment.stock_location_id,
+fn as_it_was(row: &PackageRow, snapshot: &PackageSnapshot, date: DateTime<Utc>) -> PackageRow {
+    let shipment = snapshot.documents.shipment.as_ref();
+    PackageRow {
+        state_id: snapshot.state_id,
+        stock_location_id: snapshot.stock_location_id,
         modified_date: date,
-        invoice_number: moment.papers.invoice_number.clone(),
-        invoice_date: moment.papers.invoice_date,
-        document_key: moment.papers.document_key,
+        invoice_number: snapshot.documents.invoice_number.clone(),
+        invoice_date: snapshot.documents.invoice_date,
+        document_key: snapshot.documents.document_key,
         shipment_id: row.shipment_id.filter(|_| shipment.is_some()),
         cargo_company_id: shipment.map(|shipment| shipment.cargo_company_id),
         tracking_number: shipment.map(|shipment| shipment.tracking_number.clone()),
@@ -108,8 +108,9 @@ struct Lines {
 }
 
 impl Lines {
-    async fn load(connection: &mut PgConnection, told: &[Told<'_>]) -> Result<Self> {
-        let ids: Vec<i64> = told.iter().flat_map(|(_, _, moment)| moment.items.iter().map(|item| item.id)).collect();
+    async fn load(connection: &mut PgConnection, recorded: &[Recorded<'_>]) -> Result<Self> {
+        let ids: Vec<i64> =
+            recorded.iter().flat_map(|(_, _, snapshot)| snapshot.items.iter().map(|item| item.id)).collect();
         let items = sqlx::query_as!(
             ItemRow,
             r#"select i.id, i.package_id, i.state_id, i.quantity, i.created_date, i.modified_date, i.order_item_id,
@@ -152,8 +153,8 @@ impl Lines {
 }
 
 /// Where in the feed the packages began that took over items, by their id.
-async fn successors(connection: &mut PgConnection, told: &[Told<'_>]) -> Result<HashMap<i64, i64>> {
-    let ids: Vec<i64> = told.iter().flat_map(|(_, row, _)| row.replaced_by.iter().copied()).collect();
+async fn successors(connection: &mut PgConnection, recorded: &[Recorded<'_>]) -> Result<HashMap<i64, i64>> {
+    let ids: Vec<i64> = recorded.iter().flat_map(|(_, row, _)| row.replaced_by.iter().copied()).collect();
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -170,11 +171,11 @@ async fn successors(connection: &mut PgConnection, told: &[Told<'_>]) -> Result<
 async fn states_before(
     connection: &mut PgConnection,
     catalog: &Catalog,
-    told: &[Told<'_>],
+    recorded: &[Recorded<'_>],
 ) -> Result<HashMap<i64, i64>> {
-    let leading = told.iter().filter(|(_, _, moment)| catalog.workflow.leads_back_from(moment.state_id));
+    let leading = recorded.iter().filter(|(_, _, snapshot)| catalog.workflow.leads_back_from(snapshot.state_id));
     let leading: Vec<(i64, i64, i64, DateTime<Utc>)> =
-        leading.map(|(change, row, moment)| (change.id, row.id, moment.state_id, change.created_date)).collect();
+        leading.map(|(change, row, snapshot)| (change.id, row.id, snapshot.state_id, change.created_date)).collect();
     let mut states = HashMap::new();
     for (id, package_id, state_id, date) in leading {
         let before = sqlx::query_scalar!(

@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    commands::{ItemFacts, Papers, facts::ShipmentPaper},
+    commands::{Documents, ItemFacts, facts::ShipmentDocument},
     error::{Error, Result},
 };
 
 /// A package as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackageMoment {
+pub struct PackageSnapshot {
     /// Its state.
     pub state_id: i64,
     /// Its location.
     pub stock_location_id: i64,
     /// Its items, by id.
-    pub items: Vec<ItemMoment>,
+    pub items: Vec<ItemSnapshot>,
     /// Its shipment and its invoice.
-    pub papers: Papers,
+    pub documents: Documents,
 }
 
 /// One of its items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ItemMoment {
+pub struct ItemSnapshot {
     /// Its id.
     pub id: i64,
     /// Its own state.
@@ -34,7 +34,7 @@ pub struct ItemMoment {
     pub modified_date: Option<DateTime<Utc>>,
 }
 
-impl From<&ItemFacts> for ItemMoment {
+impl From<&ItemFacts> for ItemSnapshot {
     fn from(item: &ItemFacts) -> Self {
         Self { id: item.id, state_id: item.state_id, modified_date: Some(item.modified_date) }
     }
@@ -70,7 +70,7 @@ struct StoredShipment {
     modified: Option<i64>,
 }
 
-impl PackageMoment {
+impl PackageSnapshot {
     /// As it is stored.
     ///
     /// # Errors
@@ -81,21 +81,21 @@ impl PackageMoment {
             state: self.state_id,
             at: self.stock_location_id,
             items: self.items.iter().map(|item| (item.id, item.state_id, item.modified_date.map(micros))).collect(),
-            shipment: self.papers.shipment.as_ref().map(|shipment| StoredShipment {
+            shipment: self.documents.shipment.as_ref().map(|shipment| StoredShipment {
                 by: shipment.cargo_company_id,
                 number: shipment.tracking_number.clone(),
                 query_number: shipment.query_number.clone(),
                 label_key: shipment.label_key,
                 modified: shipment.modified_date.map(micros),
             }),
-            invoice_number: self.papers.invoice_number.clone(),
-            invoice_date: self.papers.invoice_date,
-            document_key: self.papers.document_key,
+            invoice_number: self.documents.invoice_number.clone(),
+            invoice_date: self.documents.invoice_date,
+            document_key: self.documents.document_key,
         };
-        serde_json::to_string(&stored).map_err(|error| Error::Fault(format!("a package's moment: {error}")))
+        serde_json::to_string(&stored).map_err(|error| Error::Fault(format!("a package's snapshot: {error}")))
     }
 
-    /// Reads what was stored; none for an event from before moments were kept.
+    /// Reads what was stored; none for an event from before snapshots were kept.
     ///
     /// # Errors
     /// A fault when it is not what this version, or one before it, stores.
@@ -104,7 +104,7 @@ impl PackageMoment {
             return Ok(None);
         }
         let stored: Stored =
-            serde_json::from_str(text).map_err(|error| Error::Fault(format!("a package's moment: {error}")))?;
+            serde_json::from_str(text).map_err(|error| Error::Fault(format!("a package's snapshot: {error}")))?;
         let date = DateTime::<Utc>::from_timestamp_micros;
         Ok(Some(Self {
             state_id: stored.state,
@@ -112,10 +112,10 @@ impl PackageMoment {
             items: stored
                 .items
                 .into_iter()
-                .map(|(id, state_id, modified)| ItemMoment { id, state_id, modified_date: modified.and_then(date) })
+                .map(|(id, state_id, modified)| ItemSnapshot { id, state_id, modified_date: modified.and_then(date) })
                 .collect(),
-            papers: Papers {
-                shipment: stored.shipment.map(|shipment| ShipmentPaper {
+            documents: Documents {
+                shipment: stored.shipment.map(|shipment| ShipmentDocument {
                     cargo_company_id: shipment.by,
                     tracking_number: shipment.number,
                     query_number: shipment.query_number,
@@ -132,7 +132,7 @@ impl PackageMoment {
 
 /// A transfer as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct TransferMoment {
+pub struct TransferSnapshot {
     /// Its state.
     pub state: i64,
     /// Who carries it, once that is known.
@@ -145,8 +145,8 @@ pub struct TransferMoment {
     pub package_stock_location: i64,
 }
 
-impl TransferMoment {
-    /// Reads what was stored; none for an event from before moments were kept.
+impl TransferSnapshot {
+    /// Reads what was stored; none for an event from before snapshots were kept.
     ///
     /// # Errors
     /// A fault when it is not what this version, or one before it, stores.
@@ -154,7 +154,7 @@ impl TransferMoment {
         if text == "{}" {
             return Ok(None);
         }
-        serde_json::from_str(text).map(Some).map_err(|error| Error::Fault(format!("a transfer's moment: {error}")))
+        serde_json::from_str(text).map(Some).map_err(|error| Error::Fault(format!("a transfer's snapshot: {error}")))
     }
 }
 
@@ -165,20 +165,20 @@ mod tests {
     #[test]
     fn a_moment_comes_back_as_it_was_and_is_small() {
         let date = DateTime::from_timestamp_micros(1_700_000_000_123_456);
-        let bare = PackageMoment {
+        let bare = PackageSnapshot {
             state_id: 33,
             stock_location_id: 2,
             items: vec![
-                ItemMoment { id: 5, state_id: 33, modified_date: None },
-                ItemMoment { id: 6, state_id: 34, modified_date: date },
+                ItemSnapshot { id: 5, state_id: 33, modified_date: None },
+                ItemSnapshot { id: 6, state_id: 34, modified_date: date },
             ],
-            papers: Papers::default(),
+            documents: Documents::default(),
         };
         let text = bare.to_json().expect("stored");
         assert_eq!(text, r#"{"state":33,"at":2,"items":[[5,33,null],[6,34,1700000000123456]]}"#);
-        let full = PackageMoment {
-            papers: Papers {
-                shipment: Some(ShipmentPaper {
+        let full = PackageSnapshot {
+            documents: Documents {
+                shipment: Some(ShipmentDocument {
                     cargo_company_id: 1,
                     tracking_number: "T1".to_owned(),
                     query_number: Some("Q".to_owned()),
@@ -191,11 +191,11 @@ mod tests {
             },
             ..bare.clone()
         };
-        for moment in [bare, full] {
-            let text = moment.to_json().expect("stored");
-            assert_eq!(PackageMoment::from_json(&text).expect("read"), Some(moment));
+        for snapshot in [bare, full] {
+            let text = snapshot.to_json().expect("stored");
+            assert_eq!(PackageSnapshot::from_json(&text).expect("read"), Some(snapshot));
         }
-        assert_eq!(PackageMoment::from_json("{}").expect("read"), None);
-        assert!(PackageMoment::from_json(r#"{"state":1}"#).is_err());
+        assert_eq!(PackageSnapshot::from_json("{}").expect("read"), None);
+        assert!(PackageSnapshot::from_json(r#"{"state":1}"#).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The bell: what this process' commands freed, told in memory after their commit.
+//! The wake signal: what commands of this process freed, sent in memory after their commit.
 
 use std::{
     collections::BTreeSet,
@@ -69,42 +69,42 @@ impl Freed {
 
 /// See the module. It keeps nothing while nobody listens.
 #[derive(Debug, Default)]
-pub struct Bell {
-    heard: AtomicBool,
+pub struct WakeSignal {
+    is_listened_to: AtomicBool,
     freed: Mutex<Freed>,
-    rung: Notify,
+    notify: Notify,
 }
 
-impl Bell {
+impl WakeSignal {
     /// Tells what committed changes freed.
-    pub fn ring_for(&self, changes: &[PackageChange], consequences: &Consequences, catalog: &Catalog) {
-        if self.heard.load(Ordering::Relaxed) {
-            self.ring(Freed::by(changes, consequences, catalog));
+    pub fn send_for(&self, changes: &[PackageChange], consequences: &Consequences, catalog: &Catalog) {
+        if self.is_listened_to.load(Ordering::Relaxed) {
+            self.send(Freed::by(changes, consequences, catalog));
         }
     }
 
     /// Tells what came free.
-    pub fn ring(&self, freed: Freed) {
-        if freed.is_empty() || !self.heard.load(Ordering::Relaxed) {
+    pub fn send(&self, freed: Freed) {
+        if freed.is_empty() || !self.is_listened_to.load(Ordering::Relaxed) {
             return;
         }
         self.freed.lock().unwrap_or_else(PoisonError::into_inner).add(freed);
-        self.rung.notify_one();
+        self.notify.notify_one();
     }
 
     /// Tells that there is a new row among [`super::wakes`], so that it need not wait for the next look.
-    pub fn nudge(&self) {
-        self.rung.notify_one();
+    pub fn wake(&self) {
+        self.notify.notify_one();
     }
 
     /// From now on somebody listens.
     pub(super) fn listen(&self) {
-        self.heard.store(true, Ordering::Relaxed);
+        self.is_listened_to.store(true, Ordering::Relaxed);
     }
 
     /// Nobody listens any more.
-    pub(super) fn leave(&self) {
-        self.heard.store(false, Ordering::Relaxed);
+    pub(super) fn stop_listening(&self) {
+        self.is_listened_to.store(false, Ordering::Relaxed);
     }
 
     /// What was told since the last time.
@@ -113,8 +113,8 @@ impl Bell {
     }
 
     /// Waits until it is rung.
-    pub(super) async fn rung(&self) {
-        self.rung.notified().await;
+    pub(super) async fn received(&self) {
+        self.notify.notified().await;
     }
 }
 
@@ -128,14 +128,14 @@ mod tests {
 
     #[test]
     fn it_keeps_nothing_while_nobody_listens_and_everything_once_while_somebody_does() {
-        let bell = Bell::default();
-        bell.ring(skus(["A".to_owned()]));
-        assert!(bell.take().is_empty());
-        bell.listen();
-        bell.ring(skus(["A".to_owned()]));
-        bell.ring(skus(["B".to_owned(), "A".to_owned()]));
-        assert_eq!(bell.take(), skus(["A".to_owned(), "B".to_owned()]));
-        assert!(bell.take().is_empty());
+        let wake_signal = WakeSignal::default();
+        wake_signal.send(skus(["A".to_owned()]));
+        assert!(wake_signal.take().is_empty());
+        wake_signal.listen();
+        wake_signal.send(skus(["A".to_owned()]));
+        wake_signal.send(skus(["B".to_owned(), "A".to_owned()]));
+        assert_eq!(wake_signal.take(), skus(["A".to_owned(), "B".to_owned()]));
+        assert!(wake_signal.take().is_empty());
     }
 
     #[test]

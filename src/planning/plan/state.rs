@@ -11,7 +11,7 @@ use crate::planning::{
 };
 
 /// The facts in a fixed order, and what the rules have done so far.
-pub(super) struct Board<'a> {
+pub(super) struct PlanState<'a> {
     /// By id.
     pub demands: Vec<&'a Demand>,
     /// By id.
@@ -35,7 +35,7 @@ pub(super) struct Board<'a> {
     most_parcels: Option<usize>,
 }
 
-impl<'a> Board<'a> {
+impl<'a> PlanState<'a> {
     pub(super) fn new(
         scenario: &Scenario,
         demands: &'a [Demand],
@@ -102,7 +102,7 @@ impl<'a> Board<'a> {
     }
 
     /// Lets a rule place what it can; with `traces`, adds there what it saw and did.
-    pub(super) fn run(&mut self, rule: &Rule, traces: Option<&mut Vec<RuleTrace>>) {
+    pub(super) fn apply_rule(&mut self, rule: &Rule, traces: Option<&mut Vec<RuleTrace>>) {
         let asked = match self.prerequisites(rule) {
             Ok(asked) => asked,
             Err(unmet) => {

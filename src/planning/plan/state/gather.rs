@@ -8,7 +8,7 @@
 
 use std::{cmp::Reverse, sync::Arc};
 
-use super::{Board, View, needed};
+use super::{PlanState, View, needed};
 use crate::planning::{
     cover::Bits,
     plan::{
@@ -35,7 +35,7 @@ struct Try {
     at_hand: usize,
 }
 
-impl Board<'_> {
+impl PlanState<'_> {
     /// Lets a transferable rule bring together what it can at one location, then what is left at another, until it can
     /// no more: as a rule there is nothing left after the first.
     pub(in crate::planning::plan) fn gather(

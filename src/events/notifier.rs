@@ -1,5 +1,5 @@
-//! The bell of whoever follows events. It is rung in memory after a commit, so that nothing is notified inside a
-//! transaction and nobody polls in a hurry; one watcher then looks how far the events are final, for all followers of
+//! Wakes the readers of events. A request that wrote calls [`EventNotifier::notify`] after its commit, in memory: no
+//! NOTIFY inside a transaction, no quick polling. One watcher then looks how far the events are final, for all readers of
 //! this server.
 
 use std::{
@@ -20,37 +20,37 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// So long, and who looks after the server is told.
 const LONG: Duration = Duration::from_secs(30);
-/// Least time between two looks, however often it is rung.
-const REST: Duration = Duration::from_millis(10);
+/// Least time between two looks, however often it is notified.
+const LEAST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Rung when something was written; tells when there are new final events.
 #[derive(Debug)]
-pub struct News {
-    rung: watch::Sender<()>,
+pub struct EventNotifier {
+    written: watch::Sender<()>,
     head: watch::Sender<Cursor>,
 }
 
-impl Default for News {
+impl Default for EventNotifier {
     fn default() -> Self {
-        Self { rung: watch::Sender::new(()), head: watch::Sender::new(Cursor::START) }
+        Self { written: watch::Sender::new(()), head: watch::Sender::new(Cursor::START) }
     }
 }
 
-impl News {
-    /// Something was committed.
-    pub fn ring(&self) {
-        self.rung.send_replace(());
+impl EventNotifier {
+    /// Call it after a commit that wrote events.
+    pub fn notify(&self) {
+        self.written.send_replace(());
     }
 
     /// Somebody who listens from now on: what comes between two waits is not lost.
     #[must_use]
-    pub fn listen(&self) -> Listener {
+    pub fn subscribe(&self) -> Listener {
         Listener { head: self.head.subscribe() }
     }
 
     /// Looks for new events until told to stop.
     pub async fn watch(self: Arc<Self>, pool: PgPool, stop: CancellationToken) {
-        let mut rung = self.rung.subscribe();
+        let mut written = self.written.subscribe();
         let mut patience = LOOK_EVERY;
         let mut failing = false;
         // When events that were written have not become final, and that was said last.
@@ -58,7 +58,7 @@ impl News {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                changed = rung.changed() => if changed.is_err() { return },
+                changed = written.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(patience) => {}
             }
             match self.look(&pool).await {
@@ -77,7 +77,7 @@ impl News {
                     (patience, failing) = (LOOK_EVERY, true);
                 }
             }
-            tokio::time::sleep(REST).await;
+            tokio::time::sleep(LEAST_PAUSE).await;
         }
     }
 
@@ -96,9 +96,9 @@ impl News {
         if let (Some(position), Some(id)) = (row.final_position, row.final_id) {
             let head = Cursor::new(position, id);
             self.head.send_if_modified(|known| {
-                let is_news = *known != head;
+                let is_new = *known != head;
                 *known = head;
-                is_news
+                is_new
             });
         }
         Ok(row.is_final)
@@ -127,7 +127,7 @@ async fn say_who_holds(pool: &PgPool) {
     }
 }
 
-/// See [`News::listen`].
+/// See [`EventNotifier::subscribe`].
 #[derive(Debug)]
 pub struct Listener {
     head: watch::Receiver<Cursor>,

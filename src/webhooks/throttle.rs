@@ -22,13 +22,13 @@ pub(super) const SMALL_BATCH: i64 = 32;
 
 /// The purse of one worker.
 #[derive(Debug)]
-pub(super) struct Governor {
+pub(super) struct Throttle {
     traffic: Arc<Traffic>,
     done: u64,
     since: Instant,
 }
 
-impl Governor {
+impl Throttle {
     pub(super) fn new(traffic: Arc<Traffic>) -> Self {
         Self { done: traffic.done(), since: Instant::now(), traffic }
     }
@@ -39,18 +39,18 @@ impl Governor {
     }
 
     /// Rests until commands have paid for so many deliveries; not at all while they leave the server alone.
-    pub(super) async fn pay(&mut self, deliveries: usize) {
+    pub(super) async fn wait_for_budget(&mut self, deliveries: usize) {
         let mut owed = f64::from(u32::try_from(deliveries).unwrap_or(u32::MAX));
         // What was answered before does not count: it paid for nothing that is to be done now.
-        self.earned();
+        self.budget();
         while owed > 0.0 && self.traffic.is_busy() {
             tokio::time::sleep(LOOK_EVERY).await;
-            owed -= self.earned();
+            owed -= self.budget();
         }
     }
 
     /// Deliveries paid for since the last look.
-    fn earned(&mut self) -> f64 {
+    fn budget(&mut self) -> f64 {
         let (done, now) = (self.traffic.done(), Instant::now());
         let commands = f64::from(u32::try_from(done - self.done).unwrap_or(u32::MAX));
         let seconds = now.duration_since(self.since).as_secs_f64();
@@ -66,10 +66,10 @@ mod tests {
     #[tokio::test]
     async fn a_quiet_server_asks_for_nothing_and_a_busy_one_pays_in_commands() {
         let traffic = Arc::new(Traffic::default());
-        let mut governor = Governor::new(Arc::clone(&traffic));
+        let mut throttle = Throttle::new(Arc::clone(&traffic));
         let started = Instant::now();
-        governor.pay(1_000_000).await;
-        assert_eq!(governor.batch(500), 500);
+        throttle.wait_for_budget(1_000_000).await;
+        assert_eq!(throttle.batch(500), 500);
         assert!(started.elapsed() < Duration::from_secs(1));
 
         let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -83,9 +83,9 @@ mod tests {
         while !traffic.is_busy() {
             tokio::task::yield_now().await;
         }
-        assert_eq!(governor.batch(500), SMALL_BATCH);
+        assert_eq!(throttle.batch(500), SMALL_BATCH);
         let before = traffic.done();
-        governor.pay(100).await;
+        throttle.wait_for_budget(100).await;
         assert!(traffic.done() - before >= 100, "it was paid for");
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         commands.await.expect("no panic");
