@@ -1,4 +1,4 @@
-//! Taking on what is due, and making the deliveries of it.
+//! Claims the rows that are due, and prepares their deliveries.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,10 +20,10 @@ use crate::{
     wire,
 };
 
-/// What is taken on is due again after this many seconds, should nobody say what became of it.
+/// Seconds of a lease: a claimed row is due again after them, if no result is written.
 pub(super) const LEASE_SECONDS: f64 = 45.0;
 
-/// A row that was taken on.
+/// A claimed row.
 #[derive(Debug, Clone)]
 pub(super) struct Claimed {
     pub id: i64,
@@ -37,19 +37,19 @@ pub(super) struct Claimed {
     pub object_id: i64,
     pub sequence: i64,
     pub retry_count: i32,
-    /// Seconds since it was made out.
+    /// Seconds since the row was created.
     pub age: f64,
     pub request_body: Option<String>,
-    /// It was not taken on: an earlier one of its object comes first.
+    /// True: the row is not claimed, because an earlier row of its object comes first.
     pub held_back: bool,
 }
 
-/// Takes on what is due: of each subscription at most its room (`first_room` where none is named), in all at most
-/// `most`, beginning behind the subscription `behind`, so that each has its turn. A row whose object has an earlier one
-/// that is not delivered and not taken on with it is put off until a moment after that.
+/// Claims rows that are due: for each subscription at most its room (`first_room` for one that is not named), `most` in
+/// total. The subscriptions behind `behind` come first, so each has its turn. A row is put off if its object has an
+/// earlier row that is neither delivered nor claimed with it.
 ///
-/// That ids are named twice, here and in [`super::record`], keeps Postgres from reading every row for a few of them while
-/// it takes the table for empty, as it was when it last looked.
+/// The ids are named twice, here and in [`super::record`]: otherwise Postgres reads every row for a few ids while its
+/// statistics say that the table is empty.
 ///
 /// # Errors
 /// When the database fails.
@@ -111,8 +111,8 @@ pub(super) async fn claim(
     Ok(rows)
 }
 
-/// Looks again at rows that were just held back: what came before them may have been delivered while they were. Those
-/// are due again.
+/// Checks rows that were just held back: the rows before them may have been delivered meanwhile. Then they are due
+/// again.
 ///
 /// # Errors
 /// When the database fails.
@@ -130,7 +130,7 @@ pub(super) async fn look_again(connection: &mut PgConnection, held_back: &[i64])
     Ok(())
 }
 
-/// Some rows as they are, taken on by nobody.
+/// Reads rows without claiming them.
 ///
 /// # Errors
 /// When the database fails.
@@ -148,14 +148,14 @@ pub(super) async fn peek(connection: &mut PgConnection, ids: &[i64]) -> Result<V
     Ok(rows)
 }
 
-/// Everything that is needed to send some rows.
+/// The data that is needed to send rows.
 pub(super) struct Prepared {
     hooks: HashMap<i64, Hook>,
     payloads: Payloads,
     unreadable: HashSet<i64>,
 }
 
-/// Reads it.
+/// Reads this data.
 ///
 /// # Errors
 /// When the database fails.
@@ -179,8 +179,7 @@ pub(super) async fn prepare(
 
 type Payloads = HashMap<i64, Box<RawValue>>;
 
-/// The payloads of some changes, and the changes of which none can be made. One of those keeps no other from being
-/// delivered.
+/// The payloads of changes, and the changes whose payload cannot be made: those do not stop the others.
 async fn payloads(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
@@ -209,12 +208,12 @@ async fn payloads(
     Ok((payloads, unreadable))
 }
 
-/// Whether the database could not be asked, which says nothing of what was asked.
+/// True if the database cannot be reached, which says nothing about the query.
 fn is_away(error: &Error) -> bool {
     matches!(error, Error::Database(database) if Error::is_passing(database))
 }
 
-/// The events of some rows, as far as they are kept.
+/// The events of rows, as far as they are kept.
 async fn changes(connection: &mut PgConnection, wanted: &[&Claimed]) -> Result<Vec<Change>> {
     let positions: Vec<i64> = wanted.iter().map(|row| row.event_position).collect();
     let ids: Vec<i64> = wanted.iter().map(|row| row.event_id).collect();
@@ -240,7 +239,8 @@ impl Prepared {
         self.hooks.get(&row.webhook_id)
     }
 
-    /// The body of a row: as it was sent before, or made of the event; none where the event is no longer kept.
+    /// The body of a row: the body of the attempt before, or a new one made from the event. None if the event is no
+    /// longer kept.
     pub(super) fn body(&self, row: &Claimed, hook: &Hook) -> Option<Bytes> {
         if let Some(body) = &row.request_body {
             return Some(body.clone().into());
@@ -249,12 +249,12 @@ impl Prepared {
         Some(envelope(&hook.event_type, row.uuid, payload.get()).into())
     }
 
-    /// Whether there is an event, of which no payload can be made.
+    /// True if the event is kept but its payload cannot be made.
     pub(super) fn is_unreadable(&self, row: &Claimed) -> bool {
         self.unreadable.contains(&row.event_id)
     }
 
-    /// A row as it is sent.
+    /// The request for a row.
     pub(super) fn delivery(row: &Claimed, hook: &Hook, body: Bytes) -> Delivery {
         Delivery {
             webhook_id: hook.id,
@@ -278,7 +278,7 @@ pub(super) fn envelope(event_type: &str, uuid: Uuid, payload: &str) -> String {
     format!(r#"{{"event": {{"type": {event_type}, "uuid": "{}"}}, "payload": {payload}}}"#, uuid.simple())
 }
 
-/// Rows by what has to be delivered one after the other: those of one object to one subscription, in their order.
+/// Groups rows that must be delivered one after the other: those of one object to one subscription, in their order.
 pub(super) fn chains(mut rows: Vec<Claimed>) -> Vec<Vec<Claimed>> {
     rows.sort_unstable_by(|a, b| {
         (a.webhook_id, a.object_id, &a.entity, a.sequence).cmp(&(b.webhook_id, b.object_id, &b.entity, b.sequence))
@@ -287,7 +287,7 @@ pub(super) fn chains(mut rows: Vec<Claimed>) -> Vec<Vec<Claimed>> {
         .chunk_by(|a, b| (a.webhook_id, a.object_id, &a.entity) == (b.webhook_id, b.object_id, &b.entity))
         .map(<[Claimed]>::to_vec)
         .collect();
-    // What was made out first is sent first.
+    // The oldest row is sent first.
     chains.sort_unstable_by_key(|chain| chain.first().map(|row| row.id));
     chains
 }

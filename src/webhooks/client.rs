@@ -1,4 +1,4 @@
-//! One attempt: a POST to a receiver, as the original's client makes it, and what came of it.
+//! One attempt: a POST to a receiver, made as dj-whisperer's client makes it, and its outcome.
 
 use std::{
     collections::HashMap,
@@ -18,23 +18,22 @@ use crate::{
     outbound, signature,
 };
 
-/// Longest an attempt may take, from the lookup of the name to the last byte of the answer, redirects and a login
-/// included.
+/// Longest time of an attempt, from the DNS lookup to the last byte of the answer, with redirects and a login.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
-/// Redirects that are followed.
+/// Most redirects that are followed.
 const MOST_REDIRECTS: usize = 5;
-/// What is kept of an answer, in bytes.
+/// Bytes of an answer that are kept.
 const LONGEST_KEPT: usize = 8 * 1024;
-/// An answer that is longer is not read to its end.
+/// Bytes of an answer that are read.
 const LONGEST_READ: usize = 256 * 1024;
 /// Longest answer of a login, in bytes.
 const LONGEST_LOGIN: usize = 64 * 1024;
-/// What the original notes where there was no answer.
+/// The status that dj-whisperer records where there was no answer.
 const NO_ANSWER: u16 = 500;
-/// More tokens than this are not remembered at once.
+/// Most tokens that are kept in memory.
 const MOST_TOKENS: usize = 10_000;
 
-/// What is sent to whom.
+/// A request to a receiver.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     /// The subscription.
@@ -43,15 +42,15 @@ pub struct Delivery {
     pub target_url: String,
     /// The event's type.
     pub event_type: String,
-    /// Signs the body.
+    /// The key that signs the body.
     pub secret_key: Option<String>,
-    /// Additional headers, checked.
+    /// Additional headers, already checked.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// How to log in there.
+    /// How to log in at the receiver.
     pub auth: Option<TargetAuth>,
     /// The event's id in the feed.
     pub event_id: String,
-    /// Which attempt, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: i32,
     /// The object's sequence number.
     pub sequence: i64,
@@ -59,27 +58,27 @@ pub struct Delivery {
     pub body: Bytes,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The status; 500 where there was no answer, as the original notes it.
+    /// The status; 500 where there was no answer, as dj-whisperer records it.
     pub status: u16,
-    /// The beginning of the answer, or why there was none.
+    /// The beginning of the answer, or the reason why there was none.
     pub content: String,
-    /// How long it took.
+    /// The duration.
     pub took: Duration,
 }
 
 impl Outcome {
-    /// Whether the receiver has it.
+    /// True if the receiver has the event.
     #[must_use]
     pub const fn is_delivered(&self) -> bool {
         self.status >= 200 && self.status < 300
     }
 }
 
-/// Why there was no answer, in words that show no secret and no address but the receiver's own.
-type Why = String;
+/// Reason there was no answer. The text shows no secret and no address other than the receiver's.
+type Reason = String;
 
 /// Sends deliveries; clones share connections and tokens.
 #[derive(Debug, Clone)]
@@ -89,7 +88,7 @@ pub struct Client {
     tokens: Arc<Tokens>,
 }
 
-/// Tokens by subscription, each with a hash of the login it came from.
+/// Tokens by subscription, each with a hash of the login it came from: another login, another token.
 #[derive(Debug, Default)]
 struct Tokens {
     known: Mutex<HashMap<i64, (u64, Arc<str>)>>,
@@ -97,14 +96,14 @@ struct Tokens {
 }
 
 impl Client {
-    /// A client that writes to what the guard lets through.
+    /// A client that connects only to addresses that the guard allows.
     ///
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(guard: Guard) -> Result<Self> {
         outbound::choose_cryptography();
         let http = reqwest::Client::builder()
-            // A proxy would look names up behind the guard's back.
+            // A proxy would resolve names without the guard.
             .no_proxy()
             .dns_resolver(Arc::new(guard.clone()))
             .redirect(reqwest::redirect::Policy::none())
@@ -119,7 +118,7 @@ impl Client {
         Ok(Self { http, guard, tokens: Arc::default() })
     }
 
-    /// Which addresses may be written to.
+    /// Decides which addresses are allowed.
     #[must_use]
     pub fn guard(&self) -> &Guard {
         &self.guard
@@ -137,8 +136,8 @@ impl Client {
         Outcome { status, content, took: started.elapsed() }
     }
 
-    /// Sends, and logs in once more if the token is no longer good.
-    async fn attempt(&self, delivery: &Delivery) -> Result<(u16, String), Why> {
+    /// Sends the request. If its token is refused, logs in and sends it once more.
+    async fn attempt(&self, delivery: &Delivery) -> Result<(u16, String), Reason> {
         let known = self.authorization(delivery, None).await?;
         let mut response = self.follow(delivery, known.as_ref()).await?;
         if response.status() == StatusCode::UNAUTHORIZED && matches!(delivery.auth, Some(TargetAuth::Token { .. })) {
@@ -149,9 +148,9 @@ impl Client {
         Ok((status, content(response).await?))
     }
 
-    /// Sends, and follows redirects as the original's client does: 307 and 308 with the POST as it was, the others with a
-    /// GET. Only the address that was subscribed, or the same by TLS, sees headers that may be secret.
-    async fn follow(&self, delivery: &Delivery, authorization: Option<&HeaderValue>) -> Result<Response, Why> {
+    /// Sends the request and follows redirects as dj-whisperer's client does: 307 and 308 with the same POST, the
+    /// others with a GET. Secret headers go only to the subscribed address, or to the same address by TLS.
+    async fn follow(&self, delivery: &Delivery, authorization: Option<&HeaderValue>) -> Result<Response, Reason> {
         let first: Url = delivery.target_url.parse().map_err(|error| format!("the address is none: {error}"))?;
         let (mut url, mut method) = (first.clone(), Method::POST);
         for _ in 0..=MOST_REDIRECTS {
@@ -174,12 +173,12 @@ impl Client {
         Err(format!("more than {MOST_REDIRECTS} redirects"))
     }
 
-    /// The value of `Authorization`; another than the one that was refused.
+    /// The value of `Authorization`. `refused` is a value that the receiver refused: it is replaced.
     async fn authorization(
         &self,
         delivery: &Delivery,
         refused: Option<&HeaderValue>,
-    ) -> Result<Option<HeaderValue>, Why> {
+    ) -> Result<Option<HeaderValue>, Reason> {
         match &delivery.auth {
             None => Ok(None),
             Some(TargetAuth::Basic { username, password }) => {
@@ -201,7 +200,7 @@ impl Client {
         }
     }
 
-    async fn log_in(&self, auth: &TargetAuth) -> Result<Arc<str>, Why> {
+    async fn log_in(&self, auth: &TargetAuth) -> Result<Arc<str>, Reason> {
         let TargetAuth::Token { url, username, password, username_field, password_field, token_key, .. } = auth else {
             return Err("no login".to_owned());
         };
@@ -238,13 +237,13 @@ impl Tokens {
     }
 }
 
-fn secret_value(text: &str) -> Result<HeaderValue, Why> {
+fn secret_value(text: &str) -> Result<HeaderValue, Reason> {
     let mut value = HeaderValue::from_str(text).map_err(|_| "the token cannot be sent in a header".to_owned())?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// The headers of a request: those of the original, then the additional ones, which win, then those that are ours alone.
+/// The headers of a request: first those of dj-whisperer, then the additional ones, which overwrite them, last our own.
 fn headers(delivery: &Delivery, authorization: Option<&HeaderValue>, is_trusted: bool) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -271,14 +270,14 @@ fn headers(delivery: &Delivery, authorization: Option<&HeaderValue>, is_trusted:
     headers
 }
 
-/// The headers of a GET to which a redirect led.
+/// The headers of a GET that follows a redirect.
 fn without_body(mut headers: HeaderMap) -> HeaderMap {
     headers.remove(header::CONTENT_TYPE);
     headers.remove("x-whisperer-signature");
     headers
 }
 
-/// Whether a redirect stays at the receiver: the same scheme, host and port, or from http to https at the usual ports.
+/// True if a redirect stays at the receiver: same scheme, host and port, or from http to https at the default ports.
 fn is_same_place(first: &Url, url: &Url) -> bool {
     let is_upgrade =
         first.scheme() == "http" && url.scheme() == "https" && first.port().is_none() && url.port().is_none();
@@ -295,14 +294,14 @@ fn redirected(response: &Response, url: &Url) -> Option<Url> {
     url.join(location).ok()
 }
 
-/// The beginning of an answer as text. A short one is read to its end, so that the connection can be used again.
-async fn content(response: Response) -> Result<String, Why> {
+/// The beginning of an answer as text. A short answer is read to its end, so that the connection can be reused.
+async fn content(response: Response) -> Result<String, Reason> {
     let bytes = read_up_to(response, LONGEST_READ).await?;
     let kept = bytes.get(..LONGEST_KEPT).unwrap_or(&bytes);
     Ok(String::from_utf8_lossy(kept).replace('\0', "\u{fffd}"))
 }
 
-async fn read_up_to(mut response: Response, longest: usize) -> Result<Vec<u8>, Why> {
+async fn read_up_to(mut response: Response, longest: usize) -> Result<Vec<u8>, Reason> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
         bytes.extend_from_slice(&chunk);
@@ -314,7 +313,7 @@ async fn read_up_to(mut response: Response, longest: usize) -> Result<Vec<u8>, W
 }
 
 /// An error with its causes, without the URL.
-fn no_answer(error: &reqwest::Error) -> Why {
+fn no_answer(error: &reqwest::Error) -> Reason {
     let mut text = "no answer".to_owned();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -1,45 +1,45 @@
-//! When a delivery that failed is tried again.
+//! When a failed delivery is tried again.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Attempts that follow the first one after `countdown(0)`, `countdown(1)` and so on.
+/// Retries that follow each other: after `countdown(0)`, `countdown(1)` and so on.
 pub const QUICK_RETRIES: i32 = 10;
-/// The last attempt that comes due at `created_date + countdown(n)`.
+/// The last retry that comes due at `created_date + countdown(n)`.
 pub const LAST_SCANNED: i32 = 18;
-/// Shortest time between those.
+/// Shortest time between two of those.
 const SHORTEST_SCAN: Duration = Duration::from_mins(1);
-/// Time between attempts after them. The original gives up there; this server goes on.
+/// Time between attempts after them. dj-whisperer gives up there; this server does not.
 const AFTERWARDS: Duration = Duration::from_hours(1);
-/// No wait is longer than records are kept.
+/// The longest wait, in seconds: the time for which records are kept.
 const LONGEST: u64 = 12 * 7 * 24 * 60 * 60;
 
-/// `retry_countdown_config`: how long to wait before the n-th retry, counted from 0.
+/// `retry_countdown_config`: the wait before the n-th retry, counted from 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "choice", content = "kwargs", rename_all = "lowercase")]
 pub enum Countdown {
-    /// Always the same.
+    /// The same wait each time.
     Fixed {
-        /// How long.
+        /// The wait.
         seconds: u64,
     },
     /// `base * n`.
     Linear {
-        /// What each retry adds.
+        /// Added with each retry.
         base: u64,
         /// Longest wait.
         limit: Option<u64>,
     },
     /// `base ** n * factor`.
     Exponential {
-        /// By what each retry multiplies.
+        /// The factor of each retry.
         base: u64,
-        /// What is multiplied.
+        /// The wait before the first retry.
         factor: u64,
         /// Longest wait.
         limit: Option<u64>,
     },
-    /// Anything between, both ends included.
+    /// A random wait, both ends included.
     Random {
         /// Shortest wait.
         min_value: u64,
@@ -49,7 +49,7 @@ pub enum Countdown {
 }
 
 impl Countdown {
-    /// The wait before the n-th retry, from 0. `chance` is what `random` picks by: a number from 0 up to 1.
+    /// The wait before the n-th retry, from 0. `chance`, from 0 up to 1, picks the wait of `random`.
     #[must_use]
     pub fn wait(&self, nth: i32, chance: f64) -> Duration {
         let nth = u32::try_from(nth).unwrap_or_default();
@@ -65,8 +65,8 @@ impl Countdown {
         Duration::from_secs(seconds.min(LONGEST))
     }
 
-    /// The wait after the attempt number `attempts` (from 1) failed, of a delivery made out `age` ago: ten retries after
-    /// each other, then those that count from the beginning, then hourly.
+    /// The wait after attempt number `attempts` (from 1) failed, for a delivery created `age` ago: ten retries that
+    /// follow each other, then those counted from the creation, then one an hour.
     #[must_use]
     pub fn next(&self, attempts: i32, age: Duration, chance: f64) -> Duration {
         if attempts <= QUICK_RETRIES {

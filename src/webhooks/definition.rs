@@ -1,4 +1,4 @@
-//! A subscription as it is sent: fields, limits and messages of the original.
+//! A subscription as clients send it: fields, limits and messages of dj-whisperer.
 
 use axum::http::HeaderValue;
 use reqwest::Url;
@@ -12,10 +12,10 @@ use crate::{commands::input::integer, error::Refusal, events, fields::Fields, wi
 const LONGEST: [usize; 4] = [255, 124, 124, 64];
 /// Longest `additional_headers` and `config`, in bytes of JSON.
 const LONGEST_OBJECT: usize = 16 * 1024;
-/// What stands in answers for a secret.
+/// Replaces a secret in answers.
 pub const MASK: &str = "********";
 
-/// What a request sets; none: as it is.
+/// The fields that a request sets. None: the field stays as it is.
 #[derive(Debug, Default)]
 pub struct Definition {
     /// `target_url`.
@@ -28,7 +28,7 @@ pub struct Definition {
     pub secret_key: Option<Option<String>>,
     /// `callback`.
     pub callback: Option<Option<String>>,
-    /// `retry_countdown_config`, with what was left out.
+    /// `retry_countdown_config`, completed with defaults.
     pub retry_countdown_config: Option<Value>,
     /// `additional_headers`.
     pub additional_headers: Option<Value>,
@@ -36,7 +36,7 @@ pub struct Definition {
     pub config: Option<Value>,
 }
 
-/// How a subscription shows itself to its receiver: `config.auth`.
+/// `config.auth`: how to log in at the receiver.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "auth_type", rename_all = "lowercase")]
 pub enum TargetAuth {
@@ -47,21 +47,21 @@ pub enum TargetAuth {
         /// The password.
         password: String,
     },
-    /// A token, from a login.
+    /// A token that a login gives.
     Token {
-        /// Where to log in.
+        /// The address of the login.
         url: String,
         /// The user.
         username: String,
         /// The password.
         password: String,
-        /// What the login calls the user.
+        /// The login's name for the user field.
         #[serde(default = "username_field")]
         username_field: String,
-        /// What the login calls the password.
+        /// The login's name for the password field.
         #[serde(default = "password_field")]
         password_field: String,
-        /// What its answer calls the token.
+        /// The key of the token in the login's answer.
         #[serde(default = "token_key")]
         token_key: String,
         /// The value of `Authorization`, with `{}` for the token.
@@ -86,7 +86,7 @@ fn header_format() -> String {
     "Token {}".to_owned()
 }
 
-/// What a request is for, and so what it has to hold.
+/// The method of a request, which decides the fields it must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// POST.
@@ -98,7 +98,7 @@ pub enum Purpose {
 }
 
 impl Definition {
-    /// Reads a body. `stored`: the `config` the subscription has, whose secrets a mask stands for.
+    /// Reads a body. `stored` is the stored `config`: a mask in the body keeps its secret.
     ///
     /// # Errors
     /// 400 that names every field that is wrong.
@@ -154,7 +154,7 @@ impl Definition {
     }
 }
 
-/// Reads a field that is an object; what is wrong with it, under its name.
+/// Reads a field that is an object. The error is the field's message.
 fn object(
     fields: &Fields,
     name: &str,
@@ -182,7 +182,7 @@ fn dictionary(value: &Value) -> Result<&Map<String, Value>, Value> {
     value.as_object().ok_or_else(|| json!({ "non_field_errors": [no_dictionary(value)] }))
 }
 
-/// 400 with a message some way down.
+/// 400 with a message at a nested key.
 fn nested(path: &[&str], names: &[&str], message: &str) -> Refusal {
     let mut error = Value::Object(names.iter().map(|name| ((*name).to_owned(), json!([message]))).collect());
     for name in path.iter().rev() {
@@ -191,7 +191,7 @@ fn nested(path: &[&str], names: &[&str], message: &str) -> Refusal {
     Refusal { status: axum::http::StatusCode::BAD_REQUEST, error }
 }
 
-/// Why an address cannot be delivered to, as far as it tells.
+/// Why an address is refused, if that is known without a DNS lookup.
 fn refused_url(text: &str, guard: &Guard) -> Option<String> {
     match text.parse::<Url>() {
         Ok(url) => guard.check(&url).err(),
@@ -199,7 +199,7 @@ fn refused_url(text: &str, guard: &Guard) -> Option<String> {
     }
 }
 
-/// `{"choice", "kwargs"}`, checked, with the numbers as numbers.
+/// `{"choice", "kwargs"}`, checked, with numbers as numbers.
 fn countdown_config(value: &Value) -> Result<Value, Value> {
     let object = dictionary(value)?;
     let mut wrong = Map::new();
@@ -232,7 +232,7 @@ fn countdown_config(value: &Value) -> Result<Value, Value> {
     Err(Value::Object(wrong))
 }
 
-/// A number of a countdown: its name, its least value, whether it may be left out, and what it is then.
+/// A parameter of a countdown: its name, its least value, whether it is required, and its default.
 type Kwarg = (&'static str, i64, bool, Option<i64>);
 
 const FIXED: &[Kwarg] = &[("seconds", 0, true, None)];
@@ -289,7 +289,7 @@ fn kwargs(keys: &[Kwarg], given: &Value) -> Result<Value, Value> {
     Ok(Value::Object(kwargs))
 }
 
-/// A whole number, its digits, or a float that is one.
+/// A whole number, given as an integer, as digits, or as a float without a fraction.
 fn whole(value: &Value) -> Option<i64> {
     integer(value)
         .or_else(|| value.as_f64().map(|float| format!("{float:.0}")).filter(|_| is_whole(value))?.parse().ok())
@@ -299,7 +299,7 @@ fn is_whole(value: &Value) -> bool {
     value.as_f64().is_some_and(|float| float.fract() == 0.0)
 }
 
-/// `config`: an object, of which only `auth` means something to this server.
+/// `config`: an object. This server uses only its key `auth`.
 fn config(value: &Value, stored: Option<&Value>, guard: &Guard) -> Result<Value, Value> {
     dictionary(value)?;
     let mut config = value.clone();
@@ -351,7 +351,7 @@ fn check_auth(auth: &Value, guard: &Guard) -> Result<(), Value> {
     if wrong.is_empty() { Ok(()) } else { Err(Value::Object(wrong)) }
 }
 
-/// A stored countdown; one that cannot be read waits a minute.
+/// A stored countdown. One that cannot be read becomes a minute.
 #[must_use]
 pub fn countdown(config: &Value) -> Countdown {
     serde_json::from_value(config.clone()).unwrap_or(Countdown::Fixed { seconds: 60 })

@@ -1,14 +1,14 @@
-//! The additional headers of a subscription: no lines smuggled in, nothing that changes what the others mean.
+//! The additional headers of a subscription: they cannot inject lines, nor change how the others are read.
 
 use axum::http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-/// Most of them.
+/// Most headers.
 const MOST: usize = 32;
 /// Longest value, in bytes.
 const LONGEST: usize = 4096;
 
-/// Headers that say how the request is framed, where it goes, or that it is ours.
+/// Headers that frame the request, address it, or show that it is ours.
 const RESERVED: &[&str] = &[
     "connection",
     "content-encoding",
@@ -24,7 +24,7 @@ const RESERVED: &[&str] = &[
     "upgrade",
     "x-whisperer-signature",
 ];
-/// What all of this server's own begin with.
+/// The prefix of this server's own headers.
 const OWN: &str = "x-oms-";
 
 /// Reads the headers.

@@ -1,4 +1,4 @@
-//! A subscription as it is stored, for those who deliver.
+//! A subscription as it is stored, for the workers.
 
 use std::collections::HashMap;
 
@@ -13,26 +13,26 @@ use super::{
 };
 use crate::error::Result;
 
-/// What is needed to deliver to it.
+/// The data that is needed to deliver to a subscription.
 #[derive(Debug, Clone)]
 pub struct Hook {
     /// Its id.
     pub id: i64,
-    /// Where to.
+    /// The receiver's address.
     pub target_url: String,
-    /// What.
+    /// The event type.
     pub event_type: String,
-    /// Signs it.
+    /// The key that signs the body.
     pub secret_key: Option<String>,
-    /// When to try again.
+    /// When a failed delivery is tried again.
     pub countdown: Countdown,
     /// Additional headers.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// How to log in.
+    /// How to log in at the receiver.
     pub auth: Option<TargetAuth>,
 }
 
-/// Some subscriptions, by id.
+/// Reads subscriptions, by id.
 ///
 /// # Errors
 /// When the database fails.

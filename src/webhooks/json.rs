@@ -1,9 +1,9 @@
-//! JSON in the bytes of Python's `json.dumps`, which a receiver's signature check may have been written against:
-//! `", "` and `": "` between values, everything that is not printable ASCII escaped, numbers as Python prints them.
+//! JSON in the bytes of Python's `json.dumps`, because a receiver may check its signature against them: `", "` and `":
+//! "` between values, all but printable ASCII escaped, numbers as Python prints them.
 
 use std::fmt::Write as _;
 
-/// What `json.dumps(json.loads(text))` gives for a JSON text. The order of keys is kept.
+/// The result of `json.dumps(json.loads(text))` for a JSON text. Keys keep their order.
 #[must_use]
 pub fn python(text: &str) -> String {
     let mut written = String::with_capacity(text.len() + text.len() / 8);
@@ -19,7 +19,7 @@ pub fn python(text: &str) -> String {
                 1
             }
             _ => {
-                // Brackets, and the letters of true, false and null.
+                // Brackets, or the letters of true, false and null.
                 written.push(first);
                 first.len_utf8()
             }
@@ -29,7 +29,7 @@ pub fn python(text: &str) -> String {
     written
 }
 
-/// Writes the string at the beginning of a text, and tells how long it was there.
+/// Writes the string at the beginning of a text; returns its length there.
 fn string(text: &str, written: &mut String) -> usize {
     written.push('"');
     let mut characters = text.char_indices().skip(1);
@@ -71,12 +71,12 @@ fn unit(unit: u16, written: &mut String) {
     }
 }
 
-/// Writes the number at the beginning of a text, and tells how long it was there.
+/// Writes the number at the beginning of a text; returns its length there.
 fn number(text: &str, written: &mut String) -> usize {
     let length = text.find(|byte: char| !matches!(byte, '-' | '+' | '.' | 'e' | 'E' | '0'..='9')).unwrap_or(text.len());
     let digits = &text[..length];
     if !digits.contains(['.', 'e', 'E']) {
-        // Python's whole numbers have no bounds, and no minus before zero.
+        // Python's integers have no bounds, and no minus before zero.
         written.push_str(if digits == "-0" { "0" } else { digits });
     } else if let Ok(float) = digits.parse::<f64>() {
         push_float(float, written);
@@ -84,7 +84,7 @@ fn number(text: &str, written: &mut String) -> usize {
     length
 }
 
-/// A float as Python's `repr` has it: the fewest digits that read back as the same, with an exponent only where it is
+/// A float as Python's `repr` writes it: the fewest digits that read back as the same float, with an exponent only
 /// below -4 or above 15.
 fn push_float(float: f64, written: &mut String) {
     if float.is_infinite() {

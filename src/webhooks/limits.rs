@@ -1,5 +1,6 @@
-//! How much of this server each subscription may take: little at first, more with every success, next to nothing while
-//! it fails. So one that is dead, with a million events waiting, costs an attempt now and then, and no other waits for it.
+//! Adaptive limits: how many deliveries each subscription may have under way. The number starts small, grows with every
+//! success, and is next to nothing while the receiver fails. So a dead receiver with a million events waiting costs an
+//! attempt now and then, and delays no other.
 
 use std::{
     collections::HashMap,
@@ -9,19 +10,19 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-/// Deliveries under way for a subscription that nothing is known of.
+/// Deliveries under way for a subscription without history.
 pub(super) const FIRST_WINDOW: i64 = 4;
-/// Most of them.
+/// Most deliveries under way for one subscription.
 const WIDEST_WINDOW: i64 = 64;
-/// So many failures after each other are put down to the receiver, not to what was sent.
+/// Failures in a row. After more, the receiver is taken to be down, and attempts get rarer.
 const FAILURES_TOLERATED: u32 = 8;
-/// Time between attempts then, doubled with each that fails.
+/// Time between attempts then; it doubles with each failure.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-/// The longest of them.
+/// Longest time between attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// Requests under way to one host.
 const AT_ONE_HOST: usize = 16;
-/// More subscriptions, or hosts, than this are not remembered at once.
+/// Most subscriptions, or hosts, kept in memory.
 const MOST: usize = 10_000;
 
 #[derive(Debug)]
@@ -32,7 +33,7 @@ struct AdaptiveLimit {
     backs_off_until: Option<Instant>,
 }
 
-/// Everything that is known of subscriptions and hosts.
+/// The limits of all subscriptions and hosts.
 #[derive(Debug, Default)]
 pub(super) struct AdaptiveLimits {
     limits: Mutex<HashMap<i64, AdaptiveLimit>>,
@@ -44,7 +45,7 @@ impl AdaptiveLimits {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many more each known subscription may have under way; any other [`FIRST_WINDOW`].
+    /// How many more deliveries each known subscription may have. Any other may have [`FIRST_WINDOW`].
     pub(super) fn rooms(&self, now: Instant) -> (Vec<i64>, Vec<i64>) {
         let mut limits = self.lock();
         if limits.len() > MOST {
@@ -59,13 +60,13 @@ impl AdaptiveLimits {
             .unzip()
     }
 
-    /// A delivery was taken on.
+    /// Counts a claimed delivery.
     pub(super) fn take(&self, webhook_id: i64) {
         let limit = AdaptiveLimit { window: FIRST_WINDOW, held: 0, failures: 0, backs_off_until: None };
         self.lock().entry(webhook_id).or_insert(limit).held += 1;
     }
 
-    /// It is done with; whether it was delivered, if it was tried.
+    /// Ends a delivery. `delivered` is its outcome, or none if it was not tried.
     pub(super) fn settle(&self, webhook_id: i64, delivered: Option<bool>, now: Instant) {
         let mut limits = self.lock();
         let Some(limit) = limits.get_mut(&webhook_id) else { return };
@@ -85,7 +86,7 @@ impl AdaptiveLimits {
         }
     }
 
-    /// The places at a host.
+    /// The request slots of a host.
     pub(super) fn host(&self, host: &str) -> Arc<Semaphore> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(places) = hosts.get(host).and_then(Weak::upgrade) {

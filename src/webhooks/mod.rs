@@ -1,15 +1,16 @@
-//! Webhooks, as the original's engine (dj-whisperer) has them on the wire.
+//! Webhooks: on the wire as dj-whisperer, the engine of the Akinon OMS, sends them.
 //!
-//! `relay` makes out of every event a row for each subscription that wants it; `worker` takes on what is due
-//! (`claim`), sends it ([`client`]) and writes down what came of it (`record`). The database is the only memory: a row
-//! that is not delivered is always due at some time, so whatever a server forgets comes due again, under the same uuid.
-//! For one subscription the events of one object are delivered in their order; one that fails holds back only its own.
+//! `relay` creates a row for every event and subscription that wants it. `worker` claims rows that are due (`claim`),
+//! sends them ([`client`]) and writes the results (`record`). The database is the only memory: a row that is not
+//! delivered always has a due time, so after a crash it is sent again, under the same uuid. Per subscription, the
+//! events of one object are delivered in their order; a failing one delays only its own object.
 //!
-//! * [`definition`], [`headers`]: a subscription as it is sent. [`hook`]: as it is stored. [`routes`], `deliveries`: REST.
-//! * [`json`], [`countdown`]: bytes and waits, as Python's; signed by [`crate::signature`].
-//! * [`target`]: which addresses may be written to.
-//! * `limits`: how much each subscription may take; `throttle`: how much all may, while commands wait.
-//! * [`pause`], [`replay`]: when a receiver fails for long, and when it lost something.
+//! * [`definition`], [`headers`]: a subscription as clients send it. [`hook`]: as it is stored. [`routes`],
+//!   `deliveries`: REST.
+//! * [`json`], [`countdown`]: bytes and waits as in Python. [`crate::signature`] signs them.
+//! * [`target`]: which addresses are allowed.
+//! * `limits`: how much each subscription may take. `throttle`: how much all may take while commands wait.
+//! * [`pause`], [`replay`]: for a receiver that fails for long, and for one that lost events.
 
 mod claim;
 pub mod client;
@@ -46,19 +47,19 @@ use crate::{app::App, commands::traffic::Traffic, db, error::Result, metrics::we
 pub use deliveries::FILTERS as EVENT_FILTERS;
 pub use routes::{FILTERS, routes};
 
-/// Connections to Postgres for making out, taking on and writing down.
+/// Connections to Postgres of the relay and the workers.
 const CONNECTIONS: u32 = 3;
-/// Rows deleted at a time, once they are old.
+/// Old rows deleted at a time.
 const BATCH: i64 = 5000;
 
 /// How webhooks are delivered.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Addresses that are not public and may be written to all the same.
+    /// Addresses that are allowed although they are not public.
     pub allow_private: AllowPrivate,
     /// How long a subscription may fail before it is paused.
     pub pause_after: Duration,
-    /// What addresses in payloads begin with: `https://oms.example.com`.
+    /// The beginning of addresses in payloads: `https://oms.example.com`.
     pub base_url: String,
 }
 
@@ -72,19 +73,19 @@ impl Default for Settings {
     }
 }
 
-/// What requests and workers share; clones are cheap.
+/// Shared by requests and workers. Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct DeliveryService {
     settings: Arc<Settings>,
     client: Client,
-    /// Told when something may be due.
+    /// Notified when something may be due.
     due: Arc<Notify>,
     traffic: Arc<Traffic>,
     tasks: TaskTracker,
 }
 
 impl DeliveryService {
-    /// A post office that gives way to commands; nothing is delivered before [`start`].
+    /// A service that gives way to commands. It delivers nothing before [`start`].
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -93,14 +94,14 @@ impl DeliveryService {
         Ok(Self { settings: Arc::new(settings), client, due: Arc::default(), traffic, tasks: TaskTracker::new() })
     }
 
-    /// Waits until the workers have ended, which `stop` told them to.
+    /// Waits until the workers have ended; `stop` tells them to.
     pub async fn finish(self) {
         self.tasks.close();
         self.tasks.wait().await;
     }
 }
 
-/// Starts delivering; it ends with `stop`.
+/// Starts delivering; ends with `stop`.
 pub fn start(app: &App, stop: &CancellationToken) {
     let context = Arc::new(WorkerContext {
         pool: db::for_lookups(&app.pool, CONNECTIONS),
@@ -119,13 +120,13 @@ pub fn start(app: &App, stop: &CancellationToken) {
     });
 }
 
-/// Deletes what is older than twelve weeks, delivered or not, a little at a time.
+/// Deletes rows that are older than twelve weeks, delivered or not, in batches.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn forget_old(pool: &PgPool) -> Result<()> {
     loop {
-        // Rows get their ids in time, so the oldest are the first.
+        // Ids grow with time, so the oldest rows come first.
         let deleted = sqlx::query_scalar!(
             "delete from hook_events h
               using (select id from hook_events order by id limit $1) as first
@@ -145,7 +146,7 @@ pub async fn forget_old(pool: &PgPool) -> Result<()> {
     }
 }
 
-/// How webhooks fare, for the metrics.
+/// Counts for the metrics.
 ///
 /// # Errors
 /// When the database fails.

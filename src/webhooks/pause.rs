@@ -1,4 +1,4 @@
-//! A subscription whose receiver has failed for too long is paused, said so, and resumes where it stopped.
+//! Pausing: a subscription whose receiver has failed for too long is paused, an event says so, and it can be resumed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::{error::Result, events, wire::Timestamp};
 
-/// Rows that are made due at a time.
+/// Rows made due at a time.
 const BATCH: i64 = 1000;
 
 /// A subscription that has just been paused.
@@ -19,7 +19,7 @@ pub(super) struct Paused {
     pub reason: String,
 }
 
-/// Notes that deliveries to some subscriptions failed, and pauses those to which none has succeeded for `pause_after`.
+/// Records failures of subscriptions, and pauses those without a success for `pause_after`.
 pub(super) async fn count_failures(
     connection: &mut PgConnection,
     ids: &[i64],
@@ -55,7 +55,7 @@ pub(super) async fn count_failures(
     Ok(paused)
 }
 
-/// What an event says of a subscription. Nothing secret: whoever sees all events sees it.
+/// The content of an event about a subscription. It has no secrets: every reader of all events sees it.
 struct PauseEvent<'a> {
     target_url: &'a str,
     event_type: &'a str,
@@ -73,7 +73,7 @@ impl PauseEvent<'_> {
     }
 }
 
-/// Ends the pause of a subscription, in the caller's transaction; whether it was paused. [`wake`] comes after the commit.
+/// Resumes a paused subscription, in the caller's transaction. True if it was paused. Call [`wake`] after the commit.
 ///
 /// # Errors
 /// When the database fails.
@@ -95,10 +95,10 @@ pub async fn resume(connection: &mut PgConnection, id: i64) -> Result<bool> {
     Ok(true)
 }
 
-/// Makes due at once what a subscription waits to send again; in batches, so that nobody waits for it.
+/// Makes the retries of a subscription due at once, in batches, so that no lock is held for long.
 ///
 /// # Errors
-/// When the database fails: some are due then, and the others when they would have been.
+/// When the database fails: some rows are due then, the others at their old time.
 pub async fn wake(connection: &mut PgConnection, id: i64) -> Result<u64> {
     let mut woken = 0;
     loop {

@@ -1,4 +1,4 @@
-//! What became of deliveries, written down in batches.
+//! Writes the results of deliveries in batches.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,45 +17,45 @@ use crate::error::Result;
 
 /// Most results written at a time.
 const LARGEST_BATCH: usize = 256;
-/// Behind one that failed, the later ones of its object wait so much longer.
+/// How much longer the later rows of an object wait than the failed one before them.
 const BEHIND: Duration = Duration::from_secs(5);
-/// An object's events that are called up together when the one before them is delivered.
+/// Rows of an object that are made due together when the row before them is delivered.
 const CALLED_UP: i64 = 16;
-/// A result may be lost when Postgres crashes: then the delivery is made again, under the same uuid.
+/// Without a wait for the disk. A result may be lost when Postgres crashes: then the delivery is made again, under the
+/// same uuid.
 pub(super) const BEGIN: &str = "begin; set local synchronous_commit = off";
 
-/// What became of a row.
+/// The result of a claimed row.
 #[derive(Debug)]
 pub(super) enum DeliveryResult {
-    /// It was sent.
+    /// An attempt was made.
     Tried {
         outcome: Outcome,
-        /// When.
+        /// When it started.
         started: Instant,
-        /// Until the next attempt, where this one failed.
+        /// Time until the next attempt, if this one failed.
         wait: Duration,
-        /// What was sent, where it failed for the first time.
+        /// The body, if the row failed for the first time.
         body: Option<String>,
     },
-    /// One before it failed, which is tried again after so long.
+    /// Not sent: the row before it failed and is tried again after this time.
     HeldBack(Duration),
-    /// There was no time for it: it is due at once.
+    /// Not sent for lack of time: due at once.
     Released,
-    /// Its event is no longer kept.
+    /// Not sent: its event is no longer kept.
     Expired,
 }
 
-/// A row that is done with, and the place it had.
+/// A finished row with its slot.
 #[derive(Debug)]
 pub(super) struct Report<P> {
     pub row: Claimed,
     pub result: DeliveryResult,
-    /// Given back when it is written down.
+    /// Freed when the result is written.
     pub _slot: P,
 }
 
-/// Writes down what comes until nobody reports any more. `written` is told after each batch; it is the place of each
-/// row that is given back.
+/// Writes results until all senders are gone. Calls `written` after each batch. Dropping a report frees its slot.
 pub(super) async fn write_results<P: Send>(
     pool: PgPool,
     pause_after: Duration,
@@ -77,10 +77,10 @@ pub(super) async fn write_results<P: Send>(
     }
 }
 
-/// Writes some results, and then calls up what waited for them.
+/// Writes results, then makes the rows due that waited for them.
 ///
 /// # Errors
-/// When the database fails: what was not written is delivered again when its lease is over.
+/// When the database fails: rows without a result are delivered again when their lease ends.
 pub(super) async fn write<P>(
     connection: &mut PgConnection,
     reports: &[Report<P>],
@@ -92,15 +92,15 @@ pub(super) async fn write<P>(
     put_off(&mut transaction, reports).await?;
     let paused = count(&mut transaction, &tried, pause_after).await?;
     transaction.commit().await?;
-    // After the commit: who was held back meanwhile, by a statement that did not see it, is seen by this one or sees it
-    // when it looks again ([`super::claim::look_again`]).
+    // In a second transaction: a row that was held back meanwhile, by a statement that did not see the first one, is
+    // either seen here or sees the result when it checks again ([`super::claim::look_again`]).
     let mut transaction = connection.begin_with(BEGIN).await?;
     call_up(&mut transaction, &tried).await?;
     transaction.commit().await?;
     Ok(paused)
 }
 
-/// A row that was sent.
+/// An attempt and its row.
 struct Tried<'a> {
     row: &'a Claimed,
     outcome: &'a Outcome,
@@ -153,7 +153,7 @@ async fn write_tried(connection: &mut PgConnection, tried: &[Tried<'_>]) -> Resu
     Ok(())
 }
 
-/// Rows that were not sent: due again behind the one that failed, due at once, or gone.
+/// Writes rows that were not sent: due after the failed one, due at once, or deleted.
 async fn put_off<P>(connection: &mut PgConnection, reports: &[Report<P>]) -> Result<()> {
     let (mut ids, mut waits, mut held_back, mut expired) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for report in reports {
@@ -195,7 +195,7 @@ async fn put_off<P>(connection: &mut PgConnection, reports: &[Report<P>]) -> Res
     Ok(())
 }
 
-/// Calls up what waited behind what was delivered.
+/// Makes the rows due that waited for the delivered ones.
 async fn call_up(connection: &mut PgConnection, tried: &[Tried<'_>]) -> Result<()> {
     let delivered: BTreeSet<(i64, i64, &str)> = tried
         .iter()
@@ -230,7 +230,7 @@ async fn call_up(connection: &mut PgConnection, tried: &[Tried<'_>]) -> Result<(
     Ok(())
 }
 
-/// Notes with each subscription how it fares, and pauses those that have failed for too long.
+/// Updates the health of each subscription, and pauses those that have failed for too long.
 async fn count(connection: &mut PgConnection, tried: &[Tried<'_>], pause_after: Duration) -> Result<Vec<Paused>> {
     let mut fared = BTreeMap::new();
     for tried in tried {

@@ -1,7 +1,7 @@
-//! Events become rows to deliver: one for each subscription that wants one.
+//! Creates the rows to deliver: one for each event and subscription that wants it.
 //!
-//! One server at a time does it, whichever comes first: the row of `webhook_relay` is the token. What is read is final,
-//! so nothing is missed, and rows and cursor are written together, so nothing is made out twice.
+//! One server at a time does this: the row of `webhook_relay` is the lock. Only final events are read, so none is
+//! missed. Rows and cursor are written in one transaction, so none is created twice.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
@@ -13,21 +13,21 @@ use crate::{
     events::{self, Change, Cursor, Wanted},
 };
 
-/// Changes read at a time.
+/// Events read at a time.
 pub(super) const BATCH: i64 = 500;
-/// The cursor is moved over events that nobody wants when there are at least so many positions of them.
+/// When no subscription wants an event, the cursor moves on only after this many positions.
 const FAR: i64 = 5000;
 
-/// What a pass came to.
+/// The result of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Passed {
-    /// Rows made.
+    /// Rows created.
     pub made: u64,
-    /// Whether there is more to read.
+    /// True if there are more events to read.
     pub is_more: bool,
 }
 
-/// A subscription, for those who make out what it gets.
+/// A subscription, as far as the relay needs it.
 pub(super) struct Subscription {
     pub id: i64,
     pub event_type: String,
@@ -37,7 +37,8 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// Which of a change's events it gets. None of before it was made, and none of places that its owner does not see.
+    /// The events of a change that the subscription gets: none from before its creation, none of locations that its
+    /// owner cannot see.
     fn wants(&self, change: &Change) -> impl Iterator<Item = usize> {
         let is_visible = self
             .location_ids
@@ -49,7 +50,7 @@ impl Subscription {
     }
 }
 
-/// Every active subscription; paused ones too, which go on where they stopped.
+/// All active subscriptions, paused ones too: their rows wait.
 async fn subscriptions(connection: &mut PgConnection) -> Result<Vec<Subscription>> {
     let subscriptions = sqlx::query_as!(
         Subscription,
@@ -65,10 +66,10 @@ async fn subscriptions(connection: &mut PgConnection) -> Result<Vec<Subscription
     Ok(subscriptions)
 }
 
-/// Reads the next events and makes out what is to be delivered of them. Nothing where another server is at it.
+/// Reads the next events and creates their rows. Does nothing while another server does it.
 ///
 /// # Errors
-/// When the database fails: nothing was done then.
+/// When the database fails: then nothing is written.
 pub(super) async fn pass(pool: &PgPool, batch: i64) -> Result<Passed> {
     let mut transaction = pool.begin_with(BEGIN).await?;
     let Some(relay) = sqlx::query!("select position, event_id, seed from webhook_relay for update skip locked")
@@ -92,7 +93,7 @@ pub(super) async fn pass(pool: &PgPool, batch: i64) -> Result<Passed> {
     if changes.is_empty() && next.position() - cursor.position() < FAR {
         return Ok(Passed::default());
     }
-    let made = make_out(&mut transaction, &changes, &subscriptions, relay.seed).await?;
+    let made = create_rows(&mut transaction, &changes, &subscriptions, relay.seed).await?;
     sqlx::query!("update webhook_relay set position = $1, event_id = $2", next.position(), next.id())
         .execute(&mut *transaction)
         .await?;
@@ -114,11 +115,11 @@ struct Rows {
     sequences: Vec<i64>,
 }
 
-/// Makes a row for each event and subscription that wants it, unless there is one.
+/// Creates a row for each event and subscription that wants it, unless the row exists.
 ///
 /// # Errors
 /// When the database fails.
-pub(super) async fn make_out(
+pub(super) async fn create_rows(
     connection: &mut PgConnection,
     changes: &[Change],
     subscriptions: &[Subscription],
@@ -133,7 +134,7 @@ pub(super) async fn make_out(
                 rows.event_ids.push(change.id);
                 rows.event_dates.push(change.created_date);
                 rows.nths.push(i16::try_from(nth).unwrap_or(i16::MAX));
-                // The seed is this installation's own: no two share uuids.
+                // The seed belongs to this installation, so no two installations share uuids.
                 rows.uuids.push(change.uuid(nth, &format!("{seed}/{}", subscription.id)));
                 rows.entities.push(change.entity.clone());
                 rows.object_ids.push(change.object_id);

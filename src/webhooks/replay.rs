@@ -1,4 +1,4 @@
-//! Delivering again what a receiver lost: of one object, of a time, or since the last good one.
+//! Replay: delivers again events that a receiver lost, by object, by time, or since the last delivery.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -13,21 +13,21 @@ use crate::{
     page,
 };
 
-/// Rows, and changes, in one transaction.
+/// Rows, or events, in one transaction.
 const BATCH: i64 = 1000;
 /// Objects whose events can be delivered again.
 pub const ENTITIES: [&str; 4] = ["package", "transfer", "stock_location", "webhook"];
 
-/// What is delivered again.
+/// The events to deliver again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Extent {
     /// Of one object: its kind and id.
     pub object: Option<(String, i64)>,
-    /// What happened from then on.
+    /// Events from this time on.
     pub from: Option<DateTime<Utc>>,
-    /// What happened before.
+    /// Events before this time.
     pub to: Option<DateTime<Utc>>,
-    /// What happened after the latest event that was delivered.
+    /// Events after the latest delivered one.
     pub since_last_delivered: bool,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct ReplayInput {
     since_last_delivered: Option<bool>,
 }
 
-/// What a replay comes to.
+/// The result of a replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Replayed {
     /// Deliveries that are made again.
@@ -62,7 +62,7 @@ impl Extent {
     /// Reads a body.
     ///
     /// # Errors
-    /// 400 that names every field that is wrong, and when nothing says what is wanted.
+    /// 400 that names every wrong field, also when no field selects events.
     pub fn read(body: &[u8]) -> Result<Self, Refusal> {
         let mut fields = Fields::of(body)?;
         let entity = fields.text("entity", 64);
@@ -93,8 +93,8 @@ impl Extent {
     }
 }
 
-/// Makes what was delivered undelivered again, and adds what was not there: in batches, each a transaction of its own, so
-/// that nobody waits for it. Broken off, it is begun again.
+/// Marks delivered rows as not delivered, and creates missing ones. It works in batches, each with its own transaction,
+/// so that no lock is held for long. A replay that was interrupted is simply sent again.
 ///
 /// # Errors
 /// When the database fails.
@@ -108,13 +108,13 @@ pub async fn replay(connection: &mut PgConnection, webhook_id: i64, extent: &Ext
         replayed += count;
         after = last;
     }
-    // What was added is among them, and was not sent yet.
+    // The added rows are counted among them, and were not sent before.
     Ok(Replayed { replayed: replayed.saturating_sub(added), added })
 }
 
 type Date = Option<DateTime<Utc>>;
 
-/// From when to when.
+/// The time range.
 async fn range(connection: &mut PgConnection, webhook_id: i64, extent: &Extent) -> Result<(Date, Date)> {
     let last = sqlx::query_scalar!("select last_delivered_event_date from webhooks where id = $1", webhook_id)
         .fetch_optional(connection)
@@ -124,7 +124,7 @@ async fn range(connection: &mut PgConnection, webhook_id: i64, extent: &Extent) 
     Ok((extent.from.max(since), extent.to))
 }
 
-/// Where the rows begin: before the first that may be meant.
+/// The id before the first row of the range.
 async fn first_id(connection: &mut PgConnection, webhook_id: i64, extent: &Extent, from: Date) -> Result<Option<i64>> {
     if extent.object.is_some() || from.is_none() {
         return Ok(Some(0));
@@ -139,7 +139,7 @@ async fn first_id(connection: &mut PgConnection, webhook_id: i64, extent: &Exten
     Ok(first.map(|id| id - 1))
 }
 
-/// The next rows behind an id; how many, and the last, if there may be more.
+/// The next rows after an id: their number, and the last id if there may be more.
 async fn again(
     connection: &mut PgConnection,
     webhook_id: i64,
@@ -171,7 +171,7 @@ async fn again(
     Ok((ids.len() as u64, ids.into_iter().max().filter(|_| is_more)))
 }
 
-/// Makes rows of events that have none, as far as the relay has come.
+/// Creates missing rows of events that the relay has passed.
 async fn add(connection: &mut PgConnection, webhook_id: i64, extent: &Extent, from: Date, to: Date) -> Result<u64> {
     let row = sqlx::query!(
         r#"select w.event_type,
@@ -206,7 +206,7 @@ async fn add(connection: &mut PgConnection, webhook_id: i64, extent: &Extent, fr
         changes.retain(|change| to.is_none_or(|to| change.created_date < to) && change.cursor() <= relayed);
         let mut transaction = connection.begin().await?;
         let subscriptions = std::slice::from_ref(&subscription);
-        added += relay::make_out(&mut transaction, &changes, subscriptions, row.seed).await?;
+        added += relay::create_rows(&mut transaction, &changes, subscriptions, row.seed).await?;
         transaction.commit().await?;
         if changes.len() < read || i64::try_from(read).is_ok_and(|read| read < BATCH) || next > relayed {
             return Ok(added);
@@ -215,7 +215,7 @@ async fn add(connection: &mut PgConnection, webhook_id: i64, extent: &Extent, fr
     }
 }
 
-/// Where the events of a moment begin.
+/// The cursor at a time.
 async fn begin(connection: &mut PgConnection, from: Date) -> Result<Cursor> {
     let Some(from) = from else { return Ok(Cursor::START) };
     let position =

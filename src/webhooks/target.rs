@@ -1,9 +1,9 @@
-//! Which addresses may be written to.
+//! Which addresses webhooks may be sent to.
 //!
-//! A subscription's URL comes from whoever may subscribe, so it must not lead into the network this server stands in:
-//! its own metadata service, a database, somebody's router. The address itself decides, after every lookup of a name and
-//! on every redirect: names may point anywhere, and elsewhere a moment later. What was checked is what is connected to
-//! ([`Guard`] is the client's resolver).
+//! Any subscriber can choose a URL, so it must not lead into the network of this server: a metadata service, a
+//! database, a router. Each address is checked after every DNS lookup and on every redirect, because a name can point
+//! anywhere and change at any time. [`Guard`] is the client's resolver, so the client connects to the address that was
+//! checked.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -17,7 +17,7 @@ use reqwest::{
 };
 use url::Host;
 
-/// Addresses that are nobody's on the public network.
+/// Ranges that are not on the public network.
 const NOT_PUBLIC: &[&str] = &[
     "0.0.0.0/8",
     "10.0.0.0/8",
@@ -86,7 +86,7 @@ impl FromStr for Range {
     }
 }
 
-/// `OMS_WEBHOOK_ALLOW_PRIVATE`: which addresses that are not public may be written to all the same.
+/// `OMS_WEBHOOK_ALLOW_PRIVATE`: addresses that are allowed although they are not public.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AllowPrivate {
     /// None.
@@ -110,18 +110,18 @@ impl FromStr for AllowPrivate {
     }
 }
 
-/// Lets addresses through or not; clones are cheap.
+/// Allows or refuses addresses. Clones are cheap.
 #[derive(Debug, Clone, Default)]
 pub struct Guard(Arc<AllowPrivate>);
 
 impl Guard {
-    /// A guard that lets these through besides the public ones.
+    /// A guard that allows these addresses besides the public ones.
     #[must_use]
     pub fn new(allowed: AllowPrivate) -> Self {
         Self(Arc::new(allowed))
     }
 
-    /// Whether an address may be written to.
+    /// True if the address is allowed.
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {
         let address = embedded(address);
@@ -135,7 +135,7 @@ impl Guard {
         }
     }
 
-    /// Checks what can be said of a URL without looking its name up.
+    /// Checks a URL as far as that is possible without a DNS lookup.
     ///
     /// # Errors
     /// A sentence with the remedy.
@@ -160,7 +160,7 @@ fn refusal(address: IpAddr) -> String {
     format!("{address} is not a public address. Whoever runs the server can allow it: OMS_WEBHOOK_ALLOW_PRIVATE.")
 }
 
-/// The IPv4 address that is meant by an IPv6 address which only wraps one: mapped, NAT64 or 6to4.
+/// The IPv4 address inside an IPv6 address that wraps one: mapped, NAT64 or 6to4.
 fn embedded(address: IpAddr) -> IpAddr {
     let IpAddr::V6(address) = address else { return address };
     if let Some(mapped) = address.to_ipv4_mapped() {
@@ -175,7 +175,7 @@ fn embedded(address: IpAddr) -> IpAddr {
 }
 
 impl Resolve for Guard {
-    /// The addresses of a name that may be written to.
+    /// The allowed addresses of a name.
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
         Box::pin(async move {

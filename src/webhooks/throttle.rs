@@ -1,8 +1,8 @@
-//! Commands come first: while they wait for each other, deliveries get a share of the machine that cannot hurt them.
+//! Commands come first: while they queue, deliveries get only a small share of the machine.
 //!
-//! A delivery costs about as much as half a command, database and receiver's side included, wherever both run on the
-//! same machine. So for eight commands that are answered one delivery may be made out and one sent: about a tenth of the
-//! whole. Commands that take long leave more than that: there is a least rate, so what waits goes on moving.
+//! A delivery costs about half as much as a command, with the database and the receiver on the same machine. So eight
+//! answered commands pay for one row created and one row sent: about a tenth of the machine. Slow commands leave more
+//! than that, so there is a least rate, and deliveries never stop.
 
 use std::{
     sync::Arc,
@@ -13,14 +13,14 @@ use crate::commands::traffic::Traffic;
 
 /// Commands that pay for one delivery.
 const COMMANDS_A_DELIVERY: f64 = 8.0;
-/// Deliveries a second that are made whatever commands do.
+/// Deliveries a second that are always allowed.
 const LEAST_RATE: f64 = 50.0;
-/// How often a payer looks whether there is enough.
+/// How often the budget is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// Deliveries taken on at a time while commands wait: what is under way cannot give way.
+/// Rows claimed at a time while commands wait: a request under way cannot give way.
 pub(super) const SMALL_BATCH: i64 = 32;
 
-/// The purse of one worker.
+/// The budget of one worker.
 #[derive(Debug)]
 pub(super) struct Throttle {
     traffic: Arc<Traffic>,
@@ -33,15 +33,15 @@ impl Throttle {
         Self { done: traffic.done(), since: Instant::now(), traffic }
     }
 
-    /// How many deliveries may be taken on together.
+    /// How many rows may be claimed together.
     pub(super) fn batch(&self, most: i64) -> i64 {
         if self.traffic.is_busy() { most.min(SMALL_BATCH) } else { most }
     }
 
-    /// Rests until commands have paid for so many deliveries; not at all while they leave the server alone.
+    /// Waits until commands have paid for these deliveries. Returns at once while no commands wait.
     pub(super) async fn wait_for_budget(&mut self, deliveries: usize) {
         let mut owed = f64::from(u32::try_from(deliveries).unwrap_or(u32::MAX));
-        // What was answered before does not count: it paid for nothing that is to be done now.
+        // Earlier commands do not count: they pay for nothing that is to be done now.
         self.budget();
         while owed > 0.0 && self.traffic.is_busy() {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -49,7 +49,7 @@ impl Throttle {
         }
     }
 
-    /// Deliveries paid for since the last look.
+    /// Deliveries paid for since the last call.
     fn budget(&mut self) -> f64 {
         let (done, now) = (self.traffic.done(), Instant::now());
         let commands = f64::from(u32::try_from(done - self.done).unwrap_or(u32::MAX));

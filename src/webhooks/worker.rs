@@ -1,4 +1,4 @@
-//! The two who work: one makes out what is to be delivered, one delivers it.
+//! The two workers: one creates rows to deliver, one delivers them.
 
 use std::{
     sync::Arc,
@@ -24,22 +24,22 @@ use super::{
 };
 use crate::{catalog::CatalogCache, error::Result, events, metrics::Metrics};
 
-/// Deliveries taken on, and not yet written down.
+/// Most rows that are claimed and have no result yet.
 const MOST_HELD: usize = 512;
-/// Requests under way.
+/// Most requests under way.
 const AT_ONCE: usize = 128;
-/// Events of other servers, and what is due again, are looked for this often.
+/// How often the database is checked for events of other servers and for rows that are due again.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Rest after a failure of the database.
+/// Pause after a failure of the database.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// A row that has waited so long for its turn is given back: its lease must outlast the attempt.
+/// Longest time a row may wait for its turn; then it is released. Its lease must outlast the attempt.
 const LONGEST_TURN: Duration = Duration::from_secs(20);
-/// When an event of which no payload can be made is tried again.
+/// Time until the next try for an event whose payload cannot be made.
 const UNREADABLE: Duration = Duration::from_hours(1);
-/// How long attempts that are under way may take once the server stops; what is cut short comes due again.
+/// How long attempts under way may take once the server stops. Those cut short are due again later.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
-/// What the workers share.
+/// Shared by the workers.
 pub(super) struct WorkerContext {
     pub pool: PgPool,
     pub catalog_cache: Arc<CatalogCache>,
@@ -49,7 +49,7 @@ pub(super) struct WorkerContext {
     pub stop: CancellationToken,
 }
 
-/// Makes out what is to be delivered, until `stop`.
+/// Creates rows to deliver, until `stop`.
 pub(super) async fn relay(context: Arc<WorkerContext>) {
     let mut listener = context.event_notifier.subscribe();
     let mut throttle = Throttle::new(Arc::clone(&context.service.traffic));
@@ -57,7 +57,7 @@ pub(super) async fn relay(context: Arc<WorkerContext>) {
         let passed = match relay::pass(&context.pool, throttle.batch(relay::BATCH)).await {
             Ok(passed) => passed,
             Err(error) => {
-                tracing::warn!(%error, "cannot make out deliveries; trying again shortly");
+                tracing::warn!(%error, "cannot create deliveries; trying again shortly");
                 sleep_unless_stopped(&context.stop, AFTER_FAILURE).await;
                 continue;
             }
@@ -73,7 +73,7 @@ pub(super) async fn relay(context: Arc<WorkerContext>) {
         if !passed.is_more {
             tokio::select! {
                 () = context.stop.cancelled() => return,
-                // A server that was at it may have fallen over.
+                // Another server that was reading may have crashed.
                 _ = tokio::time::timeout(AFTER_FAILURE, listener.wait()) => {}
             }
         }
@@ -84,7 +84,7 @@ async fn sleep_unless_stopped(stop: &CancellationToken, duration: Duration) {
     tokio::time::timeout(duration, stop.cancelled()).await.ok();
 }
 
-/// A row's place among those that are held; given back when it is dropped.
+/// A slot among the claimed rows. Dropping it frees the slot.
 #[derive(Debug)]
 struct Slot {
     limits: Arc<AdaptiveLimits>,
@@ -101,7 +101,7 @@ impl Drop for Slot {
 
 type Reports = mpsc::UnboundedSender<Report<Slot>>;
 
-/// Takes on what is due and delivers it.
+/// Claims rows that are due and delivers them.
 struct DeliveryWorker {
     context: Arc<WorkerContext>,
     limits: Arc<AdaptiveLimits>,
@@ -112,7 +112,7 @@ struct DeliveryWorker {
     behind: i64,
 }
 
-/// Delivers what is due, until `stop`.
+/// Delivers rows that are due, until `stop`.
 pub(super) async fn deliver(context: Arc<WorkerContext>) {
     let (reports, queue) = mpsc::unbounded_channel();
     let writing = {
@@ -175,7 +175,7 @@ pub(super) async fn deliver(context: Arc<WorkerContext>) {
 }
 
 impl DeliveryWorker {
-    /// Takes on what there is room for, and sends it on its way; how many rows.
+    /// Claims as many rows as there are slots for, and starts to send them. Returns their number.
     async fn round(&mut self, throttle: &Throttle, rounds: &mut JoinSet<()>) -> Result<usize> {
         let room = i64::try_from(self.room.available_permits()).unwrap_or_default();
         if room == 0 {
@@ -215,7 +215,7 @@ impl DeliveryWorker {
         Ok(taken)
     }
 
-    /// Each row with its body and its place.
+    /// Pairs each row with its body and a slot.
     fn deliveries(
         &self,
         chain: Vec<Claimed>,
@@ -228,7 +228,7 @@ impl DeliveryWorker {
             if let Some(body) = prepared.body(&row, hook) {
                 deliveries.push((row, body, slot));
             } else if prepared.is_unreadable(&row) {
-                // What comes behind it waits for it.
+                // The rows after it wait for it.
                 self.reports.send(Report { row, result: DeliveryResult::HeldBack(UNREADABLE), _slot: slot }).ok();
                 break;
             } else {
@@ -253,7 +253,7 @@ fn host(target_url: &str) -> String {
     place.unwrap_or_default()
 }
 
-/// The rows of one object for one subscription, on their way.
+/// The rows of one object for one subscription, to be sent.
 struct DeliveryChain {
     context: Arc<WorkerContext>,
     host: Arc<Semaphore>,
@@ -264,9 +264,9 @@ struct DeliveryChain {
 }
 
 impl DeliveryChain {
-    /// One after the other; behind one that fails, the rest waits.
+    /// Sends them one after the other. After a failure the others wait.
     async fn send(self, deliveries: Vec<(Claimed, bytes::Bytes, Slot)>) {
-        // The host's place first: who waits for a slow receiver keeps nobody else from sending.
+        // The host's slot first: a row that waits for a slow receiver must not block other hosts.
         let (Ok(_there), Ok(_here)) = (self.host.acquire().await, self.at_once.acquire().await) else { return };
         let mut failed = None;
         for (row, body, mut slot) in deliveries {
@@ -287,7 +287,7 @@ impl DeliveryChain {
     }
 }
 
-/// One attempt to deliver a row.
+/// Makes one attempt to deliver a row.
 async fn attempt(context: &WorkerContext, hook: &Hook, row: &Claimed, body: bytes::Bytes) -> DeliveryResult {
     let started = Instant::now();
     let delivery = Prepared::delivery(row, hook, body);
@@ -296,7 +296,7 @@ async fn attempt(context: &WorkerContext, hook: &Hook, row: &Claimed, body: byte
     attempt_result(hook, row, &delivery.body, started, outcome)
 }
 
-/// What follows from an attempt.
+/// The result of an attempt.
 pub(super) fn attempt_result(
     hook: &Hook,
     row: &Claimed,
