@@ -1,4 +1,4 @@
-//! How long events are kept, and where: partitions of a week are made ahead of time and dropped whole. Nobody who writes
+//! How long events are kept, and where: in partitions of a week, created ahead of time and dropped whole. No writer of
 //! events waits for either.
 
 use std::time::Duration;
@@ -8,17 +8,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
 
-/// Weeks for which partitions are made ahead. Without one for today, commands would fail: so far ahead, a server that
-/// cannot make them has two months to be noticed.
+/// Weeks for which partitions are created ahead. Without a partition for today commands would fail; so a server that
+/// cannot create them has two months to be noticed.
 const WEEKS_AHEAD: i32 = 8;
-/// How often the partitions are looked after.
+/// How often partitions are created and dropped.
 const EVERY: Duration = Duration::from_hours(1);
 
-/// Key of the advisory lock of whoever drops partitions: the others leave it to them.
+/// Key of the advisory lock for dropping partitions: one server does it at a time.
 const DROPPING: i64 = 0x6f6d_7303;
 
-/// Makes what the next weeks need, and lets positions go on growing where a database was restored into a cluster that
-/// counts transactions anew. Called before anything is written.
+/// Creates the partitions of the next weeks. Keeps positions growing when a database was restored into a cluster with
+/// smaller transaction ids. Call it before anything is written.
 ///
 /// # Errors
 /// When the database fails.
@@ -42,7 +42,7 @@ pub async fn prepare(pool: &PgPool) -> Result<()> {
     Ok(())
 }
 
-/// Looks after the partitions until told to stop.
+/// Creates and drops partitions until it is stopped.
 pub async fn keep(pool: PgPool, days: u32, stop: CancellationToken) {
     let mut hours = tokio::time::interval(EVERY);
     loop {
@@ -61,10 +61,10 @@ pub async fn keep(pool: PgPool, days: u32, stop: CancellationToken) {
     }
 }
 
-/// Drops the partitions that hold nothing younger than some days; how many. One server does it at a time.
+/// Drops the partitions whose events are all older than some days; returns their number. One server does it at a time.
 ///
 /// # Errors
-/// When the database fails. What was begun is finished the next time.
+/// When the database fails. The next call finishes the work.
 pub async fn drop_old(pool: &PgPool, days: u32) -> Result<usize> {
     let mut connection = pool.acquire().await?;
     let is_free = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "free!""#, DROPPING);
@@ -93,7 +93,7 @@ async fn drop_partitions(connection: &mut PgConnection, days: u32) -> Result<usi
     .fetch_all(&mut *connection)
     .await?;
     for partition in &old {
-        // First it is said that they are gone: whoever reads on from there is told, instead of missing them.
+        // Marked first: a reader with a cursor from there gets an error instead of a gap.
         sqlx::query(sqlx::AssertSqlSafe(format!(
             "update event_clock
                 set kept_since = greatest(kept_since, $1),
@@ -111,7 +111,7 @@ async fn drop_partitions(connection: &mut PgConnection, days: u32) -> Result<usi
     Ok(old.len())
 }
 
-/// Drops what is no partition any more, also what a crash left behind.
+/// Drops detached partitions, also those that a crash left behind.
 async fn drop_detached(connection: &mut PgConnection) -> Result<()> {
     let tables = sqlx::query_scalar!(
         r#"select relname::text as "name!" from pg_class

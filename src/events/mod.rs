@@ -1,9 +1,9 @@
-//! What happened, to whom, in which order; and how it is followed.
+//! Events: what happened to which object, in which order, and how readers follow.
 //!
-//! A command writes its events in its own transaction, a row of `events` for each object that it changed ([`Change`]).
-//! Nothing else is done then: nobody is notified, no payload is made. Whoever follows ([`routes`], webhooks, the
-//! upstream) reads on from a [`Cursor`], and is woken by [`EventNotifier`] after a commit; the payload is made when it is read
-//! ([`render`]), from what the event remembers ([`snapshot`]), so it is the resource as it was, whenever that is.
+//! A command writes its events in its own transaction: one row of `events` for each object that it changed
+//! ([`Change`]). It notifies no one and renders no payload. A reader ([`routes`], webhooks, the upstream) continues
+//! from a [`Cursor`]; [`EventNotifier`] wakes it after a commit. The payload is rendered when it is read ([`render`]),
+//! from the event's snapshot ([`snapshot`]), so it is the resource as it was at the event.
 
 pub mod keeping;
 mod notifier;
@@ -23,8 +23,8 @@ pub use notifier::EventNotifier;
 pub use render::render;
 pub use routes::routes;
 
-/// Every type of event, in the order in which the documentation lists them (reference 7); the location's names are ours,
-/// the public pages do not print them, and so are a subscription's.
+/// All event types, in the order of the Akinon OMS documentation. The types of locations and of subscriptions are ours:
+/// the public pages do not print any.
 pub const TYPES: [&str; 21] = [
     "package.created",
     "package.status.transitioned",
@@ -49,46 +49,45 @@ pub const TYPES: [&str; 21] = [
     "webhook.resumed",
 ];
 
-/// What happened to an object in one transaction: a row of `events`, one or more events.
+/// The events of one object in one transaction: a row of `events`, one or more events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Unique; grows for one object.
+    /// Unique. Grows for one object.
     pub id: i64,
-    /// Where it stands among all changes, with the id behind it ([`Cursor`]).
+    /// The place among all changes; `id` breaks ties ([`Cursor`]).
     pub position: i64,
     /// `package`, `transfer`, `stock_location`, `webhook`.
     pub entity: String,
-    /// Which one.
+    /// The object's id.
     pub object_id: i64,
-    /// The number of its first event among the object's: the next has the next.
+    /// The number of the first event among the object's; each further event has the next number.
     pub sequence: i64,
-    /// Its events, in order.
+    /// The events, in order.
     pub types: Vec<String>,
-    /// Where it happened.
+    /// The locations where it happened.
     pub stock_location_ids: Vec<i64>,
-    /// By whose words it is told.
+    /// The version of the installation whose words (names of states, carriers) describe it.
     pub installation_version: i64,
-    /// What is remembered of the object, as JSON.
+    /// The snapshot of the object, as JSON.
     pub facts: String,
-    /// When.
+    /// When it happened.
     pub created_date: DateTime<Utc>,
 }
 
 impl Change {
-    /// A place behind this change.
+    /// The cursor after this change.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
         Cursor { position: self.position, id: self.id }
     }
 
-    /// The name of its nth event: the same however often it is read.
+    /// The id of the nth event: the same each time it is read.
     #[must_use]
     pub fn event_id(&self, n: usize) -> String {
         format!("{}-{}-{n}", self.position, self.id)
     }
 
-    /// An identifier of its nth event for one receiver, shaped like a random one: the same for every attempt, though it
-    /// is stored nowhere.
+    /// A uuid of the nth event for one receiver: derived, so it is the same for every attempt and is stored nowhere.
     #[must_use]
     pub fn uuid(&self, n: usize, receiver: &str) -> Uuid {
         use sha2::{Digest as _, Sha256};
@@ -99,7 +98,7 @@ impl Change {
     }
 }
 
-/// A place between two changes: everything up to it was read.
+/// A position in the feed: everything up to it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Cursor {
     position: i64,
@@ -116,7 +115,7 @@ impl Cursor {
         Self { position, id }
     }
 
-    /// Behind everything that is final now: what happens from now on comes after it.
+    /// The position after everything that is final now.
     ///
     /// # Errors
     /// When the database fails.
@@ -125,13 +124,13 @@ impl Cursor {
         Ok(Self { position, id: i64::MAX })
     }
 
-    /// The position of what was read last.
+    /// The position of the last change read.
     #[must_use]
     pub const fn position(&self) -> i64 {
         self.position
     }
 
-    /// Its id.
+    /// The id of the last change read.
     #[must_use]
     pub const fn id(&self) -> i64 {
         self.id
@@ -156,19 +155,20 @@ impl FromStr for Cursor {
     }
 }
 
-/// Which changes are wanted; what is empty does not matter.
+/// A filter of changes. An empty field does not restrict.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// One of these types at least.
+    /// At least one of these types.
     pub types: Vec<String>,
     /// At one of these locations.
     pub stock_location_ids: Option<Vec<i64>>,
-    /// Of this object alone: `package`, and its id.
+    /// This object only: `package`, and its id.
     pub object: Option<(String, i64)>,
 }
 
-/// The next changes, in order, and the cursor behind them. All that come before it are final: none will be added, so
-/// whoever goes on from it misses nothing. Fewer than `limit` mean that there are no more for now.
+/// The next changes, in order, and the cursor after them. Everything before the cursor is final: nothing is added there
+/// later, so a reader that continues from it misses nothing. Fewer changes than `limit` mean that there are no more
+/// now.
 ///
 /// # Errors
 /// When the database fails.
@@ -206,8 +206,8 @@ pub async fn after(
     Ok((changes, next.unwrap_or(cursor).max(cursor)))
 }
 
-/// Writes that a subscription was paused or resumed, in the transaction that does so. Its payload is stored whole: a
-/// subscription is small, and no other event tells of it.
+/// Writes that a subscription was paused or resumed, in the same transaction. The whole payload is stored: it is small,
+/// and there is no other source for it.
 ///
 /// # Errors
 /// When the database fails.
@@ -231,7 +231,7 @@ pub async fn record_webhook(
     Ok(())
 }
 
-/// Whether what comes after a cursor may be gone, because it is older than events are kept.
+/// True if changes after a cursor may be deleted, because they are older than events are kept.
 ///
 /// # Errors
 /// When the database fails.

@@ -14,16 +14,16 @@ use tokio_util::sync::CancellationToken;
 use super::Cursor;
 use crate::error::Result;
 
-/// Events of other servers and of the command line are looked for this often.
+/// How often events of other servers and of the command line are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// While something written is not final yet, because another transaction is still open.
+/// How often it looks while a written event is not final, because another transaction is still open.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// So long, and who looks after the server is told.
+/// After this time the log says which transaction is open.
 const LONG: Duration = Duration::from_secs(30);
 /// Least time between two looks, however often it is notified.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
 
-/// Rung when something was written; tells when there are new final events.
+/// Receives notice of commits, and sends the position of the last final event.
 #[derive(Debug)]
 pub struct EventNotifier {
     written: watch::Sender<()>,
@@ -42,18 +42,18 @@ impl EventNotifier {
         self.written.send_replace(());
     }
 
-    /// Somebody who listens from now on: what comes between two waits is not lost.
+    /// A listener from now on: it misses nothing between two waits.
     #[must_use]
     pub fn subscribe(&self) -> Listener {
         Listener { head: self.head.subscribe() }
     }
 
-    /// Looks for new events until told to stop.
+    /// Looks for new events until it is stopped.
     pub async fn watch(self: Arc<Self>, pool: PgPool, stop: CancellationToken) {
         let mut written = self.written.subscribe();
         let mut patience = LOOK_EVERY;
         let mut failing = false;
-        // When events that were written have not become final, and that was said last.
+        // Since when written events have not become final, or were last logged.
         let mut held_since: Option<Instant> = None;
         loop {
             tokio::select! {
@@ -81,7 +81,7 @@ impl EventNotifier {
         }
     }
 
-    /// Tells how far events are final; whether that is all there are.
+    /// Sends how far events are final. True if all are.
     async fn look(&self, pool: &PgPool) -> Result<bool> {
         let row = sqlx::query!(
             r#"select e.position, e.id, e.position <= event_horizon() as "is_final!",
@@ -105,7 +105,7 @@ impl EventNotifier {
     }
 }
 
-/// Events wait for a transaction that stays open: whoever looks after the server is told which.
+/// Logs which open transaction holds events back.
 async fn say_who_holds(pool: &PgPool) {
     let oldest = sqlx::query!(
         "select pid, datname, application_name, extract(epoch from now() - xact_start)::bigint as seconds
@@ -134,7 +134,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Waits until there are events that were not there when it was last waited for.
+    /// Waits for events that were not there at the last wait.
     pub async fn wait(&mut self) {
         if self.head.changed().await.is_err() {
             // The server stops: there will be none.

@@ -1,4 +1,4 @@
-//! The payload of events: the resource as it was.
+//! The payloads of events: the resource as it was.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,8 +13,8 @@ use crate::{
     wire::raw,
 };
 
-/// Makes the payload of each change, by its id: the package, transfer, location or subscription in its documented shape,
-/// as it was when the change was written. Addresses in it begin with `base_url`.
+/// Renders the payload of each change, by its id: the package, transfer, location or subscription in its documented
+/// shape, as it was when the change was written. Addresses in it begin with `base_url`.
 ///
 /// # Errors
 /// When the database fails.

@@ -1,5 +1,5 @@
-//! What an event remembers of its object: the part that may change, in a few bytes. [`super::render`] makes the whole
-//! resource of it again.
+//! What an event stores of its object: the fields that may change, in a few bytes. [`super::render`] makes the whole
+//! resource from them.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ pub struct ItemSnapshot {
     pub id: i64,
     /// Its own state.
     pub state_id: i64,
-    /// When it was changed last; none: by the change that the event is of.
+    /// When it was last changed; none: by the change of this event.
     pub modified_date: Option<DateTime<Utc>>,
 }
 
@@ -40,7 +40,7 @@ impl From<&ItemFacts> for ItemSnapshot {
     }
 }
 
-/// As it is stored. Names are short where there are many, and what is not there is left out.
+/// The stored form. Frequent names are short, and empty fields are left out.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     state: i64,
@@ -95,10 +95,10 @@ impl PackageSnapshot {
         serde_json::to_string(&stored).map_err(|error| Error::Fault(format!("a package's snapshot: {error}")))
     }
 
-    /// Reads what was stored; none for an event from before snapshots were kept.
+    /// Reads the stored form; none for an event from before snapshots were stored.
     ///
     /// # Errors
-    /// A fault when it is not what this version, or one before it, stores.
+    /// A fault when the text is not a form that this version, or one before it, stored.
     pub fn from_json(text: &str) -> Result<Option<Self>> {
         if text == "{}" {
             return Ok(None);
@@ -135,21 +135,21 @@ impl PackageSnapshot {
 pub struct TransferSnapshot {
     /// Its state.
     pub state: i64,
-    /// Who carries it, once that is known.
+    /// The carrier, once it is known.
     pub cargo_company: Option<i64>,
     /// The carrier's number for it.
     pub tracking_number: Option<String>,
-    /// The state of the package it is for.
+    /// The state of its package.
     pub package_state: i64,
-    /// Where that package is to be packed.
+    /// The location that packs its package.
     pub package_stock_location: i64,
 }
 
 impl TransferSnapshot {
-    /// Reads what was stored; none for an event from before snapshots were kept.
+    /// Reads the stored form; none for an event from before snapshots were stored.
     ///
     /// # Errors
-    /// A fault when it is not what this version, or one before it, stores.
+    /// A fault when the text is not a form that this version, or one before it, stored.
     pub fn from_json(text: &str) -> Result<Option<Self>> {
         if text == "{}" {
             return Ok(None);

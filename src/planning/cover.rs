@@ -1,17 +1,15 @@
-//! Which locations share the lines of an order, and which line each of them gets.
+//! Which locations share the lines of an order, and which line each gets.
 //!
-//! The best choice places the most lines; of those it costs the least; of those it opens the fewest new
-//! parcels; of those it needs the fewest locations; of those its ranks come first when compared one by
-//! one. A new parcel costs one, or what the scenario says a distance is worth. Up to [`EXACT`] takers
-//! that matter, every set of them is looked at. Beyond, the taker that costs the least for each line it
-//! adds is chosen again and again (at equality the one that adds more, then the better rank), what
-//! sharing a SKU's stock cost is made good, and takers the others can do without are dropped: as many
-//! lines as ever, but perhaps a location too many. Where no more than so many new parcels may be
-//! opened, the choosing ends with the last of them, and perhaps a line was left that had a place.
+//! The best choice places the most lines; among equals it costs the least; then it opens the fewest new parcels; then
+//! it uses the fewest locations; then its ranks come first, compared one by one. A new parcel costs one, or the
+//! distance that the scenario says it is worth. For up to [`EXACT`] takers that matter, every set of them is tried. For
+//! more, a greedy choice adds the taker with the least cost per added line (among equals the one that adds more, then
+//! the better rank), repairs losses from sharing a SKU's stock, and drops takers that are not needed. It places as many
+//! lines, but may use a location too many. If new parcels are limited, it stops at the limit, and may leave a line that
+//! has a place.
 //!
-//! Few takers matter: one is set aside when a better one can always stand in for it
-//! (`worth_keeping`), so that an order of a few lines is, as a rule, decided exactly among any
-//! number of locations.
+//! Few takers matter: one is set aside when a better one can always replace it (`worth_keeping`). So an order of a few
+//! lines is mostly decided exactly, among any number of locations.
 
 mod bin_packing;
 mod bits;
@@ -29,7 +27,7 @@ use self::{
     search::Effort,
 };
 
-/// Up to this many takers that matter the choice is exact.
+/// Up to this many takers that matter, the choice is exact.
 pub const EXACT: usize = 12;
 
 /// An order line that waits for a place.
@@ -44,27 +42,27 @@ pub struct Line {
 /// A location that may take at least one line.
 #[derive(Debug)]
 pub struct Taker<'a> {
-    /// The lines it may take, each looked at alone.
+    /// The lines it may take, each checked alone.
     pub can: &'a Bits,
-    /// Whether it has a parcel already, so that more lines cost nothing.
+    /// True if it has a parcel, so that more lines cost nothing.
     pub has_parcel: bool,
-    /// What a new parcel here costs; nothing where it has one.
+    /// The cost of a new parcel here; 0 if it has one.
     pub cost: i64,
-    /// What it has of each SKU.
+    /// Its stock of each SKU.
     pub stock: &'a [i64],
 }
 
-/// The answer.
+/// The result.
 #[derive(Debug)]
 pub struct Cover {
     /// For each line the taker that gets it.
     pub given: Vec<Option<usize>>,
-    /// Whether it is proven to be the best choice.
+    /// True if the choice is proven to be the best.
     pub exact: bool,
 }
 
-/// Chooses among takers that are given best rank first. Stock binds only where `by_stock`. At most so many new parcels
-/// are opened, if there is a limit.
+/// Chooses among takers, which are given best rank first. Stock limits only with `by_stock`. Opens at most `most_new`
+/// new parcels.
 #[must_use]
 pub fn cover(lines: &[Line], takers: &[Taker], by_stock: bool, most_new: Option<usize>) -> Cover {
     let mut effort = Effort::of_a_rule();
@@ -72,13 +70,13 @@ pub fn cover(lines: &[Line], takers: &[Taker], by_stock: bool, most_new: Option<
     let found = if task.kept.len() <= EXACT { task.best_set(&mut effort) } else { None };
     let looked_at_all = found.is_some();
     let choice = found.unwrap_or_else(|| task.greedy(&mut effort));
-    // One that takes everything is the best there is, unless two that are nearer could cost less.
+    // A taker of everything is the best, unless two nearer ones can cost less.
     let is_one = choice.takers.len() <= 1 && task.is_everything(&choice) && task.costs_are_equal();
     let given = task.give(choice, &mut effort);
     Cover { given, exact: (looked_at_all || is_one) && !effort.cut }
 }
 
-/// The lines a taker can take alone but not all of together, because they are of one SKU.
+/// Lines of one SKU that a taker can take one by one but not all together.
 fn scarce_lines(lines: &[Line], takers: &[Taker], by_stock: bool) -> Vec<Bits> {
     let mut by_sku: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (at, line) in lines.iter().enumerate() {
@@ -99,13 +97,13 @@ fn scarce_lines(lines: &[Line], takers: &[Taker], by_stock: bool) -> Vec<Bits> {
     takers.iter().map(of_taker).collect()
 }
 
-/// The takers that some best choice may need, best rank first.
+/// The takers that a best choice may need, best rank first.
 ///
-/// One is not needed when a better one (it has a parcel, or the rank is better and it is no worse in
-/// that; and it costs no more) may take the same lines and has enough for all it may take: it takes over
-/// whatever the other had. And not when as many better ones as there are lines may take the same lines and have no less
-/// of the SKUs whose stock is shared: one of them is always free to take its part. (Where there are
-/// more lines than [`EXACT`], that would leave too many to matter, and is not asked.)
+/// A taker is not needed if a better one may take the same lines and has enough stock for all of them: it takes over
+/// the whole part. (Better: it has a parcel, or a better rank without being worse in that; and its cost is no higher.)
+/// Nor is it needed if as many better takers as there are lines may take the same lines and have no less of the shared
+/// SKUs: one of them is always free to take the part. (For more lines than [`EXACT`] the second test would leave too
+/// many takers, and is skipped.)
 fn worth_keeping(lines: &[Line], takers: &[Taker], scarce: &[Bits], shared: &Bits) -> Vec<usize> {
     let enough = coverable(lines, takers).count();
     let has_no_less = |better: &Taker, taker: &Taker| {
@@ -147,32 +145,32 @@ fn coverable(lines: &[Line], takers: &[Taker]) -> Bits {
     coverable
 }
 
-/// A set of takers, and what they can take together of the lines that share stock.
+/// A set of takers, with their placing of the lines that share stock.
 struct Choice {
     /// Best rank first.
     takers: Vec<usize>,
-    /// How it can: one placing for each packing.
+    /// One placing for each packing problem.
     placings: Vec<Placing>,
 }
 
-/// What there is to choose.
+/// The problem.
 struct Task<'a> {
     takers: &'a [Taker<'a>],
     line_count: usize,
     /// The takers that matter, best rank first.
     kept: Vec<usize>,
-    /// The lines any taker that may take them can take whatever else it takes.
+    /// Lines that any taker allowed to take them can take, whatever else it takes.
     simple: Bits,
-    /// The others, by SKU.
+    /// The other lines, by SKU.
     packings: Vec<BinPacking>,
-    /// Per taker its bins: packing, bin.
+    /// For each taker its bins, as (packing, bin).
     bins: Vec<Vec<(usize, usize)>>,
     /// Most new parcels.
     most_new: Option<usize>,
 }
 
 impl<'a> Task<'a> {
-    /// Sets aside what does not matter, and makes a bin packing problem of the lines that share stock.
+    /// Drops takers that do not matter, and makes packing problems of the lines that share stock.
     fn new(
         lines: &[Line],
         takers: &'a [Taker<'a>],
@@ -212,7 +210,7 @@ impl<'a> Task<'a> {
         Self { takers, line_count: lines.len(), kept, simple, packings, bins, most_new }
     }
 
-    /// Looks at every set of takers, best first; none when the effort ends before one is found.
+    /// Tries every set of takers, best first. None if the effort ends before a set is found.
     fn best_set(&self, effort: &mut Effort) -> Option<Choice> {
         let mut needed: Vec<u16> = self.simple.iter().map(|line| self.kept_that_can(line)).collect();
         needed.sort_unstable();
@@ -233,7 +231,7 @@ impl<'a> Task<'a> {
         self.best_part(&sets, effort)
     }
 
-    /// Every set that opens no more new parcels than it may, best first.
+    /// Every set within the limit of new parcels, best first.
     fn sets(&self) -> Vec<u16> {
         let with_parcel = self.mask(|taker| self.takers[taker].has_parcel);
         let new = |set: u16| (set & !with_parcel).count_ones();
@@ -243,7 +241,7 @@ impl<'a> Task<'a> {
         };
         let most = self.most_new.and_then(|most| u32::try_from(most).ok()).unwrap_or(u32::MAX);
         let mut sets: Vec<u16> = (0..1_u16 << self.kept.len()).filter(|set| new(*set) <= most).collect();
-        // Of sets of one size the better ranks are the larger number read from the low bit on.
+        // For sets of one size, better ranks give the larger number, read from the low bit on.
         sets.sort_by_cached_key(|&set| (cost(set), new(set), set.count_ones(), Reverse(set.reverse_bits())));
         sets
     }
@@ -272,7 +270,7 @@ impl<'a> Task<'a> {
         best.map(|(_, choice)| choice)
     }
 
-    /// For each packing the most these takers can take.
+    /// For each packing problem, the most lines that these takers can take.
     fn most_placings(&self, takers: &[usize], effort: &mut Effort) -> Vec<Placing> {
         let packings = self.packings.iter().enumerate();
         packings.map(|(at, packing)| packing.most(&self.bins_of(at, takers), effort)).collect()
@@ -283,7 +281,7 @@ impl<'a> Task<'a> {
         members.map(|(_, taker)| *taker).collect()
     }
 
-    /// Whether a choice takes all that can be taken at all.
+    /// True if a choice takes every line that can be taken.
     fn is_everything(&self, choice: &Choice) -> bool {
         let can = |line: usize| choice.takers.iter().any(|taker| self.takers[*taker].can.contains(line));
         let mut packings = self.packings.iter().zip(&choice.placings);
@@ -306,8 +304,8 @@ impl<'a> Task<'a> {
         self.mask(|taker| self.takers[taker].can.contains(line))
     }
 
-    /// A placing for each packing, or the packing for which these takers are too few. Begins with the
-    /// packing that said no last time.
+    /// A placing for each packing problem, or the problem for which these takers are too few. Begins with the problem
+    /// that failed last time.
     fn placings(&self, takers: &[usize], doubtful: usize, effort: &mut Effort) -> Result<Vec<Placing>, usize> {
         let mut place = |packing: usize| {
             let bins = self.bins_of(packing, takers);
@@ -319,12 +317,12 @@ impl<'a> Task<'a> {
         (0..self.packings.len()).map(place).collect()
     }
 
-    /// The bins of these takers (ascending) in a packing, ascending.
+    /// The bins of these takers (ascending) in a packing problem, ascending.
     fn bins_of(&self, packing: usize, takers: &[usize]) -> Vec<usize> {
         takers.iter().filter_map(|taker| self.packings[packing].takers.binary_search(taker).ok()).collect()
     }
 
-    /// Each line to the best-ranked chosen taker that may take it.
+    /// Gives each line to the best-ranked chosen taker that may take it.
     fn give(&self, choice: Choice, effort: &mut Effort) -> Vec<Option<usize>> {
         let mut given = vec![None; self.line_count];
         for line in self.simple.iter() {

@@ -1,4 +1,4 @@
-//! When a location is open: per weekday, in its own time zone, but not on its holidays.
+//! Opening hours of a location: per weekday, in its own time zone, except on holidays.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub const KEYS: [&str; 3] = ["timezone", "opening_hours", "holidays"];
 /// Minutes of a day.
 const DAY: u16 = 24 * 60;
 
-/// From this minute of a local day until that one, which is not part of it.
+/// From this minute of a local day until another, which is not included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
     from: u16,
@@ -28,9 +28,9 @@ struct Span {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hours {
     timezone: Tz,
-    /// Monday first; none: around the clock.
+    /// Monday first; none: always open.
     weekly: Option<[Vec<Span>; 7]>,
-    /// Local days on which it stays closed.
+    /// Local dates on which it is closed.
     holidays: BTreeSet<NaiveDate>,
 }
 
@@ -70,7 +70,7 @@ impl Hours {
         Self { timezone: zone.unwrap_or_default(), weekly, holidays: days }
     }
 
-    /// The three keys, as [`Self::read`] reads them; without what says nothing.
+    /// The three keys, as [`Self::read`] reads them. Empty keys are left out.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
         let mut object = Map::new();
@@ -90,12 +90,12 @@ impl Hours {
         object
     }
 
-    /// Whether it is open at this moment, or opens within that many minutes from it.
+    /// True if it is open at this time, or opens within that many minutes.
     #[must_use]
     pub fn is_open(&self, at: DateTime<Utc>, within_minutes: u32) -> bool {
         let from = self.local(at);
         let until = self.local(at + Duration::minutes(i64::from(within_minutes)));
-        // When clocks are put back, the end may read earlier than the beginning.
+        // When clocks go back, the end can read earlier than the beginning.
         let until = until.max(from);
         let mut date = from.date();
         while date <= until.date() {
@@ -118,7 +118,7 @@ impl Hours {
         at.with_timezone(&self.timezone).naive_local()
     }
 
-    /// When it opens and shuts on a date that is no holiday.
+    /// The spans of a date that is not a holiday.
     fn spans(&self, date: NaiveDate) -> impl Iterator<Item = (NaiveDateTime, NaiveDateTime)> {
         let midnight = date.and_time(NaiveTime::MIN);
         let moment = move |minute: u16| midnight + Duration::minutes(i64::from(minute));

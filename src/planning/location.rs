@@ -1,4 +1,4 @@
-//! What planning knows of a location besides its stock and its quota: what hardly ever changes.
+//! A location as planning sees it, without stock and quota: the part that rarely changes.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,7 @@ impl LocationType {
 pub struct Location {
     /// Its id.
     pub id: i64,
-    /// The ERP's word for it.
+    /// Its code in the ERP.
     pub erp_code: String,
     /// Its name.
     pub name: String,
@@ -44,11 +44,11 @@ pub struct Location {
     pub priority: i32,
     /// Whether plans may choose it.
     pub is_active: bool,
-    /// Who carries what is packed there; none: the first active cargo company.
+    /// The carrier for packages of this location; none: the first active cargo company.
     pub cargo_company_id: Option<i64>,
     /// Latitude and longitude in degrees, where both are known.
     pub coordinates: Option<(f64, f64)>,
-    /// The groups it is in, in the shop's own words.
+    /// Its groups, in the shop's own words.
     pub tags: Vec<String>,
     /// Of its address.
     pub city: Option<String>,
@@ -58,8 +58,8 @@ pub struct Location {
     pub hours: Hours,
 }
 
-/// Whether two names of places are the same but for case and blanks around them. The Turkish I's count as one letter:
-/// systems differ in how they lower them.
+/// True if two names of places are equal, ignoring case and surrounding blanks. The Turkish dotted and dotless i count
+/// as one letter, because systems lower them differently.
 #[must_use]
 pub fn is_same_place(a: &str, b: &str) -> bool {
     fn folded(name: &str) -> impl Iterator<Item = char> {

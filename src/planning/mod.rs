@@ -1,7 +1,7 @@
 //! Planning: which locations an order's items go to, and why.
 //!
-//! [`scenario`] is the rules as data, [`plan`] the pure function; here is what they need from the database and how a
-//! plan is kept ([`record`]), [`replay`] makes a kept plan again.
+//! [`scenario`] has the rules as data, [`plan`] is the pure function. This module reads their input from the database;
+//! [`record`] stores a plan, and [`replay`] makes a stored plan again.
 
 pub mod cover;
 pub mod hours;
@@ -30,13 +30,14 @@ pub use record::Trace;
 pub struct Line {
     /// The order's line.
     pub order_item_id: i64,
-    /// What it is.
+    /// The SKU.
     pub sku: String,
     /// How many units.
     pub quantity: i64,
 }
 
-/// What the lines' own package holds at its location now: it counts as available while they are planned again.
+/// The stock and quota that the lines' own package holds now. They count as available when the package is planned
+/// again.
 #[derive(Debug, Clone, Default)]
 pub struct Held {
     /// The location.
@@ -49,34 +50,34 @@ pub struct Held {
     pub elsewhere: Vec<(i64, String, i64)>,
 }
 
-/// Everything a plan can be made from: the scenario that fits the order, and what the locations have.
+/// The input of a plan: the scenario that fits the order, and the stock of the locations.
 #[derive(Debug, Clone, Default)]
 pub struct Supply {
     /// The scenario; none where no active one fits the order.
     pub scenario: Option<Scenario>,
-    /// Why the scenarios before it did not fit.
+    /// The reasons why earlier scenarios did not fit.
     pub considered: Vec<ScenarioTrace>,
     /// Every active location.
     pub candidates: Vec<Candidate>,
-    /// Locations left out so far, by order item.
+    /// Excluded locations, by order item.
     pub excluded: BTreeMap<i64, BTreeSet<i64>>,
-    /// What rules look at of the products, by order item; empty where they do not.
+    /// The products, as far as rules use them, by order item; else empty.
     pub products: BTreeMap<i64, Product>,
     /// The order, the time, its history.
     pub circumstances: Circumstances,
-    /// Version of the installation that the locations are of.
+    /// The version of the installation that the locations are from.
     pub installation_version: i64,
-    /// Whether the lines are a package's that are planned again.
+    /// True if the lines are from a package that is planned again.
     pub is_again: bool,
-    /// How many lines it was read for: if fewer are planned, the package keeps the others.
+    /// The number of lines read. If fewer are planned, the package keeps the others.
     pub lines_read: usize,
-    /// How items can be fetched from other locations; none where no transfer scenario fits the order, or for a new
-    /// order where the scenario fetches nothing.
+    /// How items can be fetched from other locations. None if no transfer scenario fits the order, or, for a new order,
+    /// if the scenario fetches nothing.
     pub fetching: Option<Fetching>,
 }
 
 impl Supply {
-    /// Plans lines, leaving out further (order item, location) pairs. None where no scenario fits.
+    /// Plans lines, with further (order item, location) pairs excluded. None if no scenario fits.
     #[must_use]
     pub fn plan(&self, lines: &[Line], exclusions: &[(i64, i64)]) -> Option<Plan> {
         let scenario = self.scenario.as_ref()?;
@@ -96,7 +97,7 @@ impl Supply {
         Some(Plan { scenario_id: scenario.id, parcels, unplaced, trace })
     }
 
-    /// How items can be fetched, as far as that matters to a scenario.
+    /// How items can be fetched, if the scenario fetches any.
     fn fetching_of(&self, scenario: &Scenario) -> Option<&Fetching> {
         self.fetching.as_ref().filter(|_| scenario.fetches())
     }
@@ -105,13 +106,13 @@ impl Supply {
         Facts::of(self.installation_version, circumstances, demands, &self.candidates, self.reads_products())
     }
 
-    /// Whether a scenario looks at more of an item than its SKU.
+    /// True if a scenario uses more of an item than its SKU.
     fn reads_products(&self) -> bool {
         let sources = self.fetching.as_ref().map(|fetching| &fetching.scenario);
         self.scenario.iter().chain(sources).any(Scenario::reads_products)
     }
 
-    /// Why [`Self::plan`] decides as it does: what each rule sees and does.
+    /// The reasons of [`Self::plan`]: the facts and the decision of each rule.
     #[must_use]
     pub fn explain(&self, lines: &[Line], exclusions: &[(i64, i64)]) -> Vec<plan::RuleTrace> {
         let Some(scenario) = self.scenario.as_ref() else { return Vec::new() };
@@ -127,7 +128,7 @@ impl Supply {
         circumstances
     }
 
-    /// Lines as the planner wants them.
+    /// Lines in the planner's form.
     #[must_use]
     pub fn demands(&self, lines: &[Line], exclusions: &[(i64, i64)]) -> Vec<Demand> {
         let demand = |line: &Line| {
@@ -144,7 +145,7 @@ impl Supply {
         lines.iter().map(demand).collect()
     }
 
-    /// What is available of a SKU at a location.
+    /// The available units of a SKU at a location.
     #[must_use]
     pub fn available(&self, stock_location_id: i64, sku: &str) -> i64 {
         let found = self.candidates.iter().find(|candidate| candidate.location.id == stock_location_id);
@@ -152,12 +153,12 @@ impl Supply {
     }
 }
 
-/// Scenarios that were asked, as they are kept.
+/// The scenarios that were tried, in the stored form.
 fn asked(considered: &[ScenarioTrace]) -> Vec<Asked> {
     considered.iter().map(|asked| (asked.scenario_id, asked.version, asked.verdict)).collect()
 }
 
-/// Keeps a plan.
+/// Stores a plan.
 ///
 /// # Errors
 /// When the database fails.
@@ -184,7 +185,7 @@ pub async fn store_trace(
     Ok(())
 }
 
-/// Leaves locations out for items from now on, until their stock is counted anew.
+/// Excludes locations for items until their stock is counted again.
 ///
 /// # Errors
 /// When the database fails.

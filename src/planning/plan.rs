@@ -1,15 +1,14 @@
 //! The planner: which location gets which items of an order, and why.
 //!
-//! Pure: it sees the order's items, a scenario, the candidate locations and the circumstances (the time
-//! is one of them), and returns parcels; asked to explain, with the reason for each choice. The same
-//! facts give the same plan, in whatever order they are given.
+//! Pure: its input is the order's items, a scenario, the candidate locations and the circumstances (the time is one of
+//! them); its output is parcels, and the reason of each choice if asked for. The same facts give the same plan, in any
+//! order.
 //!
-//! The rules of the scenario run in turn, and each places what it can of what the earlier ones left:
-//! as many items as possible, in as few new parcels (or, where the scenario weighs them, at the least
-//! distance), then at as few locations as possible, then at those that come first in the rule's order
-//! ([`super::cover`]). A line is never split. A location gets one parcel at most: what a later rule
-//! gives it joins the parcel it has, for which it needs no room again. A transferable rule does
-//! otherwise: it brings items together at one location ([`fetch`]).
+//! The scenario's rules run in turn. Each places what it can of the lines that earlier rules left: as many as possible,
+//! in as few new parcels as possible (or at the least distance, if the scenario weighs distances), then at as few
+//! locations as possible, then at those that come first in the rule's order ([`super::cover`]). A line is never split.
+//! A location gets one parcel at most: lines from a later rule join it and need no more room. A transferable rule is
+//! different: it brings items together at one location ([`fetch`]).
 
 mod explain;
 pub mod fetch;
@@ -47,24 +46,24 @@ use super::{
 /// An order line that needs a place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Demand {
-    /// The line; each may be given once.
+    /// The order's line. Each is given at most once.
     pub order_item_id: i64,
-    /// What is wanted.
+    /// The SKU.
     pub sku: String,
-    /// How many, all from one location. Less than one counts as one.
+    /// Units, all from one location. Less than one counts as one.
     pub quantity: i64,
-    /// Locations that may not get it: they refused it or could not find it.
+    /// Locations that must not get it: they refused it or could not find it.
     pub excluded_location_ids: BTreeSet<i64>,
-    /// What rules look at of the product.
+    /// The product, as far as rules use it.
     pub product: Product,
 }
 
-/// What a location has of a SKU.
+/// The stock of a SKU at a location.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stock {
     /// Units that were counted.
     pub quantity: i64,
-    /// Units of them that are held for packages.
+    /// Units of them that are reserved.
     pub reserved: i64,
 }
 
@@ -76,18 +75,18 @@ impl Stock {
     }
 }
 
-/// A location that may get a parcel. Inactive ones are not given.
+/// An active location that may get a parcel.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Candidate {
-    /// The location; each may be given once.
+    /// The location. Each is given at most once.
     pub location: Arc<Location>,
     /// Most packages that may occupy it; none: no limit.
     pub max_quota: Option<i64>,
-    /// Packages that occupy it now, without the one whose items are planned again.
+    /// Packages that occupy it now, without the one that is planned again.
     pub open_packages: i64,
     /// Kilometres to the delivery address; none (or not a number): unknown.
     pub distance_km: Option<f64>,
-    /// By SKU of the order; what is not in it is not there.
+    /// By SKU of the order. A missing SKU is not in stock.
     pub stock: BTreeMap<Arc<str>, Stock>,
 }
 
@@ -99,36 +98,36 @@ impl Candidate {
     }
 }
 
-/// What a plan depends on besides items and locations.
+/// The input of a plan besides items and locations.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Circumstances {
-    /// When it is made.
+    /// The time of the plan.
     pub time: DateTime<Utc>,
-    /// What rules look at of the order.
+    /// The order, as far as rules use it.
     pub order: OrderFacts,
-    /// ERP code of the location of the package whose items are planned again; none for a new order.
+    /// ERP code of the location of the package that is planned again; none for a new order.
     pub package_location: Option<String>,
-    /// How many packages the order has besides: those that hold their items.
+    /// Other packages of the order that hold items.
     pub other_packages: usize,
     /// Locations that refused a package of the order, or could not find an item of it, before.
     pub refused_by: BTreeSet<i64>,
 }
 
-/// A package to be made.
+/// A package to be created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parcel {
-    /// Where.
+    /// Its location.
     pub stock_location_id: i64,
-    /// Of what, by id.
+    /// Its items, by id.
     pub order_item_ids: Vec<i64>,
     /// Name of the rule that opened it.
     pub rule: String,
     /// Whether a rule with `SELECT_BY_STOCK` gave it items.
     pub bound_by_stock: bool,
-    /// The items such a rule gave it, by id: their reservation must find its stock. The other items
-    /// are here whether there is stock or not.
+    /// The items from such a rule, by id: their reservation must find stock. The other items are here with or without
+    /// stock.
     pub stock_bound_item_ids: Vec<i64>,
-    /// Whether the rule that opened it has `SELECT_BY_QUOTA`: the location must have room for it.
+    /// True if the rule that opened it has `SELECT_BY_QUOTA`: the location must have room.
     pub bound_by_quota: bool,
 }
 
@@ -137,27 +136,26 @@ pub struct Parcel {
 pub struct Plan {
     /// The scenario that decided.
     pub scenario_id: i64,
-    /// The packages to be made, in the order of the rules that opened them and of their locations' rank
-    /// there.
+    /// The packages to be created, by the rules that opened them, then by the rank of their locations.
     pub parcels: Vec<Parcel>,
     /// The items without a place, by id.
     pub unplaced: Vec<i64>,
-    /// What it was made from, to be stored: from it the plan can be made, and explained, again.
+    /// The stored facts, from which the plan can be made, and explained, again.
     pub trace: Trace,
 }
 
-/// What the planner decides.
+/// The planner's decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// As in [`Plan`].
     pub parcels: Vec<Parcel>,
     /// As in [`Plan`].
     pub unplaced: Vec<i64>,
-    /// What transferable rules bring together, and from where: of this, transfers are made.
+    /// What transferable rules bring together, and from where. Transfers are created from it.
     pub gatherings: Vec<Gathering>,
 }
 
-/// Places the items of an order by a scenario's rules. Without `fetching` a transferable rule is as any other.
+/// Places the items of an order by a scenario's rules. Without `fetching` a transferable rule is like any other.
 #[must_use]
 pub fn plan(
     scenario: &Scenario,
@@ -166,8 +164,8 @@ pub fn plan(
     candidates: &[Candidate],
     circumstances: &Circumstances,
 ) -> Outcome {
-    // Where every rule asks for stock, a location that has nothing of the order need not be looked at: it cannot send
-    // anything either.
+    // If every rule asks for stock, a location without stock of the order is not a candidate: it cannot send anything
+    // either.
     let by_stock = scenario.rules.iter().all(|rule| rule.asks_for(&Condition::SelectByStock));
     let has_some = |candidate: &&Candidate| {
         !by_stock
@@ -180,7 +178,7 @@ pub fn plan(
     state.result()
 }
 
-/// The same, with what each rule saw and did. A rule with nothing left to place does not run.
+/// The same, with the facts and the decision of each rule. A rule with nothing to place does not run.
 #[must_use]
 pub fn explain(
     scenario: &Scenario,
@@ -212,8 +210,8 @@ fn run_rules(
     }
 }
 
-/// Kilometres between two places given as (latitude, longitude) in degrees, along the surface of the
-/// Earth and to the metre, which is finer than an address is known.
+/// Kilometres between two points (latitude, longitude in degrees) along the Earth's surface, to the metre: addresses
+/// are less exact.
 #[must_use]
 pub fn distance_km(a: (f64, f64), b: (f64, f64)) -> f64 {
     const EARTH_RADIUS_KM: f64 = 6_371.008_8;

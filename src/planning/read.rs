@@ -1,4 +1,4 @@
-//! What a plan is made from, read from the database: for a new order in one query, for items planned again in a few.
+//! Reads the input of a plan: for a new order in one query, for items planned again in a few.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,10 +20,10 @@ use crate::{
     workflow::Holding,
 };
 
-/// Reads what a plan for some lines of a known order needs.
+/// Reads the input of a plan for lines of a stored order.
 ///
-/// With `lock`, the stock and locations it reads stay as they are until the transaction ends: the way out when others
-/// took what was planned with too often.
+/// With `lock`, it locks the stock and locations that it reads until the transaction ends. This is for a plan whose
+/// stock was taken by others too often.
 ///
 /// # Errors
 /// When the database fails.
@@ -56,8 +56,8 @@ pub async fn supply(
     Ok(supply)
 }
 
-/// Reads what a plan for the lines of a new order needs: it has no history yet. `product` is asked for a line's product
-/// where rules look at it.
+/// Reads the input of a plan for the lines of a new order, which has no history. `product` is called for a line's
+/// product if rules use products.
 ///
 /// # Errors
 /// When the database fails.
@@ -93,7 +93,7 @@ fn choose(catalog: &Catalog, order: OrderFacts) -> Supply {
     }
 }
 
-/// What scenarios and rules look at of orders, by their id.
+/// The facts of orders that scenarios and rules use, by order id.
 ///
 /// # Errors
 /// When the database fails.
@@ -122,7 +122,7 @@ pub async fn order_facts(connection: &mut PgConnection, order_ids: &[i64]) -> Re
     Ok(facts.collect())
 }
 
-/// What rules look at of the products of order items.
+/// The products of order items, as far as rules use them.
 ///
 /// # Errors
 /// When the database fails.
@@ -155,8 +155,8 @@ async fn read_locations(
     }
     let ids: Vec<i64> = candidates.keys().copied().collect();
     let names: Vec<Arc<str>> = skus.iter().map(|sku| Arc::from(sku.as_str())).collect();
-    // One statement, and so one snapshot. The rows of a location's quota have no SKU. `offset 0` keeps Postgres from
-    // joining the other way round: each SKU is looked up by the index.
+    // One statement, so one snapshot. Rows of a location's quota have no SKU. `offset 0` keeps Postgres from joining in
+    // the other order: each SKU is looked up by the index.
     let rows = sqlx::query!(
         r#"select now() as "time!", null::bigint as "sku_number?", id as "stock_location_id!", quota as "first!",
                   max_quota as "second?"
@@ -173,7 +173,7 @@ async fn read_locations(
     .await?;
     supply.circumstances.time = rows.first().map_or(DateTime::<Utc>::UNIX_EPOCH, |row| row.time);
     for row in rows {
-        // A location that is not in the catalog is newer than it.
+        // A location missing in the catalog is newer than the catalog.
         let Some(candidate) = candidates.get_mut(&row.stock_location_id) else { continue };
         let number = row.sku_number.and_then(|number| usize::try_from(number - 1).ok());
         if let Some(name) = number.and_then(|number| names.get(number)) {
@@ -199,9 +199,9 @@ async fn read_locations(
     Ok(())
 }
 
-/// Locks what a plan may take, stock first.
+/// Locks the rows that a plan may take, stock first.
 async fn lock_supply(connection: &mut PgConnection, scenario: Option<&Scenario>, skus: &[String]) -> Result<()> {
-    // A rule without SELECT_BY_STOCK may choose a location that has nothing.
+    // A rule without SELECT_BY_STOCK may choose a location without stock.
     let anywhere =
         scenario.is_some_and(|scenario| !scenario.rules.iter().all(|rule| rule.asks_for(&Condition::SelectByStock)));
     sqlx::query!(
@@ -222,7 +222,7 @@ async fn lock_supply(connection: &mut PgConnection, scenario: Option<&Scenario>,
     Ok(())
 }
 
-/// Which locations refused something of the order, or could not find it.
+/// The locations that refused something of the order, or could not find it.
 async fn read_history(connection: &mut PgConnection, order_id: i64, supply: &mut Supply) -> Result<()> {
     let rows = sqlx::query!(
         r#"select e.order_item_id as "order_item_id?", e.stock_location_id as "stock_location_id!"
@@ -246,7 +246,7 @@ async fn read_history(connection: &mut PgConnection, order_id: i64, supply: &mut
     Ok(())
 }
 
-/// How many packages of the order hold items, other than that of these lines.
+/// The number of other packages of the order that hold items.
 async fn count_packages(
     connection: &mut PgConnection,
     catalog: &Catalog,

@@ -1,8 +1,9 @@
-//! What is kept of a plan: the facts it was made from and what it came to; small, and enough to make it again.
+//! The stored form of a plan: its facts and its decision. It is small, and enough to make the plan again.
 //!
-//! What never changes is named rather than copied: the scenario by its version, the locations by the installation's
-//! version, the order by its row. What does change is kept as numbers: the time, and of each location that has any, its
-//! quota and the stock of the order's SKUs. The reasons ([`super::plan::explain`]) are made from it when somebody asks.
+//! Things that never change are named, not copied: the scenario by its version, the locations by the installation's
+//! version, the order by its row. Things that change are stored as numbers: the time, and for each location that has
+//! any, its quota and its stock of the order's SKUs. The reasons ([`super::plan::explain`]) are made from them on
+//! request.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,42 +19,42 @@ use super::{
     scenario::{OrderFacts, Product},
 };
 
-/// What is kept of a plan.
+/// The stored form of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
     /// The decision.
     pub decision: PlanDecision,
-    /// What it was made from.
+    /// Its input.
     pub facts: Facts,
 }
 
-/// A scenario that was asked: its id, its version, what became of it.
+/// A scenario that was tried: its id, its version, the verdict.
 pub type Asked = (i64, i32, ScenarioVerdict);
 
-/// What a plan came to, and by which scenario.
+/// The decision of a plan, and its scenarios.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanDecision {
-    /// The scenarios that were asked, the last one chosen. Where the items of a transfer were planned again: the transfer
-    /// scenarios.
+    /// The scenarios that were tried, the chosen one last. For items of a transfer that were planned again: the
+    /// transfer scenarios.
     pub scenarios: Vec<Asked>,
-    /// The transfer scenarios that were asked for a scenario that fetches.
+    /// The transfer scenarios that were tried, for a scenario that fetches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transfer_scenarios: Vec<Asked>,
-    /// The packages it made.
+    /// The packages that it creates.
     pub parcels: Vec<Parcel>,
-    /// The items that found no place.
+    /// The items without a place.
     pub unplaced: Vec<i64>,
-    /// What it brings together, and from where: of this, transfers are made.
+    /// What it brings together, and from where. Transfers are created from it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gatherings: Vec<Gathering>,
 }
 
-/// What a plan was made from that may be otherwise a moment later.
+/// The input of a plan that can change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// When it was made.
     pub time: DateTime<Utc>,
-    /// Version of the installation whose locations it saw.
+    /// The version of the installation whose locations it used.
     pub installation_version: i64,
     /// As in [`Circumstances`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,23 +65,23 @@ pub struct Facts {
     /// As in [`Circumstances`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_by: Vec<i64>,
-    /// Where the items are to be packed, where they are a transfer's that came to nothing; none: the plan says where.
+    /// The location that packs the items, if they are of a transfer that failed; none: the plan decides it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gathered_at: Option<i64>,
     /// The SKUs, each once.
     pub skus: Vec<String>,
-    /// The lines: item, its SKU's place in `skus`, quantity, locations that may not get it.
+    /// The lines: item, index of its SKU in `skus`, quantity, excluded locations.
     pub lines: Vec<(i64, usize, i64, Vec<i64>)>,
-    /// Per line its product; empty where no rule looked at products.
+    /// The product of each line; empty if no rule used products.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub products: Vec<Product>,
-    /// Per location that has any of it: id, open packages, most packages (-1: no limit), then per SKU its quantity and
-    /// what is reserved of it. Zeros at its end are left out.
+    /// For each location that has any of it: id, open packages, most packages (-1: no limit), then for each SKU its
+    /// quantity and its reserved units. Zeros at the end are left out.
     pub locations: Vec<Vec<i64>>,
 }
 
 impl Facts {
-    /// Writes down what a plan was made from.
+    /// Makes the stored form of a plan's input.
     #[must_use]
     pub fn of(
         installation_version: i64,
@@ -110,7 +111,7 @@ impl Facts {
         }
     }
 
-    /// The locations that a plan made from these facts could choose from, as they were.
+    /// The locations that the plan could choose from, as they were.
     #[must_use]
     pub fn candidates(&self, locations: &BTreeMap<i64, Arc<Location>>, order: &OrderFacts) -> Vec<Candidate> {
         let rows: BTreeMap<i64, &[i64]> =
@@ -119,7 +120,7 @@ impl Facts {
         let active = locations.values().filter(|location| location.is_active);
         active
             .map(|location| {
-                // Without a row it had nothing, and no limit.
+                // A location without a row had nothing, and no limit.
                 let row = rows.get(&location.id).copied().unwrap_or(&[0, -1]);
                 let number = |at: usize| row.get(at).copied();
                 let stock = skus.iter().enumerate().filter_map(|(at, sku)| {
@@ -137,7 +138,7 @@ impl Facts {
             .collect()
     }
 
-    /// The lines, with the products as they were, or those given where none were kept.
+    /// The lines, with the stored products, or with the given ones if none were stored.
     #[must_use]
     pub fn demands(&self, products: &BTreeMap<i64, Product>) -> Vec<Demand> {
         let lines = self.lines.iter().enumerate();
@@ -152,7 +153,7 @@ impl Facts {
             .collect()
     }
 
-    /// What else the plan depended on.
+    /// The other circumstances of the plan.
     #[must_use]
     pub fn circumstances(&self, order: OrderFacts) -> Circumstances {
         Circumstances {
@@ -165,7 +166,7 @@ impl Facts {
     }
 }
 
-/// A candidate as numbers; none where it has nothing to tell.
+/// A candidate as numbers; none if all are zero.
 fn row(candidate: &Candidate, skus: &[String]) -> Option<Vec<i64>> {
     let mut row = vec![candidate.location.id, candidate.open_packages, candidate.max_quota.unwrap_or(-1)];
     for sku in skus {

@@ -1,4 +1,4 @@
-//! Plans that were kept, made again from what was kept of them.
+//! Makes stored plans again.
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{catalog, error::Result, scenarios};
 
-/// A plan as it is kept.
+/// A stored plan.
 #[derive(Debug, Clone)]
 pub struct KeptPlan {
     /// Its id.
@@ -33,27 +33,27 @@ pub struct KeptPlan {
     pub package_id: Option<i64>,
     /// The scenario that decided.
     pub scenario_id: Option<i64>,
-    /// Its version; none in plans made before versions were kept.
+    /// The scenario's version; none in plans from before versions were stored.
     pub scenario_version: Option<i32>,
     /// When it was stored.
     pub created_date: DateTime<Utc>,
-    /// What it was made from and came to, or else the reasons as they were kept before that.
+    /// Its facts and decision, or, from before facts were stored, its reasons.
     pub content: Content,
 }
 
-/// What is kept of a plan.
+/// The content of a stored plan.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// It can be made again.
+    /// The plan can be made again.
     Record(Box<Trace>),
-    /// It was made before facts were kept: its reasons.
+    /// Reasons only: the plan was made before facts were stored.
     Reasons(Value),
 }
 
 /// Reads the plans of orders, oldest first.
 ///
 /// # Errors
-/// When the database fails, or holds a plan this version cannot read.
+/// When the database fails, or has a plan that this version cannot read.
 pub async fn plans(connection: &mut PgConnection, order_ids: &[i64]) -> Result<Vec<KeptPlan>> {
     let rows = sqlx::query!(
         r#"select id, order_id, package_id, scenario_id, scenario_version, trace, facts as "facts: Json<Facts>",
@@ -89,19 +89,19 @@ pub async fn plans(connection: &mut PgConnection, order_ids: &[i64]) -> Result<V
     kept.collect()
 }
 
-/// What plans name rather than hold, read once however many of them are made again.
+/// The things that plans name. They are read once for many plans.
 #[derive(Debug, Default)]
 pub struct Past {
     /// Versions of the installation in which locations changed, ascending. Many versions change none.
     changes: Vec<i64>,
-    /// By such a version.
+    /// Locations, by such a version.
     locations: HashMap<i64, Arc<BTreeMap<i64, Arc<Location>>>>,
     scenarios: BTreeMap<(i64, i32), Scenario>,
     orders: BTreeMap<i64, OrderFacts>,
     products: BTreeMap<i64, Product>,
 }
 
-/// A plan as the planner was given it.
+/// The input of a plan, as the planner got it.
 #[derive(Debug, Clone)]
 pub struct Task {
     /// The lines.
@@ -112,31 +112,31 @@ pub struct Task {
     pub circumstances: Circumstances,
 }
 
-/// A plan that was made again.
+/// A plan made again.
 #[derive(Debug, Clone)]
 pub struct Again {
-    /// The scenarios that were asked.
+    /// The scenarios that were tried.
     pub scenarios: Vec<ScenarioTrace>,
-    /// What the rules saw and did.
+    /// The facts and the decision of each rule.
     pub rules: Vec<RuleTrace>,
-    /// What it came to now.
+    /// The decision now.
     pub outcome: Outcome,
-    /// Whether that is what it came to then.
+    /// True if the decision is the same as then.
     pub is_same: bool,
 }
 
 impl Past {
-    /// Reads what some plans name.
+    /// Reads the things that plans name.
     ///
     /// # Errors
-    /// When the database fails, or holds something this version cannot read.
+    /// When the database fails, or has something that this version cannot read.
     pub async fn read(connection: &mut PgConnection, plans: &[KeptPlan]) -> Result<Self> {
         let mut past = Self::default();
         past.read_more(connection, plans).await?;
         Ok(past)
     }
 
-    /// Reads what further plans name.
+    /// Reads the things that more plans name.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -174,13 +174,13 @@ impl Past {
         Ok(())
     }
 
-    /// The last version up to this one in which locations changed.
+    /// The last version, up to this one, in which locations changed.
     fn change_before(&self, version: i64) -> i64 {
         let until = self.changes.partition_point(|change| *change <= version);
         until.checked_sub(1).and_then(|at| self.changes.get(at)).copied().unwrap_or(version)
     }
 
-    /// The plan's task as it was.
+    /// The input of the plan, as it was.
     #[must_use]
     pub fn task(&self, order_id: i64, facts: &Facts) -> Task {
         let order = self.orders.get(&order_id).cloned().unwrap_or_default();
@@ -194,7 +194,7 @@ impl Past {
         }
     }
 
-    /// Makes a plan again, by the scenario in the version that decided it, and explains it.
+    /// Makes a plan again, by the scenario in the stored version, with reasons.
     #[must_use]
     pub fn again(&self, order_id: i64, record: &Trace) -> Again {
         let task = self.task(order_id, &record.facts);
@@ -217,7 +217,7 @@ impl Past {
         Again { scenarios: considered, rules, outcome, is_same }
     }
 
-    /// The same where the items were a transfer's that came to nothing.
+    /// The same for items of a transfer that failed.
     fn fetched_again(&self, stock_location_id: i64, task: &Task, record: &Trace) -> Again {
         let PlanDecision { scenarios, unplaced, gatherings, .. } = &record.decision;
         let fetching = self.fetching(scenarios, task, &record.facts);

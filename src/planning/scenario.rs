@@ -1,8 +1,8 @@
 //! Scenarios: the rules of planning as data.
 //!
-//! An installation has scenarios; of the distribution scenarios the first whose prerequisites an order meets
-//! ([`choose_scenario`]) plans it, of the transfer scenarios the first says where what a location lacks comes from. Its rules run in their order, and each places what it can of what the earlier ones left
-//! ([`crate::planning::plan`]).
+//! An installation has scenarios. An order is planned by the first distribution scenario whose prerequisites it meets
+//! ([`choose_scenario`]). Missing items come from where the first such transfer scenario says. A scenario's rules run
+//! in their order; each places what it can of the items that earlier ones left ([`crate::planning::plan`]).
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use super::{
     plan::{SHOWN_ENTRIES, ScenarioTrace, ScenarioVerdict},
 };
 
-/// What a scenario decides.
+/// The decision that a scenario makes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ScenarioKind {
     /// Which locations an order's items go to.
     #[default]
     Distribution,
-    /// Which locations send what another one lacks.
+    /// Which locations send items that another one lacks.
     Transfer,
 }
 
@@ -41,67 +41,67 @@ impl ScenarioKind {
 /// A scenario, in one of its versions. Only active ones plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scenario {
-    /// Known by this to plans and to the API.
+    /// The id, in plans and in the API.
     pub id: i64,
-    /// Goes up with each change; plans name it.
+    /// Grows with each change. Plans name it.
     pub version: i32,
-    /// What people call it.
+    /// The name for people.
     pub name: String,
     /// Whether it distributes orders or chooses the sources of transfers.
     pub kind: ScenarioKind,
-    /// Lower is asked first; at equality the lower id.
+    /// Lower comes first; among equals the lower id.
     pub priority: i32,
-    /// Channels it is for; empty: the channel is not significant.
+    /// Channels that it applies to; empty: all.
     pub channels: Vec<String>,
-    /// Shipping options it is for; empty: not significant.
+    /// Shipping options that it applies to; empty: all.
     pub shipping: Vec<String>,
-    /// Payment types it is for; empty: not significant.
+    /// Payment types that it applies to; empty: all.
     pub payments: Vec<String>,
-    /// Where the package of what found no place is kept.
+    /// The location of packages for items without a place.
     pub default_location_id: i64,
     /// State of the new packages when an order needs more than one.
     pub initial_state_when_split_id: i64,
-    /// Into how many packages an order may be split, and what speaks for one more.
+    /// How an order may be split into packages.
     pub splitting: Splitting,
-    /// Tried in this order.
+    /// The rules, in order.
     pub rules: Vec<Rule>,
 }
 
 impl Scenario {
-    /// Whether its rules look at more of an item than its SKU.
+    /// True if its rules use more of an item than its SKU.
     #[must_use]
     pub fn reads_products(&self) -> bool {
         self.rules.iter().any(|rule| rule.products.is_some() || rule.asks_for(&Condition::SelectByProductLocations))
     }
 
-    /// Whether it chooses the sources of transfers.
+    /// True if it chooses the sources of transfers.
     #[must_use]
     pub fn is_for_transfers(&self) -> bool {
         self.kind == ScenarioKind::Transfer
     }
 
-    /// Whether one of its rules may fetch what a location lacks.
+    /// True if one of its rules may fetch missing items.
     #[must_use]
     pub fn fetches(&self) -> bool {
         self.rules.iter().any(|rule| rule.transferable)
     }
 
-    /// Most packages an order may have, for a transfer scenario most sources; none: no limit.
+    /// Most packages of an order, or most sources for a transfer scenario; none: no limit.
     #[must_use]
     pub fn most_packages(&self) -> Option<usize> {
         if self.splitting.allowed { self.splitting.most_packages } else { Some(1) }
     }
 }
 
-/// Into how many packages an order may be split. The default: as many as are needed, as few as possible.
+/// How an order may be split into packages. The default: as many as needed, as few as possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Splitting {
     /// False: a rule gives one location all items, or nothing.
     pub allowed: bool,
-    /// Most packages an order may have; those it has already count. What needs one more finds no place.
+    /// Most packages of an order, existing ones included. An item that needs one more finds no place.
     pub most_packages: Option<usize>,
-    /// How many metres another package must save to be worth it: packages are chosen so that their distances to the
-    /// address, and this for each of them, sum up to the least. None: no distance is worth another package.
+    /// The metres that another package must save. Packages are chosen so that the sum of their distances to the
+    /// address, and of this number for each of them, is the least. None: no distance is worth another package.
     pub metres_per_package: Option<i64>,
 }
 
@@ -111,20 +111,20 @@ impl Default for Splitting {
     }
 }
 
-/// One step of a scenario: which locations may serve, and which of them is asked first.
+/// One step of a scenario: which locations may serve, and in which order they are asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rule {
-    /// What people call it; plans name it as their reason.
+    /// The name for people. Plans give it as their reason.
     pub name: String,
-    /// What the order must be like for it to run.
+    /// The orders that it runs on.
     pub order: OrderPrerequisites,
-    /// What the products must be like; none: not significant.
+    /// The products that it runs on; none: all.
     pub products: Option<ProductPrerequisite>,
     /// All of them must hold at a location; none: every location may take everything.
     pub conditions: Vec<Condition>,
-    /// The first key decides, the next ones break its ties, then priority, then id.
+    /// The first key decides, the next ones break ties, then priority, then id.
     pub order_by: Vec<OrderBy>,
-    /// Whether it brings items together at one location, which fetches what it lacks from others by transfers.
+    /// True if it brings items together at one location, which fetches missing ones by transfers.
     pub transferable: bool,
 }
 
@@ -136,7 +136,7 @@ impl Rule {
     }
 }
 
-/// What an order must be like for a rule to run on it. An empty list is not significant; of several, each must hold.
+/// The orders that a rule runs on. An empty list does not restrict; of several, each must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OrderPrerequisites {
     /// One of these channels, by name or pk.
@@ -155,14 +155,14 @@ pub struct OrderPrerequisites {
     pub package_locations: Vec<String>,
 }
 
-/// What the products must be like for a rule to run.
+/// The products that a rule runs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductPrerequisite {
-    /// How many of them, and which the rule then places.
+    /// How many of them must match, and which of them the rule places.
     pub which: Which,
-    /// One of these SKUs; empty: not significant.
+    /// One of these SKUs; empty: any.
     pub skus: Vec<String>,
-    /// One of these base codes; empty: not significant.
+    /// One of these base codes; empty: any.
     pub base_codes: Vec<String>,
     /// By name, an attribute that has one of these values.
     pub attributes: BTreeMap<String, Vec<String>>,
@@ -171,11 +171,11 @@ pub struct ProductPrerequisite {
 /// How many products must match a rule's prerequisite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// Every item that waits; then the rule places all of them.
+    /// All waiting items must match; then the rule places all of them.
     All,
-    /// At least one; then the rule places all of them.
+    /// At least one must match; then the rule places all of them.
     Any,
-    /// The rule places those that match, and leaves the others to the next one.
+    /// The rule places those that match, and leaves the others to the next rule.
     These,
 }
 
@@ -194,16 +194,16 @@ impl Which {
     }
 }
 
-/// What a product is, as far as rules look at it: from the order's line.
+/// A product as far as rules use it, from the order's line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
     /// `base_code`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_code: Option<String>,
-    /// `attributes`, their values as text; of a list each entry.
+    /// `attributes`, with values as text; each entry of a list counts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, Vec<String>>,
-    /// `extra_attributes.allowed_stock_locations`, ERP codes; none: every location.
+    /// `extra_attributes.allowed_stock_locations`, ERP codes; none: all locations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_locations: Option<Vec<String>>,
 }
@@ -225,7 +225,7 @@ impl Product {
     }
 }
 
-/// Where a product's own allowed locations stand.
+/// The path of a product's own allowed locations.
 #[must_use]
 pub fn allowed_locations(product: &Value) -> Option<&Value> {
     product.get("extra_attributes")?.get("allowed_stock_locations").filter(|value| !value.is_null())
@@ -241,7 +241,7 @@ fn text(value: &Value) -> Option<String> {
 }
 
 impl ProductPrerequisite {
-    /// Whether a product is one the rule is about.
+    /// True if the rule is about this product.
     #[must_use]
     pub fn matches(&self, sku: &str, product: &Product) -> bool {
         let among = |wanted: &[String], has: Option<&str>| {
@@ -256,12 +256,12 @@ impl ProductPrerequisite {
     }
 }
 
-/// What a rule demands of a location.
+/// A condition of a rule on a location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// The available stock of the SKU covers the whole line.
+    /// Its available stock of the SKU covers the whole line.
     SelectByStock,
-    /// There is room for one more package.
+    /// It has room for one more package.
     SelectByQuota,
     /// It is of one of these kinds.
     SelectByLocationType(Vec<LocationType>),
@@ -271,13 +271,13 @@ pub enum Condition {
     SelectBySameCity,
     /// It is in the country of the delivery address.
     SelectBySameCountry,
-    /// It is at most this many metres away from the delivery address; an unknown distance is too far.
+    /// Its distance to the delivery address is at most this many metres. An unknown distance is too far.
     SelectByDistance(i64),
-    /// It is open when the plan is made, or opens within this many minutes.
+    /// It is open at the time of the plan, or opens within this many minutes.
     SelectByOpeningHours(u32),
-    /// It has not refused a package of this order, nor missed an item of it, before.
+    /// It has not refused a package of this order before, nor failed to find an item of it.
     SelectByNotRefused,
-    /// It is among the product's own allowed locations, where the product has such.
+    /// It is one of the product's own allowed locations, if the product has any.
     SelectByProductLocations,
 }
 
@@ -299,7 +299,7 @@ impl Condition {
         }
     }
 
-    /// Every word, for the error that says what is understood.
+    /// Every word, for the error that lists them.
     pub const NAMES: [&'static str; 10] = [
         "SELECT_BY_STOCK",
         "SELECT_BY_QUOTA",
@@ -313,7 +313,7 @@ impl Condition {
         "SELECT_BY_PRODUCT_LOCATIONS",
     ];
 
-    /// Its form on the wire: the word, or where it has parameters `{"condition": word, …}`.
+    /// The form on the wire: the word, or with parameters `{"condition": word, …}`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let name = self.name();
@@ -340,21 +340,21 @@ pub fn kilometres(metres: i64) -> Value {
     }
 }
 
-/// A key by which a rule puts its locations in order.
+/// A key by which a rule sorts its locations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderBy {
-    /// The location's own priority, lower first.
+    /// The location's priority, lower first.
     Priority,
     /// Kilometres to the delivery address, nearer first, unknown last.
     Distance,
-    /// Room for packages, more first; no limit before any limit.
+    /// Free quota, more first; no limit before any limit.
     AvailableQuota,
-    /// Room as a share of all it ever has, more first; no limit before any limit.
+    /// Free quota as a share of the whole, more first; no limit before any limit.
     AvailableQuotaShare,
-    /// How many of the items it could take, each looked at alone, more first.
+    /// The number of items that it could take, each checked alone, more first.
     ItemsCovered,
-    /// Packages that occupy its quota now, fewer first.
+    /// Packages that occupy its quota, fewer first.
     OpenPackages,
 }
 
@@ -376,16 +376,16 @@ impl OrderBy {
     }
 }
 
-/// What scenarios and rules look at in an order.
+/// An order, as far as scenarios and rules use it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OrderFacts {
-    /// Every name the order's channel is known by: its name, its pk as text.
+    /// Every name of the order's channel: its name, its pk as text.
     pub channel: Vec<String>,
     /// The shipping option.
     pub shipping: Option<String>,
     /// The payment type.
     pub payment: Option<String>,
-    /// How it is to reach the customer.
+    /// The delivery type.
     pub delivery_type: Option<String>,
     /// City of the delivery address.
     pub city: Option<String>,
@@ -396,7 +396,8 @@ pub struct OrderFacts {
 }
 
 impl OrderFacts {
-    /// Takes city and country from a shipping address: each an object with a `name` (a country's `code` too) or a text.
+    /// Reads city and country from a shipping address: each is an object with a `name` (a country's `code` too) or a
+    /// text.
     pub fn read_address(&mut self, address: &Value) {
         let named = |key: &str, part: &str| {
             let value = address.get(key)?;
@@ -406,14 +407,14 @@ impl OrderFacts {
         self.country = ["code", "name"].into_iter().filter_map(|part| named("country", part)).collect();
     }
 
-    /// Whether a location is in the order's country; not where either is unknown.
+    /// True if a location is in the order's country; false if either is unknown.
     #[must_use]
     pub fn is_in_country(&self, location: &Location) -> bool {
         let country = location.country.as_deref();
         country.is_some_and(|country| self.country.iter().any(|name| is_same_place(name, country)))
     }
 
-    /// Whether a location is in the order's city; not where either is unknown, or the countries differ.
+    /// True if a location is in the order's city; false if either is unknown, or the countries differ.
     #[must_use]
     pub fn is_in_city(&self, location: &Location) -> bool {
         let same = self.city.as_deref().zip(location.city.as_deref()).is_some_and(|(a, b)| is_same_place(a, b));
@@ -422,7 +423,7 @@ impl OrderFacts {
 }
 
 impl OrderPrerequisites {
-    /// The first one that an order does not meet, by its key; none: it meets them all.
+    /// The key of the first prerequisite that the order does not meet; none: it meets all.
     #[must_use]
     pub fn unmet(&self, order: &OrderFacts, package_location: Option<&str>) -> Option<&'static str> {
         fn listed<'a>(wanted: &[String], mut has: impl Iterator<Item = &'a str>) -> bool {
@@ -447,7 +448,7 @@ impl OrderPrerequisites {
 }
 
 impl Scenario {
-    /// The first prerequisite the order does not meet, what it lists and what the order has there.
+    /// The first prerequisite that the order does not meet, with its list and the order's value.
     pub(super) fn differs<'a>(
         &'a self,
         order: &'a OrderFacts,
@@ -463,8 +464,8 @@ impl Scenario {
     }
 }
 
-/// The first scenario, by priority and id, whose prerequisites the order meets; and each that was
-/// asked, with the reason why it was passed over.
+/// The first scenario, by priority and id, whose prerequisites the order meets, and each scenario that was tried, with
+/// its verdict.
 #[must_use]
 pub fn choose_scenario<'a>(
     scenarios: &'a [Scenario],

@@ -1,4 +1,4 @@
-//! Fetching, as a catalog's scenarios have it, and planning a transfer's items again.
+//! Fetching by the scenarios of a catalog, and planning the items of a transfer again.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{
 };
 
 impl Fetching {
-    /// How an order's items can be fetched; none where no transfer scenario fits it.
+    /// How an order's items can be fetched; none if no transfer scenario fits.
     #[must_use]
     pub fn choose<'a>(
         scenarios: &[Scenario],
@@ -24,23 +24,22 @@ impl Fetching {
     }
 }
 
-/// Where items of a transfer that came to nothing are to come from now.
+/// The new sources of items whose transfer failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refetch {
-    /// What is at hand by now, and what other locations send.
+    /// The items at hand now, and those that other locations send.
     pub gathering: Gathering,
-    /// Items that nobody has.
+    /// Items that no location has.
     pub unplaced: Vec<i64>,
-    /// Where those wait: the transfer scenario's default location; where none fits any more, the distribution
-    /// scenario's.
+    /// The location where those wait: the default location of the transfer scenario, or, if none fits any more, of the
+    /// distribution scenario.
     pub default_location_id: Option<i64>,
-    /// What is kept of it.
+    /// The stored form of the plan.
     pub trace: Trace,
 }
 
 impl Supply {
-    /// Plans items of a package again that are to be packed at a location, leaving out further (order item, location)
-    /// pairs.
+    /// Plans items of a package again that a location is to pack, with further (order item, location) pairs excluded.
     #[must_use]
     pub fn fetch_again(&self, stock_location_id: i64, lines: &[Line], exclusions: &[(i64, i64)]) -> Refetch {
         let demands = self.demands(lines, exclusions);

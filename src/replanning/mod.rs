@@ -1,21 +1,21 @@
-//! What waits without a place is planned again: at once when something it wants comes free, and by a sweep now and then.
+//! Plans waiting packages again: at once when something they want comes free, and in a sweep now and then.
 //!
-//! A package that is out of stock or needs rescheduling gets its REPACK through the dispatcher, like anybody's, by the
-//! user `system`; the oldest order's first, one at a time. So it has every guarantee a command has, and several servers
-//! that try the same package do no harm.
+//! A package that is out of stock or needs rescheduling gets a REPACK through the dispatcher, like any other command,
+//! as user `system`, one at a time, the oldest order first. So a REPACK has every guarantee of a command, and several
+//! servers that try the same package do no harm.
 //!
-//! How it is told that something came free:
+//! Two ways say that something came free:
 //!
-//! * counts of stock, and changes of locations and scenarios, leave a row in `replanning_wakes` in their own transaction
-//!   ([`wakes`]); every server looks there each second, and one of them takes it;
-//! * commands, which are not to write a row more, send the [`WakeSignal`] of their own process after their commit.
+//! * Counts of stock, and changes of locations and scenarios, write a row to `replanning_wakes` in their own
+//!   transaction ([`wakes`]). Every server looks there each second; one of them takes the row.
+//! * Commands write no extra row. They send the [`WakeSignal`] of their own process after their commit.
 //!
-//! What a crash makes the wake signal forget is found when the server starts (it looks at everything that waits) or by the
-//! sweep, which tries everything and which one server does for all.
+//! A signal lost in a crash is made good at the next start, which looks at every waiting package, or by the sweep,
+//! which tries every package and which one server does for all.
 //!
-//! No herd: before a package is tried, a query asks whether some item of it could have one of the things that came free
-//! (`waiting.rs`); so one unit for ten thousand packages is one attempt, and what cannot be placed is left alone until
-//! something it wants changes.
+//! There is no herd: a query first asks whether an item of the package could have any of the things that came free
+//! (`waiting.rs`). So one unit for ten thousand packages is one attempt, and a package that cannot be placed is left
+//! alone until something it wants changes.
 
 mod waiting;
 mod wake_signal;

@@ -1,8 +1,8 @@
-//! What waits for a place, and whether something that came free could be one for it.
+//! Packages that wait for a place, and the question whether a freed thing could place them.
 //!
-//! The question is asked with the planner's limits (stock, room, locations left out), for each item by itself and without
-//! a scenario's finer rules: it may say yes where the planner then says no, which costs an attempt; never no where the
-//! planner would say yes.
+//! The query uses the planner's limits (stock, room, excluded locations) for each item by itself, without a scenario's
+//! finer rules. It may say yes where the planner says no, which costs an attempt. It never says no where the planner
+//! says yes.
 
 use sqlx::{PgPool, Postgres, Transaction};
 
@@ -14,12 +14,12 @@ use crate::{
     workflow::{OUT_OF_STOCK, Transition},
 };
 
-/// Slug of the state of what a store refused.
+/// Slug of the state of packages that a store refused.
 const NEEDS_RESCHEDULING: &str = "needs-rescheduling";
-/// The command that plans what waits.
+/// The command that plans waiting packages.
 const REPACK: &str = "REPACK";
 
-/// Looks each package up by an index, however few or many there are.
+/// Makes Postgres look each package up by an index, for few or many packages.
 const BEGIN_LOOKUPS: &str = "begin read only; set local enable_hashjoin = off; set local enable_mergejoin = off; \
                              set local enable_seqscan = off";
 
@@ -44,7 +44,7 @@ pub(super) struct Waiting {
     pub state: i64,
 }
 
-/// The next packages in one of the states, the oldest order's first: what was split off an order does not lose its turn.
+/// The next packages in one of the states, the oldest order first. A package split off an order keeps the order's turn.
 pub(super) async fn after(
     pool: &PgPool,
     state_ids: &[i64],
@@ -69,12 +69,12 @@ pub(super) async fn after(
     Ok(packages)
 }
 
-/// What the scenarios of an installation ask of every location they may choose.
+/// The limits that the active scenarios put on every location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
     by_stock: bool,
     by_quota: bool,
-    /// Some rule lets what a location lacks be fetched from others.
+    /// True if a rule may fetch missing items from other locations.
     fetches: bool,
 }
 
@@ -93,7 +93,7 @@ impl Limits {
     }
 }
 
-/// Those of the packages that could have some of what came free, in their order.
+/// The packages, in their order, that could have some of the freed things.
 pub(super) async fn could_be_placed(
     pool: &PgPool,
     packages: &[Waiting],
@@ -115,8 +115,8 @@ async fn look(
 ) -> Result<Vec<i64>> {
     let skus: Vec<String> = freed.skus.iter().cloned().collect();
     let locations: Vec<i64> = freed.location_ids.iter().copied().collect();
-    // What may be fetched has to be somewhere, in one place or several. Without SELECT_BY_STOCK a location need not have a
-    // row of stock to be chosen: then any item is worth a try that something came free for.
+    // Items to be fetched must be in stock somewhere, at one or several locations. Without SELECT_BY_STOCK a location
+    // needs no row of stock to be chosen: then every item that wants a freed thing is worth an attempt.
     Ok(sqlx::query_scalar!(
         r#"select w.id as "id!"
              from unnest($1::bigint[]) as w(id)
@@ -148,7 +148,7 @@ async fn look(
     .await?)
 }
 
-/// Forgets SKUs that are no longer to be had anywhere. Most that come free are few, and gone with the first who get them.
+/// Forgets SKUs that are no longer available anywhere. Most freed units are few, and the first packages take them.
 pub(super) async fn forget_what_is_gone(pool: &PgPool, freed: &mut Freed, limits: Limits) -> Result<()> {
     if !limits.by_stock || freed.skus.is_empty() {
         return Ok(());

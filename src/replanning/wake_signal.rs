@@ -16,28 +16,28 @@ use crate::{
     workflow::OUT_OF_STOCK,
 };
 
-/// More SKUs than this are not kept apart: anything may have come free then.
+/// Most SKUs kept apart. With more, anything may have come free.
 const MOST_SKUS: usize = 10_000;
 
-/// What came free: a waiting package is tried if one of its items wants some of it.
+/// The things that came free. A waiting package is tried if one of its items wants some of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Freed {
-    /// SKUs of which more is available.
+    /// SKUs of which more units are available.
     pub skus: BTreeSet<String>,
-    /// Locations that have more room, or are asked in another way than before.
+    /// Locations with more room, or locations that changed.
     pub location_ids: BTreeSet<i64>,
-    /// Everything may be different: all that waits is looked at.
+    /// True if anything may have come free: every waiting package is looked at.
     pub anything: bool,
 }
 
 impl Freed {
-    /// Whether nothing came free.
+    /// True if nothing came free.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.anything && self.skus.is_empty() && self.location_ids.is_empty()
     }
 
-    /// This and that.
+    /// Adds another set.
     pub fn add(&mut self, other: Self) {
         self.skus.extend(other.skus);
         self.location_ids.extend(other.location_ids);
@@ -48,9 +48,9 @@ impl Freed {
         }
     }
 
-    /// What some changes free: stock that is no longer held, room at a location that has a limit. And the SKUs of what
-    /// has just been found to have no place: if they were counted after its plan looked, and looked for what waits before
-    /// it was written, nobody else would tell it.
+    /// The things that changes free: stock no longer held, and room at a location with a limit. Also the SKUs of
+    /// packages that have just found no place: if they were counted after the plan had read the stock, and the search
+    /// for waiting packages ran before the package was written, no other signal would come.
     fn by(changes: &[PackageChange], consequences: &Consequences, catalog: &Catalog) -> Self {
         let rises = consequences.stock.iter().filter(|(_, delta)| delta.quantity > delta.reserved);
         let mut freed = Self { skus: rises.map(|((sku, _), _)| sku.clone()).collect(), ..Self::default() };
@@ -67,7 +67,7 @@ impl Freed {
     }
 }
 
-/// See the module. It keeps nothing while nobody listens.
+/// See the module. It keeps nothing while no worker listens.
 #[derive(Debug, Default)]
 pub struct WakeSignal {
     is_listened_to: AtomicBool,
@@ -76,14 +76,14 @@ pub struct WakeSignal {
 }
 
 impl WakeSignal {
-    /// Tells what committed changes freed.
+    /// Sends the things that committed changes freed.
     pub fn send_for(&self, changes: &[PackageChange], consequences: &Consequences, catalog: &Catalog) {
         if self.is_listened_to.load(Ordering::Relaxed) {
             self.send(Freed::by(changes, consequences, catalog));
         }
     }
 
-    /// Tells what came free.
+    /// Sends the things that came free.
     pub fn send(&self, freed: Freed) {
         if freed.is_empty() || !self.is_listened_to.load(Ordering::Relaxed) {
             return;
@@ -92,27 +92,27 @@ impl WakeSignal {
         self.notify.notify_one();
     }
 
-    /// Tells that there is a new row among [`super::wakes`], so that it need not wait for the next look.
+    /// Wakes the worker because there is a new row in [`super::wakes`].
     pub fn wake(&self) {
         self.notify.notify_one();
     }
 
-    /// From now on somebody listens.
+    /// Begins to keep signals.
     pub(super) fn listen(&self) {
         self.is_listened_to.store(true, Ordering::Relaxed);
     }
 
-    /// Nobody listens any more.
+    /// Ends keeping signals.
     pub(super) fn stop_listening(&self) {
         self.is_listened_to.store(false, Ordering::Relaxed);
     }
 
-    /// What was told since the last time.
+    /// Takes everything sent since the last call.
     pub(super) fn take(&self) -> Freed {
         std::mem::take(&mut *self.freed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until it is rung.
+    /// Waits for a signal.
     pub(super) async fn received(&self) {
         self.notify.notified().await;
     }

@@ -1,5 +1,5 @@
-//! The list of what came free, in the database: written where it is freed (for locations and scenarios by triggers, see
-//! `migrations/0007…`), read by every server, taken by one.
+//! The table of things that came free: written where they are freed (for locations and scenarios by triggers, see
+//! `migrations/0007…`), read by every server, each row taken by one.
 
 use sqlx::{PgConnection, PgPool};
 
@@ -9,7 +9,7 @@ use crate::error::Result;
 /// Rows taken at once.
 const MOST_ROWS: i64 = 100;
 
-/// Tells, once the caller's transaction commits, that there is more of some SKUs.
+/// Says, when the caller's transaction commits, that more units of these SKUs are available.
 ///
 /// # Errors
 /// When the database fails.
@@ -20,7 +20,7 @@ pub async fn for_skus(connection: &mut PgConnection, skus: &[String]) -> Result<
     Ok(())
 }
 
-/// Tells, once the caller's transaction commits, that anything may have changed.
+/// Says, when the caller's transaction commits, that anything may have come free.
 ///
 /// # Errors
 /// When the database fails.
@@ -29,15 +29,15 @@ pub async fn for_anything(connection: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// Rows this server is at.
+/// Rows that this server has taken.
 #[derive(Debug, Default)]
 pub(super) struct Lease {
     ids: Vec<i64>,
-    /// What they tell.
+    /// The things they say.
     pub freed: Freed,
 }
 
-/// Takes the oldest rows that nobody is at.
+/// Takes the oldest rows that no other server holds.
 pub(super) async fn lease(pool: &PgPool) -> Result<Lease> {
     let rows = sqlx::query!(
         "update replanning_wakes set leased_until = now() + interval '5 minutes'
@@ -61,12 +61,12 @@ pub(super) async fn lease(pool: &PgPool) -> Result<Lease> {
 }
 
 impl Lease {
-    /// Whether there was nothing to take.
+    /// True if there was no row.
     pub(super) fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 
-    /// Everything they told was looked at.
+    /// Deletes the rows: everything in them was looked at.
     pub(super) async fn done(self, pool: &PgPool) -> Result<()> {
         if !self.ids.is_empty() {
             sqlx::query!("delete from replanning_wakes where id = any($1)", &self.ids).execute(pool).await?;
@@ -74,7 +74,7 @@ impl Lease {
         Ok(())
     }
 
-    /// It could not be looked at: whoever comes next may take them at once.
+    /// Gives the rows back, so that another server can take them at once.
     pub(super) async fn give_back(self, pool: &PgPool) -> Result<()> {
         if !self.ids.is_empty() {
             sqlx::query!("update replanning_wakes set leased_until = null where id = any($1)", &self.ids)
@@ -85,7 +85,7 @@ impl Lease {
     }
 }
 
-/// Forgets what nobody took for a day, because no server plans again by itself.
+/// Deletes rows that no server took for a day, because none plans by itself.
 ///
 /// # Errors
 /// When the database fails.
@@ -94,7 +94,7 @@ pub async fn forget_old(pool: &PgPool) -> Result<()> {
     Ok(())
 }
 
-/// Whether it is time for a sweep and this server is the one to do it.
+/// True if it is time for a sweep and this server is the one to do it.
 pub(super) async fn is_our_sweep(pool: &PgPool, every: std::time::Duration) -> Result<bool> {
     let done = sqlx::query!(
         "update replanning_sweep set swept_date = now() where swept_date <= now() - make_interval(secs => $1)",

@@ -1,4 +1,4 @@
-//! The worker: one a server, one attempt at a time.
+//! The worker: one per server, one attempt at a time.
 
 use std::{
     collections::VecDeque,
@@ -25,30 +25,30 @@ use crate::{
     metrics::Metrics,
 };
 
-/// The user in the log of what was planned by itself.
+/// The user in the log of automatic plans.
 const USERNAME: &str = "system";
-/// Packages read at a time, as ids: mostly all that wait.
+/// Package ids read at a time: mostly all that wait.
 const PAGE: i64 = 50_000;
-/// Packages looked at, and swept, at a time.
+/// Packages checked by one query.
 const CHUNK: usize = 64;
-/// After a round that took so long the worker rests this many times as long: looking takes at most a fifth of a core.
+/// After a round the worker pauses this many times as long as the round took: it uses at most a fifth of a core.
 const REST: u32 = 4;
-/// Shortest and longest rest.
+/// Shortest and longest pause.
 const RESTS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(10));
-/// Rest after a failure: the database is away, or too much is to be done.
+/// Pause after a failure: the database is away, or overloaded.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// When what waits is planned again.
+/// When waiting packages are planned again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How often the list of what came free is looked at (the wake signal of this process comes at once).
+    /// How often the table of wakes is read. The wake signal of this process comes at once.
     pub look_every: Duration,
-    /// How often everything that waits is tried; none: never.
+    /// How often every waiting package is tried; none: never.
     pub sweep_every: Option<Duration>,
 }
 
 impl Settings {
-    /// Looking every second, with a sweep every so many minutes; 0: without.
+    /// Reads the wakes every second, and sweeps every so many minutes; 0: no sweep.
     #[must_use]
     pub fn sweeping_every(minutes: u32) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl Settings {
     }
 }
 
-/// Why a package is tried, for the metric.
+/// The reason of an attempt, for the metric.
 #[derive(Debug, Clone, Copy)]
 enum Cause {
     Freed,
@@ -74,16 +74,16 @@ impl Cause {
     }
 }
 
-/// What became of some attempts.
+/// The number of attempts and successes.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
     attempts: u64,
     planned: u64,
 }
 
-/// Starts the worker; it ends with `stop`.
+/// Starts the worker; ends with `stop`.
 pub fn start(app: &App, settings: Settings, stop: CancellationToken) {
-    // Before anything can be freed that nobody hears of.
+    // Before anything can be freed: a signal without a listener is lost.
     app.wake_signal.listen();
     let worker = Worker {
         pool: app.pool.clone(),
@@ -107,26 +107,26 @@ struct Worker {
     stop: CancellationToken,
 }
 
-/// A sweep that is under way.
+/// A sweep under way.
 #[derive(Debug, Default)]
 struct Sweep {
-    /// What is still to be tried of what was read.
+    /// Packages read and not yet tried.
     waiting: VecDeque<Waiting>,
-    /// The last that was read.
+    /// The last package read.
     last: Option<Waiting>,
-    /// Whether everything was read.
+    /// True if all packages are read.
     is_read: bool,
     tally: Tally,
 }
 
-/// Whether nothing waits behind a page.
+/// True if no package comes after this page.
 fn is_last(page: &[Waiting]) -> bool {
     i64::try_from(page.len()).is_ok_and(|length| length < PAGE)
 }
 
 impl Worker {
     async fn run(self, settings: Settings) {
-        // What was freed while no server ran, or forgotten when one fell over.
+        // Things freed while no server ran, or lost in a crash.
         self.wake_signal.send(Freed { anything: true, ..Freed::default() });
         let mut sweep = None;
         while !self.stop.is_cancelled() {
@@ -153,7 +153,7 @@ impl Worker {
         self.wake_signal.stop_listening();
     }
 
-    /// Looks for something to do and does some of it; how long that took, or none where there was nothing.
+    /// Looks for work and does some of it. Returns the time it took, or none if there was no work.
     async fn look(&self, settings: Settings, sweep: &mut Option<Sweep>) -> Result<Option<Duration>> {
         let started = Instant::now();
         let lease = wakes::lease(&self.pool).await?;
@@ -185,7 +185,7 @@ impl Worker {
         Ok((!is_idle).then(|| started.elapsed()))
     }
 
-    /// Tries what wants some of what came free, until it is used up. False where it was told to stop before.
+    /// Tries packages that want the freed things, until those are used up. False if it was stopped before.
     async fn plan_for(&self, mut freed: Freed) -> Result<bool> {
         if freed.is_empty() {
             return Ok(true);
@@ -219,13 +219,13 @@ impl Worker {
         Ok(!self.stop.is_cancelled())
     }
 
-    /// Whether one of them found a place.
+    /// True if one of the packages was placed.
     async fn plan_chunk(&self, chunk: &[Waiting], freed: &Freed, limits: Limits, tally: &mut Tally) -> Result<bool> {
         let before = tally.planned;
         for package in waiting::could_be_placed(&self.pool, chunk, freed, limits).await? {
-            // What came free may be gone by now, with the one before it.
-            let is_news = tally.planned > before;
-            if is_news && waiting::could_be_placed(&self.pool, &[package], freed, limits).await?.is_empty() {
+            // The package before may have taken the freed things.
+            let is_changed = tally.planned > before;
+            if is_changed && waiting::could_be_placed(&self.pool, &[package], freed, limits).await?.is_empty() {
                 continue;
             }
             if self.stop.is_cancelled() {
@@ -236,7 +236,7 @@ impl Worker {
         Ok(tally.planned > before)
     }
 
-    /// Tries the next packages of a sweep; whether it has come to its end.
+    /// Tries the next packages of a sweep. True if the sweep is finished.
     async fn sweep_on(&self, sweep: &mut Sweep) -> Result<bool> {
         let catalog = self.catalog_cache.current();
         let state_ids: Vec<i64> = waiting::repacks(&catalog).iter().map(|repack| repack.source_id).collect();
@@ -265,7 +265,7 @@ impl Worker {
         Ok(true)
     }
 
-    /// Has the dispatcher repack a package.
+    /// Sends a REPACK to the dispatcher.
     async fn attempt(&self, package: Waiting, cause: Cause, tally: &mut Tally) -> Result<()> {
         let catalog = self.catalog_cache.current();
         let repacks = waiting::repacks(&catalog);
@@ -291,7 +291,7 @@ impl Worker {
         let package_id = package.package;
         tracing::debug!(package_id, cause = cause.as_str(), outcome, "tried to plan a package again");
         match reply {
-            // A fault of this one package must not keep the others waiting; it is told, and its turn comes again.
+            // A fault of this package must not delay the others: it is logged, and its turn comes again.
             Err(error) if error.status() != StatusCode::SERVICE_UNAVAILABLE => {
                 tracing::error!(%error, package_id, "cannot plan a package again");
                 Ok(())
@@ -300,7 +300,7 @@ impl Worker {
         }
     }
 
-    /// Nobody: the user that stands in the log for what happens by itself.
+    /// The user in the log of automatic actions.
     async fn caller(&self) -> Result<Arc<Caller>> {
         let user_id =
             sqlx::query_scalar!("select id from users where username = $1", USERNAME).fetch_one(&self.pool).await?;

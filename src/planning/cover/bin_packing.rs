@@ -1,38 +1,37 @@
-//! Several lines of one SKU share what a location has of it: which of them fit where, together.
+//! Bin packing: several lines of one SKU share a location's stock of it, and only some may fit together.
 //!
-//! Each location is a bin, each line goes into one bin whole. To place the most lines is a packing
-//! problem, hard in general and tiny in practice: a quick placing and two bounds settle nearly every
-//! case, a search with backtracking the rest. The search is exact until its [`Effort`] is
-//! spent; then
-//! the quick placing, smallest line first into the best-ranked bin, stands.
+//! Each location is a bin, and each line goes whole into one bin. To place the most lines is hard in general and small
+//! in practice: a quick placing and two bounds settle nearly every case, a search with backtracking the others. The
+//! search is exact until its [`Effort`] is spent; then the quick placing stands: smallest line first, into the
+//! best-ranked bin.
 
 use super::{
     Bits,
     search::{Effort, Search},
 };
 
-/// For each line of a packing the bin it goes to.
+/// For each line its bin.
 pub(super) type Placing = Vec<Option<usize>>;
 
-/// The lines of one SKU and the bins that may take them, both by number within the packing.
+/// The lines of one SKU and the bins that may take them. Both are numbered within the problem.
 #[derive(Debug)]
 pub(super) struct BinPacking {
-    /// Which line of the rule each line is, ascending.
+    /// For each line its number in the rule, ascending.
     pub lines: Vec<usize>,
-    /// Which taker of the rule each bin is: best rank first.
+    /// For each bin its taker in the rule, best rank first.
     pub takers: Vec<usize>,
-    /// A placing of as many lines as possible in all the bins.
+    /// A placing of as many lines as possible in all bins.
     pub fullest: Placing,
     pub quantities: Vec<i64>,
     pub rooms: Vec<i64>,
-    /// Per line, the bins that are not forbidden to it.
+    /// For each line the bins that may take it.
     pub allowed: Vec<Bits>,
-    /// The lines, smallest first, of equals the one with fewer bins first.
+    /// The lines, smallest first; among equals, those with fewer bins first.
     order: Vec<usize>,
 }
 
 impl BinPacking {
-    /// A packing of these lines (number in the rule, quantity) and bins (taker, room, lines it may take).
+    /// A problem with these lines (number in the rule, quantity) and bins (taker, room, lines it may take).
     pub(super) fn new(lines: &[(usize, i64)], bins: &[(usize, i64, &Bits)], effort: &mut Effort) -> Self {
         let allowed: Vec<Bits> = lines
             .iter()
@@ -63,18 +62,18 @@ impl BinPacking {
         packing
     }
 
-    /// How many lines can be placed at all.
+    /// The number of lines that can be placed.
     pub(super) fn wanted(&self) -> usize {
         count(&self.fullest)
     }
 
-    /// A placing in these bins (ascending) that is as good as all bins together; none: there is none,
-    /// or none was found before the effort was spent.
+    /// A placing in these bins (ascending) that is as good as with all bins. None if there is none, or none was found
+    /// before the effort was spent.
     pub(super) fn place(&self, bins: &[usize], effort: &mut Effort) -> Option<Placing> {
         self.pack(0, bins, &self.rooms, self.wanted(), effort)
     }
 
-    /// The lines (by their number in the rule) one bin can take of those that wait, smallest first.
+    /// The waiting lines (number in the rule) that one bin can take, smallest first.
     pub(super) fn takes(&self, bin: usize, waiting: &Bits) -> impl Iterator<Item = usize> {
         let mut room = self.rooms[bin];
         self.order.iter().copied().filter_map(move |line| {
@@ -86,13 +85,13 @@ impl BinPacking {
         })
     }
 
-    /// The same number of lines, placed so that each, the first line first, is in the best-ranked of
-    /// these bins (ascending) that leaves a place for the others.
+    /// The same number of lines, moved so that each, beginning with the first, is in the best-ranked of these bins
+    /// (ascending) that leaves a place for the others.
     pub(super) fn settle(&self, bins: &[usize], mut placing: Placing, effort: &mut Effort) -> Placing {
         let wanted = count(&placing);
         let mut settled = 0;
         let mut rooms = self.rooms.clone();
-        // What is left for a line when those after it stay where they are.
+        // The room for a line if the lines after it stay where they are.
         let mut free = self.free(&rooms, 0, &placing);
         for line in 0..self.lines.len() {
             let quantity = self.quantities[line];
@@ -130,7 +129,7 @@ impl BinPacking {
         placing
     }
 
-    /// These rooms, less the lines from `first` on as they are placed.
+    /// These rooms, less the lines from `first` on.
     fn free(&self, rooms: &[i64], first: usize, placing: &Placing) -> Vec<i64> {
         let mut free = rooms.to_vec();
         for (line, bin) in placing.iter().enumerate().skip(first) {
@@ -157,7 +156,7 @@ impl BinPacking {
         quick
     }
 
-    /// Places at least `wanted` of the lines from `first` on, or says that it cannot.
+    /// Places at least `wanted` of the lines from `first` on, or returns none.
     fn pack(&self, first: usize, bins: &[usize], rooms: &[i64], wanted: usize, effort: &mut Effort) -> Option<Placing> {
         let mut looked_at = 0;
         let mut fits_somewhere = |line: usize| {
@@ -183,7 +182,7 @@ impl BinPacking {
         Search::new(self, &lines, bins, rooms, effort).solve(wanted)
     }
 
-    /// Whether a bin with this room left may take a line.
+    /// True if a bin with this room may take the line.
     pub(super) fn fits(&self, line: usize, bin: usize, room: i64) -> bool {
         self.quantities[line] <= room && self.allowed[line].contains(bin)
     }
@@ -208,7 +207,7 @@ impl BinPacking {
         placing
     }
 
-    /// No more of these lines (smallest first) than this can be placed.
+    /// An upper bound: no more of these lines (smallest first) can be placed.
     fn bound(&self, lines: &[usize], bins: &[usize], rooms: &[i64]) -> usize {
         let Some(smallest) = lines.first().map(|line| self.quantities[*line]) else {
             return 0;
@@ -223,12 +222,12 @@ impl BinPacking {
     }
 }
 
-/// How many lines a placing places.
+/// The number of placed lines.
 pub(super) fn count(placing: &Placing) -> usize {
     placing.iter().flatten().count()
 }
 
-/// How many lines of the smallest quantity the rooms hold, and how much they hold of anything.
+/// The number of lines of the smallest quantity that fit into the rooms, and the total room.
 pub(super) fn capacity(rooms: impl Iterator<Item = i64>, smallest: i64) -> (usize, i128) {
     rooms.filter(|room| *room >= smallest).fold((0, 0), |(lines, sum), room| {
         let fit = usize::try_from(room / smallest).unwrap_or(usize::MAX);

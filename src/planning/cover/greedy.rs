@@ -1,4 +1,4 @@
-//! The choice among more takers than every set of them can be looked at.
+//! The greedy choice, for more takers than can be tried in every set.
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -7,8 +7,8 @@ use std::{
 
 use super::{Bits, Choice, Task, bin_packing::Placing, search::Effort};
 
-/// What a taker would add, at the present state of the choice. The greatest is chosen: the least cost for a line, then
-/// the most lines, then the best rank. (One that adds nothing is the least of all.)
+/// The offer of a taker, at the present state of the choice. The greatest is chosen: the least cost per line, then the
+/// most lines, then the best rank. (An offer of no line is the least.)
 #[derive(PartialEq, Eq)]
 struct Offer {
     has_parcel: bool,
@@ -37,8 +37,8 @@ impl PartialOrd for Offer {
 }
 
 impl Task<'_> {
-    /// A set that takes all that can be taken, small but not always the smallest; where the new parcels are limited, it
-    /// takes much.
+    /// A set that takes every line that can be taken: small, though not always the smallest. With a limit of new
+    /// parcels it takes many lines.
     pub(super) fn greedy(&self, effort: &mut Effort) -> Choice {
         let mut takers = self.most_added_lines();
         if self.most_new.is_some() {
@@ -65,8 +65,8 @@ impl Task<'_> {
         choice
     }
 
-    /// Again and again the taker with the best offer. What it could add only shrinks as lines are
-    /// taken, so one that heads the heap with its present offer is the best.
+    /// Repeatedly takes the best offer. Offers only shrink as lines are taken, so a taker whose present offer heads the
+    /// heap is the best.
     fn most_added_lines(&self) -> Vec<usize> {
         let mut simple = self.simple.clone();
         let mut shared = Bits::none(self.line_count);
@@ -102,12 +102,12 @@ impl Task<'_> {
         chosen
     }
 
-    /// The lines of shared SKUs a taker can take of those that wait.
+    /// The waiting lines of shared SKUs that a taker can take.
     fn adds(&self, taker: usize, waiting: &Bits) -> impl Iterator<Item = usize> {
         self.bins[taker].iter().flat_map(|&(packing, bin)| self.packings[packing].takes(bin, waiting))
     }
 
-    /// Drops the takers the others can do without: first those without a parcel, the costliest and worst rank first.
+    /// Drops takers that the others can replace: first those without a parcel, then by cost, then by rank.
     fn drop_needless(&self, choice: &mut Choice, effort: &mut Effort) {
         let mut times = vec![0_u32; self.line_count];
         for line in choice.takers.iter().flat_map(|taker| self.takers[*taker].can.iter()) {
@@ -133,7 +133,7 @@ impl Task<'_> {
         }
     }
 
-    /// New placings for the packings where a taker had a part, with the others only.
+    /// New placings, with the others only, for the packing problems in which a taker had a part.
     fn placed_without(
         &self,
         taker: usize,

@@ -1,4 +1,4 @@
-//! The search with backtracking behind a [`BinPacking`], and the effort it may take.
+//! The search with backtracking for [`BinPacking`], and its effort.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +9,32 @@ const STEPS: u64 = 1_000_000;
 /// Steps one search may take.
 const STEPS_OF_ONE_SEARCH: u64 = 50_000;
 
-/// What is left of the steps. Counted, not timed, so that the same order always gives the same plan.
+/// The steps left. They are counted, not timed, so that the same order always gives the same plan.
 #[derive(Debug)]
 pub(super) struct Effort {
     left: u64,
-    /// Whether a search ended before it knew: the result holds but may not be the best.
+    /// True if a search ended without an answer: the result is valid but may not be the best.
     pub cut: bool,
 }
 
 impl Effort {
-    /// The whole allowance of a rule.
+    /// The allowance of one rule.
     pub(super) fn of_a_rule() -> Self {
         Self { left: STEPS, cut: false }
     }
 
-    /// Whether nothing is left.
+    /// True if no step is left.
     pub(super) fn is_spent(&self) -> bool {
         self.left == 0
     }
 
-    /// Takes steps off what is left.
+    /// Spends steps.
     pub(super) fn spend(&mut self, steps: usize) {
         self.left = self.left.saturating_sub(steps as u64);
     }
 }
 
-/// What a branch of the search came to.
+/// The result of a branch.
 #[derive(PartialEq, Eq)]
 enum Branch {
     Found,
@@ -42,18 +42,18 @@ enum Branch {
     Cut,
 }
 
-/// Backtracking over lines, largest first; bins and lines by their place in this search.
+/// Backtracking over lines, largest first. Bins and lines are numbered within this search.
 pub(super) struct Search<'s> {
     packing: &'s BinPacking,
     lines: Vec<usize>,
     bins: &'s [usize],
     rooms: Vec<i64>,
     placed: Vec<Option<usize>>,
-    /// Whether a line is the same as the one before it: the same quantity, the same bins.
+    /// True if a line equals the one before it: the same quantity, the same bins.
     same: Vec<bool>,
-    /// Per bin a number, the same for bins that the same lines may go into.
+    /// For each bin a number. Bins for the same lines have the same number.
     kind: Vec<usize>,
-    /// Per line the quantities from it to the last one.
+    /// For each line the sum of quantities from it to the last.
     tail: Vec<i128>,
     effort: &'s mut Effort,
     steps: u64,
@@ -67,7 +67,7 @@ impl<'s> Search<'s> {
         rooms: &[i64],
         effort: &'s mut Effort,
     ) -> Self {
-        // Of equal lines the one with fewer bins comes first, which `skip_is_worth_it` leans on.
+        // Of equal lines the one with fewer bins comes first: `skip_is_worth_it` relies on it.
         let mut lines = smallest_first.to_vec();
         lines.sort_by_key(|&line| (-packing.quantities[line], packing.allowed[line].count(), &packing.allowed[line]));
         let same = (0..lines.len())
@@ -110,7 +110,7 @@ impl<'s> Search<'s> {
         }
     }
 
-    /// Places at least `wanted` lines, or says that it cannot or may not look further.
+    /// Places at least `wanted` lines. None if that is impossible, or the effort is spent.
     pub(super) fn solve(mut self, wanted: usize) -> Option<Placing> {
         let allowance = self.steps;
         let found = self.descend(0, wanted);
@@ -125,7 +125,7 @@ impl<'s> Search<'s> {
         })
     }
 
-    /// Places `wanted` more of the lines from `at` on. As deep as the packing has lines.
+    /// Places `wanted` more of the lines from `at` on. The recursion is as deep as there are lines.
     fn descend(&mut self, at: usize, wanted: usize) -> Branch {
         if wanted == 0 {
             return Branch::Found;
@@ -169,19 +169,19 @@ impl<'s> Search<'s> {
         by_count >= wanted && room >= self.tail[lines - wanted]
     }
 
-    /// Same lines may be swapped, so the later one never goes into an earlier bin.
+    /// Equal lines can be swapped, so the later one never goes into an earlier bin.
     fn first_bin(&self, at: usize) -> usize {
         if self.same[at] { self.placed[at - 1].unwrap_or(0) } else { 0 }
     }
 
-    /// A bin of the same kind with the same room was tried for this line already.
+    /// True if a bin of the same kind with the same room was tried for this line.
     fn has_twin(&mut self, at: usize, bin: usize) -> bool {
         let first = self.first_bin(at);
         self.steps = self.steps.saturating_sub((bin - first) as u64);
         (first..bin).any(|other| self.rooms[other] == self.rooms[bin] && self.kind[other] == self.kind[bin])
     }
 
-    /// Not when a line no smaller, with no more bins, was placed: this one could stand in its place.
+    /// False if a line that is no smaller and has no more bins was placed: this one could replace it.
     fn skip_is_worth_it(&self, at: usize) -> bool {
         let allowed = &self.packing.allowed[self.lines[at]];
         !(0..at).any(|earlier| {

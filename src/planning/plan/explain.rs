@@ -1,4 +1,4 @@
-//! Writes down what a rule saw and did.
+//! Records the facts and the decision of a rule.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,8 @@ impl PlanState<'_> {
         }
     }
 
-    /// The trace of a rule that has put its lines but not yet crossed them off; `before` is the stock before it did.
+    /// The trace of a rule that has placed its lines but not yet removed them from `waiting`; `before` is the stock
+    /// before.
     pub(super) fn explain(&self, rule: &Rule, asked: &Bits, views: &[View], before: &[i64], exact: bool) -> RuleTrace {
         let given: usize = views.iter().map(|view| view.given.len()).sum();
         let mut left_waiting = asked.clone();
@@ -83,7 +84,7 @@ impl PlanState<'_> {
         } else if !view.has_room {
             Verdict::NoQuota
         } else if !view.can.meets(left_waiting) || (self.splitting.allowed && self.parcels_left() != Some(0)) {
-            // The latter where items are brought together: at the next location.
+            // The second case is for items brought together: at the next location.
             Verdict::NotNeeded
         } else if self.parcels_left() == Some(0) {
             Verdict::NoPackageLeft
@@ -134,7 +135,7 @@ impl PlanState<'_> {
         }
     }
 
-    /// The values that the conditions looked at which are not shown otherwise.
+    /// The values that conditions used and that are not shown elsewhere.
     fn seen(&self, rule: &Rule, candidate: &Candidate) -> Map<String, Value> {
         let location = &*candidate.location;
         let value = |condition: &Condition| {
@@ -155,7 +156,7 @@ impl PlanState<'_> {
         seen.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// The lines it was not given for want of stock.
+    /// The lines that it lacked stock for.
     fn missing(&self, view: &View, asked: &Bits) -> impl Iterator<Item = Missing> {
         let stock = self.row(view.candidate);
         asked.iter().filter_map(move |line| {
@@ -182,8 +183,8 @@ impl PlanState<'_> {
     }
 }
 
-/// The ranks that are shown, ascending, and the others: every chosen one, then those that could have
-/// taken something, then the rest.
+/// The ranks to show, ascending, and the others. Chosen ones come first, then those that could have taken something,
+/// then the rest.
 fn shown(verdicts: &[Verdict]) -> (Vec<usize>, Vec<usize>) {
     let mut shown: Vec<usize> = (0..verdicts.len()).collect();
     shown.sort_by_key(|&rank| match verdicts[rank] {

@@ -1,9 +1,9 @@
-//! Fetching: which locations send what another one lacks.
+//! Fetching: which locations send items that another one lacks.
 //!
-//! Pure. The transfer scenario's rules choose the sources just as a distribution scenario's choose locations: as many
-//! items as possible, from as few sources as possible, then those that come first in the rule's order. What differs: the
-//! distance is the one between the two locations, a source must have the units, whatever the rule says, and what the
-//! scenario says of splitting is said of sources: how many there may be, and what a nearer one is worth.
+//! Pure. The rules of the transfer scenario choose sources as those of a distribution scenario choose locations: as
+//! many items as possible, from as few sources as possible, then by the rule's order. Three things differ: the distance
+//! is between the two locations; a source must have the units, even without a condition; and the limits of splitting
+//! are limits of sources: how many, and what a nearer one is worth.
 
 #[cfg(test)]
 mod properties;
@@ -21,7 +21,7 @@ use crate::planning::scenario::{Condition, Rule, Scenario};
 pub struct Fetching {
     /// The transfer scenario that fits the order.
     pub scenario: Scenario,
-    /// The transfer scenarios that were asked, this one last.
+    /// The transfer scenarios that were tried, this one last.
     pub considered: Vec<ScenarioTrace>,
     /// Latitude and longitude of every location that has them.
     pub places: BTreeMap<i64, (f64, f64)>,
@@ -30,51 +30,51 @@ pub struct Fetching {
 /// Items of one plan that one location sends to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlannedTransfer {
-    /// Who sends them.
+    /// The sender.
     pub source_location_id: i64,
-    /// Which, by id.
+    /// The items, by id.
     pub order_item_ids: Vec<i64>,
 }
 
-/// What is brought together at one location, and from where.
+/// Items that are brought together at one location, and their sources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Gathering {
-    /// Name of the transferable rule; none where a transfer's own items were planned again.
+    /// The name of the transferable rule; none for items of a failed transfer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// The transfer scenario that chose the sources; none where none fits.
+    /// The transfer scenario that chose the sources; none if none fits.
     pub scenario_id: Option<i64>,
-    /// Where they are brought together.
+    /// The location.
     pub stock_location_id: i64,
     /// Items that are there already.
     pub at_hand: Vec<i64>,
-    /// What is fetched.
+    /// Items that are fetched.
     pub transfers: Vec<PlannedTransfer>,
 }
 
 impl Gathering {
-    /// How many items it brings together.
+    /// The number of items.
     #[must_use]
     pub fn count(&self) -> usize {
         self.at_hand.len() + self.transfers.iter().map(|transfer| transfer.order_item_ids.len()).sum::<usize>()
     }
 
-    /// Whether it fetches this item.
+    /// True if it fetches this item.
     #[must_use]
     pub fn fetches(&self, order_item_id: i64) -> bool {
         self.transfers.iter().any(|transfer| transfer.order_item_ids.contains(&order_item_id))
     }
 
-    /// Whether the item is at hand or fetched.
+    /// True if the item is at hand or fetched.
     #[must_use]
     pub fn has(&self, order_item_id: i64) -> bool {
         self.at_hand.contains(&order_item_id) || self.fetches(order_item_id)
     }
 }
 
-/// Brings together at a location as many items as can be: what it has, and what others can send.
+/// Brings together as many items as possible at a location: its own, and those that others can send.
 ///
-/// A location left out for an item neither has it at hand nor sends it. With `traces`, adds there how the sources were
+/// A location that is excluded for an item neither has it at hand nor sends it. `traces` receives how the sources were
 /// chosen.
 #[must_use]
 pub fn gather_at(
@@ -129,13 +129,13 @@ pub fn gather_at(
     gathering
 }
 
-/// Everything a location has in stock.
+/// Matches everything that a location has in stock.
 fn anything_there() -> Scenario {
     let rule = Rule { conditions: vec![Condition::SelectByStock], ..Rule::default() };
     Scenario { rules: vec![rule], ..Scenario::default() }
 }
 
-/// The scenario with `SELECT_BY_STOCK` in every rule: nobody can send what is not there.
+/// The scenario with `SELECT_BY_STOCK` in every rule, because a source must have the units.
 fn by_stock(scenario: &Scenario) -> Scenario {
     let mut scenario = scenario.clone();
     for rule in &mut scenario.rules {

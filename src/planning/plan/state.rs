@@ -1,4 +1,4 @@
-//! What a plan knows while its rules run: what waits, what is left of the stock, who has a parcel.
+//! The state of a plan while its rules run: the waiting lines, the stock left, the parcels.
 
 mod gather;
 
@@ -10,7 +10,7 @@ use crate::planning::{
     scenario::{Condition, ProductPrerequisite, Rule, Scenario, Splitting, Which},
 };
 
-/// The facts in a fixed order, and what the rules have done so far.
+/// The facts in a fixed order, and the results of the rules so far.
 pub(super) struct PlanState<'a> {
     /// By id.
     pub demands: Vec<&'a Demand>,
@@ -18,20 +18,20 @@ pub(super) struct PlanState<'a> {
     pub candidates: Vec<&'a Candidate>,
     pub circumstances: &'a Circumstances,
     pub splitting: Splitting,
-    /// Per demand the column of its SKU.
+    /// For each demand the column of its SKU.
     pub sku_of: Vec<usize>,
     sku_count: usize,
-    /// Per candidate and SKU what is left.
+    /// The stock left, by candidate and SKU.
     stock: Vec<i64>,
-    /// Per candidate the demands it is left out for.
+    /// For each candidate the demands that it is excluded for.
     pub left_out: Vec<Bits>,
     /// Demands without a place, ascending.
     pub waiting: Vec<usize>,
     parcels: Vec<Parcel>,
     gatherings: Vec<Gathering>,
-    /// Per candidate its parcel.
+    /// For each candidate its parcel.
     parcel_of: Vec<Option<usize>>,
-    /// Most parcels there may be; none: no limit.
+    /// Most parcels; none: no limit.
     most_parcels: Option<usize>,
 }
 
@@ -90,7 +90,7 @@ impl<'a> PlanState<'a> {
         }
     }
 
-    /// Whether nothing waits for a place.
+    /// True if no line waits for a place.
     pub(super) fn all_placed(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -101,7 +101,7 @@ impl<'a> PlanState<'a> {
         Outcome { parcels: self.parcels, unplaced, gatherings: self.gatherings }
     }
 
-    /// Lets a rule place what it can; with `traces`, adds there what it saw and did.
+    /// Lets a rule place what it can. `traces` receives its facts and its decision.
     pub(super) fn apply_rule(&mut self, rule: &Rule, traces: Option<&mut Vec<RuleTrace>>) {
         let asked = match self.prerequisites(rule) {
             Ok(asked) => asked,
@@ -131,7 +131,7 @@ impl<'a> PlanState<'a> {
         self.waiting.retain(|_| place.next().is_some_and(Option::is_none));
     }
 
-    /// The waiting lines a rule is about, or the prerequisite for which it does not run.
+    /// The waiting lines that a rule is about, or the prerequisite that is not met.
     fn prerequisites(&self, rule: &Rule) -> Result<Bits, &'static str> {
         let unmet = rule.order.unmet(&self.circumstances.order, self.circumstances.package_location.as_deref());
         let asked = self.asked(rule);
@@ -142,7 +142,7 @@ impl<'a> PlanState<'a> {
         }
     }
 
-    /// The waiting lines a rule is about; none where its prerequisite on the products is not met.
+    /// The waiting lines that a rule is about; none if its prerequisite on products is not met.
     fn asked(&self, rule: &Rule) -> Bits {
         let matches = |products: &ProductPrerequisite, at: usize| {
             let demand = self.demands[at];
@@ -173,7 +173,7 @@ impl<'a> PlanState<'a> {
         asked
     }
 
-    /// How many more parcels there may be; none: no limit.
+    /// How many more parcels are allowed; none: no limit.
     pub(super) fn parcels_left(&self) -> Option<usize> {
         self.most_parcels.map(|most| most.saturating_sub(self.parcels.len()))
     }
@@ -183,7 +183,7 @@ impl<'a> PlanState<'a> {
         view.barred.is_none() && view.has_room && may_open && !view.can.is_empty()
     }
 
-    /// Which of the able views (by their rank) gets which line.
+    /// Decides which able view (by its rank) gets which line.
     fn cover(&self, rule: &Rule, views: &[View], able: &[usize]) -> Cover {
         let lines: Vec<Line> =
             self.waiting.iter().map(|&at| Line { sku: self.sku_of[at], quantity: needed(self.demands[at]) }).collect();
@@ -212,12 +212,12 @@ impl<'a> PlanState<'a> {
         self.row_of(&self.stock, candidate)
     }
 
-    /// A candidate's row of the stock as it was at some time.
+    /// A candidate's row of the stock at some time.
     pub(super) fn row_of<'s>(&self, stock: &'s [i64], candidate: usize) -> &'s [i64] {
         &stock[candidate * self.sku_count..][..self.sku_count]
     }
 
-    /// Puts lines into the candidate's parcel, which is opened for the first of them.
+    /// Puts lines into the candidate's parcel. The first line opens it.
     fn put(&mut self, rule: &Rule, view: &View) {
         if view.given.is_empty() {
             return;
@@ -239,7 +239,7 @@ impl<'a> PlanState<'a> {
         for &line in &view.given {
             let demand = self.waiting[line];
             let left = &mut self.stock[candidate * self.sku_count + self.sku_of[demand]];
-            // Without SELECT_BY_STOCK a line takes what there is.
+            // Without SELECT_BY_STOCK a line may take more than there is.
             *left = left.saturating_sub(needed(self.demands[demand])).max(0);
             let id = self.demands[demand].order_item_id;
             parcel.order_item_ids.push(id);
@@ -253,7 +253,7 @@ impl<'a> PlanState<'a> {
     }
 }
 
-/// How many a line takes: a line without a quantity would not be a line.
+/// The units that a line takes, at least one.
 pub(super) fn needed(demand: &Demand) -> i64 {
     demand.quantity.max(1)
 }

@@ -1,9 +1,9 @@
-//! Why a plan is what it is: made from the facts stored with the plan, and served to whoever asks.
+//! Why a plan is as it is: made from the plan's stored facts, on request.
 //!
-//! Bounded, whatever the order: a rule shows every location it gave something to, then up to
-//! [`SHOWN_CANDIDATES`] in all (first those that could have taken something), and counts the rest by
-//! verdict; a list of items shows [`SHOWN_ENTRIES`] and the count; of stock that was missing a rule
-//! shows [`SHOWN_MISSING`] entries in all, the best ranks first. Only the items given are all there.
+//! The size is bounded for any order. A rule shows every location that got something, then others, up to
+//! [`SHOWN_CANDIDATES`] in all (first those that could have taken something), and counts the rest by verdict. A list of
+//! items shows [`SHOWN_ENTRIES`] and the count. Missing stock shows [`SHOWN_MISSING`] entries for each rule, the best
+//! ranks first. Only given items are all there.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// Candidates a rule shows; more only where more than that were given something.
+/// Candidates that a rule shows; more only if more got something.
 pub const SHOWN_CANDIDATES: usize = 50;
-/// Entries of a list that are shown beside its count.
+/// Entries shown of a list, beside its count.
 pub const SHOWN_ENTRIES: usize = 20;
-/// Entries of missing stock a rule shows at all its candidates together.
+/// Entries of missing stock that a rule shows for all its candidates together.
 pub const SHOWN_MISSING: usize = 100;
 
 /// A scenario that was asked whether it is for this order.

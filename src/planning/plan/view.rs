@@ -1,4 +1,4 @@
-//! What one rule sees of one candidate.
+//! One candidate as one rule sees it.
 
 use super::{
     Candidate,
@@ -10,20 +10,20 @@ use crate::planning::{
     scenario::{Condition, OrderBy, Rule},
 };
 
-/// The farthest there is on Earth, in metres: what an unknown distance counts as where distances are summed up.
+/// The greatest distance on Earth, in metres. An unknown distance counts as much in a sum.
 const FARTHEST_METRES: i64 = 20_040_000;
 
 /// A candidate as a rule sees it. Lines are numbered as in [`PlanState::waiting`].
 pub(super) struct View {
     pub candidate: usize,
-    /// The condition on the location itself that it does not meet.
+    /// The condition on the location itself that does not hold.
     pub barred: Option<Verdict>,
-    /// Whether it may get a parcel or has one.
+    /// True if it may get a parcel or has one.
     pub has_room: bool,
     pub has_parcel: bool,
-    /// Lines that stock, exclusions and the product allow it, each looked at alone.
+    /// Lines that stock, exclusions and the product allow, each checked alone.
     pub can: Bits,
-    /// Lines it is left out for.
+    /// Lines that it is excluded for.
     pub left_out: Bits,
     /// Lines whose product is not allowed there.
     pub not_allowed: Bits,
@@ -89,12 +89,12 @@ impl PlanState<'_> {
         }
     }
 
-    /// Why a condition on the location itself does not hold there.
+    /// Why a condition on the location itself does not hold.
     fn bars(&self, condition: &Condition, seen: &Candidate) -> Option<Verdict> {
         let location = &*seen.location;
         let order = &self.circumstances.order;
         let (holds, verdict) = match condition {
-            // These look at the items, or at what the location has a parcel for.
+            // These conditions look at the items, or at the parcel.
             Condition::SelectByStock | Condition::SelectByQuota | Condition::SelectByProductLocations => return None,
             Condition::SelectByLocationType(types) => (types.contains(&location.location_type), Verdict::OtherType),
             Condition::SelectByTag(tags) => (tags.iter().any(|tag| location.tags.contains(tag)), Verdict::NoTag),
@@ -111,7 +111,7 @@ impl PlanState<'_> {
         (!holds).then_some(verdict)
     }
 
-    /// What a new parcel at a candidate costs.
+    /// The cost of a new parcel at a candidate.
     pub(super) fn cost(&self, view: &View) -> i64 {
         match self.splitting.metres_per_package {
             _ if view.has_parcel => 0,
@@ -121,7 +121,7 @@ impl PlanState<'_> {
     }
 }
 
-/// The unknown is farther than anything.
+/// An unknown distance is greater than any other.
 fn distance(candidate: &Candidate) -> f64 {
     candidate.distance_km.filter(|km| km.is_finite()).unwrap_or(f64::INFINITY)
 }
@@ -132,12 +132,12 @@ fn metres(candidate: &Candidate) -> Option<i64> {
     Some((km * 1000.0).round() as i64)
 }
 
-/// No limit is more than any number.
+/// No limit is greater than any number.
 fn room(candidate: &Candidate) -> (bool, Option<i64>) {
     (candidate.max_quota.is_none(), candidate.available_quota())
 }
 
-/// Compares the free shares of two quotas; no limit is more than any share, and a quota of nothing has none free.
+/// Compares the free shares of two quotas. No limit is more than any share; a quota of zero has no free share.
 fn compare_shares(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
     let share = |candidate: &Candidate| {
         let most = candidate.max_quota?;

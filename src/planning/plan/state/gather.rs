@@ -1,10 +1,10 @@
-//! A transferable rule: instead of sharing the items among locations, it brings them together at one; what cannot be
-//! there, at a next one.
+//! A transferable rule: instead of sharing the items among locations, it brings them together at one; the rest at a
+//! next one.
 //!
-//! The location is the one where most items can be brought together; of those, with `SELECT_BY_STOCK`, the one that has
-//! most of them at hand (and it must have one); of those the first in the rule's order. With `SELECT_BY_QUOTA` it must
-//! have room; the other conditions hold for it as for any rule's location, and where an order is not to be split, it must
-//! get everything. What it lacks is fetched ([`super::super::fetch`]).
+//! The location is the one where most items can be brought together; with `SELECT_BY_STOCK`, among equals the one with
+//! most of them at hand (at least one); then the first in the rule's order. With `SELECT_BY_QUOTA` it must have room.
+//! The other conditions hold as usual, and if the order must not be split, it must get everything. Missing items are
+//! fetched ([`super::super::fetch`]).
 
 use std::{cmp::Reverse, sync::Arc};
 
@@ -19,25 +19,25 @@ use crate::planning::{
     scenario::{Condition, Rule},
 };
 
-/// Most locations for which the sources are looked for. The first is taken if it gets all that its stock and the
-/// others' seem to allow, which it does unless lines share a SKU or the transfer scenario asks more than stock.
+/// Most locations for which sources are searched. The first is taken if it gets everything that its stock and the
+/// others' seem to allow: it does, unless lines share a SKU or the transfer scenario asks for more than stock.
 const MOST_TRIES: usize = 12;
 
-/// What is brought together at a location, by how good that is: items, those at hand where they matter, rank.
+/// A gathering with its value: items, items at hand if they matter, rank.
 type Weighed = ((usize, usize, Reverse<usize>), Gathering);
 
 /// A location where items might be brought together.
 struct Try {
     rank: usize,
-    /// Most items that could be there.
+    /// Most items that could be brought there.
     most: usize,
     /// Most of them at hand.
     at_hand: usize,
 }
 
 impl PlanState<'_> {
-    /// Lets a transferable rule bring together what it can at one location, then what is left at another, until it can
-    /// no more: as a rule there is nothing left after the first.
+    /// Lets a transferable rule bring together what it can at one location, then the rest at another, until nothing
+    /// more is possible. Mostly the first takes everything.
     pub(in crate::planning::plan) fn gather(
         &mut self,
         rule: &Rule,
@@ -63,7 +63,7 @@ impl PlanState<'_> {
                 traces.extend(trace);
             }
             is_first = false;
-            // What it is about stays what it was about at first.
+            // The rule keeps the lines that it began with.
             asked = Bits::none(self.waiting.len());
             for (line, _) in self.waiting.iter().enumerate().filter(|(_, at)| about.contains(at)) {
                 asked.insert(line);
@@ -74,7 +74,7 @@ impl PlanState<'_> {
         }
     }
 
-    /// Brings together what can be at one location: whether anything could, and, where it is asked for, why.
+    /// Brings together at one location what is possible. Returns whether anything was, and the reasons if asked for.
     fn gather_once(
         &mut self,
         rule: &Rule,
@@ -114,7 +114,7 @@ impl PlanState<'_> {
             Gathering { rule: Some(rule.name.clone()), ..gathering }
         });
         if gathering.is_none() && self.splitting.allowed && self.parcels_left() != Some(0) {
-            // Nobody sends what seemed within reach.
+            // No location sends what seemed available.
             for view in &mut views {
                 view.can = Bits::none(self.waiting.len());
             }
@@ -127,7 +127,7 @@ impl PlanState<'_> {
         (true, trace)
     }
 
-    /// The lines a location has in stock and may give, each looked at alone; whether they may be packed there or not.
+    /// The lines that a location has in stock and may give, each checked alone, even if it must not pack them.
     fn had(&self, view: &View, asked: &Bits) -> Bits {
         let stock = self.row(view.candidate);
         let mut had = Bits::none(self.waiting.len());
@@ -140,8 +140,8 @@ impl PlanState<'_> {
         had
     }
 
-    /// Tells each view what can be brought together there at most: with stock asked for it says what is at hand
-    /// already, so only its other lines are added where something is.
+    /// Gives each view the most that can be brought together there. With stock asked for, the view already has the
+    /// lines at hand: other lines are added only if there is one.
     fn reach(&self, views: &mut [View], had_by: &[Bits], asked: &Bits, by_stock: bool) {
         let holders = |line: usize| had_by.iter().filter(|had| had.contains(line)).count();
         let holders: Vec<usize> = (0..self.waiting.len()).map(holders).collect();
@@ -160,7 +160,7 @@ impl PlanState<'_> {
         }
     }
 
-    /// The locations that may be chosen, the most promising first.
+    /// The locations that may be chosen, the best first.
     fn tries(&self, views: &[View], had_by: &[Bits], by_stock: bool) -> Vec<Try> {
         let mut tries: Vec<Try> = Vec::new();
         for (rank, (view, had)) in views.iter().zip(had_by).enumerate() {
@@ -174,7 +174,7 @@ impl PlanState<'_> {
         tries
     }
 
-    /// The candidates with what is left of the stock.
+    /// The candidates with the stock left.
     fn left(&self) -> Vec<Candidate> {
         let left = self.candidates.iter().enumerate().map(|(at, candidate)| {
             let mut left = (*candidate).clone();
@@ -188,7 +188,7 @@ impl PlanState<'_> {
         left.collect()
     }
 
-    /// What can be brought together at a location, by what is left of the stock.
+    /// What can be brought together at a location with the stock left.
     fn gather_at(
         &self,
         view: &View,
@@ -203,7 +203,7 @@ impl PlanState<'_> {
         gather_at(at, Some(fetching), &demands, left, self.circumstances, traces)
     }
 
-    /// Puts what was brought together into the location's parcel.
+    /// Puts the gathered lines into the location's parcel.
     fn put_gathering(&mut self, rule: &Rule, view: &mut View, gathering: &Gathering) {
         let candidate = view.candidate;
         view.given = (0..self.waiting.len())
