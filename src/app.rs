@@ -29,6 +29,7 @@ use crate::{
     auth_routes, cargo,
     catalog::{self, CatalogCache},
     commands::{
+        self,
         dispatch::{self, Dispatcher},
         idempotency,
         transfer::dispatch::TransferDispatcher,
@@ -107,7 +108,7 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn start(pool: PgPool, stop: &CancellationToken) -> Result<Self> {
-        let catalog_cache = Arc::new(CatalogCache::default());
+        let catalog_cache = Arc::new(CatalogCache::new(commands::kinds()));
         catalog_cache.refresh(&mut *pool.acquire().await?).await?;
         let sessions = Arc::new(Sessions::default());
         let metrics = Arc::new(Metrics::default());

@@ -19,6 +19,7 @@ use crate::{
     cargo::CargoCompany,
     error::{Error, Result},
     inventory,
+    kinds::Kind,
     planning::{
         hours::Hours,
         location::{Location, LocationType},
@@ -56,7 +57,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn load(connection: &mut PgConnection) -> Result<Self> {
+    pub async fn load(connection: &mut PgConnection, kinds: &[&'static Kind]) -> Result<Self> {
         // The version first: what is read after it can only be newer, and is read again then.
         let version = version(connection).await?;
         let (transfer_scenarios, scenarios) =
@@ -65,7 +66,7 @@ impl Catalog {
         Ok(Self {
             version,
             words_version,
-            workflow: Workflow::load(connection).await?,
+            workflow: Workflow::load(connection, kinds).await?,
             cargo_companies: crate::cargo::load(connection).await?,
             locations: load_locations(connection, version).await?,
             limited_locations: load_limited_locations(connection).await?,
@@ -76,11 +77,11 @@ impl Catalog {
     }
 
     /// Its words alone, as they were kept for a version.
-    async fn load_words(connection: &mut PgConnection, kept_version: i64) -> Result<Self> {
+    async fn load_words(connection: &mut PgConnection, kept_version: i64, kinds: &[&'static Kind]) -> Result<Self> {
         Ok(Self {
             version: kept_version,
             words_version: kept_version,
-            workflow: Workflow::load_kept(connection, kept_version).await?,
+            workflow: Workflow::load_kept(connection, kept_version, kinds).await?,
             cargo_companies: crate::cargo::load_kept(connection, kept_version).await?,
             ..Self::default()
         })
@@ -166,14 +167,22 @@ async fn words_version(connection: &mut PgConnection, version: i64) -> Result<i6
 const MOST_PASTS: usize = 8;
 
 /// The catalog of this process: many readers, replaced whole.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CatalogCache {
+    /// The kinds of command that transitions may refer to.
+    kinds: &'static [&'static Kind],
     current: RwLock<Arc<Catalog>>,
     /// Words that were used before, for events of then; by the version in which they began.
     pasts: Mutex<BTreeMap<i64, Arc<Catalog>>>,
 }
 
 impl CatalogCache {
+    /// An empty one, for transitions of these kinds.
+    #[must_use]
+    pub fn new(kinds: &'static [&'static Kind]) -> Self {
+        Self { kinds, current: RwLock::default(), pasts: Mutex::default() }
+    }
+
     /// The catalog as it is known now. Cheap; hold it for one request.
     #[must_use]
     pub fn current(&self) -> Arc<Catalog> {
@@ -197,7 +206,7 @@ impl CatalogCache {
         if let Some(past) = known {
             return Ok(past);
         }
-        let past = Arc::new(Catalog::load_words(connection, kept_version).await?);
+        let past = Arc::new(Catalog::load_words(connection, kept_version, self.kinds).await?);
         let mut pasts = self.pasts.lock().unwrap_or_else(PoisonError::into_inner);
         pasts.insert(kept_version, Arc::clone(&past));
         if pasts.len() > MOST_PASTS {
@@ -220,7 +229,7 @@ impl CatalogCache {
     /// # Errors
     /// When the database cannot be read.
     pub async fn refresh(&self, connection: &mut PgConnection) -> Result<Arc<Catalog>> {
-        let fresh = Arc::new(Catalog::load(connection).await?);
+        let fresh = Arc::new(Catalog::load(connection, self.kinds).await?);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.version <= fresh.version {
             *current = Arc::clone(&fresh);

@@ -9,7 +9,7 @@
 //! * [`role`], [`auth`], [`auth_routes`]: users, tokens, rights.
 //! * [`page`]: lists: count, next, previous, results; sort, filters. [`export`]: lists as CSV and XLSX files.
 //! * [`installation`]: the installation file: read, check, apply, draw.
-//! * [`workflow`]: states and transitions in memory. [`catalog`]: how memory follows the database.
+//! * [`kinds`]: what a kind of command is, as data. [`workflow`]: states and transitions in memory. [`catalog`]: how memory follows the database.
 //! * [`commands`]: the heart: what a command is, the list of them, the dispatcher.
 //! * [`planning`]: which location gets what, and why. [`scenarios`]: by which rules, and who changed them.
 //! * [`reading`]: objects that files and requests share, read with every defect named.
@@ -47,6 +47,7 @@ pub mod health;
 pub mod history;
 pub mod installation;
 pub mod inventory;
+pub mod kinds;
 pub mod locations;
 pub mod logging;
 pub mod metrics;

@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, OpenApi, ToSchema, openapi::OpenApi as Document};
 
 use crate::{
-    cargo,
-    commands::{self, AnyCommand, Parameter, input},
+    cargo, commands,
     error::{RULES, Refusal},
     export::Format,
-    history, locations, orders, packages,
+    history,
+    kinds::{self, common::COMMON},
+    locations, orders, packages,
     page::{Filter, Kind},
     plans, reasons, scenarios, stock, transfers, upstream, webhooks,
 };
@@ -273,17 +274,17 @@ fn add_filters(operation: &mut Value, filters: &[Filter]) {
 
 /// One example and one schema a command: what the list of commands says, nothing twice.
 fn add_commands(operation: &mut Value, entity: &str) {
-    let commands = || commands::all().filter(|command| command.entity() == entity);
+    let commands = || commands::kinds().iter().copied().filter(|kind| kind.entity == entity);
     let content = &mut operation["requestBody"]["content"]["application/json"];
     let examples: Map<String, Value> = commands()
         .map(|command| {
             let value = json!({
-                "slug": format!("{entity}__{}__…", command.identifier().to_lowercase()),
+                "slug": format!("{entity}__{}__…", command.identifier.to_lowercase()),
                 "input_parameters": command.example()
             });
             let example =
-                json!({ "summary": command.summary(), "description": parameters_text(command), "value": value });
-            (command.identifier().to_owned(), example)
+                json!({ "summary": command.summary, "description": parameters_text(command), "value": value });
+            (command.identifier.to_owned(), example)
         })
         .collect();
     content["examples"] = Value::Object(examples);
@@ -291,12 +292,11 @@ fn add_commands(operation: &mut Value, entity: &str) {
     operation["responses"]["406"] = refusals();
 }
 
-fn all_parameters(command: AnyCommand) -> impl Iterator<Item = &'static Parameter> {
-    let accepted = command.common_parameters();
-    command.parameters().iter().chain(input::COMMON.iter().filter(|common| accepted.contains(&common.name)))
+fn all_parameters(command: &'static kinds::Kind) -> impl Iterator<Item = &'static kinds::Parameter> {
+    command.parameters.iter().chain(COMMON.iter().filter(|common| command.common.contains(&common.name)))
 }
 
-fn parameters_text(command: AnyCommand) -> String {
+fn parameters_text(command: &'static kinds::Kind) -> String {
     let rows: Vec<String> = all_parameters(command)
         .map(|parameter| {
             let required = if parameter.required { " (required)" } else { "" };
@@ -307,7 +307,7 @@ fn parameters_text(command: AnyCommand) -> String {
 }
 
 /// A command as JSON Schema, for generators.
-fn command_schema(command: AnyCommand) -> Value {
+fn command_schema(command: &'static kinds::Kind) -> Value {
     let properties: Map<String, Value> = all_parameters(command)
         .map(|parameter| {
             let mut schema: Value = serde_json::from_str(parameter.schema).unwrap_or_default();
@@ -318,7 +318,7 @@ fn command_schema(command: AnyCommand) -> Value {
     let required: Vec<&str> =
         all_parameters(command).filter(|parameter| parameter.required).map(|parameter| parameter.name).collect();
     json!({
-        "command": command.identifier(), "aliases": command.aliases(), "summary": command.summary(),
+        "command": command.identifier, "aliases": command.aliases, "summary": command.summary,
         "input_parameters": { "type": "object", "properties": properties, "required": required },
         "example": command.example()
     })

@@ -6,7 +6,7 @@ mod transfers;
 
 use sqlx::{PgPool, Postgres, Transaction};
 
-use crate::{catalog::Catalog, error::Result, workflow::Holding};
+use crate::{catalog::Catalog, commands, error::Result, workflow::Holding};
 
 /// Checks every invariant on one snapshot of the database; each fault is a line. None: all hold.
 ///
@@ -79,7 +79,7 @@ async fn ledger_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
 /// gave theirs up: since that log row such a package has only waited, at the same place, and was not planned again; or at
 /// the source of the transfer that is to bring them. And every stock's `reserved` is the sum of its reservations.
 async fn reservation_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
-    let catalog = Catalog::load(snapshot).await?;
+    let catalog = Catalog::load(snapshot, commands::kinds()).await?;
     let waiting: Vec<i64> =
         catalog.workflow.states().filter(|state| state.holding == Holding::Reserved).map(|state| state.id).collect();
     let items = sqlx::query!(

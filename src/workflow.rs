@@ -11,8 +11,8 @@ use serde_json::{Map, Value, value::RawValue};
 use sqlx::PgConnection;
 
 use crate::{
-    commands::{self, AnyCommand, Lookup},
     error::{Error, Refusal, Result},
+    kinds::{self, Kind},
     role::Role,
     wire::{Timestamp, raw},
 };
@@ -120,6 +120,12 @@ fn holding(entity: &str, slug: &str, enum_value: &str) -> Holding {
     }
 }
 
+/// Whether a package in a state holds goods that nobody has taken from the shelf yet: here, or at the source of a transfer.
+#[must_use]
+pub fn holds_goods(slug: &str, enum_value: &str) -> bool {
+    slug == WAITING_FOR_TRANSFER || holding("package", slug, enum_value) == Holding::Reserved
+}
+
 /// A row of the table: from this state, by this command, to that state.
 #[derive(Debug, Clone)]
 pub struct Transition {
@@ -127,8 +133,8 @@ pub struct Transition {
     pub id: i64,
     /// `package`, `transfer` or `order`.
     pub entity: String,
-    /// The command that carries it out.
-    pub command: AnyCommand,
+    /// The kind of command that carries it out.
+    pub kind: &'static Kind,
     /// Word for machines, unique in the installation.
     pub slug: String,
     /// Who may run it besides admins; none: every role.
@@ -141,14 +147,6 @@ pub struct Transition {
     pub otherwise_id: Option<i64>,
     /// Its defaults for the common parameters.
     pub parameters: Map<String, Value>,
-}
-
-impl Transition {
-    /// Whether it leads back to the state before its source, and so only where its destination was that state.
-    #[must_use]
-    pub fn leads_back(&self) -> bool {
-        self.command.looks_up().contains(&Lookup::StateBefore)
-    }
 }
 
 impl Transition {
@@ -286,7 +284,7 @@ impl Workflow {
     ///
     /// # Errors
     /// When the database cannot be read, or holds a command this binary does not know.
-    pub async fn load(connection: &mut PgConnection) -> Result<Self> {
+    pub async fn load(connection: &mut PgConnection, kinds: &[&'static Kind]) -> Result<Self> {
         let states = sqlx::query_as!(
             StateRow,
             "select id, entity, slug, enum_value, name, translations, occupies_quota, created_date, modified_date
@@ -304,14 +302,14 @@ impl Workflow {
         )
         .fetch_all(&mut *connection)
         .await?;
-        Self::build(states, transitions)
+        Self::build(states, transitions, kinds)
     }
 
     /// Reads the table as it was kept for a version of the installation.
     ///
     /// # Errors
     /// When the database cannot be read, or what was kept holds a command this binary does not know.
-    pub async fn load_kept(connection: &mut PgConnection, kept_version: i64) -> Result<Self> {
+    pub async fn load_kept(connection: &mut PgConnection, kept_version: i64, kinds: &[&'static Kind]) -> Result<Self> {
         let states = sqlx::query_as!(
             StateRow,
             r#"select s.id as "id!", s.entity as "entity!", s.slug as "slug!", s.enum_value as "enum_value!",
@@ -337,11 +335,15 @@ impl Workflow {
         )
         .fetch_all(&mut *connection)
         .await?;
-        Self::build(states, transitions)
+        Self::build(states, transitions, kinds)
     }
 
     /// Builds the table from its rows.
-    pub(crate) fn build(states: Vec<StateRow>, transitions: Vec<TransitionRow>) -> Result<Self> {
+    pub(crate) fn build(
+        states: Vec<StateRow>,
+        transitions: Vec<TransitionRow>,
+        kinds: &[&'static Kind],
+    ) -> Result<Self> {
         let mut workflow = Self::default();
         for state in states.into_iter().map(State::from) {
             workflow.state_by_slug.insert((state.entity.clone(), state.slug.clone()), state.id);
@@ -349,7 +351,7 @@ impl Workflow {
         }
         let mut objects: HashMap<i64, Vec<(i64, Box<RawValue>)>> = HashMap::new();
         for row in transitions {
-            let command = commands::find(&row.command).ok_or_else(|| {
+            let kind = kinds::find(kinds, &row.command).ok_or_else(|| {
                 Error::Fault(format!(
                     "transition {} uses the command {}, which this version does not have; \
                      run the version that installed it, or install a file without it",
@@ -364,7 +366,7 @@ impl Workflow {
                 created_date: row.created_date.into(),
                 modified_date: row.modified_date.into(),
                 translations: &translations(row.translations, "label", &row.label),
-                command: command.identifier(),
+                command: kind.identifier,
                 source_state: row.source_state_id,
                 destination_state: row.destination_state_id,
             });
@@ -375,7 +377,7 @@ impl Workflow {
                 Transition {
                     id: row.id,
                     entity: row.entity,
-                    command,
+                    kind,
                     slug: row.slug,
                     roles: row.roles.map(|roles| roles.iter().filter_map(|role| role.parse().ok()).collect()),
                     source_id: row.source_state_id,
@@ -394,7 +396,7 @@ impl Workflow {
 
     fn list_commands(&mut self, objects: &HashMap<i64, Vec<(i64, Box<RawValue>)>>) {
         for (state, list) in objects {
-            let back = |id: &i64| self.transitions.get(id).filter(|transition| transition.leads_back());
+            let back = |id: &i64| self.transitions.get(id).filter(|transition| transition.kind.leads_back());
             let mut befores = vec![None];
             befores
                 .extend(list.iter().filter_map(|(id, _)| back(id)).map(|transition| Some(transition.destination_id)));
@@ -465,7 +467,7 @@ impl Workflow {
     /// Whether a transition leads back from a state to the one before it.
     #[must_use]
     pub fn leads_back_from(&self, state_id: i64) -> bool {
-        self.transitions.values().any(|transition| transition.source_id == state_id && transition.leads_back())
+        self.transitions.values().any(|transition| transition.source_id == state_id && transition.kind.leads_back())
     }
 
     /// A state by id.

@@ -161,7 +161,7 @@ async fn install(pool: &PgPool) -> Result<(), Failure> {
          [[scenarios.rules]]\nname = \"Anywhere\"\nconditions = [\"SELECT_BY_STOCK\"]\norder_by = [\"priority\"]\n",
     );
     let standard = include_str!("../../installations/standard.toml");
-    let (installation, _) = check::load(&[("standard.toml", standard), ("places.toml", &places)], &commands::kinds())
+    let (installation, _) = check::load(&[("standard.toml", standard), ("places.toml", &places)], commands::kinds())
         .map_err(|problems| problems.first().map_or_else(String::new, ToString::to_string))?;
     apply::apply(pool, &installation).await?;
     Ok(())

@@ -120,7 +120,7 @@ async fn simulate_upstream(stop: &CancellationToken) -> Result<String> {
 async fn prepare(pool: &PgPool, data_dir: &Path, with_orders: bool) -> Result<String> {
     if !apply::is_applied(pool).await? {
         eprintln!("applying the standard installation …");
-        let (installation, _) = check::load(&FILES, &commands::kinds()).map_err(|problems| {
+        let (installation, _) = check::load(&FILES, commands::kinds()).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             Error::Fault(lines.join("; "))
         })?;
@@ -140,7 +140,7 @@ async fn prepare(pool: &PgPool, data_dir: &Path, with_orders: bool) -> Result<St
 }
 
 async fn take_orders(pool: &PgPool) -> Result<()> {
-    let catalog_cache = CatalogCache::default();
+    let catalog_cache = CatalogCache::new(commands::kinds());
     catalog_cache.refresh(&mut *pool.acquire().await?).await?;
     eprintln!("taking the orders of 1 December 2010 …");
     let mut progress = Bar::new(ORDERS.len() as u64);

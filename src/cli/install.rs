@@ -79,7 +79,7 @@ fn load(files: &[PathBuf]) -> Result<Loaded> {
         texts.push((file.display().to_string(), read_file(file)?));
     }
     let texts: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    Ok(check::load(&texts, &commands::kinds()))
+    Ok(check::load(&texts, commands::kinds()))
 }
 
 /// Applies files; the first problem is the error.

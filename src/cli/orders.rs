@@ -8,6 +8,7 @@ use tokio::io::BufReader;
 use super::{Outcome, data::Data};
 use crate::{
     catalog::CatalogCache,
+    commands,
     config::DataSettings,
     error::{Error, Result},
     orders::import::{Progress, Summary, import},
@@ -37,7 +38,7 @@ pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Out
 }
 
 async fn take(data: &Data, file: tokio::fs::File, size: u64) -> Result<Summary> {
-    let catalog_cache = CatalogCache::default();
+    let catalog_cache = CatalogCache::new(commands::kinds());
     catalog_cache.refresh(&mut *data.pool.acquire().await?).await?;
     let mut progress = Bar::new(size);
     let summary = import(&data.pool, &catalog_cache, BufReader::with_capacity(1 << 20, file), &mut progress).await;

@@ -1,23 +1,12 @@
-//! What some commands need to know beyond their package: read in a query of its own, only where a command asks for it
-//! ([`super::Command::looks_up`]), so that all others do without.
+//! What some commands need to know beyond their package: read in a query of its own, only where a kind of
+//! command asks for it, so that all others do without.
 
 use std::collections::{BTreeMap, HashMap};
 
 use sqlx::PgConnection;
 
 use super::{Input, PackageFacts, package::replacements};
-use crate::{error::Result, workflow::WAITING};
-
-/// A thing to look up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lookup {
-    /// [`Background::state_before_id`]; the command leads back there.
-    StateBefore,
-    /// [`Background::denial_reasons`].
-    DenialReasons,
-    /// [`Background::omnitron_ids`] and [`Background::available`].
-    Products,
-}
+use crate::{error::Result, kinds::Lookup, workflow::WAITING};
 
 /// What was looked up; empty where the command does not ask.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

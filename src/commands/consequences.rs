@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use super::{Changes, Documents, PackageFacts, Record, ShipmentChange, Successor, Taking};
 use crate::{
     error::Result,
+    kinds::Plans,
     workflow::{Holding, State, Transition, Workflow},
 };
 
@@ -102,7 +103,7 @@ impl Reserving {
     fn of(transition: &Transition, changes: &Changes) -> Self {
         if changes.releases_reservations {
             Self::Never
-        } else if transition.command.plans() {
+        } else if transition.kind.plans == Plans::Always {
             Self::Anew
         } else {
             Self::AsBefore

@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::engine::{is_conflict, supply};
 use self::{engine::Engine, pipeline::Pending};
-use super::{Input, idempotency::IdempotencyKey, traffic::Traffic};
+use super::{idempotency::IdempotencyKey, traffic::Traffic};
 use crate::{
     auth::Caller,
     catalog::CatalogCache,
@@ -134,9 +134,8 @@ impl Dispatcher {
         let started = Instant::now();
         let catalog = self.engine.catalog_cache.current();
         let named = catalog.workflow.named("package", request.transition, request.slug.as_deref());
-        let identifier = named.as_ref().map_or("unknown", |transition| transition.command.identifier());
-        let alone =
-            request.dry_run || named.is_ok_and(|transition| transition.command.plans_with(Input(&request.input)));
+        let identifier = named.as_ref().map_or("unknown", |transition| transition.kind.identifier);
+        let alone = request.dry_run || named.is_ok_and(|transition| transition.kind.plans_with(&request.input));
         let dry_run = request.dry_run;
         if alone && !dry_run {
             self.inventory.before_packages(&catalog, &[request.package_id]).await?;

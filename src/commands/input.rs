@@ -2,40 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Parameter;
 use crate::{error::Refusal, wire::python_type};
-
-/// The common parameters, with their schemas; each command says which of them it accepts. They steer the report to
-/// the upstream; [`super::common`] checks and records them.
-pub static COMMON: &[Parameter] = &[
-    Parameter {
-        name: "sync_remote_order_status",
-        schema: r#"{"type":"boolean","default":true}"#,
-        required: false,
-        summary: "Whether the upstream is told of the new status.",
-    },
-    Parameter {
-        name: "remote_bill_fulfillment_call",
-        schema: r#"{"type":"boolean","default":false}"#,
-        required: false,
-        summary: "Whether the upstream's bill fulfilment is called.",
-    },
-    Parameter {
-        name: "remote_invoice_call",
-        schema: r#"{"type":"object","required":["auth","timeouts","remote_url"],"properties":{"auth":{"type":"object","required":["request_type"],"properties":{"request_type":{"enum":["anonymous","basic_auth","token"]},"username":{"type":"string"},"password":{"type":"string"},"token":{"type":"string"},"token_prefix":{"type":"string","default":"Bearer"}}},"timeouts":{"type":"object","properties":{"read":{"type":"number","default":10},"connect":{"type":"number","default":60}}},"remote_url":{"type":"string","format":"uri"},"generate_invoice_number":{"type":"boolean"},"generate_invoice_url":{"type":"boolean"}}}"#,
-        required: false,
-        summary: "Where an invoice is asked for, and how to log in there.",
-    },
-];
-
-/// Names of the common parameters that packing commands accept.
-pub const PACKING: &[&str] = &["sync_remote_order_status", "remote_bill_fulfillment_call", "remote_invoice_call"];
-/// Names of the common parameters that plain moves accept.
-pub const SYNC: &[&str] = &["sync_remote_order_status"];
-/// Names of the common parameters of an invoice.
-pub const INVOICE: &[&str] = &["remote_invoice_call"];
-/// Names of the common parameters of an advanced ship.
-pub const SYNC_AND_INVOICE: &[&str] = &["sync_remote_order_status", "remote_invoice_call"];
 
 /// The object under `input_parameters`.
 #[derive(Debug, Clone, Copy)]

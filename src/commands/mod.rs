@@ -9,8 +9,8 @@
 //! reads no clock and sends nothing. What follows from a change of state or place (quota, stock, reservations, the log,
 //! events) is derived in [`consequences`], so no command can forget it.
 //!
-//! To add one: a file under `package/` that implements [`Command`], and a line in [`COMMANDS`]. Transfers have commands
-//! of their own ([`transfer`]).
+//! To add one: a file under `package/` with its kind and its decision, and a line in the list below; a plain move is a row
+//! of [`package::moves`]. Transfers have commands of their own ([`transfer`]).
 
 pub mod apply;
 pub mod background;
@@ -27,23 +27,21 @@ pub mod records;
 pub mod traffic;
 pub mod transfer;
 
-use std::fmt;
-
-use serde_json::Value;
+use std::sync::LazyLock;
 
 use crate::{
     catalog::Catalog,
     error::{MISSING_STATE, Refusal},
-    installation::check::CommandKind,
+    kinds::Kind,
     planning::Supply,
     workflow::Transition,
 };
 
-pub use background::{Background, Lookup};
+pub use background::Background;
 pub use changes::{Answer, Changes, Record, ShipmentChange, Successor, Taking};
 pub use facts::{Documents, ItemFacts, PackageFacts, ShipmentFacts};
 pub use input::Input;
-pub use transfer::{TRANSFER_COMMANDS, TransferCommand};
+pub use transfer::TransferCommand;
 
 /// Everything a decision may look at.
 #[derive(Debug, Clone, Copy)]
@@ -56,9 +54,9 @@ pub struct Context<'a> {
     pub package: &'a PackageFacts,
     /// `input_parameters`.
     pub input: Input<'a>,
-    /// Where its items could come from; only for commands that [plan](Command::plans).
+    /// Where its items could come from; only for commands that plan.
     pub supply: Option<&'a Supply>,
-    /// What the command [looks up](Command::looks_up).
+    /// What the command looks up.
     pub background: &'a Background,
 }
 
@@ -77,260 +75,92 @@ impl Context<'_> {
     }
 }
 
-/// A parameter of a command, for the documentation.
-#[derive(Debug, Clone, Copy)]
-pub struct Parameter {
-    /// Its key in `input_parameters`.
-    pub name: &'static str,
-    /// JSON Schema of its value, as text.
-    pub schema: &'static str,
-    /// Whether the command refuses without it.
-    pub required: bool,
-    /// What it is for.
-    pub summary: &'static str,
+/// A command: its kind, and what it decides.
+#[derive(Debug)]
+pub struct Command<Decide: 'static> {
+    /// Its data.
+    pub kind: Kind,
+    /// What changes, or the refusal: 400 for a parameter, 406 for a business rule.
+    pub decide: Decide,
 }
 
-/// A kind of command. Where it applies is a matter of the installation's transitions.
-pub trait Command: fmt::Debug + Send + Sync {
-    /// `UPPER_SNAKE`, as in an installation and in the `command` key of a listed transition.
-    fn identifier(&self) -> &'static str;
+/// A command on packages.
+pub type PackageCommand = Command<fn(&Context<'_>) -> Result<Changes, Refusal>>;
 
-    /// Other names an installation may use for it.
-    fn aliases(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// One sentence for the documentation.
-    fn summary(&self) -> &'static str;
-
-    /// Its own parameters, besides [`input::COMMON`].
-    fn parameters(&self) -> &'static [Parameter] {
-        &[]
-    }
-
-    /// Names of the common parameters it accepts.
-    fn common_parameters(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// `input_parameters` of an example request.
-    fn example(&self) -> Value {
-        serde_json::json!({})
-    }
-
-    /// Whether it has a second outcome, so that its transitions name an `otherwise` state.
-    fn has_otherwise(&self) -> bool {
-        false
-    }
-
-    /// Whether it may give items a new place: then its [`Context`] has a [`Supply`], and it has a transaction of its own.
-    fn plans(&self) -> bool {
-        false
-    }
-
-    /// Whether it does with this input; another than [`plans`](Self::plans) where it may, and mostly does not.
-    fn plans_with(&self, _input: Input<'_>) -> bool {
-        self.plans()
-    }
-
-    /// What it needs to know beyond its package.
-    fn looks_up(&self) -> &'static [Lookup] {
-        &[]
-    }
-
-    /// Whether it leaves the state as it is: its transitions lead where they start.
-    fn stays(&self) -> bool {
-        false
-    }
-
-    /// What changes, or why not.
-    ///
-    /// # Errors
-    /// 400 for a parameter, 406 for a business rule.
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal>;
-}
-
-/// Every command there is: installations, dispatcher, documentation and tests read this list.
-pub static COMMANDS: &[&dyn Command] = &[
-    &package::complete_packing::CompletePacking,
-    &package::channel_based_complete_packing::ChannelBasedCompletePacking,
-    &package::ship_the_package::ShipThePackage,
-    &package::ship_the_package_advanced::ShipThePackageAdvanced,
-    &package::detected_out_of_stock_item::DetectedOutOfStockItem,
-    &package::repack::Repack,
-    &package::update_package_shipment_status::UpdatePackageShipmentStatus,
-    &package::pkg_state_transition::PkgStateTransition,
-    &package::assign_package_items_manually::AssignPackageItemsManually,
-    &package::cancel_package::CancelPackage,
-    &package::complete_packing_without_shipment::CompletePackingWithoutShipment,
-    &package::ship_the_package_basic::ShipThePackageBasic,
-    &package::ship_the_package_without_shipment_integration::ShipThePackageWithoutShipmentIntegration,
-    &package::detected_out_of_stock_item_advanced::DetectedOutOfStockItemAdvanced,
-    &package::refuse_package::RefusePackage,
-    &package::package_packed_for_refund::PackagePackedForRefund,
-    &package::pkg_deallocate_reservations::PkgDeallocateReservations,
-    &package::block_the_package::BlockThePackage,
-    &package::unblock_the_package::UnblockThePackage,
-    &package::prepare_package::PreparePackage,
-    &package::replace_product::ReplaceProduct,
-    &package::update_invoice::UpdateInvoice,
-    &package::update_shipment_info::UpdateShipmentInfo,
-    &package::update_shipment_label::UpdateShipmentLabel,
-    &package::ready_for_pickup::ReadyForPickup,
-    &package::self_service_package_delivery::SelfServicePackageDelivery,
+/// Commands on packages with a file of their own. The others are in [`package::moves`].
+static COMMANDS: &[&PackageCommand] = &[
+    &package::complete_packing::COMMAND,
+    &package::ship_the_package_advanced::COMMAND,
+    &package::detected_out_of_stock_item::COMMAND,
+    &package::detected_out_of_stock_item_advanced::COMMAND,
+    &package::repack::COMMAND,
+    &package::update_package_shipment_status::COMMAND,
+    &package::assign_package_items_manually::COMMAND,
+    &package::cancel_package::COMMAND,
+    &package::refuse_package::COMMAND,
+    &package::unblock_the_package::COMMAND,
+    &package::prepare_package::COMMAND,
+    &package::replace_product::COMMAND,
+    &package::update_invoice::COMMAND,
+    &package::update_shipment_info::COMMAND,
+    &package::update_shipment_label::COMMAND,
 ];
 
-/// A command of whatever entity: what a transition carries out.
-#[derive(Debug, Clone, Copy)]
-pub enum AnyCommand {
-    /// It moves a package.
-    Package(&'static dyn Command),
-    /// It moves a transfer.
-    Transfer(&'static dyn TransferCommand),
+/// Every command on packages.
+pub fn commands() -> impl Iterator<Item = &'static PackageCommand> {
+    COMMANDS.iter().copied().chain(package::moves::MOVES)
 }
 
-impl AnyCommand {
-    /// `package` or `transfer`.
-    #[must_use]
-    pub fn entity(self) -> &'static str {
-        match self {
-            Self::Package(_) => "package",
-            Self::Transfer(_) => "transfer",
-        }
-    }
-
-    /// As [`Command::identifier`].
-    #[must_use]
-    pub fn identifier(self) -> &'static str {
-        match self {
-            Self::Package(command) => command.identifier(),
-            Self::Transfer(command) => command.identifier(),
-        }
-    }
-
-    /// As [`Command::aliases`].
-    #[must_use]
-    pub fn aliases(self) -> &'static [&'static str] {
-        match self {
-            Self::Package(command) => command.aliases(),
-            Self::Transfer(_) => &[],
-        }
-    }
-
-    /// As [`Command::summary`].
-    #[must_use]
-    pub fn summary(self) -> &'static str {
-        match self {
-            Self::Package(command) => command.summary(),
-            Self::Transfer(command) => command.summary(),
-        }
-    }
-
-    /// As [`Command::parameters`].
-    #[must_use]
-    pub fn parameters(self) -> &'static [Parameter] {
-        match self {
-            Self::Package(command) => command.parameters(),
-            Self::Transfer(command) => command.parameters(),
-        }
-    }
-
-    /// As [`Command::common_parameters`].
-    #[must_use]
-    pub fn common_parameters(self) -> &'static [&'static str] {
-        match self {
-            Self::Package(command) => command.common_parameters(),
-            Self::Transfer(_) => &[],
-        }
-    }
-
-    /// As [`Command::example`].
-    #[must_use]
-    pub fn example(self) -> Value {
-        match self {
-            Self::Package(command) => command.example(),
-            Self::Transfer(command) => command.example(),
-        }
-    }
-
-    /// As [`Command::plans`].
-    #[must_use]
-    pub fn plans(self) -> bool {
-        match self {
-            Self::Package(command) => command.plans(),
-            Self::Transfer(command) => command.plans(),
-        }
-    }
-
-    /// As [`Command::plans_with`].
-    #[must_use]
-    pub fn plans_with(self, input: Input<'_>) -> bool {
-        match self {
-            Self::Package(command) => command.plans_with(input),
-            Self::Transfer(command) => command.plans(),
-        }
-    }
-
-    /// As [`Command::looks_up`].
-    #[must_use]
-    pub fn looks_up(self) -> &'static [Lookup] {
-        match self {
-            Self::Package(command) => command.looks_up(),
-            Self::Transfer(_) => &[],
-        }
-    }
-
-    fn stays(self) -> bool {
-        match self {
-            Self::Package(command) => command.stays(),
-            Self::Transfer(_) => false,
-        }
-    }
-
-    fn has_otherwise(self) -> bool {
-        match self {
-            Self::Package(command) => command.has_otherwise(),
-            Self::Transfer(_) => false,
-        }
-    }
-}
-
-/// Every command of every entity.
-pub fn all() -> impl Iterator<Item = AnyCommand> {
-    let packages = COMMANDS.iter().map(|command| AnyCommand::Package(*command));
-    packages.chain(TRANSFER_COMMANDS.iter().map(|command| AnyCommand::Transfer(*command)))
-}
-
-/// The command of that identifier or alias.
+/// The kinds of all commands: what the table of transitions, the check of an installation and the documentation read.
 #[must_use]
-pub fn find(identifier: &str) -> Option<AnyCommand> {
-    all().find(|command| command.identifier() == identifier || command.aliases().contains(&identifier))
+pub fn kinds() -> &'static [&'static Kind] {
+    static KINDS: LazyLock<Vec<&Kind>> = LazyLock::new(|| {
+        let of_packages = commands().map(|command| &command.kind);
+        of_packages.chain(transfer::commands().map(|command| &command.kind)).collect()
+    });
+    &KINDS
 }
 
-/// What the check of an installation needs to know of the commands.
-#[must_use]
-pub fn kinds() -> Vec<CommandKind> {
-    all()
-        .map(|command| CommandKind {
-            identifier: command.identifier(),
-            aliases: command.aliases(),
-            entity: command.entity(),
-            needs_otherwise: command.has_otherwise(),
-            stays: command.stays(),
-            common_parameters: command.common_parameters(),
-        })
-        .collect()
+/// The command of a kind.
+fn find<D>(
+    mut commands: impl Iterator<Item = &'static Command<D>>,
+    kind: &'static Kind,
+) -> Option<&'static Command<D>> {
+    commands.find(|command| std::ptr::eq(&raw const command.kind, kind))
 }
 
 /// Finds the input's fault, the common parameters first, then decides.
 ///
 /// # Errors
-/// As [`Command::decide`].
+/// 400 for a parameter, 406 for a business rule.
 pub fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     // The table resolves only a package's own transitions for it.
-    let AnyCommand::Package(command) = context.transition.command else { return Err(Refusal::not_allowed()) };
-    common::check(context.input, context.package.id, command.common_parameters())?;
-    let mut changes = command.decide(context)?;
-    common::record(context.input, &context.transition.parameters, command.common_parameters(), &mut changes.record);
+    let kind = context.transition.kind;
+    let command = find(commands(), kind).ok_or_else(Refusal::not_allowed)?;
+    common::check(context.input, context.package.id, kind.common)?;
+    let mut changes = (command.decide)(context)?;
+    common::record(context.input, &context.transition.parameters, kind.common, &mut changes.record);
     Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_a_summary_and_sound_json() {
+        let mut names = std::collections::HashSet::new();
+        for kind in kinds() {
+            assert!(std::iter::once(&kind.identifier).chain(kind.aliases).all(|name| names.insert(*name)));
+            assert!(!kind.summary.is_empty() && ["package", "transfer"].contains(&kind.entity));
+            assert!(kind.example().is_object(), "{}: its example is an object", kind.identifier);
+            for parameter in kind.parameters {
+                let schema: Result<Value, _> = serde_json::from_str(parameter.schema);
+                assert!(schema.is_ok_and(|schema| schema.is_object()), "{}: {}", kind.identifier, parameter.name);
+            }
+            assert!(kind.undone_by.is_none_or(|name| crate::kinds::find(kinds(), name).is_some()));
+        }
+    }
 }

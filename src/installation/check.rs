@@ -17,23 +17,7 @@ mod transitions;
 use std::borrow::Cow;
 
 use super::read::{Installation, Place, Problem};
-
-/// What the check must know of a command. The list is the one of the commands themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommandKind {
-    /// Its name in the installation file.
-    pub identifier: &'static str,
-    /// Other names it goes by.
-    pub aliases: &'static [&'static str],
-    /// The entity it moves: `package` or `transfer`.
-    pub entity: &'static str,
-    /// Whether it has a second outcome, and so an `otherwise`.
-    pub needs_otherwise: bool,
-    /// Whether it leaves the state as it is: its destination is its source.
-    pub stays: bool,
-    /// The common parameters it takes, and so its transitions may give defaults for.
-    pub common_parameters: &'static [&'static str],
-}
+use crate::kinds::Kind;
 
 /// What a check found, in the order of the files and their lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,19 +33,19 @@ pub struct Checked {
 ///
 /// # Errors
 /// Every problem of reading; if there is none, every problem of the check.
-pub fn load(files: &[(&str, &str)], commands: &[CommandKind]) -> Result<(Installation, Vec<Problem>), Vec<Problem>> {
+pub fn load(files: &[(&str, &str)], kinds: &[&'static Kind]) -> Result<(Installation, Vec<Problem>), Vec<Problem>> {
     let mut installation = Installation::read_files(files)?;
-    resolve_aliases(&mut installation, commands);
-    let Checked { problems, warnings } = check(&installation, commands);
+    resolve_aliases(&mut installation, kinds);
+    let Checked { problems, warnings } = check(&installation, kinds);
     if problems.is_empty() { Ok((installation, warnings)) } else { Err(problems) }
 }
 
 /// Replaces the aliases of commands by their identifiers, so that the rest of the server knows
 /// each command, and the default slug of its transitions, by one name.
-pub fn resolve_aliases(installation: &mut Installation, commands: &[CommandKind]) {
+pub fn resolve_aliases(installation: &mut Installation, kinds: &[&'static Kind]) {
     for transition in &mut installation.transitions {
-        let by_alias = |kind: &&CommandKind| kind.aliases.contains(&transition.command.as_str());
-        if let Some(kind) = commands.iter().find(by_alias) {
+        let by_alias = |kind: &&&Kind| kind.aliases.contains(&transition.command.as_str());
+        if let Some(kind) = kinds.iter().find(by_alias) {
             kind.identifier.clone_into(&mut transition.command);
         }
     }
@@ -69,18 +53,17 @@ pub fn resolve_aliases(installation: &mut Installation, commands: &[CommandKind]
 
 /// Checks that the entries of an installation fit together, for a server that has these commands.
 #[must_use]
-pub fn check(installation: &Installation, commands: &[CommandKind]) -> Checked {
+pub fn check(installation: &Installation, kinds: &[&'static Kind]) -> Checked {
     let mut resolved = Cow::Borrowed(installation);
-    let has_alias = |kind: &CommandKind| !kind.aliases.is_empty();
-    if commands.iter().any(has_alias) {
-        resolve_aliases(resolved.to_mut(), commands);
+    if kinds.iter().any(|kind| !kind.aliases.is_empty()) {
+        resolve_aliases(resolved.to_mut(), kinds);
     }
     let installation = resolved.as_ref();
 
     let mut findings = Findings::default();
     duplicates::check(installation, &mut findings);
-    transitions::check(installation, commands, &mut findings);
-    flow::check(installation, &mut findings);
+    transitions::check(installation, kinds, &mut findings);
+    flow::check(installation, kinds, &mut findings);
     places::check(installation, &mut findings);
     resources::check(installation, &mut findings);
     inventory::check(installation, &mut findings);

@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 use crate::{
     app::App,
     auth::Caller,
-    commands::{self, Background, Context, Input, Lookup, PackageFacts, background, dispatch, facts},
+    commands::{self, Background, Context, Input, PackageFacts, background, dispatch, facts},
     db,
     error::{Error, Refusal, Result},
+    kinds::Lookup,
     planning::Supply,
     workflow::Transition,
 };
@@ -37,7 +38,7 @@ pub(super) async fn commands(app: &App, caller: &Caller, id: i64, body: &[u8]) -
             json!({
                 "transition": transition.id,
                 "slug": transition.slug,
-                "command": transition.command.identifier(),
+                "command": transition.kind.identifier,
                 "allowed": refusal.is_none(),
                 "refusal": refusal.as_ref().map(Refusal::body),
             })
@@ -60,7 +61,7 @@ fn refusal(
     if let Err(refusal) = resolved {
         return Some(refusal);
     }
-    if transition.command.parameters().iter().any(|parameter| parameter.required) {
+    if transition.kind.requires_parameters() {
         return None;
     }
     let nothing = Map::new();

@@ -30,7 +30,7 @@ pub(super) fn repacks(catalog: &Catalog) -> Vec<&Transition> {
         source.is_ok_and(|state| state.slug == OUT_OF_STOCK || state.slug == NEEDS_RESCHEDULING)
     };
     let transitions = catalog.workflow.transitions("package");
-    transitions.filter(|transition| transition.command.identifier() == REPACK).filter(is_waiting).collect()
+    transitions.filter(|transition| transition.kind.identifier == REPACK).filter(is_waiting).collect()
 }
 
 /// A package that waits for a place.

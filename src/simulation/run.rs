@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use super::{Comparison, is_same};
 use crate::{
     catalog::Catalog,
+    commands,
     error::{Error, Refusal, Result},
     orders::input::OrderInput,
     planning::{
@@ -44,7 +45,7 @@ pub struct Simulation<'a> {
 /// 400 for a scenario that names what is not there; when the database fails.
 pub async fn run(pool: &PgPool, simulation: &Simulation<'_>, progress: &mut dyn FnMut(u64)) -> Result<Comparison> {
     let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
-    let catalog = Catalog::load(&mut transaction).await?;
+    let catalog = Catalog::load(&mut transaction, commands::kinds()).await?;
     let mut scenarios = Vec::new();
     for (at, definition) in simulation.definitions.iter().filter(|definition| definition.is_active).enumerate() {
         let references = scenarios::resolve(&mut transaction, definition).await?;

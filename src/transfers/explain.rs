@@ -32,7 +32,7 @@ pub(super) async fn commands(app: &App, caller: &Caller, id: i64) -> Result<Valu
             json!({
                 "transition": transition.id,
                 "slug": transition.slug,
-                "command": transition.command.identifier(),
+                "command": transition.kind.identifier,
                 "allowed": refusal.is_none(),
                 "refusal": refusal.as_ref().map(Refusal::body),
             })
@@ -55,7 +55,7 @@ fn refusal(
     if let Err(refusal) = resolved {
         return Some(refusal);
     }
-    if transition.command.parameters().iter().any(|parameter| parameter.required) {
+    if transition.kind.requires_parameters() {
         return None;
     }
     let nothing = Map::new();

@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use oms::{
     catalog::CatalogCache,
+    commands,
     orders::import::{Progress, Summary, import},
 };
 use serde_json::{Value, json};
@@ -161,7 +162,7 @@ impl Progress for Report {
 }
 
 async fn import_text(shop: &Shop, text: &[u8]) -> (Summary, Report) {
-    let catalog_cache = CatalogCache::default();
+    let catalog_cache = CatalogCache::new(commands::kinds());
     catalog_cache.refresh(&mut shop.pool().acquire().await.expect("connect")).await.expect("refresh");
     let mut report = Report::default();
     let summary = import(shop.pool(), &catalog_cache, Cursor::new(text), &mut report).await.expect("import");

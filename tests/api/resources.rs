@@ -531,7 +531,7 @@ async fn what_is_gone_from_the_files_goes_and_what_was_made_over_http_stays() {
 fn an_entry_that_refers_to_nothing_or_is_there_twice_is_a_problem() {
     let problems = |more: &str| -> Vec<String> {
         let files = [("standard.toml", STANDARD), ("shop.toml", SHOP), ("more.toml", more)];
-        let problems = check::load(&files, &oms::commands::kinds()).expect_err("problems");
+        let problems = check::load(&files, oms::commands::kinds()).expect_err("problems");
         problems.iter().map(|problem| format!("{}: {} ({})", problem.key, problem.message, problem.remedy)).collect()
     };
     for (more, expected) in [

@@ -482,7 +482,7 @@ commands! {
 fn every_command_of_the_standard_installation_is_tested_here() {
     let commands: BTreeSet<String> = rows().into_iter().map(|row| row.command).collect();
     assert_eq!(commands, TESTED.iter().map(|command| (*command).to_owned()).collect());
-    let registered: BTreeSet<&str> = oms::commands::COMMANDS.iter().map(|command| command.identifier()).collect();
+    let registered: BTreeSet<&str> = oms::commands::commands().map(|command| command.kind.identifier).collect();
     assert_eq!(registered, TESTED.iter().copied().collect());
 }
 

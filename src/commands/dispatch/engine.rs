@@ -251,14 +251,14 @@ async fn judge(
         Ok(resolved) => resolved,
         Err(reply) => return Ok(answered(reply)),
     };
-    let supply = if transition.command.plans_with(Input(&request.input)) {
+    let supply = if transition.kind.plans_with(&request.input) {
         let lock = planning.ok_or(AttemptError::Plans)?;
         Some(supply(connection, catalog, package, lock).await?)
     } else {
         None
     };
     let input = Input(&request.input);
-    let background = background::load(connection, transition.command.looks_up(), package, input).await?;
+    let background = background::load(connection, transition.kind.looks_up, package, input).await?;
     let context = Context { catalog, transition, package, input, supply: supply.as_ref(), background: &background };
     let changes = match super::super::decide(&context) {
         Err(refusal) => return Ok(answered(Reply::from(&refusal))),

@@ -5,69 +5,55 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::super::{Answer, Changes, Command, Context, Parameter, Successor, Taking, input};
+use super::super::{Answer, Changes, Context, PackageCommand, Successor, Taking, input};
 use crate::{
     error::{NOT_ENOUGH_STOCK, Refusal},
+    kinds::{Kind, Parameter, Plans, common::SYNC},
     workflow::WAITING,
 };
 
-/// See the module.
-#[derive(Debug)]
-pub struct AssignPackageItemsManually;
-
 const GROUPS: &str = "assignment_groups";
 
-impl Command for AssignPackageItemsManually {
-    fn identifier(&self) -> &'static str {
-        "ASSIGN_PACKAGE_ITEMS_MANUALLY"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Manual planning: cancels the package and begins one new package a group, at the location given."
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter {
+/// See the module.
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "ASSIGN_PACKAGE_ITEMS_MANUALLY",
+        summary: "Manual planning: cancels the package and begins one new package a group, at the location given.",
+        parameters: &[Parameter {
             name: GROUPS,
             schema: r#"{"type":"array","minItems":1,"items":{"type":"object","required":["stock_location","package_items"],"properties":{"stock_location":{"type":"string"},"package_items":{"type":"array","minItems":1,"items":{"type":"integer"}}}}}"#,
             required: true,
             summary: "Every item of the package exactly once; stock_location is an erp_code.",
-        }]
-    }
+        }],
+        common: SYNC,
+        example: r#"{"assignment_groups":[{"stock_location":"S-LONDON","package_items":[1]}]}"#,
+        plans: Plans::Always,
+        needs_states: &[WAITING],
+        ..Kind::BASE
+    },
+    decide,
+};
 
-    fn common_parameters(&self) -> &'static [&'static str] {
-        input::SYNC
-    }
-
-    fn example(&self) -> Value {
-        serde_json::json!({ GROUPS: [{ "stock_location": "S-LONDON", "package_items": [1] }] })
-    }
-
-    fn plans(&self) -> bool {
-        true
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        let groups = read_groups(context)?;
-        check_items(context, &groups)?;
-        check_stock(context, &groups)?;
-        let waiting = context.state_id(WAITING)?;
-        let mut changes = Changes::to(context.package, context.transition.destination_id);
-        changes.answer = Answer::Package { stock_location_id: busiest(context, &groups) };
-        changes.stock_bound_items = context.package.items.iter().map(|item| item.order_item_id).collect();
-        changes.successors = groups
-            .into_iter()
-            .map(|group| Successor {
-                stock_location_id: group.stock_location_id,
-                state_id: waiting,
-                package_item_ids: group.package_item_ids,
-                taking: Taking::Copy,
-                // An operator may go beyond a location's quota: only planning is bound by it.
-                bound_by_quota: false,
-            })
-            .collect();
-        Ok(changes)
-    }
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    let groups = read_groups(context)?;
+    check_items(context, &groups)?;
+    check_stock(context, &groups)?;
+    let waiting = context.state_id(WAITING)?;
+    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    changes.answer = Answer::Package { stock_location_id: busiest(context, &groups) };
+    changes.stock_bound_items = context.package.items.iter().map(|item| item.order_item_id).collect();
+    changes.successors = groups
+        .into_iter()
+        .map(|group| Successor {
+            stock_location_id: group.stock_location_id,
+            state_id: waiting,
+            package_item_ids: group.package_item_ids,
+            taking: Taking::Copy,
+            // An operator may go beyond a location's quota: only planning is bound by it.
+            bound_by_quota: false,
+        })
+        .collect();
+    Ok(changes)
 }
 
 struct Group {

@@ -1,35 +1,25 @@
 //! `CANCEL_PACKAGE`: the package ends; its reservations and its place in the quota become free. Where only some of its
 //! items are cancelled, the others are planned anew, into packages of their own.
 
-use serde_json::Value;
-
-use super::super::{Changes, Command, Context, Input, Parameter, Taking, input};
+use super::super::{Changes, Context, PackageCommand, Taking, input};
 use super::replan;
 use crate::{
     error::Refusal,
+    kinds::{Kind, Parameter, Plans, common::SYNC},
     workflow::{CANCELLED, Holding},
 };
-
-/// See the module.
-#[derive(Debug)]
-pub struct CancelPackage;
 
 /// The items that are cancelled, where not all are.
 const ITEMS: &str = "package_items";
 /// Longest reason taken, in characters.
 const LONGEST_REASON: usize = 1000;
 
-impl Command for CancelPackage {
-    fn identifier(&self) -> &'static str {
-        "CANCEL_PACKAGE"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Cancels the package and frees what it holds."
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[
+/// See the module.
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "CANCEL_PACKAGE",
+        summary: "Cancels the package and frees what it holds.",
+        parameters: &[
             Parameter {
                 name: "cancellation_reason",
                 schema: r#"{"type":["integer","string","null"],"maxLength":1000}"#,
@@ -40,34 +30,27 @@ impl Command for CancelPackage {
                 name: ITEMS,
                 schema: r#"{"type":["array","null"],"minItems":1,"items":{"type":"integer"}}"#,
                 required: false,
-                summary: "The items that are cancelled; the others are planned anew into new packages. Without it, all are.",
+                summary: "The items that are cancelled; the others are planned anew into new packages. Without it, \
+                          all are.",
             },
-        ]
-    }
+        ],
+        common: SYNC,
+        example: r#"{"cancellation_reason":"customer changed their mind"}"#,
+        plans: Plans::With(ITEMS),
+        ..Kind::BASE
+    },
+    decide,
+};
 
-    fn common_parameters(&self) -> &'static [&'static str] {
-        input::SYNC
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    changes.record.cancellation_reason = context.input.optional_string("cancellation_reason", LONGEST_REASON)?;
+    let remaining = remaining(context)?;
+    // A package that only waits for its cancellation keeps them all until that is decided.
+    if !remaining.is_empty() && ends(context) {
+        replan::send(context, &remaining, Vec::new(), Taking::Copy, &mut changes)?;
     }
-
-    fn example(&self) -> Value {
-        serde_json::json!({ "cancellation_reason": "customer changed their mind" })
-    }
-
-    /// Only what is left over has to be planned.
-    fn plans_with(&self, input: Input<'_>) -> bool {
-        input.optional(ITEMS).is_some()
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        let mut changes = Changes::to(context.package, context.transition.destination_id);
-        changes.record.cancellation_reason = context.input.optional_string("cancellation_reason", LONGEST_REASON)?;
-        let remaining = remaining(context)?;
-        // A package that only waits for its cancellation keeps them all until that is decided.
-        if !remaining.is_empty() && ends(context) {
-            replan::send(context, &remaining, Vec::new(), Taking::Copy, &mut changes)?;
-        }
-        Ok(changes)
-    }
+    Ok(changes)
 }
 
 /// Whether the package holds nothing any more where the transition leads.

@@ -1,34 +1,31 @@
 //! `COMPLETE_PACKING`, "Pack": everything is in the box; a shipment and its label are made.
 
 use super::{
-    super::{Changes, Command, Context, ShipmentChange, input},
+    super::{Changes, Context, PackageCommand, ShipmentChange},
     require_items,
 };
-use crate::error::{NO_CARGO_COMPANY, Refusal};
+use crate::{
+    error::{NO_CARGO_COMPANY, Refusal},
+    kinds::{Kind, common::PACKING},
+};
 
 /// See the module.
-#[derive(Debug)]
-pub struct CompletePacking;
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "COMPLETE_PACKING",
+        summary: "Pack: all products are in the package. Creates the shipment and its label through the location's \
+                  cargo company.",
+        common: PACKING,
+        ..Kind::BASE
+    },
+    decide,
+};
 
-impl Command for CompletePacking {
-    fn identifier(&self) -> &'static str {
-        "COMPLETE_PACKING"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Pack: all products are in the package. Creates the shipment and its label through the location's cargo company."
-    }
-
-    fn common_parameters(&self) -> &'static [&'static str] {
-        input::PACKING
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        require_items(context.package)?;
-        let mut changes = Changes::to(context.package, context.transition.destination_id);
-        changes.shipment = Some(shipment(context)?);
-        Ok(changes)
-    }
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    require_items(context.package)?;
+    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    changes.shipment = Some(shipment(context)?);
+    Ok(changes)
 }
 
 /// The shipment of a package: the one it has, or a new one by the order's or location's company, else the first

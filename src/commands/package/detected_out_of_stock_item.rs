@@ -3,92 +3,73 @@
 //! Every item finds a place: this package ends (`otherwise`) and its successors wait elsewhere. Some do not: those stay
 //! in this package, which goes to the destination at the scenario's default location; the others leave in successors.
 
-use serde_json::Value;
-
 use super::{
-    super::{Answer, Changes, Command, Context, ItemFacts, Parameter, Taking, input},
+    super::{Answer, Changes, Context, ItemFacts, PackageCommand, Taking},
     named_items, replan,
 };
 use crate::{
     error::Refusal,
-    workflow::{NOT_FOUND, WAITING},
+    kinds::{Kind, Parameter, Plans, common::SYNC},
+    workflow::{CANCELLED, NOT_FOUND, WAITING},
 };
 
 /// See the module.
-#[derive(Debug)]
-pub struct DetectedOutOfStockItem;
-
-impl Command for DetectedOutOfStockItem {
-    fn identifier(&self) -> &'static str {
-        "DETECTED_OUT_OF_STOCK_ITEM"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Out of stock: the listed items are not at this location. All items are planned again; what finds a place leaves \
-         in new packages, what does not waits at the default location."
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter {
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "DETECTED_OUT_OF_STOCK_ITEM",
+        summary: "Out of stock: the listed items are not at this location. All items are planned again; what finds a \
+                  place leaves in new packages, what does not waits at the default location.",
+        parameters: &[Parameter {
             name: "package_items",
             schema: r#"{"type":"array","items":{"type":"integer"},"minItems":1}"#,
             required: true,
             summary: "Ids of this package's items that are missing or faulty.",
-        }]
-    }
+        }],
+        common: SYNC,
+        example: r#"{"package_items":[1]}"#,
+        plans: Plans::Always,
+        has_otherwise: true,
+        needs_states: &[WAITING, NOT_FOUND, CANCELLED],
+        ..Kind::BASE
+    },
+    decide,
+};
 
-    fn common_parameters(&self) -> &'static [&'static str] {
-        input::SYNC
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    let package = context.package;
+    let missing = named_items(context)?;
+    let items: Vec<&ItemFacts> = package.items.iter().collect();
+    let exclusions: Vec<(i64, i64)> = items
+        .iter()
+        .filter(|item| missing.contains(&item.id))
+        .map(|item| (item.order_item_id, package.stock_location_id))
+        .collect();
+    let plan = replan::plan(context, &items, &exclusions)?;
+    let all_placed = plan.unplaced.is_empty();
+    let transition = context.transition;
+    let state_id = if all_placed {
+        transition.otherwise_id.unwrap_or(transition.destination_id)
+    } else {
+        transition.destination_id
+    };
+    let waiting = context.state_id(WAITING)?;
+    let taking = if all_placed { Taking::Copy } else { Taking::Move };
+    let mut changes = Changes::to(package, state_id);
+    changes.successors =
+        plan.parcels.iter().map(|parcel| replan::successor(context, parcel, waiting, taking)).collect();
+    if !all_placed {
+        changes.stock_location_id = replan::default_location_id(context);
     }
-
-    fn example(&self) -> Value {
-        serde_json::json!({ "package_items": [1] })
-    }
-
-    fn has_otherwise(&self) -> bool {
-        true
-    }
-
-    fn plans(&self) -> bool {
-        true
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        let package = context.package;
-        let missing = named_items(context)?;
-        let items: Vec<&ItemFacts> = package.items.iter().collect();
-        let exclusions: Vec<(i64, i64)> = items
-            .iter()
-            .filter(|item| missing.contains(&item.id))
-            .map(|item| (item.order_item_id, package.stock_location_id))
-            .collect();
-        let plan = replan::plan(context, &items, &exclusions)?;
-        let all_placed = plan.unplaced.is_empty();
-        let transition = context.transition;
-        let state_id = if all_placed {
-            transition.otherwise_id.unwrap_or(transition.destination_id)
-        } else {
-            transition.destination_id
-        };
-        let waiting = context.state_id(WAITING)?;
-        let taking = if all_placed { Taking::Copy } else { Taking::Move };
-        let mut changes = Changes::to(package, state_id);
-        changes.successors =
-            plan.parcels.iter().map(|parcel| replan::successor(context, parcel, waiting, taking)).collect();
-        if !all_placed {
-            changes.stock_location_id = replan::default_location_id(context);
-        }
-        let not_found = context.state_id(NOT_FOUND)?;
-        changes.item_states = missing.into_iter().map(|item| (item, not_found)).collect();
-        changes.exclusions = exclusions;
-        changes.answer = Answer::Package {
-            stock_location_id: replan::busiest(context, &plan.parcels)
-                .map_or(changes.stock_location_id, |parcel| parcel.stock_location_id),
-        };
-        changes.stock_bound_items = replan::stock_bound_items(&plan);
-        changes.trace = Some(plan.trace);
-        Ok(changes)
-    }
+    let not_found = context.state_id(NOT_FOUND)?;
+    changes.item_states = missing.into_iter().map(|item| (item, not_found)).collect();
+    changes.exclusions = exclusions;
+    changes.answer = Answer::Package {
+        stock_location_id: replan::busiest(context, &plan.parcels)
+            .map_or(changes.stock_location_id, |parcel| parcel.stock_location_id),
+    };
+    changes.stock_bound_items = replan::stock_bound_items(&plan);
+    changes.trace = Some(plan.trace);
+    Ok(changes)
 }
 
 #[cfg(test)]

@@ -3,68 +3,52 @@
 //! The rest stays in this package and goes on at the destination. Where nothing rests, the package ends (`otherwise`).
 //! Listed items leave in new packages; those without a place in an out-of-stock package at the default location.
 
-use serde_json::Value;
-
 use super::{
-    super::{Changes, Command, Context, Parameter, Taking, input},
+    super::{Changes, Context, PackageCommand, Taking},
     named_items, replan,
 };
-use crate::{error::Refusal, workflow::NOT_FOUND};
+use crate::{
+    error::Refusal,
+    kinds::{Kind, Parameter, Plans, common::SYNC},
+    workflow::{CANCELLED, NOT_FOUND, OUT_OF_STOCK, WAITING},
+};
 
 /// See the module.
-#[derive(Debug)]
-pub struct DetectedOutOfStockItemAdvanced;
-
-impl Command for DetectedOutOfStockItemAdvanced {
-    fn identifier(&self) -> &'static str {
-        "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Out of stock, advanced: the listed items are not at this location and are planned again in new packages; the \
-         rest stays in this one."
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter {
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED",
+        summary: "Out of stock, advanced: the listed items are not at this location and are planned again in new \
+                  packages; the rest stays in this one.",
+        parameters: &[Parameter {
             name: "package_items",
             schema: r#"{"type":"array","items":{"type":"integer"},"minItems":1}"#,
             required: true,
             summary: "Ids of this package's items that are missing or faulty.",
-        }]
-    }
+        }],
+        common: SYNC,
+        example: r#"{"package_items":[1]}"#,
+        plans: Plans::Always,
+        has_otherwise: true,
+        needs_states: &[WAITING, NOT_FOUND, CANCELLED, OUT_OF_STOCK],
+        ..Kind::BASE
+    },
+    decide,
+};
 
-    fn common_parameters(&self) -> &'static [&'static str] {
-        input::SYNC
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    let package = context.package;
+    let missing = named_items(context)?;
+    let transition = context.transition;
+    let mut changes = Changes::to(package, transition.destination_id);
+    if missing.len() == package.items.len() {
+        changes.state_id = transition.otherwise_id.unwrap_or(transition.destination_id);
+        let not_found = context.state_id(NOT_FOUND)?;
+        changes.item_states = missing.iter().map(|item| (*item, not_found)).collect();
+        replan::send_away(context, &missing, Taking::Copy, &mut changes)?;
+    } else {
+        replan::send_away(context, &missing, Taking::Move, &mut changes)?;
     }
-
-    fn example(&self) -> Value {
-        serde_json::json!({ "package_items": [1] })
-    }
-
-    fn has_otherwise(&self) -> bool {
-        true
-    }
-
-    fn plans(&self) -> bool {
-        true
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        let package = context.package;
-        let missing = named_items(context)?;
-        let transition = context.transition;
-        let mut changes = Changes::to(package, transition.destination_id);
-        if missing.len() == package.items.len() {
-            changes.state_id = transition.otherwise_id.unwrap_or(transition.destination_id);
-            let not_found = context.state_id(NOT_FOUND)?;
-            changes.item_states = missing.iter().map(|item| (*item, not_found)).collect();
-            replan::send_away(context, &missing, Taking::Copy, &mut changes)?;
-        } else {
-            replan::send_away(context, &missing, Taking::Move, &mut changes)?;
-        }
-        Ok(changes)
-    }
+    Ok(changes)
 }
 
 #[cfg(test)]

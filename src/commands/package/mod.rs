@@ -1,28 +1,18 @@
-//! The commands of packages, a file each.
+//! The commands of packages, a file each; plain [`moves`] share one.
 
 pub mod assign_package_items_manually;
-pub mod block_the_package;
 pub mod cancel_package;
-pub mod channel_based_complete_packing;
 pub mod complete_packing;
-pub mod complete_packing_without_shipment;
 pub mod detected_out_of_stock_item;
 pub mod detected_out_of_stock_item_advanced;
-pub mod package_packed_for_refund;
-pub mod pkg_deallocate_reservations;
-pub mod pkg_state_transition;
+pub mod moves;
 pub mod prepare_package;
-pub mod ready_for_pickup;
 pub mod refuse_package;
 pub mod repack;
 pub mod replace_product;
 pub(crate) mod replacements;
 mod replan;
-pub mod self_service_package_delivery;
-pub mod ship_the_package;
 pub mod ship_the_package_advanced;
-pub mod ship_the_package_basic;
-pub mod ship_the_package_without_shipment_integration;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod unblock_the_package;

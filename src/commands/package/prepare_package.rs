@@ -4,39 +4,29 @@
 //! It does in one step what `DETECTED_OUT_OF_STOCK_ITEM`, `REPLACE_PRODUCT` and `PKG_STATE_TRANSITION` do one by one; an
 //! installation must offer these three from the same state.
 
-use serde_json::Value;
-
 use super::{
-    super::{Answer, Changes, Command, Context, ItemFacts, Lookup, Parameter, Taking, input},
+    super::{Answer, Changes, Context, ItemFacts, PackageCommand, Taking, input},
     replacements::{self, Naming, PARAMETER as REPLACEMENTS},
     replan,
 };
-use crate::error::Refusal;
-
-/// See the module.
-#[derive(Debug)]
-pub struct PreparePackage;
+use crate::{
+    error::Refusal,
+    kinds::{Kind, Lookup, Parameter, Plans, common::SYNC},
+    workflow::{OUT_OF_STOCK, WAITING},
+};
 
 const BY_OMNITRON_ID: &str = "select_items_by_omnitron_id";
 const MISSING: &str = "out_of_stock_items";
 const BARCODES: &str = "barcodes";
 
-impl Command for PreparePackage {
-    fn identifier(&self) -> &'static str {
-        "PREPARE_PACKAGE"
-    }
-
-    fn aliases(&self) -> &'static [&'static str] {
-        &["PREPARE_PACKAGE_COMMAND"]
-    }
-
-    fn summary(&self) -> &'static str {
-        "Prepares the package in one step: missing items are planned again in new packages, products are replaced, \
-         barcodes are noted, and what remains goes on."
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[
+/// See the module.
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "PREPARE_PACKAGE",
+        aliases: &["PREPARE_PACKAGE_COMMAND"],
+        summary: "Prepares the package in one step: missing items are planned again in new packages, products are \
+                  replaced, barcodes are noted, and what remains goes on.",
+        parameters: &[
             Parameter {
                 name: BY_OMNITRON_ID,
                 schema: r#"{"type":"boolean"}"#,
@@ -56,50 +46,38 @@ impl Command for PreparePackage {
                 required: false,
                 summary: "What was scanned; it becomes the barcode of the item's product.",
             },
-        ]
-    }
+        ],
+        common: SYNC,
+        example: r#"{"select_items_by_omnitron_id":false,"out_of_stock_items":[],"replacements":[],"barcodes":[{"package_item":1,"barcode":"8690000851239"}]}"#,
+        plans: Plans::Always,
+        looks_up: &[Lookup::Products],
+        needs_states: &[WAITING, OUT_OF_STOCK],
+        ..Kind::BASE
+    },
+    decide,
+};
 
-    fn common_parameters(&self) -> &'static [&'static str] {
-        input::SYNC
-    }
-
-    fn example(&self) -> Value {
-        serde_json::json!({
-            BY_OMNITRON_ID: false, MISSING: [], "replacements": [],
-            BARCODES: [{ "package_item": 1, "barcode": "8690000851239" }]
-        })
-    }
-
-    fn looks_up(&self) -> &'static [Lookup] {
-        &[Lookup::Products]
-    }
-
-    fn plans(&self) -> bool {
-        true
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        let naming = if context.input.boolean(BY_OMNITRON_ID)? { Naming::OmnitronId } else { Naming::Item };
-        let missing = missing(context, naming)?;
-        let replaced = replacements::pairs(context, naming, REPLACEMENTS.name, "sku")?;
-        let scanned = replacements::pairs(context, naming, BARCODES, "barcode")?;
-        for (field, pairs) in [(REPLACEMENTS.name, &replaced), (BARCODES, &scanned)] {
-            if let Some((item, _)) = pairs.iter().find(|(item, _)| missing.contains(&item.id)) {
-                return Err(Refusal::field(field, format!("Item {} is out of stock at the same time.", item.id)));
-            }
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    let naming = if context.input.boolean(BY_OMNITRON_ID)? { Naming::OmnitronId } else { Naming::Item };
+    let missing = missing(context, naming)?;
+    let replaced = replacements::pairs(context, naming, REPLACEMENTS.name, "sku")?;
+    let scanned = replacements::pairs(context, naming, BARCODES, "barcode")?;
+    for (field, pairs) in [(REPLACEMENTS.name, &replaced), (BARCODES, &scanned)] {
+        if let Some((item, _)) = pairs.iter().find(|(item, _)| missing.contains(&item.id)) {
+            return Err(Refusal::field(field, format!("Item {} is out of stock at the same time.", item.id)));
         }
-        let package = context.package;
-        let mut changes = Changes::to(package, context.transition.destination_id);
-        if !missing.is_empty() {
-            replan::send_away(context, &missing, Taking::Move, &mut changes)?;
-            // Its own location goes on with it.
-            changes.answer = Answer::Package { stock_location_id: package.stock_location_id };
-        }
-        replacements::replace(context, replaced, &mut changes)?;
-        changes.record.barcodes =
-            scanned.into_iter().map(|(item, barcode): (&ItemFacts, String)| (item.order_item_id, barcode)).collect();
-        Ok(changes)
     }
+    let package = context.package;
+    let mut changes = Changes::to(package, context.transition.destination_id);
+    if !missing.is_empty() {
+        replan::send_away(context, &missing, Taking::Move, &mut changes)?;
+        // Its own location goes on with it.
+        changes.answer = Answer::Package { stock_location_id: package.stock_location_id };
+    }
+    replacements::replace(context, replaced, &mut changes)?;
+    changes.record.barcodes =
+        scanned.into_iter().map(|(item, barcode): (&ItemFacts, String)| (item.order_item_id, barcode)).collect();
+    Ok(changes)
 }
 
 /// Ids of the package's items that are not there.

@@ -1,62 +1,48 @@
 //! `REFUSE_PACKAGE`: the location will not pack it, for a reason of the installation's list. Its reservations end, the
 //! location is left out for its items, and it waits to be planned again.
 
-use serde_json::Value;
-
-use super::super::{Changes, Command, Context, Lookup, Parameter, input};
-use crate::error::Refusal;
-
-/// See the module.
-#[derive(Debug)]
-pub struct RefusePackage;
+use super::super::{Changes, Context, PackageCommand};
+use crate::{
+    error::Refusal,
+    kinds::{Kind, Lookup, Parameter, common::SYNC},
+};
 
 const REASON: &str = "denial_reason";
 
-impl Command for RefusePackage {
-    fn identifier(&self) -> &'static str {
-        "REFUSE_PACKAGE"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Refuses the package: its location will not pack it. Its reservations end, and it is planned again elsewhere."
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter {
+/// See the module.
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "REFUSE_PACKAGE",
+        summary: "Refuses the package: its location will not pack it. Its reservations end, and it is planned again \
+                  elsewhere.",
+        parameters: &[Parameter {
             name: REASON,
             schema: r#"{"type":"integer"}"#,
             required: true,
             summary: "Id of an active denial reason.",
-        }]
-    }
+        }],
+        common: SYNC,
+        example: r#"{"denial_reason":1}"#,
+        looks_up: &[Lookup::DenialReasons],
+        event: Some("package.refused"),
+        ..Kind::BASE
+    },
+    decide,
+};
 
-    fn common_parameters(&self) -> &'static [&'static str] {
-        input::SYNC
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    let reason = context.input.integer(REASON)?;
+    let known = &context.background.denial_reasons;
+    if !known.iter().any(|(id, _)| *id == reason) {
+        let known: Vec<String> = known.iter().map(|(id, title)| format!("{id} ({title})")).collect();
+        let message = format!("Invalid pk \"{reason}\" - object does not exist. Choose one of: {}.", known.join(", "));
+        return Err(Refusal::field(REASON, message));
     }
-
-    fn example(&self) -> Value {
-        serde_json::json!({ REASON: 1 })
-    }
-
-    fn looks_up(&self) -> &'static [Lookup] {
-        &[Lookup::DenialReasons]
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        let reason = context.input.integer(REASON)?;
-        let known = &context.background.denial_reasons;
-        if !known.iter().any(|(id, _)| *id == reason) {
-            let known: Vec<String> = known.iter().map(|(id, title)| format!("{id} ({title})")).collect();
-            let message =
-                format!("Invalid pk \"{reason}\" - object does not exist. Choose one of: {}.", known.join(", "));
-            return Err(Refusal::field(REASON, message));
-        }
-        let package = context.package;
-        let mut changes = Changes::to(package, context.transition.destination_id);
-        changes.exclusions = package.items.iter().map(|item| (item.order_item_id, package.stock_location_id)).collect();
-        changes.record.denial_reason_id = Some(reason);
-        Ok(changes)
-    }
+    let package = context.package;
+    let mut changes = Changes::to(package, context.transition.destination_id);
+    changes.exclusions = package.items.iter().map(|item| (item.order_item_id, package.stock_location_id)).collect();
+    changes.record.denial_reason_id = Some(reason);
+    Ok(changes)
 }
 
 #[cfg(test)]

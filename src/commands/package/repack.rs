@@ -1,58 +1,54 @@
 //! REPACK: a package without a place is planned again, and goes where a place was found.
 
 use super::{
-    super::{Answer, Changes, Command, Context, ItemFacts, Taking, input},
+    super::{Answer, Changes, Context, ItemFacts, PackageCommand, Taking},
     replan, require_items,
 };
-use crate::error::{NO_PLACE, Refusal};
+use crate::{
+    error::{NO_PLACE, Refusal},
+    kinds::{Kind, Plans, common::SYNC},
+    workflow::OUT_OF_STOCK,
+};
 
 /// See the module.
-#[derive(Debug)]
-pub struct Repack;
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "REPACK",
+        summary: "Plans a package that is out of stock or needs rescheduling again. It moves to the location that was \
+                  found; items that need another location leave in new packages, those without a place in a new \
+                  out-of-stock package.",
+        common: SYNC,
+        plans: Plans::Always,
+        needs_states: &[OUT_OF_STOCK],
+        ..Kind::BASE
+    },
+    decide,
+};
 
-impl Command for Repack {
-    fn identifier(&self) -> &'static str {
-        "REPACK"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Plans a package that is out of stock or needs rescheduling again. It moves to the location that was found; items \
-         that need another location leave in new packages, those without a place in a new out-of-stock package."
-    }
-
-    fn common_parameters(&self) -> &'static [&'static str] {
-        input::SYNC
-    }
-
-    fn plans(&self) -> bool {
-        true
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        let package = context.package;
-        require_items(package)?;
-        let items: Vec<&ItemFacts> = package.items.iter().collect();
-        let plan = replan::plan(context, &items, &[])?;
-        let kept = replan::busiest(context, &plan.parcels).ok_or_else(|| {
-            let number = &package.number;
-            Refusal::rule(NO_PLACE, format!("No location can serve any of the items of package {number} now."))
-        })?;
-        let waiting = context.transition.destination_id;
-        let mut changes = Changes::to(package, waiting);
-        changes.stock_location_id = kept.stock_location_id;
-        changes.stock_bound_items = replan::stock_bound_items(&plan);
-        changes.bound_by_quota = kept.bound_by_quota;
-        changes.answer = Answer::Package { stock_location_id: kept.stock_location_id };
-        changes.successors = plan
-            .parcels
-            .iter()
-            .filter(|parcel| parcel.stock_location_id != kept.stock_location_id)
-            .map(|parcel| replan::successor(context, parcel, waiting, Taking::Move))
-            .collect();
-        changes.successors.extend(replan::leftover(context, &plan, Taking::Move)?);
-        changes.trace = Some(plan.trace);
-        Ok(changes)
-    }
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    let package = context.package;
+    require_items(package)?;
+    let items: Vec<&ItemFacts> = package.items.iter().collect();
+    let plan = replan::plan(context, &items, &[])?;
+    let kept = replan::busiest(context, &plan.parcels).ok_or_else(|| {
+        let number = &package.number;
+        Refusal::rule(NO_PLACE, format!("No location can serve any of the items of package {number} now."))
+    })?;
+    let waiting = context.transition.destination_id;
+    let mut changes = Changes::to(package, waiting);
+    changes.stock_location_id = kept.stock_location_id;
+    changes.stock_bound_items = replan::stock_bound_items(&plan);
+    changes.bound_by_quota = kept.bound_by_quota;
+    changes.answer = Answer::Package { stock_location_id: kept.stock_location_id };
+    changes.successors = plan
+        .parcels
+        .iter()
+        .filter(|parcel| parcel.stock_location_id != kept.stock_location_id)
+        .map(|parcel| replan::successor(context, parcel, waiting, Taking::Move))
+        .collect();
+    changes.successors.extend(replan::leftover(context, &plan, Taking::Move)?);
+    changes.trace = Some(plan.trace);
+    Ok(changes)
 }
 
 #[cfg(test)]

@@ -1,59 +1,37 @@
 //! `REPLACE_PRODUCT`: items of the package are packed as other products that its location has.
 
-use serde_json::Value;
-
 use super::{
-    super::{Changes, Command, Context, Lookup, Parameter, input},
+    super::{Changes, Context, PackageCommand},
     replacements::{self, Naming, PARAMETER},
 };
-use crate::error::Refusal;
+use crate::{
+    error::Refusal,
+    kinds::{Kind, Lookup, Parameter, Plans, common::SYNC},
+};
 
 /// See the module.
-#[derive(Debug)]
-pub struct ReplaceProduct;
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "REPLACE_PRODUCT",
+        summary: "Replaces products: the listed items become another product of which the location has enough. The \
+                  order's line becomes that product, and the log keeps what it was.",
+        parameters: &[Parameter { required: true, ..PARAMETER }],
+        common: SYNC,
+        example: r#"{"replacements":[{"package_item":1,"sku":"85123B"}]}"#,
+        plans: Plans::Always,
+        looks_up: &[Lookup::Products],
+        stays: true,
+        ..Kind::BASE
+    },
+    decide,
+};
 
-impl Command for ReplaceProduct {
-    fn identifier(&self) -> &'static str {
-        "REPLACE_PRODUCT"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Replaces products: the listed items become another product of which the location has enough. The order's line \
-         becomes that product, and the log keeps what it was."
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter { required: true, ..PARAMETER }]
-    }
-
-    fn common_parameters(&self) -> &'static [&'static str] {
-        input::SYNC
-    }
-
-    fn example(&self) -> Value {
-        serde_json::json!({ "replacements": [{ "package_item": 1, "sku": "85123B" }] })
-    }
-
-    fn looks_up(&self) -> &'static [Lookup] {
-        &[Lookup::Products]
-    }
-
-    fn stays(&self) -> bool {
-        true
-    }
-
-    // It takes stock that others want too, and starts over when they were faster.
-    fn plans(&self) -> bool {
-        true
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        context.input.list(PARAMETER.name)?;
-        let replacements = replacements::pairs(context, Naming::Item, PARAMETER.name, "sku")?;
-        let mut changes = Changes::to(context.package, context.transition.destination_id);
-        replacements::replace(context, replacements, &mut changes)?;
-        Ok(changes)
-    }
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    context.input.list(PARAMETER.name)?;
+    let replacements = replacements::pairs(context, Naming::Item, PARAMETER.name, "sku")?;
+    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    replacements::replace(context, replacements, &mut changes)?;
+    Ok(changes)
 }
 
 #[cfg(test)]

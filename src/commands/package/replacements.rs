@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::super::{Changes, Context, Input, ItemFacts, Parameter};
-use crate::error::{NOT_ENOUGH_STOCK, Refusal};
+use super::super::{Changes, Context, Input, ItemFacts};
+use crate::{
+    error::{NOT_ENOUGH_STOCK, Refusal},
+    kinds::Parameter,
+};
 
 /// `[{"package_item": 1, "sku": "…"}]`.
 pub(super) const PARAMETER: Parameter = Parameter {

@@ -1,31 +1,23 @@
 //! `SHIP_THE_PACKAGE_ADVANCED`, "Advanced ship": shipped, with the carrier and tracking number the client brings.
 
-use serde_json::Value;
-
 use super::{
-    super::{Changes, Command, Context, Input, Parameter, ShipmentChange, changes::ShipmentRecord, input},
+    super::{Changes, Context, Input, PackageCommand, ShipmentChange, changes::ShipmentRecord},
     find_cargo_company,
 };
-use crate::error::Refusal;
-
-/// See the module.
-#[derive(Debug)]
-pub struct ShipThePackageAdvanced;
+use crate::{
+    error::Refusal,
+    kinds::{Kind, Parameter, common::SYNC_AND_INVOICE},
+};
 
 /// Longest tracking number taken, in characters.
 const LONGEST_TRACKING_NUMBER: usize = 128;
 
-impl Command for ShipThePackageAdvanced {
-    fn identifier(&self) -> &'static str {
-        "SHIP_THE_PACKAGE_ADVANCED"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Advanced ship: the package has left its location with the carrier and tracking number given."
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[
+/// See the module.
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "SHIP_THE_PACKAGE_ADVANCED",
+        summary: "Advanced ship: the package has left its location with the carrier and tracking number given.",
+        parameters: &[
             Parameter {
                 name: "tracking_number",
                 schema: r#"{"type":"string","maxLength":128}"#,
@@ -36,33 +28,30 @@ impl Command for ShipThePackageAdvanced {
                 name: "cargo_company",
                 schema: r#"{"oneOf":[{"type":"integer"},{"type":"string"}]}"#,
                 required: true,
-                summary: "Id of a cargo company (see /api/v1/oms/cargo-company/); its digits or slug are understood too.",
+                summary: "Id of a cargo company (see /api/v1/oms/cargo-company/); its digits or slug are understood \
+                          too.",
             },
-        ]
-    }
+        ],
+        common: SYNC_AND_INVOICE,
+        example: r#"{"tracking_number":"TN0123456789","cargo_company":1}"#,
+        ..Kind::BASE
+    },
+    decide,
+};
 
-    fn common_parameters(&self) -> &'static [&'static str] {
-        input::SYNC_AND_INVOICE
-    }
-
-    fn example(&self) -> Value {
-        serde_json::json!({ "tracking_number": "TN0123456789", "cargo_company": 1 })
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        let (tracking_number, company) = read_shipment(context.input)?;
-        let company = find_cargo_company(context.catalog, &company)?;
-        let labelled = context.package.shipment.as_ref().is_some_and(|shipment| {
-            // The label in hand is that of the carrier and number it was made for.
-            shipment.labelled && shipment.cargo_company_id == company && shipment.tracking_number == tracking_number
-        });
-        let known = context.package.shipment.as_ref().map(|shipment| &shipment.tracking_number);
-        let mut changes = Changes::to(context.package, context.transition.destination_id);
-        changes.record.shipment =
-            Some(ShipmentRecord { awb_number_is_new: known != Some(&tracking_number), ..ShipmentRecord::default() });
-        changes.shipment = Some(ShipmentChange { cargo_company_id: company, tracking_number, labelled });
-        Ok(changes)
-    }
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    let (tracking_number, company) = read_shipment(context.input)?;
+    let company = find_cargo_company(context.catalog, &company)?;
+    let labelled = context.package.shipment.as_ref().is_some_and(|shipment| {
+        // The label in hand is that of the carrier and number it was made for.
+        shipment.labelled && shipment.cargo_company_id == company && shipment.tracking_number == tracking_number
+    });
+    let known = context.package.shipment.as_ref().map(|shipment| &shipment.tracking_number);
+    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    changes.record.shipment =
+        Some(ShipmentRecord { awb_number_is_new: known != Some(&tracking_number), ..ShipmentRecord::default() });
+    changes.shipment = Some(ShipmentChange { cargo_company_id: company, tracking_number, labelled });
+    Ok(changes)
 }
 
 /// Both parameters are required; each that is missing is named.

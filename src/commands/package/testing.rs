@@ -9,7 +9,7 @@ use std::{
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::super::{Background, Changes, Context, Documents, Input, ItemFacts, PackageFacts, decide};
+use super::super::{Background, Changes, Context, Documents, Input, ItemFacts, PackageFacts, decide, kinds};
 use crate::{
     cargo::CargoCompany,
     catalog::Catalog,
@@ -105,7 +105,7 @@ impl Scene {
     pub(crate) fn transition(&self, command: &str, state: &str) -> &Transition {
         let source = self.state(state);
         let mut all = self.catalog.workflow.transitions("package");
-        all.find(|transition| transition.command.identifier() == command && transition.source_id == source)
+        all.find(|transition| transition.kind.identifier == command && transition.source_id == source)
             .expect("a transition of the standard installation")
     }
 
@@ -178,5 +178,5 @@ pub(crate) fn standard_workflow() -> Workflow {
         created_date: DateTime::UNIX_EPOCH,
         modified_date: DateTime::UNIX_EPOCH,
     });
-    Workflow::build(states.collect(), transitions.collect()).expect("known commands")
+    Workflow::build(states.collect(), transitions.collect(), kinds()).expect("known commands")
 }

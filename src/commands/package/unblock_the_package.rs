@@ -3,40 +3,36 @@
 //! A transition has one destination, in its command object as in the log's legal moves; so an installation has one row
 //! for each state a package may have been in, and the log says which of them applies. A package lists only that one.
 
-use super::super::{Changes, Command, Context, Lookup};
-use crate::error::{Refusal, WAS_ELSEWHERE};
+use super::super::{Changes, Context, PackageCommand};
+use crate::{
+    error::{Refusal, WAS_ELSEWHERE},
+    kinds::{Kind, Lookup},
+};
 
 /// See the module.
-#[derive(Debug)]
-pub struct UnblockThePackage;
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "UNBLOCK_THE_PACKAGE",
+        summary: "Unblocks the package: it goes back to the state it was in before. Of the transitions of this \
+                  command only the one to that state can be run; the package lists no other.",
+        looks_up: &[Lookup::StateBefore],
+        ..Kind::BASE
+    },
+    decide,
+};
 
-impl Command for UnblockThePackage {
-    fn identifier(&self) -> &'static str {
-        "UNBLOCK_THE_PACKAGE"
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    let before = context.background.state_before_id;
+    if before != Some(context.transition.destination_id) {
+        let state = before.and_then(|id| context.catalog.workflow.state(id).ok());
+        let place = state.map_or("another state", |state| &state.name);
+        let number = &context.package.number;
+        return Err(Refusal::rule(
+            WAS_ELSEWHERE,
+            format!("Package {number} was in {place} before; run the transition that leads back there."),
+        ));
     }
-
-    fn summary(&self) -> &'static str {
-        "Unblocks the package: it goes back to the state it was in before. Of the transitions of this command only the \
-         one to that state can be run; the package lists no other."
-    }
-
-    fn looks_up(&self) -> &'static [Lookup] {
-        &[Lookup::StateBefore]
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        let before = context.background.state_before_id;
-        if before != Some(context.transition.destination_id) {
-            let state = before.and_then(|id| context.catalog.workflow.state(id).ok());
-            let place = state.map_or("another state", |state| &state.name);
-            let number = &context.package.number;
-            return Err(Refusal::rule(
-                WAS_ELSEWHERE,
-                format!("Package {number} was in {place} before; run the transition that leads back there."),
-            ));
-        }
-        Ok(Changes::to(context.package, context.transition.destination_id))
-    }
+    Ok(Changes::to(context.package, context.transition.destination_id))
 }
 
 #[cfg(test)]
@@ -53,7 +49,7 @@ mod tests {
         scene.package.state_id = scene.state("blocked");
         let nothing = serde_json::Map::new();
         for transition in scene.catalog.workflow.transitions("package") {
-            if transition.command.identifier() != "UNBLOCK_THE_PACKAGE" {
+            if transition.kind.identifier != "UNBLOCK_THE_PACKAGE" {
                 continue;
             }
             let decided = decide(&Context {

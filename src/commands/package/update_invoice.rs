@@ -1,15 +1,12 @@
 //! `UPDATE_INVOICE`: the package's invoice, as somebody else wrote it: its number, its date, the document itself.
 
+use super::super::{Changes, Context, Input, PackageCommand, changes::InvoiceChange};
+use crate::{
+    error::Refusal,
+    kinds::{Kind, Parameter, common::INVOICE},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, NaiveDate};
-use serde_json::Value;
-
-use super::super::{Changes, Command, Context, Input, Parameter, changes::InvoiceChange, input};
-use crate::error::Refusal;
-
-/// See the module.
-#[derive(Debug)]
-pub struct UpdateInvoice;
 
 const NUMBER: &str = "invoice_number";
 const DATE: &str = "invoice_date";
@@ -20,38 +17,33 @@ const LONGEST_NUMBER: usize = 128;
 /// Largest document taken, in bytes after decoding.
 const LARGEST_DOCUMENT: usize = 4 * 1024 * 1024;
 
-/// A kind of document: its name here, what else clients call it, what its bytes begin with.
-struct Kind {
+/// A format of a document: its name here, what else clients call it, what its bytes begin with.
+struct Format {
     name: &'static str,
     media_type: &'static str,
     also: &'static str,
     begins_with: &'static [u8],
 }
 
-const KINDS: [Kind; 4] = [
-    Kind { name: "pdf", media_type: "application/pdf", also: "pdf", begins_with: b"%PDF-" },
-    Kind { name: "png", media_type: "image/png", also: "png", begins_with: b"\x89PNG\r\n\x1a\n" },
-    Kind { name: "jpeg", media_type: "image/jpeg", also: "jpg", begins_with: b"\xff\xd8\xff" },
-    Kind { name: "xml", media_type: "application/xml", also: "ubl", begins_with: b"<" },
+const FORMATS: [Format; 4] = [
+    Format { name: "pdf", media_type: "application/pdf", also: "pdf", begins_with: b"%PDF-" },
+    Format { name: "png", media_type: "image/png", also: "png", begins_with: b"\x89PNG\r\n\x1a\n" },
+    Format { name: "jpeg", media_type: "image/jpeg", also: "jpg", begins_with: b"\xff\xd8\xff" },
+    Format { name: "xml", media_type: "application/xml", also: "ubl", begins_with: b"<" },
 ];
 
 /// The media type a stored document of that type is served with.
 #[must_use]
 pub fn media_type(name: &str) -> Option<&'static str> {
-    KINDS.iter().find(|kind| kind.name == name).map(|kind| kind.media_type)
+    FORMATS.iter().find(|format| format.name == name).map(|format| format.media_type)
 }
 
-impl Command for UpdateInvoice {
-    fn identifier(&self) -> &'static str {
-        "UPDATE_INVOICE"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Sets the package's invoice: number, date, document; what is not given stays. The state stays, too."
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[
+/// See the module.
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "UPDATE_INVOICE",
+        summary: "Sets the package's invoice: number, date, document; what is not given stays. The state stays, too.",
+        parameters: &[
             Parameter {
                 name: NUMBER,
                 schema: r#"{"type":"string","maxLength":128}"#,
@@ -76,40 +68,30 @@ impl Command for UpdateInvoice {
                 required: false,
                 summary: "The document in base64, at most 4 MiB when decoded. Required with document_type.",
             },
-        ]
-    }
+        ],
+        common: INVOICE,
+        example: r#"{"invoice_number":"ABC2024000000123","invoice_date":"2024-05-01","document_type":"xml","document_content":"PEludm9pY2U+PElEPkFCQzIwMjQwMDAwMDAxMjM8L0lEPjwvSW52b2ljZT4="}"#,
+        stays: true,
+        ..Kind::BASE
+    },
+    decide,
+};
 
-    fn common_parameters(&self) -> &'static [&'static str] {
-        input::INVOICE
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    let input = context.input;
+    let invoice = InvoiceChange {
+        number: input.optional_string(NUMBER, LONGEST_NUMBER)?,
+        date: date(input)?,
+        document: document(input)?,
+    };
+    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    if invoice != InvoiceChange::default() {
+        changes.record.invoice = Some(invoice);
+    } else if input.optional("remote_invoice_call").is_none() {
+        let message = format!("Give at least one of {NUMBER}, {DATE}, {CONTENT} and remote_invoice_call.");
+        return Err(Refusal::field(NUMBER, message));
     }
-
-    fn example(&self) -> Value {
-        serde_json::json!({
-            NUMBER: "ABC2024000000123", DATE: "2024-05-01", TYPE: "xml",
-            CONTENT: STANDARD.encode("<Invoice><ID>ABC2024000000123</ID></Invoice>")
-        })
-    }
-
-    fn stays(&self) -> bool {
-        true
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        let input = context.input;
-        let invoice = InvoiceChange {
-            number: input.optional_string(NUMBER, LONGEST_NUMBER)?,
-            date: date(input)?,
-            document: document(input)?,
-        };
-        let mut changes = Changes::to(context.package, context.transition.destination_id);
-        if invoice != InvoiceChange::default() {
-            changes.record.invoice = Some(invoice);
-        } else if input.optional("remote_invoice_call").is_none() {
-            let message = format!("Give at least one of {NUMBER}, {DATE}, {CONTENT} and remote_invoice_call.");
-            return Err(Refusal::field(NUMBER, message));
-        }
-        Ok(changes)
-    }
+    Ok(changes)
 }
 
 fn date(input: Input<'_>) -> Result<Option<NaiveDate>, Refusal> {
@@ -127,9 +109,9 @@ fn document(input: Input<'_>) -> Result<Option<(&'static str, Vec<u8>)>, Refusal
     }
     let (word, content) = (input.string(TYPE)?, input.string(CONTENT)?);
     let word = word.to_ascii_lowercase();
-    let kind = KINDS.iter().find(|kind| [kind.name, kind.media_type, kind.also].contains(&word.as_str()));
-    let kind = kind.ok_or_else(|| {
-        let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    let format = FORMATS.iter().find(|format| [format.name, format.media_type, format.also].contains(&word.as_str()));
+    let format = format.ok_or_else(|| {
+        let known: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
         Refusal::field(TYPE, format!("\"{word}\" is not a valid choice. Choose one of: {}.", known.join(", ")))
     })?;
     let content: String = content.split_ascii_whitespace().collect();
@@ -137,10 +119,10 @@ fn document(input: Input<'_>) -> Result<Option<(&'static str, Vec<u8>)>, Refusal
     if bytes.len() > LARGEST_DOCUMENT {
         return Err(Refusal::field(CONTENT, "The document is larger than 4 MiB."));
     }
-    if !bytes.trim_ascii_start().starts_with(kind.begins_with) {
-        return Err(Refusal::field(CONTENT, format!("This is no {} document.", kind.name)));
+    if !bytes.trim_ascii_start().starts_with(format.begins_with) {
+        return Err(Refusal::field(CONTENT, format!("This is no {} document.", format.name)));
     }
-    Ok(Some((kind.name, bytes)))
+    Ok(Some((format.name, bytes)))
 }
 
 #[cfg(test)]

@@ -1,26 +1,18 @@
 //! `UPDATE_PACKAGE_SHIPMENT_STATUS`: the carrier delivered it, or tried.
 
-use serde_json::Value;
-
-use super::super::{Answer, Changes, Command, Context, Parameter, input};
-use crate::error::Refusal;
+use super::super::{Answer, Changes, Context, PackageCommand};
+use crate::{
+    error::Refusal,
+    kinds::{Kind, Parameter, common::SYNC},
+};
 
 /// See the module.
-#[derive(Debug)]
-pub struct UpdatePackageShipmentStatus;
-
-impl Command for UpdatePackageShipmentStatus {
-    fn identifier(&self) -> &'static str {
-        "UPDATE_PACKAGE_SHIPMENT_STATUS"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Records a delivery (`delivered_status` true: the transition's destination) or a failed attempt (false: its \
-         `otherwise` state)."
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "UPDATE_PACKAGE_SHIPMENT_STATUS",
+        summary: "Records a delivery (`delivered_status` true: the transition's destination) or a failed attempt \
+                  (false: its `otherwise` state).",
+        parameters: &[
             Parameter {
                 name: "package",
                 schema: r#"{"type":"integer"}"#,
@@ -33,32 +25,25 @@ impl Command for UpdatePackageShipmentStatus {
                 required: true,
                 summary: "Whether it was delivered.",
             },
-        ]
-    }
+        ],
+        common: SYNC,
+        example: r#"{"package":1,"delivered_status":true}"#,
+        has_otherwise: true,
+        ..Kind::BASE
+    },
+    decide,
+};
 
-    fn common_parameters(&self) -> &'static [&'static str] {
-        input::SYNC
-    }
-
-    fn example(&self) -> Value {
-        serde_json::json!({ "package": 1, "delivered_status": true })
-    }
-
-    fn has_otherwise(&self) -> bool {
-        true
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        let delivered = match (context.input.integer("package"), context.input.boolean("delivered_status")) {
-            (Ok(_), Ok(delivered)) => delivered,
-            (Err(first), Err(second)) => return Err(first.and(second)),
-            (Err(refusal), _) | (_, Err(refusal)) => return Err(refusal),
-        };
-        let transition = context.transition;
-        let state_id =
-            if delivered { transition.destination_id } else { transition.otherwise_id.unwrap_or(transition.source_id) };
-        Ok(Changes { answer: Answer::Nothing, ..Changes::to(context.package, state_id) })
-    }
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    let delivered = match (context.input.integer("package"), context.input.boolean("delivered_status")) {
+        (Ok(_), Ok(delivered)) => delivered,
+        (Err(first), Err(second)) => return Err(first.and(second)),
+        (Err(refusal), _) | (_, Err(refusal)) => return Err(refusal),
+    };
+    let transition = context.transition;
+    let state_id =
+        if delivered { transition.destination_id } else { transition.otherwise_id.unwrap_or(transition.source_id) };
+    Ok(Changes { answer: Answer::Nothing, ..Changes::to(context.package, state_id) })
 }
 
 #[cfg(test)]

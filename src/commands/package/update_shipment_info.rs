@@ -1,17 +1,14 @@
 //! `UPDATE_SHIPMENT_INFO`: the shipment has another carrier, tracking number or query number than was known. The label is
 //! made again: the old one, and its link, are of no use any more.
 
-use serde_json::Value;
-
 use super::{
-    super::{Changes, Command, Context, Parameter, ShipmentChange, changes::ShipmentRecord, input},
+    super::{Changes, Context, PackageCommand, ShipmentChange, changes::ShipmentRecord},
     find_cargo_company, require_shipment,
 };
-use crate::error::Refusal;
-
-/// See the module.
-#[derive(Debug)]
-pub struct UpdateShipmentInfo;
+use crate::{
+    error::Refusal,
+    kinds::{Kind, Parameter, common::SYNC},
+};
 
 const COMPANY: &str = "cargo_company";
 const TRACKING: &str = "tracking_number";
@@ -19,22 +16,19 @@ const QUERY: &str = "query_number";
 /// Longest number taken, in characters.
 const LONGEST_NUMBER: usize = 128;
 
-impl Command for UpdateShipmentInfo {
-    fn identifier(&self) -> &'static str {
-        "UPDATE_SHIPMENT_INFO"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Corrects the shipment: carrier, tracking number or query number, at least one. The label is made again."
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[
+/// See the module.
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "UPDATE_SHIPMENT_INFO",
+        summary: "Corrects the shipment: carrier, tracking number or query number, at least one. The label is made \
+                  again.",
+        parameters: &[
             Parameter {
                 name: COMPANY,
                 schema: r#"{"oneOf":[{"type":"integer"},{"type":"string"}]}"#,
                 required: false,
-                summary: "Id of a cargo company (see /api/v1/oms/cargo-company/); its digits or slug are understood too.",
+                summary: "Id of a cargo company (see /api/v1/oms/cargo-company/); its digits or slug are understood \
+                          too.",
             },
             Parameter {
                 name: TRACKING,
@@ -48,44 +42,37 @@ impl Command for UpdateShipmentInfo {
                 required: false,
                 summary: "The carrier's number to ask for its whereabouts.",
             },
-        ]
-    }
+        ],
+        common: SYNC,
+        example: r#"{"tracking_number":"TN0123456789","query_number":"Q0123456789"}"#,
+        stays: true,
+        ..Kind::BASE
+    },
+    decide,
+};
 
-    fn common_parameters(&self) -> &'static [&'static str] {
-        input::SYNC
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    let company = context.input.optional_string(COMPANY, LONGEST_NUMBER)?;
+    let tracking_number = context.input.optional_string(TRACKING, LONGEST_NUMBER)?;
+    let query_number = context.input.optional_string(QUERY, LONGEST_NUMBER)?;
+    if company.is_none() && tracking_number.is_none() && query_number.is_none() {
+        let message = format!("Give at least one of {COMPANY}, {TRACKING} and {QUERY}.");
+        return Err(Refusal::fields([(TRACKING.to_owned(), vec![message])]));
     }
-
-    fn example(&self) -> Value {
-        serde_json::json!({ TRACKING: "TN0123456789", QUERY: "Q0123456789" })
-    }
-
-    fn stays(&self) -> bool {
-        true
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        let company = context.input.optional_string(COMPANY, LONGEST_NUMBER)?;
-        let tracking_number = context.input.optional_string(TRACKING, LONGEST_NUMBER)?;
-        let query_number = context.input.optional_string(QUERY, LONGEST_NUMBER)?;
-        if company.is_none() && tracking_number.is_none() && query_number.is_none() {
-            let message = format!("Give at least one of {COMPANY}, {TRACKING} and {QUERY}.");
-            return Err(Refusal::fields([(TRACKING.to_owned(), vec![message])]));
-        }
-        let known = require_shipment(context.package)?;
-        let company = company.map(|name| find_cargo_company(context.catalog, &name)).transpose()?;
-        let mut changes = Changes::to(context.package, context.transition.destination_id);
-        changes.record.shipment = Some(ShipmentRecord {
-            query_number,
-            renews_label: true,
-            awb_number_is_new: tracking_number.as_ref().is_some_and(|number| *number != known.tracking_number),
-        });
-        changes.shipment = Some(ShipmentChange {
-            cargo_company_id: company.unwrap_or(known.cargo_company_id),
-            tracking_number: tracking_number.unwrap_or_else(|| known.tracking_number.clone()),
-            labelled: true,
-        });
-        Ok(changes)
-    }
+    let known = require_shipment(context.package)?;
+    let company = company.map(|name| find_cargo_company(context.catalog, &name)).transpose()?;
+    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    changes.record.shipment = Some(ShipmentRecord {
+        query_number,
+        renews_label: true,
+        awb_number_is_new: tracking_number.as_ref().is_some_and(|number| *number != known.tracking_number),
+    });
+    changes.shipment = Some(ShipmentChange {
+        cargo_company_id: company.unwrap_or(known.cargo_company_id),
+        tracking_number: tracking_number.unwrap_or_else(|| known.tracking_number.clone()),
+        labelled: true,
+    });
+    Ok(changes)
 }
 
 #[cfg(test)]

@@ -3,52 +3,45 @@
 use serde_json::Value;
 
 use super::{
-    super::{Answer, Changes, Command, Context, Parameter, ShipmentChange, changes::ShipmentRecord, input},
+    super::{Answer, Changes, Context, PackageCommand, ShipmentChange, changes::ShipmentRecord, input},
     require_shipment,
 };
-use crate::error::Refusal;
-
-/// See the module.
-#[derive(Debug)]
-pub struct UpdateShipmentLabel;
+use crate::{
+    error::Refusal,
+    kinds::{Kind, Parameter},
+};
 
 const ITEMS: &str = "package_items";
 
-impl Command for UpdateShipmentLabel {
-    fn identifier(&self) -> &'static str {
-        "UPDATE_SHIPMENT_LABEL"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Makes the shipment's label again; the old link leads nowhere from then on. Answers 204."
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter {
+/// See the module.
+pub static COMMAND: PackageCommand = PackageCommand {
+    kind: Kind {
+        identifier: "UPDATE_SHIPMENT_LABEL",
+        summary: "Makes the shipment's label again; the old link leads nowhere from then on. Answers 204.",
+        parameters: &[Parameter {
             name: ITEMS,
             schema: r#"{"type":"array","items":{"oneOf":[{"type":"object"},{"type":"integer"}]}}"#,
             required: true,
             summary: "Items of this package, by id or as objects with an id; may be empty. The label is always of all.",
-        }]
-    }
+        }],
+        example: r#"{"package_items":[]}"#,
+        ..Kind::BASE
+    },
+    decide,
+};
 
-    fn example(&self) -> Value {
-        serde_json::json!({ ITEMS: [] })
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Changes, Refusal> {
-        check_items(context)?;
-        let known = require_shipment(context.package)?;
-        let mut changes = Changes::to(context.package, context.transition.destination_id);
-        changes.answer = Answer::Nothing;
-        changes.record.shipment = Some(ShipmentRecord { renews_label: true, ..ShipmentRecord::default() });
-        changes.shipment = Some(ShipmentChange {
-            cargo_company_id: known.cargo_company_id,
-            tracking_number: known.tracking_number.clone(),
-            labelled: true,
-        });
-        Ok(changes)
-    }
+fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
+    check_items(context)?;
+    let known = require_shipment(context.package)?;
+    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    changes.answer = Answer::Nothing;
+    changes.record.shipment = Some(ShipmentRecord { renews_label: true, ..ShipmentRecord::default() });
+    changes.shipment = Some(ShipmentChange {
+        cargo_company_id: known.cargo_company_id,
+        tracking_number: known.tracking_number.clone(),
+        labelled: true,
+    });
+    Ok(changes)
 }
 
 /// Each entry is an object, or the id of an item; an id, also an object's, must be of this package.

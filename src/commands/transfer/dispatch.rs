@@ -124,9 +124,12 @@ impl TransferDispatcher {
         let started = Instant::now();
         let catalog = self.engine.catalog_cache.current();
         let named = catalog.workflow.named("transfer", request.transition, request.slug.as_deref());
-        let identifier = named.as_ref().map_or("unknown", |transition| transition.command.identifier());
+        let identifier = named.as_ref().map_or("unknown", |transition| transition.kind.identifier);
         let dry_run = request.dry_run;
-        if catalog.inventory.is_some() && !dry_run && named.is_ok_and(|transition| transition.command.plans()) {
+        if catalog.inventory.is_some()
+            && !dry_run
+            && named.is_ok_and(|transition| transition.kind.plans_with(&request.input))
+        {
             let package_id = sqlx::query_scalar!("select package_id from transfers where id = $1", request.transfer_id)
                 .fetch_optional(&self.engine.pool)
                 .await?;
@@ -255,8 +258,11 @@ async fn judge(
         Ok(transition) => transition,
         Err(refusal) => return Ok(Some((Reply::from(&refusal), None))),
     };
-    let supply =
-        if transition.command.plans() { Some(supply(transaction, catalog, locked, lock).await?) } else { None };
+    let supply = if transition.kind.plans_with(&request.input) {
+        Some(supply(transaction, catalog, locked, lock).await?)
+    } else {
+        None
+    };
     let context = context(catalog, transition, locked, Input(&request.input), supply.as_ref());
     let changes = match super::decide(&context) {
         Ok(changes) => changes,

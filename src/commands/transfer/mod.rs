@@ -8,7 +8,7 @@
 //! its items come from instead. What becomes of the package and its items ([`lay_out`]), and what follows for quota,
 //! stock, reservations, logs and events ([`consequences`]), is derived from the states before and after.
 //!
-//! To add a command: a file here that implements [`TransferCommand`], and a line in [`TRANSFER_COMMANDS`].
+//! To add a command: a row of [`moves`], or a file here and a line in the list of this module.
 
 pub mod apply;
 pub mod begin;
@@ -19,19 +19,14 @@ pub mod effects;
 pub mod end;
 pub mod facts;
 pub mod lay_out;
-pub mod transfer_delivered;
-pub mod transfer_dispatch;
+pub mod moves;
 pub mod transfer_item_not_found;
 pub mod transfer_order_advanced;
-
-use std::fmt;
-
-use serde_json::Value;
 
 pub use changes::{TransferChange, TransferChanges, TransferItemChange};
 pub use facts::{TransferFacts, TransferItemFacts};
 
-use super::{AnyCommand, Input, PackageFacts, Parameter};
+use super::{Command, Input, PackageFacts, find};
 use crate::{catalog::Catalog, error::Refusal, planning::Supply, workflow::Transition};
 
 /// Everything a decision on a transfer may look at.
@@ -49,57 +44,30 @@ pub struct TransferContext<'a> {
     pub transfers: &'a [TransferFacts],
     /// `input_parameters`.
     pub input: Input<'a>,
-    /// Where its items could come from; only for commands that [plan](TransferCommand::plans).
+    /// Where its items could come from; only for commands that plan.
     pub supply: Option<&'a Supply>,
 }
 
-/// A kind of command on transfers. Where it applies is a matter of the installation's transitions.
-pub trait TransferCommand: fmt::Debug + Send + Sync {
-    /// `UPPER_SNAKE`, as in an installation and in the `command` key of a listed transition.
-    fn identifier(&self) -> &'static str;
+/// A command on transfers.
+pub type TransferCommand = Command<fn(&TransferContext<'_>) -> Result<TransferChanges, Refusal>>;
 
-    /// One sentence for the documentation.
-    fn summary(&self) -> &'static str;
+/// Those with a file of their own. The others are in [`moves`].
+static COMMANDS: &[&TransferCommand] = &[&transfer_order_advanced::COMMAND, &transfer_item_not_found::COMMAND];
 
-    /// Its own parameters, besides `transfer`.
-    fn parameters(&self) -> &'static [Parameter] {
-        &[]
-    }
-
-    /// `input_parameters` of an example request.
-    fn example(&self) -> Value {
-        serde_json::json!({})
-    }
-
-    /// Whether it may give items another source: then its context has a [`Supply`].
-    fn plans(&self) -> bool {
-        false
-    }
-
-    /// What changes, or why not.
-    ///
-    /// # Errors
-    /// 400 for a parameter, 406 for a business rule.
-    fn decide(&self, context: &TransferContext<'_>) -> Result<TransferChanges, Refusal>;
+/// Every command on transfers.
+pub fn commands() -> impl Iterator<Item = &'static TransferCommand> {
+    COMMANDS.iter().copied().chain(moves::MOVES)
 }
-
-/// Every command on transfers: installations, dispatcher, documentation and tests read this list.
-pub static TRANSFER_COMMANDS: &[&dyn TransferCommand] = &[
-    &transfer_order_advanced::TransferOrderAdvanced,
-    &transfer_dispatch::TransferDispatch,
-    &transfer_delivered::TransferDelivered,
-    &transfer_item_not_found::TransferItemNotFound,
-];
 
 /// Finds the input's fault, `transfer` first, then decides. `transfer` may be left out; it names the one of the URL.
 ///
 /// # Errors
-/// As [`TransferCommand::decide`].
+/// 400 for a parameter, 406 for a business rule.
 pub fn decide(context: &TransferContext<'_>) -> Result<TransferChanges, Refusal> {
     // The table resolves only a transfer's own transitions for it.
-    let AnyCommand::Transfer(command) = context.transition.command else { return Err(Refusal::not_allowed()) };
+    let command = find(commands(), context.transition.kind).ok_or_else(Refusal::not_allowed)?;
     if context.input.optional("transfer").is_some() && context.input.integer("transfer")? != context.transfer.id {
         return Err(Refusal::field("transfer", "This is not the transfer of the URL."));
     }
-    command.decide(context)
+    (command.decide)(context)
 }

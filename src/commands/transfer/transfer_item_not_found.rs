@@ -3,61 +3,51 @@
 //! The transfer ends. All its items are planned again by the transfer scenario; the source is left out for those that
 //! were reported. What nobody has waits in an out-of-stock package at the scenario's default location.
 
-use serde_json::Value;
-
-use super::{super::Parameter, TransferChanges, TransferCommand, TransferContext, TransferItemFacts, changes::Again};
-use crate::{error::Refusal, planning::Line};
-
-/// See the module.
-#[derive(Debug)]
-pub struct TransferItemNotFound;
+use super::{TransferChanges, TransferCommand, TransferContext, TransferItemFacts, changes::Again};
+use crate::{
+    error::Refusal,
+    kinds::{Kind, Parameter, Plans},
+    planning::Line,
+};
 
 const ITEMS: &str = "transfer_items";
 
-impl TransferCommand for TransferItemNotFound {
-    fn identifier(&self) -> &'static str {
-        "TRANSFER_ITEM_NOT_FOUND"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Product for transfer not found, or wrong: the transfer is cancelled, and its items are planned again by the \
-         transfer scenario. What no location can send waits in an out-of-stock package."
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter {
+/// See the module.
+pub static COMMAND: TransferCommand = TransferCommand {
+    kind: Kind {
+        identifier: "TRANSFER_ITEM_NOT_FOUND",
+        entity: "transfer",
+        summary: "Product for transfer not found, or wrong: the transfer is cancelled, and its items are planned \
+                  again by the transfer scenario. What no location can send waits in an out-of-stock package.",
+        parameters: &[Parameter {
             name: ITEMS,
             schema: r#"{"type":"array","items":{"type":"integer"},"minItems":1}"#,
             required: false,
             summary: "Ids of this transfer's items that are missing or faulty; all of them where it is left out.",
-        }]
-    }
+        }],
+        example: r#"{"transfer_items":[1]}"#,
+        plans: Plans::Always,
+        ..Kind::BASE
+    },
+    decide,
+};
 
-    fn example(&self) -> Value {
-        serde_json::json!({ "transfer_items": [1] })
-    }
-
-    fn plans(&self) -> bool {
-        true
-    }
-
-    fn decide(&self, context: &TransferContext<'_>) -> Result<TransferChanges, Refusal> {
-        let transfer = context.transfer;
-        let missing = missing(context)?;
-        let exclusions: Vec<(i64, i64)> =
-            missing.iter().map(|item| (item.order_item_id, transfer.source_location_id)).collect();
-        let lines: Vec<Line> = transfer
-            .items
-            .iter()
-            .map(|item| Line { order_item_id: item.order_item_id, sku: item.sku.clone(), quantity: item.quantity })
-            .collect();
-        let mut changes = TransferChanges::to(context.transition.destination_id);
-        changes.again = context.supply.map(|supply| Again {
-            refetch: supply.fetch_again(transfer.destination_location_id, &lines, &exclusions),
-            exclusions,
-        });
-        Ok(changes)
-    }
+fn decide(context: &TransferContext<'_>) -> Result<TransferChanges, Refusal> {
+    let transfer = context.transfer;
+    let missing = missing(context)?;
+    let exclusions: Vec<(i64, i64)> =
+        missing.iter().map(|item| (item.order_item_id, transfer.source_location_id)).collect();
+    let lines: Vec<Line> = transfer
+        .items
+        .iter()
+        .map(|item| Line { order_item_id: item.order_item_id, sku: item.sku.clone(), quantity: item.quantity })
+        .collect();
+    let mut changes = TransferChanges::to(context.transition.destination_id);
+    changes.again = context.supply.map(|supply| Again {
+        refetch: supply.fetch_again(transfer.destination_location_id, &lines, &exclusions),
+        exclusions,
+    });
+    Ok(changes)
 }
 
 /// The items reported, all of this transfer.

@@ -1,13 +1,14 @@
 //! Transitions that make sense only in company: what one begins, another ends or does in its place.
 
 use super::Findings;
-use crate::installation::read::{Installation, Transition};
+use crate::{
+    installation::read::{Installation, Transition},
+    kinds::Kind,
+};
 
 pub(super) fn check(installation: &Installation, transition: &Transition, findings: &mut Findings) {
-    match transition.command.as_str() {
-        "PREPARE_PACKAGE" => preparing(installation, transition, findings),
-        "BLOCK_THE_PACKAGE" => blocking(installation, transition, findings),
-        _ => {}
+    if transition.command == "PREPARE_PACKAGE" {
+        preparing(installation, transition, findings);
     }
 }
 
@@ -38,12 +39,13 @@ fn preparing(installation: &Installation, transition: &Transition, findings: &mu
     }
 }
 
-/// Who blocks wants to unblock: back to where the package was.
-fn blocking(installation: &Installation, transition: &Transition, findings: &mut Findings) {
-    let (source, blocked) = (transition.source.as_str(), transition.destination.as_str());
-    if !is_there(installation, transition, "UNBLOCK_THE_PACKAGE", (blocked, Some(source))) {
-        let message = format!("a package blocked in `{source}` cannot be unblocked");
-        let remedy = format!("add a transition of UNBLOCK_THE_PACKAGE from `{blocked}` to `{source}`");
+/// A package that is stopped must be able to go back to where it was.
+pub(super) fn way_back(installation: &Installation, transition: &Transition, kind: &Kind, findings: &mut Findings) {
+    let Some(command) = kind.undone_by else { return };
+    let (source, stopped) = (transition.source.as_str(), transition.destination.as_str());
+    if !is_there(installation, transition, command, (stopped, Some(source))) {
+        let message = format!("a package cannot go back from `{stopped}` to `{source}`");
+        let remedy = format!("add a transition of {command} from `{stopped}` to `{source}`");
         findings.warning(&transition.at, "destination", message, remedy);
     }
 }

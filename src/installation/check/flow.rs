@@ -3,34 +3,26 @@
 use std::collections::HashSet;
 
 use super::Findings;
-use crate::installation::read::{Entity, Installation, Place, State, Transition};
-use crate::workflow::WAITING_FOR_TRANSFER;
-
-/// The states the code itself names when it runs a command, and the command that does.
-const NEEDED_BY_COMMANDS: &[(&str, &[&str])] = &[
-    ("ASSIGN_PACKAGE_ITEMS_MANUALLY", &["waiting"]),
-    ("DETECTED_OUT_OF_STOCK_ITEM", &["waiting", "oms-not-found", "packaging-canceled"]),
-    ("DETECTED_OUT_OF_STOCK_ITEM_ADVANCED", &["waiting", "oms-not-found", "packaging-canceled", "out-of-stock"]),
-    ("PREPARE_PACKAGE", &["waiting", "out-of-stock"]),
-    ("REPACK", &["out-of-stock"]),
-];
+use crate::{
+    installation::read::{Entity, Installation, Place, State, Transition},
+    kinds::{self, Kind},
+    workflow::{NOT_FOUND, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER, holds_goods},
+};
 
 /// Where planning puts what it plans, whatever the scenario says of split orders.
-const LED_TO_BY_PLANNING: &[&str] = &["waiting", "out-of-stock"];
+const LED_TO_BY_PLANNING: &[&str] = &[WAITING, OUT_OF_STOCK];
 
-/// The state of items that a location could not find; no package is ever in it.
-const ITEM_STATE: &str = "oms-not-found";
+/// What ends a package that nobody has packed.
+const CANCEL: &str = "CANCEL_PACKAGE";
 
-/// The commands that put items there.
-const OUT_OF_STOCK_COMMANDS: &[&str] = &["DETECTED_OUT_OF_STOCK_ITEM", "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED"];
-
-pub(super) fn check(installation: &Installation, findings: &mut Findings) {
+pub(super) fn check(installation: &Installation, kinds: &[&'static Kind], findings: &mut Findings) {
     quota(installation, findings);
-    needed_states(installation, findings);
+    needed_states(installation, kinds, findings);
+    cancelling(installation, findings);
     let entities = [Entity::Package, Entity::Transfer, Entity::Order];
     for entity in entities.into_iter().filter(|it| it.is_moved_by_commands()) {
         ways_out(installation, entity, findings);
-        ways_in(installation, entity, findings);
+        ways_in(installation, kinds, entity, findings);
     }
 }
 
@@ -49,7 +41,7 @@ fn quota(installation: &Installation, findings: &mut Findings) {
     }
 }
 
-fn needed_states(installation: &Installation, findings: &mut Findings) {
+fn needed_states(installation: &Installation, kinds: &[&'static Kind], findings: &mut Findings) {
     let mut reported = HashSet::new();
     let mut need = |slug: &'static str, who: &str, place: &Place, key: &str| {
         if installation.state(Entity::Package, slug).is_none() && reported.insert(slug) {
@@ -59,14 +51,28 @@ fn needed_states(installation: &Installation, findings: &mut Findings) {
         }
     };
     for transition in &installation.transitions {
-        let by_command = NEEDED_BY_COMMANDS.iter().filter(|(command, _)| *command == transition.command);
-        for slug in by_command.flat_map(|(_, slugs)| *slugs) {
+        let kind = kinds::find(kinds, &transition.command);
+        for slug in kind.into_iter().flat_map(|kind| kind.needs_states) {
             need(slug, &transition.command, &transition.at, "command");
         }
     }
     for scenario in &installation.scenarios {
         for slug in LED_TO_BY_PLANNING {
             need(slug, "planning", &scenario.at, "name");
+        }
+    }
+}
+
+/// A package that holds goods and cannot be cancelled holds up the cancellation plans of its whole order.
+fn cancelling(installation: &Installation, findings: &mut Findings) {
+    let holds = |state: &&State| !state.is_final && holds_goods(&state.slug, &state.enum_value);
+    for state in states_of(installation, Entity::Package).filter(holds) {
+        let can_cancel = transitions_of(installation, Entity::Package)
+            .any(|transition| transition.source == state.slug && transition.command == CANCEL);
+        if !can_cancel {
+            let message = format!("a package in `{}` holds goods and cannot be cancelled", state.slug);
+            let remedy = format!("add a transition of {CANCEL} from `{}`", state.slug);
+            findings.warning(&state.at, "slug", message, remedy);
         }
     }
 }
@@ -115,7 +121,7 @@ fn states_that_end(installation: &Installation, entity: Entity) -> HashSet<&str>
 }
 
 /// A state that nothing leads to is likely a forgotten transition, or one of a later version.
-fn ways_in(installation: &Installation, entity: Entity, findings: &mut Findings) {
+fn ways_in(installation: &Installation, kinds: &[&'static Kind], entity: Entity, findings: &mut Findings) {
     let mut reached: HashSet<&str> = LED_TO_BY_PLANNING.iter().copied().collect();
     let scenarios = installation.scenarios.iter();
     reached.extend(scenarios.clone().map(|scenario| scenario.definition.initial_state_when_split.as_str()));
@@ -123,12 +129,14 @@ fn ways_in(installation: &Installation, entity: Entity, findings: &mut Findings)
         reached.insert(WAITING_FOR_TRANSFER);
     }
     for transition in transitions_of(installation, entity) {
-        // Only what was there before comes back.
-        if transition.command != "UNBLOCK_THE_PACKAGE" {
+        let kind = kinds::find(kinds, &transition.command);
+        // Only a package that was there before comes back.
+        if kind.is_none_or(|kind| !kind.leads_back()) {
             reached.extend(transition.outcomes().filter(|slug| *slug != transition.source));
         }
-        if OUT_OF_STOCK_COMMANDS.contains(&transition.command.as_str()) {
-            reached.insert(ITEM_STATE);
+        // No package is ever in it: items that a location could not find are.
+        if kind.is_some_and(|kind| kind.needs_states.contains(&NOT_FOUND)) {
+            reached.insert(NOT_FOUND);
         }
     }
     for state in states_of(installation, entity) {

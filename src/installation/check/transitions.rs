@@ -1,78 +1,39 @@
 //! Each transition for itself: its command, its states, its outcomes.
 
-use super::{CommandKind, Findings, company};
+use super::{Findings, company};
 use crate::{
-    commands::common::invoice_call,
     installation::read::{Entity, Installation, Transition},
+    kinds::{Kind, common::invoice_call},
     spelling::nearest,
 };
-
-/// The commands of the whole contract. One that is here and not in the server's own list is
-/// planned, and is refused with other words than one that nobody knows.
-const PLANNED_COMMANDS: &[&str] = &[
-    "ASSIGN_PACKAGE_ITEMS_MANUALLY",
-    "BLOCK_THE_PACKAGE",
-    "CANCEL_PACKAGE",
-    "CHANNEL_BASED_COMPLETE_PACKING",
-    "COMPLETE_PACKING",
-    "COMPLETE_PACKING_WITHOUT_SHIPMENT",
-    "DETECTED_OUT_OF_STOCK_ITEM",
-    "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED",
-    "PACKAGE_PACKED_FOR_REFUND",
-    "PKG_DEALLOCATE_RESERVATIONS",
-    "PKG_STATE_TRANSITION",
-    "PREPARE_PACKAGE",
-    "PREPARE_PACKAGE_COMMAND",
-    "READY_FOR_PICKUP",
-    "REFUSE_PACKAGE",
-    "REPACK",
-    "REPLACE_PRODUCT",
-    "SELF_SERVICE_PACKAGE_DELIVERY",
-    "SHIP_THE_PACKAGE",
-    "SHIP_THE_PACKAGE_ADVANCED",
-    "SHIP_THE_PACKAGE_BASIC",
-    "SHIP_THE_PACKAGE_WITHOUT_SHIPMENT_INTEGRATION",
-    "UNBLOCK_THE_PACKAGE",
-    "UPDATE_INVOICE",
-    "UPDATE_PACKAGE_SHIPMENT_STATUS",
-    "UPDATE_SHIPMENT_INFO",
-    "UPDATE_SHIPMENT_LABEL",
-];
 
 /// The state of a package that has ended without being packed.
 const ENDED: &str = "packaging-canceled";
 
-pub(super) fn check(installation: &Installation, commands: &[CommandKind], findings: &mut Findings) {
+pub(super) fn check(installation: &Installation, kinds: &[&'static Kind], findings: &mut Findings) {
     for transition in &installation.transitions {
         states(installation, transition, findings);
         ending(installation, transition, findings);
         company::check(installation, transition, findings);
-        let kind = commands.iter().find(|kind| kind.identifier == transition.command);
+        let kind = kinds.iter().find(|kind| kind.identifier == transition.command);
         match kind {
             Some(kind) => {
                 outcomes(transition, kind, findings);
                 defaults(transition, kind, findings);
+                company::way_back(installation, transition, kind, findings);
             }
-            None => unknown_command(transition, commands, findings),
+            None => unknown_command(transition, kinds, findings),
         }
     }
 }
 
-fn unknown_command(transition: &Transition, commands: &[CommandKind], findings: &mut Findings) {
+fn unknown_command(transition: &Transition, kinds: &[&'static Kind], findings: &mut Findings) {
     let command = transition.command.as_str();
-    let names = || commands.iter().map(|kind| kind.identifier);
+    let names = || kinds.iter().map(|kind| kind.identifier);
     let of_this_version = format!("this version has {}", names().collect::<Vec<_>>().join(", "));
-    let (message, remedy) = if PLANNED_COMMANDS.contains(&command) {
-        let message = format!("this version does not have the command {command} yet");
-        (message, format!("take the transition out; {of_this_version}"))
-    } else {
-        let message = format!("there is no command {command}");
-        match nearest(command, names()) {
-            Some(near) => (message, format!("did you mean {near}?")),
-            None => (message, of_this_version),
-        }
-    };
-    findings.problem(&transition.at, "command", message, remedy);
+    let near = nearest(command, names());
+    let remedy = near.map_or(of_this_version, |near| format!("did you mean {near}?"));
+    findings.problem(&transition.at, "command", format!("there is no command {command}"), remedy);
 }
 
 /// The states it names exist, are of its own entity, and nothing leaves a final one.
@@ -136,14 +97,14 @@ fn unknown_state(
 }
 
 /// What the command makes of its transition: the entity, and one outcome or two.
-fn outcomes(transition: &Transition, kind: &CommandKind, findings: &mut Findings) {
+fn outcomes(transition: &Transition, kind: &Kind, findings: &mut Findings) {
     let (at, command) = (&transition.at, kind.identifier);
     if kind.entity != transition.entity.as_str() {
         let message =
             format!("{command} is a command of {}s, the transition is of {}", kind.entity, plural(transition.entity));
         findings.problem(at, "entity", message, format!("write `{}`", kind.entity));
     }
-    match (&transition.otherwise, kind.needs_otherwise) {
+    match (&transition.otherwise, kind.has_otherwise) {
         (None, true) => {
             let message = format!("{command} has a second outcome, which has no state");
             let remedy = "add `otherwise = …` with the state it then leads to";
@@ -163,11 +124,11 @@ fn outcomes(transition: &Transition, kind: &CommandKind, findings: &mut Findings
 }
 
 /// Defaults are for parameters that the command takes, and as a request would have to give them.
-fn defaults(transition: &Transition, kind: &CommandKind, findings: &mut Findings) {
+fn defaults(transition: &Transition, kind: &Kind, findings: &mut Findings) {
     let given = serde_json::to_value(&transition.parameters).unwrap_or_default();
     for name in given.as_object().into_iter().flat_map(serde_json::Map::keys) {
         let at = &transition.at;
-        if !kind.common_parameters.contains(&name.as_str()) {
+        if !kind.common.contains(&name.as_str()) {
             let message = format!("{} does not take the parameter {name}", kind.identifier);
             findings.problem(at, "parameters", message, format!("take `{name}` out"));
         } else if name == "remote_invoice_call"

@@ -126,7 +126,7 @@ fn way<'c>(catalog: &'c Catalog, caller: &Caller, package: &Affected) -> Way<'c>
         .workflow
         .transitions("package")
         .filter(|transition| transition.source_id == package.state_id && transition.permits(caller.role))
-        .filter(|transition| match transition.command.identifier() {
+        .filter(|transition| match transition.kind.identifier {
             "CANCEL_PACKAGE" => true,
             "PKG_STATE_TRANSITION" => slug(transition.destination_id) == CANCELLATION_WAITING,
             _ => false,
@@ -177,7 +177,7 @@ async fn run_command(
         Way::Refused(reason) => return Ok(outcome("refused", Some(reason))),
     };
     let mut input = Map::new();
-    if transition.command.identifier() == "CANCEL_PACKAGE" {
+    if transition.kind.identifier == "CANCEL_PACKAGE" {
         input.insert("cancellation_reason".to_owned(), json!(reason));
         if !package.is_whole() {
             input.insert("package_items".to_owned(), json!(package.cancelled()));

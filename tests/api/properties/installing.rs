@@ -15,7 +15,7 @@ impl Player<'_> {
     /// Applies an installation; false when it was refused, which must change nothing.
     pub async fn install(&mut self, spec: Spec) -> bool {
         let text = spec.toml();
-        let read = installation::check::load(&[("random.toml", &text)], &commands::kinds());
+        let read = installation::check::load(&[("random.toml", &text)], commands::kinds());
         let installation = read.unwrap_or_else(|problems| panic!("{problems:?}\n{text}")).0;
         let before = self.shop.dump().await;
         let Ok(table) = installation::apply::apply(self.shop.pool(), &installation).await else {

@@ -158,7 +158,7 @@ async fn add_stock(pool: &PgPool) {
 /// Several texts as one installation.
 pub fn read_installation(texts: &[&str]) -> Installation {
     let files: Vec<(&str, &str)> = texts.iter().map(|text| ("test.toml", *text)).collect();
-    check::load(&files, &commands::kinds()).unwrap_or_else(|problems| panic!("{problems:?}")).0
+    check::load(&files, commands::kinds()).unwrap_or_else(|problems| panic!("{problems:?}")).0
 }
 
 /// A new folder, and its watcher: when the watcher's input ends, the Postgres in `postgres/` is stopped, the processes

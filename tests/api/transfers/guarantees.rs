@@ -254,7 +254,7 @@ async fn the_examples_of_the_documentation_are_taken() {
     let document = send(shop.request(Method::GET, "/openapi.json")).await.ok();
     let operation = &document["paths"]["/api/v1/oms/transfer_orders/{id}/command/"]["post"];
     let examples = operation["requestBody"]["content"]["application/json"]["examples"].as_object().expect("examples");
-    assert_eq!(examples.len(), oms::commands::TRANSFER_COMMANDS.len());
+    assert_eq!(examples.len(), oms::commands::transfer::commands().count());
     assert_eq!(operation["x-commands"].as_array().map(Vec::len), Some(examples.len()));
     let transfer = one(&shop).await;
     assert_eq!(transfer.item_ids().await, [1], "the examples speak of item 1 and cargo company 1");

@@ -55,7 +55,7 @@ async fn every_transition_is_allowed_from_its_source_and_refused_elsewhere() {
         }
     }
     let commands: BTreeSet<&str> = transitions.iter().map(|transition| transition.command.as_str()).collect();
-    assert_eq!(commands, oms::commands::TRANSFER_COMMANDS.iter().map(|command| command.identifier()).collect());
+    assert_eq!(commands, oms::commands::transfer::commands().map(|command| command.kind.identifier).collect());
     shop.finish().await;
 }
 

@@ -1,0 +1,32 @@
+//! Commands that move a transfer to the transition's destination and change nothing else of it: a row each.
+
+use super::{TransferChanges, TransferCommand, TransferContext};
+use crate::{error::Refusal, kinds::Kind};
+
+/// Every one of them.
+pub static MOVES: &[TransferCommand] = &[
+    TransferCommand {
+        kind: Kind {
+            identifier: "TRANSFER_DISPATCH",
+            entity: "transfer",
+            summary: "Dispatch: the products are on their way. Their units are taken from the stock of the source.",
+            ..Kind::BASE
+        },
+        decide: go,
+    },
+    TransferCommand {
+        kind: Kind {
+            identifier: "TRANSFER_DELIVERED",
+            entity: "transfer",
+            summary: "Delivered: the products are on the shelf of the destination, reserved for the package. When no \
+                      other transfer of the package is open, the package moves to waiting.",
+            ..Kind::BASE
+        },
+        decide: go,
+    },
+];
+
+#[expect(clippy::unnecessary_wraps, reason = "other commands refuse")]
+fn go(context: &TransferContext<'_>) -> Result<TransferChanges, Refusal> {
+    Ok(TransferChanges::to(context.transition.destination_id))
+}
