@@ -1,8 +1,9 @@
 //! Users, tokens, rights.
 //!
-//! A client sends `Authorization: Token <key>`. The key is 40 hex digits from the system's randomness; only its
-//! SHA-256 is stored (a random key needs no slow hash). Passwords are argon2id. A request writes nothing here: who a
-//! token belongs to is remembered per process and forgotten whenever the installation's version changes, which every
+//! A client sends `Authorization: Token <key>`. The key is 40 hex digits from the system's random source; only its
+//! SHA-256 is stored (a random key needs no slow hash). Passwords are hashed by argon2id. A request writes nothing
+//! here: each process caches the user of a token, and drops the cache when the installation's version changes, which
+//! every change of a user or token causes.
 //! change of a user or token does.
 
 use std::{
@@ -29,21 +30,21 @@ use crate::{
 
 pub use crate::role::Role;
 
-/// Who is asking.
+/// The user that sent a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The user's id.
     pub user_id: i64,
     /// The user's name, for logs.
     pub username: String,
-    /// What the user may do.
+    /// The user's rights.
     pub role: Role,
-    /// The locations whose objects the user sees; none: all. A store user without locations sees nothing.
+    /// The locations whose objects the user sees; none: all. A store user without locations sees none.
     pub location_ids: Option<BTreeSet<i64>>,
 }
 
 impl Caller {
-    /// Whether objects of a location exist for this caller.
+    /// True if the caller sees objects of a location.
     #[must_use]
     pub fn sees(&self, stock_location_id: i64) -> bool {
         self.location_ids.as_ref().is_none_or(|ids| ids.contains(&stock_location_id))
@@ -64,7 +65,7 @@ impl Caller {
     }
 }
 
-/// The callers of this process' recent tokens, by the token's hash.
+/// The cache of callers, by the hash of their token.
 #[derive(Debug, Default)]
 pub struct Sessions {
     known: RwLock<Known>,
@@ -72,26 +73,26 @@ pub struct Sessions {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Counts how often everything was forgotten, so that an answer read before it is not remembered after it.
+    /// Counts the resets, so that an answer read before a reset is not cached after it.
     generation: u64,
     callers: HashMap<[u8; 32], Arc<Caller>>,
 }
 
-/// More tokens than this are not remembered at once: they are all forgotten and read again.
+/// Most tokens in the cache. At more, it is emptied.
 const MOST_SESSIONS: usize = 10_000;
 
 impl Sessions {
-    /// Forgets everything, after a change of users or tokens anywhere.
+    /// Empties the cache, after a change of users or tokens anywhere.
     pub fn forget(&self) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.callers.clear();
         known.generation += 1;
     }
 
-    /// The caller a token belongs to.
+    /// The user of a token.
     ///
     /// # Errors
-    /// 401 when it belongs to nobody who may come in.
+    /// 401 if there is no such active user.
     pub async fn caller(&self, pool: &PgPool, key: &str) -> Result<Arc<Caller>> {
         let hash = hash(key);
         let generation = {
@@ -142,7 +143,7 @@ fn hash(key: &str) -> [u8; 32] {
 /// The key of `Authorization: Token <key>`.
 ///
 /// # Errors
-/// 401, in the words of Django REST framework.
+/// 401, with the message of Django REST framework.
 fn key(headers: &HeaderMap) -> Result<&str, Refusal> {
     let header = headers.get(header::AUTHORIZATION).ok_or_else(Refusal::no_credentials)?;
     let text = header.to_str().map_err(|_| Refusal::invalid_token())?;
@@ -154,7 +155,7 @@ fn key(headers: &HeaderMap) -> Result<&str, Refusal> {
     }
 }
 
-/// The extractor: a handler that names it is for authenticated callers only.
+/// An extractor: a handler with this argument is for authenticated callers only.
 #[derive(Debug, Clone)]
 pub struct Authenticated(pub Arc<Caller>);
 
@@ -167,7 +168,7 @@ impl FromRequestParts<App> for Authenticated {
     }
 }
 
-/// Creates a user. Store users see the locations given; anybody else sees all unless some are given.
+/// Creates a user. A store user sees the given locations; others see all, unless some are given.
 ///
 /// # Errors
 /// When the name is taken, a location is unknown, or a store user gets no location.
@@ -218,7 +219,7 @@ pub async fn create_user(
     Ok(user_id)
 }
 
-/// Makes a token for a user and returns its key, which is shown this once and stored nowhere.
+/// Creates a token for a user and returns its key. The key is shown only here and stored nowhere.
 ///
 /// # Errors
 /// When there is no such active user.
@@ -238,10 +239,10 @@ pub async fn issue_token(connection: &mut PgConnection, username: &str) -> Resul
     Ok(key)
 }
 
-/// Checks a name and password and gives a new token for them.
+/// Checks a name and password and creates a token.
 ///
 /// # Errors
-/// 400 in Django REST framework's words when they do not fit.
+/// 400 with the message of Django REST framework if they are wrong.
 pub async fn login(pool: &PgPool, username: &str, password: &str) -> Result<String> {
     let stored = sqlx::query_scalar!("select password_hash from users where username = $1 and is_active", username)
         .fetch_optional(pool)
@@ -275,7 +276,7 @@ pub async fn hash_password(password: String) -> Result<String> {
     .await
 }
 
-/// Compares in the same time whether or not there is such a user, so that names cannot be found out.
+/// Takes the same time with and without such a user, so that names cannot be discovered.
 async fn verify_password(password: String, stored: Option<String>) -> Result<bool> {
     blocking(move || {
         let Some(stored) = stored else {
@@ -289,7 +290,7 @@ async fn verify_password(password: String, stored: Option<String>) -> Result<boo
     .await
 }
 
-/// Each argon2 run takes 19 MiB; more at once than this wait.
+/// Each argon2 run takes 19 MiB. More at once than this wait.
 static PASSWORDS_AT_ONCE: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(2);
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -297,7 +298,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::Fault(format!("password task: {error}")))?
 }
 
-/// Lets a user in or not.
+/// Activates or deactivates a user.
 ///
 /// # Errors
 /// When there is no such user.
@@ -312,7 +313,7 @@ pub async fn set_active(connection: &mut PgConnection, username: &str, is_active
     Ok(())
 }
 
-/// Takes all tokens of a user back and returns how many there were.
+/// Deletes all tokens of a user and returns their number.
 ///
 /// # Errors
 /// When there is no such user.

@@ -13,30 +13,30 @@ use crate::error::{Error, Result};
 /// The migrations, compiled into the binary.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// Key of the advisory lock that plans hold shared and a change of the installation holds alone: nothing is planned by
-/// half of an installation, or written by the rules of the one before. (Commands that do not plan check the
-/// installation's version when they write instead.)
+/// Key of the advisory lock that plans hold shared and a change of the installation holds alone: no plan sees half of
+/// an installation, or is written by the rules of the one before. (Commands that do not plan check the installation's
+/// version when they write.)
 pub const INSTALLATION_LOCK: i64 = 0x6f6d_7301;
 
-/// Opens a transaction that may write packages: it keeps the installation as it is until its end, and looks up what
-/// arrays name element by element, so that rows are locked in the order of the arrays.
+/// Begins a transaction that may write packages. It keeps the installation unchanged until the end. It looks up the
+/// elements of arrays one by one, so that rows are locked in the order of the arrays.
 pub const BEGIN_UNDER_INSTALLATION: &str = "begin; set local enable_hashjoin = off; set local enable_mergejoin = off; \
                                             set local enable_seqscan = off; \
                                             select pg_advisory_xact_lock_shared(1869443841)";
 
-/// How long a database that cannot be reached is tried again: it may be starting, as we are.
+/// How long to try to reach the database: it may be starting too.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Each element of an array is looked up by an index, by a plan that is made once.
+/// Looks up each element of an array by an index, with a plan that is made once.
 const LOOKUPS: &str = "set jit = off; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
                        set enable_hashjoin = off; set enable_mergejoin = off";
 
 /// Opens the pool.
 ///
 /// # Errors
-/// When the database cannot be reached within ten seconds, or turns us away.
+/// When the database cannot be reached within ten seconds, or refuses the connection.
 pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPool> {
     let options = options.application_name("oms");
     wait_for(&options).await?;
@@ -44,8 +44,8 @@ pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPo
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        // Compiling a statement takes longer than any of ours, and a plan without a way to scan a table looks so dear that
-        // Postgres would.
+        // Compiling a statement takes longer than running any of ours. But without sequential scans a plan looks so
+        // expensive that Postgres would compile it.
         .after_connect(|connection, _| {
             Box::pin(async move { sqlx::raw_sql("set jit = off").execute(connection).await.map(drop) })
         })
@@ -54,7 +54,7 @@ pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPo
     Ok(pool)
 }
 
-/// A first connection outside the pool, which would only say that it timed out, and not why.
+/// A first connection outside the pool. The pool would only say that it timed out, not why.
 async fn wait_for(options: &PgConnectOptions) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -71,16 +71,16 @@ async fn wait_for(options: &PgConnectOptions) -> Result<()> {
 
 /// More connections to the same database, for statements that take arrays and look each element up by an index.
 ///
-/// That is the right plan whatever the arrays hold and however large the tables are, so it is made once and kept. Left
-/// to itself Postgres plans anew for short arrays, which takes longer than the work, and goes on reading a whole table
-/// that was empty when the plan was made.
+/// That plan is right for all arrays and all sizes of tables, so it is made once and kept. By default Postgres plans
+/// again for short arrays, which takes longer than the work, and keeps scanning a table that was empty when the plan
+/// was made.
 #[must_use]
 pub fn for_lookups(pool: &PgPool, connections: u32) -> PgPool {
     lookups(pool, connections, None)
 }
 
-/// The same for groups of commands, which do not wait long for a lock: whoever holds it keeps one of them waiting, and
-/// the others need not be.
+/// The same for groups of commands, with a short lock timeout: a held lock should delay only the command that needs it,
+/// not the others.
 #[must_use]
 pub fn for_groups(pool: &PgPool, connections: u32) -> PgPool {
     lookups(pool, connections, Some("set lock_timeout = '2s'"))
@@ -103,8 +103,8 @@ fn lookups(pool: &PgPool, connections: u32, besides: Option<&'static str>) -> Pg
         .connect_lazy_with((*pool.connect_options()).clone())
 }
 
-/// Has a transaction fail, as one that may be tried again, rather than wait for a lock for good: somebody's forgotten
-/// transaction is to hold up only those who want the same thing, and not for ever.
+/// Lets a transaction fail with a lock timeout, to be tried again, instead of waiting without end: a forgotten
+/// transaction should delay only those that need the same rows, and not for ever.
 ///
 /// # Errors
 /// When the database fails.
@@ -113,18 +113,18 @@ pub async fn set_patience(transaction: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// Brings the schema up to date; safe to run from several processes at once.
+/// Migrates the schema. Several processes may call it at the same time.
 ///
 /// # Errors
-/// When a migration fails, or the database was migrated by a newer version.
+/// When a migration fails, or the database is from a newer version.
 pub async fn migrate(pool: &PgPool) -> Result<()> {
     MIGRATOR.run(pool).await.map_err(|error| Error::Fault(format!("migrate: {error}")))
 }
 
-/// Whether every migration of this binary has been applied, for `/readyz`.
+/// True if every migration of this binary is applied, for `/readyz`.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the database fails.
 pub async fn is_current(connection: &mut PgConnection) -> Result<bool> {
     let applied = connection
         .list_applied_migrations(&MIGRATOR.table_name)
@@ -136,10 +136,10 @@ pub async fn is_current(connection: &mut PgConnection) -> Result<bool> {
         .all(|wanted| applied.iter().any(|done| done.version == wanted.version)))
 }
 
-/// Tells every server to read again what it keeps in memory, once this transaction commits.
+/// Tells every server, when this transaction commits, to reload its catalog.
 ///
 /// # Errors
-/// When the database cannot be written.
+/// When the database fails.
 pub async fn announce(connection: &mut PgConnection) -> Result<i64> {
     let version = sqlx::query_scalar!("update installation set version = version + 1 returning version")
         .fetch_one(connection)

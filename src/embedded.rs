@@ -1,7 +1,7 @@
 //! A private Postgres, run from the binaries of this machine.
 //!
-//! Without `DATABASE_URL` the server keeps its own cluster: started if it does not run, joined if it does, stopped by
-//! the last process that used it. One folder holds everything:
+//! Without `DATABASE_URL` the server uses its own cluster. It is started if it does not run, joined if it does, and
+//! stopped by the last process that uses it. One folder holds everything:
 //!
 //! ```text
 //! data/            the cluster, as initdb made it (data.new/ while it is being made)
@@ -12,11 +12,11 @@
 //! users.lock       held, shared, by every process that uses it: who finds itself alone stops it
 //! ```
 //!
-//! The kernel drops the locks of a process that dies. Whether a running Postgres is ours to stop is written on its
-//! command line (`cluster_name=oms`), which Postgres keeps in `data/postmaster.opts`, so no crash separates the two.
+//! The kernel drops the locks of a process that dies. The command line of a running Postgres says if it is ours to stop
+//! (`cluster_name=oms`); Postgres keeps it in `data/postmaster.opts`, so a crash cannot separate the two.
 //!
-//! There is no password: Postgres listens on no network, and its socket is open to the user that runs it (and to root)
-//! alone. Whoever can connect could as well read the files.
+//! There is no password: Postgres listens on no network, and its socket is open only to the user that runs it (and to
+//! root). They could read the files as well.
 
 mod account;
 mod home;
@@ -34,17 +34,17 @@ pub use account::is_root;
 use account::find_binaries;
 use home::{Address, Home, blocking, create_database, open_file, open_folder, percent_encoded, take_turn};
 
-/// The superuser of the cluster, whoever runs it.
+/// The superuser of the cluster, for every account.
 const SUPERUSER: &str = "postgres";
 
 /// Why there is no private Postgres. Every message is one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmbeddedError {
-    /// The machine, its user or the data folder does not allow it: says why, and what to do.
+    /// The machine, its user or the data folder does not allow it. The text has the reason and the remedy.
     #[error("{0}")]
     Unavailable(String),
-    /// `initdb` or `pg_ctl` failed. A Postgres that is still recovering goes on, and the next start joins it.
+    /// `initdb` or `pg_ctl` failed. A Postgres that is still recovering continues, and the next start joins it.
     #[error("{command} failed: {said} (more in {})", log.display())]
     Failed {
         /// The command.
@@ -57,11 +57,11 @@ pub enum EmbeddedError {
     /// The operating system refused.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The action.
         action: &'static str,
-        /// On what.
+        /// Its path.
         path: PathBuf,
-        /// Its answer.
+        /// The error.
         source: io::Error,
     },
     /// Postgres runs, and refused.
@@ -69,37 +69,37 @@ pub enum EmbeddedError {
     Database {
         /// The database.
         name: String,
-        /// Its answer.
+        /// The error.
         source: sqlx::Error,
     },
-    /// The caller or the runtime went away in the middle.
+    /// The caller or the runtime ended before it was finished.
     #[error("starting or stopping Postgres was interrupted: start again")]
     Interrupted,
 }
 
-/// What a cluster promises when the machine loses power.
+/// What remains after a loss of power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// What was committed is on the disk.
+    /// Every commit is on the disk.
     Full,
-    /// Nothing, because no write is waited for: only for the clusters of tests, which are thrown away.
+    /// Nothing is guaranteed, because no write is waited for: only for clusters of tests.
     None,
 }
 
-/// Where a cluster lives and how it is started. One that runs already keeps the settings it was started with.
+/// The place and the settings of a cluster. A running one keeps the settings of its start.
 #[derive(Debug, Clone)]
 pub struct ClusterSettings {
-    /// The folder for the cluster and what belongs to it; made if it is not there.
+    /// The folder of the cluster; it is created if it does not exist.
     pub data_dir: PathBuf,
-    /// Whether commits survive a loss of power.
+    /// What remains after a loss of power.
     pub durability: Durability,
     /// Settings as in `postgresql.conf`, name and value, for the command line: `("max_connections", "100")`.
     pub extra: Vec<(String, String)>,
 }
 
 impl ClusterSettings {
-    /// For a server: durable, and with room to work. Postgres' own defaults (128 MB of buffers, a checkpoint after 1 GB
-    /// of log) are for the smallest machines.
+    /// Settings for a server: durable, with enough memory. Postgres' own defaults (128 MB of buffers, a checkpoint
+    /// after 1 GB of log) are for very small machines.
     #[must_use]
     pub fn for_server(data_dir: PathBuf) -> Self {
         let extra = [("shared_buffers", "512MB"), ("max_wal_size", "4GB")];
@@ -108,21 +108,21 @@ impl ClusterSettings {
     }
 }
 
-/// What became of Postgres when one of its users left.
+/// The state of Postgres after one of its users left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
-    /// Nobody else used it, and it is down.
+    /// It is down: no other process used it.
     Down,
-    /// It runs, because somebody else uses it.
+    /// It runs: another process uses it.
     StillUsed,
-    /// It runs, because it was started by hand and not by us.
+    /// It runs: it was started by hand.
     StartedByHand,
 }
 
-/// A private cluster that runs, and our stake in it: while this lives, no oms stops it.
+/// A running private cluster and our share in it: while this value lives, no oms process stops Postgres.
 ///
-/// [`stop`](Self::stop) gives the stake up. So does dropping it, but that blocks the thread meanwhile (a shutdown takes
-/// about a tenth of a second) and can only log what went wrong.
+/// [`stop`](Self::stop) ends the share. Dropping it does the same, but blocks the thread (a shutdown takes about a
+/// tenth of a second) and can only log errors.
 #[derive(Debug)]
 pub struct Cluster {
     home: Arc<Home>,
@@ -132,13 +132,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Makes the cluster if there is none, starts it if it does not run, joins it if it does.
+    /// Creates the cluster if it does not exist, starts it if it does not run, joins it if it does.
     ///
-    /// Processes that call this at once take turns. If the future is dropped, an `initdb` on the way is killed, and a
-    /// Postgres on the way is stopped as soon as it is up, unless somebody else uses it by then.
+    /// Processes that call this at the same time take turns. If the future is dropped, a running `initdb` is killed,
+    /// and a starting Postgres is stopped as soon as it is up, unless another process uses it by then.
     ///
     /// # Errors
-    /// Any but [`EmbeddedError::Database`]; after 60 seconds if Postgres does not come up.
+    /// Any except [`EmbeddedError::Database`]; also after 60 seconds if Postgres does not come up.
     pub async fn start(settings: &ClusterSettings) -> Result<Self, EmbeddedError> {
         let settings = settings.clone();
         blocking(move |cancelled| {
@@ -149,7 +149,7 @@ impl Cluster {
             home.create_if_new(&turn, cancelled)?;
             let address = home.bring_up(&turn, cancelled)?;
             let users = open_file(&home.folder.join("users.lock"), &home.account)?;
-            // At most it waits for somebody who just left to close it: nobody else may hold it alone, it is our turn.
+            // It may wait until a process that just left closes the file. No other can hold it alone: it is our turn.
             users.lock_shared().map_err(io_error("lock", &home.folder))?;
             Ok(Self { home: Arc::new(home), address, users: Some(users) })
         })
@@ -188,7 +188,7 @@ impl Cluster {
         &self.home.bin_dir
     }
 
-    /// Creates the database `name` if it is not there.
+    /// Creates the database `name` if it does not exist.
     ///
     /// # Errors
     /// [`EmbeddedError::Database`] if Postgres does not answer or refuses.
@@ -199,12 +199,12 @@ impl Cluster {
         connection.close().await.map_err(error)
     }
 
-    /// Gives up our stake. The last to leave shuts Postgres down (`-m fast`: sessions end, data is written), and when
-    /// this returns it is gone.
+    /// Ends our share. The last process shuts Postgres down (`-m fast`: sessions end, data is written) before this
+    /// returns.
     ///
     /// # Errors
-    /// [`EmbeddedError::Failed`] if it is not down after 60 seconds, [`EmbeddedError::Unavailable`] if another oms does
-    /// not get done with this cluster, [`EmbeddedError::Io`].
+    /// [`EmbeddedError::Failed`] if it is not down after 60 seconds, [`EmbeddedError::Unavailable`] if another oms
+    /// process holds the cluster too long, [`EmbeddedError::Io`].
     pub async fn stop(mut self) -> Result<Stopped, EmbeddedError> {
         let (home, users) = (Arc::clone(&self.home), self.users.take());
         blocking(move |_| users.map_or(Ok(Stopped::StillUsed), |users| home.leave(&users))).await
@@ -240,7 +240,7 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Embe
     move |source| EmbeddedError::Io { action, path: path.to_owned(), source }
 }
 
-/// The data folder, or something in it, is the obstacle.
+/// The data folder, or something in it, prevents it.
 fn unavailable(path: &Path, problem: &str) -> EmbeddedError {
     let path = path.display();
     EmbeddedError::Unavailable(format!("{path} {problem}, or choose another folder (OMS_DATA_DIR=/var/lib/oms)"))

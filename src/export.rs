@@ -1,33 +1,32 @@
-//! Lists as files: `format=csv` and `format=xlsx`, for every list by one way ([`crate::page::Listing`]).
+//! Lists as files: `format=csv` and `format=xlsx`, the same for every list ([`crate::page::Listing`]).
 //!
-//! A file holds the whole filtered list (at most [`MOST_ROWS`]), or the one page that was asked for. An object becomes
-//! a column for each of its keys, named as Django REST framework's renderer names them (`state.name`); a list becomes
-//! the same columns with its entries' values separated by `; `. Which columns there are is known when the last row has
-//! been read, so rows wait in a temporary file (in memory while they are few) and the answer is made from it: nothing
-//! grows with the list, no connection to Postgres waits for a slow client, and an answer that has begun is whole.
+//! A file holds the whole filtered list (at most [`MOST_ROWS`]), or the requested page. An object becomes a column for
+//! each key, named as Django REST framework's renderer names them (`state.name`); a list becomes the same columns, with
+//! the values of its entries separated by `; `. The columns are known only after the last row, so rows wait in a
+//! temporary file (in memory while there are few), and the answer is made from it: memory does not grow with the list,
+//! no database connection waits for a slow client, and an answer that has begun is complete.
 //!
-//! `commands` is left out: what a screen may offer is no property of a row.
+//! `commands` is left out: it is about the screen, not about the row.
 
 mod columns;
 mod sheet;
 
 pub use sheet::Sheet;
 
-/// Most rows in a file. A longer list is refused rather than cut: nobody would see that the rest is missing.
+/// Most rows in a file. A longer list is refused, not cut, because a missing rest would go unnoticed.
 pub const MOST_ROWS: usize = 50_000;
 
-/// What kind of file.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// RFC 4180, UTF-8.
     Csv,
-    /// Office Open XML, as Excel and its like read it.
+    /// Office Open XML, for Excel and similar programs.
     Xlsx,
 }
 
 impl Format {
-    /// The format of that name. `xls` is documented by the original; who asks for it gets the format that took its
-    /// place.
+    /// The format of that name. The Akinon OMS documents `xls`; this server then sends its successor `xlsx`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
@@ -37,7 +36,7 @@ impl Format {
         }
     }
 
-    /// As `Content-Type` says it.
+    /// The `Content-Type`.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
@@ -46,7 +45,7 @@ impl Format {
         }
     }
 
-    /// The ending of a file's name.
+    /// The ending of the file's name.
     fn extension(self) -> &'static str {
         match self {
             Self::Csv => "csv",

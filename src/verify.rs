@@ -1,4 +1,4 @@
-//! `oms verify`: proves the invariants, and says where one fails.
+//! `oms verify`: checks the invariants and says where one fails.
 
 mod events;
 mod logs;
@@ -8,7 +8,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::{catalog::Catalog, commands, error::Result, workflow::Holding};
 
-/// Checks every invariant on one snapshot of the database; each fault is a line. None: all hold.
+/// Checks every invariant on one snapshot of the database. Each fault is a line; an empty list means that all hold.
 ///
 /// # Errors
 /// When the database fails.
@@ -28,7 +28,7 @@ pub async fn verify(pool: &PgPool) -> Result<Vec<String>> {
 
 type Snapshot<'t> = Transaction<'t, Postgres>;
 
-/// Every location's quota is what its packages occupy, and the sum of its ledger.
+/// The quota of a location equals the packages that occupy it, and the sum of its ledger.
 async fn quota_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     let rows = sqlx::query!(
         r#"select l.erp_code, l.quota, coalesce(p.occupied, 0) as "occupied!", coalesce(q.total, 0) as "total!"
@@ -54,7 +54,7 @@ async fn quota_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
         .collect())
 }
 
-/// Every package's ledger says what it occupies now, where it is.
+/// The ledger of a package says where it occupies quota now.
 async fn ledger_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     let rows = sqlx::query!(
         r#"select p.number, l.erp_code, coalesce(q.total, 0) as "total!"
@@ -75,9 +75,9 @@ async fn ledger_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
         .collect())
 }
 
-/// Exactly the items that wait hold a reservation, of their quantity at their package's location, but for packages that
-/// gave theirs up: since that log row such a package has only waited, at the same place, and was not planned again; or at
-/// the source of the transfer that is to bring them. And every stock's `reserved` is the sum of its reservations.
+/// Exactly the waiting items have a reservation, of their quantity, at their package's location, or at the source of
+/// the transfer that brings them. Exception: packages that gave up their reservations and since then only waited, at
+/// the same place, without being planned again. And `reserved` of a stock equals the sum of its reservations.
 async fn reservation_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     let catalog = Catalog::load(snapshot, commands::kinds()).await?;
     let waiting: Vec<i64> =
@@ -145,7 +145,7 @@ async fn reservation_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> 
     Ok(faults)
 }
 
-/// Every line of an order is in at most one package that goes on.
+/// A line of an order is in at most one open package.
 async fn item_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     let rows = sqlx::query!(
         r#"select i.order_item_id, count(*) as "count!"
@@ -164,7 +164,7 @@ async fn item_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
         .collect())
 }
 
-/// What refers to a package or a state refers to one that is there.
+/// References to packages and states lead to existing ones.
 async fn dangling_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     let faults = sqlx::query_scalar!(
         r#"select 'package ' || number || ': there is no state ' || state_id as "fault!"

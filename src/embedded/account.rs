@@ -1,4 +1,4 @@
-//! Who runs Postgres, and from which binaries.
+//! The user that runs Postgres, and the binaries.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::{EmbeddedError, io_error, unavailable};
 
-/// Who runs Postgres when we are root, which Postgres refuses to be.
+/// The user that runs Postgres when this process is root, because Postgres refuses root.
 const ACCOUNT: &str = "postgres";
 /// The oldest Postgres whose `initdb` knows all the options used here.
 const OLDEST_MAJOR: u32 = 14;
@@ -57,7 +57,7 @@ impl Account {
         }
     }
 
-    /// Hands over what we made as root; what belongs to others stays theirs.
+    /// Gives files that we made as root to the user; files of others stay theirs.
     pub(super) fn give(&self, path: &Path) -> Result<(), EmbeddedError> {
         let owner = fs::symlink_metadata(path).map_err(io_error("look at", path))?.uid();
         match self.switch_to {
@@ -86,7 +86,7 @@ impl Account {
     }
 }
 
-/// Whether this process is root, for which some defaults differ.
+/// True if this process is root, for which some defaults differ.
 #[must_use]
 pub fn is_root() -> bool {
     id(&["-u"]).is_ok_and(|number| number == Some(0))

@@ -1,32 +1,32 @@
-//! A JSON row as cells of named columns.
+//! Splits a JSON row into cells of named columns.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-/// Most columns. What products and addresses carry is the upstream's, so there is no end to their keys; values beyond
-/// go into one column, [`OTHER`], each with its name.
+/// Most columns. Products and addresses come from the upstream with any keys. Values beyond go into one column,
+/// [`OTHER`], with their names.
 const MOST_COLUMNS: usize = 1000;
 /// The name of that column.
 const OTHER: &str = "other";
-/// Between the values of a list.
+/// Separates the values of a list.
 const SEPARATOR: &str = "; ";
-/// What does not become columns.
+/// The key that is left out.
 const LEFT_OUT: &str = "commands";
 
-/// A row: the values that are there, by column. Each is a text, a number or a boolean.
+/// A row: its values by column, each a text, a number or a boolean.
 pub(super) type Cells = BTreeMap<usize, Value>;
 
-/// The columns met so far.
+/// The columns found so far.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
     indexes: HashMap<String, usize>,
-    /// By index: the name, and whether a value was met.
+    /// By index: the name, and true if there was a value.
     columns: Vec<(String, bool)>,
 }
 
 impl Columns {
-    /// Takes a row apart.
+    /// Splits a row.
     pub(super) fn row(&mut self, row: &Value) -> Cells {
         let mut cells = Cells::new();
         let mut beyond = Vec::new();
@@ -69,7 +69,7 @@ impl Columns {
         }
     }
 
-    /// Each column gets the entries' values in order, an empty one where an entry has none.
+    /// Each column gets the values of the entries in order, and an empty value for an entry without one.
     fn collect_list(&mut self, name: &mut String, list: &[Value], cells: &mut Cells, beyond: &mut Vec<String>) {
         if let [only] = list {
             return self.collect(name, only, cells, beyond);
@@ -90,7 +90,7 @@ impl Columns {
         }
     }
 
-    /// The index of a column; none where there are too many.
+    /// The index of a column; none if there are too many.
     fn index(&mut self, name: &str) -> Option<usize> {
         match self.indexes.get(name) {
             Some(index) => Some(*index),
@@ -108,8 +108,8 @@ impl Columns {
         self.columns.len() - 1
     }
 
-    /// The columns of the file, from left to right: the parts of an object beside each other, as first met. An object
-    /// that was missing in one row and there in another has no column of its own, only its parts have.
+    /// The columns of the file, from left to right: the keys of an object side by side, in the order found. An object
+    /// that is null in one row and present in another has only the columns of its keys.
     pub(super) fn layout(&self) -> Vec<(usize, &str)> {
         let mut root = Node::default();
         for (index, (name, _)) in self.columns.iter().enumerate() {
@@ -121,7 +121,7 @@ impl Columns {
     }
 }
 
-/// Columns by the parts of their names.
+/// Columns as a tree by the parts of their names.
 #[derive(Default)]
 struct Node<'a> {
     index: Option<usize>,
@@ -149,7 +149,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// A scalar as it stands in a file.
+/// A scalar as text.
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! Rows on their way into a file.
+//! Collects rows and makes a file of them.
 
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write};
 
@@ -20,18 +20,18 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// Rows and files beyond this many bytes are on disk.
+/// Bytes that are kept in memory. Longer rows and files are on disk.
 const MOST_IN_MEMORY: usize = 4 * 1024 * 1024;
 /// Bytes read from disk at a time.
 const CHUNK: usize = 64 * 1024;
-/// Files that are made at once; more wait, as long as a request may take.
+/// Files made at once. Others wait, until the request times out.
 static FILES_AT_ONCE: Semaphore = Semaphore::const_new(2);
 /// Most characters in a cell of a workbook.
 const LONGEST_CELL: usize = 32_767;
-/// Beyond this a workbook's numbers, which are floating, are not exact.
+/// Above this, the floating numbers of a workbook are not exact.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A file that is being collected, row by row.
+/// A file that is collected row by row.
 #[derive(Debug)]
 pub struct Sheet {
     format: Format,
@@ -41,7 +41,7 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// Waits for its turn. Take it before a connection to Postgres, so that who waits holds none.
+    /// Waits for a slot. Take it before a database connection, so that no connection is held while waiting.
     ///
     /// # Errors
     /// Never in practice: the semaphore is not closed.
@@ -50,7 +50,7 @@ impl Sheet {
         Ok(Self { format, columns: Columns::default(), rows: spooled_tempfile(MOST_IN_MEMORY), _turn: turn })
     }
 
-    /// Adds rows, off the threads that serve requests.
+    /// Adds rows, on a blocking thread.
     ///
     /// # Errors
     /// When the temporary file cannot be written.
@@ -68,7 +68,7 @@ impl Sheet {
         .await
     }
 
-    /// The file as a download called `name`, without its ending.
+    /// Makes the file, as a download with this name plus the ending.
     ///
     /// # Errors
     /// When the temporary file cannot be read or written.
@@ -102,7 +102,7 @@ impl Sheet {
         Ok((headers, body).into_response())
     }
 
-    /// Gives each row to `write`, in order, by the columns of the file.
+    /// Calls `write` for each row, in order, with the columns of the file.
     fn each(
         mut rows: SpooledTempFile,
         layout: &[(usize, &str)],
@@ -160,8 +160,8 @@ fn column(place: usize) -> u16 {
     u16::try_from(place).unwrap_or(u16::MAX)
 }
 
-/// Texts stay texts, whatever they begin with: a workbook says of each cell what it is, so nothing is taken for a
-/// formula and no order number loses its zeros.
+/// Texts stay texts: each cell of a workbook has a type, so no text becomes a formula and no order number loses its
+/// zeros.
 fn write_cell(worksheet: &mut Worksheet, line: u32, column: u16, cell: &Value) -> Result<(), Failure> {
     match cell {
         Value::Bool(flag) => worksheet.write_boolean(line, column, *flag)?,
@@ -174,9 +174,9 @@ fn write_cell(worksheet: &mut Worksheet, line: u32, column: u16, cell: &Value) -
     Ok(())
 }
 
-/// A text as long as a cell may be, with a sign where it was cut.
+/// A text cut to the length of a cell, with a mark.
 fn fitting(text: &str) -> String {
-    // A workbook counts UTF-16.
+    // Workbooks count UTF-16 units.
     if text.encode_utf16().count() <= LONGEST_CELL {
         return text.to_owned();
     }
@@ -192,8 +192,8 @@ fn fitting(text: &str) -> String {
     cut
 }
 
-/// A text that no spreadsheet takes for a formula when it opens the file: an apostrophe in front of what begins like
-/// one. A negative number is none.
+/// A text that no spreadsheet reads as a formula: an apostrophe is put before a text that begins like one. A negative
+/// number does not.
 fn harmless(text: String) -> String {
     let suspicious = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let is_number = |text: &str| {
@@ -204,7 +204,7 @@ fn harmless(text: String) -> String {
     if suspicious && !is_number(&text) { format!("'{text}") } else { text }
 }
 
-/// What can go wrong with a file of our own making.
+/// An error in making a file.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T> {

@@ -1,9 +1,8 @@
-//! What a stock service may answer.
+//! The answer of a stock service.
 //!
-//! The original's documentation does not print the shape in public, so it is the one of `PUT /api/v1/oms/stocks/`: a
-//! list, bare or under `results`, of `{"sku", "stock_location" or "erp_code", "quantity"}`. A service that was asked for
-//! one SKU may leave `sku` out. A quantity is a number or a text (`"5.00"`); part of a unit is no unit, and less than
-//! none is none.
+//! The Akinon OMS documents no shape for it in public, so it is the shape of `PUT /api/v1/oms/stocks/`: a list, bare or
+//! under `results`, of `{"sku", "stock_location" or "erp_code", "quantity"}`. An answer about one SKU may leave `sku`
+//! out. A quantity is a number or a text (`"5.00"`); it is rounded down, and a negative one is 0.
 
 use serde_json::Value;
 
@@ -13,15 +12,15 @@ use crate::stock::MOST_UNITS;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
     pub sku: String,
-    /// The ERP's word for the location.
+    /// The location's code in the ERP.
     pub erp_code: String,
     pub quantity: i64,
 }
 
-/// Reads an answer to a request for some SKUs. Rows about others are left out.
+/// Reads an answer to a request for SKUs. Rows of other SKUs are ignored.
 ///
 /// # Errors
-/// What is wrong with it, for the log.
+/// The reason, for the log.
 pub(super) fn lines(body: &[u8], asked: &[String]) -> Result<Vec<Line>, String> {
     let answer: Value = serde_json::from_slice(body).map_err(|error| format!("it answered no JSON ({error})"))?;
     let rows = answer.as_array().or_else(|| answer.get("results")?.as_array());
@@ -49,7 +48,7 @@ fn read_row(row: &Value, asked: &[String]) -> Result<Option<Line>, String> {
     Ok(Some(Line { sku, erp_code, quantity }))
 }
 
-/// A text, or a number as the text it is written as.
+/// A text, or a number as text.
 fn text(row: &Value, key: &str) -> Option<String> {
     match row.get(key)? {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty() && !text.contains('\0')),

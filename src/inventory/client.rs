@@ -1,4 +1,4 @@
-//! Asking a stock service: requests, who we are, and when we are no longer believed.
+//! The HTTP client for a stock service: requests, logins, and the renewal of a refused token.
 
 use std::{
     sync::Arc,
@@ -17,12 +17,12 @@ use crate::{metrics::Metrics, outbound};
 
 pub(super) use crate::outbound::Why;
 
-/// Most SKUs in a request: a URL has its bounds.
+/// Most SKUs in a request, because URLs have a limit.
 const MOST_SKUS: usize = 100;
 /// Longest answer, in bytes.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
-/// A service as some settings name it, with the token it gave us.
+/// A client for some settings, with the service's token.
 pub(super) struct Client {
     pub settings: Arc<Settings>,
     http: reqwest::Client,
@@ -40,7 +40,7 @@ impl Client {
         Ok(Self { settings, http, places, token: Mutex::new(None), metrics })
     }
 
-    /// How SKUs are split into requests.
+    /// Splits SKUs into requests.
     pub(super) fn requests<'s>(&self, skus: &'s [String]) -> impl Iterator<Item = &'s [String]> {
         skus.chunks(match self.settings.service.kind {
             ServiceType::Single => 1,
@@ -48,7 +48,7 @@ impl Client {
         })
     }
 
-    /// A place among the requests under way; waited for no longer than for an answer.
+    /// A slot for a request. It waits no longer than for an answer.
     pub(super) async fn place(&self) -> Result<SemaphorePermit<'_>, Why> {
         match tokio::time::timeout(self.settings.timeout(), self.places.acquire()).await {
             Ok(Ok(place)) => Ok(place),
@@ -56,7 +56,7 @@ impl Client {
         }
     }
 
-    /// Asks for some SKUs, in one request.
+    /// Sends one request for some SKUs.
     pub(super) async fn ask(&self, skus: &[String]) -> Result<Vec<Line>, Why> {
         let started = Instant::now();
         let lines = self.ask_as_known(skus).await;
@@ -64,7 +64,7 @@ impl Client {
         lines
     }
 
-    /// Asks, and logs in once more if the token is no longer good.
+    /// Sends a request. If the token is refused, logs in and sends it once more.
     async fn ask_as_known(&self, skus: &[String]) -> Result<Vec<Line>, Why> {
         let token = self.token(None).await?;
         let mut response = self.get(skus, token.as_deref()).await?;
@@ -93,7 +93,8 @@ impl Client {
         .await
     }
 
-    /// The token to use; another than the one that was refused. One login serves all who wait for it.
+    /// The token to use. `refused` is one that the service refused: it is replaced. One login serves all waiting
+    /// requests.
     async fn token(&self, refused: Option<Arc<str>>) -> Result<Option<Arc<str>>, Why> {
         let Auth::Token { url, username, password, token_key, .. } = &self.settings.auth else { return Ok(None) };
         let mut known = self.token.lock().await;
@@ -123,10 +124,10 @@ async fn send(request: RequestBuilder) -> Result<Response, Why> {
     request.send().await.map_err(|error| outbound::no_answer(&error))
 }
 
-/// The whole answer, if it is not too long.
+/// The whole answer, unless it is too long.
 async fn body(response: Response) -> Result<Vec<u8>, Why> {
     outbound::body(response, LONGEST_ANSWER).await
 }
 
-/// How long a service that did not answer is left alone.
+/// Pause after a failure of the service.
 pub(super) const LEFT_ALONE: Duration = Duration::from_secs(5);

@@ -1,14 +1,15 @@
-//! Stock of a brand's own service, asked for before it is planned with.
+//! Stock from a service of the brand, requested before planning.
 //!
-//! An installation names the service (`[inventory]`, [`Settings`]). Before an order is planned, or a package again, the
-//! service is asked for the SKUs whose last answer is too old; what it tells becomes counts, as by
-//! `PUT /api/v1/oms/stocks/`. All of that is over before the plan's transaction begins: nothing waits on the network inside one.
+//! The installation names the service (`[inventory]`, [`Settings`]). Before an order is planned, or a package is
+//! planned again, the service is asked for the SKUs whose last answer is too old. Its answers become counts, as if sent
+//! to `PUT /api/v1/oms/stocks/`. All of this ends before the plan's transaction begins: no transaction waits for the
+//! network.
 //!
-//! An answer about a SKU is complete: a location of the service that it does not name has none. A number that is the one
-//! we have is no new count: it does not bring back a location that could not find its goods.
+//! An answer about a SKU is complete: a location that it does not name has none. A number equal to the stored one is
+//! not a new count: an excluded location stays excluded.
 //!
 //! When the service does not answer, orders are planned on the last known counts, or refused with 503 (`when_down`);
-//! packages are planned again on the last known. It is then left alone for five seconds.
+//! packages are planned again on the last known counts. The service is then left alone for five seconds.
 
 mod answer;
 mod client;
@@ -36,13 +37,13 @@ use crate::{
     stock::{self, Count},
 };
 
-/// More SKUs than this are not remembered as fresh: they are all forgotten and asked for again.
+/// Most SKUs remembered as fresh. At more, all are forgotten and asked for again.
 const MOST_FRESH: usize = 100_000;
 
-/// Reads the settings of the installation; none where it names no service.
+/// Reads the settings of the installation; none if it names no service.
 ///
 /// # Errors
-/// When the database fails, or holds settings this version does not know.
+/// When the database fails, or has settings that this version does not know.
 pub async fn load(connection: &mut PgConnection) -> Result<Option<Arc<Settings>>> {
     let Some(settings) =
         sqlx::query_scalar!("select settings from inventory_engine").fetch_optional(connection).await?
@@ -54,7 +55,7 @@ pub async fn load(connection: &mut PgConnection) -> Result<Option<Arc<Settings>>
         .map_err(|error| Error::Fault(format!("this version does not know the inventory's settings: {error}")))
 }
 
-/// The stock service as this process knows it; clones share it.
+/// The stock service and its state in this process. Clones share the state.
 #[derive(Clone)]
 pub struct Inventory {
     shared: Arc<Shared>,
@@ -69,24 +70,24 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// For the settings it was made from.
+    /// The client, with the settings it was made from.
     client: Option<Arc<Client>>,
-    /// When the service last told of a SKU.
+    /// The time of the last answer about a SKU.
     answered: HashMap<String, Instant>,
     left_alone_until: Option<Instant>,
 }
 
 impl Inventory {
-    /// One that has asked for nothing yet.
+    /// A service that has not been asked yet.
     #[must_use]
     pub fn new(pool: PgPool, metrics: Arc<Metrics>, wake_signal: Arc<WakeSignal>) -> Self {
         Self { shared: Arc::new(Shared { pool, metrics, wake_signal, state: Mutex::default() }) }
     }
 
-    /// Before an order is planned: its SKUs, if it is not known yet.
+    /// To be called before an order is planned. Asks for its SKUs if the order is new.
     ///
     /// # Errors
-    /// 503 when the service does not answer and orders are to wait for it; when the database fails.
+    /// 503 when the service does not answer and `when_down` is `wait`; when the database fails.
     pub async fn before_order(&self, catalog: &Catalog, number: &str, skus: BTreeSet<String>) -> Result<()> {
         let Some(settings) = &catalog.inventory else { return Ok(()) };
         let is_known =
@@ -102,7 +103,8 @@ impl Inventory {
         }
     }
 
-    /// Before a list of orders: what they want together. If the service does not answer, each order hears it by itself.
+    /// To be called before a list of orders is planned, for all their SKUs. A failure of the service is reported by
+    /// each order.
     ///
     /// # Errors
     /// When the database fails.
@@ -111,8 +113,8 @@ impl Inventory {
         self.pull_if_it_answers(catalog, settings, skus).await
     }
 
-    /// Before some packages are planned again: the SKUs of their items. If the service does not answer, the last known
-    /// counts have to do.
+    /// To be called before packages are planned again. Asks for the SKUs of their items. If the service does not
+    /// answer, the last known counts are used.
     ///
     /// # Errors
     /// When the database fails.
@@ -140,7 +142,7 @@ impl Inventory {
         }
     }
 
-    /// Asks for what was told too long ago, in as many requests as that takes, and counts what is told.
+    /// Asks for SKUs whose last answer is too old, in as many requests as needed, and stores the counts.
     async fn pull(&self, catalog: &Catalog, settings: &Arc<Settings>, skus: BTreeSet<String>) -> Result<()> {
         let client = self.shared.client(settings)?;
         let stale = self.shared.stale(settings, skus.into_iter().collect());
@@ -183,7 +185,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The client for these settings; others than before begin anew.
+    /// The client for these settings. Changed settings make a new client.
     fn client(&self, settings: &Arc<Settings>) -> Result<Arc<Client>> {
         let mut state = self.state();
         if let Some(client) = state.client.as_ref().filter(|client| client.settings == *settings) {
@@ -195,17 +197,17 @@ impl Shared {
         Ok(client)
     }
 
-    /// Those of which the service has not told for too long.
+    /// The SKUs whose last answer is too old.
     fn stale(&self, settings: &Settings, skus: Vec<String>) -> Vec<String> {
         let state = self.state();
         let is_fresh = |sku: &String| state.answered.get(sku).is_some_and(|at| at.elapsed() < settings.max_age());
         skus.into_iter().filter(|sku| !is_fresh(sku)).collect()
     }
 
-    /// One request, and the counts it brings.
+    /// Makes one request and stores its counts.
     async fn pull_together(&self, client: &Client, places: &Places, skus: Vec<String>) -> Result<()> {
         let place = client.place().await.map_err(|why| self.is_down(why))?;
-        // While it waited for its place, others may have asked for the same.
+        // While this waited for its slot, another request may have asked for the same SKUs.
         let skus = self.stale(&client.settings, skus);
         if skus.is_empty() {
             return Ok(());
@@ -234,7 +236,7 @@ impl Shared {
         Error::StockService(why)
     }
 
-    /// What it tells and we do not have yet.
+    /// The counts that differ from the stored ones.
     async fn changed(&self, places: &Places, skus: &[String], lines: Vec<Line>) -> Result<Vec<Count>> {
         let rows = sqlx::query!("select sku, stock_location_id, quantity from stocks where sku = any($1)", skus)
             .fetch_all(&self.pool)
@@ -242,7 +244,7 @@ impl Shared {
         let known: HashMap<(String, i64), i64> =
             rows.into_iter().map(|row| ((row.sku, row.stock_location_id), row.quantity)).collect();
         let served: BTreeSet<i64> = places.0.values().copied().collect();
-        // What is not told of is not there.
+        // A location that the answer does not name has none.
         let mut counts: BTreeMap<(String, i64), i64> =
             known.keys().filter(|(_, at)| served.contains(at)).map(|key| (key.clone(), 0)).collect();
         for line in lines {

@@ -1,26 +1,25 @@
-//! What an installation says of its stock service: `[inventory]`.
+//! The installation's settings of its stock service: `[inventory]`.
 
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// `[inventory]`: where stock is asked for, and how. Its `auth` and `service` are those of the original's engine
-/// (reference 5); the rest is ours.
+/// `[inventory]`: the stock service. `auth` and `service` have the keys of the Akinon OMS; the other keys are ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
-    /// How the service knows us.
+    /// How to log in.
     pub auth: Auth,
-    /// Where it is.
+    /// The address and the form of requests.
     pub service: Service,
     /// ERP codes of the locations whose stock it knows; empty: all.
     pub stock_locations: Vec<String>,
-    /// Seconds after which a request is given up.
+    /// The timeout of a request, in seconds.
     pub timeout_seconds: u32,
-    /// Most requests at once, of each server.
+    /// Most requests at once, per server.
     pub concurrency: u32,
-    /// Seconds for which an answer about a SKU is good; 0: every plan asks anew.
+    /// Seconds for which an answer about a SKU is valid; 0: every plan asks.
     pub max_age_seconds: u32,
-    /// What happens to orders when it does not answer.
+    /// How orders are planned when it does not answer.
     pub when_down: WhenDown,
 }
 
@@ -42,26 +41,26 @@ impl Settings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Auth {
-    /// It asks nobody who they are.
+    /// Without a login.
     Anonymous,
     /// HTTP Basic with every request.
     BasicAuth {
-        /// Our name there.
+        /// The user name.
         username: String,
-        /// And its password.
+        /// The password.
         password: Secret,
     },
-    /// A token from a login, used until it is refused with 401.
+    /// A token from a login, used until the service refuses it with 401.
     Token {
-        /// Where `{"username", "password"}` is posted.
+        /// The address to which `{"username", "password"}` is posted.
         url: String,
-        /// Our name there.
+        /// The user name.
         username: String,
-        /// And its password.
+        /// The password.
         password: Secret,
-        /// The key of the login's answer that holds the token.
+        /// The key of the token in the login's answer.
         token_key: String,
-        /// The `Authorization` header; `{}` is the token.
+        /// The `Authorization` header; `{}` stands for the token.
         header_format: String,
     },
 }
@@ -69,16 +68,16 @@ pub enum Auth {
 /// `[inventory.service]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
-    /// Where SKUs are asked for, by GET.
+    /// The address of the GET.
     pub url: String,
-    /// How many SKUs a request names.
+    /// How many SKUs a request has.
     #[serde(rename = "type")]
     pub kind: ServiceType,
-    /// The parameter of the query that names a SKU; of several SKUs it is repeated.
+    /// The name of the query parameter for a SKU; it is repeated for several.
     pub sku_parameter: String,
 }
 
-/// How many SKUs a request names.
+/// How many SKUs a request has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceType {
@@ -88,13 +87,13 @@ pub enum ServiceType {
     Multiple,
 }
 
-/// What happens to orders when the service does not answer.
+/// How orders are planned when the service does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenDown {
-    /// They are not taken: 503, and whoever sent them sends them again.
+    /// Not at all: they are refused with 503, and the client sends them again.
     Wait,
-    /// They are planned on what was counted last.
+    /// On the last known counts.
     LastKnown,
 }
 
@@ -110,7 +109,7 @@ pub enum AuthType {
     Token,
 }
 
-/// A password: itself, or the name of the server's environment variable that holds it.
+/// A password, or the name of the environment variable that holds it on each server.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Secret {
@@ -124,7 +123,7 @@ impl Secret {
     /// The password.
     ///
     /// # Errors
-    /// The remedy, where the variable is not set.
+    /// The remedy, if the variable is not set.
     pub fn reveal(&self) -> Result<String, String> {
         match self {
             Self::Plain(text) => Ok(text.clone()),

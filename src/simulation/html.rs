@@ -1,4 +1,4 @@
-//! The difference as one self-contained page: charts drawn here as SVG, tables beside them; nothing is fetched.
+//! The report as one HTML page without external files: charts as SVG, and tables.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,10 @@ use super::{
     text::{difference, distance_labels, number, summary},
 };
 
-/// Locations that have bars of their own; the table has them all.
+/// Most locations in a chart; the table has all.
 const CHARTED_LOCATIONS: usize = 25;
 
-/// What the page says of itself.
+/// The header of the page.
 #[derive(Debug, Clone)]
 pub struct Title {
     /// The file of scenarios.
@@ -23,10 +23,10 @@ pub struct Title {
     pub to: NaiveDate,
 }
 
-/// A chart: a name, and for each bar its label, as it was and as it would have been.
+/// A chart: for each bar a label and two values, before and after.
 struct Chart<'a> {
     name: &'a str,
-    /// What a bar counts.
+    /// The unit of a bar.
     unit: &'a str,
     bars: Vec<(String, u64, u64)>,
 }
@@ -55,7 +55,7 @@ svg .soft { fill: var(--soft); } svg .before { fill: var(--before); } svg .after
 svg line { stroke: var(--line); }
 ";
 
-/// The page.
+/// Writes the page.
 #[must_use]
 pub fn page(title: &Title, comparison: &Comparison) -> String {
     let mut page = String::new();
@@ -155,7 +155,7 @@ fn charts(comparison: &Comparison) -> Vec<Chart<'static>> {
     charts
 }
 
-/// Bars that lie, two a label, with their numbers at their ends.
+/// Horizontal bars, two for each label, with their values at the end.
 fn write_chart(page: &mut String, chart: &Chart<'_>) -> std::fmt::Result {
     const LABELS: f64 = 230.0;
     const BARS: f64 = 620.0;

@@ -1,8 +1,7 @@
-//! What would have been, by another scenario: orders planned again against the stock and quota of their time.
+//! Simulation: plans past orders again by other scenarios, with the stock and quota of their time.
 //!
-//! Each order is planned by itself against what there was when it came, as it was kept with its plan. What an order
-//! before it would have left or taken under the other scenario is not carried over: the stock of each moment is the
-//! stock that was.
+//! Each order is planned by itself, on the facts stored with its plan. The effect of the other scenario on earlier
+//! orders is not carried over: the stock at each time is the real stock of that time.
 
 pub mod html;
 pub mod run;
@@ -12,42 +11,42 @@ use std::collections::BTreeMap;
 
 use crate::planning::plan::{Candidate, Demand, Outcome};
 
-/// Upper ends of the distances that are counted together, in kilometres; beyond the last is one more.
+/// Upper bounds of the distance classes, in kilometres. One more class is beyond the last.
 pub const DISTANCES: [f64; 7] = [5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0];
 
-/// What plans of many orders sum up to.
+/// The totals of many plans.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tally {
-    /// Orders that were looked at.
+    /// Orders in the simulation.
     pub orders: u64,
     /// Orders that no scenario fits.
     pub without_scenario: u64,
-    /// Orders by how many packages they were given; those without a place for anything under 0.
+    /// Orders by their number of packages; 0: no item has a place.
     pub by_packages: BTreeMap<usize, u64>,
     /// Packages that were given.
     pub packages: u64,
-    /// Packages by distance: within each of [`DISTANCES`], beyond the last.
+    /// Packages by distance class.
     pub by_distance: [u64; DISTANCES.len() + 1],
     /// Packages whose distance is known.
     pub with_distance: u64,
     /// Their kilometres together.
     pub kilometres: f64,
-    /// Items that found no place.
+    /// Items without a place.
     pub unplaced_items: u64,
-    /// Orders with such.
+    /// Orders with items without a place.
     pub unplaced_orders: u64,
-    /// By location.
+    /// Totals by location.
     pub locations: BTreeMap<i64, LocationTally>,
 }
 
-/// What a location was given.
+/// The totals of a location.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LocationTally {
     /// Packages.
     pub packages: u64,
     /// Items in them.
     pub items: u64,
-    /// Packages that found its quota used up.
+    /// Packages beyond its quota.
     pub beyond_quota: u64,
 }
 
@@ -84,19 +83,19 @@ impl Tally {
         *self.by_packages.entry(0).or_default() += 1;
     }
 
-    /// Packages an order, on average.
+    /// Average packages per order.
     #[must_use]
     pub fn packages_per_order(&self) -> Option<f64> {
         ratio(count(self.packages), count(self.orders))
     }
 
-    /// Kilometres a package of known distance travels, on average.
+    /// Average kilometres per package of known distance.
     #[must_use]
     pub fn kilometres_per_package(&self) -> Option<f64> {
         ratio(self.kilometres, count(self.with_distance))
     }
 
-    /// Packages that found a quota used up.
+    /// Packages beyond a quota.
     #[must_use]
     pub fn beyond_quota(&self) -> u64 {
         self.locations.values().map(|location| location.beyond_quota).sum()
@@ -115,23 +114,23 @@ const fn count(number: u64) -> f64 {
     number as f64
 }
 
-/// Both sides of a simulation.
+/// The two sides of a simulation.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Comparison {
-    /// As it was planned.
+    /// As planned then.
     pub before: Tally,
-    /// As it would have been.
+    /// As planned by the other scenarios.
     pub after: Tally,
-    /// Orders that would have gone elsewhere, in whole or in part.
+    /// Orders with an item at another location.
     pub changed: u64,
-    /// Orders that could not be looked at: their plans are from before facts were kept.
+    /// Orders that cannot be simulated: their plans are from before facts were stored.
     pub not_kept: u64,
     /// Locations by id: ERP code and name.
     pub names: BTreeMap<i64, (String, String)>,
 }
 
 impl Comparison {
-    /// Locations with what they were and would be given, those with most packages first.
+    /// Locations with both totals, those with most packages first.
     #[must_use]
     pub fn locations(&self) -> Vec<(i64, LocationTally, LocationTally)> {
         let (before, after) = (&self.before.locations, &self.after.locations);
@@ -142,14 +141,14 @@ impl Comparison {
         all
     }
 
-    /// What people call a location.
+    /// The name of a location.
     #[must_use]
     pub fn name(&self, id: i64) -> String {
         self.names.get(&id).map_or_else(|| id.to_string(), |(code, name)| format!("{name} ({code})"))
     }
 }
 
-/// Whether two plans give every item to the same place.
+/// True if two plans give every item to the same location.
 #[must_use]
 pub fn is_same(a: &Outcome, b: &Outcome) -> bool {
     let places = |outcome: &Outcome| -> BTreeMap<i64, i64> {

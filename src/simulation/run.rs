@@ -1,5 +1,5 @@
-//! Reads the orders of a time, as they were planned, and plans them by other scenarios. Writes nothing: its transaction
-//! may only read.
+//! Reads the plans of past orders and plans these orders by other scenarios. It writes nothing: its transaction is read
+//! only.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -22,27 +22,27 @@ use crate::{
     scenarios::{self, definition::Definition},
 };
 
-/// Orders that are read at a time.
+/// Orders read at a time.
 const BATCH: i64 = 500;
 
-/// What is to be simulated.
+/// The parameters of a simulation.
 #[derive(Debug)]
 pub struct Simulation<'a> {
-    /// The scenarios to plan by; passive ones are left out. Where none of them is a transfer scenario, things are fetched
-    /// by those of now.
+    /// The scenarios to plan by; inactive ones are ignored. If none of them is a transfer scenario, the present
+    /// transfer scenarios are used.
     pub definitions: &'a [Definition],
-    /// From this moment,
+    /// Orders placed from this time on,
     pub from: DateTime<Utc>,
-    /// until this one, which is not part of it, orders were placed.
+    /// and before this time.
     pub until: DateTime<Utc>,
-    /// Orders to plan in place of those that are stored.
+    /// Orders to plan instead of the stored ones.
     pub orders: Option<Vec<OrderInput>>,
 }
 
-/// Runs it. `progress` is told how many orders are done.
+/// Runs the simulation. `progress` receives the number of finished orders.
 ///
 /// # Errors
-/// 400 for a scenario that names what is not there; when the database fails.
+/// 400 if a scenario names something that does not exist; when the database fails.
 pub async fn run(pool: &PgPool, simulation: &Simulation<'_>, progress: &mut dyn FnMut(u64)) -> Result<Comparison> {
     let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
     let catalog = Catalog::load(&mut transaction, commands::kinds()).await?;
@@ -86,7 +86,7 @@ struct Run {
 }
 
 impl Run {
-    /// Plans the orders that are stored, in batches.
+    /// Plans the stored orders, in batches.
     async fn stored(
         &mut self,
         connection: &mut PgConnection,
@@ -116,7 +116,7 @@ impl Run {
         }
     }
 
-    /// Compares the first plan of an order with what it would have been.
+    /// Compares the first plan of an order with its simulated plan.
     fn compare_kept(&mut self, plan: &KeptPlan) {
         let Content::Record(record) = &plan.content else {
             self.comparison.not_kept += 1;
@@ -128,7 +128,7 @@ impl Run {
         self.compare(Some(before), &task);
     }
 
-    /// Counts both sides of an order; where no scenario fitted, there is nothing before.
+    /// Adds an order to both sides. If no scenario fitted then, the first side is empty.
     fn compare(&mut self, before: Option<Outcome>, task: &Task) {
         let Task { demands, candidates, .. } = task;
         let after = plan_by(&self.scenarios, &self.transfer_scenarios, task);
@@ -145,8 +145,9 @@ impl Run {
         }
     }
 
-    /// Plans given orders: one that is stored as it was planned, one that is not by the scenarios of now, both against
-    /// the last stock and quota that a plan saw until it was placed, and where none did, those of now.
+    /// Plans given orders. The first side is the stored plan, or, for an order that is not stored, the plan by the
+    /// present scenarios. Both sides use the last stock and quota that a plan before the order's date saw, or else the
+    /// present ones.
     async fn given(
         &mut self,
         connection: &mut PgConnection,
@@ -187,7 +188,7 @@ impl Run {
     }
 }
 
-/// The plan by the first scenario that fits, if one does.
+/// The plan by the first scenario that fits, if there is one.
 fn plan_by(scenarios: &[Scenario], transfer_scenarios: &[Scenario], task: &Task) -> Option<Outcome> {
     let Task { demands, candidates, circumstances } = task;
     let (chosen, _) = choose_scenario(scenarios, &circumstances.order);
@@ -197,20 +198,20 @@ fn plan_by(scenarios: &[Scenario], transfer_scenarios: &[Scenario], task: &Task)
     Some(plan::plan(chosen, fetching.as_ref(), demands, candidates, circumstances))
 }
 
-/// By location: open packages, most packages, stock by SKU; as it was seen at some moment.
+/// Values with the time at which a plan saw them.
 type Seen<T> = Vec<(DateTime<Utc>, T)>;
 
-/// What there was of some SKUs, and of quota, over a time.
+/// The stock of SKUs and the quota of locations over time.
 #[derive(Default)]
 struct StockHistory {
-    /// By SKU what plans saw of it, oldest first: by location.
+    /// Stock by SKU, as plans saw it, oldest first; then by location.
     stock: HashMap<String, Seen<BTreeMap<i64, Stock>>>,
-    /// By location open and most packages, oldest first.
+    /// Open packages and limit by location, oldest first.
     quota: HashMap<i64, Seen<(i64, Option<i64>)>>,
 }
 
 impl StockHistory {
-    /// As it is now, for what no plan saw.
+    /// The present stock and quota, for SKUs that no plan saw.
     async fn of_now(connection: &mut PgConnection, skus: &BTreeSet<&str>) -> Result<Self> {
         let skus: Vec<String> = skus.iter().map(|sku| (*sku).to_owned()).collect();
         let rows =
@@ -230,7 +231,7 @@ impl StockHistory {
         Ok(history)
     }
 
-    /// What plans of stored orders saw of these SKUs.
+    /// Adds the stock and quota that stored plans saw.
     async fn read_seen(
         &mut self,
         connection: &mut PgConnection,
@@ -283,7 +284,7 @@ impl StockHistory {
         Ok(())
     }
 
-    /// An order that is not stored, at the moment it was placed.
+    /// The input of the plan of an order that is not stored, at its date.
     fn task(&self, catalog: &Catalog, order: &OrderInput) -> Task {
         let time = order.date_placed;
         let facts = order.facts();
@@ -322,7 +323,7 @@ impl StockHistory {
     }
 }
 
-/// The last that was seen until a moment.
+/// The last value at or before a time.
 fn last<T>(seen: &Seen<T>, time: DateTime<Utc>) -> Option<&T> {
     let until = seen.partition_point(|(at, _)| *at <= time);
     seen.get(until.checked_sub(1)?).map(|(_, value)| value)
@@ -331,7 +332,7 @@ fn last<T>(seen: &Seen<T>, time: DateTime<Utc>) -> Option<&T> {
 /// Reads orders as JSON lines.
 ///
 /// # Errors
-/// With the number of the first line that is no order.
+/// The number of the first line that is not an order.
 pub fn read_orders(text: &str) -> Result<Vec<OrderInput>> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines

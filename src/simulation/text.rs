@@ -1,23 +1,23 @@
-//! The difference as lines on a terminal.
+//! The report as text for a terminal.
 
 use std::fmt::Write as _;
 
 use super::{Comparison, DISTANCES};
 
-/// Locations that are listed; the report has them all.
+/// Most locations in the list; the HTML report has all.
 const SHOWN_LOCATIONS: usize = 20;
 
-/// A row of the summary: what it is, as it was planned, as it would have been.
+/// A row of the summary: its name, the value before, the value after.
 pub(super) struct OutcomeRow {
     pub name: &'static str,
     pub before: Option<f64>,
     pub after: Option<f64>,
     pub decimals: usize,
-    /// Whether less of it is better; none where neither is.
+    /// True if less is better; none if neither is.
     pub less_is_better: Option<bool>,
 }
 
-/// The summary both forms of the report show.
+/// The summary, which both reports show.
 pub(super) fn summary(comparison: &Comparison) -> Vec<OutcomeRow> {
     let Comparison { before, after, .. } = comparison;
     let row =
@@ -45,21 +45,21 @@ pub(super) fn difference(row: &OutcomeRow) -> String {
     let difference = row.before.zip(row.after).map(|(before, after)| after - before);
     let sign = if difference.is_some_and(|difference| difference > 0.0) { "+" } else { "" };
     let text = number(difference, row.decimals);
-    // No "-0.00".
+    // Avoids "-0.00".
     if text.trim_start_matches('-').chars().all(|letter| letter == '0' || letter == '.') && text.len() > 1 {
         return number(Some(0.0), row.decimals);
     }
     format!("{sign}{text}")
 }
 
-/// The labels of the distances that are counted together.
+/// The labels of the distance classes.
 pub(super) fn distance_labels() -> Vec<String> {
     let mut labels: Vec<String> = DISTANCES.iter().map(|most| format!("{most} km")).collect();
     labels.push("farther".to_owned());
     labels
 }
 
-/// The difference, for people.
+/// Writes the report.
 #[must_use]
 pub fn report(comparison: &Comparison) -> String {
     let mut text = String::new();

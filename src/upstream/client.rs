@@ -1,4 +1,4 @@
-//! Asking the upstream: requests, who we are, and when we are no longer believed.
+//! The HTTP client for the upstream: requests, logins, and the renewal of a refused token.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,12 +14,12 @@ use crate::{
 
 /// Longest answer, in bytes.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
-/// Longest that the upstream may ask us to wait.
+/// Longest wait that the upstream may ask for.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
-/// Where a user logs in.
+/// The path of the login.
 const LOGIN: &str = "api/i1/auth/login/";
 
-/// A way to the upstream.
+/// The client.
 #[derive(Debug)]
 pub struct Client {
     base: Url,
@@ -34,25 +34,25 @@ enum Credentials {
     Login { username: String, password: Hidden },
 }
 
-/// What the upstream answered.
+/// An answer of the upstream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// Of 200..=299.
+    /// Between 200 and 299.
     pub status: StatusCode,
-    /// Null where it was empty or no JSON.
+    /// Null if it was empty or not JSON.
     pub body: Value,
 }
 
-/// Why a request came to nothing.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
-    /// In words for the log and the record.
+    /// The reason, for the log and the record.
     pub why: Why,
-    /// The status, where there was an answer.
+    /// The status, if there was an answer.
     pub status: Option<StatusCode>,
-    /// The answer's body, where it was JSON.
+    /// The answer's body, if it was JSON.
     pub body: Option<Value>,
-    /// How long it asked us to wait.
+    /// The wait that the answer asked for.
     pub retry_after: Option<Duration>,
 }
 
@@ -63,10 +63,10 @@ impl From<Why> for Failure {
 }
 
 impl Client {
-    /// A client as the settings have it; none where they name no upstream.
+    /// A client by the settings; none if they name no upstream.
     ///
     /// # Errors
-    /// With the remedy, where they contradict themselves.
+    /// With the remedy, if the settings contradict each other.
     pub fn new(settings: &UpstreamSettings) -> Result<Option<Self>> {
         let Some(url) = settings.url.as_deref().map(str::trim).filter(|url| !url.is_empty()) else { return Ok(None) };
         let wrong = |what: &str| Error::Fault(format!("the upstream {what}"));
@@ -93,15 +93,15 @@ impl Client {
         Ok(Some(Self { base, http, credentials, token: Mutex::new(None) }))
     }
 
-    /// Reads something.
+    /// Sends a GET.
     ///
     /// # Errors
-    /// When there is no answer, or none of success.
+    /// When there is no answer, or its status is not a success.
     pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Answer, Failure> {
         self.call(Method::GET, path, query, None).await
     }
 
-    /// Sends something.
+    /// Sends a body.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -109,7 +109,7 @@ impl Client {
         self.call(method, path, &[], Some(body)).await
     }
 
-    /// Asks, and logs in once more if the token is no longer good.
+    /// Sends a request. If the token is refused, logs in and sends it once more.
     async fn call(
         &self,
         method: Method,
@@ -149,7 +149,8 @@ impl Client {
         request.send().await.map_err(|error| outbound::no_answer(&error))
     }
 
-    /// The token to use; another than the one that was refused. One login serves all who wait for it.
+    /// The token to use. `refused` is one that the upstream refused: it is replaced. One login serves all waiting
+    /// requests.
     async fn token(&self, refused: Option<Arc<str>>) -> Result<Arc<str>, Failure> {
         let (username, password) = match &self.credentials {
             Credentials::Token(token) => return Ok(Arc::from(token.reveal())),
@@ -176,7 +177,7 @@ impl Client {
     }
 }
 
-/// The answer, if it is one of success.
+/// The answer, if its status is a success.
 async fn answer(response: Response) -> Result<Answer, Failure> {
     let status = response.status();
     let retry_after = response

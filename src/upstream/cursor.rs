@@ -1,4 +1,4 @@
-//! The one row that says how far the upstream was read, and who reads now.
+//! The single row that says how far the upstream was read, and which server reads now.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use uuid::Uuid;
 
 use crate::error::Result;
 
-/// The right to read, until it runs out.
+/// The right to read, for a limited time.
 #[derive(Debug)]
 pub(super) struct Lease {
     holder: Uuid,
     lasts: Duration,
-    /// The date of the last order that was read.
+    /// The date of the last order read.
     pub seen: Option<DateTime<Utc>>,
-    /// Polls that failed in a row.
+    /// Failed polls in a row.
     pub failures: u32,
 }
 
-/// The lease, if it is time and nobody else has it; otherwise how long until it may be.
+/// Takes the lease if it is time and no other server has it; otherwise returns the time to wait.
 pub(super) async fn take(pool: &PgPool, lasts: Duration) -> Result<Result<Lease, Duration>> {
     let holder = Uuid::new_v4();
     let taken = sqlx::query!(
@@ -46,7 +46,7 @@ pub(super) async fn take(pool: &PgPool, lasts: Duration) -> Result<Result<Lease,
 }
 
 impl Lease {
-    /// Keeps the lease, and notes how far was read. False when it ran out and somebody else has it.
+    /// Extends the lease and stores how far was read. False if it ran out and another server has it.
     pub(super) async fn renew(&self, pool: &PgPool, seen: Option<DateTime<Utc>>) -> Result<bool> {
         let renewed = sqlx::query!(
             "update upstream_cursor
@@ -61,7 +61,7 @@ impl Lease {
         Ok(renewed.rows_affected() > 0)
     }
 
-    /// The list is read to its end.
+    /// Ends the lease: the list was read to its end.
     pub(super) async fn done(self, pool: &PgPool, next_in: Duration) -> Result<()> {
         sqlx::query!(
             "update upstream_cursor
@@ -76,7 +76,7 @@ impl Lease {
         Ok(())
     }
 
-    /// It came to nothing, or was interrupted (`why` is none): others may go on after a while.
+    /// Ends the lease after a failure or an interruption (`why` is none). Other servers may read after a while.
     pub(super) async fn give_back(self, pool: &PgPool, why: Option<&str>, next_in: Duration) -> Result<()> {
         sqlx::query!(
             "update upstream_cursor

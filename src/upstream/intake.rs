@@ -1,4 +1,4 @@
-//! Taking an order that the upstream hands over, whichever way it came.
+//! Takes an order of the upstream, pushed or read from its list.
 
 use std::collections::HashSet;
 
@@ -15,19 +15,19 @@ use crate::{
     replanning::Freed,
 };
 
-/// `OrderStatus` approved: from here on an order is to be packed, and nobody packs it yet.
+/// `OrderStatus` approved: from this status on an order can be packed; later statuses are already being packed.
 const APPROVED: &str = "400";
 
-/// What became of an order.
+/// The result for an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Taken {
     /// It is new.
     New(i64),
     /// Its number was known; nothing changed.
     Known(i64),
-    /// It is not to be packed: not yet, or not by us. Once its status is the right one, it comes again.
+    /// It is not to be packed: not yet, or not by us. It comes again when its status changes.
     Left {
-        /// The status it has.
+        /// Its status.
         status: String,
     },
 }
@@ -35,7 +35,7 @@ pub(super) enum Taken {
 /// Takes one order.
 ///
 /// # Errors
-/// As placing it; nothing is recorded.
+/// As for placing it; no problem is recorded.
 pub(super) async fn take(app: &App, value: &Value, user_id: Option<i64>) -> Result<Taken> {
     let order = OrderInput::read(value)?;
     if order.status != APPROVED {
@@ -49,17 +49,17 @@ pub(super) async fn take(app: &App, value: &Value, user_id: Option<i64>) -> Resu
     let Placed { order_id, is_new, waits } =
         place(&app.pool, &app.catalog_cache, &order, user_id, Durability::Each).await?;
     if waits {
-        // What it lacks may have been counted while it was planned.
+        // The missing stock may have been counted during the plan.
         app.wake_signal.send(Freed { skus: order.skus(), ..Freed::default() });
     }
     problems::resolve(&app.pool, &order.number).await?;
     Ok(if is_new { Taken::New(order_id) } else { Taken::Known(order_id) })
 }
 
-/// Takes one order; what is wrong with it is recorded, to be tried again.
+/// Takes one order. If it cannot be taken, a problem is recorded, and it is tried again.
 ///
 /// # Errors
-/// When that says nothing about the order: the database is away, the stock service does not answer.
+/// When the failure is not about the order: the database is away, the stock service does not answer.
 pub(super) async fn take_or_record(app: &App, value: &Value, user_id: Option<i64>) -> Result<Result<Taken, Refusal>> {
     let failure = match take(app, value, user_id).await {
         Ok(taken) => return Ok(Ok(taken)),
@@ -79,7 +79,7 @@ pub(super) async fn take_or_record(app: &App, value: &Value, user_id: Option<i64
     Ok(Err(refusal))
 }
 
-/// Takes the orders of a page, each number once, the known ones by one look. How many were new.
+/// Takes the orders of a page, each number once; one query finds the known ones. Returns the number of new ones.
 ///
 /// # Errors
 /// As [`take_or_record`].

@@ -1,6 +1,7 @@
-//! The upstream (Omnitron, or what speaks like it). Its orders come in by themselves: `poller` reads its list by `paging`,
-//! `routes` takes what it pushes, `intake` makes orders of both. It pushes locations (`stores`) and asks for cancellations
-//! (`cancellations`). `reports` tells it what becomes of its orders. A stand-in to try and test with is in [`simulator`].
+//! The upstream (Omnitron, or a system with the same API). `poller` reads its list of orders page by page (`paging`),
+//! `routes` receives pushed orders, `intake` places both. The upstream also pushes locations (`stores`) and
+//! cancellation plans (`cancellations`). `reports` tells it the statuses of its orders. [`simulator`] is a stand-in for
+//! tests and trials.
 
 mod cancellations;
 mod client;
@@ -31,19 +32,19 @@ use crate::{app::App, error::Result};
 use poller::Poller;
 use reports::Reporter;
 
-/// What requests need to know of the upstream.
+/// The upstream, as requests need it.
 #[derive(Debug, Default)]
 pub struct Upstream {
-    /// The way to it; none where the operator names none.
+    /// The client; none if no upstream is configured.
     pub client: Option<Arc<Client>>,
-    /// What its webhooks are signed with; none: their signature is not looked at.
+    /// The secret that signs its webhooks; none: signatures are not checked.
     pub webhook_secret: Option<Hidden>,
 }
 
-/// Lets the server know its upstream and, if it has one, follow it until `stop`. Call before serving.
+/// Gives the server its upstream and follows it, if there is one, until `stop`. Call it before serving.
 ///
 /// # Errors
-/// With the remedy, where the settings contradict themselves; when the database fails.
+/// With the remedy, if the settings contradict each other; when the database fails.
 pub async fn attach(app: &mut App, settings: &UpstreamSettings, pace: Pace, stop: &CancellationToken) -> Result<()> {
     let client = Client::new(settings)?.map(Arc::new);
     app.set_upstream(Upstream { client: client.clone(), webhook_secret: settings.webhook_secret.clone() });

@@ -1,25 +1,25 @@
-//! The way through the upstream's list of orders: what is asked for next, pure.
+//! Paging through the upstream's list of orders: which request is next. Pure.
 //!
-//! A list that is read by page numbers while it changes moves under the reader, and what lies at the border of two pages
-//! is missed. So the list is asked for in the order of change, from a moment on, and after each page from the last one's
-//! moment on, always the first page. Only where a whole page has one and the same moment its second page is asked for.
+//! While a list changes, its pages shift, and a reader by page numbers misses entries between two pages. So the list is
+//! requested in the order of change, from a date on; each next request begins at the last entry's date, always with the
+//! first page. The second page is requested only if a whole page has one and the same date.
 //!
-//! An upstream that does not know these parameters answers in another order. Then its pages are read one after the
-//! other to the end, and the cursor stays where it is.
+//! An upstream without these parameters answers in another order. Then its pages are read to the end, one after the
+//! other, and the cursor does not move.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// Orders asked for at a time.
+/// Orders per request.
 const LIMIT: usize = 50;
 
-/// Where the reader stands.
+/// The position of the reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Paging {
     since: Option<DateTime<Utc>>,
     page: u32,
-    /// Whether everything so far came in the order of change.
+    /// True if everything so far came in the order of change.
     pub is_sorted: bool,
-    /// Up to where everything was read.
+    /// Everything up to this date was read.
     pub seen: Option<DateTime<Utc>>,
 }
 
@@ -38,7 +38,7 @@ impl Paging {
         query
     }
 
-    /// After a page whose orders changed at these moments. The next step; none when the list is read.
+    /// The next position, after a page whose orders have these dates of change. False if the list is finished.
     pub(super) fn after(mut self, modified: &[Option<DateTime<Utc>>], has_next: bool) -> (Self, bool) {
         let moments: Option<Vec<DateTime<Utc>>> = modified.iter().copied().collect();
         let sorted =

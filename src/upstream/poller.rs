@@ -1,4 +1,4 @@
-//! The reader of the upstream's orders: one server at a time, from where the last one stopped.
+//! Reads the upstream's orders: one server at a time, each from where the last one stopped.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,33 +21,33 @@ use crate::{
 
 /// The list of orders.
 const ORDERS: &str = "api/i1/orders/";
-/// Each poll begins this much before where the last one ended: what the upstream dated then and committed later is
-/// seen all the same. What was read already is known by its number.
+/// Each poll begins this long before the end of the last one, for orders that the upstream dated then but committed
+/// later. Orders already read are known by their number.
 const OVERLAP: TimeDelta = TimeDelta::minutes(5);
-/// Most pages read in one turn.
+/// Most pages in one poll.
 const MOST_PAGES: usize = 2000;
-/// Longest time between two looks at the cursor.
+/// Longest time between two checks of the cursor.
 const LONGEST_REST: Duration = Duration::from_secs(5);
-/// Shortest one.
+/// Shortest time.
 const SHORTEST_REST: Duration = Duration::from_millis(20);
 
-/// Reads until told to stop.
+/// Reads until it is stopped.
 pub(super) struct Poller {
     pub app: App,
     pub client: Arc<Client>,
     pub pace: Pace,
-    /// Nothing before is read.
+    /// Orders changed before are not read.
     pub since: Option<DateTime<Utc>>,
     pub stop: CancellationToken,
 }
 
 /// Why a poll ended before the end of the list.
 enum PollError {
-    /// The upstream told nothing.
+    /// The upstream failed.
     Upstream(Failure),
-    /// This server, or its database, could not go on.
+    /// This server, or its database, failed.
     Here(Error),
-    /// It was told to stop, or somebody else reads now.
+    /// It was stopped, or another server reads now.
     Interrupted,
 }
 
@@ -74,7 +74,7 @@ impl Poller {
         }
     }
 
-    /// Reads, if it is time and nobody else does; how long to rest.
+    /// Reads, if it is time and no other server does; returns the pause.
     async fn turn(&self) -> Result<Duration> {
         let pool = &self.app.pool;
         let lease = match cursor::take(pool, self.pace.lease).await? {
@@ -142,7 +142,7 @@ impl Poller {
         Ok(())
     }
 
-    /// What could not be taken may be by now: a cargo company was added, a scenario changed.
+    /// Tries recorded problems again: a missing cargo company may be there now, a scenario may have changed.
     async fn try_problems_again(&self) -> Result<()> {
         for problem in problems::due(&self.app.pool).await? {
             if let Ok(Taken::Left { .. }) = intake::take_or_record(&self.app, &problem.payload, None).await? {
@@ -153,7 +153,7 @@ impl Poller {
     }
 }
 
-/// When the upstream changed an order last.
+/// When the upstream last changed an order.
 fn modified(order: &Value) -> Option<DateTime<Utc>> {
     order["modified_date"].as_str()?.parse().ok()
 }

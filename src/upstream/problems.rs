@@ -1,4 +1,4 @@
-//! What the upstream sent and could not be taken: kept, shown, and tried again.
+//! Orders of the upstream that could not be taken: stored, listed, and tried again.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -11,13 +11,13 @@ const MOST_AT_ONCE: i64 = 20;
 /// Longest reference, in characters.
 const LONGEST_REFERENCE: usize = 64;
 
-/// A problem that is to be tried again.
+/// A problem to try again.
 pub(super) struct Due {
     pub id: i64,
     pub payload: Value,
 }
 
-/// By what an order is told from others: its number, else what it has instead.
+/// The name of an order: its number, or another of its fields if it has none.
 pub(super) fn reference(order: &Value) -> String {
     let text = |name: &str| match &order[name] {
         Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
@@ -32,7 +32,7 @@ pub(super) fn reference(order: &Value) -> String {
     reference.replace('\0', "").chars().take(LONGEST_REFERENCE).collect()
 }
 
-/// Postgres' JSON holds no NUL.
+/// JSON in Postgres cannot hold NUL.
 fn storable(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(text.replace('\0', "")),
@@ -44,7 +44,8 @@ fn storable(value: &Value) -> Value {
     }
 }
 
-/// Records that an order could not be taken; it is tried again after a minute, then after twice as long, up to six hours.
+/// Records that an order could not be taken. It is tried again after a minute, then after twice as long, up to six
+/// hours.
 pub(super) async fn record(pool: &PgPool, reference: &str, reason: &str, payload: &Value) -> Result<()> {
     sqlx::query!(
         "insert into upstream_problems as p (reference, reason, payload, next_attempt_date)
@@ -63,7 +64,7 @@ pub(super) async fn record(pool: &PgPool, reference: &str, reason: &str, payload
     Ok(())
 }
 
-/// The order of that number was taken.
+/// Closes the problem of an order that was taken.
 pub(super) async fn resolve(pool: &PgPool, reference: &str) -> Result<()> {
     sqlx::query!(
         "update upstream_problems set resolved_date = now(), modified_date = now()
@@ -75,7 +76,7 @@ pub(super) async fn resolve(pool: &PgPool, reference: &str) -> Result<()> {
     Ok(())
 }
 
-/// The same for a problem whose order turned out not to be for us.
+/// Closes a problem by its id, also for an order that is not to be taken.
 pub(super) async fn close(pool: &PgPool, id: i64) -> Result<()> {
     sqlx::query!(
         "update upstream_problems set resolved_date = now(), modified_date = now()
@@ -87,7 +88,7 @@ pub(super) async fn close(pool: &PgPool, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Those whose time has come.
+/// The problems that are due.
 pub(super) async fn due(pool: &PgPool) -> Result<Vec<Due>> {
     let due = sqlx::query_as!(
         Due,

@@ -1,4 +1,4 @@
-//! What an operator says of the upstream.
+//! The operator's settings for the upstream.
 
 use std::{convert::Infallible, fmt, str::FromStr, time::Duration};
 
@@ -62,18 +62,18 @@ impl UpstreamSettings {
     }
 }
 
-/// How often the upstream is asked, and how long it is left alone after a failure.
+/// How often the upstream is asked, and the pauses after failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Between two looks for new orders.
+    /// Between two polls.
     pub poll_every: Duration,
-    /// After a first failure; twice as long after each further one.
+    /// After a first failure; it doubles with each further one.
     pub first_pause: Duration,
-    /// Never longer than this.
+    /// The longest pause.
     pub longest_pause: Duration,
-    /// How long a server may be silent before another takes its work over.
+    /// Time after which another server takes over the work of a silent one.
     pub lease: Duration,
-    /// The same for a single call; longer than any may take.
+    /// The same for a single call; longer than any call takes.
     pub call_lease: Duration,
 }
 
@@ -90,8 +90,8 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// The pause after so many failures in a row, with up to half of it left to chance, so that servers that failed
-    /// together do not come back together. `chance`: from 0 to 1.
+    /// The pause after this many failures in a row. Up to half of it is random, so that servers that failed together do
+    /// not return together. `chance`: from 0 to 1.
     #[must_use]
     pub fn pause(&self, failures: u32, chance: f64) -> Duration {
         let doubled = self.first_pause.saturating_mul(1 << failures.saturating_sub(1).min(20));
@@ -99,7 +99,7 @@ impl Pace {
     }
 }
 
-/// A text that is not to be seen: neither in logs nor in messages.
+/// A secret text: never shown in logs or messages.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hidden(String);
 
@@ -119,7 +119,7 @@ impl FromStr for Hidden {
     }
 }
 
-/// Shows nothing of it.
+/// Shows nothing.
 impl fmt::Debug for Hidden {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("…")

@@ -1,7 +1,7 @@
-//! Locations that the upstream pushes: its retail stores become stock locations.
+//! Locations pushed by the upstream: its retail stores become stock locations.
 //!
-//! The upstream decides what a store is called and where it is; what this server adds (priority, limit, tags, opening
-//! hours, carrier) is never touched. A store is known by the upstream's key, else by its ERP code.
+//! The upstream decides a store's name and place. The fields of this server (priority, limit, tags, opening hours,
+//! carrier) are never changed. A store is known by the upstream's key, or else by its ERP code.
 
 use axum::{
     Json,
@@ -27,7 +27,7 @@ use crate::{
 /// Longest name or code, in characters.
 const LONGEST_TEXT: usize = 255;
 
-/// A store of the upstream; what is not known of it stays as it is.
+/// A store of the upstream. Unknown fields leave the location as it is.
 #[derive(Debug, Clone, PartialEq)]
 struct Store {
     pk: i64,
@@ -37,14 +37,14 @@ struct Store {
     is_active: Option<bool>,
     latitude: Option<f64>,
     longitude: Option<f64>,
-    /// `line`, `postcode`, `city`, `country`: those that are known.
+    /// `line`, `postcode`, `city`, `country`, as far as known.
     address: Map<String, Value>,
     phone: Option<String>,
     email: Option<String>,
     modified: Option<DateTime<Utc>>,
 }
 
-/// A text, or the name of an object (`{"pk", "name"}`).
+/// A text, or the `name` of an object (`{"pk", "name"}`).
 fn text(value: &Value) -> Option<String> {
     let text = match value {
         Value::Object(_) => return text(&value["name"]),
@@ -55,11 +55,11 @@ fn text(value: &Value) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// The name of a place that may be inside another (`township.city.country`), nearest first.
+/// The name of a place, which may be nested (`township.city.country`), the nearest first.
 fn place(payload: &Value, name: &str) -> Option<String> {
     let within = ["city", "township", "district"];
     let named = |value: &Value| match value {
-        // A bare number is a key of the upstream's, and no name.
+        // A number is a key of the upstream, not a name.
         Value::Number(_) => None,
         value => text(value),
     };
@@ -154,7 +154,7 @@ pub(super) async fn stores_webhook(
     caller.require(&[Role::Integrator, Role::Operator])?;
     let webhook = webhooks::authenticate(&app.upstream, &headers, &body, "retail_store.")?;
     let store = Store::read(&webhook.payload)?;
-    // Most of what is pushed is no news: that is seen without holding up anybody.
+    // Mostly nothing is new: that is checked without a lock.
     if let Some(known) = find(&mut *app.pool.acquire().await?, &store).await?
         && known.has_all_of(&store)
     {
@@ -165,7 +165,7 @@ pub(super) async fn stores_webhook(
     Ok((status, Json(taken)).into_response())
 }
 
-/// A location as far as the upstream decides it.
+/// The fields of a location that the upstream decides.
 struct Known {
     id: i64,
     omnitron_id: Option<i64>,
@@ -182,7 +182,7 @@ struct Known {
 }
 
 impl Known {
-    /// Whether a store is no news: it is older, or the same.
+    /// True if a store brings nothing new: it is older, or the same.
     fn has_all_of(&self, store: &Store) -> bool {
         if self.remote_modified_date.zip(store.modified).is_some_and(|(heard, sent)| sent < heard) {
             return true;
@@ -221,7 +221,7 @@ async fn find(connection: &mut PgConnection, store: &Store) -> Result<Option<Kno
 
 async fn take(app: &App, store: &Store) -> Result<(StatusCode, StoreTaken)> {
     let mut transaction = app.pool.begin().await?;
-    // First, as when an installation is applied; it also lets one store be taken at a time.
+    // Locked first, as when an installation is applied. It also lets one store be written at a time.
     db::announce(&mut transaction).await?;
     let known = find(&mut transaction, store).await?;
     let taken = match known {
@@ -237,7 +237,7 @@ async fn take(app: &App, store: &Store) -> Result<(StatusCode, StoreTaken)> {
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, taken))
 }
 
-/// Writes what is news. A new location comes behind all others.
+/// Writes the changes. A new location comes after all others.
 async fn write(connection: &mut PgConnection, known: Option<&Known>, store: &Store) -> Result<i64> {
     let id = sqlx::query_scalar!(
         "insert into stock_locations as l (id, omnitron_id, erp_code, name, stock_location_type, priority, is_active,

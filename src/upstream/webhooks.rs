@@ -1,4 +1,4 @@
-//! What the upstream pushes: an envelope around what happened, signed if a secret is agreed on.
+//! Webhooks of the upstream: an envelope around the payload, signed if there is a secret.
 
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
@@ -10,17 +10,17 @@ use crate::{
     wire::{self, python_type},
 };
 
-/// A webhook that was read.
+/// A checked webhook.
 #[derive(Debug)]
 pub(super) struct Webhook {
-    /// What it is about.
+    /// The payload.
     pub payload: Value,
 }
 
-/// Reads a webhook; `prefix`: how the types begin that are taken here.
+/// Reads and checks a webhook. `prefix` is the beginning of the accepted types.
 ///
 /// # Errors
-/// 401 for a signature that does not fit, 400 for a body that is no envelope, 415 for no JSON.
+/// 401 for a wrong signature, 400 for a body without an envelope, 415 for another content type than JSON.
 pub(super) fn authenticate(
     upstream: &Upstream,
     headers: &HeaderMap,

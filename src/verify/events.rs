@@ -1,9 +1,9 @@
-//! What must hold of events: each object's are numbered 1, 2, 3 … up to its own count, and told in that order.
+//! Invariants of events: the events of an object are numbered 1, 2, 3 … up to its count, and come in that order.
 
 use super::Snapshot;
 use crate::error::Result;
 
-/// Every fault of them, a line each. Of objects that are older than the oldest partition, the first events may be gone.
+/// Every fault, a line each. For objects older than the oldest partition, the first events may be deleted.
 pub(super) async fn faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     let rows = sqlx::query!(
         r#"with objects as (

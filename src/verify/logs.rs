@@ -1,10 +1,10 @@
-//! What must hold of the logs of packages and of transfers alike.
+//! Invariants of the logs of packages and transfers.
 
 use super::Snapshot;
 use crate::error::Result;
 
-/// Every log is a path of the table that begins with its creation and ends at the state, and for a package at the place,
-/// that its object has.
+/// Each log is a path in the table of moves: it begins with the creation, and ends at the object's state and, for a
+/// package, at its place.
 pub(super) async fn faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     let rows = sqlx::query!(
         r#"with logs as (

@@ -1,16 +1,16 @@
-//! What must hold of transfers and the packages that wait for them.
+//! Invariants of transfers and of the packages that wait for them.
 
 use super::Snapshot;
 use crate::{error::Result, workflow::WAITING_FOR_TRANSFER};
 
-/// Every fault of them, a line each.
+/// Every fault, a line each.
 pub(super) async fn faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     let mut faults = waiting_faults(snapshot).await?;
     faults.extend(item_faults(snapshot).await?);
     Ok(faults)
 }
 
-/// A package waits for transfers exactly as long as one of its transfers is open, and those go to where it is.
+/// A package waits for transfers exactly while one of its transfers is open, and those go to its location.
 async fn waiting_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     let rows = sqlx::query!(
         r#"select p.number, s.slug = $1 as "waits!", count(o.id) as "open!",
@@ -40,7 +40,7 @@ async fn waiting_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
         .collect())
 }
 
-/// An item of a package waits for a transfer exactly as long as one open transfer carries all of it.
+/// An item of a package waits for a transfer exactly while one open transfer carries all of it.
 async fn item_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
     let rows = sqlx::query!(
         r#"select i.id, s.slug = $1 as "waits!", count(o.id) as "open!"

@@ -1,5 +1,5 @@
-//! Whether the packages of a plan may be cancelled: nothing is decided here but which of the installation's transitions
-//! is asked for; the dispatcher runs it, under the package's lock, as it runs every other command.
+//! Decides whether the packages of a plan can be cancelled. This module only chooses a transition of the installation;
+//! the dispatcher runs it under the package's lock, like any other command.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,12 +16,12 @@ use crate::{
     workflow::{CANCELLED, Transition},
 };
 
-/// The state of a package whose cancellation somebody has to decide.
+/// The state of a package whose cancellation a person must decide.
 const CANCELLATION_WAITING: &str = "cancellation-waiting";
-/// How often a package that moves meanwhile is looked at again.
+/// How often the packages are read again when one of them moves meanwhile.
 const MOST_ROUNDS: usize = 5;
 
-/// What became of a package.
+/// The result for a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub package_id: i64,
@@ -31,11 +31,11 @@ pub(super) struct Outcome {
     pub reason: Option<String>,
 }
 
-/// A package with items that are to be cancelled.
+/// A package with items to cancel.
 struct Affected {
     number: String,
     state_id: i64,
-    /// (item, whether it is to be cancelled)
+    /// (item, true if it is to be cancelled)
     items: Vec<(i64, bool)>,
 }
 
@@ -52,12 +52,12 @@ impl Affected {
 /// What can be done with a package in its state.
 enum Way<'c> {
     Run(&'c Transition),
-    /// Somebody is to decide already.
+    /// A person already has to decide.
     Waits,
     Refused(String),
 }
 
-/// Cancels what a plan is about, if all of it may be. `order_item_ids`: none for the whole order.
+/// Cancels the items of a plan, if all of them can be. `order_item_ids`: none for the whole order.
 pub(super) async fn cancel(
     app: &App,
     caller: &Arc<Caller>,
@@ -73,7 +73,7 @@ pub(super) async fn cancel(
         if affected.is_empty() {
             break;
         }
-        // One that may not be cancelled lets none be, while that is still possible.
+        // If one cannot be cancelled, none is, as long as none has been.
         if round == 0 && affected.values().any(|package| matches!(way(&catalog, caller, package), Way::Refused(_))) {
             return Ok(refused(&catalog, caller, &affected));
         }
@@ -86,7 +86,7 @@ pub(super) async fn cancel(
     Ok(done.into_values().collect())
 }
 
-/// The packages of an order that are not over and hold some of its lines.
+/// The order's open packages that hold some of its lines.
 async fn affected(
     pool: &PgPool,
     catalog: &Catalog,
@@ -115,8 +115,8 @@ async fn affected(
     Ok(packages)
 }
 
-/// Which transition cancels a package: one that lets somebody decide, where the installation has one from its state, else
-/// one that ends it.
+/// The transition that cancels a package: one that lets a person decide, if the installation has one from its state,
+/// else one that ends the package.
 fn way<'c>(catalog: &'c Catalog, caller: &Caller, package: &Affected) -> Way<'c> {
     let slug = |id: i64| catalog.workflow.state(id).map_or("", |state| state.slug.as_str());
     if slug(package.state_id) == CANCELLATION_WAITING {
@@ -145,7 +145,7 @@ fn way<'c>(catalog: &'c Catalog, caller: &Caller, package: &Affected) -> Way<'c>
     )
 }
 
-/// All of them refused: those that may not be cancelled for their own reason, the others for theirs.
+/// All are refused: those that cannot be cancelled with their own reason, the others with that of these.
 fn refused(catalog: &Catalog, caller: &Caller, affected: &BTreeMap<i64, Affected>) -> Vec<Outcome> {
     let outcome = |(id, package): (&i64, &Affected)| Outcome {
         package_id: *id,
@@ -159,7 +159,7 @@ fn refused(catalog: &Catalog, caller: &Caller, affected: &BTreeMap<i64, Affected
     affected.iter().map(outcome).collect()
 }
 
-/// Runs what cancels a package; none when it moved meanwhile.
+/// Runs the transition that cancels a package. None if the package moved meanwhile.
 async fn run_command(
     app: &App,
     catalog: &Catalog,

@@ -1,17 +1,18 @@
-//! A cancellation plan as the upstream hands it over, read and checked.
+//! A cancellation plan of the upstream, read and checked.
 //!
-//! The public pages show its beginning (`pk`, `order`, `plan_type`); how it lists the order's lines they do not. It is
-//! looked for under the names that the upstream's models suggest; a plan that lists none is about the whole order.
+//! The public pages of the Akinon OMS show its beginning (`pk`, `order`, `plan_type`), but not how it lists the order's
+//! lines. They are looked up under the names that the upstream's models suggest. A plan without lines is about the
+//! whole order.
 
 use serde_json::Value;
 
 use crate::error::Refusal;
 
-/// Where the lines may stand.
+/// Possible keys of the lines.
 const LINES: [&str; 4] =
     ["cancellationplanorderitem_set", "cancellation_plan_order_items", "order_items", "orderitem_set"];
 
-/// Cancelled before it is sent, or sent back after.
+/// Cancelled before shipping, or sent back after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PlanType {
     Cancel,
@@ -33,7 +34,7 @@ pub(super) struct Plan {
     pub pk: i64,
     pub kind: PlanType,
     pub order_number: String,
-    /// The upstream's keys of the lines; none: all of the order.
+    /// The upstream's keys of the lines; none: the whole order.
     pub order_items: Option<Vec<i64>>,
 }
 
@@ -79,7 +80,7 @@ impl Plan {
     }
 }
 
-/// The key of an order item: itself, or in an object that names it or is it.
+/// The key of an order item: a number, or an object with the key.
 fn line(value: &Value) -> Option<i64> {
     let nested =
         || [&value["order_item"], &value["order_item"]["pk"], &value["pk"]].into_iter().find_map(Value::as_i64);

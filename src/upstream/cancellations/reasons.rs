@@ -1,4 +1,4 @@
-//! `/cancellation-reasons/pull_from_omnitron/`: why customers cancel, as the upstream lists it.
+//! `/cancellation-reasons/pull_from_omnitron/`: the upstream's list of cancellation reasons.
 
 use axum::{extract::State, http::StatusCode};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::{
 
 /// The upstream's list.
 const REASONS: &str = "api/v1/cancellation_reasons/";
-/// Most pages of it that are read.
+/// Most pages that are read.
 const MOST_PAGES: u32 = 50;
 /// Longest subject, in characters.
 const LONGEST_SUBJECT: usize = 255;
@@ -47,7 +47,7 @@ pub(super) async fn pull(State(app): State<App>, Authenticated(caller): Authenti
     Ok(StatusCode::OK)
 }
 
-/// Stores a reason; one that cannot be read is left out, and said so.
+/// Stores a reason. One that cannot be read is skipped with a log line.
 async fn store(connection: &mut PgConnection, reason: &Value) -> Result<()> {
     let kind = reason["cancellation_type"].as_str().filter(|kind| ["cancel", "refund"].contains(kind));
     let subject = reason["subject"].as_str().map(|subject| subject.replace('\0', "").trim().to_owned());
@@ -57,7 +57,7 @@ async fn store(connection: &mut PgConnection, reason: &Value) -> Result<()> {
         return Ok(());
     };
     let position = reason["order"].as_i64().and_then(|order| i32::try_from(order).ok()).unwrap_or_default().max(0);
-    // One that is known by its subject is that one from now on; then a key decides.
+    // A reason that is known by its subject gets the upstream's key; later the key decides.
     sqlx::query!(
         "update cancellation_reasons set omnitron_id = $1
           where cancellation_type = $2 and subject = $3 and omnitron_id is distinct from $1

@@ -1,6 +1,5 @@
-//! What happened becomes calls: the events are followed, and each that matters leaves rows of `upstream_calls`, in the
-//! transaction that moves the cursor on. So each event is turned into calls once, whichever server does it and whenever one
-//! falls over.
+//! Turns events into calls: each event that matters writes rows of `upstream_calls`, in the transaction that moves the
+//! cursor. So each event is turned into calls exactly once, whichever server does it, also after a crash.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -17,14 +16,14 @@ use crate::{
 
 /// Events turned into calls at a time.
 const MOST_AT_ONCE: i64 = 200;
-/// Positions that may be read again and again, because nothing in them matters.
+/// Most positions that may be read again, because no event in them matters.
 const SKIPPED: i64 = 10_000;
 /// The state of a package that is packed, by its number.
 const PACKED: i64 = 500;
-/// What is followed: whatever moves a package.
+/// The event type that is followed: every move of a package.
 const FOLLOWED: &str = "package.status.transitioned";
 
-/// Begins to follow, with what happens from now on, unless it was begun before.
+/// Starts the cursor at the present end of the feed, unless it was started before.
 pub(super) async fn begin(connection: &mut PgConnection) -> Result<()> {
     let now = Cursor::now(&mut *connection).await?;
     sqlx::query!("update upstream_feed set position = $1, id = $2 where position is null", now.position(), now.id())
@@ -33,7 +32,7 @@ pub(super) async fn begin(connection: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// Calls that are to be made, as columns.
+/// Calls to be made, as columns.
 #[derive(Debug, Default)]
 struct Calls {
     orders: Vec<i64>,
@@ -57,7 +56,7 @@ impl Calls {
 
 /// An item of a package that moved.
 struct ItemRow {
-    /// Which of the changes it is of.
+    /// The index of the change.
     change: i64,
     package_id: i64,
     package_number: String,
@@ -66,14 +65,14 @@ struct ItemRow {
     item_id: i64,
     order_item_id: i64,
     order_item_pk: Option<i64>,
-    /// The status the upstream knows it by.
+    /// The status that the upstream has.
     known: String,
     goes_on: bool,
     is_synced: bool,
     bills: bool,
 }
 
-/// Turns the next events into calls; how many events, or none if another server is at it.
+/// Turns the next events into calls. Returns the number of events, or none while another server does it.
 pub(super) async fn events(pool: &PgPool, catalog: &Catalog, releases: bool) -> Result<Option<usize>> {
     let mut transaction = pool.begin().await?;
     let feed = sqlx::query!("select position, id from upstream_feed for update skip locked")
@@ -87,7 +86,7 @@ pub(super) async fn events(pool: &PgPool, catalog: &Catalog, releases: bool) -> 
     }
     let (changes, next) = events::after(&mut transaction, cursor, &wanted, MOST_AT_ONCE).await?;
     if changes.is_empty() && next.position() - position < SKIPPED {
-        // Writing how far was read is news itself, of the kind that does not matter: it would go on without end.
+        // The update of the cursor would itself move the horizon, and lead to the next update, without end.
         return Ok(Some(0));
     }
     let mut snapshots = Vec::with_capacity(changes.len());
@@ -105,7 +104,7 @@ pub(super) async fn events(pool: &PgPool, catalog: &Catalog, releases: bool) -> 
     Ok(Some(changes.len()))
 }
 
-/// The items of the packages that moved, in the order in which they did.
+/// The items of the packages that moved, in the order of the moves.
 async fn read_rows(
     connection: &mut PgConnection,
     changes: &[Change],
@@ -121,7 +120,7 @@ async fn read_rows(
             dates.push(change.created_date);
         }
     }
-    // A log row and the event of the same move are written in one transaction, so their dates are the same.
+    // A log row and the event of the same move are written in one transaction, so their dates are equal.
     let rows = sqlx::query_as!(
         ItemRow,
         r#"select w.change as "change!", w.package_id as "package_id!", p.number as package_number,
@@ -153,7 +152,7 @@ async fn read_rows(
     Ok(rows)
 }
 
-/// The calls, and the statuses that order items have after them, by id.
+/// The calls, and the statuses of order items after them, by id.
 fn lay_out(
     catalog: &Catalog,
     snapshots: &[Option<PackageSnapshot>],
@@ -167,7 +166,7 @@ fn lay_out(
         let Some(snapshot) = snapshot else { continue };
         let number = catalog.workflow.state(snapshot.state_id).ok().and_then(crate::workflow::State::number);
         let Some(state) = number else { continue };
-        // An item that was not found here is somewhere else, or nowhere.
+        // An item that was not found here is elsewhere, or nowhere.
         let is_with_it = snapshot.items.iter().any(|item| item.id == row.item_id && item.state_id == snapshot.state_id);
         let known = row.known.parse().unwrap_or(statuses::APPROVED);
         let known = statuses.get(&row.order_item_id).copied().unwrap_or(known);
@@ -204,15 +203,14 @@ fn lay_out(
     (calls, statuses)
 }
 
-/// Keeps our own order items and orders at what the upstream is told. An order is as far as the one of its items that is
-/// least far.
+/// Keeps our order items and orders at the statuses that are reported. An order has the lowest status of its items.
 async fn keep_statuses(connection: &mut PgConnection, rows: &[ItemRow], statuses: &HashMap<i64, i64>) -> Result<()> {
     if statuses.is_empty() {
         return Ok(());
     }
     let moved = rows.iter().filter(|row| statuses.contains_key(&row.order_item_id));
     let orders: Vec<i64> = moved.map(|row| row.order_id).collect::<BTreeSet<i64>>().into_iter().collect();
-    // Orders before their items, as commands lock them.
+    // Orders before their items: the order in which commands lock them.
     sqlx::query!("select from orders where id = any($1) order by id for no key update", &orders)
         .execute(&mut *connection)
         .await?;
@@ -264,8 +262,8 @@ async fn insert(connection: &mut PgConnection, calls: &Calls) -> Result<()> {
     Ok(())
 }
 
-/// Turns invoice calls that commands recorded into calls. The record itself is what is still to be done: it is blanked once
-/// it is answered, so nothing has to be remembered to find the next.
+/// Turns recorded invoice calls into calls. A record is blanked when its call is answered, so the records themselves
+/// say which calls are left.
 pub(super) async fn invoices(pool: &PgPool) -> Result<usize> {
     let made = sqlx::query!(
         "insert into upstream_calls (order_id, kind, package_id, transition_log_id, payload)

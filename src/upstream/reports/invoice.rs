@@ -1,6 +1,6 @@
-//! The invoice call (`remote_invoice_call`): a merchant's own service makes the invoice of a package. What the service is
-//! told and how it knows us stands in the record of the command that asked for it; there, and nowhere else, is its password
-//! or token, until the call is answered.
+//! The invoice call (`remote_invoice_call`): a service of the merchant makes the invoice of a package. The parameters
+//! and credentials of the call are in the record of the command that asked for it, nowhere else, and only until the
+//! call is answered.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use crate::{
 const LONGEST_ANSWER: usize = 1024 * 1024;
 /// Longest number and address that are recorded, in characters.
 const LONGEST_TEXT: usize = 1000;
-/// No service is waited for longer.
+/// Longest timeout of a service, in seconds.
 const LONGEST_WAIT: f64 = 60.0;
 
-/// Asks the service.
+/// Calls the service.
 pub(super) async fn call(pool: &PgPool, call: &Call) -> Result<Answer, Failure> {
     let log_id = call.transition_log_id.unwrap_or_default();
     let ask =
@@ -41,7 +41,7 @@ pub(super) async fn call(pool: &PgPool, call: &Call) -> Result<Answer, Failure> 
         .read_timeout(read)
         .build()
         .map_err(|error| outbound::with_causes(&error))?;
-    // A service that is asked twice, because its answer was lost, can tell by this that it was.
+    // The service can recognise a repeated call, which is sent when an answer was lost.
     let request = client.post(url).header("Idempotency-Key", format!("invoice-{log_id}")).json(&body);
     let response = authorized(request, &settings["auth"]).send().await.map_err(|error| outbound::no_answer(&error))?;
     let status = response.status();
@@ -67,7 +67,7 @@ pub(super) async fn call(pool: &PgPool, call: &Call) -> Result<Answer, Failure> 
     Ok(answer)
 }
 
-/// Who we are, as the service wants to know it.
+/// Adds the credentials in the form that the service wants.
 fn authorized(request: RequestBuilder, auth: &Value) -> RequestBuilder {
     let text = |name: &str| auth[name].as_str().unwrap_or_default();
     match text("request_type") {
@@ -97,7 +97,7 @@ fn url_of(answer: &Value) -> Option<String> {
     url.filter(|url| url.starts_with("http://") || url.starts_with("https://"))
 }
 
-/// How the service is called, and what it is told: the package with its items.
+/// The parameters of the call, and its body: the package with its items.
 async fn ask(pool: &PgPool, call: &Call, log_id: i64) -> Result<Option<(Value, Value)>> {
     let row = sqlx::query!(
         r#"select r.invoice_call as "settings!",
@@ -129,9 +129,9 @@ async fn ask(pool: &PgPool, call: &Call, log_id: i64) -> Result<Option<(Value, V
     }))
 }
 
-/// Records what the service made, and forgets how it was called.
+/// Stores the invoice, and deletes the parameters and credentials.
 pub(super) async fn record(connection: &mut PgConnection, call: &Call, log_id: i64, answer: &Answer) -> Result<()> {
-    // The package before its records, as commands lock them.
+    // The package before its records: the order in which commands lock them.
     sqlx::query!("select from packages where id = $1 for no key update", call.package_id)
         .execute(&mut *connection)
         .await?;

@@ -1,8 +1,8 @@
-//! What the upstream hears: statuses, bills, invoices, and the release of its stock reservations.
+//! Reports to the upstream: statuses, bills, invoices, and releases of its stock reservations.
 //!
-//! [`collect`] turns what happened into rows of `upstream_calls`, [`send`] makes the calls: those of an order one after the
-//! other, in the order in which it happened, again until they are answered; an order whose calls fail holds up no other. A
-//! call whose answer was lost is made again: statuses say the same twice, and an invoice call carries a key to tell it by.
+//! [`collect`] turns events into rows of `upstream_calls`. [`send`] makes the calls: those of one order one after the
+//! other, in the order of the events, each repeated until it is answered. An order whose calls fail delays no other. A
+//! call whose answer was lost is made again: a status may come twice, and an invoice call carries a key.
 
 mod collect;
 mod invoice;
@@ -21,29 +21,29 @@ use crate::{app::App, catalog::CatalogCache, error::Result, events::EventNotifie
 pub use list::FILTERS;
 pub(super) use list::routes;
 
-/// Calls and invoice calls that other servers left are looked for at least this often.
+/// How often calls and invoice calls of other servers are looked for, at least.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Longest rest when every call failed. Each call has a longer one of its own; others are not to wait for it.
+/// Longest pause when every call failed. Each failed call has a longer pause of its own; others must not wait for it.
 const LONGEST_REST: Duration = Duration::from_secs(5);
-/// How often calls that were made long ago are forgotten.
+/// How often old calls are deleted.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
 
-/// Collects and sends until told to stop.
+/// Collects and sends until it is stopped.
 pub(super) struct Reporter {
     pool: PgPool,
     catalog_cache: Arc<CatalogCache>,
     event_notifier: Arc<EventNotifier>,
     metrics: Arc<Metrics>,
-    /// None: only invoice calls are made, which go elsewhere.
+    /// None: only invoice calls are made, which go to other services.
     client: Option<Arc<Client>>,
     pace: Pace,
-    /// Whether the upstream's reservations are released once a package is packed.
+    /// True if the upstream's reservations are released once a package is packed.
     releases: bool,
     stop: CancellationToken,
 }
 
 impl Reporter {
-    /// Begins to follow what happens.
+    /// Starts to follow the events.
     pub(super) async fn begin(
         app: &App,
         client: Option<Arc<Client>>,
@@ -115,11 +115,11 @@ impl Reporter {
     }
 }
 
-/// What a look came to.
+/// The result of a round.
 enum Turn {
-    /// There was nothing to do.
+    /// There was no work.
     Idle,
-    /// Something was done.
+    /// Some work was done.
     Busy,
     /// Every call failed.
     InVain,

@@ -1,4 +1,4 @@
-//! Making the calls: a few at a time, of each order the first that is not done. Servers share them by leases.
+//! Makes the calls: a few at a time, of each order the first that is not done. Servers share the work by leases.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ const MOST_AT_ONCE: i64 = 16;
 /// Longest answer that is kept, as text.
 const LONGEST_ANSWER: usize = 4000;
 
-/// Days for which calls that were made are listed.
+/// Days for which finished calls are kept.
 const KEPT_DAYS: i32 = 84;
 
-/// A call that is this server's to make.
+/// A call that this server makes.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     pub id: i64,
@@ -33,7 +33,7 @@ pub(super) struct Call {
     pub attempts: i32,
 }
 
-/// What became of some calls.
+/// The number of calls by result.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sent {
     pub made: usize,
@@ -41,13 +41,13 @@ pub(super) struct Sent {
 }
 
 impl Reporter {
-    /// Makes the calls whose turn it is.
+    /// Makes the calls that are due.
     pub(super) async fn send(&self) -> Result<Sent> {
         let calls = self.lease().await?;
         if calls.is_empty() {
             return Ok(Sent::default());
         }
-        // A server that stops waits for it: so what is answered by then is recorded, and not done again.
+        // A server that stops waits for this, so that answers are recorded and calls are not repeated.
         let mut connection = self.pool.acquire().await?;
         let mut sent = Sent { made: calls.len(), failed: 0 };
         let mut under_way = JoinSet::new();
@@ -65,7 +65,7 @@ impl Reporter {
         }
         while let Some(ended) = under_way.join_next().await {
             let Ok((call, answer)) = ended else {
-                // Its lease runs out, and it is made again.
+                // Its lease ends, and it is made again.
                 tracing::error!("a call to the upstream fell over");
                 continue;
             };
@@ -81,7 +81,7 @@ impl Reporter {
         Ok(sent)
     }
 
-    /// Takes calls: of each order the first that is not done, if its time has come and nobody else is at it.
+    /// Takes calls: of each order the first that is not done, if it is due and no other server makes it.
     async fn lease(&self) -> Result<Vec<Call>> {
         let calls = sqlx::query_as!(
             Call,
@@ -142,7 +142,7 @@ async fn done(connection: &mut PgConnection, call: &Call, answer: &Answer) -> Re
     Ok(())
 }
 
-/// Deletes calls that were made long ago.
+/// Deletes old finished calls.
 pub(super) async fn forget_old(pool: &PgPool) -> Result<()> {
     sqlx::query!("delete from upstream_calls where done_date < now() - make_interval(days => $1)", KEPT_DAYS)
         .execute(pool)

@@ -1,16 +1,16 @@
-//! What the upstream hears of an order item, by the state of the package it is in. One table, pure.
+//! The status that is reported for an order item, by the state of its package. One table, pure.
 //!
-//! The numbers on the left are those of package states, on the right `OrderStatus`. Packed is *preparing* upstream, as the
-//! public page on packing says. A package that only waits says nothing: the item is approved, and stays so.
+//! On the left are the numbers of package states, on the right `OrderStatus`. A packed package is *preparing* upstream,
+//! as the Akinon OMS documents it. A waiting package reports nothing: the item is approved, and stays so.
 
-/// `OrderStatus` of what was taken and is not worked on.
+/// `OrderStatus` of an item that was taken and not worked on.
 pub(super) const APPROVED: i64 = 400;
-/// A cancellation somebody has to decide.
+/// A cancellation that a person must decide.
 pub(super) const CANCELLATION_WAITING: i64 = 50;
 /// Cancelled.
 pub(super) const CANCELLED: i64 = 100;
 
-/// The status of an item whose package came to a state. `goes_on`: another package has taken the item over since.
+/// The status of an item whose package reached a state. `goes_on`: another package has taken the item over since.
 pub(super) const fn of(state: i64, goes_on: bool) -> Option<i64> {
     Some(match state {
         50 => CANCELLATION_WAITING,
@@ -22,19 +22,20 @@ pub(super) const fn of(state: i64, goes_on: bool) -> Option<i64> {
         600 => 500,
         // Ready for pickup.
         610 => 520,
-        // Attempted, and failed: the upstream knows one word for both.
+        // Attempted, or failed: the upstream has one status for both.
         640 | 660 => 540,
         // Delivered.
         700 => 550,
-        // Cancelled; or planned again into another package, which has a word of its own.
+        // Cancelled; or planned again into another package, which reports its own status.
         900 if !goes_on => CANCELLED,
-        // Packed for refund: the money is the upstream's, and so is the word. States of an installation's own say nothing.
+        // Packed for refund: the upstream handles the money, and sets the status. States of the installation's own
+        // report nothing.
         _ => return None,
     })
 }
 
-/// Whether an item that the upstream knows by a status is to be reported with another. It only goes on; but any item may be
-/// cancelled, and one whose cancellation was turned down goes back to where it was.
+/// True if an item with a status upstream is to be reported with another. Statuses only rise; but any item can be
+/// cancelled, and one whose cancellation was refused goes back to its status.
 pub(super) const fn is_news(known: i64, next: i64) -> bool {
     match (known, next) {
         (CANCELLED, _) => false,

@@ -1,4 +1,4 @@
-//! The simulator's own API: `POST /_control/` sets its mood, `GET /_received/` tells what arrived.
+//! The simulator's own API: `POST /_control/` sets its behaviour, `GET /_received/` lists the received requests.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use serde_json::{Value, json};
 
 use super::{Received, Simulator, Target, push};
 
-/// Largest body it takes.
+/// Largest request body.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new().route("/_control/", post(control)).route("/_received/", get(received))
 }
 
-/// What can be told; only what is sent changes.
+/// The settings. Only fields that are sent change.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Control {
@@ -41,7 +41,7 @@ struct Control {
     push: Option<Push>,
 }
 
-/// Something to push now.
+/// A webhook to push now.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Push {
@@ -69,7 +69,7 @@ async fn control(State(simulator): State<Simulator>, body: Bytes) -> Response {
     Json(json!({ "pushed": pushed })).into_response()
 }
 
-/// Sets the mood; what is to be pushed.
+/// Applies the settings; returns the payloads to push.
 fn set(simulator: &Simulator, control: &Control) -> Vec<Value> {
     let mut world = simulator.world();
     for order in &control.orders {
@@ -100,7 +100,7 @@ fn set(simulator: &Simulator, control: &Control) -> Vec<Value> {
     payloads
 }
 
-/// `?after=N`: what came after the request of that number.
+/// `?after=N`: the requests after number N.
 async fn received(State(simulator): State<Simulator>, RawQuery(query): RawQuery) -> Json<Value> {
     let query = query.unwrap_or_default();
     let after = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "after");
@@ -109,14 +109,14 @@ async fn received(State(simulator): State<Simulator>, RawQuery(query): RawQuery)
     Json(json!({ "count": received.len(), "results": received }))
 }
 
-/// How a request fares before it reaches its route.
+/// How a request is answered, before it reaches its route.
 enum PlannedResponse {
     Fail(u16),
     Unauthorized,
     Serve { lose: bool },
 }
 
-/// Lets a request fail, wait or pass, as the mood is, and remembers it.
+/// Lets a request fail, wait or pass, as set, and records it.
 pub(super) async fn mood(State(simulator): State<Simulator>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(bytes) = to_bytes(body, LARGEST_BODY).await else {

@@ -1,10 +1,9 @@
-//! A stand-in for the upstream, in memory: it hands orders over page by page, takes what is reported to it, and can be
-//! told to fail, stall, repeat itself and reorder. The tests and the demo run against it, and so can a newcomer
-//! (`oms simulate-upstream`).
+//! A stand-in for the upstream, in memory: it lists orders page by page, receives reports, and can be set to fail,
+//! stall, repeat and reorder. Tests and the demo use it, and anybody can run it (`oms simulate-upstream`).
 //!
-//! What is publicly known of Omnitron's API is served as it is known: logins, the list of orders, updates of orders and
-//! order items, the release of a stock reservation, cancellation reasons. What is not (the filters of the list, the bill
-//! call) is served as this server asks for it. It is no part of a real installation.
+//! Publicly documented parts of Omnitron's API behave as documented: logins, the list of orders, updates of orders and
+//! order items, the release of a stock reservation, cancellation reasons. Others (the filters of the list, the bill
+//! call) behave as this server uses them. It is not part of a real installation.
 
 mod control;
 mod push;
@@ -27,41 +26,41 @@ use crate::error::{Error, Result};
 pub use world::Received;
 use world::World;
 
-/// How often a simulator that pushes looks for orders that have arrived.
+/// How often a simulator that pushes looks for new orders.
 const PUSH_EVERY: Duration = Duration::from_millis(200);
 
-/// What a simulator begins with.
+/// The start of a simulator.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Its orders, in the shape in which an upstream hands them over.
+    /// Its orders, in the shape of the upstream.
     pub orders: Vec<Value>,
-    /// How many of them arrive a minute; none: all are there from the beginning.
+    /// How many of them arrive per minute; none: all are there from the beginning.
     pub orders_per_minute: Option<f64>,
-    /// When it begins, for the dates of what changes.
+    /// Its start, for dates of change.
     pub begins: DateTime<Utc>,
-    /// Who may log in.
+    /// The user that may log in.
     pub username: String,
-    /// And with what.
+    /// The user's password.
     pub password: String,
-    /// A token that is good from the beginning.
+    /// A token that is valid from the beginning.
     pub token: String,
-    /// Where each order is pushed to when it arrives, besides being in the list.
+    /// Where each order is pushed when it arrives; it is also in the list.
     pub push_to: Option<Target>,
 }
 
-/// Where something is pushed to, as a webhook.
+/// The address of a webhook.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
     /// The address.
     pub url: String,
-    /// The token sent along (`Authorization: Token …`).
+    /// The token of the request (`Authorization: Token …`).
     pub token: Option<String>,
-    /// What the body is signed with.
+    /// The secret that signs the body.
     pub secret: Option<String>,
 }
 
-/// The simulator; clones are the same one.
+/// The simulator. Clones share its state.
 #[derive(Debug, Clone)]
 pub struct Simulator {
     world: Arc<Mutex<World>>,
@@ -75,7 +74,7 @@ impl Simulator {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new(settings: Settings) -> Result<Self> {
-        // What it pushes goes to this machine or to where its operator says, never by a proxy.
+        // It pushes to this machine or to the operator's address, never through a proxy.
         let http = crate::outbound::client_for("http://127.0.0.1/", Duration::from_secs(10))
             .build()
             .map_err(|error| Error::Fault(format!("no HTTP client can be made: {error}")))?;
@@ -98,7 +97,7 @@ impl Simulator {
             tokio::spawn(push::follow(self.clone(), target, stop.clone()));
         }
         let router = self.router();
-        // What stalls is not waited for.
+        // Stalled requests are not waited for.
         let server = axum::serve(listener, router).into_future();
         tokio::select! {
             () = stop.cancelled() => Ok(()),
@@ -112,7 +111,7 @@ impl Simulator {
         world
     }
 
-    /// What it received, in order.
+    /// The received requests, in order.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.world().received.iter().cloned().collect()

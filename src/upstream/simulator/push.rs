@@ -1,5 +1,4 @@
-//! Pushing, as the original's webhook engine does: an envelope, its type in a header, and a signature if there is a
-//! secret.
+//! Pushes as dj-whisperer does: an envelope, its type in a header, and a signature if there is a secret.
 
 use reqwest::header;
 use serde_json::{Value, json};
@@ -9,7 +8,7 @@ use uuid::Uuid;
 use super::{PUSH_EVERY, Simulator, Target};
 use crate::signature;
 
-/// Pushes one thing; what it was answered.
+/// Pushes one webhook; returns the answer.
 pub(super) async fn push(simulator: &Simulator, to: &Target, event_type: &str, payload: &Value) -> Value {
     let uuid = Uuid::new_v4().simple().to_string();
     let body = json!({ "event": { "type": event_type, "uuid": uuid }, "payload": payload }).to_string();
@@ -34,7 +33,7 @@ pub(super) async fn push(simulator: &Simulator, to: &Target, event_type: &str, p
     }
 }
 
-/// Pushes each order as it arrives, again until it is taken.
+/// Pushes each order as it arrives, repeatedly until it is taken.
 pub(super) async fn follow(simulator: Simulator, to: Target, stop: CancellationToken) {
     let mut pushed = 0;
     let mut looks = tokio::time::interval(PUSH_EVERY);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Simulator, world::Stored};
 
-/// Rows on a page unless the request says otherwise, as documented.
+/// Rows on a page by default, as Omnitron documents it.
 const DEFAULT_LIMIT: usize = 10;
 /// Most rows on a page.
 const LARGEST_LIMIT: usize = 100;
@@ -46,7 +46,7 @@ async fn login(State(simulator): State<Simulator>, Json(body): Json<Value>) -> R
     Json(json!({ "key": world.renew_token() })).into_response()
 }
 
-/// A question for a list.
+/// The query of a list.
 struct Question(Vec<(String, String)>);
 
 impl Question {

@@ -1,4 +1,4 @@
-//! What the simulator holds: orders that have arrived and are still to come, its mood, and what it received.
+//! The simulator's state: orders that have arrived or will arrive, its behaviour, and received requests.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::Settings;
 use crate::wire::Timestamp;
 
-/// Most requests that are remembered.
+/// Most requests that are kept.
 const MOST_RECEIVED: usize = 20_000;
 
 /// An order that has arrived.
@@ -22,7 +22,7 @@ pub(super) struct Stored {
     pub modified: DateTime<Utc>,
 }
 
-/// A request as it was received.
+/// A received request.
 #[derive(Debug, Clone, Serialize)]
 pub struct Received {
     /// Counts up from 1.
@@ -37,23 +37,23 @@ pub struct Received {
     pub authorization: Option<String>,
     /// The body as JSON; null without one.
     pub body: Value,
-    /// What it was answered.
+    /// The status of the answer.
     pub status: u16,
 }
 
-/// How it behaves: see the control API.
+/// Its behaviour: see the control API.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mood {
-    /// So many requests are answered with `fail_status`, and do nothing.
+    /// This many requests are answered with `fail_status`, and do nothing.
     pub fail: u32,
     pub fail_status: u16,
-    /// So many requests do what they should, and are answered 504 all the same.
+    /// This many requests do their work, and are answered 504.
     pub lose: u32,
-    /// Each request is answered so much later.
+    /// Each answer is delayed by this time.
     pub stall: Duration,
-    /// Pages hold everything twice, and once more what was last on the page before.
+    /// Pages hold every order twice, and the last order of the page before once more.
     pub repeat: bool,
-    /// Pages are in the wrong order.
+    /// Pages are in a wrong order.
     pub reorder: bool,
     /// Paths that begin with one of these are answered 500.
     pub refuse: Vec<String>,
@@ -106,7 +106,7 @@ impl World {
         world
     }
 
-    /// Lets arrive what should have by now.
+    /// Lets the orders arrive that are due.
     pub(super) fn move_on(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.began);
         let moment = self.begins + TimeDelta::from_std(elapsed).unwrap_or_default();
@@ -122,13 +122,13 @@ impl World {
         }
     }
 
-    /// An order is there from now on.
+    /// Adds an order.
     pub(super) fn arrive(&mut self, json: Value) {
         self.orders.push(Stored { json, modified: self.begins });
         self.touch(self.orders.len() - 1);
     }
 
-    /// A moment after every other one it gave.
+    /// A date after every earlier one.
     fn tick(&mut self) -> DateTime<Utc> {
         self.now += TimeDelta::microseconds(1);
         self.now
@@ -143,7 +143,7 @@ impl World {
         }
     }
 
-    /// Another token; the one before is good no more.
+    /// Makes a new token; the old one is no longer valid.
     pub(super) fn renew_token(&mut self) -> String {
         self.tokens += 1;
         self.token = format!("upstream-token-{}", self.tokens);
@@ -154,7 +154,7 @@ impl World {
         self.orders.iter().find(|order| order.json["pk"].as_i64() == Some(pk))
     }
 
-    /// Sets fields of an order; what it is then.
+    /// Sets fields of an order; returns the order.
     pub(super) fn change_order(&mut self, pk: i64, change: &Value) -> Option<Value> {
         let index = self.orders.iter().position(|order| order.json["pk"].as_i64() == Some(pk))?;
         merge(&mut self.orders[index].json, change);
@@ -162,7 +162,7 @@ impl World {
         Some(self.orders[index].json.clone())
     }
 
-    /// Sets fields of an order item; what it is then. The order is as far as the one of its items that is least far.
+    /// Sets fields of an order item; returns the item. The order gets the lowest status of its items.
     pub(super) fn change_item(&mut self, pk: i64, change: &Value) -> Option<Value> {
         let has = |order: &Stored| items(&order.json).any(|item| item["pk"].as_i64() == Some(pk));
         let index = self.orders.iter().position(has)?;
