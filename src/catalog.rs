@@ -1,8 +1,9 @@
-//! What every request needs and hardly ever changes, kept in memory: the workflow, the cargo companies, the scenarios.
+//! The catalog: data that every request needs and that rarely changes, kept in memory: the workflow, the cargo
+//! companies, the locations, the scenarios.
 //!
-//! The row `installation` carries a version. Each change of what is kept here raises it, Postgres tells every server
-//! (LISTEN), and each reads everything again. A command does not even depend on that notice: its own transaction reads
-//! the version under the installation lock, and a catalog that is behind is refreshed before anything is decided.
+//! The row `installation` has a version. Each change of this data raises it; Postgres notifies every server (LISTEN),
+//! and each reads everything again. Commands do not depend on the notice: their own transaction reads the version under
+//! the installation lock, and an old catalog is refreshed before anything is decided.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,18 +30,18 @@ use crate::{
     workflow::Workflow,
 };
 
-/// One version of it all.
+/// One version of the data.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    /// Of the row `installation`.
+    /// The version of the row `installation`.
     pub version: i64,
-    /// The version in which its words (states, transitions, cargo companies) were changed last.
+    /// The version that last changed its words (states, transitions, cargo companies).
     pub words_version: i64,
     /// States and transitions.
     pub workflow: Workflow,
     /// Every cargo company, by id.
     pub cargo_companies: Vec<CargoCompany>,
-    /// Every location's unchanging part, by id.
+    /// The planning data of every location, by id.
     pub locations: BTreeMap<i64, Arc<Location>>,
     /// Locations with a limit (`max_quota`), where room can come free.
     pub limited_locations: BTreeSet<i64>,
@@ -48,7 +49,7 @@ pub struct Catalog {
     pub scenarios: Vec<Scenario>,
     /// Active transfer scenarios, by priority.
     pub transfer_scenarios: Vec<Scenario>,
-    /// The service that stock is asked of, if there is one.
+    /// The settings of the stock service, if there is one.
     pub inventory: Option<Arc<inventory::Settings>>,
 }
 
@@ -58,7 +59,7 @@ impl Catalog {
     /// # Errors
     /// When the database cannot be read.
     pub async fn load(connection: &mut PgConnection, kinds: &[&'static Kind]) -> Result<Self> {
-        // The version first: what is read after it can only be newer, and is read again then.
+        // The version first: data read after it can only be newer, and is then read again.
         let version = version(connection).await?;
         let (transfer_scenarios, scenarios) =
             scenarios::load_active(connection).await?.into_iter().partition(Scenario::is_for_transfers);
@@ -76,7 +77,7 @@ impl Catalog {
         })
     }
 
-    /// Its words alone, as they were kept for a version.
+    /// Only the words, as stored for a version.
     async fn load_words(connection: &mut PgConnection, kept_version: i64, kinds: &[&'static Kind]) -> Result<Self> {
         Ok(Self {
             version: kept_version,
@@ -100,7 +101,7 @@ impl Catalog {
 /// Reads the locations as they were in a version of the installation, by id.
 ///
 /// # Errors
-/// When the database fails, or holds opening hours this version does not know.
+/// When the database fails, or has opening hours that this version does not know.
 pub async fn load_locations(connection: &mut PgConnection, version: i64) -> Result<BTreeMap<i64, Arc<Location>>> {
     let rows = sqlx::query!(
         r#"select distinct on (stock_location_id) stock_location_id as id, erp_code, name, stock_location_type, priority,
@@ -145,7 +146,7 @@ async fn load_limited_locations(connection: &mut PgConnection) -> Result<BTreeSe
     Ok(ids.await?.into_iter().collect())
 }
 
-/// The installation's version now.
+/// The installation's present version.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -153,7 +154,7 @@ pub async fn version(connection: &mut PgConnection) -> Result<i64> {
     Ok(sqlx::query_scalar!("select version from installation").fetch_one(connection).await?)
 }
 
-/// The version in which words were changed last, up to one.
+/// The last version, up to this one, that changed words.
 async fn words_version(connection: &mut PgConnection, version: i64) -> Result<i64> {
     let kept = sqlx::query_scalar!(
         r#"select coalesce(max(installation_version), 0) as "version!" from installation_words
@@ -163,16 +164,16 @@ async fn words_version(connection: &mut PgConnection, version: i64) -> Result<i6
     Ok(kept.fetch_one(connection).await?)
 }
 
-/// Words of the past that are kept in memory.
+/// Most old versions of words kept in memory.
 const MOST_PASTS: usize = 8;
 
-/// The catalog of this process: many readers, replaced whole.
+/// The cache of this process: many readers; the catalog is replaced as a whole.
 #[derive(Debug)]
 pub struct CatalogCache {
     /// The kinds of command that transitions may refer to.
     kinds: &'static [&'static Kind],
     current: RwLock<Arc<Catalog>>,
-    /// Words that were used before, for events of then; by the version in which they began.
+    /// Old words, for old events, by the version that introduced them.
     pasts: Mutex<BTreeMap<i64, Arc<Catalog>>>,
 }
 
@@ -183,13 +184,13 @@ impl CatalogCache {
         Self { kinds, current: RwLock::default(), pasts: Mutex::default() }
     }
 
-    /// The catalog as it is known now. Cheap; hold it for one request.
+    /// The cached catalog. Cheap; hold it for one request.
     #[must_use]
     pub fn current(&self) -> Arc<Catalog> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A catalog with the words (workflow, cargo companies) of a version of the installation; of an older one, only those.
+    /// A catalog with the words (workflow, cargo companies) of a version. For an old version it has nothing else.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -215,7 +216,7 @@ impl CatalogCache {
         Ok(past)
     }
 
-    /// The catalog as of the caller's transaction: read again where another server, or a moment ago this one, changed it.
+    /// The catalog as of the caller's transaction: refreshed if the installation's version has changed.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -224,7 +225,7 @@ impl CatalogCache {
         if version(connection).await? == catalog.version { Ok(catalog) } else { self.refresh(connection).await }
     }
 
-    /// Reads everything again and keeps it, unless something newer is kept already.
+    /// Reads everything again and caches it, unless the cache has a newer version.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -238,10 +239,11 @@ impl CatalogCache {
     }
 }
 
-/// Looks at the version at least this often, also when no notice comes (a connection pooler may swallow them).
+/// How often the version is checked without a notice (a connection pooler may drop notices).
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Follows the installation until told to stop: refreshes the catalog and forgets sessions when the version changes.
+/// Follows the installation until it is stopped: when the version changes, refreshes the catalog and empties the cache
+/// of sessions.
 pub async fn follow(pool: PgPool, catalog_cache: Arc<CatalogCache>, sessions: Arc<Sessions>, stop: CancellationToken) {
     let mut listener = None;
     while !stop.is_cancelled() {

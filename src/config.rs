@@ -1,4 +1,4 @@
-//! Every setting: flag, variable, default, meaning. Twelve-factor: a flag wins over its variable.
+//! Every setting: flag, variable, default, meaning. A flag wins over its variable.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     webhooks::{self, target::AllowPrivate},
 };
 
-/// Where the data is. Shared by every subcommand, so that each works while a server runs on the same data.
+/// Where the data is. Every subcommand has these settings, so each works while a server runs on the same data.
 #[derive(Debug, Clone, Args)]
 pub struct DataSettings {
     /// A Postgres of your own (postgres://user:password@host:port/database); no private one is started then.
@@ -88,7 +88,7 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
-    /// How webhooks are delivered by a server that listens on this address.
+    /// The settings of webhooks for a server that listens on this address.
     #[must_use]
     pub fn for_webhooks(&self, address: SocketAddr) -> webhooks::Settings {
         let public_url = self.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());

@@ -1,4 +1,4 @@
-//! `/metrics`, in Prometheus' text format.
+//! `/metrics`, in the text format of Prometheus.
 
 pub mod webhooks;
 
@@ -18,7 +18,7 @@ use prometheus_client::{
 
 pub use webhooks::Webhooks;
 
-/// Everything that is counted.
+/// All metrics.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -31,7 +31,7 @@ pub struct Metrics {
     upstream_polls: Family<OutcomeLabels, Counter>,
     upstream_orders: Family<WayLabels, Counter>,
     upstream_calls: Family<CallLabels, Counter>,
-    /// What is counted of webhooks.
+    /// The metrics of webhooks.
     pub webhooks: Webhooks,
 }
 
@@ -182,7 +182,7 @@ impl Metrics {
         self.inventory.get_or_create(&InventoryLabels { outcome }).observe(duration.as_secs_f64());
     }
 
-    /// Counts a look at the upstream's list of orders.
+    /// Counts a poll of the upstream's orders.
     pub fn upstream_poll(&self, outcome: &'static str) {
         self.upstream_polls.get_or_create(&OutcomeLabels { outcome }).inc();
     }
@@ -198,7 +198,7 @@ impl Metrics {
         self.upstream_calls.get_or_create(&CallLabels { kind, outcome }).inc();
     }
 
-    /// The text, with the gauges as they are now.
+    /// The text, with the gauges' present values.
     #[must_use]
     pub fn encode(
         &self,

@@ -1,19 +1,18 @@
-//! HTTP requests that this server makes itself: what bounds them, and how their failures are worded.
+//! Our own HTTP requests: their limits, and the texts of their failures.
 
 use std::time::Duration;
 
 use reqwest::{ClientBuilder, Response, Url};
 
-/// Why somebody told nothing, in words for the log. It holds no password and no address.
+/// The reason of a failure, for the log. It has no password and no address.
 pub type Why = String;
 
-/// The process has one provider of cryptography, and no client is made before it is chosen. That it was already is no fault.
+/// Chooses the process' provider of cryptography, before any client is made. A second call changes nothing.
 pub fn choose_cryptography() {
     rustls::crypto::ring::default_provider().install_default().ok();
 }
 
-/// The makings of a client for one address: it follows no redirects, gives up after a time, and asks no proxy for what is
-/// on this machine.
+/// A builder for clients: no redirects, a timeout, and no proxy for addresses of this machine.
 pub fn client_for(url: &str, timeout: Duration) -> ClientBuilder {
     choose_cryptography();
     let builder = reqwest::Client::builder()
@@ -25,10 +24,10 @@ pub fn client_for(url: &str, timeout: Duration) -> ClientBuilder {
     if is_here { builder.no_proxy() } else { builder }
 }
 
-/// The whole answer, if it is not longer than so many bytes.
+/// The whole answer, if it is no longer than the limit.
 ///
 /// # Errors
-/// When it is, or breaks off.
+/// When it is longer, or breaks off.
 pub async fn body(mut response: Response, longest: usize) -> Result<Vec<u8>, Why> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
@@ -40,7 +39,7 @@ pub async fn body(mut response: Response, longest: usize) -> Result<Vec<u8>, Why
     Ok(bytes)
 }
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[must_use]
 pub fn no_answer(error: &reqwest::Error) -> Why {
     if error.is_timeout() {

@@ -1,4 +1,5 @@
-//! `X-Whisperer-Signature`: who has the secret wrote this body. What we deliver bears it, and what is pushed to us may.
+//! `X-Whisperer-Signature`: proves that the sender of a body has the secret. Our deliveries have it, and webhooks
+//! pushed to us may have it.
 
 use std::fmt::Write as _;
 
@@ -19,7 +20,7 @@ pub fn sign(secret: &str, body: &[u8]) -> String {
     text
 }
 
-/// Whether a header's value is the signature of this body; compared in a time that tells nothing.
+/// True if a header's value is the signature of this body. The comparison takes constant time.
 #[must_use]
 pub fn is_valid(secret: &str, body: &[u8], signature: &str) -> bool {
     let Some(digits) = signature.strip_prefix("sha256=") else { return false };

@@ -1,11 +1,11 @@
 //! The shipping label of a package, as PDF.
 //!
-//! [`render`] is a pure function: the same [`Label`] gives the same bytes, whenever and wherever it is called. A page is
-//! 100 × 150 mm, the usual sheet of a thermal printer, and black only. The first page holds everything a courier needs;
-//! items that do not fit on it go on to further pages of the same size, so that none is left out.
+//! [`render`] is pure: the same [`Label`] always gives the same bytes. A page is 100 × 150 mm, the usual sheet of a
+//! thermal printer, and black only. The first page has everything that a courier needs. Items that do not fit continue
+//! on further pages of the same size, so none is left out.
 //!
-//! Here is what a label is and how its pages are laid out; `barcode` and `text` are the two crafts
-//! the layout uses. Lengths are millimetres from the upper left corner, font sizes are points.
+//! This file defines a label and lays out its pages; `barcode` and `text` draw its parts. Lengths are millimetres from
+//! the upper left corner, font sizes are points.
 
 use chrono::{DateTime, Utc};
 use krilla::geom::{PathBuilder, Point, Rect};
@@ -20,24 +20,24 @@ use text::{DESCENT, Fonts, Line, SMALLEST_SIZE};
 mod barcode;
 mod text;
 
-/// Everything printed on a label.
+/// The content of a label.
 #[derive(Clone, Debug)]
 pub struct Label<'a> {
-    /// Who sends the package: small, at the top.
+    /// The sender: small, at the top.
     pub sender: Party<'a>,
-    /// Who gets it: large.
+    /// The receiver: large.
     pub receiver: Party<'a>,
-    /// The number of the order the package belongs to.
+    /// The order number.
     pub order_number: &'a str,
     /// The number of the package.
     pub package_number: &'a str,
-    /// The name of the company that carries it.
+    /// The name of the carrier.
     pub cargo_company: &'a str,
-    /// The number that company knows the package by; it becomes the barcode.
+    /// The carrier's number of the package; it becomes the barcode.
     pub tracking_number: &'a str,
     /// When the label was made.
     pub created: DateTime<Utc>,
-    /// What is in the package.
+    /// The contents.
     pub items: Vec<LabelItem<'a>>,
 }
 
@@ -50,36 +50,36 @@ pub struct Party<'a> {
     pub lines: Vec<&'a str>,
 }
 
-/// One line of the list of contents.
+/// A line of the list of contents.
 #[derive(Clone, Debug)]
 pub struct LabelItem<'a> {
     /// The stock keeping unit.
     pub sku: &'a str,
-    /// What people call it.
+    /// The product's name.
     pub name: &'a str,
-    /// How many of it are in the package.
+    /// The number of units.
     pub quantity: i64,
 }
 
 /// Why a label cannot be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelError {
-    /// There is nothing to make a barcode of.
+    /// There is no text for a barcode.
     #[error("the tracking number is empty: there is nothing to print as a barcode")]
     TrackingNumberEmpty,
     /// Code 128 holds printable ASCII here: letters, digits, the space and common signs.
     #[error("the tracking number contains {character:?}, which a Code 128 barcode cannot hold")]
     TrackingNumberUnprintable {
-        /// The first character that is in the way.
+        /// The first such character.
         character: char,
     },
     /// Its bars would be narrower than a quarter of a millimetre, which scanners do not read reliably.
     #[error("the tracking number has {characters} characters, too many for a barcode that fits the label")]
     TrackingNumberTooLong {
-        /// How many it has.
+        /// The number of characters.
         characters: usize,
     },
-    /// The PDF could not be put together; it says more about this program than about the label.
+    /// The PDF could not be made: an error of this program, not of the label.
     #[error("the label could not be drawn: {0}")]
     Drawing(String),
 }
@@ -96,9 +96,9 @@ const CAPTION_SIZE: f32 = 5.5;
 const ITEM_SIZE: f32 = 7.0;
 /// The thickness of the rules between the parts.
 const RULE: f32 = 0.3;
-/// From one item to the next.
+/// The distance between items.
 const ITEM_PITCH: f32 = 3.5;
-/// Baselines of the first item on the first page and on the others, and how many items follow down to the margin.
+/// Baselines of the first item, on the first page and on the others, and the number of items down to the margin.
 const FIRST_PAGE_ITEMS: (f32, usize) = (113.5, 10);
 const NEXT_PAGE_ITEMS: (f32, usize) = (19.5, 37);
 
@@ -106,7 +106,7 @@ const NEXT_PAGE_ITEMS: (f32, usize) = (19.5, 37);
 ///
 /// # Errors
 ///
-/// When the tracking number cannot be printed as a barcode that scanners read, see [`LabelError`].
+/// When scanners could not read the tracking number as a barcode, see [`LabelError`].
 pub fn render(label: &Label<'_>) -> Result<Vec<u8>, LabelError> {
     let barcode = Barcode::new(label.tracking_number)?;
     let fonts = Fonts::load()?;
@@ -146,7 +146,7 @@ fn draw_page(document: &mut Document, fonts: &Fonts, draw: impl FnOnce(&mut Shee
     Ok(())
 }
 
-/// The sender with the cargo company to the right, and the receiver below them.
+/// The sender with the carrier to the right, and the receiver below them.
 fn draw_parties(sheet: &mut Sheet<'_>, label: &Label<'_>) {
     let fonts = sheet.fonts;
     sheet.caption("FROM", LEFT, 7.0);
@@ -191,7 +191,7 @@ fn draw_contents_heading(sheet: &mut Sheet<'_>, label: &Label<'_>, pages: usize)
     }
 }
 
-/// What a page after the first says about the package its items belong to.
+/// The heading of a page after the first.
 fn draw_next_heading(sheet: &mut Sheet<'_>, label: &Label<'_>, number: usize, pages: usize) {
     let fonts = sheet.fonts;
     let page = fonts.bold.fit(&format!("Page {number} of {pages}"), (9.0, 9.0), WIDTH);
@@ -211,7 +211,7 @@ struct Columns {
 
 impl Columns {
     const GAP: f32 = 2.0;
-    /// A longer sku pushes the name of its own line to the right instead of everyone's.
+    /// A longer sku moves the name in its own line to the right, not in all lines.
     const WIDEST_SKU: f32 = 30.0;
 
     fn of(items: &[LabelItem<'_>], fonts: &Fonts) -> Self {
@@ -272,7 +272,7 @@ impl Sheet<'_> {
         self.text(&self.fonts.regular.fit(text, (CAPTION_SIZE, CAPTION_SIZE), WIDTH), x, baseline);
     }
 
-    /// Lines below each other; `x` says where each begins.
+    /// Lines below each other; `x` is the beginning of each.
     fn block(&mut self, lines: &[Line<'_>], x: impl Fn(&Line<'_>) -> f32, top: f32) {
         let mut bottom = top;
         for line in lines {

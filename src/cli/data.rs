@@ -1,4 +1,4 @@
-//! Opening the data: a Postgres of the user's own, or the private one.
+//! Opens the data: a Postgres of the user, or the private one.
 
 use std::str::FromStr;
 
@@ -15,7 +15,7 @@ use crate::{
 /// The database's name in a private Postgres.
 const DATABASE: &str = "oms";
 
-/// Open data: a pool, and the private Postgres if there is one.
+/// Opened data: a pool, and the private Postgres if there is one.
 pub(super) struct Data {
     pub pool: PgPool,
     cluster: Option<Cluster>,
@@ -29,7 +29,7 @@ impl Data {
         Ok(data)
     }
 
-    /// Opens the data; refuses a schema that is not current.
+    /// Opens the data. Refuses a schema that is not current.
     pub(super) async fn open(settings: &DataSettings) -> Result<Self> {
         let data = Self::connect(settings).await?;
         if !db::is_current(&mut *data.pool.acquire().await?).await? {
@@ -59,7 +59,7 @@ impl Data {
         Ok(Self { pool, cluster: Some(cluster) })
     }
 
-    /// Closes the pool and, if nobody else uses it, stops the private Postgres.
+    /// Closes the pool and, if no other process uses it, stops the private Postgres.
     pub(super) async fn close(self) -> Result<()> {
         self.pool.close().await;
         if let Some(cluster) = self.cluster {

@@ -1,4 +1,4 @@
-//! `oms demo`: the whole thing on a laptop.
+//! `oms demo`: a complete installation on a laptop.
 
 use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
@@ -40,7 +40,7 @@ pub(super) struct Args {
     upstream: bool,
 }
 
-/// The demo's files, compiled in: it needs nothing but the binary.
+/// The demo's files, compiled in: it needs only the binary.
 const FILES: [(&str, &str); 2] = [
     ("standard.toml", include_str!("../../installations/standard.toml")),
     ("demo.toml", include_str!("../../installations/demo.toml")),
@@ -98,7 +98,7 @@ const UPSTREAM_TOKEN: &str = "upstream-token";
 /// Its orders a minute.
 const ORDERS_PER_MINUTE: f64 = 60.0;
 
-/// Starts an upstream that hands the demo's orders over; its address.
+/// Starts an upstream with the demo's orders; returns its address.
 async fn simulate_upstream(stop: &CancellationToken) -> Result<String> {
     let simulator = Simulator::new(simulator::Settings {
         orders: orders(ORDERS)?,
@@ -116,7 +116,7 @@ async fn simulate_upstream(stop: &CancellationToken) -> Result<String> {
     Ok(url)
 }
 
-/// Loads what is not there yet; a first start that was cut short goes on here. The orders may come later, from an upstream.
+/// Loads missing data; a first start that was interrupted continues here. The orders may come later, from an upstream.
 async fn prepare(pool: &PgPool, data_dir: &Path, with_orders: bool) -> Result<String> {
     if !apply::is_applied(pool).await? {
         eprintln!("applying the standard installation …");
@@ -150,7 +150,7 @@ async fn take_orders(pool: &PgPool) -> Result<()> {
     Ok(())
 }
 
-/// The orders of a text of JSON lines.
+/// The orders of JSON lines.
 pub(super) fn orders(text: &str) -> Result<Vec<Value>> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
@@ -160,8 +160,8 @@ pub(super) fn orders(text: &str) -> Result<Vec<Value>> {
         .collect()
 }
 
-/// The demo user's token: the one of the last start if it still works, else a new one, kept for the next start in a
-/// file that only its owner can read.
+/// The demo user's token: that of the last start if it still works, else a new one, stored for the next start in a file
+/// that only its owner can read.
 async fn demo_token(pool: &PgPool, file: &Path) -> Result<String> {
     let kept = std::fs::read_to_string(file).unwrap_or_default().trim().to_owned();
     if !kept.is_empty() && auth::Sessions::default().caller(pool, &kept).await.is_ok() {

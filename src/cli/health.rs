@@ -1,4 +1,4 @@
-//! `oms health`: for a container's health check, which has no curl.
+//! `oms health`: the health check of a container without curl.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -58,7 +58,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
     Ok(Outcome::Done)
 }
 
-/// Reads and checks; every problem is printed.
+/// Reads and checks; prints every problem.
 fn load_or_report(files: &[PathBuf]) -> Result<Option<(Installation, Vec<Problem>)>> {
     match load(files)? {
         Ok(loaded) => Ok(Some(loaded)),
@@ -82,7 +82,7 @@ fn load(files: &[PathBuf]) -> Result<Loaded> {
     Ok(check::load(&texts, commands::kinds()))
 }
 
-/// Applies files; the first problem is the error.
+/// Applies files. The first problem is the error.
 pub(super) async fn apply_files(pool: &PgPool, files: &[PathBuf]) -> Result<Vec<InstalledTransition>> {
     let (installation, warnings) = load(files)?.map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -94,7 +94,7 @@ pub(super) async fn apply_files(pool: &PgPool, files: &[PathBuf]) -> Result<Vec<
     apply::apply(pool, &installation).await
 }
 
-/// The ids integrators are told.
+/// Prints the ids that integrators use.
 fn print_table(table: &[InstalledTransition]) {
     let slug_width = table.iter().map(|row| row.slug.chars().count()).max().unwrap_or(4).max(4);
     println!("{:>6}  {:<slug_width$}  label", "id", "slug");

@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand.
+//! The command line: one file per subcommand.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line talks to people")]
 
 mod data;
@@ -81,17 +81,17 @@ enum Command {
     Health(health::Args),
 }
 
-/// How a subcommand ended when it did not fail.
+/// The result of a subcommand that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything was done.
+    /// Success.
     Done,
-    /// It found faults, and said so.
+    /// Faults were found and printed.
     Faults,
 }
 
 impl Cli {
-    /// What is logged unless `RUST_LOG` says otherwise: servers tell what they do, tools only what is wrong.
+    /// The log level without `RUST_LOG`: servers log their work, tools only errors.
     #[must_use]
     pub fn default_log_filter(&self) -> &'static str {
         match self.command {
@@ -103,7 +103,7 @@ impl Cli {
     /// Runs the subcommand.
     ///
     /// # Errors
-    /// Whatever went wrong, in one line with the remedy.
+    /// One line with the remedy.
     pub async fn run(self) -> Result<Outcome> {
         let data = &self.data;
         match self.command {
@@ -124,7 +124,7 @@ impl Cli {
     }
 }
 
-/// Reads a file, with the error that says which.
+/// Reads a file. The error names it.
 pub(crate) fn read_file(path: &std::path::Path) -> Result<String> {
     std::fs::read_to_string(path)
         .map_err(|error| crate::error::Error::Fault(format!("cannot read {}: {error}", path.display())))

@@ -46,7 +46,7 @@ async fn take(data: &Data, file: tokio::fs::File, size: u64) -> Result<Summary> 
     summary
 }
 
-/// Progress on a terminal as a bar, elsewhere as a line now and then.
+/// Progress: a bar on a terminal, otherwise a line now and then.
 pub(super) struct Bar {
     line: ProgressBar,
     size: u64,

@@ -25,7 +25,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> {
     let stop = stop_on_signal()?;
-    // The address first: a port that is taken should be said before Postgres is started.
+    // The address first: a port in use should be reported before Postgres is started.
     let listener = bind(&args.server).await?;
     let Some(data) = unless_stopped(&stop, Data::open_and_migrate(settings)).await? else {
         return Ok(Outcome::Done);
@@ -68,7 +68,7 @@ pub(super) async fn bind(settings: &ServerSettings) -> Result<TcpListener> {
     })
 }
 
-/// Runs something that Ctrl-C may cut short; none when it did.
+/// Runs work that Ctrl-C may interrupt; then the result is none.
 pub(super) async fn unless_stopped<T>(
     stop: &CancellationToken,
     work: impl Future<Output = Result<T>>,

@@ -77,7 +77,7 @@ fn in_file(file: &std::path::Path, error: &Error) -> Error {
     Error::Fault(format!("{}: {error}", file.display()))
 }
 
-/// The scenarios of a file; every problem is printed.
+/// The scenarios of a file. Prints every problem.
 fn read_scenarios(file: &std::path::Path) -> Result<Option<Vec<Definition>>> {
     let text = read_file(file)?;
     let name = file.display().to_string();

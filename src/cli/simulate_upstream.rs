@@ -1,4 +1,4 @@
-//! `oms simulate-upstream`: a stand-in for the upstream, to try the whole circle with.
+//! `oms simulate-upstream`: a stand-in for the upstream, to try the whole cycle.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -88,7 +88,7 @@ Ctrl-C stops it; it remembers nothing.",
     Ok(Outcome::Done)
 }
 
-/// When the simulated upstream begins: later than all it told before it was started anew.
+/// The start of the simulated upstream's clock: later than all its dates before a restart.
 #[expect(clippy::disallowed_methods, reason = "the simulated upstream is another machine: its dates are its own")]
 pub(super) fn now() -> chrono::DateTime<chrono::Utc> {
     chrono::Utc::now()

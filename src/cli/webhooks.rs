@@ -113,7 +113,7 @@ async fn resume(data: &Data, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Numbers of more than ten thousand are not counted out.
+/// Numbers above ten thousand are not counted exactly.
 const MOST_COUNTED: i64 = 10_000;
 
 async fn list(data: &Data) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The folder of a private Postgres and what can be done to it: make it, start it, stop it. Blocking.
+//! The folder of a private Postgres: creates, starts and stops the cluster. Blocking.
 #![expect(clippy::disallowed_methods, reason = "this runs on threads for blocking work, never on the server's own")]
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -20,21 +20,21 @@ use sqlx::postgres::PgConnection;
 use super::account::Account;
 use super::{ClusterSettings, Durability, EmbeddedError, SUPERUSER, Stopped, io_error, unavailable};
 
-/// Names the socket's file and nothing else: no two clusters share a folder.
+/// Only part of the socket's file name: no two clusters share a folder.
 const PORT: u16 = 5432;
-/// On the command line of every Postgres we start; `ps` shows it, [`Home::is_ours`] looks for it.
+/// In the command line of every Postgres that we start: `ps` shows it, and [`Home::is_ours`] looks for it.
 const MARK: &str = "cluster_name=oms";
-/// The room for a socket's path with its closing zero: 108 bytes on Linux, 104 on macOS.
+/// The bytes of a socket's path with its closing zero: 108 on Linux, 104 on macOS.
 const SOCKET_PATH_BYTES: usize = 104;
 const LOG_BYTES: u64 = 10 * 1024 * 1024;
 /// How long `pg_ctl` waits for Postgres to be up, or down.
 const PG_CTL_SECONDS: &str = "60";
-/// How often to try, if a predecessor is in the way that is about to end: for a minute or so.
+/// How often to try while a Postgres that is about to end is in the way: for about a minute.
 const LAUNCHES: usize = 150;
 const BETWEEN_LAUNCHES: Duration = Duration::from_millis(250);
 /// How long one `initdb` or `pg_ctl` may run.
 const COMMAND_LIMIT: Duration = Duration::from_mins(5);
-/// How long to wait for others who start or stop this cluster.
+/// How long to wait for another process that starts or stops this cluster.
 const TURN_LIMIT: Duration = Duration::from_mins(7);
 const POLL: Duration = Duration::from_millis(20);
 
@@ -51,7 +51,7 @@ impl Address {
     }
 }
 
-/// A cluster's folder, and what it takes to run it.
+/// A cluster's folder, and everything needed to run it.
 #[derive(Debug)]
 pub(super) struct Home {
     /// Absolute, without symbolic links.
@@ -66,8 +66,8 @@ impl Home {
         self.folder.join("data")
     }
 
-    /// Runs `initdb` if there is no cluster, beside its place: after a crash on the way there is only `data.new`, which
-    /// the next one removes.
+    /// Runs `initdb` if there is no cluster, in `data.new`: a crash leaves only that folder, which the next start
+    /// removes.
     pub(super) fn create_if_new(&self, turn: &File, cancelled: &AtomicBool) -> Result<(), EmbeddedError> {
         let (data, new) = (self.data(), self.folder.join("data.new"));
         if data.join("PG_VERSION").exists() {
@@ -87,7 +87,7 @@ impl Home {
             Err(EmbeddedError::Failed { said, .. }) if said.contains("locale name") => initdb("C")?,
             result => result?,
         }
-        // The command line says the same; here it also holds for whoever starts it by hand.
+        // The command line says the same; the file is for a start by hand.
         let private = "\n# oms: reached over the socket only, by the user that runs Postgres only.\n\
                        listen_addresses = ''\nunix_socket_permissions = 0700\n";
         let conf = new.join("postgresql.conf");
@@ -101,7 +101,7 @@ impl Home {
     pub(super) fn initdb(&self, new: &Path, locale: &str) -> Command {
         let mut command = self.command("initdb");
         command.args(["--username", SUPERUSER, "--auth-local=trust", "--auth-host=reject"]);
-        // The order of C.UTF-8 is that of C, but Postgres knows a shortcut only for the latter.
+        // C.UTF-8 sorts like C, but Postgres has a fast path only for C.
         command.args([
             "--encoding=UTF8",
             "--locale",
@@ -127,7 +127,7 @@ impl Home {
                 return Err(EmbeddedError::Interrupted);
             }
             match self.launch(turn) {
-                // It is on its way up or down, or the orphans of a killed one still use its memory.
+                // It is starting or stopping, or orphans of a killed one still use its memory.
                 Err(EmbeddedError::Failed { said, .. })
                     if said.contains("lock file") || said.contains("shared memory block") =>
                 {
@@ -155,7 +155,7 @@ impl Home {
         self.run("pg_ctl start", command, turn, None)
     }
 
-    /// The options of `postgres`, quoted for the shell that `pg_ctl` hands them to.
+    /// The options of `postgres`, quoted for the shell that `pg_ctl` starts.
     pub(super) fn postgres_options(&self, socket_dir: &Path) -> String {
         let durable = if self.settings.durability == Durability::Full { "on" } else { "off" };
         let durable = ["fsync", "synchronous_commit", "full_page_writes"].map(|name| format!("{name}={durable}"));
@@ -171,9 +171,9 @@ impl Home {
         format!("-p {PORT} {}", quoted.join(" "))
     }
 
-    /// Where to listen: beside the data, or under /tmp where that path is too long, or has a comma, at which Postgres
-    /// would split it. The name there need not outlive this build of oms: whoever joins a cluster that runs reads it
-    /// from `postmaster.pid`.
+    /// The folder of the socket: beside the data, or under /tmp if that path is too long or has a comma, at which
+    /// Postgres would split it. The name may change with versions of oms: a process that joins a running cluster reads
+    /// it from `postmaster.pid`.
     pub(super) fn new_address(&self) -> Address {
         let beside = Address { socket_dir: self.folder.join("socket"), port: PORT };
         let path = beside.socket().into_os_string().into_encoded_bytes();
@@ -185,8 +185,8 @@ impl Home {
         Address { socket_dir: format!("/tmp/oms-{:016x}", hasher.finish()).into(), port: PORT }
     }
 
-    /// Where Postgres listens, if it answers there. Whether its process can be seen does not count: on a shared volume
-    /// it may be in another container.
+    /// Where Postgres listens, if it answers there. Its process need not be visible: on a shared volume it may be in
+    /// another container.
     pub(super) fn address(&self) -> Option<Address> {
         let text = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
         // Process, folder, start, port, folder of the socket, address, memory, status.
@@ -196,9 +196,9 @@ impl Home {
         UnixStream::connect(address.socket()).is_ok().then_some(address)
     }
 
-    /// Postgres does not start while its lock files name a process that lives, even when a stranger got that number
-    /// after a restart of the machine. It ignores the number of its starter, so that is put there. The rest of
-    /// `postmaster.pid` stays: by it Postgres finds orphans that still use the data.
+    /// Postgres does not start while its lock files name a living process, even if another program got that number
+    /// after a restart of the machine. It ignores the number of its starter, so that number is written there. The rest
+    /// of `postmaster.pid` stays: Postgres uses it to find orphans that still use the data.
     pub(super) fn forget_stranger(&self, address: &Address) -> Result<(), EmbeddedError> {
         let file = self.data().join("postmaster.pid");
         let text = fs::read_to_string(&file).unwrap_or_default();
@@ -221,7 +221,7 @@ impl Home {
         unless(ErrorKind::NotFound, fs::remove_file(&lock)).map_err(io_error("remove", &lock))
     }
 
-    /// Gives up a stake, and stops Postgres if that was the last one and Postgres is ours.
+    /// Ends a share, and stops Postgres if it was the last one and Postgres is ours.
     pub(super) fn leave(&self, users: &File) -> Result<Stopped, EmbeddedError> {
         let turn = take_turn(&self.folder, &self.account, &AtomicBool::new(false))?;
         users.unlock().map_err(io_error("unlock", &self.folder))?;
@@ -243,11 +243,11 @@ impl Home {
         let mut command = self.pg_ctl("stop");
         command.args(["-m", "fast"]);
         let stopped = self.run("pg_ctl stop", command, &turn, None);
-        // It may have gone down by itself, before `pg_ctl` could ask.
+        // It may have stopped by itself before `pg_ctl` asked.
         if running()? {
             stopped?;
         }
-        // A start makes it again; under /tmp it would be litter.
+        // The next start creates it again; under /tmp it would stay for ever.
         fs::remove_dir(self.new_address().socket_dir).ok();
         Ok(Stopped::Down)
     }
@@ -256,7 +256,7 @@ impl Home {
         fs::read_to_string(self.data().join("postmaster.opts")).is_ok_and(|options| options.contains(MARK))
     }
 
-    /// The log, ready for Postgres to append to. One that has grown too long is put aside.
+    /// The log, ready for Postgres to append to. One that is too long is renamed.
     pub(super) fn open_log(&self) -> Result<PathBuf, EmbeddedError> {
         let log = self.folder.join("postgres.log");
         if length(&log) > LOG_BYTES {
@@ -272,8 +272,8 @@ impl Home {
         command
     }
 
-    /// A program of Postgres, to be run by its user. In a process group of its own it does not get a terminal's Ctrl-C
-    /// (and Postgres gets a session of its own from `pg_ctl`). Our environment may hold secrets, or a `PGDATA`.
+    /// A program of Postgres, run by its user. Its own process group keeps a terminal's Ctrl-C away (`pg_ctl` gives
+    /// Postgres a session of its own). The environment is cleared, because ours may hold secrets, or a `PGDATA`.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin_dir.join(program));
         let kept = ["PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LOCPATH", "LOCALE_ARCHIVE"];
@@ -296,7 +296,7 @@ impl Home {
         let output = open_file(&path, &self.account)?;
         output.set_len(0).map_err(io_error("write", &path))?;
         let errors = output.try_clone().map_err(io_error("write", &path))?;
-        // Its standard input is our lock: should we be killed, nobody has the next turn before it has ended.
+        // Its standard input is our lock: if we are killed, the lock is held until it ends.
         let turn = turn.try_clone().map_err(io_error("lock", &self.folder))?;
         let logged = length(&log);
         let program = PathBuf::from(command.get_program());
@@ -318,7 +318,8 @@ impl Home {
         }
     }
 
-    /// An error with the last lines of Postgres's log, if it grew beyond `logged` bytes, or of what the command said.
+    /// An error with the last lines of Postgres's log, if it is longer than `logged` bytes, or with the command's
+    /// output.
     pub(super) fn failed(&self, command: &'static str, logged: u64) -> EmbeddedError {
         let mut log = self.folder.join("postgres.log");
         let said = log_tail(&log, logged).unwrap_or_else(|| {
@@ -329,7 +330,7 @@ impl Home {
     }
 }
 
-/// Makes the data folder if it is not there, and finds who is to run Postgres in it.
+/// Creates the data folder if it does not exist, and finds the user for it.
 pub(super) fn open_folder(folder: &Path) -> Result<(PathBuf, Account), EmbeddedError> {
     fs::create_dir_all(folder).map_err(io_error("make the folder", folder))?;
     let folder = folder.canonicalize().map_err(io_error("open the folder", folder))?;
@@ -340,7 +341,7 @@ pub(super) fn open_folder(folder: &Path) -> Result<(PathBuf, Account), EmbeddedE
     let account = Account::for_cluster(&folder.join("data"))?;
     let empty = fs::read_dir(&folder).map_err(io_error("open the folder", &folder))?.next().is_none();
     let shared = fs::metadata(&folder).map_err(io_error("look at", &folder))?.mode() & 0o022 != 0;
-    // Ours to arrange only if nobody else uses it.
+    // We may change it only if no other process uses it.
     if empty && !shared {
         account.give(&folder)?;
     }
@@ -348,7 +349,7 @@ pub(super) fn open_folder(folder: &Path) -> Result<(PathBuf, Account), EmbeddedE
     Ok((folder, account))
 }
 
-/// Waits for the lock of those who start or stop the cluster. Dropping the file ends the turn.
+/// Waits for the lock for starting and stopping the cluster. Dropping the file frees it.
 pub(super) fn take_turn(folder: &Path, account: &Account, cancelled: &AtomicBool) -> Result<File, EmbeddedError> {
     let turn = open_file(&folder.join("starter.lock"), account)?;
     let deadline = Instant::now() + TURN_LIMIT;
@@ -372,14 +373,13 @@ pub(super) async fn create_database(connection: &mut PgConnection, name: &str) -
     }
     let statement = format!("create database \"{}\"", name.replace('"', "\"\""));
     match sqlx::query(AssertSqlSafe(statement)).execute(connection).await {
-        // Somebody was faster: duplicate_database, or unique_violation in the catalogue.
+        // Another process was faster: duplicate_database, or unique_violation in the catalogue.
         Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("42P04" | "23505")) => Ok(()),
         result => result.map(|_| ()),
     }
 }
 
-/// Does work that waits for processes and locks, on a thread where that harms nobody. If the future is dropped, the
-/// work goes on and is told by the flag.
+/// Runs blocking work on a thread for such work. If the future is dropped, the work continues and sees the flag.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&AtomicBool) -> Result<T, EmbeddedError> + Send + 'static,
 ) -> Result<T, EmbeddedError> {
@@ -401,7 +401,7 @@ pub(super) fn kill_group(child: &mut Child) -> io::Result<()> {
     child.wait().map(|_| ())
 }
 
-/// Opens a file of the account's to append to, and makes it if it is not there.
+/// Opens a file of the account for appending, and creates it if it does not exist.
 pub(super) fn open_file(path: &Path, account: &Account) -> Result<File, EmbeddedError> {
     let mut options = OpenOptions::new();
     let file = options.append(true).create(true).mode(0o600).open(path).map_err(io_error("open", path))?;
@@ -440,7 +440,7 @@ pub(super) fn percent_encoded(bytes: &[u8]) -> String {
     bytes.iter().map(encode).collect()
 }
 
-/// Takes one kind of failure for success.
+/// Treats one kind of error as success.
 pub(super) fn unless(kind: ErrorKind, result: io::Result<()>) -> io::Result<()> {
     result.or_else(|error| if error.kind() == kind { Ok(()) } else { Err(error) })
 }

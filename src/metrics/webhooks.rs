@@ -1,4 +1,4 @@
-//! What is counted of webhooks.
+//! The metrics of webhooks.
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
@@ -15,14 +15,14 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
-/// How webhooks fare, as it is read for the text.
+/// Counts that are read when the text is made.
 #[derive(Debug, Clone, Default)]
 pub struct WebhookCounts {
     /// Subscriptions by state: active, paused, inactive.
     pub subscriptions: Vec<(String, i64)>,
-    /// Deliveries that wait, up to a bound.
+    /// Waiting deliveries, up to a bound.
     pub pending: i64,
-    /// For how long the one that waits longest has been due, in seconds.
+    /// Seconds for which the oldest waiting delivery has been due.
     pub lag_seconds: f64,
 }
 

@@ -5,12 +5,12 @@ use barcoders::sym::code128::Code128;
 use super::text::SMALLEST_SIZE;
 use super::{LabelError, PAGE_WIDTH, Sheet, WIDTH};
 
-/// How wide the narrowest bar may be, the best first: 4, 3 and 2 dots of a 203 dpi printer, and between the last two the
+/// Possible widths of the narrowest bar, best first: 4, 3 and 2 dots of a 203 dpi printer, and before the last the
 /// third of a millimetre that is 4 dots of a 300 dpi printer.
 const MODULE_WIDTHS: [f32; 4] = [0.5, 0.375, 0.333, 0.25];
-/// How many modules have to stay white on both sides of the bars.
+/// Modules that must stay white on both sides of the bars.
 const QUIET_MODULES: u16 = 10;
-/// Bars and quiet zones together; most printers do not reach the edge of the paper.
+/// Bars and quiet zones together. Most printers do not reach the edge of the paper.
 const BARCODE_WIDTH: f32 = PAGE_WIDTH - 4.0;
 
 /// The bars of a tracking number.
@@ -38,10 +38,10 @@ impl Barcode {
         }
     }
 
-    /// Draws the bars in the middle of the page, and below them the number for people.
+    /// Draws the bars in the middle of the page, and below them the number as text.
     pub(super) fn draw(&self, sheet: &mut Sheet<'_>, tracking_number: &str) {
         let length = |modules: &[u8]| f32::from(u16::try_from(modules.len()).unwrap_or(u16::MAX)) * self.module_width;
-        // A whole number of dots from the edge, so that all bars of a width are printed equally wide.
+        // A whole number of dots from the edge, so that all bars of a width print equally wide.
         let mut x = ((PAGE_WIDTH - length(&self.modules)) / 2.0 * 8.0).round() / 8.0;
         for run in self.modules.chunk_by(|left, right| left == right) {
             if run.first() == Some(&1) {
@@ -54,9 +54,9 @@ impl Barcode {
     }
 }
 
-/// Writes the code sets into a tracking number, in the way [`Code128`] wants them: `Ɓ` before characters of set B, of which
-/// each is a symbol, and `Ć` before digits of set C, of which two are one. C is chosen where it makes the barcode shorter:
-/// changing there and back costs two symbols, one at an end, none when there is nothing else.
+/// Adds code sets to a tracking number, in the form that [`Code128`] expects: `Ɓ` before characters of set B (a symbol
+/// each), `Ć` before digits of set C (a symbol for two). C is used if it makes the barcode shorter: changing to it and
+/// back costs two symbols, one at an end, none if there is nothing else.
 fn with_code_sets(tracking_number: &str) -> String {
     let mut marked = String::new();
     let mut current = None;
@@ -69,7 +69,7 @@ fn with_code_sets(tracking_number: &str) -> String {
             (true, false) | (false, true) => 4,
             (false, false) => 6,
         };
-        // One digit of an odd number of them stays in B: the last at the start, otherwise the first.
+        // Of an odd number of digits one stays in B: the last at the start, otherwise the first.
         let pairs = if digits % 2 == 0 || at_start { digits / 2 * 2 } else { 0 };
         let (set, length) = if pairs >= worth_it { ('Ć', pairs) } else { ('Ɓ', first.len_utf8()) };
         if current != Some(set) {

@@ -1,4 +1,4 @@
-//! Lines of text: turned into glyphs, measured, wrapped and cut. In any script the fonts have, and in both directions.
+//! Lines of text: shaped into glyphs, measured, wrapped and cut, for all scripts of the fonts and both directions.
 
 use krilla::text::{Font, GlyphId, KrillaGlyph};
 use rustybuzz::ttf_parser::Tag;
@@ -7,19 +7,19 @@ use unicode_bidi::BidiInfo;
 
 use super::{LabelError, POINTS_PER_MM, Party};
 
-/// No text is printed smaller: a thermal printer of 203 dpi has 14 dots for it.
+/// The smallest font size: 14 dots on a thermal printer of 203 dpi.
 pub(super) const SMALLEST_SIZE: f32 = 5.0;
-/// Characters of a line that are looked at; more do not fit on the page in any case.
+/// Characters used of a line; more never fit on the page.
 const LONGEST_LINE: usize = 256;
-/// Lines a single text is wrapped into; no block has room for as many.
+/// Most lines of a text; no block has room for more.
 const MOST_LINES: usize = 20;
-/// From one line of a block to the next, in font sizes.
+/// The distance between lines of a block, in font sizes.
 const LEADING: f32 = 1.18;
-/// How much of the height of a line is below its baseline.
+/// The share of a line's height below its baseline.
 pub(super) const DESCENT: f32 = 0.22;
 
-/// The two typefaces of a label, `DejaVu` Sans Condensed, which covers Latin, Greek, Cyrillic and Arabic letters. What it
-/// lacks is printed as an empty box.
+/// The two typefaces of a label, `DejaVu` Sans Condensed. They cover Latin, Greek, Cyrillic and Arabic letters; a
+/// missing letter prints as an empty box.
 pub(super) struct Fonts {
     pub(super) regular: Typeface,
     pub(super) bold: Typeface,
@@ -34,8 +34,8 @@ impl Fonts {
         })
     }
 
-    /// A name and an address as a block of text, in the given font sizes, or in smaller ones when the block would get too
-    /// high. Should it be too high in the smallest, then the last lines are lost, and an ellipsis says so.
+    /// A name and an address as a block of text, in the given font sizes, or in smaller ones if the block would be too
+    /// high. If it is too high in the smallest, the last lines are dropped, and an ellipsis says so.
     pub(super) fn block(
         &self,
         party: &Party<'_>,
@@ -68,7 +68,7 @@ pub(super) fn total_height(block: &[Line<'_>]) -> f32 {
     block.iter().map(Line::height).sum()
 }
 
-/// A line of text: its glyphs, in the order they are printed in.
+/// A line of text: its glyphs, in print order.
 pub(super) struct Line<'f> {
     pub(super) face: &'f Typeface,
     pub(super) text: String,
@@ -83,7 +83,7 @@ impl Line<'_> {
     }
 }
 
-/// A font, once as the shaper wants it and once as the PDF does.
+/// A font, in the forms for the shaper and for the PDF.
 pub(super) struct Typeface {
     shaper: Face<'static>,
     pub(super) font: Font,
@@ -94,8 +94,8 @@ impl Typeface {
         Some(Self { shaper: Face::from_slice(data, 0)?, font: Font::new(data.into(), 0)? })
     }
 
-    /// A line in the first of two sizes if it has the width, else in as small a one as needed down to the second; cut with
-    /// an ellipsis if that does not do.
+    /// A line in the first of two sizes if it fits the width, else in the largest that fits, down to the second; if
+    /// none fits, it is cut with an ellipsis.
     pub(super) fn fit(&self, text: &str, (largest, smallest): (f32, f32), width: f32) -> Line<'_> {
         let text = clean(text);
         let line = self.set(&text, largest);
@@ -107,7 +107,7 @@ impl Typeface {
 
     fn cut(&self, text: &str, size: f32, width: f32) -> Line<'_> {
         let line = self.set(text, size);
-        // A hundredth of a millimetre for sums that are not exact.
+        // A hundredth of a millimetre for rounding errors.
         if line.width <= width + 0.01 {
             return line;
         }
@@ -115,7 +115,7 @@ impl Typeface {
         self.set(&format!("{}…", head.trim_end_matches([' ', '…'])), size)
     }
 
-    /// A text in as many lines as it needs. Lines end between words; a word that is longer than a line is broken.
+    /// A text in as many lines as needed. Lines end between words; a word longer than a line is broken.
     fn wrap(&self, text: &str, size: f32, width: f32) -> Vec<Line<'_>> {
         let text = clean(text);
         let mut lines = Vec::new();
@@ -133,7 +133,7 @@ impl Typeface {
         lines
     }
 
-    /// How many bytes from the start of a text fit a width.
+    /// The number of bytes, from the start of a text, that fit a width.
     fn fitting(&self, text: &str, size: f32, width: f32) -> usize {
         let line = self.set(text, size);
         let mut glyphs: Vec<_> = line.glyphs.iter().map(|glyph| (glyph.text_range.start, glyph.x_advance)).collect();
@@ -148,7 +148,7 @@ impl Typeface {
         line.text.len()
     }
 
-    /// Turns a text into glyphs.
+    /// Shapes a text into glyphs.
     fn set(&self, text: &str, size: f32) -> Line<'_> {
         let text: String = text.chars().take(LONGEST_LINE).collect();
         let bidi = BidiInfo::new(&text, None);
@@ -164,13 +164,13 @@ impl Typeface {
         Line { face: self, text, glyphs, size, width }
     }
 
-    /// Turns a part of a text that reads in one direction into glyphs.
+    /// Shapes a part of a text with one direction into glyphs.
     fn set_run(&self, text: &str, run: std::ops::Range<usize>, backwards: bool, glyphs: &mut Vec<KrillaGlyph>) {
         let mut buffer = UnicodeBuffer::new();
         buffer.push_str(text.get(run.clone()).unwrap_or_default());
         buffer.set_direction(if backwards { Direction::RightToLeft } else { Direction::LeftToRight });
         buffer.guess_segment_properties();
-        // Ligatures look no better at these sizes, and search finds single letters.
+        // Ligatures look no better at these sizes, and text search needs single letters.
         let features = [Feature::new(Tag::from_bytes(b"liga"), 0, ..)];
         let shaped = rustybuzz::shape(&self.shaper, &features, buffer);
 
@@ -194,7 +194,7 @@ impl Typeface {
     }
 }
 
-/// A text on one line: line ends, tabs and repeated spaces become single spaces.
+/// A text as one line: line ends, tabs and repeated spaces become single spaces.
 fn clean(text: &str) -> String {
     let words: Vec<&str> =
         text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
