@@ -41,7 +41,7 @@ pub const NEEDED_BY_TRANSFERS: [(&str, &str); 5] = [
     ("transfer", TRANSFER_CANCELLED),
 ];
 
-/// The stable codes of transfers (reference 2.3): words. What a transfer does to stock follows from them, so an
+/// The stable codes of transfers, as the Akinon OMS names them. They decide what a transfer does to stock, so an
 /// installation can have no others.
 pub const TRANSFER_WORDS: [&str; 5] = ["waiting", "ready_to_shipment", "in_transit", "transferred", "cancelled"];
 
@@ -198,7 +198,7 @@ struct StateObject<'a> {
     translations: &'a Option<Value>,
 }
 
-/// `enum_class` and `content_type` of an entity's states (reference 2.1).
+/// `enum_class` and `content_type` of an entity's states, as the Akinon OMS answers them.
 fn enum_class(entity: &str) -> (&'static str, u8) {
     match entity {
         "package" => ("PackageStatus", 26),

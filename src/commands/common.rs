@@ -53,7 +53,7 @@ pub fn record(input: Input<'_>, defaults: &Map<String, Value>, accepted: &[&str]
     }
 }
 
-/// What a flag means where nobody says (reference 3.1).
+/// The default of a flag, as the Akinon OMS documents it.
 fn is_on_by_default(name: &str) -> bool {
     name == "sync_remote_order_status"
 }

@@ -381,7 +381,7 @@ fn shipment_event(state: &State) -> Option<&'static str> {
     }
 }
 
-/// The event of its own that arriving at a state has (reference 7).
+/// The event type of its own that the arrival at a state has, besides `package.status.transitioned`.
 fn status_event(state: &State) -> Option<&'static str> {
     match state.number()? {
         500 => Some("package.status.packed"),

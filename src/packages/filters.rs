@@ -2,7 +2,7 @@
 
 use crate::page::{Filter, Kind, filter};
 
-/// The documented filters (reference 6.1), by the names of the original where they are known.
+/// The documented filters of `GET /packages/`, by the names of the Akinon OMS where they are known.
 pub const FILTERS: &[Filter] = &[
     filter("state", Kind::Integer, "p.state_id = {}"),
     filter("state__in", Kind::Integers, "p.state_id = any({})"),

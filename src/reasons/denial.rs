@@ -27,7 +27,7 @@ const LONGEST_TITLE: usize = 255;
 /// Longest `remote_id`, in characters.
 const LONGEST_REMOTE_ID: usize = 100;
 
-/// What denial reasons can be filtered by (reference 6.2).
+/// Filters of the list of denial reasons.
 pub const FILTERS: &[Filter] = &[
     filter("is_active", Kind::Boolean, "r.is_active = {}"),
     filter("title", Kind::Contains, "r.title ilike {}"),

@@ -15,7 +15,7 @@ use crate::{
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
 };
 
-/// The documented filters (reference 6.3).
+/// The documented filters of `GET /transfer_orders/transfer-items/`.
 pub const FILTERS: &[Filter] = &[
     filter("transfer_order", Kind::Integer, "i.transfer_id = {}"),
     // The product's key at the upstream.

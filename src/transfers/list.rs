@@ -19,7 +19,7 @@ use crate::{
     wire::Timestamp,
 };
 
-/// The documented filters (reference 6.3), by the names of the original where they are known.
+/// The documented filters of `GET /transfer_orders/`, by the names of the Akinon OMS where they are known.
 pub const FILTERS: &[Filter] = &[
     filter("state", Kind::Integer, "t.state_id = {}"),
     filter(

@@ -1,4 +1,4 @@
-//! The transfer JSON: keys and their order as documented (reference 6.3), ours behind; read for many at once.
+//! The transfer JSON: keys in the order of the Akinon OMS, ours behind them; read for many transfers at once.
 
 use std::collections::HashMap;
 

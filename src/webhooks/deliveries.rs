@@ -34,7 +34,7 @@ use crate::{
 /// A delivery that was tried so often is out of the hands of the retries that follow each other.
 const IN_RETRY_PROCESS: i32 = 11;
 
-/// What deliveries can be filtered by (reference 7).
+/// Filters of `GET /whisperer/hook_events/`, those of dj-whisperer.
 pub const FILTERS: &[Filter] = &[
     filter("uuid", Kind::Uuid, "e.uuid = {}"),
     filter("response_http_status", Kind::Integer, "e.response_http_status = {}"),

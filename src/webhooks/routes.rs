@@ -42,7 +42,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(deliveries::retry))
 }
 
-/// What subscriptions can be filtered by (reference 7).
+/// Filters of `GET /whisperer/hooks/`, those of dj-whisperer.
 pub const FILTERS: &[Filter] = &[
     filter("target_url", Kind::Text, "lower(w.target_url) = lower({})"),
     filter("event_type", Kind::Text, "lower(w.event_type) = lower({})"),

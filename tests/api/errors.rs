@@ -1,4 +1,4 @@
-//! Every refusal of the contract's table of errors, to the byte where it is printed there; each changes nothing.
+//! Every documented refusal, byte for byte where the Akinon OMS prints it. A refusal changes nothing.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
-//! The contract, told from outside: over HTTP against a real server on a real Postgres.
+//! The tests of the API: over HTTP against a real server on a real Postgres.
 //!
-//! [`support`] holds what tests are written with; every other module is a section of the contract.
+//! [`support`] holds the tools of the tests; every other module tests one area of the API.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 #![expect(clippy::too_many_lines, reason = "a table of cases is long")]
 #![expect(unreachable_pub, reason = "nothing is public: it is one binary")]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{NOT_ALLOWED, Package, SHOP, STANDARD, Shop, TRANSFERS, read_installation};
 
-/// A package state of the contract's table.
+/// A package state of the standard installation.
 struct State {
     slug: &'static str,
     number: u32,
@@ -54,7 +54,7 @@ const STATES: [State; 18] = [
 ];
 
 fn state(slug: &str) -> &'static State {
-    STATES.iter().find(|state| state.slug == slug).expect("a state of the contract")
+    STATES.iter().find(|state| state.slug == slug).expect("a state of the table")
 }
 
 /// Plain moves into the states that no transition of the standard installation leads to yet, so that a package gets

@@ -151,7 +151,7 @@ impl Decided {
     }
 }
 
-/// The body of a command that succeeded: these five keys (decisions: "Success").
+/// The body of a successful command on a package, as the Akinon OMS answers it: these five keys.
 #[derive(Serialize)]
 struct PackageAnswer<'a> {
     package_id: i64,

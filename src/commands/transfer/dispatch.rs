@@ -304,7 +304,7 @@ pub(crate) fn context<'a>(
     }
 }
 
-/// The body of a command that succeeded: these three keys (decisions: "Success").
+/// The body of a successful command on a transfer, as the Akinon OMS answers it: these three keys.
 fn reply(context: &TransferContext<'_>, state_id: i64) -> Result<Reply> {
     let TransferFacts { id, number, .. } = context.transfer;
     let state = &context.catalog.workflow.state(state_id)?.enum_value;

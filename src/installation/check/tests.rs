@@ -199,7 +199,7 @@ fn the_standard_alone_is_sound() {
     assert!(installation.scenarios.is_empty() && installation.stock_locations.is_empty());
 }
 
-/// Section 3 of the contract in one table: which package states occupy quota, which are final.
+/// The package states of the standard installation: which occupy quota, which are final.
 #[test]
 fn the_standard_states_occupy_quota_as_agreed() {
     let installation = Installation::read(STANDARD.1).expect("it is sound");

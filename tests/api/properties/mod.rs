@@ -1,5 +1,5 @@
-//! Random shops: an installation nobody thought of, and a day in it. What the server answers and what is in the
-//! database then is held against a small model of the contract.
+//! Random shops: a random installation and a day in it. The server's answers and the database are compared with a
+//! small model of the rules.
 //!
 //! The same seeds every time. `PROPTEST_CASES=2000` plays more, `PROPTEST_RNG_SEED=7` others; a failure prints the
 //! seed and the smallest case that fails.

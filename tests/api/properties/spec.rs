@@ -15,7 +15,7 @@ pub struct State {
 }
 
 impl State {
-    /// Decisions, section 3: the number below 400, unless the file says otherwise.
+    /// True for numbers below 400, unless the installation file says otherwise.
     pub fn occupies_quota(&self) -> bool {
         self.occupies.unwrap_or(self.number < 400)
     }

@@ -1,4 +1,4 @@
-//! What there is, in words of the contract: read from the database, and foretold by the model. The two are compared.
+//! The world in the words of the API: read from the database, and predicted by the model. The two are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::open;
 use crate::support::{NOT_ALLOWED, STANDARD, Shop, Transfer, read_installation};
 
-/// The states of the contract, and how a test gets a transfer there.
+/// The states of a transfer, and how a test gets a transfer there.
 const STATES: [(&str, &[&str]); 5] = [
     ("waiting", &[]),
     ("ready_to_shipment", &["TRANSFER_ORDER_ADVANCED"]),
