@@ -2,11 +2,11 @@
 //!
 //! * [`cli`]: one file a subcommand; what an operator types.
 //! * [`config`]: every setting, with its flag, variable, default and meaning.
-//! * [`app`]: what requests share, the router of routers, the layers, graceful serve.
+//! * [`server`]: the layers, graceful serve. [`api`]: the routes, one file or folder a resource. [`app`]: what they share.
 //! * [`error`]: the one error and its wire form.
 //! * [`wire`], [`fields`]: dates, decimals, bodies.
 //! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
-//! * [`role`], [`auth`], [`auth_routes`]: users, tokens, rights.
+//! * [`role`], [`auth`]: users, tokens, rights.
 //! * [`page`]: lists: count, next, previous, results; sort, filters. [`export`]: lists as CSV and XLSX files.
 //! * [`installation`]: the installation file: read, check, apply, draw.
 //! * [`kinds`]: what a kind of command is, as data. [`workflow`]: states and transitions in memory. [`catalog`]: how memory follows the database.
@@ -17,21 +17,19 @@
 //! * [`inventory`]: stock asked of a brand's own service before it is planned with.
 //! * [`events`]: what happened, in order, to be followed.
 //! * [`replanning`]: what has no place is planned again when something comes free.
-//! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`], [`reasons`]: records: queries, routes,
-//!   views.
-//! * [`history`]: every move of a package or a transfer, with who, when and why.
+//! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`]: records: queries, views.
 //! * [`upstream`]: orders come from it, and it hears what becomes of them; `simulator` stands in for it. [`outbound`]: what
 //!   bounds our own requests. [`signature`]: who wrote a webhook.
 //! * [`simulation`]: what would have been, by other scenarios.
 //! * [`webhooks`]: what happened, told to whoever subscribed, each thing in order and until it arrived.
 //! * [`verify`]: the proof that the sums are right.
-//! * [`health`], [`metrics`], [`logging`], [`openapi`]: for who looks after it, and who writes to it.
+//! * [`metrics`], [`logging`], [`openapi`]: for who looks after it, and who writes to it.
 //!
 //! ARCHITECTURE.md follows one POST of a pack command through these files.
 
+pub mod api;
 pub mod app;
 pub mod auth;
-pub mod auth_routes;
 pub mod cargo;
 pub mod catalog;
 pub mod cli;
@@ -43,8 +41,6 @@ pub mod error;
 pub mod events;
 pub mod export;
 pub mod fields;
-pub mod health;
-pub mod history;
 pub mod installation;
 pub mod inventory;
 pub mod kinds;
@@ -59,10 +55,10 @@ pub mod page;
 pub mod planning;
 pub mod plans;
 pub mod reading;
-pub mod reasons;
 pub mod replanning;
 pub mod role;
 pub mod scenarios;
+pub mod server;
 pub mod signature;
 pub mod simulation;
 mod spelling;

@@ -5,14 +5,15 @@ use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, OpenApi, ToSchema, openapi::OpenApi as Document};
 
 use crate::{
-    cargo, commands,
+    api::{
+        cargo, history, locations, orders, packages, plans, reasons, scenarios, stock, transfers, upstream, webhooks,
+    },
+    commands,
     error::{RULES, Refusal},
     export::Format,
-    history,
     kinds::{self, common::COMMON},
-    locations, orders, packages,
+    orders::input::example,
     page::{Filter, Kind},
-    plans, reasons, scenarios, stock, transfers, upstream, webhooks,
 };
 
 /// `sort`, for the documentation.
@@ -389,7 +390,7 @@ fn add_examples(document: &mut Value) {
         json!([{ "stock_location": "W-LEEDS", "sku": "85123A", "quantity": 12 }]);
     stock["responses"]["200"]["content"]["application/json"]["example"] = json!({ "updated": 1 });
     let order = &mut document["paths"]["/api/v1/oms/orders/"]["post"];
-    order["requestBody"]["content"]["application/json"]["example"] = orders::input::example();
+    order["requestBody"]["content"]["application/json"]["example"] = example();
 }
 
 /// The errors any route can answer, where it does not describe them itself.

@@ -1,8 +1,6 @@
 //! Cargo companies, and the labels made here.
 
-mod conditions;
 pub mod label;
-mod routes;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,9 +8,6 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use crate::{error::Result, wire::Timestamp};
-
-pub use conditions::FILTERS as CONDITION_FILTERS;
-pub use routes::{FILTERS, routes};
 
 /// Who carries packages.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -14,7 +14,7 @@ use super::{
     serve::{bind, stop_on_signal, unless_stopped},
 };
 use crate::{
-    app::{self, App},
+    app::App,
     auth::{self, Role},
     catalog::CatalogCache,
     commands,
@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Result},
     events,
     installation::{apply, check},
-    orders, replanning, stock,
+    orders, replanning, server, stock,
     upstream::{
         self,
         simulator::{self, Simulator},
@@ -86,7 +86,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
             println!("\n# the simulated upstream: what it was told\ncurl -s {url}/_received/");
         }
         let timeout = Duration::from_secs(args.server.request_timeout_seconds);
-        app::serve(listener, app, timeout, CancellationToken::clone(&stop)).await
+        server::serve(listener, app, timeout, CancellationToken::clone(&stop)).await
     }
     .await;
     data.close().await?;

@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, data::Data, install};
 use crate::{
-    app::{self, App},
+    app::App,
     config::{DataSettings, ServerSettings},
     error::{Error, Result},
-    events, installation, replanning, upstream, webhooks,
+    events, installation, replanning, server, upstream, webhooks,
 };
 
 #[derive(Debug, clap::Args)]
@@ -55,7 +55,7 @@ async fn serve(data: &Data, args: &Args, listener: TcpListener, stop: Cancellati
     }
     upstream::attach(&mut app, &args.server.upstream, args.server.upstream.pace(), &stop).await?;
     tracing::info!(%address, "serving");
-    app::serve(listener, app, Duration::from_secs(args.server.request_timeout_seconds), stop).await
+    server::serve(listener, app, Duration::from_secs(args.server.request_timeout_seconds), stop).await
 }
 
 /// Listens on the address of the settings.

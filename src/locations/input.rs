@@ -20,7 +20,7 @@ const LONGEST: usize = 255;
 /// What can be set of a location. `quota` is the system's own.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "the documentation's view of what `Given::read` reads")]
-pub(super) struct LocationInput {
+pub(crate) struct LocationInput {
     /// The ERP's word for it; required to create, unique.
     #[schema(max_length = 255)]
     erp_code: Option<String>,
@@ -70,7 +70,7 @@ pub(super) struct LocationInput {
 
 /// The same after checks. What may be null is an option within one: the outer says whether it was sent.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(crate) struct Given {
     pub erp_code: Option<String>,
     pub name: Option<String>,
     pub stock_location_type: Option<String>,
@@ -97,7 +97,7 @@ pub(super) struct Given {
 
 impl Given {
     /// Reads a body; `required` are the keys it must have.
-    pub(super) fn read(headers: &HeaderMap, body: &[u8], required: &[&str]) -> Result<Self, Refusal> {
+    pub(crate) fn read(headers: &HeaderMap, body: &[u8], required: &[&str]) -> Result<Self, Refusal> {
         wire::check_media_type(headers)?;
         let mut fields = Fields::of(body)?;
         fields.require(required);

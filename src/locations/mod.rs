@@ -1,11 +1,8 @@
 //! Stock locations: stores and warehouses, their capacity, and the ledger that proves it.
 
 mod history;
-mod input;
-mod routes;
-mod senders;
+pub(crate) mod input;
 mod services;
-mod simple;
 
 use std::collections::HashMap;
 
@@ -18,8 +15,6 @@ use utoipa::ToSchema;
 use crate::{error::Result, wire::Timestamp};
 
 pub use history::{as_of, as_recorded};
-pub use routes::{FILTERS, routes};
-pub use senders::FILTERS as SENDER_FILTERS;
 pub use services::Services;
 
 /// A row of `stock_locations`.

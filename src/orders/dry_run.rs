@@ -28,7 +28,7 @@ use crate::{
 
 /// What the orders before would have taken.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     /// Their numbers.
     numbers: BTreeSet<String>,
     /// Units, by location and SKU.
@@ -59,7 +59,7 @@ impl Taken {
 }
 
 /// What taking an order would answer, and why: its packages, its items numbered from 1 in the order's own order.
-pub(super) async fn rehearse(
+pub(crate) async fn rehearse(
     connection: &mut PgConnection,
     catalog: &Catalog,
     order: &OrderInput,

@@ -15,7 +15,7 @@ use crate::{
 
 /// An order with its lines and packages.
 #[derive(Debug, Serialize)]
-pub(super) struct OrderView {
+pub(crate) struct OrderView {
     pub id: i64,
     pub number: String,
     state: Box<RawValue>,
@@ -58,7 +58,7 @@ struct LineView {
 }
 
 /// Reads orders, in the order of `ids`; of their packages those at locations the caller sees.
-pub(super) async fn load(
+pub(crate) async fn load(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
     ids: &[i64],

@@ -10,7 +10,7 @@ use crate::{error::Result, wire::Timestamp};
 
 /// Of one item.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub(super) struct ItemHistory {
+pub(crate) struct ItemHistory {
     /// The transfers that bring it or were to bring it, in their order.
     transfer_orders: Vec<ItemTransfer>,
     /// The refusals of the packages it was in, in their order.
@@ -59,7 +59,7 @@ struct Discrepancy {
 type Histories = HashMap<i64, ItemHistory>;
 
 /// Reads it for items by their ids. An item of which there is nothing to tell is left out.
-pub(super) async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<Histories> {
+pub(crate) async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<Histories> {
     let mut histories = Histories::new();
     add_transfers(connection, ids, &mut histories).await?;
     add_denials(connection, ids, &mut histories).await?;

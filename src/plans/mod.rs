@@ -3,19 +3,14 @@
 //! The reasons are not stored but made again from what was ([`crate::planning::replay`]); `reproduced` says whether the
 //! plan comes out as it did then, which only a change of the planner itself could prevent.
 
-mod routes;
-mod stock_info;
-
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    app::App,
     error::Result,
     planning::{
         plan::{Parcel, RuleTrace, ScenarioTrace, fetch::Gathering},
@@ -23,14 +18,6 @@ use crate::{
     },
     wire::Timestamp,
 };
-
-pub use routes::FILTERS;
-
-/// The routes of this area.
-#[must_use]
-pub fn routes() -> OpenApiRouter<App> {
-    routes::routes().merge(stock_info::routes())
-}
 
 /// The planning record of an order, keys as documented.
 #[derive(Debug, Serialize, ToSchema)]
@@ -211,7 +198,10 @@ fn attempt(kept: &KeptPlan, past: &Past) -> Attempt {
 }
 
 /// Reads the planning records of orders, in the order of `ids`.
-async fn load(
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(
     connection: &mut PgConnection,
     ids: &[i64],
     visible_location_ids: Option<&[i64]>,

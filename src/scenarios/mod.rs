@@ -6,7 +6,6 @@
 //! version, and plans name the version that decided them.
 
 pub mod definition;
-mod routes;
 
 use std::collections::BTreeMap;
 
@@ -19,8 +18,6 @@ use crate::{
     reading,
 };
 use definition::{Definition, rules_json, splitting_json};
-
-pub use routes::{FILTERS, routes};
 
 /// Who changes a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,15 +1,12 @@
 //! Stock: how many units of a SKU a location has, and how many of them are held for packages.
 
 pub mod import;
-mod routes;
 
 use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, PgPool};
 
 use crate::{error::Result, replanning::wakes};
-
-pub use routes::{FILTERS, routes};
 
 /// Most units that can be counted.
 pub const MOST_UNITS: i64 = 1_000_000_000_000;

@@ -39,7 +39,7 @@ pub struct TransferView {
 
 impl TransferView {
     /// Whether it exists for a caller: it is from or to a location of theirs.
-    pub(super) fn is_visible(&self, caller: &Caller) -> bool {
+    pub(crate) fn is_visible(&self, caller: &Caller) -> bool {
         caller.sees(self.source.id) || caller.sees(self.destination.id)
     }
 }
@@ -78,7 +78,7 @@ struct CargoCompanyView {
 
 /// What a transfer carries of one package item.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct ItemView {
+pub(crate) struct ItemView {
     id: i64,
     transfer_order: i64,
     package_item: i64,
@@ -95,7 +95,7 @@ pub(super) struct ItemView {
 
 impl ItemView {
     /// Whether it exists for a caller, as its transfer does.
-    pub(super) fn is_visible(&self, caller: &Caller) -> bool {
+    pub(crate) fn is_visible(&self, caller: &Caller) -> bool {
         self.ends.iter().any(|end| caller.sees(*end))
     }
 }
@@ -124,7 +124,7 @@ struct TransferRow {
 }
 
 /// Reads transfers; ids that do not exist are left out. The result is in the order of `ids`.
-pub(super) async fn load(
+pub(crate) async fn load(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
     ids: &[i64],
@@ -270,7 +270,7 @@ fn shipment(company: Option<i64>, number: Option<String>, catalog: &Catalog) -> 
 }
 
 /// Reads items by their ids, in that order, or by their transfers', in their own.
-pub(super) async fn load_items(
+pub(crate) async fn load_items(
     connection: &mut PgConnection,
     ids: &[i64],
     transfer_ids: &[i64],

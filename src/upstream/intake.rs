@@ -20,7 +20,7 @@ const APPROVED: &str = "400";
 
 /// The result for an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// It is new.
     New(i64),
     /// Its number was known; nothing changed.
@@ -36,7 +36,7 @@ pub(super) enum Taken {
 ///
 /// # Errors
 /// As for placing it; no problem is recorded.
-pub(super) async fn take(app: &App, value: &Value, user_id: Option<i64>) -> Result<Taken> {
+pub(crate) async fn take(app: &App, value: &Value, user_id: Option<i64>) -> Result<Taken> {
     let order = OrderInput::read(value)?;
     if order.status != APPROVED {
         let known = sqlx::query_scalar!("select id from orders where number = $1", order.number);
@@ -60,7 +60,7 @@ pub(super) async fn take(app: &App, value: &Value, user_id: Option<i64>) -> Resu
 ///
 /// # Errors
 /// When the failure is not about the order: the database is away, the stock service does not answer.
-pub(super) async fn take_or_record(app: &App, value: &Value, user_id: Option<i64>) -> Result<Result<Taken, Refusal>> {
+pub(crate) async fn take_or_record(app: &App, value: &Value, user_id: Option<i64>) -> Result<Result<Taken, Refusal>> {
     let failure = match take(app, value, user_id).await {
         Ok(taken) => return Ok(Ok(taken)),
         Err(error) if error.status().as_u16() == 503 => return Err(error),
@@ -83,7 +83,7 @@ pub(super) async fn take_or_record(app: &App, value: &Value, user_id: Option<i64
 ///
 /// # Errors
 /// As [`take_or_record`].
-pub(super) async fn take_page(app: &App, orders: &[Value]) -> Result<usize> {
+pub(crate) async fn take_page(app: &App, orders: &[Value]) -> Result<usize> {
     let number = |order: &Value| order["number"].as_str().map(|number| number.trim().to_owned());
     let numbers: Vec<String> = orders.iter().filter_map(number).collect();
     let known = sqlx::query_scalar!("select number from orders where number = any($1)", &numbers);

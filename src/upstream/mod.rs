@@ -1,30 +1,25 @@
 //! The upstream (Omnitron, or a system with the same API). `poller` reads its list of orders page by page (`paging`),
-//! `routes` receives pushed orders, `intake` places both. The upstream also pushes locations (`stores`) and
-//! cancellation plans (`cancellations`). `reports` tells it the statuses of its orders. [`simulator`] is a stand-in for
+//! [`crate::api::upstream`] receives pushed orders, `intake` places both. The upstream also pushes locations (`stores`)
+//! and cancellation plans (`cancellations`). `reports` tells it the statuses of its orders. [`simulator`] is a stand-in for
 //! tests and trials.
 
-mod cancellations;
+pub(crate) mod cancellations;
 mod client;
 mod cursor;
-mod intake;
+pub(crate) mod intake;
 mod paging;
 mod poller;
-mod problems;
+pub(crate) mod problems;
 mod reports;
-mod routes;
 pub mod settings;
 pub mod simulator;
-mod stores;
-mod webhooks;
+pub(crate) mod stores;
 
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use cancellations::FILTERS as PLAN_FILTERS;
 pub use client::{Answer, Client, Failure};
-pub use reports::FILTERS as CALL_FILTERS;
-pub use routes::{PROBLEM_FILTERS, routes};
 use settings::Hidden;
 pub use settings::{Pace, UpstreamSettings};
 

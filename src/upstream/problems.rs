@@ -12,13 +12,13 @@ const MOST_AT_ONCE: i64 = 20;
 const LONGEST_REFERENCE: usize = 64;
 
 /// A problem to try again.
-pub(super) struct Due {
+pub(crate) struct Due {
     pub id: i64,
     pub payload: Value,
 }
 
 /// The name of an order: its number, or another of its fields if it has none.
-pub(super) fn reference(order: &Value) -> String {
+pub(crate) fn reference(order: &Value) -> String {
     let text = |name: &str| match &order[name] {
         Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
         Value::Number(number) => Some(number.to_string()),
@@ -46,7 +46,7 @@ fn storable(value: &Value) -> Value {
 
 /// Records that an order could not be taken. It is tried again after a minute, then after twice as long, up to six
 /// hours.
-pub(super) async fn record(pool: &PgPool, reference: &str, reason: &str, payload: &Value) -> Result<()> {
+pub(crate) async fn record(pool: &PgPool, reference: &str, reason: &str, payload: &Value) -> Result<()> {
     sqlx::query!(
         "insert into upstream_problems as p (reference, reason, payload, next_attempt_date)
          values ($1, $2, $3, now() + interval '1 minute')
@@ -65,7 +65,7 @@ pub(super) async fn record(pool: &PgPool, reference: &str, reason: &str, payload
 }
 
 /// Closes the problem of an order that was taken.
-pub(super) async fn resolve(pool: &PgPool, reference: &str) -> Result<()> {
+pub(crate) async fn resolve(pool: &PgPool, reference: &str) -> Result<()> {
     sqlx::query!(
         "update upstream_problems set resolved_date = now(), modified_date = now()
           where reference = $1 and resolved_date is null",
@@ -77,7 +77,7 @@ pub(super) async fn resolve(pool: &PgPool, reference: &str) -> Result<()> {
 }
 
 /// Closes a problem by its id, also for an order that is not to be taken.
-pub(super) async fn close(pool: &PgPool, id: i64) -> Result<()> {
+pub(crate) async fn close(pool: &PgPool, id: i64) -> Result<()> {
     sqlx::query!(
         "update upstream_problems set resolved_date = now(), modified_date = now()
           where id = $1 and resolved_date is null",
@@ -89,7 +89,7 @@ pub(super) async fn close(pool: &PgPool, id: i64) -> Result<()> {
 }
 
 /// The problems that are due.
-pub(super) async fn due(pool: &PgPool) -> Result<Vec<Due>> {
+pub(crate) async fn due(pool: &PgPool) -> Result<Vec<Due>> {
     let due = sqlx::query_as!(
         Due,
         "select id, payload from upstream_problems where resolved_date is null and next_attempt_date <= now()

@@ -3,25 +3,16 @@
 //! The upstream decides a store's name and place. The fields of this server (priority, limit, tags, opening hours,
 //! carrier) are never changed. A store is known by the upstream's key, or else by its ERP code.
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
-};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use utoipa::ToSchema;
 
-use super::{routes::Envelope, webhooks};
 use crate::{
-    app::App,
-    auth::{Authenticated, Role},
     db,
     error::{OnConstraint as _, Refusal, Result},
+    replanning::WakeSignal,
 };
 
 /// Longest name or code, in characters.
@@ -130,39 +121,28 @@ impl Store {
 
 /// What became of it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct StoreTaken {
+pub(crate) struct StoreTaken {
     /// Id of the stock location.
     stock_location: i64,
     /// False where nothing was new: it was heard before, or something newer was.
     changed: bool,
 }
 
-/// Take a location that the upstream pushes
+/// Takes a location; whether it is new.
 ///
-/// `retail_store.created` and `retail_store.updated`: the location of that upstream key, else of that ERP code, gets its
-/// name, place, telephone, email and whether it is active; a new one is asked last, until somebody sets its priority.
-/// What was changed earlier than what was heard already changes nothing.
-#[utoipa::path(post, path = "/api/v1/oms/stocklocations-webhook/", tag = "Upstream", request_body = Envelope,
-    responses((status = 201, description = "The location is new", body = StoreTaken),
-              (status = 200, description = "The location is known", body = StoreTaken)))]
-pub(super) async fn stores_webhook(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response> {
-    caller.require(&[Role::Integrator, Role::Operator])?;
-    let webhook = webhooks::authenticate(&app.upstream, &headers, &body, "retail_store.")?;
-    let store = Store::read(&webhook.payload)?;
+/// # Errors
+/// 400 for a payload that is no location, or one whose code another location has; when the database fails.
+pub(crate) async fn take(pool: &PgPool, wake_signal: &WakeSignal, payload: &Value) -> Result<(bool, StoreTaken)> {
+    let store = Store::read(payload)?;
     // Mostly nothing is new: that is checked without a lock.
-    if let Some(known) = find(&mut *app.pool.acquire().await?, &store).await?
+    if let Some(known) = find(&mut *pool.acquire().await?, &store).await?
         && known.has_all_of(&store)
     {
-        return Ok((StatusCode::OK, Json(StoreTaken { stock_location: known.id, changed: false })).into_response());
+        return Ok((false, StoreTaken { stock_location: known.id, changed: false }));
     }
-    let (status, taken) = take(&app, &store).await?;
-    app.wake_signal.wake();
-    Ok((status, Json(taken)).into_response())
+    let taken = set(pool, &store).await?;
+    wake_signal.wake();
+    Ok(taken)
 }
 
 /// The fields of a location that the upstream decides.
@@ -219,8 +199,8 @@ async fn find(connection: &mut PgConnection, store: &Store) -> Result<Option<Kno
     Ok(known.fetch_optional(connection).await?)
 }
 
-async fn take(app: &App, store: &Store) -> Result<(StatusCode, StoreTaken)> {
-    let mut transaction = app.pool.begin().await?;
+async fn set(pool: &PgPool, store: &Store) -> Result<(bool, StoreTaken)> {
+    let mut transaction = pool.begin().await?;
     // Locked first, as when an installation is applied. It also lets one store be written at a time.
     db::announce(&mut transaction).await?;
     let known = find(&mut transaction, store).await?;
@@ -233,8 +213,8 @@ async fn take(app: &App, store: &Store) -> Result<(StatusCode, StoreTaken)> {
         r#"select created_date = modified_date as "new!" from stock_locations where id = $1"#,
         taken.stock_location
     );
-    let is_new = taken.changed && is_new.fetch_one(&app.pool).await?;
-    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, taken))
+    let is_new = taken.changed && is_new.fetch_one(pool).await?;
+    Ok((is_new, taken))
 }
 
 /// Writes the changes. A new location comes after all others.

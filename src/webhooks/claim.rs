@@ -21,11 +21,11 @@ use crate::{
 };
 
 /// Seconds of a lease: a claimed row is due again after them, if no result is written.
-pub(super) const LEASE_SECONDS: f64 = 45.0;
+pub(crate) const LEASE_SECONDS: f64 = 45.0;
 
 /// A claimed row.
 #[derive(Debug, Clone)]
-pub(super) struct Claimed {
+pub(crate) struct Claimed {
     pub id: i64,
     pub webhook_id: i64,
     pub event_position: i64,
@@ -53,7 +53,7 @@ pub(super) struct Claimed {
 ///
 /// # Errors
 /// When the database fails.
-pub(super) async fn claim(
+pub(crate) async fn claim(
     connection: &mut PgConnection,
     rooms: (&[i64], &[i64]),
     first_room: i64,
@@ -116,7 +116,7 @@ pub(super) async fn claim(
 ///
 /// # Errors
 /// When the database fails.
-pub(super) async fn look_again(connection: &mut PgConnection, held_back: &[i64]) -> Result<()> {
+pub(crate) async fn look_again(connection: &mut PgConnection, held_back: &[i64]) -> Result<()> {
     sqlx::query!(
         "update hook_events h set held_back = false, next_attempt_date = now()
           where h.id = any($1) and h.held_back and not h.delivered
@@ -134,7 +134,7 @@ pub(super) async fn look_again(connection: &mut PgConnection, held_back: &[i64])
 ///
 /// # Errors
 /// When the database fails.
-pub(super) async fn peek(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Claimed>> {
+pub(crate) async fn peek(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Claimed>> {
     let rows = sqlx::query_as!(
         Claimed,
         r#"select h.id, h.webhook_id, h.event_position, h.event_id, h.event_date, h.nth, h.uuid, h.entity, h.object_id,
@@ -149,7 +149,7 @@ pub(super) async fn peek(connection: &mut PgConnection, ids: &[i64]) -> Result<V
 }
 
 /// The data that is needed to send rows.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     hooks: HashMap<i64, Hook>,
     payloads: Payloads,
     unreadable: HashSet<i64>,
@@ -159,7 +159,7 @@ pub(super) struct Prepared {
 ///
 /// # Errors
 /// When the database fails.
-pub(super) async fn prepare(
+pub(crate) async fn prepare(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
     base_url: &str,
@@ -235,13 +235,13 @@ async fn changes(connection: &mut PgConnection, wanted: &[&Claimed]) -> Result<V
 
 impl Prepared {
     /// The subscription of a row.
-    pub(super) fn hook(&self, row: &Claimed) -> Option<&Hook> {
+    pub(crate) fn hook(&self, row: &Claimed) -> Option<&Hook> {
         self.hooks.get(&row.webhook_id)
     }
 
     /// The body of a row: the body of the attempt before, or a new one made from the event. None if the event is no
     /// longer kept.
-    pub(super) fn body(&self, row: &Claimed, hook: &Hook) -> Option<Bytes> {
+    pub(crate) fn body(&self, row: &Claimed, hook: &Hook) -> Option<Bytes> {
         if let Some(body) = &row.request_body {
             return Some(body.clone().into());
         }
@@ -250,12 +250,12 @@ impl Prepared {
     }
 
     /// True if the event is kept but its payload cannot be made.
-    pub(super) fn is_unreadable(&self, row: &Claimed) -> bool {
+    pub(crate) fn is_unreadable(&self, row: &Claimed) -> bool {
         self.unreadable.contains(&row.event_id)
     }
 
     /// The request for a row.
-    pub(super) fn delivery(row: &Claimed, hook: &Hook, body: Bytes) -> Delivery {
+    pub(crate) fn delivery(row: &Claimed, hook: &Hook, body: Bytes) -> Delivery {
         Delivery {
             webhook_id: hook.id,
             target_url: hook.target_url.clone(),
@@ -272,14 +272,14 @@ impl Prepared {
 }
 
 /// The body of a delivery, byte for byte as the original writes it.
-pub(super) fn envelope(event_type: &str, uuid: Uuid, payload: &str) -> String {
+pub(crate) fn envelope(event_type: &str, uuid: Uuid, payload: &str) -> String {
     let event_type = json::python(wire::raw(&event_type).get());
     let payload = json::python(payload);
     format!(r#"{{"event": {{"type": {event_type}, "uuid": "{}"}}, "payload": {payload}}}"#, uuid.simple())
 }
 
 /// Groups rows that must be delivered one after the other: those of one object to one subscription, in their order.
-pub(super) fn chains(mut rows: Vec<Claimed>) -> Vec<Vec<Claimed>> {
+pub(crate) fn chains(mut rows: Vec<Claimed>) -> Vec<Vec<Claimed>> {
     rows.sort_unstable_by(|a, b| {
         (a.webhook_id, a.object_id, &a.entity, a.sequence).cmp(&(b.webhook_id, b.object_id, &b.entity, b.sequence))
     });

@@ -5,31 +5,28 @@
 //! delivered always has a due time, so after a crash it is sent again, under the same uuid. Per subscription, the
 //! events of one object are delivered in their order; a failing one delays only its own object.
 //!
-//! * [`definition`], [`headers`]: a subscription as clients send it. [`hook`]: as it is stored. [`routes`],
-//!   `deliveries`: REST.
+//! * [`definition`], [`headers`]: a subscription as clients send it. [`hook`]: as it is stored.
 //! * [`json`], [`countdown`]: bytes and waits as in Python. [`crate::signature`] signs them.
 //! * [`target`]: which addresses are allowed.
 //! * `limits`: how much each subscription may take. `throttle`: how much all may take while commands wait.
 //! * [`pause`], [`replay`]: for a receiver that fails for long, and for one that lost events.
 
-mod claim;
+pub(crate) mod claim;
 pub mod client;
 pub mod countdown;
 pub mod definition;
-mod deliveries;
 pub mod headers;
 pub mod hook;
 pub mod json;
 mod limits;
 pub mod pause;
-mod record;
+pub(crate) mod record;
 mod relay;
 pub mod replay;
-mod routes;
 pub mod target;
 mod throttle;
-mod view;
-mod worker;
+pub(crate) mod view;
+pub(crate) mod worker;
 
 use std::{sync::Arc, time::Duration};
 
@@ -43,9 +40,6 @@ use self::{
     worker::WorkerContext,
 };
 use crate::{app::App, commands::traffic::Traffic, db, error::Result, metrics::webhooks::WebhookCounts};
-
-pub use deliveries::FILTERS as EVENT_FILTERS;
-pub use routes::{FILTERS, routes};
 
 /// Connections to Postgres of the relay and the workers.
 const CONNECTIONS: u32 = 3;
@@ -76,10 +70,10 @@ impl Default for Settings {
 /// Shared by requests and workers. Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct DeliveryService {
-    settings: Arc<Settings>,
-    client: Client,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) client: Client,
     /// Notified when something may be due.
-    due: Arc<Notify>,
+    pub(crate) due: Arc<Notify>,
     traffic: Arc<Traffic>,
     tasks: TaskTracker,
 }

@@ -13,14 +13,14 @@ const BATCH: i64 = 1000;
 
 /// A subscription that has just been paused.
 #[derive(Debug, Clone)]
-pub(super) struct Paused {
+pub(crate) struct Paused {
     pub id: i64,
     pub target_url: String,
     pub reason: String,
 }
 
 /// Records failures of subscriptions, and pauses those without a success for `pause_after`.
-pub(super) async fn count_failures(
+pub(crate) async fn count_failures(
     connection: &mut PgConnection,
     ids: &[i64],
     pause_after: Duration,

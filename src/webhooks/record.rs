@@ -23,11 +23,11 @@ const BEHIND: Duration = Duration::from_secs(5);
 const CALLED_UP: i64 = 16;
 /// Without a wait for the disk. A result may be lost when Postgres crashes: then the delivery is made again, under the
 /// same uuid.
-pub(super) const BEGIN: &str = "begin; set local synchronous_commit = off";
+pub(crate) const BEGIN: &str = "begin; set local synchronous_commit = off";
 
 /// The result of a claimed row.
 #[derive(Debug)]
-pub(super) enum DeliveryResult {
+pub(crate) enum DeliveryResult {
     /// An attempt was made.
     Tried {
         outcome: Outcome,
@@ -48,7 +48,7 @@ pub(super) enum DeliveryResult {
 
 /// A finished row with its slot.
 #[derive(Debug)]
-pub(super) struct Report<P> {
+pub(crate) struct Report<P> {
     pub row: Claimed,
     pub result: DeliveryResult,
     /// Freed when the result is written.
@@ -56,7 +56,7 @@ pub(super) struct Report<P> {
 }
 
 /// Writes results until all senders are gone. Calls `written` after each batch. Dropping a report frees its slot.
-pub(super) async fn write_results<P: Send>(
+pub(crate) async fn write_results<P: Send>(
     pool: PgPool,
     pause_after: Duration,
     mut reports: mpsc::UnboundedReceiver<Report<P>>,
@@ -81,7 +81,7 @@ pub(super) async fn write_results<P: Send>(
 ///
 /// # Errors
 /// When the database fails: rows without a result are delivered again when their lease ends.
-pub(super) async fn write<P>(
+pub(crate) async fn write<P>(
     connection: &mut PgConnection,
     reports: &[Report<P>],
     pause_after: Duration,

@@ -34,7 +34,7 @@ pub struct Extent {
 /// What to deliver again.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "the documentation's view of what `Extent::read` reads")]
-pub(super) struct ReplayInput {
+pub(crate) struct ReplayInput {
     /// With `object_id`: `package`, `transfer` or `stock_location`.
     entity: Option<String>,
     /// Events of this object alone.

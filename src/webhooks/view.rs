@@ -13,13 +13,13 @@ use super::{
 use crate::{catalog::CatalogCache, error::Result, wire::Timestamp};
 
 /// What [`HookView::from_row`] reads.
-pub(super) const COLUMNS: &str = "w.id, w.retry_countdown_config, w.created_date, w.modified_date, w.target_url, \
+pub(crate) const COLUMNS: &str = "w.id, w.retry_countdown_config, w.created_date, w.modified_date, w.target_url, \
                                   w.is_active and w.paused_date is null as is_active, w.secret_key, w.event_type, \
                                   w.callback, w.additional_headers, w.config";
 
 /// A subscription. Its secrets are shown as `********`, but in the answer that made it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct HookView {
+pub(crate) struct HookView {
     pub id: i64,
     /// `{"choice": "fixed", "kwargs": {"seconds": 60}}`; `linear` with `base` and `limit`, `exponential` with `base`,
     /// `factor` and `limit`, `random` with `min_value` and `max_value`.
@@ -44,7 +44,7 @@ pub(super) struct HookView {
 
 impl HookView {
     /// From a row with [`COLUMNS`], its secrets shown.
-    pub(super) fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+    pub(crate) fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             retry_countdown_config: row.try_get("retry_countdown_config")?,
@@ -61,7 +61,7 @@ impl HookView {
     }
 
     /// The same without its secrets.
-    pub(super) fn masked(mut self) -> Self {
+    pub(crate) fn masked(mut self) -> Self {
         if let Some(secret_key) = self.secret_key.as_mut().filter(|secret| !secret.is_empty()) {
             MASK.clone_into(secret_key);
         }
@@ -74,7 +74,7 @@ impl HookView {
 
 /// A delivery that was tried.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct DeliveryView {
+pub(crate) struct DeliveryView {
     pub id: i64,
     pub webhook: HookView,
     #[schema(value_type = String, format = DateTime)]
@@ -103,14 +103,14 @@ pub(super) struct DeliveryView {
 }
 
 /// A time in the form of Django REST framework.
-pub(super) fn duration(microseconds: i64) -> String {
+pub(crate) fn duration(microseconds: i64) -> String {
     let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000);
     let whole = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     if rest == 0 { whole } else { format!("{whole}.{rest:06}") }
 }
 
 /// Deliveries by id, in the order of the ids.
-pub(super) async fn deliveries(
+pub(crate) async fn deliveries(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
     base_url: &str,

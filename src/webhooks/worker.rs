@@ -40,7 +40,7 @@ const UNREADABLE: Duration = Duration::from_hours(1);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
 /// Shared by the workers.
-pub(super) struct WorkerContext {
+pub(crate) struct WorkerContext {
     pub pool: PgPool,
     pub catalog_cache: Arc<CatalogCache>,
     pub metrics: Arc<Metrics>,
@@ -50,7 +50,7 @@ pub(super) struct WorkerContext {
 }
 
 /// Creates rows to deliver, until `stop`.
-pub(super) async fn relay(context: Arc<WorkerContext>) {
+pub(crate) async fn relay(context: Arc<WorkerContext>) {
     let mut listener = context.event_notifier.subscribe();
     let mut throttle = Throttle::new(Arc::clone(&context.service.traffic));
     while !context.stop.is_cancelled() {
@@ -113,7 +113,7 @@ struct DeliveryWorker {
 }
 
 /// Delivers rows that are due, until `stop`.
-pub(super) async fn deliver(context: Arc<WorkerContext>) {
+pub(crate) async fn deliver(context: Arc<WorkerContext>) {
     let (reports, queue) = mpsc::unbounded_channel();
     let writing = {
         let context = Arc::clone(&context);
@@ -297,7 +297,7 @@ async fn attempt(context: &WorkerContext, hook: &Hook, row: &Claimed, body: byte
 }
 
 /// The result of an attempt.
-pub(super) fn attempt_result(
+pub(crate) fn attempt_result(
     hook: &Hook,
     row: &Claimed,
     body: &[u8],

@@ -207,6 +207,6 @@ async fn every_filter_of_a_log_filters() {
         })
     };
     let rows = [rows[0].clone(), rows[1].clone()];
-    check_filters(&shop, &of_package(package.id), oms::history::FILTERS, rows, "id", of).await;
+    check_filters(&shop, &of_package(package.id), oms::api::history::FILTERS, rows, "id", of).await;
     shop.abandon().await;
 }

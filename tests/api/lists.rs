@@ -324,7 +324,7 @@ async fn every_filter_of_packages_filters() {
         })
     };
     for path in [PACKAGES, SHORT] {
-        check_filters(&shop, path, oms::packages::FILTERS, ["OLDP1", "NEWP1"], "number", of).await;
+        check_filters(&shop, path, oms::api::packages::FILTERS, ["OLDP1", "NEWP1"], "number", of).await;
     }
     shop.finish().await;
 }
@@ -356,7 +356,7 @@ async fn every_filter_of_orders_filters() {
             _ => return None,
         })
     };
-    check_filters(&shop, ORDERS, oms::orders::FILTERS, ["OLD", "NEW"], "number", of).await;
+    check_filters(&shop, ORDERS, oms::api::orders::FILTERS, ["OLD", "NEW"], "number", of).await;
     shop.finish().await;
 }
 
@@ -380,7 +380,7 @@ async fn every_filter_of_locations_filters() {
         })
     };
     for path in [LOCATIONS, "/api/v1/oms/stocklocations/list-simple/"] {
-        check_filters(&shop, path, oms::locations::FILTERS, ["KADIKOY", "GEBZE"], "erp_code", of).await;
+        check_filters(&shop, path, oms::api::locations::FILTERS, ["KADIKOY", "GEBZE"], "erp_code", of).await;
     }
     shop.finish().await;
 }

@@ -138,7 +138,7 @@ async fn every_filter_of_package_items_filters() {
             _ => return None,
         })
     };
-    check_filters(&shop, ITEMS, oms::packages::ITEM_FILTERS, [2, 5], "quantity", of).await;
+    check_filters(&shop, ITEMS, oms::api::packages::ITEM_FILTERS, [2, 5], "quantity", of).await;
     shop.finish().await;
 }
 
@@ -227,7 +227,7 @@ async fn every_filter_of_reasons_filters() {
         })
     };
     for path in [DENIALS, OLDER_DENIALS, SIMPLE_DENIALS] {
-        check_filters(&shop, path, oms::reasons::DENIAL_FILTERS, ["Old", "New"], "title", of).await;
+        check_filters(&shop, path, oms::api::reasons::DENIAL_FILTERS, ["Old", "New"], "title", of).await;
     }
     shop.execute(
         "insert into cancellation_reasons (subject, cancellation_type, omnitron_id, is_active, installed)
@@ -248,7 +248,7 @@ async fn every_filter_of_reasons_filters() {
             _ => return None,
         })
     };
-    check_filters(&shop, CANCELLATIONS, oms::reasons::CANCELLATION_FILTERS, ["Old", "New"], "subject", of).await;
+    check_filters(&shop, CANCELLATIONS, oms::api::reasons::CANCELLATION_FILTERS, ["Old", "New"], "subject", of).await;
     shop.finish().await;
 }
 
@@ -396,7 +396,7 @@ async fn every_filter_of_cargo_companies_and_what_they_know_filters() {
             _ => return None,
         })
     };
-    check_filters(&shop, COMPANIES, oms::cargo::FILTERS, ["manual", "yurtici"], "slug", of).await;
+    check_filters(&shop, COMPANIES, oms::api::cargo::FILTERS, ["manual", "yurtici"], "slug", of).await;
     let of = |name: &str| {
         Some(match name {
             "origin_id" => values(&["98765"], &["G-1"]),
@@ -409,7 +409,7 @@ async fn every_filter_of_cargo_companies_and_what_they_know_filters() {
             _ => return None,
         })
     };
-    check_filters(&shop, SENDERS, oms::locations::SENDER_FILTERS, ["98765", "G-1"], "origin_id", of).await;
+    check_filters(&shop, SENDERS, oms::api::locations::SENDER_FILTERS, ["98765", "G-1"], "origin_id", of).await;
     let of = |name: &str| {
         Some(match name {
             "cargo_company" | "cargo_company__in" => values(&[&yurtici], &["1"]),
@@ -419,7 +419,7 @@ async fn every_filter_of_cargo_companies_and_what_they_know_filters() {
             _ => return None,
         })
     };
-    check_filters(&shop, CONDITIONS, oms::cargo::CONDITION_FILTERS, [1, 2], "id", of).await;
+    check_filters(&shop, CONDITIONS, oms::api::cargo::CONDITION_FILTERS, [1, 2], "id", of).await;
     let of = |name: &str| {
         Some(match name {
             "sku" => values(&["RED"], &["PINK"]),
@@ -431,7 +431,7 @@ async fn every_filter_of_cargo_companies_and_what_they_know_filters() {
     };
     shop.execute("delete from stocks where sku <> 'RED'").await;
     shop.count("GEBZE", "PINK", 1).await;
-    check_filters(&shop, "/api/v1/oms/stocks/", oms::stock::FILTERS, ["RED", "PINK"], "sku", of).await;
+    check_filters(&shop, "/api/v1/oms/stocks/", oms::api::stock::FILTERS, ["RED", "PINK"], "sku", of).await;
     shop.finish().await;
 }
 

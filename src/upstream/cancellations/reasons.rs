@@ -1,13 +1,11 @@
-//! `/cancellation-reasons/pull_from_omnitron/`: the upstream's list of cancellation reasons.
+//! The upstream's list of cancellation reasons.
 
-use axum::{extract::State, http::StatusCode};
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{
-    app::App,
-    auth::{Authenticated, Role},
-    error::{Error, NO_UPSTREAM, Refusal, Result},
+    error::{Error, Result},
+    upstream::Client,
 };
 
 /// The upstream's list.
@@ -17,18 +15,11 @@ const MOST_PAGES: u32 = 50;
 /// Longest subject, in characters.
 const LONGEST_SUBJECT: usize = 255;
 
-/// Pull cancellation reasons from the upstream
+/// Pulls the reasons that the upstream lists.
 ///
-/// They are known by the upstream's key, or else by their kind and subject. What the upstream no longer lists stays.
-#[utoipa::path(get, path = "/api/v1/oms/cancellation-reasons/pull_from_omnitron/", tag = "Reasons",
-    responses((status = 200, description = "They are pulled; no body"),
-              (status = 406, description = "This server has no upstream", body = crate::openapi::Refused)))]
-pub(super) async fn pull(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<StatusCode> {
-    caller.require(&[Role::Integrator, Role::Operator])?;
-    let Some(client) = &app.upstream.client else {
-        let sentence = "This server has no upstream; start it with OMS_UPSTREAM_URL.";
-        return Err(Refusal::rule(NO_UPSTREAM, sentence).into());
-    };
+/// # Errors
+/// When the upstream or the database fails.
+pub(crate) async fn pull(pool: &PgPool, client: &Client) -> Result<()> {
     let mut reasons = Vec::new();
     for page in 1..=MOST_PAGES {
         let query = [("limit", "100".to_owned()), ("page", page.to_string())];
@@ -38,13 +29,13 @@ pub(super) async fn pull(State(app): State<App>, Authenticated(caller): Authenti
             break;
         }
     }
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = pool.begin().await?;
     for reason in &reasons {
         store(&mut transaction, reason).await?;
     }
     transaction.commit().await?;
     tracing::info!(reasons = reasons.len(), "pulled cancellation reasons from the upstream");
-    Ok(StatusCode::OK)
+    Ok(())
 }
 
 /// Stores a reason. One that cannot be read is skipped with a log line.

@@ -6,7 +6,6 @@
 
 mod collect;
 mod invoice;
-mod list;
 mod send;
 mod statuses;
 
@@ -17,9 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Client, Pace};
 use crate::{app::App, catalog::CatalogCache, error::Result, events::EventNotifier, metrics::Metrics};
-
-pub use list::FILTERS;
-pub(super) use list::routes;
 
 /// How often calls and invoice calls of other servers are looked for, at least.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

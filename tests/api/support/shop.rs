@@ -7,9 +7,10 @@ use std::{
 };
 
 use oms::{
-    app::{App, serve},
+    app::App,
     installation::apply,
     replanning,
+    server::serve,
     upstream::{self, Pace, UpstreamSettings},
     verify, webhooks,
 };

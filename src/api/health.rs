@@ -11,11 +11,7 @@ use axum::{
 use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{
-    app::{self, App},
-    error::Result,
-    webhooks,
-};
+use crate::{app::App, db, error::Result, webhooks};
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
@@ -41,7 +37,7 @@ async fn healthz() -> Json<Value> {
 #[utoipa::path(get, path = "/readyz", tag = "Operations", security(()),
     responses((status = 200, description = "Ready", body = Value), (status = 503, description = "Not ready", body = Value)))]
 async fn readyz(State(app): State<App>) -> Response {
-    let (status, why) = match app::readiness(&app).await {
+    let (status, why) = match readiness(&app).await {
         Ok(true) => (StatusCode::OK, "ready"),
         Ok(false) => (StatusCode::SERVICE_UNAVAILABLE, "migrations are pending; run oms migrate"),
         Err(error) => {
@@ -50,6 +46,11 @@ async fn readyz(State(app): State<App>) -> Response {
         }
     };
     (status, Json(json!({ "status": why }))).into_response()
+}
+
+async fn readiness(app: &App) -> Result<bool> {
+    let mut connection = app.pool.acquire().await?;
+    db::is_current(&mut connection).await
 }
 
 /// Metrics

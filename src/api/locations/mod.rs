@@ -1,5 +1,8 @@
 //! `/api/v1/oms/stocklocations/`.
 
+mod senders;
+mod simple;
+
 use axum::{
     body::Bytes,
     extract::{Path, State},
@@ -11,20 +14,22 @@ use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    LocationView,
-    input::{Given, LocationInput},
-    load, senders, simple,
-};
 use crate::{
     app::App,
     auth::{Authenticated, Caller, Role},
     db,
     error::{Error, OnConstraint, Refusal, Result},
+    locations::{
+        LocationRow, LocationView,
+        input::{Given, LocationInput},
+        load,
+    },
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
     wire::Timestamp,
 };
+
+pub use senders::FILTERS as SENDER_FILTERS;
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
@@ -50,7 +55,7 @@ pub const FILTERS: &[Filter] = &[
 ];
 
 /// The list of locations.
-pub(super) const LIST: List = List {
+const LIST: List = List {
     from: " from stock_locations l",
     visible: "l.id = any({})",
     filters: FILTERS,
@@ -81,7 +86,7 @@ async fn list(
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "l.id").await?;
     while let Some((connection, ids)) = listing.ids()? {
         let locations = load(connection, &ids).await?;
-        listing.add(ids.iter().filter_map(|id| locations.get(id)).map(super::LocationRow::view).collect()).await?;
+        listing.add(ids.iter().filter_map(|id| locations.get(id)).map(LocationRow::view).collect()).await?;
     }
     listing.respond().await
 }

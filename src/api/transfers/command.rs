@@ -7,13 +7,12 @@ use axum::{
 };
 
 use crate::{
+    api::packages::command::{idempotency_key, read},
     app::App,
     auth::Authenticated,
     commands::{dispatch::Reply, idempotency::IdempotencyKey, transfer::dispatch::TransferRequest},
     error::{Refusal, Result},
-    openapi,
-    packages::command::{idempotency_key, read},
-    wire,
+    openapi, wire,
 };
 
 /// Run a command on a transfer

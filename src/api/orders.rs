@@ -9,17 +9,17 @@ use axum::{
 use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    dry_run::{self, Taken},
-    input::OrderInput,
-    place::{Durability, Placed, place},
-    view,
-};
 use crate::{
     app::App,
     auth::{Authenticated, Caller, Role},
     error::{Error, Refusal, Result},
     openapi,
+    orders::{
+        dry_run::{self, Taken},
+        input::OrderInput,
+        place::{Durability, Placed, place},
+        view,
+    },
     page::{Filter, Kind, List, Page, PageOf, PageQuery, base_url, filter},
     replanning::Freed,
     wire,

@@ -9,13 +9,14 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::{explain, view};
+use super::explain;
 use crate::{
     app::App,
     auth::Authenticated,
     error::{Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    transfers::view,
     wire::Timestamp,
 };
 

@@ -6,13 +6,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::view;
 use crate::{
     app::App,
     auth::Authenticated,
     error::{Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    transfers::view,
 };
 
 /// The documented filters of `GET /transfer_orders/transfer-items/`.

@@ -7,7 +7,6 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
@@ -17,10 +16,6 @@ use crate::{
     planning::replay::{Content, plans},
     wire::Timestamp,
 };
-
-pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list))
-}
 
 /// What a plan saw of an item's SKU at a location, keys as documented.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,7 +54,7 @@ struct StockData {
            ("erp_code" = Option<String>, Query, description = "ERP code of the location; every location without one."),
            PageQuery),
     responses((status = 200, description = "A page of what was seen", body = PageOf<StockInfoView>)))]
-async fn list(
+pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     headers: HeaderMap,

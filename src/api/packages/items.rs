@@ -11,13 +11,13 @@ use serde_json::value::RawValue;
 use sqlx::{PgConnection, types};
 use utoipa::ToSchema;
 
-use super::item_history::{self, ItemHistory};
 use crate::{
     app::App,
     auth::Authenticated,
     catalog::{Catalog, CatalogCache},
     error::{Error, Refusal, Result},
     openapi,
+    packages::item_history::{self, ItemHistory},
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
     wire::Timestamp,
 };

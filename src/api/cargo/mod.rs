@@ -1,5 +1,7 @@
 //! `GET /api/v1/oms/cargo-company/` and the labels.
 
+mod conditions;
+
 use axum::{
     extract::{Path, State},
     http::{HeaderMap, Uri, header},
@@ -10,18 +12,20 @@ use sqlx::{Row as _, postgres::PgRow};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{
-    CargoCompany, conditions,
-    label::{Label, LabelItem, Party, render},
-};
 use crate::{
     app::App,
     auth::Authenticated,
+    cargo::{
+        CargoCompany,
+        label::{Label, LabelItem, Party, render},
+    },
     error::{Error, Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
     wire::Timestamp,
 };
+
+pub use conditions::FILTERS as CONDITION_FILTERS;
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {

@@ -12,7 +12,6 @@ use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Count, MOST_UNITS, count};
 use crate::{
     app::App,
     auth::{Authenticated, Caller, Role},
@@ -21,6 +20,7 @@ use crate::{
     error::{Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    stock::{Count, MOST_UNITS, count},
     wire::{self, Timestamp},
 };
 

@@ -1,5 +1,7 @@
 //! `/whisperer/hooks/`: subscriptions.
 
+mod deliveries;
+
 use axum::{
     Json,
     body::Bytes,
@@ -13,20 +15,22 @@ use sqlx::{PgConnection, QueryBuilder};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    definition::{Definition, Purpose},
-    deliveries, pause,
-    replay::{self, Extent, Replayed},
-    view::{COLUMNS, HookView},
-};
 use crate::{
     app::App,
     auth::{Authenticated, Caller, Role},
     error::{OnConstraint as _, Refusal, Result},
     events, openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    webhooks::{
+        definition::{Definition, Purpose},
+        pause,
+        replay::{self, Extent, Replayed},
+        view::{COLUMNS, HookView},
+    },
     wire::{self, Timestamp},
 };
+
+pub use deliveries::FILTERS as EVENT_FILTERS;
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {

@@ -1,5 +1,7 @@
 //! `/api/v1/oms/orderexecutionplans/`.
 
+mod stock_info;
+
 use axum::{
     extract::{Path, State},
     http::{HeaderMap, Uri},
@@ -7,17 +9,18 @@ use axum::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{ExecutionPlanView, load};
 use crate::{
     app::App,
     auth::Authenticated,
     error::{Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    plans::{ExecutionPlanView, load},
 };
 
-pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(detail))
+/// The routes of this area.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(detail)).routes(routes!(stock_info::list))
 }
 
 /// The filters of the list.

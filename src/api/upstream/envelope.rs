@@ -3,10 +3,10 @@
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::Upstream;
 use crate::{
     error::Refusal,
     signature,
+    upstream::Upstream,
     wire::{self, python_type},
 };
 

@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Change, Cursor, TYPES, Wanted};
 use crate::{
     app::App,
     auth::{Authenticated, Caller},
     error::{Error, Refusal, Result},
+    events::{self, Change, Cursor, TYPES, Wanted},
     page::Page,
     wire::Timestamp,
 };
@@ -167,7 +167,7 @@ impl Query {
                 let cursor = text.parse().map_err(|()| {
                     Refusal::field("after", "Give the cursor of an earlier answer, `now`, or leave it out.")
                 })?;
-                if super::is_too_old(&mut connection, cursor).await? {
+                if events::is_too_old(&mut connection, cursor).await? {
                     return Err(Refusal::detail(
                         StatusCode::GONE,
                         "Events after this cursor are no longer kept. Read what you follow anew, and go on from \
@@ -197,8 +197,8 @@ impl Query {
     /// The next events.
     async fn read_on(&self, app: &App, cursor: Cursor) -> Result<(Vec<Event>, Cursor)> {
         let mut connection = app.pool.acquire().await?;
-        let (changes, next) = super::after(&mut connection, cursor, &self.wanted, self.limit).await?;
-        let payloads = super::render(&mut connection, &app.catalog_cache, &self.base_url, &changes).await?;
+        let (changes, next) = events::after(&mut connection, cursor, &self.wanted, self.limit).await?;
+        let payloads = events::render(&mut connection, &app.catalog_cache, &self.base_url, &changes).await?;
         drop(connection);
         let mut events = Vec::with_capacity(changes.len());
         for change in &changes {

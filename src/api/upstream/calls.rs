@@ -10,7 +10,6 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
@@ -20,10 +19,6 @@ use crate::{
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
     wire::Timestamp,
 };
-
-pub(in crate::upstream) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list))
-}
 
 /// What calls can be filtered by.
 pub const FILTERS: &[Filter] = &[
@@ -103,7 +98,7 @@ impl CallView {
 /// told.
 #[utoipa::path(get, path = "/api/v1/oms/upstream/calls/", tag = "Upstream", params(PageQuery, openapi::Sort),
     responses((status = 200, description = "A page of calls", body = PageOf<CallView>)))]
-async fn list(
+pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     headers: HeaderMap,

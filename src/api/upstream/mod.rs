@@ -1,5 +1,11 @@
 //! `/api/v1/oms/orders-webhook/` and `/api/v1/oms/upstream/`.
 
+mod calls;
+mod cancellations;
+mod envelope;
+mod reasons;
+mod stores;
+
 use axum::{
     Json,
     body::Bytes,
@@ -14,19 +20,21 @@ use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    cancellations,
-    intake::{self, Taken},
-    problems, reports, stores, webhooks,
-};
 use crate::{
     app::App,
     auth::{Authenticated, Role},
     error::{Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    upstream::{
+        intake::{self, Taken},
+        problems,
+    },
     wire::Timestamp,
 };
+
+pub use calls::FILTERS as CALL_FILTERS;
+pub use cancellations::FILTERS as PLAN_FILTERS;
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
@@ -36,8 +44,9 @@ pub fn routes() -> OpenApiRouter<App> {
         .route("/api/v1/oms/orders-webhook", post(orders_webhook))
         .routes(routes!(stores::stores_webhook))
         .route("/api/v1/oms/stocklocations-webhook", post(stores::stores_webhook))
-        .merge(cancellations::routes())
-        .merge(reports::routes())
+        .routes(routes!(cancellations::list, cancellations::create))
+        .routes(routes!(reasons::pull))
+        .routes(routes!(calls::list))
         .routes(routes!(status))
         .routes(routes!(problem_list))
         .routes(routes!(problem_detail))
@@ -46,8 +55,8 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// A webhook of the upstream.
 #[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "the documentation's view of what `webhooks::authenticate` parses")]
-pub(super) struct Envelope {
+#[expect(dead_code, reason = "the documentation's view of what `envelope::authenticate` parses")]
+struct Envelope {
     /// `{"type": "order.created", "uuid": "…"}`
     #[schema(value_type = Object)]
     event: Value,
@@ -82,7 +91,7 @@ async fn orders_webhook(
     body: Bytes,
 ) -> Result<Response> {
     caller.require(&[Role::Integrator, Role::Operator])?;
-    let webhook = webhooks::authenticate(&app.upstream, &headers, &body, "order.")?;
+    let webhook = envelope::authenticate(&app.upstream, &headers, &body, "order.")?;
     let taken = intake::take_or_record(&app, &webhook.payload, Some(caller.user_id)).await??;
     let (status, order_id, reason) = match taken {
         Taken::New(id) => {

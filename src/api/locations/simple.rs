@@ -9,7 +9,7 @@ use serde::Serialize;
 use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
-use super::routes::LIST;
+use super::LIST;
 use crate::{
     app::App,
     auth::Authenticated,

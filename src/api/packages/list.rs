@@ -9,12 +9,13 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::{FILTERS, explain, view};
+use super::{FILTERS, explain};
 use crate::{
     app::App,
     auth::Authenticated,
     error::{Refusal, Result},
     openapi,
+    packages::view,
     page::{List, Page, PageOf, PageQuery, base_url},
     wire::Timestamp,
 };

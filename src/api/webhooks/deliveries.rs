@@ -14,13 +14,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::{
-    claim::{self, Claimed, LEASE_SECONDS, Prepared},
-    record::{self, Report},
-    routes::owner,
-    view::{self, DeliveryView},
-    worker,
-};
+use super::owner;
 use crate::{
     app::App,
     auth::{Authenticated, Caller},
@@ -28,6 +22,13 @@ use crate::{
     error::{Error, Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    webhooks::{
+        claim::{self, Claimed, LEASE_SECONDS, Prepared},
+        client,
+        record::{self, Report},
+        view::{self, DeliveryView},
+        worker,
+    },
     wire,
 };
 
@@ -188,7 +189,7 @@ pub(super) async fn retry(
     Ok(answer(outcome))
 }
 
-fn answer(outcome: super::client::Outcome) -> Response {
+fn answer(outcome: client::Outcome) -> Response {
     let delivered = outcome.is_delivered();
     let status = if delivered { StatusCode::OK } else { StatusCode::NOT_ACCEPTABLE };
     let detail = if delivered { "Webhook event delivered successfully" } else { "Webhook event delivery failed" };

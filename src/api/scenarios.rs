@@ -12,7 +12,6 @@ use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Author, Kept, definition::Definition, load, remove, resolve, write};
 use crate::{
     app::App,
     auth::{Authenticated, Role},
@@ -21,6 +20,7 @@ use crate::{
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
     reading::{self, Defect},
+    scenarios::{Author, Kept, definition::Definition, load, remove, resolve, write},
     wire::{self, Timestamp},
 };
 

@@ -1,0 +1,43 @@
+//! The HTTP API: one file or folder a resource. A handler reads the request, calls the floors below and shows what they
+//! answer; it decides nothing. No module below this one knows axum.
+
+pub mod auth;
+pub mod cargo;
+pub mod events;
+pub mod health;
+pub mod history;
+pub mod locations;
+pub mod orders;
+pub mod packages;
+pub mod plans;
+pub mod reasons;
+pub mod scenarios;
+pub mod stock;
+pub mod transfers;
+pub mod upstream;
+pub mod webhooks;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{app::App, openapi};
+
+/// Every route with its documentation.
+#[must_use]
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .merge(packages::routes())
+        .merge(transfers::routes())
+        .merge(history::routes())
+        .merge(orders::routes())
+        .merge(plans::routes())
+        .merge(events::routes())
+        .merge(webhooks::routes())
+        .merge(locations::routes())
+        .merge(scenarios::routes())
+        .merge(stock::routes())
+        .merge(cargo::routes())
+        .merge(reasons::routes())
+        .merge(upstream::routes())
+        .merge(auth::routes())
+        .merge(health::routes())
+}

@@ -1,0 +1,27 @@
+//! `/api/v1/oms/cancellation-reasons/pull_from_omnitron/`: why customers cancel, as the upstream lists it.
+
+use axum::{extract::State, http::StatusCode};
+
+use crate::{
+    app::App,
+    auth::{Authenticated, Role},
+    error::{NO_UPSTREAM, Refusal, Result},
+    openapi,
+    upstream::cancellations::reasons,
+};
+
+/// Pull cancellation reasons from the upstream
+///
+/// They are known by the upstream's key, or else by their kind and subject. What the upstream no longer lists stays.
+#[utoipa::path(get, path = "/api/v1/oms/cancellation-reasons/pull_from_omnitron/", tag = "Reasons",
+    responses((status = 200, description = "They are pulled; no body"),
+              (status = 406, description = "This server has no upstream", body = openapi::Refused)))]
+pub(super) async fn pull(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<StatusCode> {
+    caller.require(&[Role::Integrator, Role::Operator])?;
+    let Some(client) = &app.upstream.client else {
+        let sentence = "This server has no upstream; start it with OMS_UPSTREAM_URL.";
+        return Err(Refusal::rule(NO_UPSTREAM, sentence).into());
+    };
+    reasons::pull(&app.pool, client).await?;
+    Ok(StatusCode::OK)
+}

@@ -1,0 +1,38 @@
+//! `/api/v1/oms/stocklocations-webhook/`: locations that the upstream pushes.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+
+use super::{Envelope, envelope};
+use crate::{
+    app::App,
+    auth::{Authenticated, Role},
+    error::Result,
+    upstream::stores::{self, StoreTaken},
+};
+
+/// Take a location that the upstream pushes
+///
+/// `retail_store.created` and `retail_store.updated`: the location of that upstream key, else of that ERP code, gets its
+/// name, place, telephone, email and whether it is active; a new one is asked last, until somebody sets its priority.
+/// What was changed earlier than what was heard already changes nothing.
+#[utoipa::path(post, path = "/api/v1/oms/stocklocations-webhook/", tag = "Upstream", request_body = Envelope,
+    responses((status = 201, description = "The location is new", body = StoreTaken),
+              (status = 200, description = "The location is known", body = StoreTaken)))]
+pub(super) async fn stores_webhook(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response> {
+    caller.require(&[Role::Integrator, Role::Operator])?;
+    let webhook = envelope::authenticate(&app.upstream, &headers, &body, "retail_store.")?;
+    let (is_new, taken) = stores::take(&app.pool, &app.wake_signal, &webhook.payload).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(taken)).into_response())
+}
