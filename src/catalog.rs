@@ -19,14 +19,14 @@ use crate::{
     auth::Sessions,
     cargo::CargoCompany,
     error::{Error, Result},
-    inventory,
     kinds::Kind,
     planning::{
         hours::Hours,
         location::{Location, LocationType},
-        scenario::Scenario,
     },
-    reading, scenarios,
+    reading,
+    scenarios::{self, rules::Scenario},
+    stock::service,
     workflow::Workflow,
 };
 
@@ -50,7 +50,7 @@ pub struct Catalog {
     /// Active transfer scenarios, by priority.
     pub transfer_scenarios: Vec<Scenario>,
     /// The settings of the stock service, if there is one.
-    pub inventory: Option<Arc<inventory::Settings>>,
+    pub inventory: Option<Arc<service::Settings>>,
 }
 
 impl Catalog {
@@ -73,7 +73,7 @@ impl Catalog {
             limited_locations: load_limited_locations(connection).await?,
             scenarios,
             transfer_scenarios,
-            inventory: inventory::load(connection).await?,
+            inventory: service::load(connection).await?,
         })
     }
 

@@ -17,6 +17,7 @@
 //! * [`inventory`]: stock asked of a brand's own service before it is planned with.
 //! * [`events`]: what happened, in order, to be followed.
 //! * [`replanning`]: what has no place is planned again when something comes free.
+//! * [`placing`]: orders become packages. [`payloads`]: the payload of an event, made when it is read.
 //! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`]: records: queries, views.
 //! * [`upstream`]: orders come from it, and it hears what becomes of them; `simulator` stands in for it. [`outbound`]: what
 //!   bounds our own requests. [`signature`]: who wrote a webhook.
@@ -52,6 +53,8 @@ pub mod orders;
 pub mod outbound;
 pub mod packages;
 pub mod page;
+pub mod payloads;
+pub mod placing;
 pub mod planning;
 pub mod plans;
 pub mod reading;

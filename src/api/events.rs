@@ -23,6 +23,7 @@ use crate::{
     error::{Error, Refusal, Result},
     events::{self, Change, Cursor, TYPES, Wanted},
     page::Page,
+    payloads,
     wire::Timestamp,
 };
 
@@ -198,7 +199,7 @@ impl Query {
     async fn read_on(&self, app: &App, cursor: Cursor) -> Result<(Vec<Event>, Cursor)> {
         let mut connection = app.pool.acquire().await?;
         let (changes, next) = events::after(&mut connection, cursor, &self.wanted, self.limit).await?;
-        let payloads = events::render(&mut connection, &app.catalog_cache, &self.base_url, &changes).await?;
+        let payloads = payloads::render(&mut connection, &app.catalog_cache, &self.base_url, &changes).await?;
         drop(connection);
         let mut events = Vec::with_capacity(changes.len());
         for change in &changes {

@@ -14,13 +14,12 @@ use crate::{
     auth::{Authenticated, Caller, Role},
     error::{Error, Refusal, Result},
     openapi,
-    orders::{
-        dry_run::{self, Taken},
-        input::OrderInput,
-        place::{Durability, Placed, place},
-        view,
-    },
+    orders::{input::OrderInput, view},
     page::{Filter, Kind, List, Page, PageOf, PageQuery, base_url, filter},
+    placing::{
+        dry_run::{self, Taken},
+        place::{Durability, Placed, place},
+    },
     replanning::Freed,
     wire,
 };

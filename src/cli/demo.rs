@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Result},
     events,
     installation::{apply, check},
-    orders, replanning, server, stock,
+    placing, replanning, server, stock,
     upstream::{
         self,
         simulator::{self, Simulator},
@@ -144,7 +144,7 @@ async fn take_orders(pool: &PgPool) -> Result<()> {
     catalog_cache.refresh(&mut *pool.acquire().await?).await?;
     eprintln!("taking the orders of 1 December 2010 …");
     let mut progress = Bar::new(ORDERS.len() as u64);
-    let summary = orders::import::import(pool, &catalog_cache, ORDERS.as_bytes(), &mut progress).await?;
+    let summary = placing::import::import(pool, &catalog_cache, ORDERS.as_bytes(), &mut progress).await?;
     progress.finish();
     eprintln!("{} orders taken, {} known already", summary.taken, summary.known);
     Ok(())

@@ -11,7 +11,7 @@ use crate::{
     commands,
     config::DataSettings,
     error::{Error, Result},
-    orders::import::{Progress, Summary, import},
+    placing::import::{Progress, Summary, import},
 };
 
 #[derive(Debug, clap::Subcommand)]

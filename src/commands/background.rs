@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::PgConnection;
 
 use super::{Input, PackageFacts, package::replacements};
-use crate::{error::Result, kinds::Lookup, workflow::WAITING};
+use crate::{error::Result, kinds::Lookup, packages::facts::states_before};
 
 /// What was looked up; empty where the command does not ask.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,31 +48,6 @@ pub async fn load(
         }
     }
     Ok(background)
-}
-
-/// The states that packages were in before those they are in, by package.
-///
-/// # Errors
-/// When the database fails.
-pub async fn states_before(connection: &mut PgConnection, package_ids: &[i64]) -> Result<HashMap<i64, i64>> {
-    if package_ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows = sqlx::query!(
-        r#"select p.id,
-                  coalesce((select l.source_state_id from transition_logs l
-                             where l.package_id = p.id and l.destination_state_id = p.state_id
-                               and l.source_state_id is distinct from l.destination_state_id
-                             order by l.id desc limit 1),
-                           (select s.id from states s where s.entity = 'package' and s.slug = $2)) as state_id
-             from packages p
-            where p.id = any($1)"#,
-        package_ids,
-        WAITING
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().filter_map(|row| Some((row.id, row.state_id?))).collect())
 }
 
 async fn denial_reasons(connection: &mut PgConnection) -> Result<Vec<(i64, String)>> {

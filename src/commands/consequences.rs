@@ -15,17 +15,9 @@ use super::{Changes, Documents, PackageFacts, Record, ShipmentChange, Successor,
 use crate::{
     error::Result,
     kinds::Plans,
+    packages::facts::Placement,
     workflow::{Holding, State, Transition, Workflow},
 };
-
-/// Where something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Placement {
-    /// Its state.
-    pub state_id: i64,
-    /// Its location.
-    pub stock_location_id: i64,
-}
 
 /// One package before and after.
 #[derive(Debug, Clone)]

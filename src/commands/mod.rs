@@ -19,7 +19,6 @@ pub mod common;
 pub mod consequences;
 pub mod dispatch;
 pub mod effects;
-pub mod facts;
 pub mod idempotency;
 pub mod input;
 pub mod package;
@@ -37,9 +36,9 @@ use crate::{
     workflow::Transition,
 };
 
+pub use crate::packages::facts::{self, Documents, ItemFacts, PackageFacts, ShipmentFacts};
 pub use background::Background;
 pub use changes::{Answer, Changes, Record, ShipmentChange, Successor, Taking};
-pub use facts::{Documents, ItemFacts, PackageFacts, ShipmentFacts};
 pub use input::Input;
 pub use transfer::TransferCommand;
 

@@ -2,13 +2,11 @@
 //!
 //! A command writes its events in its own transaction: one row of `events` for each object that it changed
 //! ([`Change`]). It notifies no one and renders no payload. A reader ([`crate::api::events`], webhooks, the upstream) continues
-//! from a [`Cursor`]; [`EventNotifier`] wakes it after a commit. The payload is rendered when it is read ([`render`]),
-//! from the event's snapshot ([`snapshot`]), so it is the resource as it was at the event.
+//! from a [`Cursor`]; [`EventNotifier`] wakes it after a commit. The payload is rendered when it is read ([`crate::payloads`])
+//! from the event's snapshot, so it is the resource as it was at the event.
 
 pub mod keeping;
 mod notifier;
-mod render;
-pub mod snapshot;
 
 use std::{fmt, str::FromStr};
 
@@ -19,7 +17,6 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 
 pub use notifier::EventNotifier;
-pub use render::render;
 
 /// All event types, in the order of the Akinon OMS documentation. The types of locations and of subscriptions are ours:
 /// the public pages do not print any.

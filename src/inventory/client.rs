@@ -9,11 +9,12 @@ use reqwest::{RequestBuilder, Response, StatusCode, Url, header};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-use super::{
-    answer::{self, Line},
-    settings::{Auth, Secret, ServiceType, Settings},
+use super::answer::{self, Line};
+use crate::{
+    metrics::Metrics,
+    outbound,
+    stock::service::{Auth, Secret, ServiceType, Settings},
 };
-use crate::{metrics::Metrics, outbound};
 
 pub(super) use crate::outbound::Why;
 

@@ -13,7 +13,6 @@
 
 mod answer;
 mod client;
-mod settings;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -21,10 +20,9 @@ use std::{
     time::Instant,
 };
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 use tokio::task::JoinSet;
 
-pub use self::settings::{Auth, AuthType, Secret, Service, ServiceType, Settings, WhenDown};
 use self::{
     answer::Line,
     client::{Client, LEFT_ALONE, Why},
@@ -34,26 +32,12 @@ use crate::{
     error::{Error, Result},
     metrics::Metrics,
     replanning::WakeSignal,
+    stock::service::{Settings, WhenDown},
     stock::{self, Count},
 };
 
 /// Most SKUs remembered as fresh. At more, all are forgotten and asked for again.
 const MOST_FRESH: usize = 100_000;
-
-/// Reads the settings of the installation; none if it names no service.
-///
-/// # Errors
-/// When the database fails, or has settings that this version does not know.
-pub async fn load(connection: &mut PgConnection) -> Result<Option<Arc<Settings>>> {
-    let Some(settings) =
-        sqlx::query_scalar!("select settings from inventory_engine").fetch_optional(connection).await?
-    else {
-        return Ok(None);
-    };
-    serde_json::from_value(settings)
-        .map(|settings| Some(Arc::new(settings)))
-        .map_err(|error| Error::Fault(format!("this version does not know the inventory's settings: {error}")))
-}
 
 /// The stock service and its state in this process. Clones share the state.
 #[derive(Clone)]

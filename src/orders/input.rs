@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     error::Refusal,
-    planning::scenario::{OrderFacts, allowed_locations},
+    scenarios::rules::{OrderFacts, allowed_locations},
     wire::python_type,
 };
 

@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 pub use as_of::render_as_of;
 
+use super::facts;
 use crate::{
     catalog::{Catalog, CatalogCache},
-    commands::background,
     error::{Error, Result},
     locations::LocationView,
     wire::{Timestamp, raw},
@@ -198,7 +198,7 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
     let mut items = load_items(connection, catalog, ids).await?;
     let leads_back = |row: &&PackageRow| catalog.workflow.leads_back_from(row.state_id);
     let leading_back: Vec<i64> = rows.iter().filter(leads_back).map(|row| row.id).collect();
-    let states_before = background::states_before(&mut *connection, &leading_back).await?;
+    let states_before = facts::states_before(&mut *connection, &leading_back).await?;
     let location_ids: Vec<i64> = rows.iter().map(|row| row.stock_location_id).collect();
     let mut transfers = load_transfers(&mut *connection, ids).await?;
     let locations = crate::locations::load(connection, &location_ids).await?;

@@ -1,8 +1,9 @@
 //! Planning: which locations an order's items go to, and why.
 //!
-//! [`scenario`] has the rules as data, [`plan`] is the pure function. This module reads their input from the database;
+//! [`crate::scenarios::rules`] has the rules as data, [`plan`] is the pure function. This module reads their input from the database;
 //! [`record`] stores a plan, and [`replay`] makes a stored plan again.
 
+pub mod choose;
 pub mod cover;
 pub mod hours;
 pub mod location;
@@ -10,17 +11,18 @@ pub mod plan;
 mod read;
 pub mod record;
 pub mod replay;
-pub mod scenario;
 pub mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::{PgConnection, types::Json};
 
-use crate::error::Result;
+use crate::{
+    error::Result,
+    scenarios::rules::{Product, Scenario},
+};
 use plan::{Candidate, Circumstances, Demand, Outcome, Plan, ScenarioTrace, fetch::Fetching};
 use record::{Asked, Facts, PlanDecision};
-use scenario::{Product, Scenario};
 
 pub use read::{order_facts, supply, supply_for_new};
 pub use record::Trace;

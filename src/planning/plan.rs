@@ -37,11 +37,9 @@ use self::{
     fetch::{Fetching, Gathering},
     state::PlanState,
 };
+use super::location::Location;
 pub use super::record::Trace;
-use super::{
-    location::Location,
-    scenario::{Condition, OrderFacts, Product, Scenario},
-};
+use crate::scenarios::rules::{Condition, OrderFacts, Product, Scenario};
 
 /// An order line that needs a place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,11 +12,12 @@ use sqlx::PgConnection;
 use super::{
     Held, Line, Supply,
     plan::{Candidate, Circumstances, Stock, distance_km, fetch::Fetching},
-    scenario::{Condition, OrderFacts, Product, Scenario, choose_scenario},
 };
 use crate::{
     catalog::Catalog,
     error::{Error, Result},
+    planning::choose::choose_scenario,
+    scenarios::rules::{Condition, OrderFacts, Product, Scenario},
     workflow::Holding,
 };
 

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     location::Location,
     plan::{Candidate, Circumstances, Demand, Parcel, ScenarioVerdict, Stock, distance_km, fetch::Gathering},
-    scenario::{OrderFacts, Product},
 };
+use crate::scenarios::rules::{OrderFacts, Product};
 
 /// The stored form of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -18,9 +18,16 @@ use super::{
     },
     read::{order_facts, products},
     record::{Asked, Facts, PlanDecision, Trace},
-    scenario::{OrderFacts, Product, Scenario, choose_scenario},
 };
-use crate::{catalog, error::Result, scenarios};
+use crate::{
+    catalog,
+    error::Result,
+    planning::choose::choose_scenario,
+    scenarios::{
+        self,
+        rules::{OrderFacts, Product, Scenario},
+    },
+};
 
 /// A stored plan.
 #[derive(Debug, Clone)]

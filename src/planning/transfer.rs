@@ -7,7 +7,10 @@ use super::{
     location::Location,
     plan::fetch::{Fetching, Gathering, gather_at},
     record::{Facts, PlanDecision},
-    scenario::{OrderFacts, Scenario, choose_scenario},
+};
+use crate::{
+    planning::choose::choose_scenario,
+    scenarios::rules::{OrderFacts, Scenario},
 };
 
 impl Fetching {

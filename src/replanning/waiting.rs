@@ -10,7 +10,7 @@ use super::Freed;
 use crate::{
     catalog::Catalog,
     error::Result,
-    planning::scenario::{Condition, Rule},
+    scenarios::rules::{Condition, Rule},
     workflow::{OUT_OF_STOCK, Transition},
 };
 

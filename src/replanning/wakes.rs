@@ -9,17 +9,6 @@ use crate::error::Result;
 /// Rows taken at once.
 const MOST_ROWS: i64 = 100;
 
-/// Says, when the caller's transaction commits, that more units of these SKUs are available.
-///
-/// # Errors
-/// When the database fails.
-pub async fn for_skus(connection: &mut PgConnection, skus: &[String]) -> Result<()> {
-    if !skus.is_empty() {
-        sqlx::query!("insert into replanning_wakes (skus) values ($1)", skus).execute(connection).await?;
-    }
-    Ok(())
-}
-
 /// Says, when the caller's transaction commits, that anything may have come free.
 ///
 /// # Errors

@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    planning::{
-        location::LocationType,
-        scenario::{
-            Condition, OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Scenario, ScenarioKind, Splitting,
-            Which, kilometres,
-        },
-    },
+    planning::location::LocationType,
     reading::{Defect, Reader, Step},
+    scenarios::rules::{
+        Condition, OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Scenario, ScenarioKind, Splitting, Which,
+        kilometres,
+    },
     spelling::{nearest, suggestion},
     workflow::{NEEDED_BY_TRANSFERS, WAITING, WAITING_FOR_TRANSFER},
 };

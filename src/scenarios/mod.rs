@@ -6,6 +6,7 @@
 //! version, and plans name the version that decided them.
 
 pub mod definition;
+pub mod rules;
 
 use std::collections::BTreeMap;
 
@@ -14,8 +15,8 @@ use sqlx::{PgConnection, types::Json};
 
 use crate::{
     error::{Error, OnConstraint, Refusal, Result},
-    planning::scenario::Scenario,
     reading,
+    scenarios::rules::Scenario,
 };
 use definition::{Definition, rules_json, splitting_json};
 

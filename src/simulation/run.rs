@@ -14,12 +14,16 @@ use crate::{
     error::{Error, Refusal, Result},
     orders::input::OrderInput,
     planning::{
+        choose::choose_scenario,
         plan::{self, Candidate, Circumstances, Demand, Outcome, Stock, distance_km, fetch::Fetching},
         record::PlanDecision,
         replay::{Content, KeptPlan, Past, Task, plans},
-        scenario::{Product, Scenario, choose_scenario},
     },
-    scenarios::{self, definition::Definition},
+    scenarios::{
+        self,
+        definition::Definition,
+        rules::{Product, Scenario},
+    },
 };
 
 /// Orders read at a time.

@@ -1,12 +1,13 @@
 //! Stock: how many units of a SKU a location has, and how many of them are held for packages.
 
 pub mod import;
+pub mod service;
 
 use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, PgPool};
 
-use crate::{error::Result, replanning::wakes};
+use crate::error::Result;
 
 /// Most units that can be counted.
 pub const MOST_UNITS: i64 = 1_000_000_000_000;
@@ -121,5 +122,13 @@ async fn set(connection: &mut PgConnection, counts: &[Count]) -> Result<()> {
     .fetch_all(&mut *connection)
     .await?;
     more.extend(asked_again);
-    wakes::for_skus(connection, &more).await
+    wake_for(connection, &more).await
+}
+
+/// Says, when the caller's transaction commits, that more units of these SKUs are available.
+async fn wake_for(connection: &mut PgConnection, skus: &[String]) -> Result<()> {
+    if !skus.is_empty() {
+        sqlx::query!("insert into replanning_wakes (skus) values ($1)", skus).execute(connection).await?;
+    }
+    Ok(())
 }

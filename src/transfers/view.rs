@@ -11,8 +11,9 @@ use crate::{
     auth::Caller,
     catalog::{Catalog, CatalogCache},
     error::{Error, Result},
-    events::{Change, snapshot::TransferSnapshot},
+    events::Change,
     locations::{self, LocationView},
+    transfers::snapshot::TransferSnapshot,
     wire::{Timestamp, raw},
 };
 

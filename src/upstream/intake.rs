@@ -8,10 +8,8 @@ use super::problems;
 use crate::{
     app::App,
     error::{Error, Refusal, Result},
-    orders::{
-        input::OrderInput,
-        place::{Durability, Placed, place},
-    },
+    orders::input::OrderInput,
+    placing::place::{Durability, Placed, place},
     replanning::Freed,
 };
 

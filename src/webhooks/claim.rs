@@ -16,8 +16,8 @@ use super::{
 use crate::{
     catalog::CatalogCache,
     error::{Error, Result},
-    events::{self, Change},
-    wire,
+    events::Change,
+    payloads, wire,
 };
 
 /// Seconds of a lease: a claimed row is due again after them, if no result is written.
@@ -189,14 +189,14 @@ async fn payloads(
     if changes.is_empty() {
         return Ok((HashMap::new(), HashSet::new()));
     }
-    match events::render(&mut *connection, catalog_cache, base_url, changes).await {
+    match payloads::render(&mut *connection, catalog_cache, base_url, changes).await {
         Ok(payloads) => return Ok((payloads, HashSet::new())),
         Err(error) if is_away(&error) => return Err(error),
         Err(error) => tracing::warn!(%error, "some payload cannot be made; making each by itself"),
     }
     let (mut payloads, mut unreadable) = (HashMap::new(), HashSet::new());
     for change in changes {
-        match events::render(&mut *connection, catalog_cache, base_url, std::slice::from_ref(change)).await {
+        match payloads::render(&mut *connection, catalog_cache, base_url, std::slice::from_ref(change)).await {
             Ok(payload) => payloads.extend(payload),
             Err(error) if is_away(&error) => return Err(error),
             Err(error) => {

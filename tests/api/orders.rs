@@ -5,7 +5,7 @@ use std::io::Cursor;
 use oms::{
     catalog::CatalogCache,
     commands,
-    orders::import::{Progress, Summary, import},
+    placing::import::{Progress, Summary, import},
 };
 use serde_json::{Value, json};
 

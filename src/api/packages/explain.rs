@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 use crate::{
     app::App,
     auth::Caller,
-    commands::{self, Background, Context, Input, PackageFacts, background, dispatch, facts},
+    commands::{self, Background, Context, Input, background, dispatch},
     db,
     error::{Error, Refusal, Result},
     kinds::Lookup,
+    packages::facts::{self, PackageFacts},
     planning::Supply,
     workflow::Transition,
 };

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    events::snapshot::{ItemSnapshot, PackageSnapshot},
+    packages::snapshot::{ItemSnapshot, PackageSnapshot},
 };
 
 /// The statement's arrays. Those of one field are as long as each other; an element of each is a row.

@@ -19,8 +19,8 @@ use crate::{
         Supply,
         location::Location,
         plan::{Candidate, Stock},
-        scenario::{Condition, OrderBy, Rule, Scenario},
     },
+    scenarios::rules::{Condition, OrderBy, Rule, Scenario},
     workflow::{StateRow, Transition, TransitionRow, Workflow},
 };
 

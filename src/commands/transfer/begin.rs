@@ -1,11 +1,9 @@
 //! Transfers begin where a plan fetches something: for new orders and for whatever plans packages again alike.
 
-use super::{
-    super::consequences::{PackageChange, Placement},
-    TransferChange, TransferItemChange,
-};
+use super::{super::consequences::PackageChange, TransferChange, TransferItemChange};
 use crate::{
     error::Result,
+    packages::facts::Placement,
     planning::plan::{Trace, fetch::PlannedTransfer},
     workflow::{Holding, TRANSFER_WAITING, WAITING, WAITING_FOR_TRANSFER, Workflow},
 };

@@ -3,8 +3,7 @@
 use super::Findings;
 use crate::{
     installation::read::{Entity, Installation, Scenario, Transition},
-    planning::scenario::ScenarioKind,
-    scenarios::definition::of_transferable,
+    scenarios::{definition::of_transferable, rules::ScenarioKind},
     workflow::{NEEDED_BY_TRANSFERS, TRANSFER_CANCELLED, TRANSFER_WORDS, WAITING_FOR_TRANSFER},
 };
 

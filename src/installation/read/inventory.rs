@@ -2,7 +2,7 @@
 
 use super::fields::Fields;
 use super::problem::Place;
-use crate::inventory::{Auth, AuthType, Secret, Service, ServiceType, Settings, WhenDown};
+use crate::stock::service::{Auth, AuthType, Secret, Service, ServiceType, Settings, WhenDown};
 
 /// The `[inventory]` table, of which an installation has one or none.
 #[derive(Debug, Clone, PartialEq, Eq)]

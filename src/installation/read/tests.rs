@@ -1,5 +1,5 @@
 use super::*;
-use crate::planning::scenario::{Condition, OrderBy};
+use crate::scenarios::rules::{Condition, OrderBy};
 
 const STANDARD: &str = include_str!("../../../installations/standard.toml");
 const DEMO: &str = include_str!("../../../installations/demo.toml");

@@ -11,8 +11,9 @@ use super::{ItemRow, PackageRow, PackageView, commands, item_view, load_rows, vi
 use crate::{
     catalog::Catalog,
     error::{Error, Result},
-    events::{Change, snapshot::PackageSnapshot},
+    events::Change,
     locations,
+    packages::snapshot::PackageSnapshot,
     workflow::WAITING,
 };
 
@@ -68,7 +69,7 @@ type Recorded<'a> = (&'a Change, &'a PackageRow, PackageSnapshot);
 
 /// An event from before snapshots were kept tells what the package is now.
 async fn current_snapshot(connection: &mut PgConnection, row: &PackageRow) -> Result<PackageSnapshot> {
-    let found = crate::commands::facts::read_packages(connection, &[row.id]).await?;
+    let found = crate::packages::facts::read_packages(connection, &[row.id]).await?;
     let package = found.packages.get(&row.id).ok_or_else(|| Error::Fault(format!("package {} vanished", row.id)))?;
     Ok(PackageSnapshot {
         state_id: package.state_id,

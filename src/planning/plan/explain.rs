@@ -10,9 +10,9 @@ use super::{
     trace::{CandidateTrace, Items, Missing, RuleTrace, SHOWN_CANDIDATES, SHOWN_ENTRIES, SHOWN_MISSING, Verdict},
     view::View,
 };
-use crate::planning::{
-    cover::Bits,
-    scenario::{Condition, Rule},
+use crate::{
+    planning::cover::Bits,
+    scenarios::rules::{Condition, Rule},
 };
 
 impl PlanState<'_> {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Candidate, Circumstances, Demand, RuleTrace, ScenarioTrace, distance_km, explain, plan};
-use crate::planning::scenario::{Condition, Rule, Scenario};
+use crate::scenarios::rules::{Condition, Rule, Scenario};
 
 /// How items can be fetched from other locations.
 #[derive(Debug, Clone, PartialEq)]

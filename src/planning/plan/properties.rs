@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 
 use super::*;
-use crate::planning::{
-    location::LocationType,
-    record::{Facts, PlanDecision},
-    scenario::{OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Splitting, Which},
+use crate::{
+    planning::{
+        location::LocationType,
+        record::{Facts, PlanDecision},
+    },
+    scenarios::rules::{OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Splitting, Which},
 };
 
 const SKUS: [&str; 3] = ["shirt", "shoe", "hat"];

@@ -5,9 +5,9 @@ mod gather;
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Candidate, Circumstances, Demand, Outcome, Parcel, fetch::Gathering, trace::RuleTrace, view::View};
-use crate::planning::{
-    cover::{Bits, Cover, Line, Taker, cover},
-    scenario::{Condition, ProductPrerequisite, Rule, Scenario, Splitting, Which},
+use crate::{
+    planning::cover::{Bits, Cover, Line, Taker, cover},
+    scenarios::rules::{Condition, ProductPrerequisite, Rule, Scenario, Splitting, Which},
 };
 
 /// The facts in a fixed order, and the results of the rules so far.

@@ -1,9 +1,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::planning::{
-    location::LocationType,
-    scenario::{
+use crate::{
+    planning::location::LocationType,
+    scenarios::rules::{
         Condition::{
             SelectByDistance, SelectByLocationType, SelectByNotRefused, SelectByOpeningHours, SelectByProductLocations,
             SelectByQuota, SelectBySameCity, SelectBySameCountry, SelectByStock, SelectByTag,

@@ -5,9 +5,9 @@ use super::{
     state::{PlanState, needed},
     trace::Verdict,
 };
-use crate::planning::{
-    cover::Bits,
-    scenario::{Condition, OrderBy, Rule},
+use crate::{
+    planning::cover::Bits,
+    scenarios::rules::{Condition, OrderBy, Rule},
 };
 
 /// The greatest distance on Earth, in metres. An unknown distance counts as much in a sum.

@@ -11,7 +11,8 @@ use super::statuses;
 use crate::{
     catalog::Catalog,
     error::Result,
-    events::{self, Change, Cursor, Wanted, snapshot::PackageSnapshot},
+    events::{self, Change, Cursor, Wanted},
+    packages::snapshot::PackageSnapshot,
 };
 
 /// Events turned into calls at a time.

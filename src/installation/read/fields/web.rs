@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use reqwest::Url;
 
 use super::Fields;
-use crate::inventory::Secret;
+use crate::stock::service::Secret;
 
 impl Fields<'_, '_> {
     /// `http://…` or `https://…`.

@@ -9,11 +9,13 @@ use std::{
 use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 
 use super::*;
-use crate::planning::{
-    location::Location,
-    plan::{Outcome, Stock},
-    record::{Facts, PlanDecision},
-    scenario::{OrderBy, OrderFacts, Splitting},
+use crate::{
+    planning::{
+        location::Location,
+        plan::{Outcome, Stock},
+        record::{Facts, PlanDecision},
+    },
+    scenarios::rules::{OrderBy, OrderFacts, Splitting},
 };
 
 const LOCATIONS: usize = 5;

@@ -9,14 +9,16 @@
 use std::{cmp::Reverse, sync::Arc};
 
 use super::{PlanState, View, needed};
-use crate::planning::{
-    cover::Bits,
-    plan::{
-        Candidate, Demand, Parcel, Stock,
-        fetch::{Fetching, Gathering, gather_at},
-        trace::RuleTrace,
+use crate::{
+    planning::{
+        cover::Bits,
+        plan::{
+            Candidate, Demand, Parcel, Stock,
+            fetch::{Fetching, Gathering, gather_at},
+            trace::RuleTrace,
+        },
     },
-    scenario::{Condition, Rule},
+    scenarios::rules::{Condition, Rule},
 };
 
 /// Most locations for which sources are searched. The first is taken if it gets everything that its stock and the

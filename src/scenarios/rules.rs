@@ -1,7 +1,7 @@
 //! Scenarios: the rules of planning as data.
 //!
 //! An installation has scenarios. An order is planned by the first distribution scenario whose prerequisites it meets
-//! ([`choose_scenario`]). Missing items come from where the first such transfer scenario says. A scenario's rules run
+//! ([`crate::planning::choose`]). Missing items come from where the first such transfer scenario says. A scenario's rules run
 //! in their order; each places what it can of the items that earlier ones left ([`crate::planning::plan`]).
 
 use std::collections::BTreeMap;
@@ -9,10 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    location::{Location, LocationType, is_same_place},
-    plan::{SHOWN_ENTRIES, ScenarioTrace, ScenarioVerdict},
-};
+use crate::planning::location::{Location, LocationType, is_same_place};
 
 /// The decision that a scenario makes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -447,53 +444,6 @@ impl OrderPrerequisites {
     }
 }
 
-impl Scenario {
-    /// The first prerequisite that the order does not meet, with its list and the order's value.
-    pub(super) fn differs<'a>(
-        &'a self,
-        order: &'a OrderFacts,
-    ) -> Option<(ScenarioVerdict, &'a [String], &'a [String])> {
-        use ScenarioVerdict::{OtherChannel, OtherPayment, OtherShipping};
-        [
-            (OtherChannel, self.channels.as_slice(), order.channel.as_slice()),
-            (OtherShipping, self.shipping.as_slice(), order.shipping.as_slice()),
-            (OtherPayment, self.payments.as_slice(), order.payment.as_slice()),
-        ]
-        .into_iter()
-        .find(|(_, wanted, has)| !wanted.is_empty() && !has.iter().any(|name| wanted.contains(name)))
-    }
-}
-
-/// The first scenario, by priority and id, whose prerequisites the order meets, and each scenario that was tried, with
-/// its verdict.
-#[must_use]
-pub fn choose_scenario<'a>(
-    scenarios: &'a [Scenario],
-    order: &OrderFacts,
-) -> (Option<&'a Scenario>, Vec<ScenarioTrace>) {
-    let mut by_priority: Vec<&Scenario> = scenarios.iter().collect();
-    by_priority.sort_by_key(|scenario| (scenario.priority, scenario.id));
-    let mut asked = Vec::new();
-    for scenario in by_priority {
-        let differs = scenario.differs(order);
-        let (verdict, wanted, order_has) = differs.unwrap_or((ScenarioVerdict::Chosen, &[], &[]));
-        let shown = |names: &[String]| names.iter().take(SHOWN_ENTRIES).cloned().collect();
-        asked.push(ScenarioTrace {
-            scenario_id: scenario.id,
-            version: scenario.version,
-            name: scenario.name.clone(),
-            priority: scenario.priority,
-            verdict,
-            wanted: shown(wanted),
-            order_has: shown(order_has),
-        });
-        if verdict == ScenarioVerdict::Chosen {
-            return (Some(scenario), asked);
-        }
-    }
-    (None, asked)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -551,68 +501,5 @@ mod tests {
         assert!(order.is_in_city(&at("Berlin", Some("de"))));
         order.read_address(&Value::Null);
         assert!(!order.is_in_city(&at("Berlin", None)) && order.country.is_empty());
-    }
-
-    #[test]
-    fn the_first_scenario_by_priority_and_id_whose_prerequisites_hold_is_chosen() {
-        let of = |id, priority, channels: &[&str], shipping: &[&str], payments: &[&str]| {
-            let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-            Scenario {
-                id,
-                name: format!("Scenario {id}"),
-                priority,
-                channels: words(channels),
-                shipping: words(shipping),
-                payments: words(payments),
-                version: 4,
-                ..Scenario::default()
-            }
-        };
-        let scenarios = [
-            of(6, 2, &[], &[], &[]),
-            of(5, 2, &["12", "Web"], &["express", "standard"], &["card"]),
-            of(4, 1, &["Web"], &["standard"], &["cash"]),
-            of(3, 1, &["Web"], &["express"], &[]),
-            of(2, 1, &["Marketplace"], &[], &[]),
-            of(7, 9, &[], &[], &[]),
-        ];
-        let facts = OrderFacts {
-            channel: vec!["Web".to_owned(), "12".to_owned()],
-            shipping: Some("standard".to_owned()),
-            payment: Some("card".to_owned()),
-            ..OrderFacts::default()
-        };
-        let (chosen, asked) = choose_scenario(&scenarios, &facts);
-        assert_eq!(chosen.map(|scenario| scenario.id), Some(5));
-        let asked: Vec<(i64, ScenarioVerdict)> =
-            asked.iter().map(|scenario| (scenario.scenario_id, scenario.verdict)).collect();
-        assert_eq!(
-            asked,
-            [
-                (2, ScenarioVerdict::OtherChannel),
-                (3, ScenarioVerdict::OtherShipping),
-                (4, ScenarioVerdict::OtherPayment),
-                (5, ScenarioVerdict::Chosen),
-            ]
-        );
-
-        // An order that says nothing is only for a scenario that asks nothing.
-        let (chosen, _) = choose_scenario(&scenarios, &OrderFacts::default());
-        assert_eq!(chosen.map(|scenario| scenario.id), Some(6));
-
-        let (chosen, asked) = choose_scenario(&scenarios[2..4], &facts);
-        assert!(chosen.is_none());
-        assert_eq!(
-            serde_json::to_value(&asked[0]).unwrap(),
-            json!({
-                "scenario_id": 3,
-                "version": 4,
-                "name": "Scenario 3",
-                "priority": 1,
-                "verdict": "other_shipping",
-                "wanted": ["express"],
-                "order_has": ["standard"]
-            })
-        );
     }
 }

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
-use super::{
-    input::OrderInput,
-    place::{Durability, place},
-};
 use crate::{
     catalog::CatalogCache,
     error::{Error, Result},
     inventory::Inventory,
+    orders::input::OrderInput,
+    placing::place::{Durability, place},
     replanning::wakes,
 };
 

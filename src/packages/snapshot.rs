@@ -1,13 +1,13 @@
-//! What an event stores of its object: the fields that may change, in a few bytes. [`super::render`] makes the whole
-//! resource from them.
+//! The fields of a package that an event stores: those that may change, in a few bytes. [`crate::payloads`] makes the
+//! whole resource from them.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    commands::{Documents, ItemFacts, facts::ShipmentDocument},
     error::{Error, Result},
+    packages::facts::{Documents, ItemFacts, ShipmentDocument},
 };
 
 /// A package as it was.
@@ -127,34 +127,6 @@ impl PackageSnapshot {
                 document_key: stored.document_key,
             },
         }))
-    }
-}
-
-/// A transfer as it was.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct TransferSnapshot {
-    /// Its state.
-    pub state: i64,
-    /// The carrier, once it is known.
-    pub cargo_company: Option<i64>,
-    /// The carrier's number for it.
-    pub tracking_number: Option<String>,
-    /// The state of its package.
-    pub package_state: i64,
-    /// The location that packs its package.
-    pub package_stock_location: i64,
-}
-
-impl TransferSnapshot {
-    /// Reads the stored form; none for an event from before snapshots were stored.
-    ///
-    /// # Errors
-    /// A fault when the text is not a form that this version, or one before it, stored.
-    pub fn from_json(text: &str) -> Result<Option<Self>> {
-        if text == "{}" {
-            return Ok(None);
-        }
-        serde_json::from_str(text).map(Some).map_err(|error| Error::Fault(format!("a transfer's snapshot: {error}")))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a decision may look at, and the queries that load it.
+//! A package as commands and events see it, and the queries that load it.
 
 use std::collections::HashMap;
 
@@ -6,8 +6,16 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::consequences::Placement;
-use crate::error::Result;
+use crate::{error::Result, workflow::WAITING};
+
+/// Where something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    /// Its state.
+    pub state_id: i64,
+    /// Its location.
+    pub stock_location_id: i64,
+}
 
 /// A package as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,4 +223,29 @@ pub async fn read_packages(connection: &mut PgConnection, package_ids: &[i64]) -
     }
     found.packages.values_mut().for_each(|package| package.items.sort_unstable_by_key(|item| item.id));
     Ok(found)
+}
+
+/// The states that packages were in before those they are in, by package.
+///
+/// # Errors
+/// When the database fails.
+pub async fn states_before(connection: &mut PgConnection, package_ids: &[i64]) -> Result<HashMap<i64, i64>> {
+    if package_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query!(
+        r#"select p.id,
+                  coalesce((select l.source_state_id from transition_logs l
+                             where l.package_id = p.id and l.destination_state_id = p.state_id
+                               and l.source_state_id is distinct from l.destination_state_id
+                             order by l.id desc limit 1),
+                           (select s.id from states s where s.entity = 'package' and s.slug = $2)) as state_id
+             from packages p
+            where p.id = any($1)"#,
+        package_ids,
+        WAITING
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.id, row.state_id?))).collect())
 }

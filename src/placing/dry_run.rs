@@ -11,10 +11,6 @@ use std::{
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{
-    input::OrderInput,
-    place::{check, lines_to_pack, no_scenario, packages},
-};
 use crate::{
     catalog::Catalog,
     commands::{
@@ -22,8 +18,11 @@ use crate::{
         transfer::{TransferChange, begin::begin, consequences::derive},
     },
     error::Result,
-    planning::{self, Supply, scenario::Product},
+    orders::input::OrderInput,
+    placing::place::{check, lines_to_pack, no_scenario, packages},
+    planning::{self, Supply},
     plans::Attempt,
+    scenarios::rules::Product,
 };
 
 /// What the orders before would have taken.

@@ -1,8 +1,11 @@
 //! The installation's settings of its stock service: `[inventory]`.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use crate::error::{Error, Result};
 
 /// `[inventory]`: the stock service. `auth` and `service` have the keys of the Akinon OMS; the other keys are ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,21 @@ impl Settings {
     pub fn max_age(&self) -> Duration {
         Duration::from_secs(u64::from(self.max_age_seconds))
     }
+}
+
+/// Reads the settings of the installation; none if it names no service.
+///
+/// # Errors
+/// When the database fails, or has settings that this version does not know.
+pub async fn load(connection: &mut PgConnection) -> Result<Option<Arc<Settings>>> {
+    let Some(settings) =
+        sqlx::query_scalar!("select settings from inventory_engine").fetch_optional(connection).await?
+    else {
+        return Ok(None);
+    };
+    serde_json::from_value(settings)
+        .map(|settings| Some(Arc::new(settings)))
+        .map_err(|error| Error::Fault(format!("this version does not know the inventory's settings: {error}")))
 }
 
 /// `[inventory.auth]`

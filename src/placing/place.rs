@@ -3,18 +3,19 @@
 
 use sqlx::{PgPool, Postgres, Transaction};
 
-use super::input::{LineInput, OrderInput};
 use crate::{
     catalog::{Catalog, CatalogCache},
     commands::{
-        Documents,
         apply::Applied,
-        consequences::{ItemChange, PackageChange, Placement, Reserving},
+        consequences::{ItemChange, PackageChange, Reserving},
         transfer::{apply::apply, begin::begin, consequences::derive},
     },
     db,
     error::{Error, NO_SCENARIO, Refusal, Result},
-    planning::{self, Line, plan::Plan, scenario::Product},
+    orders::input::{LineInput, OrderInput},
+    packages::facts::{Documents, Placement},
+    planning::{self, Line, plan::Plan},
+    scenarios::rules::Product,
     workflow::{OUT_OF_STOCK, WAITING},
 };
 

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 
-use super::Change;
 use crate::{
     catalog::{Catalog, CatalogCache},
     error::{Error, Result},
+    events::Change,
     locations, packages, transfers,
     wire::raw,
 };
