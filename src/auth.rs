@@ -16,17 +16,11 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
-use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, header, request::Parts},
-};
+use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 
-use crate::{
-    app::App,
-    error::{Error, OnConstraint, Refusal, Result},
-};
+use crate::error::{Error, OnConstraint, Refusal, Result};
 
 pub use crate::role::Role;
 
@@ -144,7 +138,7 @@ fn hash(key: &str) -> [u8; 32] {
 ///
 /// # Errors
 /// 401, with the message of Django REST framework.
-fn key(headers: &HeaderMap) -> Result<&str, Refusal> {
+pub(crate) fn key(headers: &HeaderMap) -> Result<&str, Refusal> {
     let header = headers.get(header::AUTHORIZATION).ok_or_else(Refusal::no_credentials)?;
     let text = header.to_str().map_err(|_| Refusal::invalid_token())?;
     let mut words = text.split_ascii_whitespace();
@@ -152,19 +146,6 @@ fn key(headers: &HeaderMap) -> Result<&str, Refusal> {
         (Some(scheme), Some(key), None) if scheme.eq_ignore_ascii_case("token") => Ok(key),
         (Some(scheme), _, _) if scheme.eq_ignore_ascii_case("token") => Err(Refusal::invalid_token()),
         _ => Err(Refusal::no_credentials()),
-    }
-}
-
-/// An extractor: a handler with this argument is for authenticated callers only.
-#[derive(Debug, Clone)]
-pub struct Authenticated(pub Arc<Caller>);
-
-impl FromRequestParts<App> for Authenticated {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let key = key(&parts.headers)?;
-        Ok(Self(app.sessions.caller(&app.pool, key).await?))
     }
 }
 

@@ -5,12 +5,9 @@
 //! being run. An [`Error`] is a refusal or a fault of ours (5xx); a fault is logged once, at the boundary
 //! ([`crate::app`]), and never shows SQL, a path or a stack trace.
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{any::Any, fmt};
 
-use axum::{
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 /// Why a request was not carried out, in the words of the wire: a status of 400..=499 and what stands under `error`.
@@ -215,21 +212,6 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let mut response = (self.status, axum::Json(self.body())).into_response();
-        response.extensions_mut().insert(Bare(self.error));
-        if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
-        }
-        response
-    }
-}
-
-/// What stands under `error`, for the paths whose errors come without the envelope: see [`crate::app`].
-#[derive(Debug, Clone)]
-pub struct Bare(pub Value);
-
 /// Anything that can go wrong while a request is served or a subcommand runs.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -318,27 +300,6 @@ impl Error {
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
-}
-
-/// A fault on its way to the boundary, where the request's id is known: see [`crate::app`].
-#[derive(Debug, Clone)]
-pub struct Fault(pub Arc<Error>);
-
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        let status = self.status();
-        match self {
-            Self::Refused(refusal) => refusal.into_response(),
-            fault => {
-                let mut response = status.into_response();
-                if status == StatusCode::SERVICE_UNAVAILABLE {
-                    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                }
-                response.extensions_mut().insert(Fault(Arc::new(fault)));
-                response
-            }
-        }
-    }
 }
 
 /// Shorthand for what handlers and queries return.

@@ -12,6 +12,20 @@ mod columns;
 mod sheet;
 
 pub use sheet::Sheet;
+pub use tempfile::SpooledData as Content;
+
+/// A finished file.
+#[derive(Debug)]
+pub struct File {
+    /// Its name, with the ending.
+    pub name: String,
+    /// The `Content-Type`.
+    pub media_type: &'static str,
+    /// Bytes in it.
+    pub length: u64,
+    /// The bytes, from their beginning.
+    pub content: Content,
+}
 
 /// Most rows in a file. A longer list is refused, not cut, because a missing rest would go unnoticed.
 pub const MOST_ROWS: usize = 50_000;

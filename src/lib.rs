@@ -19,7 +19,7 @@
 //! * [`replanning`]: what has no place is planned again when something comes free.
 //! * [`placing`]: orders become packages. [`payloads`]: the payload of an event, made when it is read.
 //! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`]: records: queries, views.
-//! * [`upstream`]: orders come from it, and it hears what becomes of them; `simulator` stands in for it. [`outbound`]: what
+//! * [`upstream`]: orders come from it, and it hears what becomes of them; [`simulator`] stands in for it. [`outbound`]: what
 //!   bounds our own requests. [`signature`]: who wrote a webhook.
 //! * [`simulation`]: what would have been, by other scenarios.
 //! * [`webhooks`]: what happened, told to whoever subscribed, each thing in order and until it arrived.
@@ -64,6 +64,7 @@ pub mod scenarios;
 pub mod server;
 pub mod signature;
 pub mod simulation;
+pub mod simulator;
 mod spelling;
 pub mod stock;
 pub mod transfers;

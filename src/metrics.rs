@@ -4,7 +4,7 @@ pub mod webhooks;
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use http::StatusCode;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{

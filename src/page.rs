@@ -3,11 +3,8 @@
 
 mod listing;
 
-use axum::{
-    http::{HeaderMap, Uri, header},
-    response::{IntoResponse, Response},
-};
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
+use http::{HeaderMap, Uri, header};
 use serde::Serialize;
 use sqlx::{PgConnection, Postgres, QueryBuilder, postgres::PgRow};
 use utoipa::{IntoParams, ToSchema};
@@ -18,7 +15,7 @@ pub use listing::Listing;
 use crate::{
     commands::input::boolean,
     error::{Refusal, Result},
-    export::{Format, MOST_ROWS},
+    export::{File, Format, MOST_ROWS},
 };
 
 /// Rows on a page unless `limit` says otherwise.
@@ -68,6 +65,15 @@ pub struct PageOf<T> {
     pub previous: Option<String>,
     /// The rows of this page.
     pub results: Vec<T>,
+}
+
+/// A list as it is answered.
+#[derive(Debug)]
+pub enum Listed<T> {
+    /// A page, as JSON.
+    Page(PageOf<T>),
+    /// A file.
+    File(File),
 }
 
 /// A request for a page.
@@ -171,11 +177,10 @@ impl Page {
         Ok(())
     }
 
-    /// The page, as JSON.
-    fn respond<T: Serialize>(&self, count: usize, results: Vec<T>) -> Response {
+    fn page_of<T>(&self, count: usize, results: Vec<T>) -> PageOf<T> {
         let next = (self.offset() + self.limit < count).then(|| self.link(self.number + 1));
         let previous = (self.number > 1).then(|| self.link(self.number - 1));
-        axum::Json(PageOf { count, next, previous, results }).into_response()
+        PageOf { count, next, previous, results }
     }
 
     /// What a file of the list is called: its path, `stocklocations-3-quota-ledger`.
@@ -204,7 +209,7 @@ impl Page {
 }
 
 fn no_such_page() -> Refusal {
-    Refusal::detail(axum::http::StatusCode::NOT_FOUND, "Invalid page.")
+    Refusal::detail(http::StatusCode::NOT_FOUND, "Invalid page.")
 }
 
 /// The kind of file that `format` names; none for JSON.

@@ -23,9 +23,12 @@ use tower_http::{
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
-    api,
+    api::{
+        self,
+        respond::{Bare, Fault},
+    },
     app::App,
-    error::{Bare, Error, Fault, Refusal, Result, panic_text},
+    error::{Error, Refusal, Result, panic_text},
     openapi,
 };
 

@@ -1,7 +1,7 @@
 //! How values look on the wire: dates with microseconds and `Z`, decimals as strings, ready-made JSON.
 
-use axum::http::{HeaderMap, StatusCode, Uri, header};
 use chrono::{DateTime, SecondsFormat, Timelike, Utc};
+use http::{HeaderMap, StatusCode, Uri, header};
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 

@@ -18,8 +18,9 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::{Authenticated, Caller},
+    auth::Caller,
     error::{Error, Refusal, Result},
     events::{self, Change, Cursor, TYPES, Wanted},
     page::Page,

@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod cargo;
 pub mod events;
+pub mod extract;
 pub mod health;
 pub mod history;
 pub mod locations;
@@ -11,6 +12,7 @@ pub mod orders;
 pub mod packages;
 pub mod plans;
 pub mod reasons;
+pub mod respond;
 pub mod scenarios;
 pub mod stock;
 pub mod transfers;

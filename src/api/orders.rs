@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::{Authenticated, Caller, Role},
+    auth::{Caller, Role},
     error::{Error, Refusal, Result},
     openapi,
     orders::{input::OrderInput, view},

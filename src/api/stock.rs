@@ -13,8 +13,9 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::{Authenticated, Caller, Role},
+    auth::{Caller, Role},
     catalog::Catalog,
     commands::input::integer,
     error::{Refusal, Result},

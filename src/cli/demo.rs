@@ -22,12 +22,9 @@ use crate::{
     error::{Error, Result},
     events,
     installation::{apply, check},
-    placing, replanning, server, stock,
-    upstream::{
-        self,
-        simulator::{self, Simulator},
-    },
-    webhooks,
+    placing, replanning, server,
+    simulator::{self, Simulator},
+    stock, upstream, webhooks,
 };
 
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use super::{Outcome, demo, read_file, serve::stop_on_signal};
 use crate::{
     error::{Error, Result},
-    upstream::simulator::{Settings, Simulator, Target},
+    simulator::{Settings, Simulator, Target},
 };
 
 #[derive(Debug, clap::Args)]

@@ -130,7 +130,7 @@ pub async fn read_answers(
         .map(|row| {
             let status = u16::try_from(row.status)
                 .ok()
-                .and_then(|status| axum::http::StatusCode::from_u16(status).ok())
+                .and_then(|status| http::StatusCode::from_u16(status).ok())
                 .ok_or_else(|| Error::Fault(format!("stored status {}", row.status)))?;
             let reply = Reply { status, body: Bytes::from(row.body) };
             Ok(((row.user_id, row.key), Remembered { request_hash: row.request_hash, reply }))

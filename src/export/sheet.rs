@@ -2,20 +2,14 @@
 
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write};
 
-use axum::{
-    body::Body,
-    http::{HeaderValue, header},
-    response::{IntoResponse as _, Response},
-};
 use rust_xlsxwriter::{Format as CellFormat, Workbook, Worksheet};
 use serde::Serialize;
 use serde_json::Value;
-use tempfile::{SpooledData, SpooledTempFile, spooled_tempfile};
+use tempfile::{SpooledTempFile, spooled_tempfile};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio_util::io::ReaderStream;
 
 use super::{
-    Format,
+    File, Format,
     columns::{Cells, Columns, text},
 };
 use crate::error::{Error, Result};
@@ -68,13 +62,13 @@ impl Sheet {
         .await
     }
 
-    /// Makes the file, as a download with this name plus the ending.
+    /// Makes the file, with this name plus the ending.
     ///
     /// # Errors
     /// When the temporary file cannot be read or written.
-    pub async fn respond(self, name: &str) -> Result<Response> {
+    pub async fn finish(self, name: &str) -> Result<File> {
         let format = self.format;
-        let (body, length) = blocking(move || {
+        let (content, length) = blocking(move || {
             let mut file = spooled_tempfile(MOST_IN_MEMORY);
             match format {
                 Format::Xlsx => self.write_xlsx(&mut file)?,
@@ -85,21 +79,8 @@ impl Sheet {
             Ok((file.into_inner(), length))
         })
         .await?;
-        let body = match body {
-            SpooledData::InMemory(bytes) => Body::from(bytes.into_inner()),
-            SpooledData::OnDisk(file) => {
-                Body::from_stream(ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK))
-            }
-        };
-        let disposition = format!("attachment; filename=\"{name}.{}\"", format.extension());
-        let disposition = HeaderValue::from_str(&disposition)
-            .map_err(|error| Error::Fault(format!("file name {disposition}: {error}")))?;
-        let headers = [
-            (header::CONTENT_TYPE, HeaderValue::from_static(format.media_type())),
-            (header::CONTENT_LENGTH, HeaderValue::from(length)),
-            (header::CONTENT_DISPOSITION, disposition),
-        ];
-        Ok((headers, body).into_response())
+        let name = format!("{name}.{}", format.extension());
+        Ok(File { name, media_type: format.media_type(), length, content })
     }
 
     /// Calls `write` for each row, in order, with the columns of the file.

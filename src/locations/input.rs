@@ -1,6 +1,6 @@
 //! What can be set of a location over HTTP.
 
-use axum::http::HeaderMap;
+use http::HeaderMap;
 use serde_json::Value;
 use utoipa::ToSchema;
 

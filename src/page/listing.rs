@@ -1,10 +1,9 @@
 //! A list while it is answered: a page of JSON, or a file of everything.
 
-use axum::response::Response;
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool, Postgres, Row as _, pool::PoolConnection, postgres::PgRow};
 
-use super::{List, Page};
+use super::{List, Listed, Page};
 use crate::{
     error::{Error, Result},
     export::Sheet,
@@ -49,17 +48,19 @@ impl List {
 }
 
 impl Page {
-    /// The page of rows that are in memory already, or a file of them.
+    /// A page of rows that are in memory already, or a file of them.
     ///
     /// # Errors
     /// 404 for a page beyond the last, 400 for a file that would be too long; when a file cannot be written.
-    pub async fn respond_with<T: Serialize + Send + 'static>(&self, rows: Vec<T>) -> Result<Response> {
+    pub async fn of<T: Serialize + Send + 'static>(&self, rows: Vec<T>) -> Result<Listed<T>> {
         let count = rows.len();
         self.check_exists(count)?;
         let rows: Vec<T> = rows.into_iter().skip(self.offset()).take(self.limit()).collect();
         match self.format {
-            None => Ok(self.respond(count, rows)),
-            Some(format) => Sheet::begin(format).await?.add(rows).await?.respond(&self.file_name()).await,
+            None => Ok(Listed::Page(self.page_of(count, rows))),
+            Some(format) => {
+                Ok(Listed::File(Sheet::begin(format).await?.add(rows).await?.finish(&self.file_name()).await?))
+            }
         }
     }
 }
@@ -117,16 +118,16 @@ impl<T: Serialize + Send + 'static> Listing<T> {
         Ok(())
     }
 
-    /// The answer.
+    /// The whole answer.
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub async fn respond(self) -> Result<Response> {
+    pub async fn finish(self) -> Result<Listed<T>> {
         let Self { page, count, connection, results, sheet, .. } = self;
         drop(connection);
         match sheet {
-            Some(sheet) => sheet.respond(&page.file_name()).await,
-            None => Ok(page.respond(count, results)),
+            Some(sheet) => Ok(Listed::File(sheet.finish(&page.file_name()).await?)),
+            None => Ok(Listed::Page(page.page_of(count, results))),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::StatusCode;
+use http::StatusCode;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 

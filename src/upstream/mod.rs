@@ -1,6 +1,6 @@
 //! The upstream (Omnitron, or a system with the same API). `poller` reads its list of orders page by page (`paging`),
 //! [`crate::api::upstream`] receives pushed orders, `intake` places both. The upstream also pushes locations (`stores`)
-//! and cancellation plans (`cancellations`). `reports` tells it the statuses of its orders. [`simulator`] is a stand-in for
+//! and cancellation plans (`cancellations`). `reports` tells it the statuses of its orders. [`crate::simulator`] is a stand-in for
 //! tests and trials.
 
 pub(crate) mod cancellations;
@@ -12,7 +12,6 @@ mod poller;
 pub(crate) mod problems;
 mod reports;
 pub mod settings;
-pub mod simulator;
 pub(crate) mod stores;
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! A subscription as clients send it: fields, limits and messages of dj-whisperer.
 
-use axum::http::HeaderValue;
+use http::HeaderValue;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -135,7 +135,7 @@ impl Definition {
             fields.refuse("secret_key", "This is what stands for a secret in answers; send the secret itself.");
         }
         let sent_callback = fields.has("callback");
-        let refusal = Refusal { status: axum::http::StatusCode::BAD_REQUEST, error: Value::Object(wrong) };
+        let refusal = Refusal { status: http::StatusCode::BAD_REQUEST, error: Value::Object(wrong) };
         match fields.finish() {
             Err(more) => return Err(refusal.and(more)),
             Ok(()) if refusal.error != json!({}) => return Err(refusal),
@@ -188,7 +188,7 @@ fn nested(path: &[&str], names: &[&str], message: &str) -> Refusal {
     for name in path.iter().rev() {
         error = json!({ *name: error });
     }
-    Refusal { status: axum::http::StatusCode::BAD_REQUEST, error }
+    Refusal { status: http::StatusCode::BAD_REQUEST, error }
 }
 
 /// Why an address is refused, if that is known without a DNS lookup.

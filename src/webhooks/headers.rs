@@ -1,6 +1,6 @@
 //! The additional headers of a subscription: they cannot inject lines, nor change how the others are read.
 
-use axum::http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 /// Most headers.

@@ -13,8 +13,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::Authenticated,
     cargo::{
         CargoCompany,
         label::{Label, LabelItem, Party, render},

@@ -15,8 +15,9 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::{Authenticated, Caller, Role},
+    auth::{Caller, Role},
     db,
     error::{Error, OnConstraint, Refusal, Result},
     locations::{

@@ -12,8 +12,9 @@ use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::{Authenticated, Caller, Role},
+    auth::{Caller, Role},
     error::{Error, OnConstraint, Refusal, Result},
     fields::Fields,
     openapi,

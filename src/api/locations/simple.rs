@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use super::LIST;
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::Authenticated,
     error::Result,
     openapi,
     page::{Page, PageOf, PageQuery},

@@ -13,8 +13,9 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::command::{Body, idempotency_key, shape};
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::{Authenticated, Caller},
+    auth::Caller,
     commands::{
         dispatch::{Reply, Request},
         idempotency::{self, IdempotencyKey, LONGEST_KEY},

@@ -8,8 +8,8 @@ use axum::{
 use serde_json::{Map, Value};
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::Authenticated,
     commands::{
         dispatch::{Reply, Request},
         idempotency::{IdempotencyKey, LONGEST_KEY},

@@ -12,8 +12,8 @@ use sqlx::{PgConnection, types};
 use utoipa::ToSchema;
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::Authenticated,
     catalog::{Catalog, CatalogCache},
     error::{Error, Refusal, Result},
     openapi,

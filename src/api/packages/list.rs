@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use super::{FILTERS, explain};
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::Authenticated,
     error::{Refusal, Result},
     openapi,
     packages::view,

@@ -9,8 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::Authenticated,
     error::{Refusal, Result},
     page::{Page, PageOf, PageQuery},
     planning::replay::{Content, plans},

@@ -11,8 +11,8 @@ use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::Authenticated,
     error::{Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},

@@ -12,8 +12,9 @@ use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::{Authenticated, Role},
+    auth::Role,
     db,
     error::{OnConstraint, Refusal, Result},
     fields::Fields,

@@ -7,9 +7,11 @@ use axum::{
 };
 
 use crate::{
-    api::packages::command::{idempotency_key, read},
+    api::{
+        extract::Authenticated,
+        packages::command::{idempotency_key, read},
+    },
     app::App,
-    auth::Authenticated,
     commands::{dispatch::Reply, idempotency::IdempotencyKey, transfer::dispatch::TransferRequest},
     error::{Refusal, Result},
     openapi, wire,

@@ -7,8 +7,8 @@ use axum::{
 };
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::Authenticated,
     error::{Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},

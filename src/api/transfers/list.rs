@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use super::explain;
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::Authenticated,
     error::{Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},

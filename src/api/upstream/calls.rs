@@ -12,8 +12,9 @@ use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::{Authenticated, Role},
+    auth::Role,
     error::Result,
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},

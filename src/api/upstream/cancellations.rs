@@ -14,8 +14,9 @@ use utoipa::ToSchema;
 
 use super::{Envelope, envelope};
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::{Authenticated, Role},
+    auth::Role,
     error::Result,
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},

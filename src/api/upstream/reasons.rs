@@ -3,8 +3,9 @@
 use axum::{extract::State, http::StatusCode};
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::{Authenticated, Role},
+    auth::Role,
     error::{NO_UPSTREAM, Refusal, Result},
     openapi,
     upstream::cancellations::reasons,

@@ -10,8 +10,9 @@ use axum::{
 
 use super::{Envelope, envelope};
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::{Authenticated, Role},
+    auth::Role,
     error::Result,
     upstream::stores::{self, StoreTaken},
 };

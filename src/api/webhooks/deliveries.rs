@@ -16,8 +16,9 @@ use utoipa::ToSchema;
 
 use super::owner;
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::{Authenticated, Caller},
+    auth::Caller,
     commands::input::boolean,
     error::{Error, Refusal, Result},
     openapi,

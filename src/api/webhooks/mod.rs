@@ -16,8 +16,9 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::extract::Authenticated,
     app::App,
-    auth::{Authenticated, Caller, Role},
+    auth::{Caller, Role},
     error::{OnConstraint as _, Refusal, Result},
     events, openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},

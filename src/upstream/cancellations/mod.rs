@@ -9,7 +9,7 @@ pub(crate) mod reasons;
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
+use http::StatusCode;
 use serde_json::Value;
 
 use crate::{

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use chrono::DateTime;
-use oms::upstream::{
-    Pace, UpstreamSettings,
+use oms::{
     simulator::{Received, Settings, Simulator},
+    upstream::{Pace, UpstreamSettings},
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

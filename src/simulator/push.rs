@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{PUSH_EVERY, Simulator, Target};
-use crate::signature;
+use crate::{
+    signature,
+    simulator::{PUSH_EVERY, Simulator, Target},
+};
 
 /// Pushes one webhook; returns the answer.
 pub(super) async fn push(simulator: &Simulator, to: &Target, event_type: &str, payload: &Value) -> Value {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Received, Simulator, Target, push};
+use crate::simulator::{Received, Simulator, Target, push};
 
 /// Largest request body.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;

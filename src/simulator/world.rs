@@ -9,8 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Settings;
-use crate::wire::Timestamp;
+use crate::{simulator::Settings, wire::Timestamp};
 
 /// Most requests that are kept.
 const MOST_RECEIVED: usize = 20_000;

@@ -10,7 +10,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Simulator, world::Stored};
+use crate::simulator::{Simulator, world::Stored};
 
 /// Rows on a page by default, as Omnitron documents it.
 const DEFAULT_LIMIT: usize = 10;
