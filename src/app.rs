@@ -86,7 +86,7 @@ impl App {
         let sessions = Arc::new(Sessions::default());
         let metrics = Arc::new(Metrics::default());
         let wake_signal = Arc::new(WakeSignal::default());
-        events::keeping::prepare(&pool).await?;
+        events::retention::prepare(&pool).await?;
         let event_notifier = Arc::new(EventNotifier::default());
         tokio::spawn(Arc::clone(&event_notifier).watch(pool.clone(), stop.clone()));
         let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal));

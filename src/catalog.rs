@@ -165,7 +165,7 @@ async fn words_version(connection: &mut PgConnection, version: i64) -> Result<i6
 }
 
 /// Most old versions of words kept in memory.
-const MOST_PASTS: usize = 8;
+const MOST_OLD_WORDS: usize = 8;
 
 /// The cache of this process: many readers; the catalog is replaced as a whole.
 #[derive(Debug)]
@@ -174,14 +174,14 @@ pub struct CatalogCache {
     kinds: &'static [&'static Kind],
     current: RwLock<Arc<Catalog>>,
     /// Old words, for old events, by the version that introduced them.
-    pasts: Mutex<BTreeMap<i64, Arc<Catalog>>>,
+    old_words: Mutex<BTreeMap<i64, Arc<Catalog>>>,
 }
 
 impl CatalogCache {
     /// An empty one, for transitions of these kinds.
     #[must_use]
     pub fn new(kinds: &'static [&'static Kind]) -> Self {
-        Self { kinds, current: RwLock::default(), pasts: Mutex::default() }
+        Self { kinds, current: RwLock::default(), old_words: Mutex::default() }
     }
 
     /// The cached catalog. Cheap; hold it for one request.
@@ -203,15 +203,15 @@ impl CatalogCache {
             return Ok(current);
         }
         let kept_version = words_version(&mut *connection, version).await?;
-        let known = self.pasts.lock().unwrap_or_else(PoisonError::into_inner).get(&kept_version).map(Arc::clone);
+        let known = self.old_words.lock().unwrap_or_else(PoisonError::into_inner).get(&kept_version).map(Arc::clone);
         if let Some(past) = known {
             return Ok(past);
         }
         let past = Arc::new(Catalog::load_words(connection, kept_version, self.kinds).await?);
-        let mut pasts = self.pasts.lock().unwrap_or_else(PoisonError::into_inner);
-        pasts.insert(kept_version, Arc::clone(&past));
-        if pasts.len() > MOST_PASTS {
-            pasts.pop_first();
+        let mut old_words = self.old_words.lock().unwrap_or_else(PoisonError::into_inner);
+        old_words.insert(kept_version, Arc::clone(&past));
+        if old_words.len() > MOST_OLD_WORDS {
+            old_words.pop_first();
         }
         Ok(past)
     }

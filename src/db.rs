@@ -25,7 +25,7 @@ pub const BEGIN_UNDER_INSTALLATION: &str = "begin; set local enable_hashjoin = o
                                             select pg_advisory_xact_lock_shared(1869443841)";
 
 /// How long to try to reach the database: it may be starting too.
-const PATIENCE: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -56,7 +56,7 @@ pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPo
 
 /// A first connection outside the pool. The pool would only say that it timed out, not why.
 async fn wait_for(options: &PgConnectOptions) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + START_TIMEOUT;
     loop {
         match PgConnection::connect_with(options).await {
             Ok(connection) => return Ok(connection.close().await?),
@@ -108,7 +108,7 @@ fn lookups(pool: &PgPool, connections: u32, besides: Option<&'static str>) -> Pg
 ///
 /// # Errors
 /// When the database fails.
-pub async fn set_patience(transaction: &mut PgConnection) -> Result<()> {
+pub async fn set_lock_timeout(transaction: &mut PgConnection) -> Result<()> {
     sqlx::raw_sql("set local lock_timeout = '10s'").execute(transaction).await?;
     Ok(())
 }

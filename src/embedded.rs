@@ -220,7 +220,7 @@ impl Cluster {
             let turn = take_turn(&home.folder, &home.account, cancelled)?;
             let mut command = home.pg_ctl("restart");
             command.args(["-m", "immediate", "-l"]).arg(home.open_log()?);
-            home.run("pg_ctl restart", command, &turn, None)
+            home.run_program("pg_ctl restart", command, &turn, None)
         })
         .await
     }

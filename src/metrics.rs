@@ -177,8 +177,8 @@ impl Metrics {
     }
 
     /// Observes a request to the stock service.
-    pub fn inventory_request(&self, is_told: bool, duration: Duration) {
-        let outcome = if is_told { "told" } else { "failed" };
+    pub fn inventory_request(&self, is_answered: bool, duration: Duration) {
+        let outcome = if is_answered { "told" } else { "failed" };
         self.inventory.get_or_create(&InventoryLabels { outcome }).observe(duration.as_secs_f64());
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{ClientBuilder, Response, Url};
 
 /// The reason of a failure, for the log. It has no password and no address.
-pub type Why = String;
+pub type Reason = String;
 
 /// Chooses the process' provider of cryptography, before any client is made. A second call changes nothing.
 pub fn choose_cryptography() {
@@ -28,7 +28,7 @@ pub fn client_for(url: &str, timeout: Duration) -> ClientBuilder {
 ///
 /// # Errors
 /// When it is longer, or breaks off.
-pub async fn body(mut response: Response, longest: usize) -> Result<Vec<u8>, Why> {
+pub async fn body(mut response: Response, longest: usize) -> Result<Vec<u8>, Reason> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
         if bytes.len() + chunk.len() > longest {
@@ -41,7 +41,7 @@ pub async fn body(mut response: Response, longest: usize) -> Result<Vec<u8>, Why
 
 /// The reason why there is no answer.
 #[must_use]
-pub fn no_answer(error: &reqwest::Error) -> Why {
+pub fn no_answer(error: &reqwest::Error) -> Reason {
     if error.is_timeout() {
         return "it did not answer in time".to_owned();
     }

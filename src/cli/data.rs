@@ -35,7 +35,7 @@ impl Data {
         if !db::is_current(&mut *data.pool.acquire().await?).await? {
             return Err(Error::Fault("the database's schema is not current; run: oms migrate".to_owned()));
         }
-        events::keeping::prepare(&data.pool).await?;
+        events::retention::prepare(&data.pool).await?;
         Ok(data)
     }
 

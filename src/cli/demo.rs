@@ -73,7 +73,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
         }
         upstream::attach(&mut app, &upstream, upstream.pace(), &stop).await?;
         let days = args.server.events_keep_days;
-        tokio::spawn(events::keeping::keep(data.pool.clone(), days, CancellationToken::clone(&stop)));
+        tokio::spawn(events::retention::maintain(data.pool.clone(), days, CancellationToken::clone(&stop)));
         if args.server.replan {
             let settings = replanning::Settings::sweeping_every(args.server.sweep_minutes);
             replanning::start(&app, settings, CancellationToken::clone(&stop));

@@ -11,7 +11,7 @@ use super::Outcome;
 use crate::error::{Error, Result};
 
 /// Longest wait for the answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,9 +25,9 @@ pub(super) async fn run(args: &Args) -> Result<Outcome> {
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
     }
-    let answer = tokio::time::timeout(PATIENCE, ask(address))
+    let answer = tokio::time::timeout(TIMEOUT, ask(address))
         .await
-        .map_err(|_| Error::Fault(format!("{address} did not answer within {} s", PATIENCE.as_secs())))?
+        .map_err(|_| Error::Fault(format!("{address} did not answer within {} s", TIMEOUT.as_secs())))?
         .map_err(|error| Error::Fault(format!("cannot ask {address}: {error}; is the server running?")))?;
     let status = answer.lines().next().unwrap_or_default();
     println!("{status}");

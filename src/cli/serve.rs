@@ -49,7 +49,7 @@ async fn serve(data: &Data, args: &Args, listener: TcpListener, stop: Cancellati
     if args.server.webhooks {
         webhooks::start(&app, &stop);
     }
-    tokio::spawn(events::keeping::keep(data.pool.clone(), args.server.events_keep_days, stop.clone()));
+    tokio::spawn(events::retention::maintain(data.pool.clone(), args.server.events_keep_days, stop.clone()));
     if args.server.replan {
         replanning::start(&app, replanning::Settings::sweeping_every(args.server.sweep_minutes), stop.clone());
     }

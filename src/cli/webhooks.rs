@@ -9,7 +9,7 @@ use crate::{
     page,
     webhooks::{
         pause,
-        replay::{self, Extent},
+        replay::{self, ReplayRange},
     },
 };
 
@@ -27,7 +27,7 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = true, id = "extent")]
+#[group(required = true, multiple = true, id = "range")]
 struct What {
     /// Of one object: `package:12`, `transfer:3` or `stock_location:4`.
     #[arg(long, value_name = "KIND:ID", value_parser = object)]
@@ -75,9 +75,9 @@ async fn run_on(data: &Data, command: Command) -> Result<()> {
         Command::List => list(data).await,
         Command::Replay(Replay { id, what }) => {
             let What { object, from, to, since_last_delivered } = what;
-            let extent = Extent { object, from, to, since_last_delivered };
+            let range = ReplayRange { object, from, to, since_last_delivered };
             let mut connection = data.pool.acquire().await?;
-            let replayed = replay::replay(&mut connection, id, &extent).await.map_err(|error| unknown(error, id))?;
+            let replayed = replay::replay(&mut connection, id, &range).await.map_err(|error| unknown(error, id))?;
             println!("{} deliveries are made again, {} for the first time", replayed.replayed, replayed.added);
             Ok(())
         }

@@ -80,7 +80,7 @@ impl Home {
         let initdb = |locale| {
             unless(ErrorKind::NotFound, fs::remove_dir_all(&new)).map_err(io_error("remove", &new))?;
             make_private_folder(&new, &self.account)?;
-            self.run("initdb", self.initdb(&new, locale), turn, Some(cancelled))
+            self.run_program("initdb", self.initdb(&new, locale), turn, Some(cancelled))
         };
         match initdb("C.UTF-8") {
             // This system does not know the locale.
@@ -152,7 +152,7 @@ impl Home {
         let mut command = self.pg_ctl("start");
         command.arg("-l").arg(self.open_log()?).arg("-o").arg(self.postgres_options(folder));
         tracing::info!(folder = %self.folder.display(), "starting the private Postgres");
-        self.run("pg_ctl start", command, turn, None)
+        self.run_program("pg_ctl start", command, turn, None)
     }
 
     /// The options of `postgres`, quoted for the shell that `pg_ctl` starts.
@@ -230,7 +230,7 @@ impl Home {
             Err(TryLockError::WouldBlock) => return Ok(Stopped::StillUsed),
             Err(TryLockError::Error(error)) => return Err(io_error("lock", &self.folder)(error)),
         }
-        let running = || match self.run("pg_ctl status", self.pg_ctl("status"), &turn, None) {
+        let running = || match self.run_program("pg_ctl status", self.pg_ctl("status"), &turn, None) {
             Err(EmbeddedError::Failed { .. }) => Ok(false),
             result => result.map(|()| true),
         };
@@ -242,7 +242,7 @@ impl Home {
         }
         let mut command = self.pg_ctl("stop");
         command.args(["-m", "fast"]);
-        let stopped = self.run("pg_ctl stop", command, &turn, None);
+        let stopped = self.run_program("pg_ctl stop", command, &turn, None);
         // It may have stopped by itself before `pg_ctl` asked.
         if running()? {
             stopped?;
@@ -284,7 +284,7 @@ impl Home {
     }
 
     /// Runs a program to its end, or kills it when it is `cancelled` or takes too long.
-    pub(super) fn run(
+    pub(super) fn run_program(
         &self,
         name: &'static str,
         mut command: Command,

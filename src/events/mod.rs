@@ -5,8 +5,8 @@
 //! from a [`Cursor`]; [`EventNotifier`] wakes it after a commit. The payload is rendered when it is read ([`crate::payloads`])
 //! from the event's snapshot, so it is the resource as it was at the event.
 
-pub mod keeping;
 mod notifier;
+pub mod retention;
 
 use std::{fmt, str::FromStr};
 

@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How often it looks while a written event is not final, because another transaction is still open.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// After this time the log says which transaction is open.
-const LONG: Duration = Duration::from_secs(30);
+const LOG_AFTER: Duration = Duration::from_secs(30);
 /// Least time between two looks, however often it is notified.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -65,8 +65,8 @@ impl EventNotifier {
                 Ok(true) => (patience, failing, held_since) = (LOOK_EVERY, false, None),
                 Ok(false) => {
                     (patience, failing) = (LOOK_AGAIN, false);
-                    if held_since.get_or_insert_with(Instant::now).elapsed() > LONG {
-                        say_who_holds(&pool).await;
+                    if held_since.get_or_insert_with(Instant::now).elapsed() > LOG_AFTER {
+                        log_oldest_transaction(&pool).await;
                         held_since = Some(Instant::now());
                     }
                 }
@@ -106,7 +106,7 @@ impl EventNotifier {
 }
 
 /// Logs which open transaction holds events back.
-async fn say_who_holds(pool: &PgPool) {
+async fn log_oldest_transaction(pool: &PgPool) {
     let oldest = sqlx::query!(
         "select pid, datname, application_name, extract(epoch from now() - xact_start)::bigint as seconds
            from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid()

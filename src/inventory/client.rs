@@ -16,7 +16,7 @@ use crate::{
     stock::service::{Auth, Secret, ServiceType, Settings},
 };
 
-pub(super) use crate::outbound::Why;
+pub(super) use crate::outbound::Reason;
 
 /// Most SKUs in a request, because URLs have a limit.
 const MOST_SKUS: usize = 100;
@@ -33,7 +33,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(settings: Arc<Settings>, metrics: Arc<Metrics>) -> Result<Self, Why> {
+    pub(super) fn new(settings: Arc<Settings>, metrics: Arc<Metrics>) -> Result<Self, Reason> {
         let http = outbound::client_for(&settings.service.url, settings.timeout())
             .build()
             .map_err(|error| format!("no HTTP client can be made: {}", outbound::with_causes(&error)))?;
@@ -50,7 +50,7 @@ impl Client {
     }
 
     /// A slot for a request. It waits no longer than for an answer.
-    pub(super) async fn place(&self) -> Result<SemaphorePermit<'_>, Why> {
+    pub(super) async fn place(&self) -> Result<SemaphorePermit<'_>, Reason> {
         match tokio::time::timeout(self.settings.timeout(), self.places.acquire()).await {
             Ok(Ok(place)) => Ok(place),
             _ => Err("too many requests wait for it".to_owned()),
@@ -58,7 +58,7 @@ impl Client {
     }
 
     /// Sends one request for some SKUs.
-    pub(super) async fn ask(&self, skus: &[String]) -> Result<Vec<Line>, Why> {
+    pub(super) async fn ask(&self, skus: &[String]) -> Result<Vec<Line>, Reason> {
         let started = Instant::now();
         let lines = self.ask_as_known(skus).await;
         self.metrics.inventory_request(lines.is_ok(), started.elapsed());
@@ -66,7 +66,7 @@ impl Client {
     }
 
     /// Sends a request. If the token is refused, logs in and sends it once more.
-    async fn ask_as_known(&self, skus: &[String]) -> Result<Vec<Line>, Why> {
+    async fn ask_as_known(&self, skus: &[String]) -> Result<Vec<Line>, Reason> {
         let token = self.token(None).await?;
         let mut response = self.get(skus, token.as_deref()).await?;
         if response.status() == StatusCode::UNAUTHORIZED && token.is_some() {
@@ -79,7 +79,7 @@ impl Client {
         answer::lines(&body(response).await?, skus)
     }
 
-    async fn get(&self, skus: &[String], token: Option<&str>) -> Result<Response, Why> {
+    async fn get(&self, skus: &[String], token: Option<&str>) -> Result<Response, Reason> {
         let service = &self.settings.service;
         let mut url: Url = service.url.parse().map_err(|error| format!("its url is none: {error}"))?;
         url.query_pairs_mut().extend_pairs(skus.iter().map(|sku| (service.sku_parameter.as_str(), sku.as_str())));
@@ -96,7 +96,7 @@ impl Client {
 
     /// The token to use. `refused` is one that the service refused: it is replaced. One login serves all waiting
     /// requests.
-    async fn token(&self, refused: Option<Arc<str>>) -> Result<Option<Arc<str>>, Why> {
+    async fn token(&self, refused: Option<Arc<str>>) -> Result<Option<Arc<str>>, Reason> {
         let Auth::Token { url, username, password, token_key, .. } = &self.settings.auth else { return Ok(None) };
         let mut known = self.token.lock().await;
         if known.is_some() && *known != refused {
@@ -108,7 +108,7 @@ impl Client {
         Ok(Some(token))
     }
 
-    async fn log_in(&self, url: &str, username: &str, password: &Secret, token_key: &str) -> Result<Arc<str>, Why> {
+    async fn log_in(&self, url: &str, username: &str, password: &Secret, token_key: &str) -> Result<Arc<str>, Reason> {
         let credentials = json!({ "username": username, "password": password.reveal()? });
         let response = send(self.http.post(url).json(&credentials)).await?;
         if !response.status().is_success() {
@@ -121,14 +121,14 @@ impl Client {
     }
 }
 
-async fn send(request: RequestBuilder) -> Result<Response, Why> {
+async fn send(request: RequestBuilder) -> Result<Response, Reason> {
     request.send().await.map_err(|error| outbound::no_answer(&error))
 }
 
 /// The whole answer, unless it is too long.
-async fn body(response: Response) -> Result<Vec<u8>, Why> {
+async fn body(response: Response) -> Result<Vec<u8>, Reason> {
     outbound::body(response, LONGEST_ANSWER).await
 }
 
 /// Pause after a failure of the service.
-pub(super) const LEFT_ALONE: Duration = Duration::from_secs(5);
+pub(super) const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);

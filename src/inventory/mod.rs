@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 
 use self::{
     answer::Line,
-    client::{Client, LEFT_ALONE, Why},
+    client::{Client, PAUSE_AFTER_FAILURE, Reason},
 };
 use crate::{
     catalog::Catalog,
@@ -214,8 +214,8 @@ impl Shared {
         Ok(())
     }
 
-    fn is_down(&self, why: Why) -> Error {
-        self.state().left_alone_until = Some(Instant::now() + LEFT_ALONE);
+    fn is_down(&self, why: Reason) -> Error {
+        self.state().left_alone_until = Some(Instant::now() + PAUSE_AFTER_FAILURE);
         tracing::warn!(why, "the stock service tells nothing");
         Error::StockService(why)
     }
@@ -236,10 +236,10 @@ impl Shared {
                 counts.insert((line.sku, *stock_location_id), line.quantity);
             }
         }
-        let is_news = |(key, quantity): &(&(String, i64), &i64)| known.get(*key).copied().unwrap_or(0) != **quantity;
+        let is_changed = |(key, quantity): &(&(String, i64), &i64)| known.get(*key).copied().unwrap_or(0) != **quantity;
         Ok(counts
             .iter()
-            .filter(is_news)
+            .filter(is_changed)
             .map(|((sku, stock_location_id), quantity)| Count {
                 stock_location_id: *stock_location_id,
                 sku: sku.clone(),

@@ -22,7 +22,7 @@ use crate::{
     scenarios::rules::{Product, Scenario},
 };
 use plan::{Candidate, Circumstances, Demand, Outcome, Plan, ScenarioTrace, fetch::Fetching};
-use record::{Asked, Facts, PlanDecision};
+use record::{Facts, PlanDecision, TriedScenario};
 
 pub use read::{order_facts, supply, supply_for_new};
 pub use record::Trace;
@@ -156,7 +156,7 @@ impl Supply {
 }
 
 /// The scenarios that were tried, in the stored form.
-fn asked(considered: &[ScenarioTrace]) -> Vec<Asked> {
+fn asked(considered: &[ScenarioTrace]) -> Vec<TriedScenario> {
     considered.iter().map(|asked| (asked.scenario_id, asked.version, asked.verdict)).collect()
 }
 

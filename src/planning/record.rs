@@ -29,17 +29,17 @@ pub struct Trace {
 }
 
 /// A scenario that was tried: its id, its version, the verdict.
-pub type Asked = (i64, i32, ScenarioVerdict);
+pub type TriedScenario = (i64, i32, ScenarioVerdict);
 
 /// The decision of a plan, and its scenarios.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanDecision {
     /// The scenarios that were tried, the chosen one last. For items of a transfer that were planned again: the
     /// transfer scenarios.
-    pub scenarios: Vec<Asked>,
+    pub scenarios: Vec<TriedScenario>,
     /// The transfer scenarios that were tried, for a scenario that fetches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub transfer_scenarios: Vec<Asked>,
+    pub transfer_scenarios: Vec<TriedScenario>,
     /// The packages that it creates.
     pub parcels: Vec<Parcel>,
     /// The items without a place.

@@ -17,7 +17,7 @@ use super::{
         fetch::{Fetching, gather_at},
     },
     read::{order_facts, products},
-    record::{Asked, Facts, PlanDecision, Trace},
+    record::{Facts, PlanDecision, Trace, TriedScenario},
 };
 use crate::{
     catalog,
@@ -31,7 +31,7 @@ use crate::{
 
 /// A stored plan.
 #[derive(Debug, Clone)]
-pub struct KeptPlan {
+pub struct StoredPlan {
     /// Its id.
     pub id: i64,
     /// Its order.
@@ -61,7 +61,7 @@ pub enum Content {
 ///
 /// # Errors
 /// When the database fails, or has a plan that this version cannot read.
-pub async fn plans(connection: &mut PgConnection, order_ids: &[i64]) -> Result<Vec<KeptPlan>> {
+pub async fn plans(connection: &mut PgConnection, order_ids: &[i64]) -> Result<Vec<StoredPlan>> {
     let rows = sqlx::query!(
         r#"select id, order_id, package_id, scenario_id, scenario_version, trace, facts as "facts: Json<Facts>",
                   created_date
@@ -83,7 +83,7 @@ pub async fn plans(connection: &mut PgConnection, order_ids: &[i64]) -> Result<V
                 Content::Record(Box::new(Trace { decision, facts }))
             }
         };
-        Ok(KeptPlan {
+        Ok(StoredPlan {
             id: row.id,
             order_id: row.order_id,
             package_id: row.package_id,
@@ -98,7 +98,7 @@ pub async fn plans(connection: &mut PgConnection, order_ids: &[i64]) -> Result<V
 
 /// The things that plans name. They are read once for many plans.
 #[derive(Debug, Default)]
-pub struct Past {
+pub struct PlanReferences {
     /// Versions of the installation in which locations changed, ascending. Many versions change none.
     changes: Vec<i64>,
     /// Locations, by such a version.
@@ -121,7 +121,7 @@ pub struct Task {
 
 /// A plan made again.
 #[derive(Debug, Clone)]
-pub struct Again {
+pub struct ReplayedPlan {
     /// The scenarios that were tried.
     pub scenarios: Vec<ScenarioTrace>,
     /// The facts and the decision of each rule.
@@ -132,22 +132,22 @@ pub struct Again {
     pub is_same: bool,
 }
 
-impl Past {
+impl PlanReferences {
     /// Reads the things that plans name.
     ///
     /// # Errors
     /// When the database fails, or has something that this version cannot read.
-    pub async fn read(connection: &mut PgConnection, plans: &[KeptPlan]) -> Result<Self> {
-        let mut past = Self::default();
-        past.read_more(connection, plans).await?;
-        Ok(past)
+    pub async fn read(connection: &mut PgConnection, plans: &[StoredPlan]) -> Result<Self> {
+        let mut references = Self::default();
+        references.read_more(connection, plans).await?;
+        Ok(references)
     }
 
     /// Reads the things that more plans name.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub async fn read_more(&mut self, connection: &mut PgConnection, plans: &[KeptPlan]) -> Result<()> {
+    pub async fn read_more(&mut self, connection: &mut PgConnection, plans: &[StoredPlan]) -> Result<()> {
         if self.changes.is_empty() {
             self.changes =
                 sqlx::query_scalar!("select distinct installation_version from stock_location_versions order by 1")
@@ -203,11 +203,11 @@ impl Past {
 
     /// Makes a plan again, by the scenario in the stored version, with reasons.
     #[must_use]
-    pub fn again(&self, order_id: i64, record: &Trace) -> Again {
+    pub fn replay(&self, order_id: i64, record: &Trace) -> ReplayedPlan {
         let task = self.task(order_id, &record.facts);
         let PlanDecision { scenarios, transfer_scenarios, parcels, unplaced, gatherings } = &record.decision;
         if let Some(stock_location_id) = record.facts.gathered_at {
-            return self.fetched_again(stock_location_id, &task, record);
+            return self.replay_fetched(stock_location_id, &task, record);
         }
         let all = self.scenarios(scenarios);
         let (chosen, considered) = choose_scenario(&all, &task.circumstances.order);
@@ -221,11 +221,11 @@ impl Past {
             && outcome.parcels == *parcels
             && outcome.unplaced == *unplaced
             && outcome.gatherings == *gatherings;
-        Again { scenarios: considered, rules, outcome, is_same }
+        ReplayedPlan { scenarios: considered, rules, outcome, is_same }
     }
 
     /// The same for items of a transfer that failed.
-    fn fetched_again(&self, stock_location_id: i64, task: &Task, record: &Trace) -> Again {
+    fn replay_fetched(&self, stock_location_id: i64, task: &Task, record: &Trace) -> ReplayedPlan {
         let PlanDecision { scenarios, unplaced, gatherings, .. } = &record.decision;
         let fetching = self.fetching(scenarios, task, &record.facts);
         let Task { demands, candidates, circumstances } = task;
@@ -237,14 +237,14 @@ impl Past {
         let considered = fetching.map(|fetching| fetching.considered).unwrap_or_default();
         let is_same =
             asked(&considered) == *scenarios && outcome.unplaced == *unplaced && outcome.gatherings == *gatherings;
-        Again { scenarios: considered, rules, outcome, is_same }
+        ReplayedPlan { scenarios: considered, rules, outcome, is_same }
     }
 
-    fn scenarios(&self, asked: &[Asked]) -> Vec<Scenario> {
+    fn scenarios(&self, asked: &[TriedScenario]) -> Vec<Scenario> {
         asked.iter().filter_map(|(id, version, _)| self.scenarios.get(&(*id, *version)).cloned()).collect()
     }
 
-    fn fetching(&self, asked: &[Asked], task: &Task, facts: &Facts) -> Option<Fetching> {
+    fn fetching(&self, asked: &[TriedScenario], task: &Task, facts: &Facts) -> Option<Fetching> {
         let locations = self.locations.get(&self.change_before(facts.installation_version))?;
         Fetching::choose(&self.scenarios(asked), locations.values(), &task.circumstances.order)
     }

@@ -14,7 +14,7 @@ use crate::{
     error::Result,
     planning::{
         plan::{Parcel, RuleTrace, ScenarioTrace, fetch::Gathering},
-        replay::{Content, KeptPlan, Past, plans},
+        replay::{Content, PlanReferences, StoredPlan, plans},
     },
     wire::Timestamp,
 };
@@ -162,7 +162,7 @@ impl Attempt {
 }
 
 /// A kept plan with its reasons.
-fn attempt(kept: &KeptPlan, past: &Past) -> Attempt {
+fn attempt(kept: &StoredPlan, references: &PlanReferences) -> Attempt {
     let mut attempt = Attempt {
         plan: Some(kept.id),
         package: kept.package_id,
@@ -183,7 +183,7 @@ fn attempt(kept: &KeptPlan, past: &Past) -> Attempt {
             attempt.rules.clone_from(&reasons["rules"]);
         }
         Content::Record(record) => {
-            let again = past.again(kept.order_id, record);
+            let again = references.replay(kept.order_id, record);
             attempt.time = Some(record.facts.time.into());
             attempt.installation_version = Some(record.facts.installation_version);
             attempt.scenarios = serde_json::to_value(again.scenarios).unwrap_or_default();
@@ -207,11 +207,11 @@ pub async fn load(
     visible_location_ids: Option<&[i64]>,
 ) -> Result<Vec<ExecutionPlanView>> {
     let kept = plans(connection, ids).await?;
-    let past = Past::read(connection, &kept).await?;
+    let references = PlanReferences::read(connection, &kept).await?;
     let mut attempts: HashMap<i64, Vec<Attempt>> = HashMap::new();
     let mut dates: HashMap<i64, (Timestamp, Timestamp)> = HashMap::new();
     for plan in &kept {
-        let mut attempt = attempt(plan, &past);
+        let mut attempt = attempt(plan, &references);
         attempt.restrict(visible_location_ids);
         attempts.entry(plan.order_id).or_default().push(attempt);
         let made: Timestamp = plan.created_date.into();

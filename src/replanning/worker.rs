@@ -32,9 +32,9 @@ const PAGE: i64 = 50_000;
 /// Packages checked by one query.
 const CHUNK: usize = 64;
 /// After a round the worker pauses this many times as long as the round took: it uses at most a fifth of a core.
-const REST: u32 = 4;
+const PAUSE_FACTOR: u32 = 4;
 /// Shortest and longest pause.
-const RESTS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(10));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(10));
 /// Pause after a failure: the database is away, or overloaded.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -130,16 +130,16 @@ impl Worker {
         self.wake_signal.send(Freed { anything: true, ..Freed::default() });
         let mut sweep = None;
         while !self.stop.is_cancelled() {
-            let rest = match self.look(settings, &mut sweep).await {
-                Ok(took) => took.map(|took| (took * REST).clamp(RESTS.0, RESTS.1)),
+            let wait = match self.look(settings, &mut sweep).await {
+                Ok(took) => took.map(|took| (took * PAUSE_FACTOR).clamp(PAUSES.0, PAUSES.1)),
                 Err(error) => {
                     tracing::warn!(%error, "cannot plan again what waits; trying again shortly");
                     Some(AFTER_FAILURE)
                 }
             };
             let pause = async {
-                match rest {
-                    Some(rest) => tokio::time::sleep(rest).await,
+                match wait {
+                    Some(wait) => tokio::time::sleep(wait).await,
                     None => {
                         tokio::time::timeout(settings.look_every, self.wake_signal.received()).await.ok();
                     }

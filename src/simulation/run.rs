@@ -17,7 +17,7 @@ use crate::{
         choose::choose_scenario,
         plan::{self, Candidate, Circumstances, Demand, Outcome, Stock, distance_km, fetch::Fetching},
         record::PlanDecision,
-        replay::{Content, KeptPlan, Past, Task, plans},
+        replay::{Content, PlanReferences, StoredPlan, Task, plans},
     },
     scenarios::{
         self,
@@ -68,8 +68,13 @@ pub async fn run(pool: &PgPool, simulation: &Simulation<'_>, progress: &mut dyn 
     }
     let transfer_scenarios =
         if transfer_scenarios.is_empty() { catalog.transfer_scenarios.clone() } else { transfer_scenarios };
-    let mut run =
-        Run { scenarios, transfer_scenarios, catalog, past: Past::default(), comparison: Comparison::default() };
+    let mut run = Run {
+        scenarios,
+        transfer_scenarios,
+        catalog,
+        references: PlanReferences::default(),
+        comparison: Comparison::default(),
+    };
     match &simulation.orders {
         None => run.stored(&mut transaction, simulation, progress).await?,
         Some(orders) => run.given(&mut transaction, simulation, orders, progress).await?,
@@ -85,7 +90,7 @@ struct Run {
     scenarios: Vec<Scenario>,
     transfer_scenarios: Vec<Scenario>,
     catalog: Catalog,
-    past: Past,
+    references: PlanReferences,
     comparison: Comparison,
 }
 
@@ -112,7 +117,7 @@ impl Run {
             last = *newest;
             let mut kept = plans(connection, &ids).await?;
             kept.retain(|plan| plan.package_id.is_none());
-            self.past.read_more(connection, &kept).await?;
+            self.references.read_more(connection, &kept).await?;
             for plan in &kept {
                 self.compare_kept(plan);
             }
@@ -121,14 +126,14 @@ impl Run {
     }
 
     /// Compares the first plan of an order with its simulated plan.
-    fn compare_kept(&mut self, plan: &KeptPlan) {
+    fn compare_kept(&mut self, plan: &StoredPlan) {
         let Content::Record(record) = &plan.content else {
             self.comparison.not_kept += 1;
             return;
         };
         let PlanDecision { parcels, unplaced, gatherings, .. } = record.decision.clone();
         let before = Outcome { parcels, unplaced, gatherings };
-        let task = self.past.task(plan.order_id, &record.facts);
+        let task = self.references.task(plan.order_id, &record.facts);
         self.compare(Some(before), &task);
     }
 
@@ -174,7 +179,7 @@ impl Run {
             if let Some(id) = known.get(&order.number) {
                 let mut kept = plans(connection, &[*id]).await?;
                 kept.retain(|plan| plan.package_id.is_none());
-                self.past.read_more(connection, &kept).await?;
+                self.references.read_more(connection, &kept).await?;
                 for plan in &kept {
                     self.compare_kept(plan);
                 }

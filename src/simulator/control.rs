@@ -78,15 +78,15 @@ fn set(simulator: &Simulator, control: &Control) -> Vec<Value> {
     if control.expire_token == Some(true) {
         world.renew_token();
     }
-    let mood = &mut world.mood;
-    mood.fail = control.fail.unwrap_or(mood.fail);
-    mood.fail_status = control.fail_status.unwrap_or(mood.fail_status);
-    mood.lose = control.lose.unwrap_or(mood.lose);
-    mood.stall = control.stall_ms.map_or(mood.stall, Duration::from_millis);
-    mood.repeat = control.repeat.unwrap_or(mood.repeat);
-    mood.reorder = control.reorder.unwrap_or(mood.reorder);
+    let behaviour = &mut world.behaviour;
+    behaviour.fail = control.fail.unwrap_or(behaviour.fail);
+    behaviour.fail_status = control.fail_status.unwrap_or(behaviour.fail_status);
+    behaviour.lose = control.lose.unwrap_or(behaviour.lose);
+    behaviour.stall = control.stall_ms.map_or(behaviour.stall, Duration::from_millis);
+    behaviour.repeat = control.repeat.unwrap_or(behaviour.repeat);
+    behaviour.reorder = control.reorder.unwrap_or(behaviour.reorder);
     if let Some(refuse) = &control.refuse {
-        mood.refuse.clone_from(refuse);
+        behaviour.refuse.clone_from(refuse);
     }
     let Some(push) = &control.push else { return Vec::new() };
     let mut payloads: Vec<Value> = push.payload.iter().cloned().collect();
@@ -117,7 +117,7 @@ enum PlannedResponse {
 }
 
 /// Lets a request fail, wait or pass, as set, and records it.
-pub(super) async fn mood(State(simulator): State<Simulator>, request: Request, next: Next) -> Response {
+pub(super) async fn behaviour(State(simulator): State<Simulator>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(bytes) = to_bytes(body, LARGEST_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
@@ -159,18 +159,18 @@ fn planned_response(simulator: &Simulator, path: &str, authorization: Option<&st
     let mut world = simulator.world();
     let is_open = path.ends_with("/auth/login/") || path == "/invoice/";
     let is_known = is_open || authorization == Some(format!("Token {}", world.token).as_str());
-    let mood = &mut world.mood;
-    let stall = mood.stall;
-    let planned = if mood.fail > 0 {
-        mood.fail -= 1;
-        PlannedResponse::Fail(if mood.fail_status == 0 { 500 } else { mood.fail_status })
-    } else if mood.refuse.iter().any(|refused| path.starts_with(refused.as_str())) {
+    let behaviour = &mut world.behaviour;
+    let stall = behaviour.stall;
+    let planned = if behaviour.fail > 0 {
+        behaviour.fail -= 1;
+        PlannedResponse::Fail(if behaviour.fail_status == 0 { 500 } else { behaviour.fail_status })
+    } else if behaviour.refuse.iter().any(|refused| path.starts_with(refused.as_str())) {
         PlannedResponse::Fail(500)
     } else if !is_known {
         PlannedResponse::Unauthorized
     } else {
-        let lose = mood.lose > 0;
-        mood.lose -= u32::from(lose);
+        let lose = behaviour.lose > 0;
+        behaviour.lose -= u32::from(lose);
         PlannedResponse::Serve { lose }
     };
     (planned, stall)

@@ -84,7 +84,7 @@ impl Simulator {
 
     /// Its routes.
     pub fn router(&self) -> Router {
-        let omnitron = routes::routes().layer(middleware::from_fn_with_state(self.clone(), control::mood));
+        let omnitron = routes::routes().layer(middleware::from_fn_with_state(self.clone(), control::behaviour));
         Router::new().merge(omnitron).merge(control::routes()).with_state(self.clone())
     }
 

@@ -47,9 +47,9 @@ async fn login(State(simulator): State<Simulator>, Json(body): Json<Value>) -> R
 }
 
 /// The query of a list.
-struct Question(Vec<(String, String)>);
+struct Query(Vec<(String, String)>);
 
-impl Question {
+impl Query {
     fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
@@ -89,7 +89,7 @@ async fn orders(
     headers: HeaderMap,
 ) -> Response {
     let query = query.unwrap_or_default();
-    let question = Question(form_urlencoded::parse(query.as_bytes()).into_owned().collect());
+    let question = Query(form_urlencoded::parse(query.as_bytes()).into_owned().collect());
     let world = simulator.world();
     let mut found: Vec<&Stored> = world.orders.iter().filter(|order| question.fits(order)).collect();
     match question.get("sort") {
@@ -105,12 +105,12 @@ async fn orders(
         return refuse(StatusCode::NOT_FOUND, "Invalid page.");
     }
     let mut results: Vec<Value> = found.iter().skip(first).take(limit).map(|order| order.json.clone()).collect();
-    if world.mood.repeat {
+    if world.behaviour.repeat {
         let last_before = first.checked_sub(1).and_then(|index| found.get(index)).map(|order| order.json.clone());
         results =
             last_before.into_iter().chain(results.iter().flat_map(|order| [order.clone(), order.clone()])).collect();
     }
-    if world.mood.reorder {
+    if world.behaviour.reorder {
         results.reverse();
     }
     let path = format!("/api/{version}/orders/");

@@ -42,7 +42,7 @@ pub struct Received {
 
 /// Its behaviour: see the control API.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Mood {
+pub(super) struct Behaviour {
     /// This many requests are answered with `fail_status`, and do nothing.
     pub fail: u32,
     pub fail_status: u16,
@@ -71,7 +71,7 @@ pub(super) struct World {
     began: Instant,
     begins: DateTime<Utc>,
     now: DateTime<Utc>,
-    pub mood: Mood,
+    pub behaviour: Behaviour,
     pub received: VecDeque<Received>,
     requests: u64,
     pub cancellation_plans: Vec<Value>,
@@ -94,7 +94,7 @@ impl World {
             began,
             begins: settings.begins,
             now: settings.begins,
-            mood: Mood::default(),
+            behaviour: Behaviour::default(),
             received: VecDeque::new(),
             requests: 0,
             cancellation_plans: Vec::new(),

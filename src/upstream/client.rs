@@ -6,10 +6,10 @@ use reqwest::{Method, Response, StatusCode, Url, header};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::settings::{Hidden, UpstreamSettings};
+use super::settings::{SecretText, UpstreamSettings};
 use crate::{
     error::{Error, Result},
-    outbound::{self, Why},
+    outbound::{self, Reason},
 };
 
 /// Longest answer, in bytes.
@@ -30,8 +30,8 @@ pub struct Client {
 
 #[derive(Debug)]
 enum Credentials {
-    Token(Hidden),
-    Login { username: String, password: Hidden },
+    Token(SecretText),
+    Login { username: String, password: SecretText },
 }
 
 /// An answer of the upstream.
@@ -43,11 +43,11 @@ pub struct Answer {
     pub body: Value,
 }
 
-/// Why a request failed.
+/// Reason a request failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
     /// The reason, for the log and the record.
-    pub why: Why,
+    pub why: Reason,
     /// The status, if there was an answer.
     pub status: Option<StatusCode>,
     /// The answer's body, if it was JSON.
@@ -56,8 +56,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
 }
 
-impl From<Why> for Failure {
-    fn from(why: Why) -> Self {
+impl From<Reason> for Failure {
+    fn from(why: Reason) -> Self {
         Self { why, status: None, body: None, retry_after: None }
     }
 }
@@ -133,7 +133,7 @@ impl Client {
         query: &[(&str, String)],
         body: Option<&Value>,
         token: &str,
-    ) -> Result<Response, Why> {
+    ) -> Result<Response, Reason> {
         let mut url = self.base.join(path).map_err(|error| format!("there is no address for {path}: {error}"))?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);

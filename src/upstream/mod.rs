@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use client::{Answer, Client, Failure};
-use settings::Hidden;
+use settings::SecretText;
 pub use settings::{Pace, UpstreamSettings};
 
 use crate::{app::App, error::Result};
@@ -32,7 +32,7 @@ pub struct Upstream {
     /// The client; none if no upstream is configured.
     pub client: Option<Arc<Client>>,
     /// The secret that signs its webhooks; none: signatures are not checked.
-    pub webhook_secret: Option<Hidden>,
+    pub webhook_secret: Option<SecretText>,
 }
 
 /// Gives the server its upstream and follows it, if there is one, until `stop`. Call it before serving.

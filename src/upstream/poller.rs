@@ -27,9 +27,9 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(5);
 /// Most pages in one poll.
 const MOST_PAGES: usize = 2000;
 /// Longest time between two checks of the cursor.
-const LONGEST_REST: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Shortest time.
-const SHORTEST_REST: Duration = Duration::from_millis(20);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Reads until it is stopped.
 pub(super) struct Poller {
@@ -60,8 +60,8 @@ impl From<Error> for PollError {
 impl Poller {
     pub(super) async fn run(self) {
         while !self.stop.is_cancelled() {
-            let rest = match self.turn().await {
-                Ok(rest) => rest,
+            let pause = match self.turn().await {
+                Ok(pause) => pause,
                 Err(error) => {
                     tracing::warn!(%error, "cannot read the upstream's orders; trying again shortly");
                     self.pace.first_pause
@@ -69,7 +69,7 @@ impl Poller {
             };
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                () = tokio::time::sleep(rest.clamp(SHORTEST_REST, LONGEST_REST)) => {}
+                () = tokio::time::sleep(pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)) => {}
             }
         }
     }

@@ -15,7 +15,7 @@ pub struct UpstreamSettings {
 
     /// A token of the upstream, instead of a name and password.
     #[arg(long = "upstream-token", env = "OMS_UPSTREAM_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    pub token: Option<Hidden>,
+    pub token: Option<SecretText>,
 
     /// A user of the upstream, to log in with.
     #[arg(long = "upstream-username", env = "OMS_UPSTREAM_USERNAME", value_name = "NAME")]
@@ -23,7 +23,7 @@ pub struct UpstreamSettings {
 
     /// That user's password.
     #[arg(long = "upstream-password", env = "OMS_UPSTREAM_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
-    pub password: Option<Hidden>,
+    pub password: Option<SecretText>,
 
     /// Seconds between two looks for new orders.
     #[arg(long = "upstream-poll-seconds", env = "OMS_UPSTREAM_POLL_SECONDS", default_value_t = 30, value_name = "SECONDS",
@@ -51,7 +51,7 @@ pub struct UpstreamSettings {
         hide_env_values = true,
         value_name = "SECRET"
     )]
-    pub webhook_secret: Option<Hidden>,
+    pub webhook_secret: Option<SecretText>,
 }
 
 impl UpstreamSettings {
@@ -101,9 +101,9 @@ impl Pace {
 
 /// A secret text: never shown in logs or messages.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Hidden(String);
+pub struct SecretText(String);
 
-impl Hidden {
+impl SecretText {
     /// The text.
     #[must_use]
     pub fn reveal(&self) -> &str {
@@ -111,7 +111,7 @@ impl Hidden {
     }
 }
 
-impl FromStr for Hidden {
+impl FromStr for SecretText {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
@@ -120,7 +120,7 @@ impl FromStr for Hidden {
 }
 
 /// Shows nothing.
-impl fmt::Debug for Hidden {
+impl fmt::Debug for SecretText {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("…")
     }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_is_hidden_is_not_shown() {
-        let hidden: Hidden = "geheim".parse().expect("any text");
+        let hidden: SecretText = "geheim".parse().expect("any text");
         assert!(!format!("{hidden:?}").contains("geheim"));
     }
 }

@@ -20,7 +20,7 @@ pub const ENTITIES: [&str; 4] = ["package", "transfer", "stock_location", "webho
 
 /// The events to deliver again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Extent {
+pub struct ReplayRange {
     /// Of one object: its kind and id.
     pub object: Option<(String, i64)>,
     /// Events from this time on.
@@ -33,7 +33,7 @@ pub struct Extent {
 
 /// What to deliver again.
 #[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "the documentation's view of what `Extent::read` reads")]
+#[expect(dead_code, reason = "the documentation's view of what `ReplayRange::read` reads")]
 pub(crate) struct ReplayInput {
     /// With `object_id`: `package`, `transfer` or `stock_location`.
     entity: Option<String>,
@@ -58,7 +58,7 @@ pub struct Replayed {
     pub added: u64,
 }
 
-impl Extent {
+impl ReplayRange {
     /// Reads a body.
     ///
     /// # Errors
@@ -98,13 +98,13 @@ impl Extent {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn replay(connection: &mut PgConnection, webhook_id: i64, extent: &Extent) -> Result<Replayed> {
-    let (from, to) = range(&mut *connection, webhook_id, extent).await?;
-    let added = add(&mut *connection, webhook_id, extent, from, to).await?;
+pub async fn replay(connection: &mut PgConnection, webhook_id: i64, range: &ReplayRange) -> Result<Replayed> {
+    let (from, to) = dates(&mut *connection, webhook_id, range).await?;
+    let added = add(&mut *connection, webhook_id, range, from, to).await?;
     let mut replayed = 0;
-    let mut after = first_id(&mut *connection, webhook_id, extent, from).await?;
+    let mut after = first_id(&mut *connection, webhook_id, range, from).await?;
     while let Some(id) = after {
-        let (count, last) = again(&mut *connection, webhook_id, extent, (from, to), id).await?;
+        let (count, last) = again(&mut *connection, webhook_id, range, (from, to), id).await?;
         replayed += count;
         after = last;
     }
@@ -115,18 +115,23 @@ pub async fn replay(connection: &mut PgConnection, webhook_id: i64, extent: &Ext
 type Date = Option<DateTime<Utc>>;
 
 /// The time range.
-async fn range(connection: &mut PgConnection, webhook_id: i64, extent: &Extent) -> Result<(Date, Date)> {
+async fn dates(connection: &mut PgConnection, webhook_id: i64, range: &ReplayRange) -> Result<(Date, Date)> {
     let last = sqlx::query_scalar!("select last_delivered_event_date from webhooks where id = $1", webhook_id)
         .fetch_optional(connection)
         .await?
         .ok_or_else(Refusal::not_found)?;
-    let since = last.filter(|_| extent.since_last_delivered).map(|last| last + chrono::TimeDelta::microseconds(1));
-    Ok((extent.from.max(since), extent.to))
+    let since = last.filter(|_| range.since_last_delivered).map(|last| last + chrono::TimeDelta::microseconds(1));
+    Ok((range.from.max(since), range.to))
 }
 
 /// The id before the first row of the range.
-async fn first_id(connection: &mut PgConnection, webhook_id: i64, extent: &Extent, from: Date) -> Result<Option<i64>> {
-    if extent.object.is_some() || from.is_none() {
+async fn first_id(
+    connection: &mut PgConnection,
+    webhook_id: i64,
+    range: &ReplayRange,
+    from: Date,
+) -> Result<Option<i64>> {
+    if range.object.is_some() || from.is_none() {
         return Ok(Some(0));
     }
     let first = sqlx::query_scalar!(
@@ -143,11 +148,11 @@ async fn first_id(connection: &mut PgConnection, webhook_id: i64, extent: &Exten
 async fn again(
     connection: &mut PgConnection,
     webhook_id: i64,
-    extent: &Extent,
+    range: &ReplayRange,
     (from, to): (Date, Date),
     after: i64,
 ) -> Result<(u64, Option<i64>)> {
-    let (entity, object_id) = extent.object.clone().unzip();
+    let (entity, object_id) = range.object.clone().unzip();
     let ids = sqlx::query_scalar!(
         r#"update hook_events h
               set delivered = false, retry_count = 0, held_back = false, next_attempt_date = now(), modified_date = now()
@@ -172,7 +177,7 @@ async fn again(
 }
 
 /// Creates missing rows of events that the relay has passed.
-async fn add(connection: &mut PgConnection, webhook_id: i64, extent: &Extent, from: Date, to: Date) -> Result<u64> {
+async fn add(connection: &mut PgConnection, webhook_id: i64, range: &ReplayRange, from: Date, to: Date) -> Result<u64> {
     let row = sqlx::query!(
         r#"select w.event_type,
                   case when u.role = 'store' or exists (select from user_stock_locations l where l.user_id = u.id)
@@ -190,7 +195,7 @@ async fn add(connection: &mut PgConnection, webhook_id: i64, extent: &Extent, fr
     let wanted = Wanted {
         types: vec![row.event_type.clone()],
         stock_location_ids: row.location_ids.clone(),
-        object: extent.object.clone(),
+        object: range.object.clone(),
     };
     let subscription = Subscription {
         id: webhook_id,

@@ -1,7 +1,7 @@
 //! What happened, told so that nobody misses it: the feed, the payloads, how long they are kept.
 
 mod feed;
-mod keeping;
+mod retention;
 mod story;
 
 use serde_json::Value;

@@ -25,7 +25,7 @@ use crate::{
     webhooks::{
         definition::{Definition, Purpose},
         pause,
-        replay::{self, Extent, Replayed},
+        replay::{self, ReplayRange, Replayed},
         view::{COLUMNS, HookView},
     },
     wire::{self, Timestamp},
@@ -390,8 +390,8 @@ async fn replay_events(
     wire::check_media_type(&headers)?;
     let mut connection = app.pool.acquire().await?;
     let known = one(&mut connection, &caller, &id).await?;
-    let extent = Extent::read(&body)?;
-    let replayed = replay::replay(&mut connection, known.id, &extent).await?;
+    let range = ReplayRange::read(&body)?;
+    let replayed = replay::replay(&mut connection, known.id, &range).await?;
     app.webhooks.due.notify_one();
     Ok(Json(replayed))
 }

@@ -191,7 +191,7 @@ impl Engine {
         let pool = if way == Way::Group { &self.lookups } else { &self.pool };
         let mut transaction = pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
         if way == Way::Alone {
-            db::set_patience(&mut transaction).await?;
+            db::set_lock_timeout(&mut transaction).await?;
         }
         let locked = facts::lock(&mut transaction, &package_ids(requests)).await?;
         let mut catalog = self.catalog_cache.current();

@@ -50,7 +50,7 @@ impl Affected {
 }
 
 /// What can be done with a package in its state.
-enum Way<'c> {
+enum Step<'c> {
     Run(&'c Transition),
     /// A person already has to decide.
     Waits,
@@ -74,7 +74,7 @@ pub(super) async fn cancel(
             break;
         }
         // If one cannot be cancelled, none is, as long as none has been.
-        if round == 0 && affected.values().any(|package| matches!(way(&catalog, caller, package), Way::Refused(_))) {
+        if round == 0 && affected.values().any(|package| matches!(step(&catalog, caller, package), Step::Refused(_))) {
             return Ok(refused(&catalog, caller, &affected));
         }
         for (id, package) in &affected {
@@ -117,10 +117,10 @@ async fn affected(
 
 /// The transition that cancels a package: one that lets a person decide, if the installation has one from its state,
 /// else one that ends the package.
-fn way<'c>(catalog: &'c Catalog, caller: &Caller, package: &Affected) -> Way<'c> {
+fn step<'c>(catalog: &'c Catalog, caller: &Caller, package: &Affected) -> Step<'c> {
     let slug = |id: i64| catalog.workflow.state(id).map_or("", |state| state.slug.as_str());
     if slug(package.state_id) == CANCELLATION_WAITING {
-        return Way::Waits;
+        return Step::Waits;
     }
     let mut found: Vec<&Transition> = catalog
         .workflow
@@ -136,12 +136,12 @@ fn way<'c>(catalog: &'c Catalog, caller: &Caller, package: &Affected) -> Way<'c>
     found.first().map_or_else(
         || {
             let state = catalog.workflow.state(package.state_id).map_or("another state", |state| state.name.as_str());
-            Way::Refused(format!(
+            Step::Refused(format!(
                 "Package {} is in the state {state}, from which it cannot be cancelled any more.",
                 package.number
             ))
         },
-        |transition| Way::Run(transition),
+        |transition| Step::Run(transition),
     )
 }
 
@@ -151,8 +151,8 @@ fn refused(catalog: &Catalog, caller: &Caller, affected: &BTreeMap<i64, Affected
         package_id: *id,
         package_item_ids: package.cancelled(),
         word: "refused",
-        reason: Some(match way(catalog, caller, package) {
-            Way::Refused(reason) => reason,
+        reason: Some(match step(catalog, caller, package) {
+            Step::Refused(reason) => reason,
             _ => "Another package of the same plan cannot be cancelled any more.".to_owned(),
         }),
     };
@@ -171,10 +171,10 @@ async fn run_command(
     let outcome = |word: &'static str, reason: Option<String>| {
         Some(Outcome { package_id, package_item_ids: package.cancelled(), word, reason })
     };
-    let transition = match way(catalog, caller, package) {
-        Way::Run(transition) => transition,
-        Way::Waits => return Ok(outcome("waiting", None)),
-        Way::Refused(reason) => return Ok(outcome("refused", Some(reason))),
+    let transition = match step(catalog, caller, package) {
+        Step::Run(transition) => transition,
+        Step::Waits => return Ok(outcome("waiting", None)),
+        Step::Refused(reason) => return Ok(outcome("refused", Some(reason))),
     };
     let mut input = Map::new();
     if transition.kind.identifier == "CANCEL_PACKAGE" {

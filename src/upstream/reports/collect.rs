@@ -171,7 +171,7 @@ fn lay_out(
         let is_with_it = snapshot.items.iter().any(|item| item.id == row.item_id && item.state_id == snapshot.state_id);
         let known = row.known.parse().unwrap_or(statuses::APPROVED);
         let known = statuses.get(&row.order_item_id).copied().unwrap_or(known);
-        let next = statuses::of(state, row.goes_on).filter(|next| is_with_it && statuses::is_news(known, *next));
+        let next = statuses::of(state, row.goes_on).filter(|next| is_with_it && statuses::is_to_report(known, *next));
         if let Some(next) = next {
             statuses.insert(row.order_item_id, next);
         }

@@ -20,7 +20,7 @@ use crate::{app::App, catalog::CatalogCache, error::Result, events::EventNotifie
 /// How often calls and invoice calls of other servers are looked for, at least.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Longest pause when every call failed. Each failed call has a longer pause of its own; others must not wait for it.
-const LONGEST_REST: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often old calls are deleted.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
 
@@ -73,9 +73,9 @@ impl Reporter {
                     failures = 0;
                     None
                 }
-                Ok(Turn::InVain) => {
+                Ok(Turn::Failed) => {
                     failures += 1;
-                    Some(self.pace.pause(failures, rand::random()).min(LONGEST_REST))
+                    Some(self.pace.pause(failures, rand::random()).min(LONGEST_PAUSE))
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot report to the upstream; trying again shortly");
@@ -105,7 +105,7 @@ impl Reporter {
         let sent = self.send().await?;
         Ok(match sent {
             send::Sent { made: 0, .. } if collected == 0 => Turn::Idle,
-            send::Sent { made, failed } if made == failed && made > 0 => Turn::InVain,
+            send::Sent { made, failed } if made == failed && made > 0 => Turn::Failed,
             _ => Turn::Busy,
         })
     }
@@ -118,5 +118,5 @@ enum Turn {
     /// Some work was done.
     Busy,
     /// Every call failed.
-    InVain,
+    Failed,
 }

@@ -36,7 +36,7 @@ pub(super) const fn of(state: i64, goes_on: bool) -> Option<i64> {
 
 /// True if an item with a status upstream is to be reported with another. Statuses only rise; but any item can be
 /// cancelled, and one whose cancellation was refused goes back to its status.
-pub(super) const fn is_news(known: i64, next: i64) -> bool {
+pub(super) const fn is_to_report(known: i64, next: i64) -> bool {
     match (known, next) {
         (CANCELLED, _) => false,
         (CANCELLATION_WAITING, _) => next != CANCELLATION_WAITING,
@@ -54,7 +54,7 @@ mod tests {
         let mut known = APPROVED;
         let mut told = Vec::new();
         for state in [100, 200, 400, 500, 600, 640, 660, 700] {
-            if let Some(next) = of(state, false).filter(|next| is_news(known, *next)) {
+            if let Some(next) = of(state, false).filter(|next| is_to_report(known, *next)) {
                 known = next;
                 told.push(next);
             }
@@ -64,10 +64,12 @@ mod tests {
 
     #[test]
     fn nothing_goes_back_but_a_cancellation_that_was_turned_down() {
-        assert!(!is_news(450, APPROVED) && !is_news(550, 500) && !is_news(450, 450));
-        assert!(is_news(450, CANCELLATION_WAITING) && is_news(CANCELLATION_WAITING, APPROVED));
-        assert!(is_news(CANCELLATION_WAITING, CANCELLED) && is_news(APPROVED, CANCELLED));
-        assert!(!is_news(CANCELLED, APPROVED) && !is_news(CANCELLED, 500) && !is_news(CANCELLED, CANCELLED));
+        assert!(!is_to_report(450, APPROVED) && !is_to_report(550, 500) && !is_to_report(450, 450));
+        assert!(is_to_report(450, CANCELLATION_WAITING) && is_to_report(CANCELLATION_WAITING, APPROVED));
+        assert!(is_to_report(CANCELLATION_WAITING, CANCELLED) && is_to_report(APPROVED, CANCELLED));
+        assert!(
+            !is_to_report(CANCELLED, APPROVED) && !is_to_report(CANCELLED, 500) && !is_to_report(CANCELLED, CANCELLED)
+        );
     }
 
     #[test]

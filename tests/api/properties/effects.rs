@@ -96,8 +96,8 @@ impl Model {
                 items.filter(|item| item.line == line).for_each(|item| item.sku.clone_from(&sku));
             }
         }
-        self.end_errands(&mut world, id);
-        self.begin_errands(&mut world, observed);
+        self.end_transfers(&mut world, id);
+        self.begin_transfers(&mut world, observed);
         world.settle(&self.world, &self.spec);
         (world, place)
     }

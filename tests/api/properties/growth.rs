@@ -63,7 +63,7 @@ impl Model {
         let mut world = self.world.clone();
         world.orders.insert(number.to_owned(), 0);
         self.grow(&mut world, &origin, wants, false, observed);
-        self.begin_errands(&mut world, observed);
+        self.begin_transfers(&mut world, observed);
         world.settle(&self.world, &self.spec);
         self.world = world;
     }

@@ -5,7 +5,6 @@
 //! seed and the smallest case that fails.
 
 mod effects;
-mod errands;
 mod growth;
 mod input;
 mod installing;
@@ -16,6 +15,7 @@ mod play;
 mod shapes;
 mod spec;
 mod toml;
+mod transfer_ops;
 mod vocabulary;
 mod world;
 

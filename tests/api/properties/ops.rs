@@ -28,7 +28,7 @@ pub enum Op {
         max_quota: Option<i64>,
     },
     Command(Command),
-    Errand(Errand),
+    Transfer(TransferOp),
     Install(Vec<Edit>),
 }
 
@@ -48,7 +48,7 @@ pub struct Command {
 
 /// A command on a transfer.
 #[derive(Debug, Clone)]
-pub struct Errand {
+pub struct TransferOp {
     pub transfer: usize,
     /// Which transition: of those that start at the transfer's state, or of all.
     pub leg: usize,
@@ -112,7 +112,7 @@ fn user() -> impl Strategy<Value = &'static str> {
     prop_oneof![6 => Just("admin"), 2 => Just("ops"), 1 => Just("kadikoy")]
 }
 
-fn errand() -> impl Strategy<Value = Errand> {
+fn transfer_op() -> impl Strategy<Value = TransferOp> {
     let rest = (proptest::bool::weighted(0.95), input(), user(), proptest::bool::weighted(0.08));
     (
         0..64_usize,
@@ -121,7 +121,7 @@ fn errand() -> impl Strategy<Value = Errand> {
         rest,
         proptest::bool::weighted(0.1),
     )
-        .prop_map(|(transfer, leg, naming, (fits, input, user, dry_run), twice)| Errand {
+        .prop_map(|(transfer, leg, naming, (fits, input, user, dry_run), twice)| TransferOp {
             transfer,
             leg,
             fits,
@@ -189,7 +189,7 @@ pub fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
         3 => count(),
         1 => limit,
         16 => command().prop_map(Op::Command),
-        10 => errand().prop_map(Op::Errand),
+        10 => transfer_op().prop_map(Op::Transfer),
         1 => vec(edit(), 1..4).prop_map(Op::Install),
     ];
     (vec(count(), 4..10), vec(order(), 1..4), vec(op, 1..=most))

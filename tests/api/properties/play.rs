@@ -105,7 +105,7 @@ impl<'s> Player<'s> {
                 self.compare(op).await;
             }
             Op::Command(command) => self.command(command).await,
-            Op::Errand(errand) => self.errand(errand).await,
+            Op::Transfer(op) => self.transfer_op(op).await,
             Op::Install(edits) => {
                 let spec = edited(&self.model.spec, edits);
                 self.install(spec).await;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     super::{
         input::map,
-        ops::Errand,
+        ops::TransferOp,
         vocabulary::Leg,
         world::{Carried, Transfer},
     },
@@ -16,21 +16,20 @@ use super::{
 
 /// `input_parameters`, and what is wrong with them.
 pub fn parameters(
-    errand: &Errand,
+    op: &TransferOp,
     id: i64,
     transfer: &Transfer,
     leg: Leg,
     missing: &mut BTreeSet<i64>,
 ) -> (Map<String, Value>, Option<Refused>) {
     let wrong = |field: &str| Some((400, format!("{{\"error\":{{\"{field}\":[")));
-    let flaw = errand.input.flaw;
+    let flaw = op.input.flaw;
     if flaw == Some(0) {
         return (map([("transfer", json!(id + 1))]), wrong("transfer"));
     }
     match leg.0 {
         "TRANSFER_ORDER_ADVANCED" => {
-            let mut input =
-                map([("cargo_company", json!(company(errand))), ("tracking_number", json!(number(errand)))]);
+            let mut input = map([("cargo_company", json!(company(op))), ("tracking_number", json!(number(op)))]);
             match flaw {
                 Some(1) => {
                     input.remove("tracking_number");
@@ -46,13 +45,13 @@ pub fn parameters(
         "TRANSFER_ITEM_NOT_FOUND" => match flaw {
             Some(1) => (map([("transfer_items", json!([]))]), wrong("transfer_items")),
             Some(2) => (map([("transfer_items", json!([999_999]))]), wrong("transfer_items")),
-            _ if errand.input.flag => {
+            _ if op.input.flag => {
                 missing.extend(transfer.items.keys());
                 (Map::new(), None)
             }
             _ => {
                 let carried: Vec<(&i64, &Carried)> = transfer.items.iter().collect();
-                missing.extend(errand.input.items.iter().map(|at| carried[at % carried.len()].0));
+                missing.extend(op.input.items.iter().map(|at| carried[at % carried.len()].0));
                 let ids: Vec<i64> = missing.iter().map(|item| transfer.items[item].0).collect();
                 (map([("transfer_items", json!(ids))]), None)
             }
@@ -61,10 +60,10 @@ pub fn parameters(
     }
 }
 
-pub fn company(errand: &Errand) -> &'static str {
-    if errand.input.flag { "first" } else { "second" }
+pub fn company(op: &TransferOp) -> &'static str {
+    if op.input.flag { "first" } else { "second" }
 }
 
-pub fn number(errand: &Errand) -> String {
-    format!("TT-{}-{}", errand.transfer, errand.leg)
+pub fn number(op: &TransferOp) -> String {
+    format!("TT-{}-{}", op.transfer, op.leg)
 }

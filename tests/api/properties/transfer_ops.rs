@@ -12,7 +12,7 @@ use super::{
     growth::Want,
     input::map,
     model::{Model, NOT_ALLOWED},
-    ops::{Errand, Naming},
+    ops::{Naming, TransferOp},
     planner::Fetched,
     spec::erp,
     vocabulary::{LEGS, Leg, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER},
@@ -49,7 +49,7 @@ impl Model {
     }
 
     /// What new transfers fetch waits for them, held at their sources; the rest of their packages waits to be packed.
-    pub fn begin_errands(&self, world: &mut World, observed: &World) {
+    pub fn begin_transfers(&self, world: &mut World, observed: &World) {
         for (id, seen) in self.new_transfers(observed) {
             let earlier = world.transfers.values().filter(|transfer| transfer.package == seen.package).count();
             let package = world.packages.get_mut(&seen.package).expect("its package");
@@ -84,7 +84,7 @@ impl Model {
     }
 
     /// A package that ends while it waits for transfers ends them, by its own transition.
-    pub fn end_errands(&self, world: &mut World, package_id: i64) {
+    pub fn end_transfers(&self, world: &mut World, package_id: i64) {
         let (before, after) = (&self.world.packages[&package_id], &world.packages[&package_id]);
         if before.state != WAITING_FOR_TRANSFER || after.state == WAITING_FOR_TRANSFER {
             return;
@@ -94,27 +94,27 @@ impl Model {
         open.for_each(|transfer| transfer.go(transition, "cancelled"));
     }
 
-    /// The request that an errand's numbers mean, and its refusal; none: it is done.
-    pub fn expect_errand(&self, errand: &Errand) -> Option<(Sent, Option<Refused>)> {
+    /// The request that an op's numbers mean, and its refusal; none: it is done.
+    pub fn expect_transfer_op(&self, op: &TransferOp) -> Option<(Sent, Option<Refused>)> {
         let count = self.world.transfers.len();
-        let from = errand.transfer.checked_rem(count)?;
+        let from = op.transfer.checked_rem(count)?;
         let leg = |transfer: &Transfer| {
-            let able: Vec<Leg> = LEGS.into_iter().filter(|leg| !errand.fits || leg.1 == transfer.state).collect();
-            (!able.is_empty()).then(|| able[errand.leg % able.len()])
+            let able: Vec<Leg> = LEGS.into_iter().filter(|leg| !op.fits || leg.1 == transfer.state).collect();
+            (!able.is_empty()).then(|| able[op.leg % able.len()])
         };
         let mut able = self.world.transfers.iter().cycle().skip(from).take(count);
         let (id, transfer, leg) = able.find_map(|(id, transfer)| Some((*id, transfer, leg(transfer)?)))?;
         let mut missing = BTreeSet::new();
-        let (input, wrong) = input::parameters(errand, id, transfer, leg, &mut missing);
+        let (input, wrong) = input::parameters(op, id, transfer, leg, &mut missing);
         let (id_of_leg, slug) = (json!(self.ids[&leg.slug()]), json!(leg.slug()));
-        let named = match errand.naming {
+        let named = match op.naming {
             Naming::Slug => vec![("slug", slug)],
             Naming::Both => vec![("transition", id_of_leg), ("slug", slug)],
             _ => vec![("transition", id_of_leg)],
         };
         let mut body = map([("input_parameters", Value::Object(input))]);
         body.extend(named.into_iter().map(|(key, value)| (key.to_owned(), value)));
-        let is_visible = errand.user != "kadikoy" || [&transfer.source, &transfer.destination].contains(&&erp(0));
+        let is_visible = op.user != "kadikoy" || [&transfer.source, &transfer.destination].contains(&&erp(0));
         let refused = if !is_visible {
             Some((404, "Not found.".to_owned()))
         } else if leg.1 != transfer.state {
@@ -126,13 +126,13 @@ impl Model {
     }
 
     /// Foretells what a command on a transfer did, with `observed` for where missing items are to come from.
-    pub fn run_errand(&self, sent: &Sent, errand: &Errand, observed: &World) -> World {
+    pub fn run_transfer_op(&self, sent: &Sent, op: &TransferOp, observed: &World) -> World {
         let mut world = self.world.clone();
         let transition = self.ids[&sent.leg.slug()];
         let transfer = world.transfers.get_mut(&sent.transfer).expect("a transfer");
         transfer.go(transition, sent.leg.2);
         if sent.leg.0 == "TRANSFER_ORDER_ADVANCED" {
-            transfer.shipment = Some((input::company(errand).to_owned(), input::number(errand)));
+            transfer.shipment = Some((input::company(op).to_owned(), input::number(op)));
         }
         let (id, carried) = (transfer.package, transfer.items.clone());
         if sent.leg.2 == "in_transit" {
@@ -177,7 +177,7 @@ impl Model {
         let package = world.packages.get_mut(&transfer.package).expect("its package");
         package.items.retain(|item, _| !homeless.contains(item));
         package.replaced_by.extend(successors);
-        self.begin_errands(world, observed);
+        self.begin_transfers(world, observed);
     }
 
     /// Nothing is promised twice, nothing comes from where it is left out, and nothing is left that somebody has.

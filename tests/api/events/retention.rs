@@ -1,6 +1,6 @@
 //! How long events are kept: partitions made ahead, dropped whole; and cursors of what is gone.
 
-use oms::events::keeping;
+use oms::events::retention;
 
 use super::Reader;
 use crate::support::Shop;
@@ -20,10 +20,10 @@ async fn old_events_go_and_whoever_comes_late_is_told() {
     reader.read(20).await;
     let early = reader.cursor.clone().expect("a cursor");
     age(&shop).await;
-    assert_eq!(keeping::drop_old(shop.pool(), 84).await.expect("looked"), 0);
+    assert_eq!(retention::drop_old(shop.pool(), 84).await.expect("looked"), 0);
     // The first partition ends with the week in which the database was made.
-    assert_eq!(keeping::drop_old(shop.pool(), 0).await.expect("dropped"), 1);
-    assert_eq!(keeping::drop_old(shop.pool(), 0).await.expect("nothing left"), 0);
+    assert_eq!(retention::drop_old(shop.pool(), 0).await.expect("dropped"), 1);
+    assert_eq!(retention::drop_old(shop.pool(), 0).await.expect("nothing left"), 0);
     package.run("COMPLETE_PACKING").await.ok();
     let gone = shop.get(&format!("/api/v1/oms/events/?after={early}")).await.json(410);
     assert!(gone["error"]["detail"].as_str().is_some_and(|text| text.contains("after=now")), "{gone}");
@@ -43,7 +43,7 @@ async fn partitions_are_there_for_two_months_and_made_once() {
     };
     let before = count().await;
     assert!(before >= 9, "{before}");
-    keeping::prepare(shop.pool()).await.expect("prepared");
+    retention::prepare(shop.pool()).await.expect("prepared");
     assert_eq!(count().await, before);
     shop.execute("select create_event_partitions(now() + interval '20 weeks')").await;
     assert!(count().await > before);
@@ -58,7 +58,7 @@ async fn a_restored_database_goes_on_behind_what_was_told() {
     reader.read_all().await;
     // Elsewhere, transactions were counted much further.
     shop.execute("update events set position = position + 1000000").await;
-    keeping::prepare(shop.pool()).await.expect("prepared");
+    retention::prepare(shop.pool()).await.expect("prepared");
     let mut anew = Reader::new(&shop);
     let old = anew.read_all().await.len();
     package.run("COMPLETE_PACKING").await.ok();

@@ -43,7 +43,7 @@ pub async fn prepare(pool: &PgPool) -> Result<()> {
 }
 
 /// Creates and drops partitions until it is stopped.
-pub async fn keep(pool: PgPool, days: u32, stop: CancellationToken) {
+pub async fn maintain(pool: PgPool, days: u32, stop: CancellationToken) {
     let mut hours = tokio::time::interval(EVERY);
     loop {
         tokio::select! {
