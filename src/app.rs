@@ -1,4 +1,4 @@
-//! What requests share, and what works in the background while they are served.
+//! The application: the engines and what they share, started together, for the routes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,8 +20,8 @@ use crate::{
     inventory::Inventory,
     metrics::Metrics,
     packages::loader::{self, Loader},
-    replanning::{WakeSignal, wakes},
-    upstream::Upstream,
+    replanning::{self, WakeSignal, wakes},
+    upstream::{self, Intake, Pace, Upstream, UpstreamSettings},
     webhooks::{self, DeliveryService},
 };
 
@@ -69,31 +69,45 @@ pub struct Shared {
     pub wake_signal: Arc<WakeSignal>,
     /// Asks the stock service.
     pub inventory: Inventory,
-    /// Where orders come from, if there is such a place: see [`crate::upstream::attach`].
-    pub upstream: Arc<Upstream>,
+    /// The upstream, if there is one.
+    pub upstream: Upstream,
+    /// Takes the upstream's orders.
+    pub intake: Intake,
     /// Delivers events to who subscribed.
     pub webhooks: DeliveryService,
 }
 
+/// What a server does besides answering requests.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// How webhooks are delivered.
+    pub webhooks: webhooks::Settings,
+    /// Whether this server delivers them.
+    pub delivers_webhooks: bool,
+    /// How waiting packages are planned again; none: not by this server.
+    pub replanning: Option<replanning::Settings>,
+    /// The upstream that is followed, and how often; none: not by this server.
+    pub upstream: Option<(UpstreamSettings, Pace)>,
+    /// Days for which events are kept; none: this server deletes none.
+    pub events_keep_days: Option<u32>,
+}
+
 impl App {
-    /// Reads the installation and starts what works in the background, until `stop`.
+    /// Reads the installation and starts everything that works in the background, until `stop`. The one way to a server.
     ///
     /// # Errors
-    /// When the database cannot be read.
-    pub async fn start(pool: PgPool, stop: &CancellationToken) -> Result<Self> {
+    /// When the database fails, TLS cannot be set up, or the settings contradict themselves.
+    pub async fn start(pool: PgPool, settings: Settings, stop: &CancellationToken) -> Result<Self> {
+        events::retention::prepare(&pool).await?;
         let catalog_cache = Arc::new(CatalogCache::new(commands::kinds()));
         catalog_cache.refresh(&mut *pool.acquire().await?).await?;
-        let sessions = Arc::new(Sessions::default());
-        let metrics = Arc::new(Metrics::default());
-        let wake_signal = Arc::new(WakeSignal::default());
-        events::retention::prepare(&pool).await?;
-        let event_notifier = Arc::new(EventNotifier::default());
+        let (sessions, metrics) = (Arc::new(Sessions::default()), Arc::new(Metrics::default()));
+        let (wake_signal, event_notifier) = (Arc::new(WakeSignal::default()), Arc::new(EventNotifier::default()));
         tokio::spawn(Arc::clone(&event_notifier).watch(pool.clone(), stop.clone()));
-        let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal));
         tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&catalog_cache), Arc::clone(&sessions), stop.clone()));
         tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
+        let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal));
         let lookups = db::for_groups(&pool, dispatch::CONNECTIONS + loader::READERS);
-        let reads = db::for_lookups(&pool, READS);
         let dispatcher = Dispatcher::start(
             pool.clone(),
             lookups.clone(),
@@ -102,8 +116,8 @@ impl App {
             Arc::clone(&wake_signal),
             inventory.clone(),
         );
-        Ok(Self(Arc::new(Shared {
-            webhooks: DeliveryService::new(webhooks::Settings::default(), dispatcher.traffic())?,
+        let mut shared = Shared {
+            webhooks: DeliveryService::new(settings.webhooks.clone(), dispatcher.traffic())?,
             dispatcher,
             transfers: TransferDispatcher::start(
                 pool.clone(),
@@ -114,7 +128,13 @@ impl App {
             ),
             loader: Loader::start(&lookups, &catalog_cache),
             lookups,
-            reads,
+            reads: db::for_lookups(&pool, READS),
+            intake: Intake {
+                pool: pool.clone(),
+                catalog_cache: Arc::clone(&catalog_cache),
+                inventory: inventory.clone(),
+                wake_signal: Arc::clone(&wake_signal),
+            },
             pool,
             catalog_cache,
             sessions,
@@ -123,23 +143,10 @@ impl App {
             stop: stop.clone(),
             wake_signal,
             inventory,
-            upstream: Arc::default(),
-        })))
-    }
-
-    /// The same with these settings of webhooks.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub fn with_webhooks(mut self, settings: webhooks::Settings) -> Result<Self> {
-        let webhooks = DeliveryService::new(settings, self.dispatcher.traffic())?;
-        Arc::make_mut(&mut self.0).webhooks = webhooks;
-        Ok(self)
-    }
-
-    /// Names the upstream, before anybody is served.
-    pub(crate) fn set_upstream(&mut self, upstream: Upstream) {
-        Arc::make_mut(&mut self.0).upstream = Arc::new(upstream);
+            upstream: Upstream::default(),
+        };
+        shared.start_workers(settings).await?;
+        Ok(Self(Arc::new(shared)))
     }
 
     /// Waits for commands and deliveries that are under way, and closes the connections.
@@ -151,6 +158,41 @@ impl App {
         lookups.close().await;
         reads.close().await;
         pool.close().await;
+    }
+}
+
+impl Shared {
+    /// Starts the workers that the settings name.
+    async fn start_workers(&mut self, settings: Settings) -> Result<()> {
+        if settings.delivers_webhooks {
+            let (catalog_cache, metrics) = (Arc::clone(&self.catalog_cache), Arc::clone(&self.metrics));
+            self.webhooks.start(&self.pool, catalog_cache, metrics, Arc::clone(&self.event_notifier), &self.stop);
+        }
+        if let Some(days) = settings.events_keep_days {
+            tokio::spawn(events::retention::maintain(self.pool.clone(), days, self.stop.clone()));
+        }
+        if let Some(replanning) = settings.replanning {
+            let worker = replanning::Worker {
+                pool: self.pool.clone(),
+                catalog_cache: Arc::clone(&self.catalog_cache),
+                dispatcher: self.dispatcher.clone(),
+                metrics: Arc::clone(&self.metrics),
+                wake_signal: Arc::clone(&self.wake_signal),
+                inventory: self.inventory.clone(),
+                stop: self.stop.clone(),
+            };
+            worker.start(replanning);
+        }
+        // After the worker: what its orders free is heard.
+        if let Some((upstream, pace)) = settings.upstream {
+            let context = upstream::Context {
+                intake: self.intake.clone(),
+                event_notifier: Arc::clone(&self.event_notifier),
+                metrics: Arc::clone(&self.metrics),
+            };
+            self.upstream = upstream::start(context, &upstream, pace, &self.stop).await?;
+        }
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::Args;
 
 use crate::{
+    app, replanning,
     upstream::UpstreamSettings,
     webhooks::{self, target::AllowPrivate},
 };
@@ -88,9 +89,19 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
-    /// The settings of webhooks for a server that listens on this address.
+    /// The settings of the application for a server that listens on this address.
     #[must_use]
-    pub fn for_webhooks(&self, address: SocketAddr) -> webhooks::Settings {
+    pub fn for_app(&self, address: SocketAddr) -> app::Settings {
+        app::Settings {
+            webhooks: self.for_webhooks(address),
+            delivers_webhooks: self.webhooks,
+            replanning: self.replan.then(|| replanning::Settings::sweeping_every(self.sweep_minutes)),
+            upstream: Some((self.upstream.clone(), self.upstream.pace())),
+            events_keep_days: Some(self.events_keep_days),
+        }
+    }
+
+    fn for_webhooks(&self, address: SocketAddr) -> webhooks::Settings {
         let public_url = self.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         webhooks::Settings {
             allow_private: self.webhook_allow_private.clone(),

@@ -20,11 +20,10 @@ use crate::{
     commands,
     config::{DataSettings, ServerSettings},
     error::{Error, Result},
-    events,
     installation::{apply, check},
-    placing, replanning, server,
+    placing, server,
     simulator::{self, Simulator},
-    stock, upstream, webhooks,
+    stock,
 };
 
 #[derive(Debug, clap::Args)]
@@ -62,22 +61,14 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
             return Ok(());
         };
         let address = listener.local_addr().map_err(|error| Error::Fault(error.to_string()))?;
-        let mut app = App::start(data.pool.clone(), &stop).await?.with_webhooks(args.server.for_webhooks(address))?;
-        if args.server.webhooks {
-            webhooks::start(&app, &stop);
-        }
+        let mut settings = args.server.for_app(address);
         let mut upstream = args.server.upstream.clone();
         if args.upstream {
             upstream.url = Some(simulate_upstream(&stop).await?);
             (upstream.token, upstream.poll_seconds) = (UPSTREAM_TOKEN.parse().ok(), 1);
+            settings.upstream = Some((upstream.clone(), upstream.pace()));
         }
-        upstream::attach(&mut app, &upstream, upstream.pace(), &stop).await?;
-        let days = args.server.events_keep_days;
-        tokio::spawn(events::retention::maintain(data.pool.clone(), days, CancellationToken::clone(&stop)));
-        if args.server.replan {
-            let settings = replanning::Settings::sweeping_every(args.server.sweep_minutes);
-            replanning::start(&app, settings, CancellationToken::clone(&stop));
-        }
+        let app = App::start(data.pool.clone(), settings, &stop).await?;
         print_welcome(&data.pool, &address.to_string(), &token).await?;
         if let Some(url) = upstream.url.filter(|_| args.upstream) {
             println!("\n# the simulated upstream: what it was told\ncurl -s {url}/_received/");

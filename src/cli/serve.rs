@@ -10,7 +10,7 @@ use crate::{
     app::App,
     config::{DataSettings, ServerSettings},
     error::{Error, Result},
-    events, installation, replanning, server, upstream, webhooks,
+    installation, server,
 };
 
 #[derive(Debug, clap::Args)]
@@ -45,15 +45,7 @@ async fn serve(data: &Data, args: &Args, listener: TcpListener, stop: Cancellati
         }
     }
     let address = listener.local_addr().map_err(|error| Error::Fault(format!("listening: {error}")))?;
-    let mut app = App::start(data.pool.clone(), &stop).await?.with_webhooks(args.server.for_webhooks(address))?;
-    if args.server.webhooks {
-        webhooks::start(&app, &stop);
-    }
-    tokio::spawn(events::retention::maintain(data.pool.clone(), args.server.events_keep_days, stop.clone()));
-    if args.server.replan {
-        replanning::start(&app, replanning::Settings::sweeping_every(args.server.sweep_minutes), stop.clone());
-    }
-    upstream::attach(&mut app, &args.server.upstream, args.server.upstream.pace(), &stop).await?;
+    let app = App::start(data.pool.clone(), args.server.for_app(address), &stop).await?;
     tracing::info!(%address, "serving");
     server::serve(listener, app, Duration::from_secs(args.server.request_timeout_seconds), stop).await
 }

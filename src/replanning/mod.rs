@@ -23,4 +23,4 @@ pub mod wakes;
 mod worker;
 
 pub use wake_signal::{Freed, WakeSignal};
-pub use worker::{Settings, start};
+pub use worker::{Settings, Worker};

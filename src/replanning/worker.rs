@@ -16,7 +16,6 @@ use super::{
     wakes,
 };
 use crate::{
-    app::App,
     auth::{Caller, Role},
     catalog::CatalogCache,
     commands::dispatch::{Dispatcher, Request},
@@ -81,30 +80,22 @@ struct Tally {
     planned: u64,
 }
 
-/// Starts the worker; ends with `stop`.
-pub fn start(app: &App, settings: Settings, stop: CancellationToken) {
-    // Before anything can be freed: a signal without a listener is lost.
-    app.wake_signal.listen();
-    let worker = Worker {
-        pool: app.pool.clone(),
-        catalog_cache: Arc::clone(&app.catalog_cache),
-        dispatcher: app.dispatcher.clone(),
-        metrics: Arc::clone(&app.metrics),
-        wake_signal: Arc::clone(&app.wake_signal),
-        inventory: app.inventory.clone(),
-        stop,
-    };
-    tokio::spawn(worker.run(settings));
-}
-
-struct Worker {
-    pool: PgPool,
-    catalog_cache: Arc<CatalogCache>,
-    dispatcher: Dispatcher,
-    metrics: Arc<Metrics>,
-    wake_signal: Arc<WakeSignal>,
-    inventory: Inventory,
-    stop: CancellationToken,
+/// The pieces that planning again needs.
+pub struct Worker {
+    /// Connections to Postgres.
+    pub pool: PgPool,
+    /// The installation in memory.
+    pub catalog_cache: Arc<CatalogCache>,
+    /// Runs REPACK.
+    pub dispatcher: Dispatcher,
+    /// Counts attempts.
+    pub metrics: Arc<Metrics>,
+    /// Sent when something comes free.
+    pub wake_signal: Arc<WakeSignal>,
+    /// Asked for stock before a package is planned.
+    pub inventory: Inventory,
+    /// Ends the worker.
+    pub stop: CancellationToken,
 }
 
 /// A sweep under way.
@@ -125,6 +116,13 @@ fn is_last(page: &[Waiting]) -> bool {
 }
 
 impl Worker {
+    /// Starts it.
+    pub fn start(self, settings: Settings) {
+        // Before anything can be freed: a signal without a listener is lost.
+        self.wake_signal.listen();
+        tokio::spawn(self.run(settings));
+    }
+
     async fn run(self, settings: Settings) {
         // Things freed while no server ran, or lost in a crash.
         self.wake_signal.send(Freed { anything: true, ..Freed::default() });

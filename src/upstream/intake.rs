@@ -1,16 +1,19 @@
 //! Takes an order of the upstream, pushed or read from its list.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use serde_json::Value;
 
+use sqlx::PgPool;
+
 use super::problems;
 use crate::{
-    app::App,
+    catalog::CatalogCache,
     error::{Error, Refusal, Result},
+    inventory::Inventory,
     orders::input::OrderInput,
     placing::place::{Durability, Placed, place},
-    replanning::Freed,
+    replanning::{Freed, WakeSignal},
 };
 
 /// `OrderStatus` approved: from this status on an order can be packed; later statuses are already being packed.
@@ -30,68 +33,79 @@ pub(crate) enum Taken {
     },
 }
 
-/// Takes one order.
-///
-/// # Errors
-/// As for placing it; no problem is recorded.
-pub(crate) async fn take(app: &App, value: &Value, user_id: Option<i64>) -> Result<Taken> {
-    let order = OrderInput::read(value)?;
-    if order.status != APPROVED {
-        let known = sqlx::query_scalar!("select id from orders where number = $1", order.number);
-        return Ok(match known.fetch_optional(&app.pool).await? {
-            Some(id) => Taken::Known(id),
-            None => Taken::Left { status: order.status },
-        });
-    }
-    app.inventory.before_order(&app.catalog_cache.current(), &order.number, order.skus()).await?;
-    let Placed { order_id, is_new, waits } =
-        place(&app.pool, &app.catalog_cache, &order, user_id, Durability::Each).await?;
-    if waits {
-        // The missing stock may have been counted during the plan.
-        app.wake_signal.send(Freed { skus: order.skus(), ..Freed::default() });
-    }
-    problems::resolve(&app.pool, &order.number).await?;
-    Ok(if is_new { Taken::New(order_id) } else { Taken::Known(order_id) })
+/// The pieces that taking an order needs. Clones are cheap.
+#[derive(Clone)]
+pub struct Intake {
+    pub(crate) pool: PgPool,
+    pub(crate) catalog_cache: Arc<CatalogCache>,
+    pub(crate) inventory: Inventory,
+    pub(crate) wake_signal: Arc<WakeSignal>,
 }
 
-/// Takes one order. If it cannot be taken, a problem is recorded, and it is tried again.
-///
-/// # Errors
-/// When the failure is not about the order: the database is away, the stock service does not answer.
-pub(crate) async fn take_or_record(app: &App, value: &Value, user_id: Option<i64>) -> Result<Result<Taken, Refusal>> {
-    let failure = match take(app, value, user_id).await {
-        Ok(taken) => return Ok(Ok(taken)),
-        Err(error) if error.status().as_u16() == 503 => return Err(error),
-        Err(failure) => failure,
-    };
-    let refusal = match failure {
-        Error::Refused(refusal) => refusal,
-        fault => {
-            tracing::error!(error = %fault, "an order of the upstream could not be taken");
-            Refusal::non_field("This server could not take the order; its log says why.")
+impl Intake {
+    /// Takes one order.
+    ///
+    /// # Errors
+    /// As for placing it; no problem is recorded.
+    async fn take(&self, value: &Value, user_id: Option<i64>) -> Result<Taken> {
+        let order = OrderInput::read(value)?;
+        if order.status != APPROVED {
+            let known = sqlx::query_scalar!("select id from orders where number = $1", order.number);
+            return Ok(match known.fetch_optional(&self.pool).await? {
+                Some(id) => Taken::Known(id),
+                None => Taken::Left { status: order.status },
+            });
         }
-    };
-    let reference = problems::reference(value);
-    tracing::warn!(order = reference, reason = %refusal, "an order of the upstream was not taken");
-    problems::record(&app.pool, &reference, &refusal.to_string(), value).await?;
-    Ok(Err(refusal))
-}
-
-/// Takes the orders of a page, each number once; one query finds the known ones. Returns the number of new ones.
-///
-/// # Errors
-/// As [`take_or_record`].
-pub(crate) async fn take_page(app: &App, orders: &[Value]) -> Result<usize> {
-    let number = |order: &Value| order["number"].as_str().map(|number| number.trim().to_owned());
-    let numbers: Vec<String> = orders.iter().filter_map(number).collect();
-    let known = sqlx::query_scalar!("select number from orders where number = any($1)", &numbers);
-    let mut known: HashSet<String> = known.fetch_all(&app.pool).await?.into_iter().collect();
-    let mut new = 0;
-    for order in orders {
-        if number(order).is_some_and(|number| !known.insert(number)) {
-            continue;
+        self.inventory.before_order(&self.catalog_cache.current(), &order.number, order.skus()).await?;
+        let Placed { order_id, is_new, waits } =
+            place(&self.pool, &self.catalog_cache, &order, user_id, Durability::Each).await?;
+        if waits {
+            // The missing stock may have been counted during the plan.
+            self.wake_signal.send(Freed { skus: order.skus(), ..Freed::default() });
         }
-        new += usize::from(matches!(take_or_record(app, order, None).await?, Ok(Taken::New(_))));
+        problems::resolve(&self.pool, &order.number).await?;
+        Ok(if is_new { Taken::New(order_id) } else { Taken::Known(order_id) })
     }
-    Ok(new)
+
+    /// Takes one order. If it cannot be taken, a problem is recorded, and it is tried again.
+    ///
+    /// # Errors
+    /// When the failure is not about the order: the database is away, the stock service does not answer.
+    pub(crate) async fn take_or_record(&self, value: &Value, user_id: Option<i64>) -> Result<Result<Taken, Refusal>> {
+        let failure = match self.take(value, user_id).await {
+            Ok(taken) => return Ok(Ok(taken)),
+            Err(error) if error.status().as_u16() == 503 => return Err(error),
+            Err(failure) => failure,
+        };
+        let refusal = match failure {
+            Error::Refused(refusal) => refusal,
+            fault => {
+                tracing::error!(error = %fault, "an order of the upstream could not be taken");
+                Refusal::non_field("This server could not take the order; its log says why.")
+            }
+        };
+        let reference = problems::reference(value);
+        tracing::warn!(order = reference, reason = %refusal, "an order of the upstream was not taken");
+        problems::record(&self.pool, &reference, &refusal.to_string(), value).await?;
+        Ok(Err(refusal))
+    }
+
+    /// Takes the orders of a page, each number once; one query finds the known ones. Returns the number of new ones.
+    ///
+    /// # Errors
+    /// As [`take_or_record`](Self::take_or_record).
+    pub(crate) async fn take_page(&self, orders: &[Value]) -> Result<usize> {
+        let number = |order: &Value| order["number"].as_str().map(|number| number.trim().to_owned());
+        let numbers: Vec<String> = orders.iter().filter_map(number).collect();
+        let known = sqlx::query_scalar!("select number from orders where number = any($1)", &numbers);
+        let mut known: HashSet<String> = known.fetch_all(&self.pool).await?.into_iter().collect();
+        let mut new = 0;
+        for order in orders {
+            if number(order).is_some_and(|number| !known.insert(number)) {
+                continue;
+            }
+            new += usize::from(matches!(self.take_or_record(order, None).await?, Ok(Taken::New(_))));
+        }
+        Ok(new)
+    }
 }

@@ -22,12 +22,13 @@ pub use client::{Answer, Client, Failure};
 use settings::SecretText;
 pub use settings::{Pace, UpstreamSettings};
 
-use crate::{app::App, error::Result};
+use crate::{error::Result, events::EventNotifier, metrics::Metrics};
+pub use intake::Intake;
 use poller::Poller;
 use reports::Reporter;
 
 /// The upstream, as requests need it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Upstream {
     /// The client; none if no upstream is configured.
     pub client: Option<Arc<Client>>,
@@ -35,19 +36,43 @@ pub struct Upstream {
     pub webhook_secret: Option<SecretText>,
 }
 
-/// Gives the server its upstream and follows it, if there is one, until `stop`. Call it before serving.
+/// The pieces that following the upstream needs.
+pub struct Context {
+    /// Takes its orders.
+    pub intake: Intake,
+    /// Wakes the reporter.
+    pub event_notifier: Arc<EventNotifier>,
+    /// Counts what is read and reported.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Follows the upstream, if the settings name one, and makes invoice calls, until `stop`.
 ///
 /// # Errors
-/// With the remedy, if the settings contradict each other; when the database fails.
-pub async fn attach(app: &mut App, settings: &UpstreamSettings, pace: Pace, stop: &CancellationToken) -> Result<()> {
+/// With the remedy, where the settings contradict themselves; when the database fails.
+pub async fn start(
+    context: Context,
+    settings: &UpstreamSettings,
+    pace: Pace,
+    stop: &CancellationToken,
+) -> Result<Upstream> {
     let client = Client::new(settings)?.map(Arc::new);
-    app.set_upstream(Upstream { client: client.clone(), webhook_secret: settings.webhook_secret.clone() });
-    let releases = settings.release_reservations;
-    let reporter = Reporter::begin(app, client.clone(), pace, releases, stop.clone()).await?;
+    let Context { intake, event_notifier, metrics } = context;
+    let reporter = Reporter {
+        pool: intake.pool.clone(),
+        catalog_cache: Arc::clone(&intake.catalog_cache),
+        event_notifier,
+        metrics: Arc::clone(&metrics),
+        client: client.clone(),
+        pace,
+        releases: settings.release_reservations,
+        stop: stop.clone(),
+    };
+    reporter.begin().await?;
     tokio::spawn(reporter.run());
-    if let Some(client) = client {
-        let poller = Poller { app: app.clone(), client, pace, since: settings.since, stop: stop.clone() };
+    if let Some(client) = client.clone() {
+        let poller = Poller { intake, metrics, client, pace, since: settings.since, stop: stop.clone() };
         tokio::spawn(poller.run());
     }
-    Ok(())
+    Ok(Upstream { client, webhook_secret: settings.webhook_secret.clone() })
 }

@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     client::{Client, Failure},
     cursor::{self, Lease},
-    intake::{self, Taken},
+    intake::{Intake, Taken},
     paging::Paging,
     problems,
     settings::Pace,
 };
 use crate::{
-    app::App,
     error::{Error, Result},
+    metrics::Metrics,
 };
 
 /// The list of orders.
@@ -33,7 +33,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Reads until it is stopped.
 pub(super) struct Poller {
-    pub app: App,
+    pub intake: Intake,
+    pub metrics: Arc<Metrics>,
     pub client: Arc<Client>,
     pub pace: Pace,
     /// Orders changed before are not read.
@@ -76,7 +77,7 @@ impl Poller {
 
     /// Reads, if it is time and no other server does; returns the pause.
     async fn turn(&self) -> Result<Duration> {
-        let pool = &self.app.pool;
+        let pool = &self.intake.pool;
         let lease = match cursor::take(pool, self.pace.lease).await? {
             Ok(lease) => lease,
             Err(wait) => return Ok(wait),
@@ -87,7 +88,7 @@ impl Poller {
             Err(PollError::Interrupted) => "interrupted",
             Err(_) => "failed",
         };
-        self.app.metrics.upstream_poll(metric);
+        self.metrics.upstream_poll(metric);
         let (why, pause) = match outcome {
             Ok(()) => {
                 lease.done(pool, self.pace.poll_every).await?;
@@ -120,7 +121,7 @@ impl Poller {
             let Some(orders) = answer.body["results"].as_array() else {
                 return Err(PollError::Upstream(Failure::from("its list of orders has no `results`".to_owned())));
             };
-            taken += intake::take_page(&self.app, orders).await?;
+            taken += self.intake.take_page(orders).await?;
             let modified: Vec<Option<DateTime<Utc>>> = orders.iter().map(modified).collect();
             let was_sorted = paging.is_sorted;
             let (next, goes_on) = paging.after(&modified, answer.body["next"].is_string());
@@ -128,7 +129,7 @@ impl Poller {
             if was_sorted && !paging.is_sorted {
                 tracing::warn!("the upstream's orders are not in the order of their change; reading all of its pages");
             }
-            if !lease.renew(&self.app.pool, paging.seen).await? {
+            if !lease.renew(&self.intake.pool, paging.seen).await? {
                 return Err(PollError::Interrupted);
             }
             if !goes_on {
@@ -137,16 +138,16 @@ impl Poller {
         }
         if taken > 0 {
             tracing::info!(orders = taken, "took orders of the upstream");
-            self.app.metrics.upstream_orders("polled", taken);
+            self.metrics.upstream_orders("polled", taken);
         }
         Ok(())
     }
 
     /// Tries recorded problems again: a missing cargo company may be there now, a scenario may have changed.
     async fn try_problems_again(&self) -> Result<()> {
-        for problem in problems::due(&self.app.pool).await? {
-            if let Ok(Taken::Left { .. }) = intake::take_or_record(&self.app, &problem.payload, None).await? {
-                problems::close(&self.app.pool, problem.id).await?;
+        for problem in problems::due(&self.intake.pool).await? {
+            if let Ok(Taken::Left { .. }) = self.intake.take_or_record(&problem.payload, None).await? {
+                problems::close(&self.intake.pool, problem.id).await?;
             }
         }
         Ok(())

@@ -39,7 +39,14 @@ use self::{
     target::{AllowPrivate, Guard},
     worker::WorkerContext,
 };
-use crate::{app::App, commands::traffic::Traffic, db, error::Result, metrics::webhooks::WebhookCounts};
+use crate::{
+    catalog::CatalogCache,
+    commands::traffic::Traffic,
+    db,
+    error::Result,
+    events::EventNotifier,
+    metrics::{Metrics, webhooks::WebhookCounts},
+};
 
 /// Connections to Postgres of the relay and the workers.
 const CONNECTIONS: u32 = 3;
@@ -79,7 +86,7 @@ pub struct DeliveryService {
 }
 
 impl DeliveryService {
-    /// A service that gives way to commands. It delivers nothing before [`start`].
+    /// A service that gives way to commands. It delivers nothing before [`start`](Self::start).
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -88,30 +95,36 @@ impl DeliveryService {
         Ok(Self { settings: Arc::new(settings), client, due: Arc::default(), traffic, tasks: TaskTracker::new() })
     }
 
+    /// Starts delivering, with connections of its own; ends with `stop`.
+    pub fn start(
+        &self,
+        pool: &PgPool,
+        catalog_cache: Arc<CatalogCache>,
+        metrics: Arc<Metrics>,
+        event_notifier: Arc<EventNotifier>,
+        stop: &CancellationToken,
+    ) {
+        let context = Arc::new(WorkerContext {
+            pool: db::for_lookups(pool, CONNECTIONS),
+            catalog_cache,
+            metrics,
+            event_notifier,
+            service: self.clone(),
+            stop: stop.clone(),
+        });
+        let relay = self.tasks.spawn(worker::relay(Arc::clone(&context)));
+        let deliver = self.tasks.spawn(worker::deliver(Arc::clone(&context)));
+        self.tasks.spawn(async move {
+            let (_, _) = tokio::join!(relay, deliver);
+            context.pool.close().await;
+        });
+    }
+
     /// Waits until the workers have ended; `stop` tells them to.
     pub async fn finish(self) {
         self.tasks.close();
         self.tasks.wait().await;
     }
-}
-
-/// Starts delivering; ends with `stop`.
-pub fn start(app: &App, stop: &CancellationToken) {
-    let context = Arc::new(WorkerContext {
-        pool: db::for_lookups(&app.pool, CONNECTIONS),
-        catalog_cache: Arc::clone(&app.catalog_cache),
-        metrics: Arc::clone(&app.metrics),
-        event_notifier: Arc::clone(&app.event_notifier),
-        service: app.webhooks.clone(),
-        stop: stop.clone(),
-    });
-    let tasks = &app.webhooks.tasks;
-    let (relay, deliver) =
-        (tasks.spawn(worker::relay(Arc::clone(&context))), tasks.spawn(worker::deliver(Arc::clone(&context))));
-    tasks.spawn(async move {
-        let (_, _) = tokio::join!(relay, deliver);
-        context.pool.close().await;
-    });
 }
 
 /// Deletes rows that are older than twelve weeks, delivered or not, in batches.

@@ -20,7 +20,7 @@ use crate::{
     error::Result,
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
-    upstream::cancellations,
+    upstream::cancellations::{self, Canceller},
     wire::Timestamp,
 };
 
@@ -128,7 +128,8 @@ pub(super) async fn create(
 ) -> Result<Json<impl Serialize>> {
     caller.require(&[Role::Integrator, Role::Operator])?;
     let webhook = envelope::authenticate(&app.upstream, &headers, &body, "cancellation_plan.")?;
-    let plan_id = cancellations::take(&app, &caller, &webhook.payload).await?;
+    let canceller = Canceller { pool: &app.pool, catalog_cache: &app.catalog_cache, dispatcher: &app.dispatcher };
+    let plan_id = cancellations::take(canceller, &caller, &webhook.payload).await?;
     let row = sqlx::query(sqlx::AssertSqlSafe(format!("select {COLUMNS}{} where c.id = $1", LIST.from)));
     Ok(Json(PlanView::from_row(&row.bind(plan_id).fetch_one(&app.pool).await?)?))
 }

@@ -27,10 +27,7 @@ use crate::{
     error::{Refusal, Result},
     openapi,
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
-    upstream::{
-        intake::{self, Taken},
-        problems,
-    },
+    upstream::{intake::Taken, problems},
     wire::Timestamp,
 };
 
@@ -93,7 +90,7 @@ async fn orders_webhook(
 ) -> Result<Response> {
     caller.require(&[Role::Integrator, Role::Operator])?;
     let webhook = envelope::authenticate(&app.upstream, &headers, &body, "order.")?;
-    let taken = intake::take_or_record(&app, &webhook.payload, Some(caller.user_id)).await??;
+    let taken = app.intake.take_or_record(&webhook.payload, Some(caller.user_id)).await??;
     let (status, order_id, reason) = match taken {
         Taken::New(id) => {
             app.metrics.upstream_orders("pushed", 1);
@@ -270,7 +267,7 @@ async fn problem_retry(
     let problem = read_problem(&app, &id).await?;
     if problem.resolved_date.is_none() {
         let payload = problem.payload.unwrap_or_default();
-        if let Ok(Taken::Left { .. }) = intake::take_or_record(&app, &payload, Some(caller.user_id)).await? {
+        if let Ok(Taken::Left { .. }) = app.intake.take_or_record(&payload, Some(caller.user_id)).await? {
             problems::close(&app.pool, problem.id).await?;
         }
     }

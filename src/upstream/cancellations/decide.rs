@@ -7,8 +7,8 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use sqlx::PgPool;
 
+use super::Canceller;
 use crate::{
-    app::App,
     auth::Caller,
     catalog::Catalog,
     commands::dispatch::Request,
@@ -59,16 +59,16 @@ enum Step<'c> {
 
 /// Cancels the items of a plan, if all of them can be. `order_item_ids`: none for the whole order.
 pub(super) async fn cancel(
-    app: &App,
+    canceller: Canceller<'_>,
     caller: &Arc<Caller>,
     order_id: i64,
     order_item_ids: Option<&[i64]>,
     reason: &str,
 ) -> Result<Vec<Outcome>> {
-    let catalog = app.catalog_cache.up_to_date(&mut *app.pool.acquire().await?).await?;
+    let catalog = canceller.catalog_cache.up_to_date(&mut *canceller.pool.acquire().await?).await?;
     let mut done: BTreeMap<i64, Outcome> = BTreeMap::new();
     for round in 0..MOST_ROUNDS {
-        let mut affected = affected(&app.pool, &catalog, order_id, order_item_ids).await?;
+        let mut affected = affected(canceller.pool, &catalog, order_id, order_item_ids).await?;
         affected.retain(|id, _| !done.contains_key(id));
         if affected.is_empty() {
             break;
@@ -78,7 +78,7 @@ pub(super) async fn cancel(
             return Ok(refused(&catalog, caller, &affected));
         }
         for (id, package) in &affected {
-            if let Some(outcome) = run_command(app, &catalog, caller, *id, package, reason).await? {
+            if let Some(outcome) = run_command(canceller, &catalog, caller, *id, package, reason).await? {
                 done.insert(*id, outcome);
             }
         }
@@ -161,7 +161,7 @@ fn refused(catalog: &Catalog, caller: &Caller, affected: &BTreeMap<i64, Affected
 
 /// Runs the transition that cancels a package. None if the package moved meanwhile.
 async fn run_command(
-    app: &App,
+    canceller: Canceller<'_>,
     catalog: &Catalog,
     caller: &Arc<Caller>,
     package_id: i64,
@@ -192,7 +192,7 @@ async fn run_command(
         key: None,
         dry_run: false,
     };
-    let reply = app.dispatcher.run(request).await?;
+    let reply = canceller.dispatcher.run(request).await?;
     if reply.status.is_success() {
         let waits = catalog.workflow.state(transition.destination_id)?.slug == CANCELLATION_WAITING;
         return Ok(outcome(if waits { "waiting" } else { "cancelled" }, None));

@@ -11,34 +11,44 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::Value;
+use sqlx::PgPool;
 
 use crate::{
-    app::App,
     auth::Caller,
+    catalog::CatalogCache,
+    commands::dispatch::Dispatcher,
     error::{Refusal, Result},
 };
 use decide::Outcome;
 use plan::{Plan, PlanType};
 
+/// The pieces that deciding a plan needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Canceller<'a> {
+    pub pool: &'a PgPool,
+    pub catalog_cache: &'a CatalogCache,
+    pub dispatcher: &'a Dispatcher,
+}
+
 /// Decides a plan, unless it was decided before; its id here.
 ///
 /// # Errors
 /// 400 for a payload that is no plan, 404 for an order that is not here; when the database fails.
-pub(crate) async fn take(app: &App, caller: &Arc<Caller>, payload: &Value) -> Result<i64> {
+pub(crate) async fn take(canceller: Canceller<'_>, caller: &Arc<Caller>, payload: &Value) -> Result<i64> {
     let plan = Plan::read(payload)?;
-    let (order_id, order_item_ids) = find(app, &plan).await?;
-    let (plan_id, is_decided) = begin(app, &plan, order_id, order_item_ids.as_deref()).await?;
+    let (order_id, order_item_ids) = find(canceller.pool, &plan).await?;
+    let (plan_id, is_decided) = begin(canceller.pool, &plan, order_id, order_item_ids.as_deref()).await?;
     if !is_decided {
-        decide(app, caller, &plan, plan_id, order_id, order_item_ids.as_deref()).await?;
+        decide(canceller, caller, &plan, plan_id, order_id, order_item_ids.as_deref()).await?;
     }
     Ok(plan_id)
 }
 
 /// The order and the lines that a plan is about.
-async fn find(app: &App, plan: &Plan) -> Result<(i64, Option<Vec<i64>>)> {
+async fn find(pool: &PgPool, plan: &Plan) -> Result<(i64, Option<Vec<i64>>)> {
     let number = &plan.order_number;
     let order_id = sqlx::query_scalar!("select id from orders where number = $1", number);
-    let Some(order_id) = order_id.fetch_optional(&app.pool).await? else {
+    let Some(order_id) = order_id.fetch_optional(pool).await? else {
         let detail = format!("There is no order {number} here; send the plan again once there is.");
         return Err(Refusal::detail(StatusCode::NOT_FOUND, detail).into());
     };
@@ -48,7 +58,7 @@ async fn find(app: &App, plan: &Plan) -> Result<(i64, Option<Vec<i64>>)> {
         order_id,
         wanted
     )
-    .fetch_all(&app.pool)
+    .fetch_all(pool)
     .await?;
     if let Some(stranger) = wanted.iter().find(|key| !rows.iter().any(|row| row.omnitron_id == **key)) {
         let message = format!("{stranger} is no item of order {number}.");
@@ -58,7 +68,7 @@ async fn find(app: &App, plan: &Plan) -> Result<(i64, Option<Vec<i64>>)> {
 }
 
 /// Records a plan; its id, and whether it was decided before.
-async fn begin(app: &App, plan: &Plan, order_id: i64, order_item_ids: Option<&[i64]>) -> Result<(i64, bool)> {
+async fn begin(pool: &PgPool, plan: &Plan, order_id: i64, order_item_ids: Option<&[i64]>) -> Result<(i64, bool)> {
     sqlx::query!(
         "insert into cancellation_plans (remote_id, plan_type, order_id, order_item_ids) values ($1, $2, $3, $4)
          on conflict (remote_id) do nothing",
@@ -67,15 +77,15 @@ async fn begin(app: &App, plan: &Plan, order_id: i64, order_item_ids: Option<&[i
         order_id,
         order_item_ids
     )
-    .execute(&app.pool)
+    .execute(pool)
     .await?;
     let row = sqlx::query!("select id, decision from cancellation_plans where remote_id = $1", plan.pk);
-    let row = row.fetch_one(&app.pool).await?;
+    let row = row.fetch_one(pool).await?;
     Ok((row.id, row.decision.is_some()))
 }
 
 async fn decide(
-    app: &App,
+    canceller: Canceller<'_>,
     caller: &Arc<Caller>,
     plan: &Plan,
     plan_id: i64,
@@ -86,11 +96,11 @@ async fn decide(
     let (decision, outcomes) = match plan.kind {
         PlanType::Refund => ("recorded", Vec::new()),
         PlanType::Cancel => {
-            let outcomes = decide::cancel(app, caller, order_id, order_item_ids, &reason).await?;
+            let outcomes = decide::cancel(canceller, caller, order_id, order_item_ids, &reason).await?;
             (decision(&outcomes), outcomes)
         }
     };
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = canceller.pool.begin().await?;
     let refused = outcomes.iter().find(|outcome| outcome.word == "refused");
     let decided = sqlx::query!(
         "update cancellation_plans set decision = $2, reason = $3, decided_date = now()

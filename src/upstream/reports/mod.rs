@@ -15,7 +15,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{Client, Pace};
-use crate::{app::App, catalog::CatalogCache, error::Result, events::EventNotifier, metrics::Metrics};
+use crate::{catalog::CatalogCache, error::Result, events::EventNotifier, metrics::Metrics};
 
 /// How often calls and invoice calls of other servers are looked for, at least.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -26,40 +26,25 @@ const FORGET_EVERY: Duration = Duration::from_hours(1);
 
 /// Collects and sends until it is stopped.
 pub(super) struct Reporter {
-    pool: PgPool,
-    catalog_cache: Arc<CatalogCache>,
-    event_notifier: Arc<EventNotifier>,
-    metrics: Arc<Metrics>,
+    pub pool: PgPool,
+    pub catalog_cache: Arc<CatalogCache>,
+    pub event_notifier: Arc<EventNotifier>,
+    pub metrics: Arc<Metrics>,
     /// None: only invoice calls are made, which go to other services.
-    client: Option<Arc<Client>>,
-    pace: Pace,
+    pub client: Option<Arc<Client>>,
+    pub pace: Pace,
     /// True if the upstream's reservations are released once a package is packed.
-    releases: bool,
-    stop: CancellationToken,
+    pub releases: bool,
+    pub stop: CancellationToken,
 }
 
 impl Reporter {
-    /// Starts to follow the events.
-    pub(super) async fn begin(
-        app: &App,
-        client: Option<Arc<Client>>,
-        pace: Pace,
-        releases: bool,
-        stop: CancellationToken,
-    ) -> Result<Self> {
-        if client.is_some() {
-            collect::begin(&mut *app.pool.acquire().await?).await?;
+    /// Begins to follow what happens.
+    pub(super) async fn begin(&self) -> Result<()> {
+        if self.client.is_some() {
+            collect::begin(&mut *self.pool.acquire().await?).await?;
         }
-        Ok(Self {
-            pool: app.pool.clone(),
-            catalog_cache: Arc::clone(&app.catalog_cache),
-            event_notifier: Arc::clone(&app.event_notifier),
-            metrics: Arc::clone(&app.metrics),
-            client,
-            pace,
-            releases,
-            stop,
-        })
+        Ok(())
     }
 
     pub(super) async fn run(self) {

@@ -7,11 +7,11 @@ use std::{
 };
 
 use oms::{
-    app::App,
+    app::{self, App},
     installation::apply,
     replanning,
     server::serve,
-    upstream::{self, Pace, UpstreamSettings},
+    upstream::{Pace, UpstreamSettings},
     verify, webhooks,
 };
 use reqwest::Method;
@@ -57,17 +57,14 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let stop = CancellationToken::new();
-        let mut app = App::start(pool, &stop).await.expect("the server starts");
-        if let Some(settings) = besides.webhooks {
-            app = app.with_webhooks(settings).expect("a client");
-            webhooks::start(&app, &stop);
-        }
-        if let Some((settings, pace)) = besides.upstream {
-            upstream::attach(&mut app, settings, pace, &stop).await.expect("an upstream");
-        }
-        if besides.watching {
-            replanning::start(&app, WATCHING, stop.clone());
-        }
+        let settings = app::Settings {
+            delivers_webhooks: besides.webhooks.is_some(),
+            webhooks: besides.webhooks.unwrap_or_default(),
+            replanning: besides.watching.then_some(WATCHING),
+            upstream: besides.upstream.map(|(settings, pace)| (settings.clone(), pace)),
+            events_keep_days: None,
+        };
+        let app = App::start(pool, settings, &stop).await.expect("the server starts");
         let task = tokio::spawn(serve(listener, app, request_timeout, stop.clone()));
         Self { url, stop, task }
     }
