@@ -47,6 +47,7 @@ pub const FILTERS: &[Filter] = &[
     filter("channel", Kind::Integer, "o.channel_id = {}"),
     filter("customer__first_name", Kind::Contains, "o.customer_first_name ilike {}"),
     filter("customer__last_name", Kind::Contains, "o.customer_last_name ilike {}"),
+    filter("product_sku", Kind::Text, "o.id in (select order_id from order_items where sku = {})"),
     filter("date_placed__gte", Kind::DateTime, "o.date_placed >= {}"),
     filter("date_placed__lte", Kind::DateTime, "o.date_placed <= {}"),
     filter("created_date__gte", Kind::DateTime, "o.created_date >= {}"),

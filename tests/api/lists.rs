@@ -346,6 +346,7 @@ async fn every_filter_of_orders_filters() {
             "channel" => values(&["1"], &["2"]),
             "customer__first_name" => values(&["ay"], &["mehmet"]),
             "customer__last_name" => values(&["lma"], &["kaya"]),
+            "product_sku" => values(&["RED"], &["PINK"]),
             "date_placed__gte" => values(&[], &["2029-01-01"]),
             "date_placed__lte" => values(&["2029-01-01"], &[]),
             "created_date__gte" => values(&[], &["2002-01-01"]),
