@@ -1,4 +1,4 @@
-//! The application: the engines and what they share, started together, for the routes.
+//! The state shared by requests, and the work in the background.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,10 +25,10 @@ use crate::{
     webhooks::{self, DeliveryService},
 };
 
-/// Connections that read one order at a time.
+/// Connections for reading single orders.
 const READS: u32 = 4;
 
-/// What handlers share. A clone is one count: axum makes several for every request.
+/// The state of handlers. A clone only counts a reference: axum makes several per request.
 #[derive(Clone)]
 pub struct App(Arc<Shared>);
 
@@ -45,13 +45,14 @@ impl std::ops::Deref for App {
 pub struct Shared {
     /// Connections to Postgres.
     pub pool: PgPool,
-    /// More of them, for groups of commands and the readers of packages ([`db::for_groups`]).
+    /// More connections, for groups of commands and for reading packages ([`db::for_groups`]).
     pub lookups: PgPool,
-    /// The same ([`db::for_lookups`]), for whoever reads one thing: commands never wait for these, nor these for commands.
+    /// More connections ([`db::for_lookups`]), for reading single objects: commands never wait for these, nor these for
+    /// commands.
     pub reads: PgPool,
     /// The installation in memory.
     pub catalog_cache: Arc<CatalogCache>,
-    /// Recent tokens.
+    /// The cache of tokens.
     pub sessions: Arc<Sessions>,
     /// Runs commands.
     pub dispatcher: Dispatcher,
@@ -59,21 +60,21 @@ pub struct Shared {
     pub transfers: TransferDispatcher,
     /// Reads single packages.
     pub loader: Loader,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// Rung when something was written that events tell.
+    /// Notified after a commit that wrote events.
     pub event_notifier: Arc<EventNotifier>,
-    /// The server is told to stop: who waits for something to happen ends.
+    /// Cancelled when the server stops: waiting requests end.
     pub stop: CancellationToken,
-    /// Rung when a command frees what others wait for.
+    /// Receives the stock and room that commands free.
     pub wake_signal: Arc<WakeSignal>,
-    /// Asks the stock service.
+    /// The stock service.
     pub inventory: Inventory,
     /// The upstream, if there is one.
     pub upstream: Upstream,
     /// Takes the upstream's orders.
     pub intake: Intake,
-    /// Delivers events to who subscribed.
+    /// The delivery of webhooks.
     pub webhooks: DeliveryService,
 }
 
@@ -93,7 +94,7 @@ pub struct Settings {
 }
 
 impl App {
-    /// Reads the installation and starts everything that works in the background, until `stop`. The one way to a server.
+    /// Reads the installation and starts the work in the background, until `stop`. Every server begins here.
     ///
     /// # Errors
     /// When the database fails, TLS cannot be set up, or the settings contradict themselves.
@@ -149,7 +150,7 @@ impl App {
         Ok(Self(Arc::new(shared)))
     }
 
-    /// Waits for commands and deliveries that are under way, and closes the connections.
+    /// Waits for commands and deliveries under way, and closes the connections.
     pub async fn finish(self) {
         let Shared { pool, lookups, reads, dispatcher, transfers, webhooks, .. } = Arc::unwrap_or_clone(self.0);
         webhooks.finish().await;
@@ -196,7 +197,7 @@ impl Shared {
     }
 }
 
-/// Keys and notes past their lifetime are deleted hourly.
+/// Deletes old idempotency keys and records every hour.
 async fn forget_old_keys(pool: PgPool, stop: CancellationToken) {
     let mut hours = tokio::time::interval(Duration::from_hours(1));
     loop {

@@ -1,16 +1,16 @@
-//! The one error of the server, and its wire form.
+//! The one error of the server, and its form in the API.
 //!
-//! Whatever goes wrong under `/api/v1/oms/`, the client reads `{"error": {…}, "status_code": N}`. A [`Refusal`] is an
-//! answer the client can act on (4xx); it is a value like any other, so that a command can be asked for it without
-//! being run. An [`Error`] is a refusal or a fault of ours (5xx); a fault is logged once, at the boundary
-//! ([`crate::app`]), and never shows SQL, a path or a stack trace.
+//! Every error under `/api/v1/oms/` has the body `{"error": {…}, "status_code": N}`. A [`Refusal`] is an answer that
+//! the client can act on (4xx). It is a plain value, so a command can be asked for it without being run. An [`Error`]
+//! is a refusal or a fault of ours (5xx). A fault is logged once, at the boundary ([`crate::server`]), and never shows
+//! SQL, a path or a stack trace.
 
 use std::{any::Any, fmt};
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-/// Why a request was not carried out, in the words of the wire: a status of 400..=499 and what stands under `error`.
+/// A refusal: its status (400..=499) and its `error` object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     /// The HTTP status, repeated in the body as `status_code`.
@@ -19,9 +19,9 @@ pub struct Refusal {
     pub error: Value,
 }
 
-/// A business rule that can refuse a command, with the stable code its refusals carry.
+/// A business rule that can refuse a command, with a stable code.
 ///
-/// Codes are `oms_<area>_<n>`; the `OpenAPI` document lists [`RULES`]. A number is never given to another rule.
+/// Codes are `oms_<area>_<n>`; the `OpenAPI` document lists [`RULES`]. A number is never reused for another rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
     /// `oms_<area>_<n>`.
@@ -51,11 +51,11 @@ pub const UNKNOWN_CARGO_COMPANY: Rule =
 pub const NO_CARGO_COMPANY: Rule =
     Rule { code: "oms_cargo_2", summary: "Neither the order nor the location has a cargo company." };
 
-/// The installation lacks a state that the command leads to by itself.
+/// The installation has no state that the command needs.
 pub const MISSING_STATE: Rule =
     Rule { code: "oms_installation_1", summary: "The installation lacks a state that the command needs." };
 
-/// What was asked for is the upstream's, and this server has none.
+/// The data comes from the upstream, and this server has no upstream.
 pub const NO_UPSTREAM: Rule = Rule { code: "oms_upstream_1", summary: "The server has no upstream to ask." };
 
 /// Every business rule, for the `OpenAPI` document.
@@ -77,7 +77,7 @@ impl Refusal {
         Self { status, error }
     }
 
-    /// `{"detail": "…"}` with any status, as Django REST framework words what is no fault of a field.
+    /// `{"detail": "…"}` with any status: Django REST framework's form of errors without a field.
     #[must_use]
     pub fn detail(status: StatusCode, detail: impl Into<String>) -> Self {
         Self::new(status, json!({ "detail": detail.into() }))
@@ -96,7 +96,7 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, Value::Object(object))
     }
 
-    /// Two refusals for fields, as one that names both.
+    /// Two refusals of fields as one that names both.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         if let (Value::Object(fields), Value::Object(more)) = (&mut self.error, other.error) {
@@ -107,13 +107,13 @@ impl Refusal {
         self
     }
 
-    /// 406: a business rule says no, in a sentence a shop assistant understands.
+    /// 406: a business rule refuses, in a sentence for a shop assistant.
     #[must_use]
     pub fn rule(rule: Rule, sentence: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_ACCEPTABLE, json!({ "non_field_errors": sentence.into(), "error_code": rule.code }))
     }
 
-    /// 400 that no single field is to blame for.
+    /// 400 without a field.
     #[must_use]
     pub fn non_field(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, json!({ "non_field_errors": message }))
@@ -147,13 +147,13 @@ impl Refusal {
         )
     }
 
-    /// 400: the body is no JSON, or no object where one is needed.
+    /// 400: the body is not JSON, or not an object where an object is needed.
     #[must_use]
     pub fn parse(reason: impl fmt::Display) -> Self {
         Self::detail(StatusCode::BAD_REQUEST, format!("JSON parse error - {reason}"))
     }
 
-    /// 404 for an object or a path, also where the caller may not know that the object exists.
+    /// 404 for an object or a path, also if the caller may not know that the object exists.
     #[must_use]
     pub fn not_found() -> Self {
         Self::detail(StatusCode::NOT_FOUND, "Not found.")
@@ -165,7 +165,7 @@ impl Refusal {
         Self::detail(StatusCode::UNAUTHORIZED, "Authentication credentials were not provided.")
     }
 
-    /// 401 with a token that is none.
+    /// 401 with an unknown token.
     #[must_use]
     pub fn invalid_token() -> Self {
         Self::detail(StatusCode::UNAUTHORIZED, "Invalid token.")
@@ -186,14 +186,14 @@ impl Refusal {
         )
     }
 
-    /// The body on the wire: `{"error": …, "status_code": N}`.
+    /// The body: `{"error": …, "status_code": N}`.
     #[must_use]
     pub fn body(&self) -> Value {
         json!({ "error": self.error, "status_code": self.status.as_u16() })
     }
 }
 
-/// For people: `field: message`, or the message alone where no field is to blame.
+/// For people: `field: message`, or only the message if there is no field.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(object) = self.error.as_object() else { return write!(f, "{}", self.error) };
@@ -212,28 +212,28 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Anything that can go wrong while a request is served or a subcommand runs.
+/// Any error of a request or a subcommand.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The caller's doing; answered as it stands.
+    /// A refusal: answered as it is.
     #[error("{0}")]
     Refused(Refusal),
     /// Postgres could not be reached, or refused a statement.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    /// More waits than this server takes on; answered 503 with `Retry-After`.
+    /// Too many requests wait; answered 503 with `Retry-After`.
     #[error("more requests are waiting than this server takes on; try again shortly")]
     Overloaded,
-    /// The stock service told nothing, and orders are to wait for it; answered 503 with `Retry-After`.
+    /// The stock service does not answer, and `when_down` is `wait`; answered 503 with `Retry-After`.
     #[error("the stock service tells nothing: {0}")]
     StockService(String),
-    /// The upstream told nothing; answered 503 with `Retry-After`.
+    /// The upstream does not answer; answered 503 with `Retry-After`.
     #[error("the upstream tells nothing: {0}")]
     Upstream(String),
-    /// The catalog in memory lacks what a row refers to: it is behind the database, and is to be read again.
+    /// The catalog in memory does not have something that a row refers to: it is old and must be refreshed.
     #[error("{0} is not in the catalog")]
     StaleCatalog(String),
-    /// Something that cannot happen did, or an outer resource failed; the text is for the log.
+    /// An impossible state, or a failure of something outside; the text is for the log.
     #[error("{0}")]
     Fault(String),
 }
@@ -245,7 +245,7 @@ impl From<Refusal> for Error {
 }
 
 impl Error {
-    /// 503 where trying again may help (the database is away or overloaded), 500 otherwise.
+    /// 503 if trying again may help (the database is away or overloaded), else 500.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -256,7 +256,7 @@ impl Error {
         }
     }
 
-    /// Whether a failure of the database says "not now", and nothing about the request.
+    /// True if a failure of the database says "not now", and nothing about the request.
     #[must_use]
     pub fn is_passing(error: &sqlx::Error) -> bool {
         match error {
@@ -274,21 +274,21 @@ impl Error {
         }
     }
 
-    /// Whether Postgres ended the transaction because it and another waited for each other: begun anew, it may succeed.
+    /// True if Postgres ended the transaction because of a deadlock: a new attempt may succeed.
     #[must_use]
     pub fn is_deadlock(&self) -> bool {
         let Self::Database(sqlx::Error::Database(error)) = self else { return false };
         error.code().is_some_and(|code| code == "40P01")
     }
 
-    /// Whether somebody else held a lock for longer than this was to be waited for.
+    /// True if another session held a lock for longer than the lock timeout.
     #[must_use]
     pub fn is_lock_timeout(&self) -> bool {
         let Self::Database(sqlx::Error::Database(error)) = self else { return false };
         error.code().is_some_and(|code| code == "55P03")
     }
 
-    /// Whether a statement took itself back because somebody else was faster: decided anew, it may succeed.
+    /// True if a statement rolled itself back because another was faster: decided again, it may succeed.
     #[must_use]
     pub fn is_write_conflict(&self) -> bool {
         let Self::Database(sqlx::Error::Database(error)) = self else { return false };
@@ -296,16 +296,16 @@ impl Error {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
-/// Shorthand for what handlers and queries return.
+/// The result of handlers and queries.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Turns a violated constraint into the domain's own error: `.on_constraint("orders_number_key", || …)`.
+/// Turns a violated constraint into an error of the domain: `.on_constraint("orders_number_key", || …)`.
 pub trait OnConstraint<T> {
     /// Replaces the error if it is a violation of the constraint of that name.
     ///

@@ -1,30 +1,32 @@
 //! The tour: one line a module, in reading order.
 //!
-//! * [`cli`]: one file a subcommand; what an operator types.
+//! * [`cli`]: one file per subcommand, for operators.
 //! * [`config`]: every setting, with its flag, variable, default and meaning.
-//! * [`server`]: the layers, graceful serve. [`api`]: the routes, one file or folder a resource. [`app`]: what they share.
-//! * [`error`]: the one error and its wire form.
+//! * [`server`]: the layers, graceful serve. [`api`]: the routes, one file or folder per resource. [`app`]: their shared
+//!   state.
+//! * [`error`]: the one error and its form in the API.
 //! * [`wire`], [`fields`]: dates, decimals, bodies.
 //! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
 //! * [`role`], [`auth`]: users, tokens, rights.
 //! * [`page`]: lists: count, next, previous, results; sort, filters. [`export`]: lists as CSV and XLSX files.
 //! * [`installation`]: the installation file: read, check, apply, draw.
-//! * [`kinds`]: what a kind of command is, as data. [`workflow`]: states and transitions in memory. [`catalog`]: how memory follows the database.
-//! * [`commands`]: the heart: what a command is, the list of them, the dispatcher.
-//! * [`planning`]: which location gets what, and why. [`scenarios`]: by which rules, and who changed them.
-//! * [`reading`]: objects that files and requests share, read with every defect named.
-//! * [`plans`]: why each package is where it is, for whoever asks.
-//! * [`inventory`]: stock asked of a brand's own service before it is planned with.
-//! * [`events`]: what happened, in order, to be followed.
-//! * [`replanning`]: what has no place is planned again when something comes free.
-//! * [`placing`]: orders become packages. [`payloads`]: the payload of an event, made when it is read.
+//! * [`kinds`]: kinds of commands as data. [`workflow`]: states and transitions in memory. [`catalog`]: the copy in
+//!   memory, which follows the database.
+//! * [`commands`]: the core: the commands, their list, the dispatcher.
+//! * [`planning`]: which location gets which items, and why. [`scenarios`]: the rules, and their versions.
+//! * [`reading`]: reads objects of files and requests, and names every defect.
+//! * [`plans`]: why each package is where it is.
+//! * [`inventory`]: stock from a service of the brand, requested before planning.
+//! * [`events`]: what happened, in order, for readers that follow.
+//! * [`replanning`]: packages without a place are planned again when something comes free.
+//! * [`placing`]: orders become packages. [`payloads`]: the payloads of events, rendered when they are read.
 //! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`]: records: queries, views.
-//! * [`upstream`]: orders come from it, and it hears what becomes of them; [`simulator`] stands in for it. [`outbound`]: what
-//!   bounds our own requests. [`signature`]: who wrote a webhook.
-//! * [`simulation`]: what would have been, by other scenarios.
-//! * [`webhooks`]: what happened, told to whoever subscribed, each thing in order and until it arrived.
-//! * [`verify`]: the proof that the sums are right.
-//! * [`metrics`], [`logging`], [`openapi`]: for who looks after it, and who writes to it.
+//! * [`upstream`]: the source of orders, which gets their statuses; [`simulator`] is a stand-in. [`outbound`]: the
+//!   limits of our own requests. [`signature`]: signatures of webhooks.
+//! * [`simulation`]: past orders planned by other scenarios.
+//! * [`webhooks`]: events delivered to subscribers, in order, until they arrive.
+//! * [`verify`]: checks the invariants.
+//! * [`metrics`], [`logging`], [`openapi`]: for operators and for developers of clients.
 //!
 //! ARCHITECTURE.md follows one POST of a pack command through these files.
 

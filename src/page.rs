@@ -1,5 +1,5 @@
-//! Lists: `count`, `next`, `previous`, `results`; pages, sorting and filters, as Django REST framework has them; or a
-//! file of the whole list ([`crate::export`]).
+//! Lists: `count`, `next`, `previous`, `results`; pages, sorting and filters as in Django REST framework; or a file of
+//! the whole list ([`crate::export`]).
 
 mod listing;
 
@@ -18,12 +18,12 @@ use crate::{
     export::{File, Format, MOST_ROWS},
 };
 
-/// Rows on a page unless `limit` says otherwise.
+/// Rows on a page without `limit`.
 const DEFAULT_LIMIT: usize = 20;
-/// Most rows on a page; a larger `limit` counts as this.
+/// Most rows on a page. A larger `limit` is reduced to this.
 const LARGEST_LIMIT: usize = 100;
 
-/// Up to this many rows that fit are sorted whole.
+/// Up to this many matching rows, all of them are sorted.
 const MOST_SORTED: usize = 10_000;
 
 /// The parameters every list has, for the documentation.

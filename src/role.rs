@@ -1,4 +1,4 @@
-//! Roles: what a user is, and so what the user may run.
+//! Roles: the rights of a user.
 
 use std::{fmt, str::FromStr};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// What a user may do. `admin` may everything; the rest is decided per transition and per route.
+/// The rights of a user. `admin` may do everything; others depend on the transition and the route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -15,14 +15,14 @@ pub enum Role {
     Integrator,
     /// A store's staff: sees its locations only.
     Store,
-    /// Operations: everything but users.
+    /// Operations: everything except users.
     Operator,
     /// Everything.
     Admin,
 }
 
 impl Role {
-    /// The word for it on the wire, in files and in the database.
+    /// The word in the API, in files and in the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -32,7 +32,7 @@ use crate::{
     openapi,
 };
 
-/// Largest body, in bytes. Lists of orders and of stock are the largest things sent.
+/// Largest body, in bytes, for lists of orders and of stock.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
 /// The whole router.
@@ -57,7 +57,7 @@ pub fn router(app: &App, request_timeout: Duration) -> Router {
         .with_state(app.clone())
 }
 
-/// A path that only lacks its slash is sent to the path with it; method and body are kept (308). Anything else is 404.
+/// Redirects a path that lacks only its last slash (308, with method and body). Anything else is 404.
 fn fallback(method: &Method, uri: &Uri, patterns: &[String]) -> Response {
     let path = uri.path();
     if !path.ends_with('/') && patterns.iter().any(|pattern| fits(pattern, path)) {
@@ -70,7 +70,7 @@ fn fallback(method: &Method, uri: &Uri, patterns: &[String]) -> Response {
     Refusal::not_found().into_response()
 }
 
-/// Whether a path is a route's pattern (`/a/{id}/`) without its last slash.
+/// True if a path is a route's pattern (`/a/{id}/`) without its last slash.
 fn fits(pattern: &str, path: &str) -> bool {
     let Some(pattern) = pattern.strip_suffix('/') else { return false };
     let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
@@ -88,7 +88,7 @@ fn on_panic(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     Error::Fault(format!("panic: {}", panic_text(&*panic))).into_response()
 }
 
-/// Counts the request and says in the log what it was.
+/// Counts and logs the request.
 async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let writes = !method.is_safe();
@@ -102,8 +102,8 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
     response
 }
 
-/// The boundary: every error leaves in the one envelope (under `/whisperer/` without it, as the original's engine for
-/// webhooks has its errors), and a fault is logged here, once, with the request's id.
+/// The boundary: every error leaves in the one envelope (under `/whisperer/` without it, as in dj-whisperer). A fault
+/// is logged here, once, with the request's id.
 async fn envelope(request: Request, next: Next) -> Response {
     let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let method = request.method().clone();
@@ -154,17 +154,17 @@ fn with_body(response: Response, body: &serde_json::Value) -> Response {
     Response::from_parts(parts, Body::from(body.to_string()))
 }
 
-/// Longest that requests under way may take once the server was told to stop.
+/// Longest time for requests under way once the server stops.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(30);
 
-/// Serves until `stop`, then finishes what is under way.
+/// Serves until `stop`, then finishes the requests under way.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, app: App, request_timeout: Duration, stop: CancellationToken) -> Result<()> {
     let router = router(&app, request_timeout);
     let listener = listener.tap_io(|stream| {
-        // Answers are small and written at once; waiting to fill a packet would only delay them.
+        // Answers are small and written at once; waiting for a full packet would delay them.
         stream.set_nodelay(true).ok();
     });
     let server = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -176,7 +176,7 @@ pub async fn serve(listener: TcpListener, app: App, request_timeout: Duration, s
         served = server => served.map_err(|error| Error::Fault(format!("serving: {error}")))?,
         () = too_late => tracing::warn!("some requests did not end; stopping anyway"),
     }
-    // Connections that did not end still hold the dispatcher; they are not waited for twice.
+    // Connections that did not end still hold the dispatcher. They are not waited for again.
     if tokio::time::timeout(LONGEST_GOODBYE, app.finish()).await.is_err() {
         tracing::warn!("some commands did not end; stopping anyway");
     }

@@ -1,9 +1,9 @@
-//! What somebody may have meant who misspelled a key or a word, and what is fit to be a text at all.
+//! Suggestions for misspelled keys and words, and the check of short texts.
 
-/// Beyond this a word is somebody's text, not a slip of the hand, and is not compared.
+/// Words with more differences are not compared.
 const MAX_COMPARED_CHARS: usize = 80;
 
-/// The remedy for a word that is not among the allowed ones.
+/// The remedy for a word that is not allowed.
 pub(crate) fn suggestion(word: &str, allowed: &[&str]) -> String {
     let all = format!("one of {}", allowed.join(", "));
     match nearest(word, allowed.iter().copied()) {
@@ -12,7 +12,7 @@ pub(crate) fn suggestion(word: &str, allowed: &[&str]) -> String {
     }
 }
 
-/// The candidate that is a slip of the hand away from the word, if there is one.
+/// The candidate nearest to the word, if one is near enough.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().chars().collect();
     if word.len() > MAX_COMPARED_CHARS {
@@ -46,10 +46,10 @@ fn edits(word: &[char], candidate: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-/// The longest text an entry may hold: names, labels and addresses, no essays.
+/// The longest text of an entry: for names, labels and addresses.
 const MAX_TEXT_CHARS: usize = 500;
 
-/// What is wrong with a text that should say something on one line, and the remedy.
+/// The defect of a one-line text, and the remedy.
 pub(crate) fn unsound(text: &str) -> Option<(&'static str, &'static str)> {
     if text.trim().is_empty() {
         Some(("is empty", "write a text, or leave the key out"))
@@ -64,7 +64,7 @@ pub(crate) fn unsound(text: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Whether a text looks like `tr` or `tr-tr`, in the lower case of the wire.
+/// True if a text looks like `tr` or `tr-tr`, in lower case.
 pub(crate) fn is_language_code(text: &str) -> bool {
     let is_part = |part: &str| {
         (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())

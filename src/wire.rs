@@ -1,4 +1,4 @@
-//! How values look on the wire: dates with microseconds and `Z`, decimals as strings, ready-made JSON.
+//! The form of values in the API: dates with microseconds and `Z`, decimals as strings, prepared JSON.
 
 use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use http::{HeaderMap, StatusCode, Uri, header};
@@ -7,8 +7,8 @@ use serde_json::{Value, value::RawValue};
 
 use crate::error::Refusal;
 
-/// A moment as the documented examples print it: `2023-02-28T08:48:29.679101Z`. Without a fraction where the
-/// microseconds are 0, as Django REST framework does.
+/// A date as the Akinon OMS's examples print it: `2023-02-28T08:48:29.679101Z`. Without a fraction if the microseconds
+/// are 0, as in Django REST framework.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub DateTime<Utc>);
 
@@ -31,7 +31,7 @@ impl From<DateTime<Utc>> for Timestamp {
     }
 }
 
-/// Serializes once what is sent many times.
+/// Serializes a value that is sent many times.
 ///
 /// # Panics
 /// Never: the values given are plain data, whose keys are strings.
@@ -41,7 +41,7 @@ pub fn raw(value: &impl Serialize) -> Box<RawValue> {
     serde_json::value::to_raw_value(value).expect("plain data serializes")
 }
 
-/// Reads a JSON body, with the wording of a Django REST framework parse error.
+/// Reads a JSON body, with the messages of a Django REST framework parse error.
 ///
 /// # Errors
 /// 400 when the text is no JSON of that shape.
@@ -49,7 +49,7 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(Refusal::parse)
 }
 
-/// What Python calls the type of a JSON value, as the messages of Django REST framework do.
+/// The Python type of a JSON value, as the messages of Django REST framework name it.
 #[must_use]
 pub fn python_type(value: &Value) -> &'static str {
     match value {
@@ -63,7 +63,7 @@ pub fn python_type(value: &Value) -> &'static str {
     }
 }
 
-/// Whether there is a null character anywhere in it, which Postgres cannot keep.
+/// True if there is a null character in it, which Postgres cannot store.
 #[must_use]
 pub fn has_null_character(value: &Value) -> bool {
     match value {
@@ -74,7 +74,7 @@ pub fn has_null_character(value: &Value) -> bool {
     }
 }
 
-/// Refuses a body that says it is something other than JSON.
+/// Refuses a body with another content type than JSON.
 ///
 /// # Errors
 /// 415.
@@ -88,10 +88,10 @@ pub fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("Unsupported media type \"{text}\" in request.")))
 }
 
-/// Whether `?dry_run=true` was asked.
+/// True if the request has `?dry_run=true`.
 ///
 /// # Errors
-/// 400 for a value that is no boolean.
+/// 400 for a value that is not a boolean.
 pub fn dry_run(uri: &Uri) -> Result<bool, Refusal> {
     let query = uri.query().unwrap_or_default();
     match form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "dry_run") {

@@ -1,7 +1,7 @@
-//! States and transitions in memory: what a state means for quota and stock, which transition a request names, which
+//! States and transitions in memory: which transition a request names, what a state means for quota and stock, which
 //! commands a state allows.
 //!
-//! Read whole at start and again when the installation changes ([`crate::catalog`]); never edited in place.
+//! Read as a whole at start, and again when the installation changes ([`crate::catalog`]). Never changed in place.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,22 +17,22 @@ use crate::{
     wire::{Timestamp, raw},
 };
 
-/// Slug of the items' own state: not found at the location that was to pack it.
+/// Slug of the state of items that were not found at the location that was to pack them.
 pub const NOT_FOUND: &str = "oms-not-found";
 /// Slug of the state in which a package waits to be packed.
 pub const WAITING: &str = "waiting";
-/// Slug of the state of what has no place.
+/// Slug of the state of packages without a place.
 pub const OUT_OF_STOCK: &str = "out-of-stock";
 /// Slug of the state of a cancelled package.
 pub const CANCELLED: &str = "packaging-canceled";
-/// Slug of the state of a package some of whose items come from elsewhere, and of those items.
+/// Slug of the state of packages with items that come from elsewhere, and of those items.
 pub const WAITING_FOR_TRANSFER: &str = "waiting-for-transfer";
 /// Slug of the state in which a transfer begins.
 pub const TRANSFER_WAITING: &str = "waiting";
-/// Slug of the state of a transfer that came to nothing.
+/// Slug of the state of a cancelled or failed transfer.
 pub const TRANSFER_CANCELLED: &str = "cancelled";
 
-/// The states, by entity and slug, that transfers and their packages are put into by the code itself.
+/// The states, by entity and slug, that the code itself gives to transfers and their packages.
 pub const NEEDED_BY_TRANSFERS: [(&str, &str); 5] = [
     ("package", WAITING),
     ("package", WAITING_FOR_TRANSFER),
@@ -45,65 +45,65 @@ pub const NEEDED_BY_TRANSFERS: [(&str, &str); 5] = [
 /// installation can have no others.
 pub const TRANSFER_WORDS: [&str; 5] = ["waiting", "ready_to_shipment", "in_transit", "transferred", "cancelled"];
 
-/// What an item in a state does to the stock of its location; what a transfer in one does to that of its source.
+/// The effect of an item's state on the stock of its location, or of a transfer's state on the stock of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holding {
-    /// Its units stand on the shelf, held for it: `reserved` counts them.
+    /// Its units are on the shelf and reserved: `reserved` counts them.
     Reserved,
-    /// Its units have left the shelf: `quantity` has lost them.
+    /// Its units have left the shelf: `quantity` no longer counts them.
     Taken,
-    /// It holds nothing: cancelled, without a place, not found, or held for it elsewhere by a transfer.
+    /// No effect: cancelled, without a place, not found, or reserved elsewhere by a transfer.
     Nothing,
 }
 
 /// A state of the installation.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// Installation-specific.
+    /// The id, which differs between installations.
     pub id: i64,
     /// `package`, `transfer` or `order`.
     pub entity: String,
-    /// Word for machines, unique for the entity.
+    /// The name in the API, unique for the entity.
     pub slug: String,
     /// The stable code, a string: `"100"`.
     pub enum_value: String,
     /// Name in the installation's first language.
     pub name: String,
-    /// Whether a package in it counts against its location's quota.
+    /// True if a package in it counts against its location's quota.
     pub occupies_quota: bool,
-    /// What its items hold of the stock.
+    /// The effect of its items on stock.
     pub holding: Holding,
-    /// The state object of the wire, ready made.
+    /// The state object of the API, as JSON.
     pub json: Box<RawValue>,
 }
 
 impl State {
-    /// The code as a number, where it is one.
+    /// The code as a number, if it is one.
     #[must_use]
     pub fn number(&self) -> Option<i64> {
         self.enum_value.parse().ok()
     }
 
-    /// Whether a transfer in it is still to come.
+    /// True if a transfer in it has not arrived.
     #[must_use]
     pub fn is_open_transfer(&self) -> bool {
         self.entity == "transfer" && matches!(self.enum_value.as_str(), "waiting" | "ready_to_shipment" | "in_transit")
     }
 
-    /// Whether a transfer in it has come: its units are on the shelf of its destination.
+    /// True if a transfer in it has arrived: its units are on the shelf of its destination.
     #[must_use]
     pub fn is_arrived_transfer(&self) -> bool {
         self.entity == "transfer" && self.enum_value == "transferred"
     }
 }
 
-/// The code of packages that are settled with money instead of goods.
+/// The code of packages that are refunded instead of sent.
 const PACKED_FOR_REFUND: i64 = 1100;
 
-/// The rule of [`Holding`], from the stable codes: until the box is closed (450) the goods are reserved, from then on
-/// taken, and what is cancelled, put back, without a place (900 to 999) or refunded instead of sent holds nothing. An item
-/// that comes by a transfer holds nothing either: its transfer does, at the source, until it is dispatched; then the units
-/// have left.
+/// The rule of [`Holding`], from the stable codes. Below 450 (the box is open) goods are reserved, from 450 on taken.
+/// Packages that are cancelled, put back or without a place (900 to 999), or refunded instead of sent, hold nothing. An
+/// item that comes by a transfer holds nothing either: its transfer does, at the source, until it is dispatched and the
+/// units have left.
 fn holding(entity: &str, slug: &str, enum_value: &str) -> Holding {
     if entity == "transfer" {
         return match enum_value {
@@ -120,7 +120,7 @@ fn holding(entity: &str, slug: &str, enum_value: &str) -> Holding {
     }
 }
 
-/// Whether a package in a state holds goods that nobody has taken from the shelf yet: here, or at the source of a transfer.
+/// True if a package in a state holds goods that are still on a shelf: here, or at the source of a transfer.
 #[must_use]
 pub fn holds_goods(slug: &str, enum_value: &str) -> bool {
     slug == WAITING_FOR_TRANSFER || holding("package", slug, enum_value) == Holding::Reserved
@@ -129,28 +129,28 @@ pub fn holds_goods(slug: &str, enum_value: &str) -> bool {
 /// A row of the table: from this state, by this command, to that state.
 #[derive(Debug, Clone)]
 pub struct Transition {
-    /// Installation-specific; what integrators are told.
+    /// The id for integrators, which differs between installations.
     pub id: i64,
     /// `package`, `transfer` or `order`.
     pub entity: String,
-    /// The kind of command that carries it out.
+    /// The kind of its command.
     pub kind: &'static Kind,
-    /// Word for machines, unique in the installation.
+    /// The name in the API, unique in the installation.
     pub slug: String,
-    /// Who may run it besides admins; none: every role.
+    /// The roles that may run it besides admins; none: every role.
     pub roles: Option<Vec<Role>>,
     /// The state it starts from.
     pub source_id: i64,
     /// The state it leads to.
     pub destination_id: i64,
-    /// The other outcome, where the command has one.
+    /// The state of the other outcome, if the command has one.
     pub otherwise_id: Option<i64>,
     /// Its defaults for the common parameters.
     pub parameters: Map<String, Value>,
 }
 
 impl Transition {
-    /// Whether a role may run it.
+    /// True if a role may run it.
     #[must_use]
     pub fn permits(&self, role: Role) -> bool {
         role == Role::Admin || self.roles.as_ref().is_none_or(|roles| roles.contains(&role))
@@ -163,13 +163,13 @@ pub struct Workflow {
     states: HashMap<i64, State>,
     transitions: BTreeMap<i64, Transition>,
     by_slug: HashMap<String, i64>,
-    /// The ready-made `commands` list of each state; a state that transitions lead back from has one list for each
-    /// state before it.
+    /// The `commands` list of each state, as JSON. A state from which transitions lead back has one list for each state
+    /// before it.
     commands_json: HashMap<(i64, Option<i64>), Box<RawValue>>,
     state_by_slug: HashMap<(String, String), i64>,
 }
 
-/// The command object exactly as documented: these keys, in this order.
+/// The command object as the Akinon OMS documents it: these keys, in this order.
 #[derive(Serialize)]
 struct CommandObject<'a> {
     id: i64,
@@ -184,7 +184,7 @@ struct CommandObject<'a> {
     destination_state: i64,
 }
 
-/// The state object, as in the documented package webhook, with `translations` behind.
+/// The state object of the Akinon OMS's package webhook, with `translations` behind.
 #[derive(Serialize)]
 struct StateObject<'a> {
     id: i64,
@@ -207,8 +207,8 @@ fn enum_class(entity: &str) -> (&'static str, u8) {
     }
 }
 
-/// `{"tr-tr": "Paketle"}` as stored, to `{"en-us": {"label": "Pack"}, "tr-tr": {"label": "Paketle"}}` as sent; null where
-/// there is none. The installation's own text is its en-us one.
+/// From the stored `{"tr-tr": "Paketle"}` to the `{"en-us": {"label": "Pack"}, "tr-tr": {"label": "Paketle"}}` of the
+/// API; null if nothing is stored. The installation's own text is the en-us one.
 fn translations(stored: Option<Value>, key: &str, own: &str) -> Option<Value> {
     let Some(Value::Object(languages)) = stored else { return None };
     if languages.is_empty() {
@@ -283,7 +283,7 @@ impl Workflow {
     /// Reads the table.
     ///
     /// # Errors
-    /// When the database cannot be read, or holds a command this binary does not know.
+    /// When the database fails, or has a command that this binary does not know.
     pub async fn load(connection: &mut PgConnection, kinds: &[&'static Kind]) -> Result<Self> {
         let states = sqlx::query_as!(
             StateRow,
@@ -305,10 +305,10 @@ impl Workflow {
         Self::build(states, transitions, kinds)
     }
 
-    /// Reads the table as it was kept for a version of the installation.
+    /// Reads the table as it was stored for a version of the installation.
     ///
     /// # Errors
-    /// When the database cannot be read, or what was kept holds a command this binary does not know.
+    /// When the database fails, or the stored table has a command that this binary does not know.
     pub async fn load_kept(connection: &mut PgConnection, kept_version: i64, kinds: &[&'static Kind]) -> Result<Self> {
         let states = sqlx::query_as!(
             StateRow,
@@ -455,8 +455,8 @@ impl Workflow {
         self.transitions.values().filter(move |transition| transition.entity == entity)
     }
 
-    /// The `commands` list of an object in a state, ready made. `state_before` says which of the transitions that lead
-    /// back can succeed; it matters only where [some do](Self::leads_back_from).
+    /// The `commands` list of an object in a state, as JSON. `state_before` selects the transitions that lead back and
+    /// can succeed; it matters only if [there are any](Self::leads_back_from).
     #[must_use]
     pub fn commands_json(&self, state_id: i64, state_before: Option<i64>) -> Option<&RawValue> {
         let list =
@@ -464,7 +464,7 @@ impl Workflow {
         list.map(AsRef::as_ref)
     }
 
-    /// Whether a transition leads back from a state to the one before it.
+    /// True if a transition leads from a state back to the one before it.
     #[must_use]
     pub fn leads_back_from(&self, state_id: i64) -> bool {
         self.transitions.values().any(|transition| transition.source_id == state_id && transition.kind.leads_back())
@@ -473,7 +473,7 @@ impl Workflow {
     /// A state by id.
     ///
     /// # Errors
-    /// [`Error::StaleCatalog`]: a state in use is never removed, so only a copy that is behind can miss one.
+    /// [`Error::StaleCatalog`]: a state in use is never removed, so only an old catalog can miss one.
     pub fn state(&self, id: i64) -> Result<&State> {
         self.states.get(&id).ok_or_else(|| Error::StaleCatalog(format!("state {id}")))
     }
@@ -481,7 +481,7 @@ impl Workflow {
     /// A state by entity and slug.
     ///
     /// # Errors
-    /// A fault that says what to install: the check of an installation requires the states that code relies on.
+    /// A fault that says what to install: the check of an installation requires the states that the code needs.
     pub fn state_by_slug(&self, entity: &str, slug: &str) -> Result<&State> {
         let id = self.state_by_slug.get(&(entity.to_owned(), slug.to_owned())).ok_or_else(|| {
             Error::Fault(format!("there is no {entity} state `{slug}`; apply an installation that has it: oms install"))
@@ -494,7 +494,7 @@ impl Workflow {
         self.states.values()
     }
 
-    /// Whether no installation has been applied yet.
+    /// True if no installation has been applied yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.states.is_empty()

@@ -1,4 +1,4 @@
-//! A list while it is answered: a page of JSON, or a file of everything.
+//! The answer of a list: a page of JSON, or a file of all rows.
 
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool, Postgres, Row as _, pool::PoolConnection, postgres::PgRow};
@@ -9,11 +9,11 @@ use crate::{
     export::Sheet,
 };
 
-/// Rows that are read and turned into JSON at a time.
+/// Rows read and turned into JSON at a time.
 const BATCH: usize = 200;
 
 impl List {
-    /// Finds the rows that are asked for. The caller then turns each batch of them into what is sent:
+    /// Finds the requested rows. The caller turns each batch of them into views:
     ///
     /// ```text
     /// let mut listing = LIST.open(&app.pool, page, visible, "p.id").await?;
@@ -24,7 +24,7 @@ impl List {
     /// listing.respond().await
     /// ```
     ///
-    /// `visible_location_ids`: none for a caller who sees all. `columns` are those of a row, `<alias>.id` for
+    /// `visible_location_ids`: none for a caller who sees all. `columns` are the columns of a row, `<alias>.id` for
     /// [`Listing::ids`].
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl List {
 }
 
 impl Page {
-    /// A page of rows that are in memory already, or a file of them.
+    /// A page of rows in memory, or a file of them.
     ///
     /// # Errors
     /// 404 for a page beyond the last, 400 for a file that would be too long; when a file cannot be written.
@@ -65,7 +65,7 @@ impl Page {
     }
 }
 
-/// See [`List::open`]. `T` is a row as it is sent.
+/// See [`List::open`]. `T` is the view of a row.
 #[derive(Debug)]
 pub struct Listing<T> {
     page: Page,
@@ -78,7 +78,7 @@ pub struct Listing<T> {
 }
 
 impl<T: Serialize + Send + 'static> Listing<T> {
-    /// The next rows, with a connection to read more of them; none when there are no more.
+    /// The next rows, with a connection to read more of them; none at the end.
     pub fn batch(&mut self) -> Option<(&mut PgConnection, Vec<PgRow>)> {
         let rows: Vec<PgRow> = self.rows.by_ref().take(BATCH).collect();
         (!rows.is_empty()).then_some((&mut *self.connection, rows))
@@ -87,14 +87,14 @@ impl<T: Serialize + Send + 'static> Listing<T> {
     /// As [`Self::batch`], where the first column is an id.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is not an id.
     pub fn ids(&mut self) -> Result<Option<(&mut PgConnection, Vec<i64>)>> {
         let Some((connection, rows)) = self.batch() else { return Ok(None) };
         let ids = rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
         Ok(Some((connection, ids)))
     }
 
-    /// Takes the rows of a batch as they are to be sent.
+    /// Adds the views of a batch.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -106,7 +106,7 @@ impl<T: Serialize + Send + 'static> Listing<T> {
         Ok(())
     }
 
-    /// Takes every row by itself: for lists that need nothing but their columns.
+    /// Adds every row, for lists that need only their own columns.
     ///
     /// # Errors
     /// When a row cannot be read or a file cannot be written.
