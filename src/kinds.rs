@@ -1,42 +1,42 @@
-//! What a kind of command is, as data: its name, its parameters, what it needs.
+//! Kinds of commands as data: name, parameters, needs.
 //!
-//! The table of transitions refers to kinds, and so do the check of an installation and the documentation. What a kind
-//! decides is a function beside its data; only the dispatcher calls it.
+//! The table of transitions refers to kinds, and so do the check of an installation and the documentation. The decision
+//! of a kind is a function beside its data; only the dispatcher calls it.
 
 pub mod common;
 
 use serde_json::{Map, Value};
 
-/// A kind of command. Where it applies is a matter of the installation's transitions.
+/// A kind of command. The installation's transitions say where it applies.
 #[derive(Debug)]
 pub struct Kind {
-    /// `UPPER_SNAKE`, as in an installation and in the `command` key of a listed transition.
+    /// `UPPER_SNAKE`, as in an installation, and as the `command` key of a listed transition.
     pub identifier: &'static str,
-    /// Other names an installation may use for it.
+    /// Other names for it in an installation.
     pub aliases: &'static [&'static str],
     /// The entity it moves: `package` or `transfer`.
     pub entity: &'static str,
-    /// One sentence for the documentation.
+    /// A sentence for the documentation.
     pub summary: &'static str,
     /// Its own parameters.
     pub parameters: &'static [Parameter],
     /// Names of the common parameters it accepts, of [`common::COMMON`].
     pub common: &'static [&'static str],
-    /// `input_parameters` of an example request, as JSON.
+    /// The `input_parameters` of an example request, as JSON.
     pub example: &'static str,
     /// When it may give items a new place.
     pub plans: Plans,
-    /// Facts it needs beyond its package.
+    /// Facts that it needs besides its package.
     pub looks_up: &'static [Lookup],
-    /// Whether it leaves the state as it is: its transitions lead where they start.
+    /// True if it never changes the state: its transitions lead where they start.
     pub stays: bool,
-    /// Whether it has a second outcome, so that its transitions name an `otherwise` state.
+    /// True if it has a second outcome, so that its transitions name an `otherwise` state.
     pub has_otherwise: bool,
-    /// Slugs of package states that it leads to by itself, and that an installation must have.
+    /// Slugs of package states that it leads to by itself; an installation must have them.
     pub needs_states: &'static [&'static str],
-    /// The command that leads back, where a package that cannot go back would be stuck.
+    /// The command that leads back, if a package could not leave its state without one.
     pub undone_by: Option<&'static str>,
-    /// The event of its own, besides those of the states it leads to.
+    /// An event type of its own, besides those of its states.
     pub event: Option<&'static str>,
 }
 
@@ -59,7 +59,7 @@ impl Kind {
         event: None,
     };
 
-    /// Whether it plans with this input.
+    /// True if it plans with this input.
     #[must_use]
     pub fn plans_with(&self, input: &Map<String, Value>) -> bool {
         match self.plans {
@@ -69,13 +69,13 @@ impl Kind {
         }
     }
 
-    /// Whether it leads back to the state before its source.
+    /// True if it leads back to the state before its source.
     #[must_use]
     pub fn leads_back(&self) -> bool {
         self.looks_up.contains(&Lookup::StateBefore)
     }
 
-    /// Whether it refuses a request without parameters.
+    /// True if it refuses a request without parameters.
     #[must_use]
     pub fn requires_parameters(&self) -> bool {
         self.parameters.iter().any(|parameter| parameter.required)
@@ -88,20 +88,20 @@ impl Kind {
     }
 }
 
-/// The kind of that identifier or alias.
+/// The kind with this identifier or alias.
 #[must_use]
 pub fn find(kinds: &[&'static Kind], identifier: &str) -> Option<&'static Kind> {
     kinds.iter().copied().find(|kind| kind.identifier == identifier || kind.aliases.contains(&identifier))
 }
 
-/// When a command may give items a new place: then it has a transaction of its own, and knows what is available where.
+/// When a command may give items a new place. Then it has a transaction of its own, and knows the available stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plans {
-    /// It never does.
+    /// Never.
     Never,
-    /// It always may.
+    /// Always.
     Always,
-    /// It may where this parameter is given.
+    /// If this parameter is given.
     With(&'static str),
 }
 
@@ -112,19 +112,19 @@ pub struct Parameter {
     pub name: &'static str,
     /// JSON Schema of its value, as text.
     pub schema: &'static str,
-    /// Whether the command refuses without it.
+    /// True if it is required.
     pub required: bool,
-    /// What it is for.
+    /// Its purpose.
     pub summary: &'static str,
 }
 
-/// A fact that some commands need beyond their package. It is read only where a kind asks for it.
+/// A fact that some commands need besides their package. It is read only for kinds that ask for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup {
-    /// The state the package was in before; the command leads back there.
+    /// The package's state before; the command leads back there.
     StateBefore,
     /// The active denial reasons.
     DenialReasons,
-    /// The upstream's keys of the package's order lines, and what is available of the products a request names.
+    /// The upstream's keys of the package's order lines, and the available stock of the products in the request.
     Products,
 }

@@ -1,10 +1,10 @@
-//! The common parameters: they steer the report to the upstream, whatever the command.
+//! The common parameters: they control the report to the upstream, for every command.
 
 use serde_json::{Map, Value, json};
 
 use super::Parameter;
 
-/// The common parameters. Each kind says which of them it accepts.
+/// The common parameters. Each kind lists those that it accepts.
 pub static COMMON: &[Parameter] = &[
     Parameter {
         name: "sync_remote_order_status",
@@ -35,10 +35,10 @@ pub const INVOICE: &[&str] = &["remote_invoice_call"];
 /// Names of the common parameters of an advanced ship.
 pub const SYNC_AND_INVOICE: &[&str] = &["sync_remote_order_status", "remote_invoice_call"];
 
-/// `remote_invoice_call` as the reference (3.1) has it, complete with its defaults; keys it does not know are left out.
+/// `remote_invoice_call` as the Akinon OMS documents it, completed with its defaults; unknown keys are left out.
 ///
 /// # Errors
-/// A sentence that names the key and never repeats its value, which may be a secret.
+/// A sentence that names the key, but never its value, which may be a secret.
 pub fn invoice_call(value: &Value) -> Result<Value, String> {
     let call = value.as_object().ok_or("Expected an object.")?;
     let auth = call.get("auth").ok_or("auth is required.")?;

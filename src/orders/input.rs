@@ -1,5 +1,5 @@
-//! An order as the upstream hands it over, read and checked. What is only handed on (customer, address, product) is
-//! kept as it came.
+//! An order of the upstream, read and checked. Parts that are only passed on (customer, address, product) are kept as
+//! they came.
 
 use std::collections::BTreeSet;
 
@@ -19,15 +19,15 @@ const MOST_LINES: usize = 2000;
 /// Most units of one line.
 const MOST_UNITS: i64 = 1_000_000_000;
 
-/// Statuses of what is not to be packed: cancelled, refunded.
+/// Statuses of lines that are not packed: cancelled, refunded.
 const NOT_TO_PACK: [&str; 2] = ["100", "600"];
 
 /// A checked order.
 #[derive(Debug, Clone)]
 pub struct OrderInput {
-    /// What it is known by.
+    /// The order number, by which it is known.
     pub number: String,
-    /// The upstream's own key.
+    /// The upstream's key.
     pub omnitron_id: Option<i64>,
     /// `OrderStatus` enum value; `400` (approved) without one.
     pub status: String,
@@ -47,11 +47,11 @@ pub struct OrderInput {
     pub payment_type: Option<String>,
     /// Slug of the shipping option.
     pub shipping_option_slug: Option<String>,
-    /// How it is to reach the customer.
+    /// The delivery type.
     pub delivery_type: Option<String>,
     /// Id or slug of the cargo company the order asks for.
     pub cargo_company: Option<String>,
-    /// The customer's words.
+    /// The customer's notes.
     pub notes: Option<String>,
     /// For filters.
     pub customer_first_name: Option<String>,
@@ -61,7 +61,7 @@ pub struct OrderInput {
     pub latitude: Option<String>,
     /// Of the shipping address, decimal degrees.
     pub longitude: Option<String>,
-    /// When the customer wants it: the beginning of `delivery_range`, for filters.
+    /// The beginning of `delivery_range`, for filters.
     pub delivery_from: Option<DateTime<Utc>>,
     /// Its end, for filters.
     pub delivery_until: Option<DateTime<Utc>>,
@@ -74,13 +74,13 @@ pub struct OrderInput {
 /// A checked line of an order.
 #[derive(Debug, Clone)]
 pub struct LineInput {
-    /// The upstream's own key.
+    /// The upstream's key.
     pub omnitron_id: Option<i64>,
     /// `OrderStatus` enum value; the order's without one.
     pub status: String,
-    /// What is ordered.
+    /// The SKU.
     pub sku: String,
-    /// How many units.
+    /// The number of units.
     pub quantity: i64,
     /// Decimal.
     pub price: Option<String>,
@@ -95,16 +95,16 @@ pub struct LineInput {
 }
 
 impl OrderInput {
-    /// What it wants, each SKU once.
+    /// The SKUs of its lines, each once.
     #[must_use]
     pub fn skus(&self) -> BTreeSet<String> {
         self.lines.iter().map(|line| line.sku.clone()).collect()
     }
 
-    /// Reads one order.
+    /// Reads an order.
     ///
     /// # Errors
-    /// 400 that names every field that is wrong; a field of a line under `orderitem_set`, with the line's number.
+    /// 400 that names every wrong field; a field of a line is under `orderitem_set`, with the line's number.
     pub fn read(value: &Value) -> Result<Self, Refusal> {
         let Some(object) = value.as_object() else {
             let message = format!("Invalid data. Expected a dictionary, but got {}.", python_type(value));
@@ -149,13 +149,13 @@ impl OrderInput {
 }
 
 impl OrderInput {
-    /// Whether a line of the order is to be packed.
+    /// True if a line of the order is packed.
     #[must_use]
     pub fn is_to_pack(&self, line: &LineInput) -> bool {
         [&self.status, &line.status].iter().all(|status| !NOT_TO_PACK.contains(&status.as_str()))
     }
 
-    /// What scenarios and rules look at: the same as is read of the order once it is stored.
+    /// The facts for scenarios and rules: the same as are later read from the stored order.
     #[must_use]
     pub fn facts(&self) -> OrderFacts {
         let degrees = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<f64>().ok());
@@ -172,14 +172,14 @@ impl OrderInput {
     }
 }
 
-/// The parts that are only handed on.
+/// The parts that are only passed on.
 fn details(object: &Map<String, Value>) -> Value {
     let parts = ["channel", "customer", "shipping_address", "billing_address", "delivery_range", "retail_store"];
     let kept = parts.iter().filter_map(|key| Some(((*key).to_owned(), without_nulls(object.get(*key)?))));
     Value::Object(kept.collect())
 }
 
-/// Postgres' text holds no NUL; nothing else is changed.
+/// Postgres' text cannot hold NUL; nothing else is changed.
 fn without_nulls(value: &Value) -> Value {
     match value {
         Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "")),
@@ -203,20 +203,20 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// A bound of `delivery_range`. One that cannot be read is left out: it is shown as it came, and no filter finds it.
+/// A bound of `delivery_range`. One that cannot be read is left out: it is shown as it came, but no filter finds it.
 fn bound(object: &Map<String, Value>, key: &str) -> Option<DateTime<Utc>> {
     let bound: DateTime<Utc> = object.get("delivery_range")?.get(key)?.as_str()?.parse().ok()?;
-    // Postgres knows no dates as far away as Rust does.
+    // Postgres cannot store dates as far away as Rust can.
     Some(bound).filter(|bound| (1..=9999).contains(&bound.year()))
 }
 
-/// A coordinate that makes no sense is left out: the order is planned without a distance.
+/// An impossible coordinate is left out: the order is planned without a distance.
 fn coordinate(address: &Value, key: &str, most: f64) -> Option<String> {
     let text = text(address.get(key)?)?;
     text.parse::<f64>().ok().filter(|degrees| degrees.abs() <= most).map(|degrees| format!("{degrees:.8}"))
 }
 
-/// Reads the fields of one object and remembers what is wrong.
+/// Reads the fields of an object and collects the errors.
 struct Fields<'a> {
     object: &'a Map<String, Value>,
     wrong: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! Orders: how they come in and become packages.
+//! Orders: their input and their views.
 
 pub mod input;
 pub(crate) mod view;

@@ -19,7 +19,7 @@ pub(crate) struct OrderView {
     pub id: i64,
     pub number: String,
     state: Box<RawValue>,
-    /// No command runs on an order in this version.
+    /// No command runs on orders in this version.
     commands: [(); 0],
     omnitron_id: Option<i64>,
     date_placed: Timestamp,
@@ -57,7 +57,7 @@ struct LineView {
     discount_amount: Option<String>,
 }
 
-/// Reads orders, in the order of `ids`; of their packages those at locations the caller sees.
+/// Reads orders, in the order of `ids`, with the packages at locations that the caller sees.
 pub(crate) async fn load(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,

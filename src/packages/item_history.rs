@@ -1,4 +1,4 @@
-//! What befell the items of packages: how they are fetched, who refused them and why, and who lacked them.
+//! The history of package items: their transfers, refusals, and locations that did not have them.
 
 use std::collections::HashMap;
 
@@ -8,18 +8,18 @@ use utoipa::ToSchema;
 
 use crate::{error::Result, wire::Timestamp};
 
-/// Of one item.
+/// The history of one item.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct ItemHistory {
-    /// The transfers that bring it or were to bring it, in their order.
+    /// The transfers that carry or carried it, in order.
     transfer_orders: Vec<ItemTransfer>,
-    /// The refusals of the packages it was in, in their order.
+    /// The refusals of the packages that it was in, in order.
     denial_reasons: Vec<Denial>,
-    /// The locations that did not find it or refused it and have not counted it since: no plan asks them for it.
+    /// The locations that did not find it or refused it, and have not counted it since: plans exclude them for it.
     discrepancies: Vec<Discrepancy>,
 }
 
-/// A transfer that carries it.
+/// A transfer of the item.
 #[derive(Debug, Serialize, ToSchema)]
 struct ItemTransfer {
     id: i64,
@@ -30,11 +30,11 @@ struct ItemTransfer {
     source_erp_code: String,
     destination: i64,
     destination_erp_code: String,
-    /// Units of the item that it carries.
+    /// The units of the item in it.
     quantity: i64,
 }
 
-/// Why a location refused it.
+/// A refusal by a location.
 #[derive(Debug, Serialize, ToSchema)]
 struct Denial {
     /// Id of the denial reason.
@@ -46,7 +46,7 @@ struct Denial {
     created_date: Timestamp,
 }
 
-/// A location that does not have what was thought to be there.
+/// A location that did not have the item.
 #[derive(Debug, Serialize, ToSchema)]
 struct Discrepancy {
     stock_location: i64,
@@ -55,10 +55,10 @@ struct Discrepancy {
     created_date: Timestamp,
 }
 
-/// By item.
+/// Histories by item.
 type Histories = HashMap<i64, ItemHistory>;
 
-/// Reads it for items by their ids. An item of which there is nothing to tell is left out.
+/// Reads the histories of items, by their ids. An item without one is left out.
 pub(crate) async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<Histories> {
     let mut histories = Histories::new();
     add_transfers(connection, ids, &mut histories).await?;
@@ -97,7 +97,7 @@ async fn add_transfers(connection: &mut PgConnection, ids: &[i64], histories: &m
 }
 
 async fn add_denials(connection: &mut PgConnection, ids: &[i64], histories: &mut Histories) -> Result<()> {
-    // Along the packages that were replaced, each as long as it had the item.
+    // Follows the replaced packages, each for as long as it had the item.
     let rows = sqlx::query!(
         r#"with recursive held (item_id, package_id, order_id, until) as (
                select i.id, p.id, p.order_id, 'infinity'::timestamptz

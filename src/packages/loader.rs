@@ -1,7 +1,7 @@
-//! Reads that wait together share one query, as commands share one transaction.
+//! The loader: waiting reads of single packages share one query, as commands share one transaction.
 //!
-//! A store's screen asks for one package at a time, and many screens ask at once. Everything that waits when the loader
-//! is free is read in one go; a request that comes alone waits for nobody.
+//! A store's screen asks for one package at a time, and many screens ask at once. When the loader is free, it reads all
+//! waiting packages together; a single request does not wait.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,15 +17,15 @@ use crate::{
 
 /// Most packages in one query.
 const LARGEST_GROUP: usize = 64;
-/// Most requests that may wait; one more is answered 503.
+/// Most waiting requests. One more is answered 503.
 const LONGEST_QUEUE: usize = 4096;
-/// Queries at once.
+/// Queries at the same time.
 pub(crate) const READERS: u32 = 2;
 
-/// One package, ready to send.
+/// A package, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// For who may see it.
+    /// Decides who may see it.
     pub stock_location_id: i64,
     /// The JSON, with relative addresses.
     pub body: Bytes,
@@ -37,7 +37,7 @@ struct Wanted {
     reply: oneshot::Sender<Result<Option<Loaded>>>,
 }
 
-/// Handle to the loader; clones share it.
+/// The loader. Clones share its queue.
 #[derive(Clone)]
 pub struct Loader {
     queue: mpsc::Sender<Wanted>,
@@ -55,7 +55,7 @@ impl Loader {
         Self { queue }
     }
 
-    /// One package; none where there is no such.
+    /// A package; none if it does not exist.
     ///
     /// # Errors
     /// 503 when too many wait or the database is away.
@@ -93,7 +93,7 @@ async fn read_forever(
     }
 }
 
-/// What was found, by index in the group.
+/// The packages found, by index in the group.
 async fn read_group(pool: &PgPool, catalog_cache: &CatalogCache, group: &[Wanted]) -> Result<HashMap<usize, Loaded>> {
     let mut ids: Vec<i64> = group.iter().map(|wanted| wanted.id).collect();
     ids.sort_unstable();

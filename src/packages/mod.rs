@@ -1,4 +1,4 @@
-//! Packages as clients see them.
+//! Packages: facts, views, filters.
 
 pub mod facts;
 mod filters;

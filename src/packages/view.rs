@@ -1,4 +1,4 @@
-//! The package JSON: keys and their order as in the documented package, read for many packages at once.
+//! The package JSON: keys in the order of the Akinon OMS; read for many packages at once.
 
 mod as_of;
 
@@ -41,7 +41,7 @@ pub struct PackageView {
     shipment_date: Option<Timestamp>,
     delivery_range: Option<Json<Box<RawValue>>>,
     invoice_number: Option<String>,
-    /// The label's address, once there is a label.
+    /// The label's address, if there is a label.
     pub shipping_label: Option<String>,
     stock_location: LocationView,
     packageitem_set: Vec<ItemView>,
@@ -50,7 +50,7 @@ pub struct PackageView {
     modified_date: Timestamp,
     replaced_by: Vec<i64>,
     invoice_date: Option<NaiveDate>,
-    /// The invoice's address, once there is a document, here or at the service that made it.
+    /// The address of the invoice's document, if there is one, here or at the service that made it.
     pub invoice_document: Option<String>,
     /// Not in events: a transfer has events of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,12 +58,12 @@ pub struct PackageView {
     /// For the explanation of commands.
     #[serde(skip)]
     pub state_id: i64,
-    /// For who may see it.
+    /// Decides who may see it.
     #[serde(skip)]
     pub stock_location_id: i64,
 }
 
-/// A transfer that brings some of its items, or was to.
+/// A transfer that carries or carried some of its items.
 #[derive(Debug, Serialize)]
 struct TransferView {
     id: i64,
@@ -130,7 +130,7 @@ struct OrderView {
     shipping_option_slug: Option<String>,
     customer: Option<Json<Box<RawValue>>>,
     shipping_address: Option<Json<Box<RawValue>>>,
-    /// Where the customer comes for it.
+    /// The store where the customer collects it.
     retail_store: Option<Json<Box<RawValue>>>,
 }
 
@@ -174,8 +174,8 @@ struct PackageRow {
     replaced_by: Vec<i64>,
 }
 
-/// Reads packages; ids that do not exist are left out. The result is in the order of `ids`. Where they refer to what an
-/// installation has just added, the catalog is refreshed.
+/// Reads packages, in the order of `ids`; ids that do not exist are left out. The catalog is refreshed if a package
+/// refers to something newer.
 ///
 /// # Errors
 /// When the database fails.
@@ -214,7 +214,7 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
     Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
 }
 
-/// The transfers of packages. Most have none: then it is one look at an index.
+/// The transfers of packages. Most packages have none: then one index lookup is enough.
 async fn load_transfers(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, Vec<TransferView>>> {
     let rows = sqlx::query!(
         "select t.package_id, t.id, t.number, s.enum_value, t.source_location_id, a.erp_code as source_erp_code,
@@ -425,10 +425,10 @@ fn item_view(row: ItemRow, catalog: &Catalog) -> Result<ItemView> {
 }
 
 impl PackageView {
-    /// Makes the addresses of label and invoice absolute, for the host the client asked.
+    /// Makes the addresses of label and invoice absolute, with the host of the request.
     pub fn absolute(&mut self, base_url: &str) {
         for path in [&mut self.shipping_label, &mut self.invoice_document].into_iter().flatten() {
-            // The document of a merchant's own service is elsewhere.
+            // The document of a merchant's own service has its own address.
             if path.starts_with('/') {
                 path.insert_str(0, base_url);
             }

@@ -1,7 +1,7 @@
-//! `POST /api/v1/oms/orders/?dry_run=true`: how orders would be planned, with the reasons; nothing is written.
+//! `POST /api/v1/oms/orders/?dry_run=true`: how orders would be planned, with reasons. Nothing is written.
 //!
-//! The orders of a list are planned one after the other, each with what the ones before it left, as they would be if
-//! they were taken.
+//! The orders of a list are planned one after the other, each on the stock left by the ones before, as if they were
+//! taken.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,10 +25,10 @@ use crate::{
     scenarios::rules::Product,
 };
 
-/// What the orders before would have taken.
+/// The stock and quota that the orders before would have taken.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
-    /// Their numbers.
+    /// Their order numbers.
     numbers: BTreeSet<String>,
     /// Units, by location and SKU.
     reserved: BTreeMap<(i64, String), i64>,
@@ -57,7 +57,7 @@ impl Taken {
     }
 }
 
-/// What taking an order would answer, and why: its packages, its items numbered from 1 in the order's own order.
+/// The answer for an order, with reasons: its packages, with items numbered from 1 in the order's own sequence.
 pub(crate) async fn rehearse(
     connection: &mut PgConnection,
     catalog: &Catalog,

@@ -1,4 +1,4 @@
-//! `oms orders import FILE`: orders as JSON lines, streamed; a bad line is reported and does not stop the rest.
+//! `oms orders import FILE`: takes orders from JSON lines. A bad line is reported, and the others are taken.
 
 use std::sync::Arc;
 
@@ -14,32 +14,32 @@ use crate::{
     replanning::wakes,
 };
 
-/// Longest line, in bytes; a longer one is reported and skipped, so that no file can fill the memory.
+/// Longest line, in bytes. A longer one is reported and skipped, so that no file fills the memory.
 const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 
-/// What an import did.
+/// The result of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Orders that were new.
+    /// New orders.
     pub taken: u64,
-    /// Orders that were known already.
+    /// Known orders.
     pub known: u64,
-    /// Lines that could not be taken.
+    /// Lines with errors.
     pub refused: u64,
 }
 
-/// What happens along the way.
+/// Progress of an import.
 pub trait Progress {
-    /// Some bytes of the file are done.
+    /// This many bytes are done.
     fn advance(&mut self, bytes: u64, summary: Summary);
-    /// A line could not be taken.
+    /// A line has an error.
     fn refused(&mut self, line: u64, why: &str);
 }
 
-/// Takes every order of a stream. It is safe to run it again with the same file, at any time.
+/// Takes every order of a stream. The same file can be imported again at any time.
 ///
 /// # Errors
-/// When the file or the database fails; what was taken before stays.
+/// When the file or the database fails; orders taken before stay.
 pub async fn import(
     pool: &PgPool,
     catalog_cache: &CatalogCache,
@@ -75,7 +75,7 @@ pub async fn import(
         progress.advance(bytes, summary);
     }
     if summary.taken > 0 {
-        // What some of them lack may have been counted while they were planned.
+        // Missing stock may have been counted while the orders were planned.
         wakes::for_anything(&mut *pool.acquire().await?).await?;
     }
     make_durable(pool).await?;
@@ -111,7 +111,7 @@ async fn take(
     Ok(())
 }
 
-/// Reads past the rest of a line without keeping it.
+/// Skips the rest of a line.
 async fn skip_line(file: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<u64> {
     let mut skipped = 0;
     loop {
@@ -129,11 +129,11 @@ async fn skip_line(file: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<u6
     }
 }
 
-/// One durable commit makes everything before it durable: the log is written in order.
+/// One durable commit makes all earlier ones durable, because the log is written in order.
 async fn make_durable(pool: &PgPool) -> Result<()> {
     let mut transaction = pool.begin().await?;
     sqlx::query!("set local synchronous_commit = on").execute(&mut *transaction).await?;
-    // A transaction that wrote nothing would not wait for the disk.
+    // A transaction without a write would not wait for the disk.
     sqlx::query!("select pg_current_xact_id()::text as id").fetch_one(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Placing orders: each becomes packages, at once or as an import, or only as a dry run.
+//! Placing orders: an order becomes packages. One by one, in an import, or in a dry run.
 
 pub(crate) mod dry_run;
 pub mod import;

@@ -1,5 +1,5 @@
-//! An order becomes packages: stored, planned, reserved, in one transaction. An order is known by its number; sent
-//! again it changes nothing.
+//! Turns an order into packages: stores, plans and reserves it, in one transaction. An order is known by its number;
+//! sent again it changes nothing.
 
 use sqlx::{PgPool, Postgres, Transaction};
 
@@ -19,36 +19,36 @@ use crate::{
     workflow::{OUT_OF_STOCK, WAITING},
 };
 
-/// How often an order is tried again when others took the stock or quota it was planned with.
+/// How often an order is tried again after others took its stock or quota.
 const MOST_ATTEMPTS: u32 = 6;
-/// From this attempt on, the plan locks what it reads.
+/// From this attempt on, the plan locks the rows that it reads.
 const LOCK_FROM_ATTEMPT: u32 = 3;
 
-/// When an order counts as taken.
+/// When the answer is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// When it is on disk: whoever got the answer may forget it.
+    /// When the order is on disk: the client may then forget it.
     Each,
-    /// When a later durable commit is: for imports, which say so once at their end and can be run again.
+    /// Before it is on disk: for imports, which wait for the disk once at the end and can be repeated.
     Later,
 }
 
-/// What became of an order.
+/// The result for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placed {
     /// Its id.
     pub order_id: i64,
-    /// False where it was known already.
+    /// False if it was known.
     pub is_new: bool,
-    /// Whether it is new and some of it has no place.
+    /// True if it is new and some items have no place.
     pub waits: bool,
 }
 
 /// Stores and plans an order.
 ///
 /// # Errors
-/// 400 for a status or cargo company the installation does not have, 406 where no scenario fits; 503 when the database
-/// is away or others were faster too often.
+/// 400 for a status or cargo company that the installation does not have; 406 if no scenario fits; 503 when the
+/// database is away, or others were faster too often.
 pub async fn place(
     pool: &PgPool,
     catalog_cache: &CatalogCache,
@@ -67,7 +67,7 @@ pub async fn place(
     Err(Error::Overloaded)
 }
 
-/// One transaction; none when others were faster.
+/// One transaction. None if others were faster.
 async fn try_place(
     pool: &PgPool,
     catalog_cache: &CatalogCache,
@@ -107,7 +107,7 @@ async fn try_place(
     Ok(Some(Placed { order_id, is_new: true, waits }))
 }
 
-/// The lines of an order that are to be packed, as they came and as they are planned.
+/// The lines of an order that are packed, as they came and as they are planned.
 pub(super) fn lines_to_pack<'o>(order: &'o OrderInput, item_ids: &[i64]) -> (Vec<&'o LineInput>, Vec<Line>) {
     let lines = order.lines.iter().zip(item_ids);
     let wanted = lines.filter(|(line, _)| order.is_to_pack(line));
@@ -122,7 +122,7 @@ pub(super) fn no_scenario(order: &OrderInput) -> Refusal {
     Refusal::rule(NO_SCENARIO, format!("No active distribution scenario fits order {number}; add one."))
 }
 
-/// The packages of a plan: one a parcel, and one at the default location for what has no place.
+/// The packages of a plan: one for each parcel, and one at the default location for items without a place.
 pub(super) fn packages(
     catalog: &Catalog,
     order_id: i64,
@@ -194,21 +194,21 @@ fn order_state(catalog: &Catalog, status: &str) -> Result<i64, Refusal> {
         .ok_or_else(|| Refusal::field("status", format!("\"{status}\" is not an order status of this installation.")))
 }
 
-/// The cargo company an order asks for, if it does.
+/// The cargo company that an order asks for, if any.
 fn cargo_company_id(catalog: &Catalog, order: &OrderInput) -> Result<Option<i64>, Refusal> {
     let Some(name) = &order.cargo_company else { return Ok(None) };
     let company = catalog.cargo_company(name).map(|company| company.id);
     company.map(Some).ok_or_else(|| Refusal::field("cargo_company", format!("There is no cargo company {name}.")))
 }
 
-/// Refuses what the installation does not have, as taking the order would.
+/// Refuses statuses and companies that the installation does not have, as placing the order would.
 pub(super) fn check(catalog: &Catalog, order: &OrderInput) -> Result<(), Refusal> {
     cargo_company_id(catalog, order)?;
     order_state(catalog, &order.status)?;
     order.lines.iter().try_for_each(|line| order_state(catalog, &line.status).map(drop))
 }
 
-/// The new order's id; none where its number is known.
+/// The new order's id; none if its number is known.
 async fn insert_order(
     transaction: &mut Transaction<'_, Postgres>,
     catalog: &Catalog,
@@ -251,7 +251,7 @@ async fn insert_order(
     Ok(id)
 }
 
-/// The lines' ids, in the order's own order.
+/// The ids of the lines, in the order's own sequence.
 async fn insert_items(
     transaction: &mut Transaction<'_, Postgres>,
     catalog: &Catalog,

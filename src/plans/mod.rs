@@ -1,7 +1,7 @@
 //! Why each package is where it is: the plans of orders, with their reasons, and the stock they saw.
 //!
-//! The reasons are not stored but made again from what was ([`crate::planning::replay`]); `reproduced` says whether the
-//! plan comes out as it did then, which only a change of the planner itself could prevent.
+//! Reasons are not stored: the plan is made again from its stored facts ([`crate::planning::replay`]). `reproduced`
+//! says that it came out the same; only a change of the planner itself can prevent that.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -62,7 +62,7 @@ struct ItemView {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct Context {
-    /// One for each time items of the order were planned, oldest first.
+    /// One for each plan of items of the order, oldest first.
     attempts: Vec<Attempt>,
 }
 
@@ -118,7 +118,7 @@ impl ParcelView {
 }
 
 impl Attempt {
-    /// A plan that is not kept.
+    /// A plan that is not stored.
     #[must_use]
     pub fn of_dry_run(plan: &crate::planning::plan::Plan, scenarios: &[ScenarioTrace], rules: &[RuleTrace]) -> Self {
         let version = scenarios.iter().find(|asked| asked.scenario_id == plan.scenario_id).map(|asked| asked.version);
@@ -138,7 +138,7 @@ impl Attempt {
         }
     }
 
-    /// Of the locations a rule saw, only these are told of.
+    /// Shows only these of the locations that a rule saw.
     fn restrict(&mut self, visible_location_ids: Option<&[i64]>) {
         let Some(visible) = visible_location_ids else { return };
         let is_visible = |at: &Value| at.as_i64().is_some_and(|id| visible.contains(&id));
@@ -152,7 +152,7 @@ impl Attempt {
             rule.get_mut("sources").and_then(Value::as_array_mut).into_iter().flatten().for_each(restrict_rule);
         }
         self.parcels.retain(|parcel| visible.contains(&parcel.stock_location));
-        // Who sends something is told of that alone.
+        // A sender sees only its own items.
         for gathering in self.gatherings.iter_mut().filter(|it| !visible.contains(&it.stock_location_id)) {
             gathering.at_hand.clear();
             gathering.transfers.retain(|transfer| visible.contains(&transfer.source_location_id));
@@ -161,7 +161,7 @@ impl Attempt {
     }
 }
 
-/// A kept plan with its reasons.
+/// A stored plan with its reasons.
 fn attempt(kept: &StoredPlan, references: &PlanReferences) -> Attempt {
     let mut attempt = Attempt {
         plan: Some(kept.id),
@@ -247,7 +247,7 @@ pub async fn load(
     Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
 }
 
-/// Each order item with the package it came to last.
+/// Each order item with its last package.
 async fn load_items(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, Vec<ItemView>>> {
     let rows = sqlx::query!(
         r#"select oi.id, oi.order_id, oi.sku, oi.quantity, p.id as "package_id?",

@@ -1,5 +1,4 @@
-//! `oms stock import FILE.csv`: `erp_code,sku,quantity`, streamed in batches; a bad line is reported and does not stop
-//! the rest.
+//! `oms stock import FILE.csv`: `erp_code,sku,quantity`, in batches. A bad line is reported, and the others are taken.
 
 use std::{collections::HashMap, io::Read};
 
@@ -12,12 +11,12 @@ use crate::error::{Error, Refusal, Result};
 /// Counts in one transaction.
 const BATCH: usize = 5_000;
 
-/// What an import did.
+/// The result of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Counts that were set.
+    /// Counts set.
     pub set: u64,
-    /// Lines that could not be read.
+    /// Lines with errors.
     pub refused: u64,
 }
 
@@ -28,8 +27,8 @@ struct CountRow {
     quantity: String,
 }
 
-/// Sets every count of a CSV file with the columns `erp_code`, `sku`, `quantity`, in any order. `refused` hears the
-/// number and fault of each bad line.
+/// Sets every count of a CSV file with the columns `erp_code`, `sku`, `quantity`, in any order. `refused` receives the
+/// number and the error of each bad line.
 ///
 /// # Errors
 /// When a column is missing, or the file or the database fails.

@@ -1,4 +1,4 @@
-//! Stock: how many units of a SKU a location has, and how many of them are held for packages.
+//! Stock: the units of a SKU at a location, and how many of them are reserved for packages.
 
 pub mod import;
 pub mod service;
@@ -12,22 +12,22 @@ use crate::error::Result;
 /// Most units that can be counted.
 pub const MOST_UNITS: i64 = 1_000_000_000_000;
 
-/// A count: this many units are on the shelf now.
+/// A count: the units on the shelf now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
     /// The location.
     pub stock_location_id: i64,
-    /// What was counted.
+    /// The SKU.
     pub sku: String,
-    /// How many units, reserved ones included.
+    /// The units, reserved ones included.
     pub quantity: i64,
 }
 
-/// How often counts are set anew when they and a plan waited for each other.
+/// How often counts are tried again after a deadlock with a plan.
 const MOST_ATTEMPTS: u32 = 6;
 
-/// Sets counts in a transaction of their own. Planning may make the rows of SKUs that were never counted at the same
-/// moment and in another order: then it is begun anew.
+/// Sets counts in a transaction of their own. A plan may create rows of never counted SKUs at the same time and in
+/// another order; then the counts are tried again.
 ///
 /// # Errors
 /// When the database fails.
@@ -48,9 +48,9 @@ async fn try_count(pool: &PgPool, counts: &[Count]) -> Result<()> {
     Ok(())
 }
 
-/// Makes the rows of stock that are missing, of SKUs at locations in the order of their bytes, in which everybody locks
-/// them. Where one is missing, all are locked by this statement (a conflict locks, though nothing is updated): a new row
-/// must not be locked before others that come before it.
+/// Creates missing rows of stock, for SKUs at locations in byte order, the order in which all statements lock them. If
+/// a row is missing, this statement locks all of them (a conflict locks, though nothing is updated), because a new row
+/// must not be locked before earlier ones.
 ///
 /// # Errors
 /// When the database fails.
@@ -72,20 +72,21 @@ pub(crate) async fn create_missing(connection: &mut PgConnection, skus: &[String
     Ok(())
 }
 
-/// Sets counts. A location that was left out for an item is asked again once the item's SKU has been counted there. What
-/// waits for a SKU of which there is more is planned again.
+/// Sets counts. A counted SKU includes an excluded location again for items of it. Packages that wait for a SKU with
+/// more units are planned again.
 ///
 /// # Errors
 /// When the database fails.
 async fn set(connection: &mut PgConnection, counts: &[Count]) -> Result<()> {
-    // The last count of a SKU at a location wins; sorted, because that is the order stock rows are locked in.
+    // The last count of a SKU at a location wins. Sorted, because stock rows are locked in that order.
     let counts: BTreeMap<(&str, i64), i64> =
         counts.iter().map(|count| ((count.sku.as_str(), count.stock_location_id), count.quantity)).collect();
     let skus: Vec<String> = counts.keys().map(|(sku, _)| (*sku).to_owned()).collect();
     let locations: Vec<i64> = counts.keys().map(|(_, location)| *location).collect();
     let quantities: Vec<i64> = counts.values().copied().collect();
     create_missing(connection, &skus, &locations).await?;
-    // The gate `(select count(*) from before) >= 0` is always open: what was there is locked and read first.
+    // The condition `(select count(*) from before) >= 0` is always true: it makes Postgres lock and read the old rows
+    // first.
     let mut more: Vec<String> = sqlx::query_scalar!(
         r#"with before as materialized (
                select s.sku, s.stock_location_id, s.quantity

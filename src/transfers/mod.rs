@@ -1,4 +1,4 @@
-//! Transfers as clients see them.
+//! Transfers: facts and views.
 
 pub mod snapshot;
 pub mod view;

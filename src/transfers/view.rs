@@ -33,13 +33,13 @@ pub struct TransferView {
     commands: Box<RawValue>,
     shipment: Option<ShipmentView>,
     transferitem_set: Vec<ItemView>,
-    /// With `?explain=commands` alone.
+    /// Only with `?explain=commands`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Value>,
 }
 
 impl TransferView {
-    /// Whether it exists for a caller: it is from or to a location of theirs.
+    /// True if the caller sees it: it is from or to a location of the caller.
     pub(crate) fn is_visible(&self, caller: &Caller) -> bool {
         caller.sees(self.source.id) || caller.sees(self.destination.id)
     }
@@ -63,7 +63,7 @@ struct PackageView {
     stock_location: i64,
 }
 
-/// What the sender says of its carrier.
+/// The carrier, as the sender named it.
 #[derive(Debug, Serialize)]
 struct ShipmentView {
     cargo_company: CargoCompanyView,
@@ -77,7 +77,7 @@ struct CargoCompanyView {
     slug: String,
 }
 
-/// What a transfer carries of one package item.
+/// An item of the transfer: units of one package item.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ItemView {
     id: i64,
@@ -89,13 +89,13 @@ pub(crate) struct ItemView {
     quantity: i64,
     created_date: Timestamp,
     modified_date: Timestamp,
-    /// For who may see it.
+    /// Decides who may see it.
     #[serde(skip)]
     ends: [i64; 2],
 }
 
 impl ItemView {
-    /// Whether it exists for a caller, as its transfer does.
+    /// True if the caller sees it, as its transfer.
     pub(crate) fn is_visible(&self, caller: &Caller) -> bool {
         self.ends.iter().any(|end| caller.sees(*end))
     }
@@ -124,7 +124,7 @@ struct TransferRow {
     customer: Option<Json<Box<RawValue>>>,
 }
 
-/// Reads transfers; ids that do not exist are left out. The result is in the order of `ids`.
+/// Reads transfers, in the order of `ids`; ids that do not exist are left out.
 pub(crate) async fn load(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
@@ -182,7 +182,7 @@ async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Tra
     Ok(rows)
 }
 
-/// Tells transfers as they were when each of some changes was written, by the change's id.
+/// Renders transfers as they were when each of some changes was written, by the change's id.
 ///
 /// # Errors
 /// When the database fails.
@@ -270,7 +270,7 @@ fn shipment(company: Option<i64>, number: Option<String>, catalog: &Catalog) -> 
     Ok(Some(ShipmentView { cargo_company, tracking_number }))
 }
 
-/// Reads items by their ids, in that order, or by their transfers', in their own.
+/// Reads items by their ids, in that order, or by the ids of their transfers, in their own order.
 pub(crate) async fn load_items(
     connection: &mut PgConnection,
     ids: &[i64],
