@@ -1,9 +1,8 @@
 //! The workflow as a picture: an SVG of the states and the transitions between them.
 //!
-//! The main column holds the longest way a package goes, from where planning puts it; the states
-//! beside that way stand in the side column. Transitions run in the channels left, between and
-//! right of the columns, where no box is, so no line ever crosses a box or a label. Lines into one
-//! state share a lane and an arrowhead, solid and dashed ones apart.
+//! The main column has the longest path of a package, from the state in which planning creates it; the other states are
+//! in the side column. Transitions run in channels left of, between and right of the columns, where there is no box, so
+//! no line crosses a box or a label. Lines into one state share a lane and an arrowhead, solid and dashed ones apart.
 
 mod channel;
 mod columns;
@@ -18,8 +17,8 @@ use graph::Graph;
 use layout::Layout;
 use paint::Picture;
 
-/// Draws the workflow: the states of packages, and those of transfers if anything moves them.
-/// The same installation gives the same picture.
+/// Draws the workflow: the states of packages, and those of transfers if there are transitions for them. The same
+/// installation gives the same picture.
 #[must_use]
 pub fn svg(installation: &Installation) -> String {
     let mut picture = Picture::new();

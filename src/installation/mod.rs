@@ -1,7 +1,7 @@
-//! The installation file: what a shop's workflow, places and rules are, as data.
+//! The installation file: the workflow, places and rules of a shop, as data.
 //!
-//! [`read`] takes the TOML apart, [`check`] finds dead ends and leaks before they are installed, [`mod@apply`] writes it
-//! to the database, [`draw`] shows the graph.
+//! [`read`] parses the TOML, [`check`] finds dead ends and leaks before it is installed, [`mod@apply`] writes it to the
+//! database, [`draw`] draws the graph.
 
 pub mod apply;
 pub mod check;

@@ -1,22 +1,22 @@
-//! The lanes of a channel: which vertical line goes left of which, so that few lines cross.
+//! The lanes of a channel: the order of its vertical lines, chosen for few crossings.
 
-/// The end of a line in a channel: where it turns from or into its lane.
+/// An end of a line in a channel: where it turns into or out of its lane.
 #[derive(Clone, Copy)]
 pub(super) struct End {
     /// The height of the horizontal piece.
     pub(super) y: i32,
-    /// Whether that piece lies on the right of the lane.
+    /// True if that piece is on the right of the lane.
     pub(super) is_right: bool,
 }
 
 /// The passes of improvement; each costs the square of the number of lanes.
 const MAX_PASSES: usize = 12;
 
-/// Beyond this number of lanes they stay in the order they came in: nobody follows so many.
+/// With more lanes than this their order is not improved: no reader follows so many.
 const MAX_SORTED_LANES: usize = 120;
 
-/// The order of lanes from the left that leaves few crossings: each lane is taken out and put
-/// where it crosses least, until nothing improves.
+/// The order of lanes, from the left, with few crossings: each lane is taken out and put where it crosses least, until
+/// nothing improves.
 pub(super) fn order(lanes: &[Vec<End>]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..lanes.len()).collect();
     if lanes.len() > MAX_SORTED_LANES {
@@ -36,8 +36,7 @@ pub(super) fn order(lanes: &[Vec<End>]) -> Vec<usize> {
     order
 }
 
-/// Moves one lane to its best place. Going from the leftmost place to the right, the cost changes
-/// by what passing one neighbour changes.
+/// Moves one lane to its best place. Going from left to right, the cost changes with each neighbour that is passed.
 fn sift(order: &mut Vec<usize>, lane: usize, costs: &[Vec<i32>]) {
     let Some(current) = order.iter().position(|other| *other == lane) else {
         return;
@@ -61,8 +60,8 @@ fn sift(order: &mut Vec<usize>, lane: usize, costs: &[Vec<i32>]) {
     order.insert(place, lane);
 }
 
-/// How often two lanes cross if the one is left of the other: pieces that go right from the left
-/// lane cross the right one, pieces that go left from the right lane cross the left one.
+/// The number of crossings of two lanes if the one is left of the other: pieces to the right from the left lane cross
+/// the right one, pieces to the left from the right lane cross the left one.
 fn crossings(left: &[End], right: &[End]) -> i32 {
     let crossing = |from: &[End], goes_right: bool, over: &[End]| {
         let (Some(top), Some(bottom)) = (over.iter().map(|end| end.y).min(), over.iter().map(|end| end.y).max()) else {

@@ -1,15 +1,15 @@
-//! Where the boxes stand: two columns, each from top to bottom.
+//! The positions of the boxes: two columns, each from top to bottom.
 
 use super::graph::Graph;
 
-/// Everything stands on this grid, so that lines of one side never run into each other.
+/// The grid of all positions, so that lines of one side never run into each other.
 pub(super) const GRID: i32 = 18;
 
-/// The side column is half a grid lower than the main one: a line from the one never runs along
-/// a line from the other.
+/// The side column is half a grid lower than the main one, so that a line from one never runs along a line from the
+/// other.
 const SIDE_OFFSET: i32 = GRID / 2;
 
-/// Between two boxes of a column.
+/// The distance between two boxes of a column.
 const GAP: i32 = 2 * GRID;
 
 /// The nodes of the two columns, each in order from the top.
@@ -23,7 +23,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Divides the nodes; `set_heights` and `place` complete it.
+    /// Divides the nodes; `set_heights` and `place` complete the rest.
     pub(super) fn divide(graph: &Graph<'_>) -> Self {
         let main = graph.main_way();
         let side = (0..graph.nodes.len()).filter(|node| !main.contains(node)).collect();
@@ -34,7 +34,7 @@ impl Columns {
         self.main.contains(&node)
     }
 
-    /// Whether a node stands right below another in the main column.
+    /// True if a node is directly below another in the main column.
     pub(super) fn is_next(&self, from: usize, to: usize) -> bool {
         self.main.windows(2).any(|pair| *pair == [from, to])
     }
@@ -48,8 +48,8 @@ impl Columns {
         bottoms.map(|(top, height)| top + height).max().unwrap_or(0)
     }
 
-    /// Stands the main column from the top, with room for `rows_below` rows of labels under each
-    /// node, and the side column beside what it has to do with.
+    /// Places the main column from the top, with room for `rows_below` rows of labels under each node, and the side
+    /// column beside its neighbours.
     pub(super) fn place(&mut self, graph: &Graph<'_>, rows_below: impl Fn(usize) -> i32) {
         let mut top = 0;
         for node in &self.main {
@@ -61,12 +61,12 @@ impl Columns {
         self.place_side(&wishes);
     }
 
-    /// The height at which each node of the side column would best have its center: the mean of
-    /// its neighbours in the main column, or else of its neighbours' wishes.
+    /// The best height for the center of each node of the side column: the mean of its neighbours in the main column,
+    /// or else of the best heights of its neighbours.
     fn wishes(&self, graph: &Graph<'_>) -> Vec<Option<i32>> {
         let mut wishes: Vec<Option<i32>> =
             (0..graph.nodes.len()).map(|node| self.is_main(node).then(|| self.center(node))).collect();
-        // Twice: a neighbour of a neighbour of the main column is as far as a wish reaches.
+        // Twice, for neighbours of neighbours of the main column.
         for _ in 0..2 {
             let known = wishes.clone();
             for node in &self.side {
@@ -83,8 +83,8 @@ impl Columns {
         wishes
     }
 
-    /// Gives each box of the side column its wish where that is free. Boxes that would overlap
-    /// form a block around the mean of their wishes; blocks that would overlap form a larger one.
+    /// Gives each box of the side column its best height if that is free. Boxes that would overlap form a block around
+    /// the mean of their best heights; blocks that would overlap form a larger one.
     fn place_side(&mut self, wishes: &[Option<i32>]) {
         struct Block {
             nodes: Vec<usize>,
@@ -120,7 +120,7 @@ impl Columns {
     }
 }
 
-/// The mean of some heights; none of none.
+/// The mean of some heights; none for no heights.
 pub(super) fn mean(values: impl Iterator<Item = i32>) -> Option<i32> {
     let (sum, count) = values.fold((0_i32, 0_i32), |(sum, count), value| (sum.saturating_add(value), count + 1));
     (count > 0).then(|| sum / count)

@@ -1,21 +1,21 @@
-//! What is drawn: states as nodes, and one edge for all transitions between the same two.
+//! The graph: states are nodes, and all transitions between the same two states are one edge.
 
 use crate::installation::read::{Entity, Installation, State, Transition};
 
-/// The states of an entity and what leads from one to another.
+/// The states of an entity and the edges between them.
 pub(super) struct Graph<'a> {
-    /// The states, in the order of their numbers; words come after numbers, in the file's order.
+    /// The states by number; those without a number come last, in the order of the file.
     pub(super) nodes: Vec<&'a State>,
     pub(super) edges: Vec<Edge<'a>>,
 }
 
 /// All transitions between the same two states, of one kind of outcome.
 pub(super) struct Edge<'a> {
-    /// The index of the node it comes from.
+    /// The index of its start node.
     pub(super) from: usize,
-    /// The index of the node it leads to.
+    /// The index of its end node.
     pub(super) to: usize,
-    /// Whether it is the second outcome of its transitions.
+    /// True if it is the second outcome of its transitions.
     pub(super) is_otherwise: bool,
     pub(super) transitions: Vec<&'a Transition>,
 }
@@ -35,8 +35,7 @@ impl<'a> Graph<'a> {
         graph
     }
 
-    /// The picture is also drawn of an installation that is not checked: what names no state is
-    /// left out.
+    /// The installation may be unchecked: transitions with unknown states are left out.
     fn add(&mut self, transition: &'a Transition, to: &str, is_otherwise: bool) {
         let find = |slug: &str| self.nodes.iter().position(|state| state.slug == slug);
         let (Some(from), Some(to)) = (find(&transition.source), find(to)) else {
@@ -49,11 +48,10 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The longest way along ascending nodes, from where planning puts a package: the trunk of
-    /// the picture.
+    /// The longest path along ascending nodes, from the state in which planning creates a package: the main column.
     pub(super) fn main_way(&self) -> Vec<usize> {
         let count = self.nodes.len();
-        // The number of nodes on the longest way from each node, and the next node on it.
+        // For each node the number of nodes on the longest path from it, and the next node on that path.
         let mut lengths = vec![1_usize; count];
         let mut nexts = vec![None; count];
         for node in (0..count).rev() {

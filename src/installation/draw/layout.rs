@@ -1,4 +1,4 @@
-//! From a graph to coordinates: the boxes of the states and the course of each line.
+//! From the graph to coordinates: the boxes of the states and the path of each line.
 
 use super::channel::{self, End};
 use super::columns::{Columns, GRID};
@@ -6,18 +6,18 @@ use super::graph::Graph;
 use super::ports::{self, Bundle, CHANNELS, Channel, Port};
 use super::text::{box_text_width, label, text_width};
 
-/// The distance of two lanes of one channel.
+/// The distance of two lanes in a channel.
 const LANE: i32 = 14;
 
-/// The room between a label and the lanes, in which an arrow's head fits.
+/// The space between a label and the lanes, for an arrowhead.
 const LABEL_MARGIN: i32 = 18;
 
-/// The height of a box that no line touches: three lines of text.
+/// The height of a box without lines: three lines of text.
 const MIN_HEIGHT: i32 = 4 * GRID;
 
 const MIN_WIDTH: i32 = 150;
 
-/// Where everything is. The picture begins at 0, 0.
+/// All coordinates. The picture begins at 0, 0.
 pub(super) struct Layout {
     /// The box of each node.
     pub(super) boxes: Vec<Frame>,
@@ -36,12 +36,12 @@ pub(super) struct Frame {
     pub(super) height: i32,
 }
 
-/// The course of an edge. Its labels stand at its beginning.
+/// The path of an edge. Its labels are at its beginning.
 #[derive(Clone, Copy)]
 pub(super) enum Line {
     /// Straight down, to the next box of the main column.
     Down { x: i32, from: i32, to: i32 },
-    /// Out of a box, along a lane, into a box; points are (x, y).
+    /// Out of a box, along a lane, into a box. Points are (x, y).
     Lane { from: (i32, i32), lane: i32, to: (i32, i32) },
 }
 
@@ -70,7 +70,7 @@ impl Layout {
     }
 }
 
-/// All that is known once the heights are: what is left are the widths.
+/// Everything that is known once the heights are set; only the widths are left.
 struct Survey<'a> {
     graph: &'a Graph<'a>,
     columns: &'a Columns,
@@ -120,7 +120,7 @@ impl Survey<'_> {
         widths.max().unwrap_or(0).max(MIN_WIDTH)
     }
 
-    /// Gives each bundle of a channel that begins at `x` its lane. Returns where the channel ends.
+    /// Gives each bundle of a channel that begins at `x` its lane. Returns the end of the channel.
     fn spread_lanes(&self, channel: Channel, x: i32, lanes: &mut [i32]) -> i32 {
         let here: Vec<usize> =
             (0..self.bundles.len()).filter(|bundle| self.bundles[*bundle].channel == channel).collect();
@@ -139,13 +139,13 @@ impl Survey<'_> {
         lane + self.label_zone(channel, true)
     }
 
-    /// The width that the labels on one side of a channel need, the right or the left one.
+    /// The width of the labels on one side of a channel.
     fn label_zone(&self, channel: Channel, is_right: bool) -> i32 {
         let leaving = self.ports.iter().filter(|port| {
             self.bundles[port.bundle].channel == channel && channel.is_left_of(self.columns, port.node) == is_right
         });
         let widest = leaving.map(|port| port.edge.map_or(0, |edge| self.label_width(edge))).max();
-        // Labels beside a line that goes down stand half over the channel between the columns.
+        // Labels beside a line that goes down are half above the channel between the columns.
         let beside_downs = self.downs.iter().map(|edge| {
             let overhang = self.label_width(*edge) - self.column_width(true) / 2;
             overhang.max(0)

@@ -1,4 +1,4 @@
-//! Coordinates to SVG.
+//! From coordinates to SVG.
 
 use std::fmt::Write as _;
 
@@ -12,12 +12,12 @@ const HEADING_HEIGHT: i32 = 44;
 const LEGEND_HEIGHT: i32 = 96;
 const MIN_PICTURE_WIDTH: i32 = 720;
 
-/// From one of several labels to the next.
+/// The distance between several labels.
 const LABEL_ROW: i32 = 14;
 const CORNER: i32 = 6;
 const HEAD: i32 = 8;
 
-/// Dark enough to be read on white. One for each state that lines lead to, in turn.
+/// Colours that are dark enough on white. The end states of lines take them in turn.
 const COLOURS: [&str; 8] = ["#1b6485", "#a3293d", "#3c7a22", "#6f45a0", "#a8560f", "#2b489c", "#66660f", "#952573"];
 
 const STYLE: &str = "text{font-family:Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif;\
@@ -39,7 +39,7 @@ impl Picture {
         Self { body: String::new(), width: MIN_PICTURE_WIDTH, height: MARGIN }
     }
 
-    /// Adds a graph under a heading, below what is there.
+    /// Adds a graph with a heading below the others.
     pub(super) fn add(&mut self, heading: &str, graph: &Graph<'_>, layout: &Layout) {
         self.push(format_args!(
             "<text class=\"heading\" x=\"{MARGIN}\" y=\"{}\">{}</text>\n",
@@ -110,7 +110,7 @@ fn draw_box(state: &State, frame: Frame) -> String {
     drawing
 }
 
-/// The frame of a state: hatched at its edge where it occupies quota, double where it is final.
+/// The frame of a state: hatched at its edge if it occupies quota, double if it is final.
 fn empty_box(frame: Frame, occupies_quota: bool, is_final: bool) -> String {
     let rect = |inset: i32, fill: &str, stroke: &str| {
         format!(
@@ -175,7 +175,7 @@ fn tooltip(transition: &Transition) -> String {
     format!("{}: {} ({})", transition.label, transition.command, transition.slug())
 }
 
-/// Out of the box, round the corner into the lane, round the next one into the other box.
+/// From the box, around a corner into the lane, around the next corner into the other box.
 fn lane_path(from: (i32, i32), lane: i32, to: (i32, i32)) -> String {
     let (out, into) = ((lane - from.0).signum(), (to.0 - lane).signum());
     let down = (to.1 - from.1).signum();

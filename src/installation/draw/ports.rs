@@ -1,4 +1,4 @@
-//! Which channel a line takes, and at which height it leaves and enters a box.
+//! The channel of each line, and the heights at which it leaves and enters a box.
 
 use super::columns::{Columns, GRID, mean};
 use super::graph::Graph;
@@ -22,7 +22,7 @@ impl Channel {
         }
     }
 
-    /// Whether a node of this channel stands on the right of its lanes.
+    /// True if a node of this channel is on the right of its lanes.
     pub(super) fn is_left_of(self, columns: &Columns, node: usize) -> bool {
         match self {
             Self::Left => true,
@@ -39,11 +39,11 @@ pub(super) struct Bundle {
     pub(super) edges: Vec<usize>,
 }
 
-/// A place on the side of a box, where a line leaves (with its labels) or arrives.
+/// A point on the side of a box where a line leaves (with its labels) or arrives.
 pub(super) struct Port {
     pub(super) node: usize,
     pub(super) bundle: usize,
-    /// The edge that leaves here; none where the bundle arrives.
+    /// The edge that leaves here; none if the bundle arrives.
     pub(super) edge: Option<usize>,
     /// The rows of labels, at least one for the line itself.
     pub(super) rows: i32,
@@ -104,8 +104,7 @@ pub(super) fn rows_at(ports: &[Port], bundles: &[Bundle], node: usize, channel: 
     ports.iter().filter(here).map(|port| port.rows).sum()
 }
 
-/// Orders the ports on one side of a box by where their lines come from or go to, and gives each
-/// its height.
+/// Sorts the ports on one side of a box by the other ends of their lines, and gives each its height.
 pub(super) fn stack_ports(
     graph: &Graph<'_>,
     columns: &Columns,

@@ -1,20 +1,20 @@
-//! The texts of the picture: what they say, how wide they are, how XML wants them.
+//! The texts of the picture: content, width, and escaping for XML.
 
 use crate::installation::read::{State, Transition};
 
 /// The size of a label's letters; names are a little larger.
 const LABEL_SIZE: i32 = 11;
 
-/// Labels longer than this are cut in the picture; the tooltip has them whole.
+/// Longer labels are cut in the picture; the tooltip has the whole text.
 const MAX_LABEL_CHARS: usize = 48;
 
-/// What a transition's line says.
+/// The label of a transition's line.
 pub(super) fn label(transition: &Transition, is_otherwise: bool) -> String {
     let label = shorten(&transition.label);
     if is_otherwise { format!("{label} (otherwise)") } else { label }
 }
 
-/// The width of a label, estimated: fonts differ, so rather too much than too little.
+/// The estimated width of a label: rather too much, because fonts differ.
 pub(super) fn text_width(text: &str) -> i32 {
     let tenths: i32 = text.chars().map(tenths_of_em).sum();
     tenths * LABEL_SIZE / 10 + 4
@@ -33,12 +33,12 @@ fn tenths_of_em(char: char) -> i32 {
         'm' | 'w' | 'M' | 'W' | '@' | '%' => 10,
         _ if char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-' => 6,
         _ if u32::from(char) < 0x2000 => 8,
-        // Scripts of full width.
+        // Full-width scripts.
         _ => 11,
     }
 }
 
-/// A text short enough for a picture.
+/// A text, cut for the picture.
 pub(super) fn shorten(text: &str) -> String {
     if text.chars().count() <= MAX_LABEL_CHARS {
         return text.to_owned();
@@ -55,7 +55,7 @@ pub(super) fn slug_line(state: &State) -> String {
     format!("{} · {slug}", shorten(&state.enum_value))
 }
 
-/// Text as XML. Characters that XML 1.0 cannot hold are left out.
+/// A text as XML. Characters that XML 1.0 cannot hold are left out.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
