@@ -116,6 +116,27 @@ pub struct Parameter {
     pub required: bool,
     /// Its purpose.
     pub summary: &'static str,
+    /// How its value is kept with the move, under its name; none for a parameter that only steers the command.
+    pub recorded: Option<Recorded>,
+}
+
+impl Parameter {
+    /// One that may be left out and is not recorded: every parameter says how it differs.
+    pub const OPTIONAL: Self = Self { name: "", schema: "{}", required: false, summary: "", recorded: None };
+    /// The same, where the command refuses without it.
+    pub const REQUIRED: Self = Self { required: true, ..Self::OPTIONAL };
+}
+
+/// How a recorded parameter is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// Text that is not blank; a number is its digits.
+    Text {
+        /// Longest taken.
+        most_characters: usize,
+    },
+    /// A whole number; a string of digits is one.
+    Integer,
 }
 
 /// A fact that some commands need besides their package. It is read only for kinds that ask for it.

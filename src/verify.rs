@@ -178,6 +178,12 @@ async fn dangling_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
            union all
            select 'log row ' || id || ': there is no package ' || package_id
              from transition_logs l where not exists (select from packages where id = l.package_id)
+           union all
+           select 'record of log row ' || transition_log_id || ': there is no denial reason '
+                  || (parameters ->> 'denial_reason')
+             from transition_records r
+            where parameters ? 'denial_reason'
+              and not exists (select from denial_reasons where id = (r.parameters ->> 'denial_reason')::bigint)
             order by 1"#
     )
     .fetch_all(&mut **snapshot)

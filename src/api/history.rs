@@ -45,7 +45,7 @@ const PACKAGES: List = List {
            left join states s on s.id = g.source_state_id join states d on d.id = g.destination_state_id \
            left join users u on u.id = g.user_id join stock_locations l on l.id = g.stock_location_id \
            left join transition_records r on r.transition_log_id = g.id \
-           left join denial_reasons w on w.id = r.denial_reason_id",
+           left join denial_reasons w on w.id = (r.parameters ->> 'denial_reason')::bigint",
     visible: "g.package_id = any({})",
     filters: FILTERS,
     sorts: SORTS,
@@ -74,12 +74,14 @@ macro_rules! move_columns {
     };
 }
 
-/// `invoice_call` is not among them: it holds secrets.
+/// `invoice_call` is not among them: it holds secrets. Two recorded parameters have keys of their own.
 const PACKAGE_COLUMNS: &str = concat!(
     move_columns!(),
-    ", json_build_object('id', l.id, 'erp_code', l.erp_code, 'name', l.name) as stock_location, r.cancellation_reason, \
+    ", json_build_object('id', l.id, 'erp_code', l.erp_code, 'name', l.name) as stock_location, \
+     r.parameters ->> 'cancellation_reason' as cancellation_reason, \
      case when w.id is not null then json_build_object('id', w.id, 'title', w.title) end as denial_reason, \
-     coalesce(r.parameters, '{}') as parameters, coalesce(r.replacements, '[]') as replacements, r.reservations"
+     coalesce(r.parameters - array['cancellation_reason', 'denial_reason'], '{}') as parameters, \
+     coalesce(r.replacements, '[]') as replacements, r.reservations"
 );
 const TRANSFER_COLUMNS: &str = move_columns!();
 
@@ -114,7 +116,7 @@ struct PackageMove {
     /// `id`, `title`.
     #[schema(value_type = Option<Object>)]
     denial_reason: Option<Value>,
-    /// Common parameters that differ from their documented defaults.
+    /// Common parameters that differ from their documented defaults, and those of its own that the command keeps.
     #[schema(value_type = Object)]
     parameters: Value,
     /// Products that were replaced: `package_item`, `from`, `to`.

@@ -43,14 +43,10 @@ pub struct Changes {
 /// What a command writes besides moving things; most have nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Record {
-    /// Common parameters that differ from their documented defaults.
+    /// Common parameters that differ from their documented defaults, and the command's own that it records, by name.
     pub parameters: Map<String, Value>,
     /// `remote_invoice_call` with its defaults. It holds secrets: it is stored and never shown.
     pub invoice_call: Option<Value>,
-    /// Why the package was cancelled.
-    pub cancellation_reason: Option<String>,
-    /// Why its location refused it.
-    pub denial_reason_id: Option<i64>,
     /// The invoice as given.
     pub invoice: Option<InvoiceChange>,
     /// What was scanned, by order item id.

@@ -8,7 +8,10 @@ use serde_json::{Map, Value, json};
 use super::{Input, Record};
 use crate::{
     error::Refusal,
-    kinds::common::{COMMON, invoice_call},
+    kinds::{
+        Parameter, Recorded,
+        common::{COMMON, invoice_call},
+    },
 };
 
 /// The key of the invoice service; the others are flags.
@@ -51,6 +54,26 @@ pub fn record(input: Input<'_>, defaults: &Map<String, Value>, accepted: &[&str]
             record.parameters.insert((*name).to_owned(), json!(flag));
         }
     }
+}
+
+/// Reads the command's own parameters that are recorded, by name.
+///
+/// # Errors
+/// 400 named by the key.
+pub fn read_recorded(input: Input<'_>, parameters: &[Parameter]) -> Result<Map<String, Value>, Refusal> {
+    let mut recorded = Map::new();
+    for parameter in parameters {
+        let Some(how) = parameter.recorded else { continue };
+        if !parameter.required && input.optional(parameter.name).is_none() {
+            continue;
+        }
+        let value = match how {
+            Recorded::Text { most_characters } => json!(input.short_string(parameter.name, most_characters)?),
+            Recorded::Integer => json!(input.integer(parameter.name)?),
+        };
+        recorded.insert(parameter.name.to_owned(), value);
+    }
+    Ok(recorded)
 }
 
 /// The default of a flag, as the Akinon OMS documents it.

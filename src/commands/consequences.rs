@@ -50,6 +50,8 @@ pub struct PackageChange {
     pub user_id: Option<i64>,
     /// What is written besides; none for a package that begins here.
     pub record: Option<Record>,
+    /// The event of its command's own, besides those of its state.
+    pub event: Option<&'static str>,
 }
 
 /// One item before and after.
@@ -185,6 +187,7 @@ pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Change
         bound_by_quota: changes.bound_by_quota,
         user_id: Some(user_id),
         record: (changes.record != Record::default()).then(|| changes.record.clone()),
+        event: transition.kind.event,
     };
     let successors = changes.successors.iter().map(|successor| lay_out_successor(package, changes, successor, user_id));
     std::iter::once(own).chain(successors).collect()
@@ -222,6 +225,7 @@ fn lay_out_successor(package: &PackageFacts, changes: &Changes, successor: &Succ
         bound_by_quota: successor.bound_by_quota,
         user_id: Some(user_id),
         record: None,
+        event: None,
     }
 }
 
@@ -347,9 +351,7 @@ fn derive_events(out: &mut Consequences, package: usize, change: &PackageChange,
         Some(_) => {}
     }
     let record = change.record.as_ref();
-    if record.is_some_and(|record| record.denial_reason_id.is_some()) {
-        out.events.push((package, "package.refused"));
-    }
+    out.events.extend(change.event.map(|event| (package, event)));
     let had_shipment = change.documents.shipment.is_some();
     if change.shipment.is_some() && !had_shipment {
         out.events.push((package, "shipment.created"));

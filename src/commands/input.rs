@@ -28,15 +28,20 @@ impl<'a> Input<'a> {
     /// # Errors
     /// 400 named by the key.
     pub fn optional_string(self, name: &str, most_characters: usize) -> Result<Option<String>, Refusal> {
-        if self.optional(name).is_none() {
-            return Ok(None);
-        }
+        if self.optional(name).is_none() { Ok(None) } else { self.short_string(name, most_characters).map(Some) }
+    }
+
+    /// A required string that is not blank, of at most so many characters. A number is its digits.
+    ///
+    /// # Errors
+    /// 400 named by the key.
+    pub fn short_string(self, name: &str, most_characters: usize) -> Result<String, Refusal> {
         let text = self.string(name)?;
         if text.chars().count() > most_characters {
             let message = format!("Ensure this field has no more than {most_characters} characters.");
             return Err(Refusal::field(name, message));
         }
-        Ok(Some(text))
+        Ok(text)
     }
 
     /// A required whole number; a string of digits is one, as in Django REST framework.

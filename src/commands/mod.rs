@@ -137,7 +137,9 @@ pub fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let kind = context.transition.kind;
     let command = find(commands(), kind).ok_or_else(Refusal::not_allowed)?;
     common::check(context.input, context.package.id, kind.common)?;
+    let recorded = common::read_recorded(context.input, kind.parameters)?;
     let mut changes = (command.decide)(context)?;
+    changes.record.parameters = recorded;
     common::record(context.input, &context.transition.parameters, kind.common, &mut changes.record);
     Ok(changes)
 }
@@ -147,6 +149,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::kinds::{Recorded, common::COMMON};
 
     #[test]
     fn every_kind_has_a_name_of_its_own_a_summary_and_sound_json() {
@@ -157,7 +160,14 @@ mod tests {
             assert!(kind.example().is_object(), "{}: its example is an object", kind.identifier);
             for parameter in kind.parameters {
                 let schema: Result<Value, _> = serde_json::from_str(parameter.schema);
-                assert!(schema.is_ok_and(|schema| schema.is_object()), "{}: {}", kind.identifier, parameter.name);
+                let schema = schema.expect("a schema is JSON");
+                assert!(schema.is_object(), "{}: {}", kind.identifier, parameter.name);
+                if let Some(Recorded::Text { most_characters }) = parameter.recorded {
+                    assert_eq!(schema["maxLength"], most_characters);
+                }
+                // They are kept side by side, and only packages have records.
+                assert!(parameter.recorded.is_none() || COMMON.iter().all(|common| common.name != parameter.name));
+                assert!(parameter.recorded.is_none() || kind.entity == "package");
             }
             assert!(kind.undone_by.is_none_or(|name| crate::kinds::find(kinds(), name).is_some()));
         }

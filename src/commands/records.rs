@@ -93,8 +93,6 @@ struct Rows {
     packages: Vec<i64>,
     parameters: Vec<Option<Value>>,
     invoice_calls: Vec<Option<Value>>,
-    cancellation_reasons: Vec<Option<String>>,
-    denial_reasons: Vec<Option<i64>>,
     replacements: Vec<Option<Value>>,
     reservations: Vec<Option<String>>,
 }
@@ -115,8 +113,6 @@ impl Rows {
             let record = change.record.as_ref().unwrap_or(&nothing);
             let is_plain = record.parameters.is_empty()
                 && record.invoice_call.is_none()
-                && record.cancellation_reason.is_none()
-                && record.denial_reason_id.is_none()
                 && replacements.is_none()
                 && reservations.is_none();
             if is_plain {
@@ -126,8 +122,6 @@ impl Rows {
             let parameters = (!record.parameters.is_empty()).then(|| Value::Object(record.parameters.clone()));
             rows.parameters.push(parameters);
             rows.invoice_calls.push(record.invoice_call.clone());
-            rows.cancellation_reasons.push(record.cancellation_reason.clone());
-            rows.denial_reasons.push(record.denial_reason_id);
             rows.replacements.push(replacements);
             rows.reservations.push(reservations.map(str::to_owned));
         }
@@ -157,18 +151,14 @@ async fn write_log_records(
     }
     // A package is locked and has one log row a transaction, so its latest is the one just written.
     sqlx::query!(
-        "insert into transition_records (transition_log_id, parameters, invoice_call, cancellation_reason,
-                                         denial_reason_id, replacements, reservations)
+        "insert into transition_records (transition_log_id, parameters, invoice_call, replacements, reservations)
          select (select max(l.id) from transition_logs l where l.package_id = c.package_id), c.parameters,
-                c.invoice_call, c.cancellation_reason, c.denial_reason_id, c.replacements, c.reservations
-           from unnest($1::bigint[], $2::jsonb[], $3::jsonb[], $4::text[], $5::bigint[], $6::jsonb[], $7::text[])
-                as c(package_id, parameters, invoice_call, cancellation_reason, denial_reason_id, replacements,
-                     reservations)",
+                c.invoice_call, c.replacements, c.reservations
+           from unnest($1::bigint[], $2::jsonb[], $3::jsonb[], $4::jsonb[], $5::text[])
+                as c(package_id, parameters, invoice_call, replacements, reservations)",
         &rows.packages,
         &rows.parameters as &[Option<Value>],
         &rows.invoice_calls as &[Option<Value>],
-        &rows.cancellation_reasons as &[Option<String>],
-        &rows.denial_reasons as &[Option<i64>],
         &rows.replacements as &[Option<Value>],
         &rows.reservations as &[Option<String>]
     )

@@ -9,20 +9,20 @@ pub static COMMON: &[Parameter] = &[
     Parameter {
         name: "sync_remote_order_status",
         schema: r#"{"type":"boolean","default":true}"#,
-        required: false,
         summary: "Whether the upstream is told of the new status.",
+        ..Parameter::OPTIONAL
     },
     Parameter {
         name: "remote_bill_fulfillment_call",
         schema: r#"{"type":"boolean","default":false}"#,
-        required: false,
         summary: "Whether the upstream's bill fulfilment is called.",
+        ..Parameter::OPTIONAL
     },
     Parameter {
         name: "remote_invoice_call",
         schema: r#"{"type":"object","required":["auth","timeouts","remote_url"],"properties":{"auth":{"type":"object","required":["request_type"],"properties":{"request_type":{"enum":["anonymous","basic_auth","token"]},"username":{"type":"string"},"password":{"type":"string"},"token":{"type":"string"},"token_prefix":{"type":"string","default":"Bearer"}}},"timeouts":{"type":"object","properties":{"read":{"type":"number","default":10},"connect":{"type":"number","default":60}}},"remote_url":{"type":"string","format":"uri"},"generate_invoice_number":{"type":"boolean"},"generate_invoice_url":{"type":"boolean"}}}"#,
-        required: false,
         summary: "Where an invoice is asked for, and how to log in there.",
+        ..Parameter::OPTIONAL
     },
 ];
 

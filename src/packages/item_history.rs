@@ -111,7 +111,7 @@ async fn add_denials(connection: &mut PgConnection, ids: &[i64], histories: &mut
              from held h
              join transition_logs g on g.package_id = h.package_id and g.created_date <= h.until
              join transition_records r on r.transition_log_id = g.id
-             join denial_reasons w on w.id = r.denial_reason_id
+             join denial_reasons w on w.id = (r.parameters ->> 'denial_reason')::bigint
              join stock_locations l on l.id = g.stock_location_id
             order by g.id"#,
         ids

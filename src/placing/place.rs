@@ -167,6 +167,7 @@ pub(super) fn packages(
         bound_by_quota,
         user_id,
         record: None,
+        event: None,
     };
     let mut packages: Vec<PackageChange> = plan
         .parcels

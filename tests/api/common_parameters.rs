@@ -142,7 +142,7 @@ async fn reasons_are_kept() {
     let shop = Shop::open().await;
     let package = shop.package().await;
     package.run_with("CANCEL_PACKAGE", &json!({ "cancellation_reason": 7 })).await.ok();
-    assert_eq!(record(&shop, package.id).await, json!({ "cancellation_reason": "7" }));
+    assert_eq!(record(&shop, package.id).await, json!({ "parameters": { "cancellation_reason": "7" } }));
     let plain = shop.package().await;
     plain.run("CANCEL_PACKAGE").await.ok();
     assert_eq!(record(&shop, plain.id).await, Value::Null);

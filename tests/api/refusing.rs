@@ -19,7 +19,7 @@ async fn a_refused_package_holds_nothing_and_is_planned_elsewhere() {
     assert_eq!(package.events().await, ["package.created", "package.status.transitioned", "package.refused"]);
     let kept: i64 = shop
         .value(
-            "select r.denial_reason_id from transition_records r join transition_logs l on l.id = r.transition_log_id
+            "select (r.parameters ->> 'denial_reason')::bigint from transition_records r join transition_logs l on l.id = r.transition_log_id
               where l.package_id = $1",
             package.id,
         )

@@ -52,6 +52,7 @@ fn package(states: i64) -> impl Strategy<Value = PackageChange> {
             bound_by_quota: false,
             user_id: None,
             record: None,
+            event: None,
         }
     })
 }
@@ -198,6 +199,7 @@ fn a_package_that_gave_its_reservations_up_goes_on_without_until_it_is_planned_a
             bound_by_quota: false,
             user_id: None,
             record: None,
+            event: None,
         };
         let derived = derive(&[package], &workflow).expect("derived");
         let red = derived.stock.get(&("RED".to_owned(), 1)).map_or((0, 0), |delta| (delta.quantity, delta.reserved));

@@ -22,8 +22,8 @@ pub static COMMAND: PackageCommand = PackageCommand {
         parameters: &[Parameter {
             name: GROUPS,
             schema: r#"{"type":"array","minItems":1,"items":{"type":"object","required":["stock_location","package_items"],"properties":{"stock_location":{"type":"string"},"package_items":{"type":"array","minItems":1,"items":{"type":"integer"}}}}}"#,
-            required: true,
             summary: "Every item of the package exactly once; stock_location is an erp_code.",
+            ..Parameter::REQUIRED
         }],
         common: SYNC,
         example: r#"{"assignment_groups":[{"stock_location":"S-LONDON","package_items":[1]}]}"#,

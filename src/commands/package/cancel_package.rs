@@ -5,14 +5,12 @@ use super::super::{Changes, Context, PackageCommand, Taking, input};
 use super::replan;
 use crate::{
     error::Refusal,
-    kinds::{Kind, Parameter, Plans, common::SYNC},
+    kinds::{Kind, Parameter, Plans, Recorded, common::SYNC},
     workflow::{CANCELLED, Holding},
 };
 
 /// The items that are cancelled, where not all are.
 const ITEMS: &str = "package_items";
-/// Longest reason taken, in characters.
-const LONGEST_REASON: usize = 1000;
 
 /// See the module.
 pub static COMMAND: PackageCommand = PackageCommand {
@@ -23,15 +21,16 @@ pub static COMMAND: PackageCommand = PackageCommand {
             Parameter {
                 name: "cancellation_reason",
                 schema: r#"{"type":["integer","string","null"],"maxLength":1000}"#,
-                required: false,
                 summary: "Why, in words or by a number of the caller's own; kept with the log.",
+                recorded: Some(Recorded::Text { most_characters: 1000 }),
+                ..Parameter::OPTIONAL
             },
             Parameter {
                 name: ITEMS,
                 schema: r#"{"type":["array","null"],"minItems":1,"items":{"type":"integer"}}"#,
-                required: false,
                 summary: "The items that are cancelled; the others are planned anew into new packages. Without it, \
                           all are.",
+                ..Parameter::OPTIONAL
             },
         ],
         common: SYNC,
@@ -44,7 +43,6 @@ pub static COMMAND: PackageCommand = PackageCommand {
 
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let mut changes = Changes::to(context.package, context.transition.destination_id);
-    changes.record.cancellation_reason = context.input.optional_string("cancellation_reason", LONGEST_REASON)?;
     let remaining = remaining(context)?;
     // A package that only waits for its cancellation keeps them all until that is decided.
     if !remaining.is_empty() && ends(context) {
@@ -77,7 +75,7 @@ fn remaining(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::testing::Scene;
     use crate::commands::{Answer, Taking};
@@ -121,7 +119,7 @@ mod tests {
             let changes = scene.decide("CANCEL_PACKAGE", "waiting", &input).expect("cancelled");
             assert_eq!(changes.state_id, scene.state("packaging-canceled"));
             let reason = input.get("cancellation_reason").map(|reason| reason.to_string().replace('"', ""));
-            assert_eq!(changes.record.cancellation_reason, reason);
+            assert_eq!(changes.record.parameters.get("cancellation_reason"), reason.map(Value::String).as_ref());
         }
         let refusal =
             scene.decide("CANCEL_PACKAGE", "waiting", &json!({ "cancellation_reason": [] })).expect_err("refused");

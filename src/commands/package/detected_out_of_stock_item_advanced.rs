@@ -22,8 +22,8 @@ pub static COMMAND: PackageCommand = PackageCommand {
         parameters: &[Parameter {
             name: "package_items",
             schema: r#"{"type":"array","items":{"type":"integer"},"minItems":1}"#,
-            required: true,
             summary: "Ids of this package's items that are missing or faulty.",
+            ..Parameter::REQUIRED
         }],
         common: SYNC,
         example: r#"{"package_items":[1]}"#,

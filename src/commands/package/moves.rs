@@ -48,8 +48,8 @@ pub static MOVES: &[PackageCommand] = &[
             parameters: &[Parameter {
                 name: "package_items",
                 schema: r#"{"type":"array","items":{"type":"integer"}}"#,
-                required: false,
                 summary: "Accepted and ignored: the original's documentation shows it.",
+                ..Parameter::OPTIONAL
             }],
             common: SYNC,
             example: r#"{"package_items":[1,2,3]}"#,

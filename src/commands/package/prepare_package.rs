@@ -30,21 +30,21 @@ pub static COMMAND: PackageCommand = PackageCommand {
             Parameter {
                 name: BY_OMNITRON_ID,
                 schema: r#"{"type":"boolean"}"#,
-                required: true,
                 summary: "Whether items are named by the upstream's keys of their order lines, or by their own ids.",
+                ..Parameter::REQUIRED
             },
             Parameter {
                 name: MISSING,
                 schema: r#"{"type":"array","items":{"type":"integer"}}"#,
-                required: false,
                 summary: "Items that are not there; not all of them.",
+                ..Parameter::OPTIONAL
             },
             REPLACEMENTS,
             Parameter {
                 name: BARCODES,
                 schema: r#"{"type":"array","items":{"type":"object","required":["package_item","barcode"],"properties":{"package_item":{"type":"integer"},"barcode":{"type":"string"}}}}"#,
-                required: false,
                 summary: "What was scanned; it becomes the barcode of the item's product.",
+                ..Parameter::OPTIONAL
             },
         ],
         common: SYNC,

@@ -4,7 +4,7 @@
 use super::super::{Changes, Context, PackageCommand};
 use crate::{
     error::Refusal,
-    kinds::{Kind, Lookup, Parameter, common::SYNC},
+    kinds::{Kind, Lookup, Parameter, Recorded, common::SYNC},
 };
 
 const REASON: &str = "denial_reason";
@@ -18,8 +18,9 @@ pub static COMMAND: PackageCommand = PackageCommand {
         parameters: &[Parameter {
             name: REASON,
             schema: r#"{"type":"integer"}"#,
-            required: true,
             summary: "Id of an active denial reason.",
+            recorded: Some(Recorded::Integer),
+            ..Parameter::REQUIRED
         }],
         common: SYNC,
         example: r#"{"denial_reason":1}"#,
@@ -41,7 +42,6 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let package = context.package;
     let mut changes = Changes::to(package, context.transition.destination_id);
     changes.exclusions = package.items.iter().map(|item| (item.order_item_id, package.stock_location_id)).collect();
-    changes.record.denial_reason_id = Some(reason);
     Ok(changes)
 }
 
@@ -59,7 +59,7 @@ mod tests {
             let changes = scene.decide("REFUSE_PACKAGE", state, &json!({ REASON: 4 })).expect("refused");
             assert_eq!(changes.state_id, scene.state("needs-rescheduling"));
             assert_eq!(changes.exclusions, [(101, 1), (102, 1)]);
-            assert_eq!(changes.record.denial_reason_id, Some(4));
+            assert_eq!(changes.record.parameters.get(REASON), Some(&json!(4)));
         }
     }
 

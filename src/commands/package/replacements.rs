@@ -14,8 +14,8 @@ use crate::{
 pub(super) const PARAMETER: Parameter = Parameter {
     name: "replacements",
     schema: r#"{"type":"array","items":{"type":"object","required":["package_item","sku"],"properties":{"package_item":{"type":"integer"},"sku":{"type":"string"}}}}"#,
-    required: false,
     summary: "Items that are packed as another product; the location must have enough of it.",
+    ..Parameter::OPTIONAL
 };
 
 /// The SKUs that a request names, so far as it is well formed: what is available of them is looked up before it is

@@ -47,26 +47,26 @@ pub static COMMAND: PackageCommand = PackageCommand {
             Parameter {
                 name: NUMBER,
                 schema: r#"{"type":"string","maxLength":128}"#,
-                required: false,
                 summary: "The invoice's number.",
+                ..Parameter::OPTIONAL
             },
             Parameter {
                 name: DATE,
                 schema: r#"{"type":"string","format":"date"}"#,
-                required: false,
                 summary: "The invoice's date; of a moment, its day.",
+                ..Parameter::OPTIONAL
             },
             Parameter {
                 name: TYPE,
                 schema: r#"{"type":"string","enum":["pdf","png","jpeg","xml"]}"#,
-                required: false,
                 summary: "What the document is; its media type is understood too. Required with document_content.",
+                ..Parameter::OPTIONAL
             },
             Parameter {
                 name: CONTENT,
                 schema: r#"{"type":"string","contentEncoding":"base64"}"#,
-                required: false,
                 summary: "The document in base64, at most 4 MiB when decoded. Required with document_type.",
+                ..Parameter::OPTIONAL
             },
         ],
         common: INVOICE,

@@ -16,14 +16,14 @@ pub static COMMAND: PackageCommand = PackageCommand {
             Parameter {
                 name: "package",
                 schema: r#"{"type":"integer"}"#,
-                required: true,
                 summary: "The package's id, as in the URL.",
+                ..Parameter::REQUIRED
             },
             Parameter {
                 name: "delivered_status",
                 schema: r#"{"type":"boolean"}"#,
-                required: true,
                 summary: "Whether it was delivered.",
+                ..Parameter::REQUIRED
             },
         ],
         common: SYNC,

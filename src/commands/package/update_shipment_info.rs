@@ -26,21 +26,21 @@ pub static COMMAND: PackageCommand = PackageCommand {
             Parameter {
                 name: COMPANY,
                 schema: r#"{"oneOf":[{"type":"integer"},{"type":"string"}]}"#,
-                required: false,
                 summary: "Id of a cargo company (see /api/v1/oms/cargo-company/); its digits or slug are understood \
                           too.",
+                ..Parameter::OPTIONAL
             },
             Parameter {
                 name: TRACKING,
                 schema: r#"{"type":"string","maxLength":128}"#,
-                required: false,
                 summary: "The carrier's number for the shipment.",
+                ..Parameter::OPTIONAL
             },
             Parameter {
                 name: QUERY,
                 schema: r#"{"type":"string","maxLength":128}"#,
-                required: false,
                 summary: "The carrier's number to ask for its whereabouts.",
+                ..Parameter::OPTIONAL
             },
         ],
         common: SYNC,

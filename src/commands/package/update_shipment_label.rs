@@ -21,8 +21,8 @@ pub static COMMAND: PackageCommand = PackageCommand {
         parameters: &[Parameter {
             name: ITEMS,
             schema: r#"{"type":"array","items":{"oneOf":[{"type":"object"},{"type":"integer"}]}}"#,
-            required: true,
             summary: "Items of this package, by id or as objects with an id; may be empty. The label is always of all.",
+            ..Parameter::REQUIRED
         }],
         example: r#"{"package_items":[]}"#,
         ..Kind::BASE

@@ -22,8 +22,8 @@ pub static COMMAND: TransferCommand = TransferCommand {
         parameters: &[Parameter {
             name: ITEMS,
             schema: r#"{"type":"array","items":{"type":"integer"},"minItems":1}"#,
-            required: false,
             summary: "Ids of this transfer's items that are missing or faulty; all of them where it is left out.",
+            ..Parameter::OPTIONAL
         }],
         example: r#"{"transfer_items":[1]}"#,
         plans: Plans::Always,

@@ -21,15 +21,15 @@ pub static COMMAND: TransferCommand = TransferCommand {
             Parameter {
                 name: "tracking_number",
                 schema: r#"{"type":"string","maxLength":128}"#,
-                required: true,
                 summary: "The carrier's number for the goods.",
+                ..Parameter::REQUIRED
             },
             Parameter {
                 name: "cargo_company",
                 schema: r#"{"oneOf":[{"type":"integer"},{"type":"string"}]}"#,
-                required: true,
                 summary: "Id of a cargo company (see /api/v1/oms/cargo-company/); its digits or slug are understood \
                           too.",
+                ..Parameter::REQUIRED
             },
         ],
         example: r#"{"tracking_number":"TN0123456789","cargo_company":1}"#,
