@@ -12,7 +12,6 @@ use crate::{
         self,
         dispatch::{self, Dispatcher},
         idempotency,
-        transfer::dispatch::TransferDispatcher,
     },
     db,
     error::Result,
@@ -56,8 +55,6 @@ pub struct Shared {
     pub sessions: Arc<Sessions>,
     /// Runs commands.
     pub dispatcher: Dispatcher,
-    /// Runs commands on transfers.
-    pub transfers: TransferDispatcher,
     /// Reads single packages.
     pub loader: Loader,
     /// The metrics.
@@ -120,13 +117,6 @@ impl App {
         let mut shared = Shared {
             webhooks: DeliveryService::new(settings.webhooks.clone(), dispatcher.traffic())?,
             dispatcher,
-            transfers: TransferDispatcher::start(
-                pool.clone(),
-                Arc::clone(&catalog_cache),
-                Arc::clone(&metrics),
-                Arc::clone(&wake_signal),
-                inventory.clone(),
-            ),
             loader: Loader::start(&lookups, &catalog_cache),
             lookups,
             reads: db::for_lookups(&pool, READS),
@@ -152,10 +142,9 @@ impl App {
 
     /// Waits for commands and deliveries under way, and closes the connections.
     pub async fn finish(self) {
-        let Shared { pool, lookups, reads, dispatcher, transfers, webhooks, .. } = Arc::unwrap_or_clone(self.0);
+        let Shared { pool, lookups, reads, dispatcher, webhooks, .. } = Arc::unwrap_or_clone(self.0);
         webhooks.finish().await;
         dispatcher.finish().await;
-        transfers.finish().await;
         lookups.close().await;
         reads.close().await;
         pool.close().await;

@@ -1,38 +1,40 @@
-//! The dispatcher: the only thing that moves a package.
+//! The dispatcher: the only thing that moves a package or a transfer.
 //!
-//! Commands that wait at the same moment share their statements and their fsync (`pipeline`): one statement reads all
-//! their packages, each command is decided by itself, and another writes all changes, which takes itself back if a
-//! package is not what was read; then each request gets its own answer. A command that comes alone starts at once.
+//! Commands on packages that wait at the same moment share their statements and their fsync (`pipeline`): one statement
+//! reads all their packages, each command is decided by itself, and another writes all changes, which takes itself back if
+//! a package is not what was read; then each request gets its own outcome. A command that comes alone starts at once.
 //!
-//! A command that may plan, and a dry run, has a transaction of its own: it depends on stock and quota that others
-//! want too, and starts over when they were faster.
+//! A command that may plan, a dry run, and a command on a transfer has a transaction of its own: it depends on stock and
+//! quota that others want too, and starts over when they were faster.
 
 mod decided;
 mod engine;
+mod judge;
+mod pinned;
 mod pipeline;
 #[cfg(test)]
 mod tests;
 
 use std::{sync::Arc, time::Instant};
 
-use axum::{
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
-use bytes::Bytes;
-use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::engine::{is_conflict, supply};
 use self::{engine::Engine, pipeline::Pending};
-use super::{idempotency::IdempotencyKey, traffic::Traffic};
+use super::{
+    Subject,
+    idempotency::IdempotencyKey,
+    outcome::{Outcome, PackageAnswer, TransferAnswer},
+    package::Packages,
+    traffic::Traffic,
+    transfer::{Transfers, facts::package_id},
+};
 use crate::{
     auth::Caller,
-    catalog::CatalogCache,
-    error::{Error, Refusal, Result},
+    catalog::{Catalog, CatalogCache},
+    error::{Error, Result},
     inventory::Inventory,
     metrics::Metrics,
     replanning::WakeSignal,
@@ -42,14 +44,14 @@ use crate::{
 pub const LARGEST_GROUP: usize = 128;
 /// Connections that groups take: one reads, one writes, one does what needs locks.
 pub(crate) const CONNECTIONS: u32 = 3;
-/// Most transactions at once of commands that have one of their own.
+/// Most transactions at once of commands that have one of their own: on packages, and on transfers.
 const MOST_ALONE: usize = 4;
 
 /// A command as it was asked for.
 #[derive(Debug)]
 pub struct Request {
-    /// The id in the URL.
-    pub package_id: i64,
+    /// The id in the URL: of a package or of a transfer.
+    pub id: i64,
     /// `transition`.
     pub transition: Option<i64>,
     /// `slug`.
@@ -64,41 +66,12 @@ pub struct Request {
     pub dry_run: bool,
 }
 
-/// An answer: a status and the bytes of the body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// JSON, or empty with 204.
-    pub body: Bytes,
-}
-
-impl Reply {
-    pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
-        Self { status, body: serde_json::to_vec(body).unwrap_or_default().into() }
-    }
-}
-
-impl From<&Refusal> for Reply {
-    fn from(refusal: &Refusal) -> Self {
-        Self::json(refusal.status, &refusal.body())
-    }
-}
-
-impl IntoResponse for Reply {
-    fn into_response(self) -> Response {
-        if self.status == StatusCode::NO_CONTENT {
-            return self.status.into_response();
-        }
-        (self.status, [(header::CONTENT_TYPE, "application/json")], self.body).into_response()
-    }
-}
-
 /// Handle to the dispatcher; clones share it.
 #[derive(Clone)]
 pub struct Dispatcher {
     queue: mpsc::Sender<Pending>,
-    alone: Arc<Semaphore>,
+    packages_alone: Arc<Semaphore>,
+    transfers_alone: Arc<Semaphore>,
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
     inventory: Inventory,
@@ -106,9 +79,20 @@ pub struct Dispatcher {
     traffic: Arc<Traffic>,
 }
 
+/// What a request asks for, as far as that is known before anything is read.
+struct Asked {
+    started: Instant,
+    catalog: Arc<Catalog>,
+    /// The identifier of its kind of command, for the metric.
+    identifier: &'static str,
+    /// Whether it may plan.
+    plans: bool,
+    dry_run: bool,
+}
+
 impl Dispatcher {
-    /// Starts it. `lookups` are connections made by [`crate::db::for_groups`]; `wake_signal` is sent what is freed,
-    /// `inventory` asked before a package is planned again.
+    /// Starts it. `lookups` are connections made by [`crate::db::for_groups`]. `wake_signal` is told what was freed,
+    /// `inventory` is asked before items are planned again.
     #[must_use]
     pub fn start(
         pool: PgPool,
@@ -121,48 +105,83 @@ impl Dispatcher {
         let engine = Arc::new(Engine { pool, lookups, catalog_cache, wake_signal });
         let tasks = TaskTracker::new();
         let queue = pipeline::start(&engine, &tasks);
-        let alone = Arc::new(Semaphore::new(MOST_ALONE));
-        Self { queue, alone, engine, metrics, inventory, tasks, traffic: Arc::default() }
+        let (packages_alone, transfers_alone) =
+            (Arc::new(Semaphore::new(MOST_ALONE)), Arc::new(Semaphore::new(MOST_ALONE)));
+        Self { queue, packages_alone, transfers_alone, engine, metrics, inventory, tasks, traffic: Arc::default() }
     }
 
-    /// Runs one command and waits for its answer. Once accepted it is carried out even if the caller goes away.
+    /// Runs one command on a package and waits for its outcome. Once accepted it is carried out even if the caller goes
+    /// away.
     ///
     /// # Errors
-    /// 503 when too many wait or the database is away; refusals are replies, not errors.
-    pub async fn run(&self, request: Request) -> Result<Reply> {
+    /// 503 when too many wait or the database is away; refusals are outcomes, not errors.
+    pub async fn run(&self, request: Request) -> Result<Outcome<PackageAnswer>> {
         let _under_way = self.traffic.enter();
-        let started = Instant::now();
-        let catalog = self.engine.catalog_cache.current();
-        let named = catalog.workflow.named("package", request.transition, request.slug.as_deref());
-        let identifier = named.as_ref().map_or("unknown", |transition| transition.kind.identifier);
-        let alone = request.dry_run || named.is_ok_and(|transition| transition.kind.plans_with(&request.input));
-        let dry_run = request.dry_run;
-        if alone && !dry_run {
-            self.inventory.before_packages(&catalog, &[request.package_id]).await?;
+        let asked = self.look_at::<Packages>(&request);
+        if asked.plans && !asked.dry_run {
+            self.inventory.before_packages(&asked.catalog, &[request.id]).await?;
         }
-        let reply = if alone { self.run_alone(request).await } else { self.run_in_group(request).await };
-        if !dry_run {
-            let status = reply.as_ref().map_or_else(Error::status, |reply| reply.status);
-            self.metrics.command(identifier, status, started.elapsed());
-        }
-        reply
+        let outcome = if asked.plans || asked.dry_run {
+            self.run_alone::<Packages>(request, &self.packages_alone).await
+        } else {
+            self.run_in_group(request).await
+        };
+        self.count(&asked, &outcome);
+        outcome
     }
 
-    async fn run_in_group(&self, request: Request) -> Result<Reply> {
+    /// Runs one command on a transfer, in the same way.
+    ///
+    /// # Errors
+    /// 503 when others were faster too often or the database is away; refusals are outcomes, not errors.
+    pub async fn run_on_transfer(&self, request: Request) -> Result<Outcome<TransferAnswer>> {
+        let _under_way = self.traffic.enter();
+        let asked = self.look_at::<Transfers>(&request);
+        if asked.catalog.inventory.is_some() && asked.plans && !asked.dry_run {
+            let package_id = package_id(&mut *self.engine.pool.acquire().await?, request.id).await?;
+            self.inventory.before_packages(&asked.catalog, package_id.as_slice()).await?;
+        }
+        let outcome = self.run_alone::<Transfers>(request, &self.transfers_alone).await;
+        self.count(&asked, &outcome);
+        outcome
+    }
+
+    fn look_at<S: Subject>(&self, request: &Request) -> Asked {
+        let started = Instant::now();
+        let catalog = self.engine.catalog_cache.current();
+        let kind = catalog.workflow.named(S::ENTITY, request.transition, request.slug.as_deref());
+        let kind = kind.map(|transition| transition.kind).ok();
+        Asked {
+            started,
+            identifier: kind.map_or("unknown", |kind| kind.identifier),
+            plans: kind.is_some_and(|kind| kind.plans_with(&request.input)),
+            dry_run: request.dry_run,
+            catalog,
+        }
+    }
+
+    fn count<A>(&self, asked: &Asked, outcome: &Result<Outcome<A>>) {
+        if !asked.dry_run {
+            let status = outcome.as_ref().map_or_else(Error::status, Outcome::status);
+            self.metrics.command(asked.identifier, status, asked.started.elapsed());
+        }
+    }
+
+    async fn run_in_group(&self, request: Request) -> Result<Outcome<PackageAnswer>> {
         let (reply, answer) = oneshot::channel();
         self.queue.try_send(Pending { request, reply }).map_err(|_| Error::Overloaded)?;
         match answer.await {
-            Ok(reply) => reply,
+            Ok(outcome) => outcome,
             Err(_) => Err(Error::Fault("the dispatcher stopped".to_owned())),
         }
     }
 
-    async fn run_alone(&self, request: Request) -> Result<Reply> {
-        let place = Arc::clone(&self.alone).acquire_owned().await.map_err(|_| Error::Overloaded)?;
+    async fn run_alone<S: Subject>(&self, request: Request, places: &Arc<Semaphore>) -> Result<Outcome<S::Answer>> {
+        let place = Arc::clone(places).acquire_owned().await.map_err(|_| Error::Overloaded)?;
         let engine = Arc::clone(&self.engine);
         let task = self.tasks.spawn(async move {
             let _place = place;
-            engine.run_alone(&request).await
+            engine.run_alone::<S>(&request).await
         });
         task.await.unwrap_or_else(|error| Err(Error::Fault(format!("command task: {error}"))))
     }

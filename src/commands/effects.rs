@@ -1,144 +1,238 @@
-//! A dry run's answer: what a command would do, said before it is done.
+//! The effects of a dry run: everything that a command would change, said before it is done.
 
-use axum::http::StatusCode;
 use serde::Serialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
-    Changes, Context,
-    consequences::{Consequences, PackageChange, lay_out},
-    dispatch::Reply,
-    transfer::{self, TransferChange, consequences::derive},
+    consequences::{Consequences, ItemChange, PackageChange},
+    transfer::{
+        TransferChange,
+        consequences::{Derived, Laid},
+    },
 };
-use crate::{error::Result, workflow::Workflow};
+use crate::{error::Result, packages::facts::Placement, workflow::Workflow};
 
-/// `200 {"status_code", "reply", "effects"}`.
-#[derive(Serialize)]
-struct DryRun<'a> {
-    status_code: u16,
-    reply: Value,
-    effects: Effects<'a>,
-}
-
-/// What the command would write.
-#[derive(Serialize)]
-struct Effects<'a> {
-    state: FromTo<Value>,
+/// What a command on a package would change.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PackageEffects {
+    state: FromTo<StateName>,
     stock_location: FromTo<i64>,
     items: Vec<ItemEffect>,
     successors: Vec<SuccessorEffect>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    transfers: Vec<Value>,
-    quota: Vec<Value>,
-    stock: Vec<Value>,
-    shipments: Vec<Value>,
-    events: Vec<&'a str>,
+    #[schema(required = false)]
+    transfers: Vec<TransferEffect>,
+    quota: Vec<QuotaEffect>,
+    stock: Vec<StockEffect>,
+    shipments: Vec<ShipmentEffect>,
+    events: Vec<&'static str>,
 }
 
-#[derive(Serialize)]
-struct FromTo<T> {
+/// What a command on a transfer would change.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TransferEffects {
+    state: FromTo<StateName>,
+    package: PackageEffect,
+    transfers: Vec<TransferEffect>,
+    successors: Vec<SuccessorEffect>,
+    quota: Vec<QuotaEffect>,
+    stock: Vec<StockEffect>,
+    events: Vec<&'static str>,
+}
+
+/// A value before and after.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FromTo<T> {
     from: T,
     to: T,
 }
 
-#[derive(Serialize)]
-struct ItemEffect {
-    package_item: i64,
-    order_item: i64,
-    state: FromTo<Value>,
+/// A state.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StateName {
+    id: i64,
+    slug: String,
+    enum_value: String,
 }
 
-#[derive(Serialize)]
-struct SuccessorEffect {
+/// An item that would change its state or its place.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ItemEffect {
+    package_item: i64,
+    order_item: i64,
+    state: FromTo<StateName>,
+}
+
+/// A package that would begin.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SuccessorEffect {
     stock_location: i64,
-    state: Value,
+    state: StateName,
     order_items: Vec<i64>,
 }
 
-/// The reply of a dry run in which the command would succeed. `ended`: the transfers that would end with the package.
+/// A transfer that would begin.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TransferEffect {
+    source: i64,
+    destination: i64,
+    order_items: Vec<i64>,
+}
+
+/// The package of a transfer, as it would be.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PackageEffect {
+    id: i64,
+    state: FromTo<StateName>,
+    stock_location: FromTo<i64>,
+    items: Vec<ItemEffect>,
+}
+
+/// A location's open packages.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QuotaEffect {
+    stock_location: i64,
+    delta: i16,
+}
+
+/// The stock of a SKU at a location.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StockEffect {
+    stock_location: i64,
+    sku: String,
+    quantity: i64,
+    reserved: i64,
+}
+
+/// A shipment that would be made or changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ShipmentEffect {
+    cargo_company: i64,
+    tracking_number: String,
+    label: bool,
+}
+
+/// The effects of a command on a package. `before`: where the package is.
 ///
 /// # Errors
 /// A fault when a state is not in the workflow.
-pub fn reply(
-    context: &Context<'_>,
-    changes: &Changes,
-    user_id: i64,
-    answer: &Reply,
-    ended: &[TransferChange],
-) -> Result<Reply> {
-    let workflow = &context.catalog.workflow;
-    let mut packages = lay_out(context.package, context.transition, changes, user_id);
-    let begun = match &changes.trace {
-        Some(trace) => transfer::begin::begin(&mut packages, 0, trace, workflow)?,
-        None => Vec::new(),
-    };
-    let all: Vec<TransferChange> = begun.iter().chain(ended).cloned().collect();
-    let derived = derive(&packages, &all, workflow)?;
-    let mut effects = effects(context, &packages, &derived.packages, workflow)?;
-    effects.transfers = transfer::effects::transfers(&begun);
-    effects.events.extend(derived.transfers.events.iter().map(|(_, event)| *event));
-    let body = DryRun {
-        status_code: answer.status.as_u16(),
-        reply: serde_json::from_slice(&answer.body).unwrap_or(Value::Null),
-        effects,
-    };
-    Ok(Reply::json(StatusCode::OK, &body))
+pub fn of_package(before: Placement, laid: &Laid, derived: &Derived, workflow: &Workflow) -> Result<PackageEffects> {
+    let own = &laid.packages[0];
+    let shipments = laid.packages.iter().filter_map(|package| package.shipment.as_ref());
+    Ok(PackageEffects {
+        state: states(before.state_id, own.after.state_id, workflow)?,
+        stock_location: FromTo { from: before.stock_location_id, to: own.after.stock_location_id },
+        items: items(laid.packages.iter().flat_map(|package| &package.items), workflow)?,
+        successors: successors(&laid.packages, workflow)?,
+        transfers: transfers(&laid.transfers),
+        quota: quota(&derived.packages),
+        stock: stock(&derived.packages),
+        shipments: shipments
+            .map(|shipment| ShipmentEffect {
+                cargo_company: shipment.cargo_company_id,
+                tracking_number: shipment.tracking_number.clone(),
+                label: shipment.labelled,
+            })
+            .collect(),
+        events: events(derived),
+    })
 }
 
-fn effects<'a>(
-    context: &Context<'_>,
-    packages: &[PackageChange],
-    consequences: &Consequences,
+/// The effects of a command on a transfer. `before`: its state; `package`: id and place of its package.
+///
+/// # Errors
+/// A fault when a state is not in the workflow.
+pub fn of_transfer(
+    before: i64,
+    (package_id, placement): (i64, Placement),
+    laid: &Laid,
+    derived: &Derived,
     workflow: &Workflow,
-) -> Result<Effects<'a>> {
-    let named = |state_id: i64| -> Result<Value> {
-        let state = workflow.state(state_id)?;
-        Ok(json!({ "id": state.id, "slug": state.slug, "enum_value": state.enum_value }))
-    };
-    let mut items = Vec::new();
-    for item in packages.iter().flat_map(|package| &package.items) {
+) -> Result<TransferEffects> {
+    let own = laid.packages.first();
+    let after = own.map_or(placement, |own| own.after);
+    Ok(TransferEffects {
+        state: states(before, laid.transfers[0].after, workflow)?,
+        package: PackageEffect {
+            id: package_id,
+            state: states(placement.state_id, after.state_id, workflow)?,
+            stock_location: FromTo { from: placement.stock_location_id, to: after.stock_location_id },
+            items: items(own.into_iter().flat_map(|own| &own.items), workflow)?,
+        },
+        transfers: transfers(&laid.transfers),
+        successors: successors(&laid.packages, workflow)?,
+        quota: quota(&derived.packages),
+        stock: stock(&derived.packages),
+        events: events(derived),
+    })
+}
+
+fn state(id: i64, workflow: &Workflow) -> Result<StateName> {
+    let state = workflow.state(id)?;
+    Ok(StateName { id: state.id, slug: state.slug.clone(), enum_value: state.enum_value.clone() })
+}
+
+fn states(from: i64, to: i64, workflow: &Workflow) -> Result<FromTo<StateName>> {
+    Ok(FromTo { from: state(from, workflow)?, to: state(to, workflow)? })
+}
+
+/// The items that change.
+fn items<'a>(items: impl Iterator<Item = &'a ItemChange>, workflow: &Workflow) -> Result<Vec<ItemEffect>> {
+    let mut effects = Vec::new();
+    for item in items {
         if let (Some(package_item), Some(before)) = (item.id, item.before)
             && before != item.after
         {
-            let state = FromTo { from: named(before.state_id)?, to: named(item.after.state_id)? };
-            items.push(ItemEffect { package_item, order_item: item.order_item_id, state });
+            let state = states(before.state_id, item.after.state_id, workflow)?;
+            effects.push(ItemEffect { package_item, order_item: item.order_item_id, state });
         }
     }
-    let mut successors = Vec::new();
-    for successor in packages.iter().filter(|package| package.id.is_none()) {
-        successors.push(SuccessorEffect {
-            stock_location: successor.after.stock_location_id,
-            state: named(successor.after.state_id)?,
-            order_items: successor.items.iter().map(|item| item.order_item_id).collect(),
-        });
-    }
-    let own = &packages[0].after;
-    Ok(Effects {
-        state: FromTo { from: named(context.package.state_id)?, to: named(own.state_id)? },
-        stock_location: FromTo { from: context.package.stock_location_id, to: own.stock_location_id },
-        items,
-        successors,
-        transfers: Vec::new(),
-        quota: consequences
-            .quota
-            .iter()
-            .map(|delta| json!({ "stock_location": delta.stock_location_id, "delta": delta.delta }))
-            .collect(),
-        stock: consequences
-            .stock
-            .iter()
-            .map(|((sku, location), delta)| {
-                json!({ "stock_location": location, "sku": sku, "quantity": delta.quantity, "reserved": delta.reserved })
+    Ok(effects)
+}
+
+fn successors(packages: &[PackageChange], workflow: &Workflow) -> Result<Vec<SuccessorEffect>> {
+    let begun = packages.iter().filter(|package| package.id.is_none());
+    begun
+        .map(|package| {
+            Ok(SuccessorEffect {
+                stock_location: package.after.stock_location_id,
+                state: state(package.after.state_id, workflow)?,
+                order_items: package.items.iter().map(|item| item.order_item_id).collect(),
             })
-            .collect(),
-        shipments: packages
-            .iter()
-            .filter_map(|package| package.shipment.as_ref())
-            .map(|shipment| {
-                json!({ "cargo_company": shipment.cargo_company_id, "tracking_number": shipment.tracking_number,
-                        "label": shipment.labelled })
-            })
-            .collect(),
-        events: consequences.events.iter().map(|(_, event)| *event).collect(),
-    })
+        })
+        .collect()
+}
+
+/// The transfers that begin.
+fn transfers(transfers: &[TransferChange]) -> Vec<TransferEffect> {
+    let begun = transfers.iter().filter(|transfer| transfer.id.is_none());
+    begun
+        .map(|transfer| TransferEffect {
+            source: transfer.source_location_id,
+            destination: transfer.destination_location_id,
+            order_items: transfer.items.iter().map(|item| item.order_item_id).collect(),
+        })
+        .collect()
+}
+
+fn quota(consequences: &Consequences) -> Vec<QuotaEffect> {
+    let deltas = consequences.quota.iter();
+    deltas.map(|quota| QuotaEffect { stock_location: quota.stock_location_id, delta: quota.delta }).collect()
+}
+
+fn stock(consequences: &Consequences) -> Vec<StockEffect> {
+    let deltas = consequences.stock.iter();
+    deltas
+        .map(|((sku, stock_location), delta)| StockEffect {
+            stock_location: *stock_location,
+            sku: sku.clone(),
+            quantity: delta.quantity,
+            reserved: delta.reserved,
+        })
+        .collect()
+}
+
+fn events(derived: &Derived) -> Vec<&'static str> {
+    let of_packages = derived.packages.events.iter().map(|(_, event)| *event);
+    of_packages.chain(derived.transfers.events.iter().map(|(_, event)| *event)).collect()
 }

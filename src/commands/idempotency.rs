@@ -10,7 +10,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 
-use super::dispatch::Reply;
+use super::outcome::Reply;
 use crate::error::{Error, Result};
 
 /// How long a key is remembered.
@@ -143,7 +143,7 @@ pub async fn read_answers(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn write(connection: &mut PgConnection, answers: &[(&IdempotencyKey, &Reply)]) -> Result<bool> {
+pub async fn write(connection: &mut PgConnection, answers: &[(&IdempotencyKey, Reply)]) -> Result<bool> {
     if answers.is_empty() {
         return Ok(true);
     }

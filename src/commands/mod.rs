@@ -19,10 +19,13 @@ pub mod common;
 pub mod consequences;
 pub mod dispatch;
 pub mod effects;
+pub mod explain;
 pub mod idempotency;
 pub mod input;
+pub mod outcome;
 pub mod package;
 pub mod records;
+pub mod subject;
 pub mod traffic;
 pub mod transfer;
 
@@ -40,17 +43,19 @@ pub use crate::packages::facts::{self, Documents, ItemFacts, PackageFacts, Shipm
 pub use background::Background;
 pub use changes::{Answer, Changes, Record, ShipmentChange, Successor, Taking};
 pub use input::Input;
-pub use transfer::TransferCommand;
+pub use package::Packages;
+pub use subject::Subject;
+pub use transfer::{TransferCommand, Transfers};
 
 /// Everything a decision may look at.
-#[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
+#[derive(Debug)]
+pub struct Context<'a, Facts = PackageFacts> {
     /// The installation as of this transaction.
     pub catalog: &'a Catalog,
-    /// The transition that was resolved: it starts at the package's state.
+    /// The transition that was resolved: it starts at the state of the package or the transfer.
     pub transition: &'a Transition,
-    /// The package, locked.
-    pub package: &'a PackageFacts,
+    /// The package as it was read, or the transfer with its package.
+    pub facts: &'a Facts,
     /// `input_parameters`.
     pub input: Input<'a>,
     /// Where its items could come from; only for commands that plan.
@@ -59,7 +64,7 @@ pub struct Context<'a> {
     pub background: &'a Background,
 }
 
-impl Context<'_> {
+impl<Facts> Context<'_, Facts> {
     /// The id of a package state that the command leads to by itself.
     ///
     /// # Errors
@@ -74,17 +79,20 @@ impl Context<'_> {
     }
 }
 
-/// A command: its kind, and what it decides.
+/// A command on packages or on transfers: its kind, and what it decides.
 #[derive(Debug)]
-pub struct Command<Decide: 'static> {
+pub struct Command<S: Subject> {
     /// Its data.
     pub kind: Kind,
     /// What changes, or the refusal: 400 for a parameter, 406 for a business rule.
-    pub decide: Decide,
+    pub decide: Decide<S>,
 }
 
+/// A pure decision on facts.
+pub type Decide<S> = fn(&Context<'_, <S as Subject>::Facts>) -> Result<<S as Subject>::Changes, Refusal>;
+
 /// A command on packages.
-pub type PackageCommand = Command<fn(&Context<'_>) -> Result<Changes, Refusal>>;
+pub type PackageCommand = Command<Packages>;
 
 /// Commands on packages with a file of their own. The others are in [`package::moves`].
 static COMMANDS: &[&PackageCommand] = &[
@@ -120,28 +128,9 @@ pub fn kinds() -> &'static [&'static Kind] {
     &KINDS
 }
 
-/// The command of a kind.
-fn find<D>(
-    mut commands: impl Iterator<Item = &'static Command<D>>,
-    kind: &'static Kind,
-) -> Option<&'static Command<D>> {
-    commands.find(|command| std::ptr::eq(&raw const command.kind, kind))
-}
-
-/// Finds the input's fault, the common parameters first, then decides.
-///
-/// # Errors
-/// 400 for a parameter, 406 for a business rule.
-pub fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
-    // The table resolves only a package's own transitions for it.
-    let kind = context.transition.kind;
-    let command = find(commands(), kind).ok_or_else(Refusal::not_allowed)?;
-    common::check(context.input, context.package.id, kind.common)?;
-    let recorded = common::read_recorded(context.input, kind.parameters)?;
-    let mut changes = (command.decide)(context)?;
-    changes.record.parameters = recorded;
-    common::record(context.input, &context.transition.parameters, kind.common, &mut changes.record);
-    Ok(changes)
+/// The command of a kind. The table resolves only a subject's own transitions for it.
+fn find<S: Subject>(kind: &'static Kind) -> Result<&'static Command<S>, Refusal> {
+    S::commands().find(|command| std::ptr::eq(&raw const command.kind, kind)).ok_or_else(Refusal::not_allowed)
 }
 
 #[cfg(test)]

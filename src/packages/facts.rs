@@ -127,12 +127,12 @@ impl PackageFacts {
 }
 
 /// What [`read`] found: the installation's version and the packages.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// None when no package was found.
+#[derive(Debug)]
+pub struct Found<Facts = PackageFacts> {
+    /// None when nothing was found.
     pub version: Option<i64>,
     /// By id.
-    pub packages: HashMap<i64, PackageFacts>,
+    pub by_id: HashMap<i64, Facts>,
 }
 
 /// Locks packages in the order of their ids, then reads them.
@@ -183,10 +183,10 @@ pub async fn read_packages(connection: &mut PgConnection, package_ids: &[i64]) -
     )
     .fetch_all(connection)
     .await?;
-    let mut found = Found::default();
+    let mut found = Found { version: None, by_id: HashMap::new() };
     for row in rows {
         found.version = Some(row.installation_version);
-        let package = found.packages.entry(row.id).or_insert_with(|| {
+        let package = found.by_id.entry(row.id).or_insert_with(|| {
             let shipment =
                 row.shipped_by.zip(row.tracking_number).map(|(cargo_company_id, tracking_number)| ShipmentDocument {
                     cargo_company_id,
@@ -221,7 +221,7 @@ pub async fn read_packages(connection: &mut PgConnection, package_ids: &[i64]) -
             package.items.push(ItemFacts { id, order_item_id, sku, quantity, state_id, is_reserved, modified_date });
         }
     }
-    found.packages.values_mut().for_each(|package| package.items.sort_unstable_by_key(|item| item.id));
+    found.by_id.values_mut().for_each(|package| package.items.sort_unstable_by_key(|item| item.id));
     Ok(found)
 }
 

@@ -18,7 +18,10 @@ use super::{
 use crate::{
     auth::{Caller, Role},
     catalog::CatalogCache,
-    commands::dispatch::{Dispatcher, Request},
+    commands::{
+        dispatch::{Dispatcher, Request},
+        outcome::Outcome,
+    },
     error::Result,
     inventory::Inventory,
     metrics::Metrics,
@@ -269,7 +272,7 @@ impl Worker {
         let repacks = waiting::repacks(&catalog);
         let Some(repack) = repacks.iter().find(|repack| repack.source_id == package.state) else { return Ok(()) };
         let request = Request {
-            package_id: package.package,
+            id: package.package,
             transition: Some(repack.id),
             slug: None,
             input: serde_json::Map::new(),
@@ -277,9 +280,9 @@ impl Worker {
             key: None,
             dry_run: false,
         };
-        let reply = self.dispatcher.run(request).await;
-        let outcome = match &reply {
-            Ok(reply) if reply.status == StatusCode::OK => "planned",
+        let result = self.dispatcher.run(request).await;
+        let outcome = match &result {
+            Ok(Outcome::Done(_)) => "planned",
             Ok(_) => "refused",
             Err(_) => "failed",
         };
@@ -288,13 +291,13 @@ impl Worker {
         tally.planned += u64::from(outcome == "planned");
         let package_id = package.package;
         tracing::debug!(package_id, cause = cause.as_str(), outcome, "tried to plan a package again");
-        match reply {
+        match result {
             // A fault of this package must not delay the others: it is logged, and its turn comes again.
             Err(error) if error.status() != StatusCode::SERVICE_UNAVAILABLE => {
                 tracing::error!(%error, package_id, "cannot plan a package again");
                 Ok(())
             }
-            reply => reply.map(drop),
+            result => result.map(drop),
         }
     }
 

@@ -17,9 +17,10 @@ use crate::{
     app::App,
     auth::Caller,
     commands::{
-        dispatch::{Reply, Request},
+        dispatch::Request,
         idempotency::{self, IdempotencyKey, LONGEST_KEY},
         input::integer,
+        outcome::{Outcome, PackageAnswer, Reply},
     },
     error::{Error, Refusal, Result},
     openapi, wire,
@@ -55,7 +56,7 @@ pub(super) async fn run(
     headers: HeaderMap,
     uri: Uri,
     body: Bytes,
-) -> Result<axum::Json<Vec<Outcome>>> {
+) -> Result<axum::Json<Vec<Listed>>> {
     wire::check_media_type(&headers)?;
     let list = match wire::parse(&body)? {
         Value::Array(list) => list,
@@ -76,14 +77,14 @@ pub(super) async fn run(
         return Err(Refusal::key_reused().into());
     }
     let count = list.len();
-    let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+    let mut outcomes: Vec<Option<Listed>> = Vec::new();
     outcomes.resize_with(count, || None);
     // By package, in the order of the list.
     let mut packages: BTreeMap<i64, Vec<(usize, Request)>> = BTreeMap::new();
     for (index, value) in list.into_iter().enumerate() {
         match read(value, &caller, key.as_ref().map(|key| key.of_part(index)), dry_run) {
-            Ok(request) => packages.entry(request.package_id).or_default().push((index, request)),
-            Err(refusal) => outcomes[index] = Some(Outcome::from(Reply::from(&refusal))),
+            Ok(request) => packages.entry(request.id).or_default().push((index, request)),
+            Err(refusal) => outcomes[index] = Some(Listed::refused(&refusal)),
         }
     }
     // They end with the request: what has not begun when the client goes away is not run.
@@ -100,14 +101,14 @@ pub(super) async fn run(
 }
 
 /// The commands for one package, each after the one before it has its answer.
-async fn run_in_order(app: App, requests: Vec<(usize, Request)>) -> Vec<(usize, Outcome)> {
+async fn run_in_order(app: App, requests: Vec<(usize, Request)>) -> Vec<(usize, Listed)> {
     let mut outcomes = Vec::with_capacity(requests.len());
     for (index, request) in requests {
-        let reply = match WAITING_AT_ONCE.acquire().await {
+        let outcome = match WAITING_AT_ONCE.acquire().await {
             Ok(_turn) => app.dispatcher.run(request).await,
             Err(_) => Err(Error::Overloaded),
         };
-        outcomes.push((index, reply.map_or_else(|error| Outcome::failed(&error), Outcome::from)));
+        outcomes.push((index, outcome.map_or_else(|error| Listed::failed(&error), Listed::from)));
     }
     outcomes
 }
@@ -131,7 +132,7 @@ fn read(value: Value, caller: &Arc<Caller>, key: Option<IdempotencyKey>, dry_run
     let content = json!([transition, slug, input]).to_string();
     let own_key = own_key.map(|key| IdempotencyKey::new(caller.user_id, key, package_id, content.as_bytes()));
     let key = own_key.or(key).filter(|_| !dry_run);
-    Ok(Request { package_id, transition, slug, input, caller: Arc::clone(caller), key, dry_run })
+    Ok(Request { id: package_id, transition, slug, input, caller: Arc::clone(caller), key, dry_run })
 }
 
 fn is_key(text: &str) -> bool {
@@ -140,9 +141,9 @@ fn is_key(text: &str) -> bool {
         && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
-/// What became of a command.
+/// What became of a command of the list.
 #[derive(Debug, Serialize)]
-pub(super) struct Outcome {
+pub(super) struct Listed {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Value>,
     status_code: u16,
@@ -151,7 +152,25 @@ pub(super) struct Outcome {
     body: Option<Option<Box<RawValue>>>,
 }
 
-impl Outcome {
+impl Listed {
+    fn refused(refusal: &Refusal) -> Self {
+        Self { error: Some(refusal.error.clone()), status_code: refusal.status.as_u16(), body: None }
+    }
+
+    fn done(status: StatusCode, body: Option<Box<RawValue>>) -> Self {
+        Self { error: None, status_code: status.as_u16(), body: Some(body) }
+    }
+
+    /// As its first request was answered.
+    fn repeated(reply: &Reply) -> Self {
+        if reply.status.is_success() {
+            let body = (reply.status != StatusCode::NO_CONTENT).then(|| serde_json::from_slice(&reply.body).ok());
+            return Self::done(reply.status, body.flatten());
+        }
+        let refused: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        Self { error: refused.get("error").cloned(), status_code: reply.status.as_u16(), body: None }
+    }
+
     /// It could not be run: a fault of ours, which says nothing of the command.
     fn failed(error: &Error) -> Self {
         tracing::error!(%error, "a command of a list failed");
@@ -160,14 +179,14 @@ impl Outcome {
     }
 }
 
-impl From<Reply> for Outcome {
-    fn from(reply: Reply) -> Self {
-        let status_code = reply.status.as_u16();
-        if reply.status.is_success() {
-            let body = (reply.status != StatusCode::NO_CONTENT).then(|| serde_json::from_slice(&reply.body).ok());
-            return Self { error: None, status_code, body: Some(body.flatten()) };
+impl From<Outcome<PackageAnswer>> for Listed {
+    fn from(outcome: Outcome<PackageAnswer>) -> Self {
+        let status = outcome.status();
+        match &outcome {
+            Outcome::Done(answer) => Self::done(status, answer.as_ref().map(wire::raw)),
+            Outcome::Tried(dry_run) => Self::done(status, Some(wire::raw(dry_run))),
+            Outcome::Refused(refusal) => Self::refused(refusal),
+            Outcome::Repeated(reply) => Self::repeated(reply),
         }
-        let refused: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-        Self { error: refused.get("error").cloned(), status_code, body: None }
     }
 }

@@ -3,7 +3,8 @@
 use axum::{
     body::Bytes,
     extract::{Path, State},
-    http::{HeaderMap, Uri},
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value};
 
@@ -11,9 +12,10 @@ use crate::{
     api::extract::Authenticated,
     app::App,
     commands::{
-        dispatch::{Reply, Request},
+        dispatch::Request,
         idempotency::{IdempotencyKey, LONGEST_KEY},
         input::integer,
+        outcome::Reply,
     },
     error::{Refusal, Result},
     openapi, wire,
@@ -49,7 +51,7 @@ pub(super) async fn run(
     let dry_run = wire::dry_run(&uri)?;
     let key = if dry_run { None } else { idempotency_key(&headers)? };
     let request = Request {
-        package_id,
+        id: package_id,
         transition: command.transition,
         slug: command.slug,
         input: command.input,
@@ -57,7 +59,16 @@ pub(super) async fn run(
         caller,
         dry_run,
     };
-    app.dispatcher.run(request).await
+    Ok(app.dispatcher.run(request).await?.reply())
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        if self.status == StatusCode::NO_CONTENT {
+            return self.status.into_response();
+        }
+        (self.status, [(header::CONTENT_TYPE, "application/json")], self.body).into_response()
+    }
 }
 
 /// The body of a command, on whatever object.

@@ -12,7 +12,7 @@ use crate::{
         packages::command::{idempotency_key, read},
     },
     app::App,
-    commands::{dispatch::Reply, idempotency::IdempotencyKey, transfer::dispatch::TransferRequest},
+    commands::{dispatch::Request, idempotency::IdempotencyKey, outcome::Reply},
     error::{Refusal, Result},
     openapi, wire,
 };
@@ -46,8 +46,8 @@ pub(super) async fn run(
     let transfer_id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let dry_run = wire::dry_run(&uri)?;
     let key = if dry_run { None } else { idempotency_key(&headers)? };
-    let request = TransferRequest {
-        transfer_id,
+    let request = Request {
+        id: transfer_id,
         transition: command.transition,
         slug: command.slug,
         input: command.input,
@@ -55,5 +55,5 @@ pub(super) async fn run(
         caller,
         dry_run,
     };
-    app.transfers.run(request).await
+    Ok(app.dispatcher.run_on_transfer(request).await?.reply())
 }

@@ -10,14 +10,19 @@ use std::{
     sync::Arc,
 };
 
-use axum::http::StatusCode;
+use http::StatusCode;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    LARGEST_GROUP, Reply, Request,
+    super::{
+        outcome::{Outcome, PackageAnswer},
+        package::Packages,
+    },
+    LARGEST_GROUP, Request,
     decided::Decision,
-    engine::{AttemptError, Engine, PinnedConnection, Way, all_failed, is_conflict, unless_it_panics},
+    engine::{AttemptError, Engine, Way, all_failed, is_conflict, unless_it_panics},
+    pinned::PinnedConnection,
 };
 use crate::{
     catalog::Catalog,
@@ -32,17 +37,20 @@ const MOST_DECIDED: usize = 8;
 const MOST_FALLBACKS: usize = LONGEST_QUEUE;
 const MOST_FALLBACKS_AT_ONCE: usize = 4;
 
+/// What becomes of a command, or why it could not be run.
+type Answer = Result<Outcome<PackageAnswer>>;
+
 /// A command that wants its answer.
 pub(super) struct Pending {
     pub(super) request: Request,
-    pub(super) reply: oneshot::Sender<Result<Reply>>,
+    pub(super) reply: oneshot::Sender<Answer>,
 }
 
 /// What the reader hands to the writer.
 struct Batch {
     /// By which was decided. None: it could not be decided without locks; that is the writer's to do.
     catalog: Option<Arc<Catalog>>,
-    commands: Vec<(Pending, Option<Decision>)>,
+    commands: Vec<(Pending, Option<Decision<PackageAnswer>>)>,
 }
 
 /// Starts both. They end, with everything done, when the sender is dropped.
@@ -150,7 +158,7 @@ async fn decide(
             commands.push((pending, Some(decision)));
         } else {
             waiting.release(std::slice::from_ref(&pending.request));
-            answer(pending.reply, Ok(decision.reply));
+            answer(pending.reply, Ok(decision.outcome));
         }
     }
     (!commands.is_empty()).then_some(Batch { catalog: Some(catalog), commands })
@@ -200,9 +208,13 @@ async fn write_forever(
 }
 
 /// Writes a batch: without locks if all is still as it was read, else under locks.
-async fn write(engine: &Engine, pinned: &mut PinnedConnection, batch: &mut Batch) -> Result<Vec<Reply>> {
+async fn write(
+    engine: &Engine,
+    pinned: &mut PinnedConnection,
+    batch: &mut Batch,
+) -> Result<Vec<Outcome<PackageAnswer>>> {
     // The order in which packages are locked.
-    batch.commands.sort_by_key(|(pending, _)| pending.request.package_id);
+    batch.commands.sort_by_key(|(pending, _)| pending.request.id);
     let decisions = batch.commands.iter_mut().filter_map(|(_, decision)| decision.take()).collect();
     let requests: Vec<&Request> = batch.commands.iter().map(|(pending, _)| &pending.request).collect();
     if let Some(catalog) = &batch.catalog {
@@ -212,7 +224,7 @@ async fn write(engine: &Engine, pinned: &mut PinnedConnection, batch: &mut Batch
             Err(_) => {}
         }
     }
-    engine.run_locked(Way::Group, &requests).await
+    engine.run_locked::<Packages>(Way::Group, &requests).await
 }
 
 /// Whether a failure says nothing about any command: the database is away, or too much else goes on.
@@ -244,7 +256,7 @@ impl Fallback {
         let (engine, at_once, done) = (Arc::clone(engine), Arc::clone(&self.at_once), self.done.clone());
         self.tasks.spawn(async move {
             let turn = at_once.acquire().await;
-            let outcome = engine.run_alone(&request).await;
+            let outcome = engine.run_alone::<Packages>(&request).await;
             drop((turn, place));
             done.send(vec![request]).ok();
             answer(reply, outcome);
@@ -253,7 +265,7 @@ impl Fallback {
 }
 
 /// A client that has gone away does not hear the answer; the command stands.
-fn answer(sender: oneshot::Sender<Result<Reply>>, reply: Result<Reply>) {
+fn answer(sender: oneshot::Sender<Answer>, reply: Answer) {
     sender.send(reply).ok();
 }
 
@@ -296,7 +308,7 @@ impl Waiting {
         while group.len() < LARGEST_GROUP
             && let Some(pending) = self.commands.pop_front()
         {
-            let package_id = pending.request.package_id;
+            let package_id = pending.request.id;
             let key = key(&pending.request);
             let is_free = !self.packages.contains(&package_id)
                 && !later.contains(&package_id)
@@ -318,7 +330,7 @@ impl Waiting {
     /// These are done.
     pub(super) fn release(&mut self, requests: &[Request]) {
         for request in requests {
-            self.packages.remove(&request.package_id);
+            self.packages.remove(&request.id);
             if let Some(key) = key(request) {
                 self.keys.remove(&key);
             }

@@ -6,17 +6,18 @@ use proptest::{collection::vec, option, prelude::*};
 
 use super::{
     decided::Decision,
-    engine::{AttemptError, is_worth_remembering, unless_it_panics},
+    engine::{AttemptError, unless_it_panics},
+    judge::is_worth_remembering,
     pipeline::Waiting,
     *,
 };
-use crate::auth::Role;
+use crate::{auth::Role, error::Refusal};
 
 /// A command of a package; `transition` tells it from the others.
 fn pending(number: i64, package_id: i64, key: Option<u8>) -> Pending {
     let caller = Caller { user_id: 1, username: "erp".to_owned(), role: Role::Admin, location_ids: None };
     let request = Request {
-        package_id,
+        id: package_id,
         transition: Some(number),
         slug: None,
         input: Map::new(),
@@ -41,10 +42,10 @@ async fn a_panic_is_a_failure_of_the_commands_at_hand() {
 #[test]
 fn a_refusal_waits_for_the_writer_only_if_it_is_to_be_remembered() {
     let is_written = |key| {
-        let (request, reply) =
-            (pending(1, 1, key).request, Reply { status: StatusCode::NOT_ACCEPTABLE, body: Bytes::new() });
-        let is_new = is_worth_remembering(&request, &reply, &HashMap::new());
-        Decision { is_new, ..Decision::answer(reply) }.is_to_be_written()
+        let (request, outcome) =
+            (pending(1, 1, key).request, Outcome::<PackageAnswer>::Refused(Refusal::not_allowed()));
+        let is_new = is_worth_remembering(&request, &outcome, &HashMap::new());
+        Decision { is_new, ..Decision::unchanged(outcome) }.is_to_be_written()
     };
     assert!(is_written(Some(1)));
     assert!(!is_written(None));
@@ -69,11 +70,11 @@ proptest! {
             let group: Vec<Request> = waiting.take_group().into_iter().map(|pending| pending.request).collect();
             prop_assert!(group.len() <= LARGEST_GROUP);
             prop_assert!(!group.is_empty() || waiting.len() == 0 || !under_way.is_empty(), "something can always go on");
-            ran.extend(group.iter().map(|request| (request.package_id, request.transition)));
+            ran.extend(group.iter().map(|request| (request.id, request.transition)));
             let is_empty = group.is_empty();
             under_way.push(group);
             let all = || under_way.iter().flatten();
-            let packages: HashSet<i64> = all().map(|request| request.package_id).collect();
+            let packages: HashSet<i64> = all().map(|request| request.id).collect();
             prop_assert_eq!(packages.len(), all().count(), "a package is under way once");
             let keys: Vec<&str> = all().filter_map(|request| Some(request.key.as_ref()?.key.as_str())).collect();
             prop_assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len(), "a key is under way once");

@@ -39,9 +39,9 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     check_items(context, &groups)?;
     check_stock(context, &groups)?;
     let waiting = context.state_id(WAITING)?;
-    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    let mut changes = Changes::to(context.facts, context.transition.destination_id);
     changes.answer = Answer::Package { stock_location_id: busiest(context, &groups) };
-    changes.stock_bound_items = context.package.items.iter().map(|item| item.order_item_id).collect();
+    changes.stock_bound_items = context.facts.items.iter().map(|item| item.order_item_id).collect();
     changes.successors = groups
         .into_iter()
         .map(|group| Successor {
@@ -90,7 +90,7 @@ fn read_group(context: &Context<'_>, index: usize, group: &Value) -> Result<Grou
 
 /// Every item of the package exactly once.
 fn check_items(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
-    let mut times: BTreeMap<i64, usize> = context.package.items.iter().map(|item| (item.id, 0)).collect();
+    let mut times: BTreeMap<i64, usize> = context.facts.items.iter().map(|item| (item.id, 0)).collect();
     for id in groups.iter().flat_map(|group| &group.package_item_ids) {
         let count = times.get_mut(id).ok_or_else(|| refuse(format!("Item {id} does not belong to this package.")))?;
         *count += 1;
@@ -106,7 +106,7 @@ fn check_items(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
 fn check_stock(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
     let mut needed: BTreeMap<(i64, &str), i64> = BTreeMap::new();
     for group in groups {
-        for item in context.package.items.iter().filter(|item| group.package_item_ids.contains(&item.id)) {
+        for item in context.facts.items.iter().filter(|item| group.package_item_ids.contains(&item.id)) {
             *needed.entry((group.stock_location_id, item.sku.as_str())).or_default() += item.quantity;
         }
     }
@@ -133,7 +133,7 @@ fn busiest(context: &Context<'_>, groups: &[Group]) -> i64 {
         let priority = context.catalog.locations.get(location).map_or(i32::MAX, |location| location.priority);
         (std::cmp::Reverse(items.get(location).copied().unwrap_or(0)), priority, *location)
     };
-    items.keys().copied().min_by_key(rank).unwrap_or(context.package.stock_location_id)
+    items.keys().copied().min_by_key(rank).unwrap_or(context.facts.stock_location_id)
 }
 
 #[cfg(test)]

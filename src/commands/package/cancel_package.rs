@@ -42,7 +42,7 @@ pub static COMMAND: PackageCommand = PackageCommand {
 };
 
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
-    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    let mut changes = Changes::to(context.facts, context.transition.destination_id);
     let remaining = remaining(context)?;
     // A package that only waits for its cancellation keeps them all until that is decided.
     if !remaining.is_empty() && ends(context) {
@@ -65,7 +65,7 @@ fn remaining(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {
     let cancelled = context.input.list(ITEMS)?;
     let cancelled =
         input::integers(cancelled).ok_or_else(|| Refusal::field(ITEMS, "A list of valid integers is required."))?;
-    let mut remaining: Vec<i64> = context.package.items.iter().map(|item| item.id).collect();
+    let mut remaining: Vec<i64> = context.facts.items.iter().map(|item| item.id).collect();
     if let Some(stranger) = cancelled.iter().find(|id| !remaining.contains(id)) {
         return Err(Refusal::field(ITEMS, format!("Item {stranger} does not belong to this package.")));
     }

@@ -22,8 +22,8 @@ pub static COMMAND: PackageCommand = PackageCommand {
 };
 
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
-    require_items(context.package)?;
-    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    require_items(context.facts)?;
+    let mut changes = Changes::to(context.facts, context.transition.destination_id);
     changes.shipment = Some(shipment(context)?);
     Ok(changes)
 }
@@ -31,7 +31,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
 /// The shipment of a package: the one it has, or a new one by the order's or location's company, else the first
 /// active one of the installation.
 fn shipment(context: &Context<'_>) -> Result<ShipmentChange, Refusal> {
-    if let Some(shipment) = &context.package.shipment {
+    if let Some(shipment) = &context.facts.shipment {
         return Ok(ShipmentChange {
             cargo_company_id: shipment.cargo_company_id,
             tracking_number: shipment.tracking_number.clone(),
@@ -39,8 +39,8 @@ fn shipment(context: &Context<'_>) -> Result<ShipmentChange, Refusal> {
         });
     }
     let mut active = context.catalog.cargo_companies.iter().filter(|company| company.is_active);
-    let location = context.catalog.locations.get(&context.package.stock_location_id);
-    let wanted = context.package.cargo_company_id.or_else(|| location?.cargo_company_id);
+    let location = context.catalog.locations.get(&context.facts.stock_location_id);
+    let wanted = context.facts.cargo_company_id.or_else(|| location?.cargo_company_id);
     let company = match wanted {
         Some(id) => active.find(|company| company.id == id),
         None => active.next(),
@@ -50,7 +50,7 @@ fn shipment(context: &Context<'_>) -> Result<ShipmentChange, Refusal> {
     })?;
     Ok(ShipmentChange {
         cargo_company_id: company.id,
-        tracking_number: own_tracking_number(context.package.id),
+        tracking_number: own_tracking_number(context.facts.id),
         labelled: true,
     })
 }

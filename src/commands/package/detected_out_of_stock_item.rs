@@ -36,7 +36,7 @@ pub static COMMAND: PackageCommand = PackageCommand {
 };
 
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
-    let package = context.package;
+    let package = context.facts;
     let missing = named_items(context)?;
     let items: Vec<&ItemFacts> = package.items.iter().collect();
     let exclusions: Vec<(i64, i64)> = items

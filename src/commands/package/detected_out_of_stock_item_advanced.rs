@@ -36,7 +36,7 @@ pub static COMMAND: PackageCommand = PackageCommand {
 };
 
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
-    let package = context.package;
+    let package = context.facts;
     let missing = named_items(context)?;
     let transition = context.transition;
     let mut changes = Changes::to(package, transition.destination_id);

@@ -13,6 +13,7 @@ pub mod replace_product;
 pub(crate) mod replacements;
 mod replan;
 pub mod ship_the_package_advanced;
+mod subject;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod unblock_the_package;
@@ -20,6 +21,8 @@ pub mod update_invoice;
 pub mod update_package_shipment_status;
 pub mod update_shipment_info;
 pub mod update_shipment_label;
+
+pub use subject::Packages;
 
 use super::{Context, PackageFacts, ShipmentFacts};
 use crate::{
@@ -30,7 +33,7 @@ use crate::{
 /// The items a command names in `package_items`: all of this package, each once.
 fn named_items(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {
     let mut ids = context.input.integers("package_items")?;
-    let known = |id: &i64| context.package.items.iter().any(|item| item.id == *id);
+    let known = |id: &i64| context.facts.items.iter().any(|item| item.id == *id);
     if let Some(stranger) = ids.iter().find(|id| !known(id)) {
         return Err(Refusal::field("package_items", format!("Item {stranger} does not belong to this package.")));
     }

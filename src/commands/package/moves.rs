@@ -126,7 +126,7 @@ pub static MOVES: &[PackageCommand] = &[
 /// The plain move.
 #[expect(clippy::unnecessary_wraps, reason = "other commands refuse")]
 pub(super) fn go(context: &Context<'_>) -> Result<Changes, Refusal> {
-    Ok(Changes::to(context.package, context.transition.destination_id))
+    Ok(Changes::to(context.facts, context.transition.destination_id))
 }
 
 fn go_without_answer(context: &Context<'_>) -> Result<Changes, Refusal> {
@@ -140,7 +140,7 @@ fn go_without_reservations(context: &Context<'_>) -> Result<Changes, Refusal> {
 
 /// Everything is in the box; nobody here makes a shipment for it.
 fn pack(context: &Context<'_>) -> Result<Changes, Refusal> {
-    require_items(context.package)?;
+    require_items(context.facts)?;
     go(context)
 }
 

@@ -67,7 +67,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
             return Err(Refusal::field(field, format!("Item {} is out of stock at the same time.", item.id)));
         }
     }
-    let package = context.package;
+    let package = context.facts;
     let mut changes = Changes::to(package, context.transition.destination_id);
     if !missing.is_empty() {
         replan::send_away(context, &missing, Taking::Move, &mut changes)?;
@@ -91,7 +91,7 @@ fn missing(context: &Context<'_>, naming: Naming) -> Result<Vec<i64>, Refusal> {
     }
     ids.sort_unstable();
     ids.dedup();
-    if !ids.is_empty() && ids.len() == context.package.items.len() {
+    if !ids.is_empty() && ids.len() == context.facts.items.len() {
         return Err(Refusal::field(
             MISSING,
             "All items are listed, so nothing is left to prepare. Run DETECTED_OUT_OF_STOCK_ITEM instead.",

@@ -39,7 +39,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
         let message = format!("Invalid pk \"{reason}\" - object does not exist. Choose one of: {}.", known.join(", "));
         return Err(Refusal::field(REASON, message));
     }
-    let package = context.package;
+    let package = context.facts;
     let mut changes = Changes::to(package, context.transition.destination_id);
     changes.exclusions = package.items.iter().map(|item| (item.order_item_id, package.stock_location_id)).collect();
     Ok(changes)

@@ -26,7 +26,7 @@ pub static COMMAND: PackageCommand = PackageCommand {
 };
 
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
-    let package = context.package;
+    let package = context.facts;
     require_items(package)?;
     let items: Vec<&ItemFacts> = package.items.iter().collect();
     let plan = replan::plan(context, &items, &[])?;

@@ -29,7 +29,7 @@ pub static COMMAND: PackageCommand = PackageCommand {
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     context.input.list(PARAMETER.name)?;
     let replacements = replacements::pairs(context, Naming::Item, PARAMETER.name, "sku")?;
-    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    let mut changes = Changes::to(context.facts, context.transition.destination_id);
     replacements::replace(context, replacements, &mut changes)?;
     Ok(changes)
 }

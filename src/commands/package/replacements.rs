@@ -46,7 +46,7 @@ pub(super) fn item<'a>(
         Naming::Item => item.id == name,
         Naming::OmnitronId => context.background.omnitron_ids.get(&item.order_item_id) == Some(&name),
     };
-    let found = context.package.items.iter().find(is_it);
+    let found = context.facts.items.iter().find(is_it);
     found.ok_or_else(|| Refusal::field(field, format!("Item {name} does not belong to this package.")))
 }
 
@@ -97,7 +97,7 @@ pub(super) fn replace(
     for (sku, quantity) in needed {
         let available = context.background.available.get(&sku).copied().unwrap_or(0);
         if available < quantity {
-            let location = context.catalog.locations.get(&context.package.stock_location_id);
+            let location = context.catalog.locations.get(&context.facts.stock_location_id);
             let name = location.map_or("The location", |location| &location.name);
             return Err(Refusal::rule(
                 NOT_ENOUGH_STOCK,

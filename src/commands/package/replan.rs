@@ -19,7 +19,7 @@ pub(super) fn plan(context: &Context<'_>, items: &[&ItemFacts], exclusions: &[(i
         .map(|item| Line { order_item_id: item.order_item_id, sku: item.sku.clone(), quantity: item.quantity })
         .collect();
     context.supply.and_then(|supply| supply.plan(&lines, exclusions)).ok_or_else(|| {
-        let number = &context.package.number;
+        let number = &context.facts.number;
         Refusal::rule(NO_SCENARIO, format!("No distribution scenario fits the order of package {number}."))
     })
 }
@@ -27,7 +27,7 @@ pub(super) fn plan(context: &Context<'_>, items: &[&ItemFacts], exclusions: &[(i
 /// The scenario's default location, where what has no place waits for one.
 pub(super) fn default_location_id(context: &Context<'_>) -> i64 {
     let scenario = context.supply.and_then(|supply| supply.scenario.as_ref());
-    scenario.map_or(context.package.stock_location_id, |scenario| scenario.default_location_id)
+    scenario.map_or(context.facts.stock_location_id, |scenario| scenario.default_location_id)
 }
 
 /// A parcel of a plan as a new package of this one's items.
@@ -43,7 +43,7 @@ pub(super) fn successor(context: &Context<'_>, parcel: &Parcel, state_id: i64, t
 
 /// This package's items for those lines of the order.
 pub(super) fn item_ids(context: &Context<'_>, order_item_ids: &[i64]) -> Vec<i64> {
-    let items = context.package.items.iter();
+    let items = context.facts.items.iter();
     items.filter(|item| order_item_ids.contains(&item.order_item_id)).map(|item| item.id).collect()
 }
 
@@ -69,7 +69,7 @@ pub(super) fn send_away(
     taking: Taking,
     changes: &mut Changes,
 ) -> Result<(), Refusal> {
-    let package = context.package;
+    let package = context.facts;
     let items = package.items.iter().filter(|item| package_item_ids.contains(&item.id));
     let exclusions = items.map(|item| (item.order_item_id, package.stock_location_id)).collect();
     send(context, package_item_ids, exclusions, taking, changes)
@@ -85,7 +85,7 @@ pub(super) fn send(
     changes: &mut Changes,
 ) -> Result<(), Refusal> {
     let items: Vec<&ItemFacts> =
-        context.package.items.iter().filter(|item| package_item_ids.contains(&item.id)).collect();
+        context.facts.items.iter().filter(|item| package_item_ids.contains(&item.id)).collect();
     let plan = plan(context, &items, &exclusions)?;
     let waiting = context.state_id(WAITING)?;
     changes.successors = plan.parcels.iter().map(|parcel| successor(context, parcel, waiting, taking)).collect();

@@ -42,12 +42,12 @@ pub static COMMAND: PackageCommand = PackageCommand {
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let (tracking_number, company) = read_shipment(context.input)?;
     let company = find_cargo_company(context.catalog, &company)?;
-    let labelled = context.package.shipment.as_ref().is_some_and(|shipment| {
+    let labelled = context.facts.shipment.as_ref().is_some_and(|shipment| {
         // The label in hand is that of the carrier and number it was made for.
         shipment.labelled && shipment.cargo_company_id == company && shipment.tracking_number == tracking_number
     });
-    let known = context.package.shipment.as_ref().map(|shipment| &shipment.tracking_number);
-    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    let known = context.facts.shipment.as_ref().map(|shipment| &shipment.tracking_number);
+    let mut changes = Changes::to(context.facts, context.transition.destination_id);
     changes.record.shipment =
         Some(ShipmentRecord { awb_number_is_new: known != Some(&tracking_number), ..ShipmentRecord::default() });
     changes.shipment = Some(ShipmentChange { cargo_company_id: company, tracking_number, labelled });

@@ -9,7 +9,9 @@ use std::{
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::super::{Background, Changes, Context, Documents, Input, ItemFacts, PackageFacts, decide, kinds};
+use super::super::{
+    Background, Changes, Context, Documents, Input, ItemFacts, PackageFacts, Packages, Subject as _, kinds,
+};
 use crate::{
     cargo::CargoCompany,
     catalog::Catalog,
@@ -112,10 +114,10 @@ impl Scene {
     /// What the command decides for the package in a state.
     pub(crate) fn decide(&self, command: &str, state: &str, input: &Value) -> Result<Changes, Refusal> {
         let package = PackageFacts { state_id: self.state(state), ..self.package.clone() };
-        decide(&Context {
+        Packages::decide(&Context {
             catalog: &self.catalog,
             transition: self.transition(command, state),
-            package: &package,
+            facts: &package,
             input: Input(input.as_object().expect("an object")),
             supply: Some(&self.supply),
             background: &self.background,

@@ -26,13 +26,13 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     if before != Some(context.transition.destination_id) {
         let state = before.and_then(|id| context.catalog.workflow.state(id).ok());
         let place = state.map_or("another state", |state| &state.name);
-        let number = &context.package.number;
+        let number = &context.facts.number;
         return Err(Refusal::rule(
             WAS_ELSEWHERE,
             format!("Package {number} was in {place} before; run the transition that leads back there."),
         ));
     }
-    Ok(Changes::to(context.package, context.transition.destination_id))
+    Ok(Changes::to(context.facts, context.transition.destination_id))
 }
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ mod tests {
     use serde_json::json;
 
     use super::{super::testing::Scene, *};
-    use crate::commands::{Input, decide};
+    use crate::commands::{Input, Packages, Subject as _};
 
     #[test]
     fn only_the_way_back_is_open() {
@@ -52,10 +52,10 @@ mod tests {
             if transition.kind.identifier != "UNBLOCK_THE_PACKAGE" {
                 continue;
             }
-            let decided = decide(&Context {
+            let decided = Packages::decide(&Context {
                 catalog: &scene.catalog,
                 transition,
-                package: &scene.package,
+                facts: &scene.package,
                 input: Input(&nothing),
                 supply: None,
                 background: &scene.background,

@@ -84,7 +84,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
         date: date(input)?,
         document: document(input)?,
     };
-    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    let mut changes = Changes::to(context.facts, context.transition.destination_id);
     if invoice != InvoiceChange::default() {
         changes.record.invoice = Some(invoice);
     } else if input.optional("remote_invoice_call").is_none() {

@@ -43,7 +43,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let transition = context.transition;
     let state_id =
         if delivered { transition.destination_id } else { transition.otherwise_id.unwrap_or(transition.source_id) };
-    Ok(Changes { answer: Answer::Nothing, ..Changes::to(context.package, state_id) })
+    Ok(Changes { answer: Answer::Nothing, ..Changes::to(context.facts, state_id) })
 }
 
 #[cfg(test)]

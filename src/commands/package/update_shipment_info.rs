@@ -59,9 +59,9 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
         let message = format!("Give at least one of {COMPANY}, {TRACKING} and {QUERY}.");
         return Err(Refusal::fields([(TRACKING.to_owned(), vec![message])]));
     }
-    let known = require_shipment(context.package)?;
+    let known = require_shipment(context.facts)?;
     let company = company.map(|name| find_cargo_company(context.catalog, &name)).transpose()?;
-    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    let mut changes = Changes::to(context.facts, context.transition.destination_id);
     changes.record.shipment = Some(ShipmentRecord {
         query_number,
         renews_label: true,

@@ -32,8 +32,8 @@ pub static COMMAND: PackageCommand = PackageCommand {
 
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     check_items(context)?;
-    let known = require_shipment(context.package)?;
-    let mut changes = Changes::to(context.package, context.transition.destination_id);
+    let known = require_shipment(context.facts)?;
+    let mut changes = Changes::to(context.facts, context.transition.destination_id);
     changes.answer = Answer::Nothing;
     changes.record.shipment = Some(ShipmentRecord { renews_label: true, ..ShipmentRecord::default() });
     changes.shipment = Some(ShipmentChange {
@@ -54,7 +54,7 @@ fn check_items(context: &Context<'_>) -> Result<(), Refusal> {
         let Some(id) = id else { continue };
         let id = input::integer(id)
             .ok_or_else(|| Refusal::field(ITEMS, "Each entry must be an object, or the id of an item."))?;
-        if !context.package.items.iter().any(|item| item.id == id) {
+        if !context.facts.items.iter().any(|item| item.id == id) {
             return Err(Refusal::field(ITEMS, format!("Item {id} does not belong to this package.")));
         }
     }

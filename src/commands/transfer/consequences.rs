@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     error::Result,
+    planning::plan::Trace,
     workflow::{Holding, State, Workflow},
 };
 
@@ -19,6 +20,23 @@ pub struct Laid {
     pub packages: Vec<PackageChange>,
     /// The transfers.
     pub transfers: Vec<TransferChange>,
+    /// What planning leaves behind besides, if the command planned or left a location out.
+    pub planned: Option<Planned>,
+}
+
+/// What planning leaves behind besides packages and transfers.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The order.
+    pub order_id: i64,
+    /// The package whose items were planned.
+    pub package_id: i64,
+    /// The scenario that planned.
+    pub scenario_id: Option<i64>,
+    /// Why each place was chosen.
+    pub trace: Option<Trace>,
+    /// (order item, location) pairs that are left out from now on.
+    pub exclusions: Vec<(i64, i64)>,
 }
 
 /// What follows from transfers alone.

@@ -44,6 +44,25 @@ pub struct TransferItemFacts {
     pub quantity: i64,
 }
 
+/// A transfer with everything a decision on it looks at, locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedTransfer {
+    /// The package it is for.
+    pub package: PackageFacts,
+    /// All transfers of that package, this one included.
+    pub transfers: Vec<TransferFacts>,
+    /// Its index among them.
+    pub own: usize,
+}
+
+impl LockedTransfer {
+    /// The transfer itself.
+    #[must_use]
+    pub fn transfer(&self) -> &TransferFacts {
+        &self.transfers[self.own]
+    }
+}
+
 /// The package a transfer is for; a transfer never changes it.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::{
     super::{Changes, Successor, Taking, consequences},
     TransferChange, TransferChanges, TransferContext, begin,
-    consequences::Laid,
+    consequences::{Laid, Planned},
 };
 use crate::{
     error::Result,
@@ -20,19 +20,27 @@ use crate::{
 ///
 /// # Errors
 /// A fault when the installation lacks a state that its check requires.
-pub fn lay_out(context: &TransferContext<'_>, changes: &TransferChanges, user_id: i64) -> Result<Laid> {
+pub fn lay_out(context: &TransferContext<'_>, changes: TransferChanges, user_id: i64) -> Result<Laid> {
     let workflow = &context.catalog.workflow;
-    let mut own = TransferChange::of(context.transfer, changes.state_id, context.transition.id, Some(user_id));
+    let mut own = TransferChange::of(context.facts.transfer(), changes.state_id, context.transition.id, Some(user_id));
     own.shipment.clone_from(&changes.shipment);
-    let mut laid = Laid { packages: Vec::new(), transfers: vec![own] };
-    let waits = workflow.state(context.package.state_id)?.slug == WAITING_FOR_TRANSFER;
+    let mut laid = Laid { packages: Vec::new(), transfers: vec![own], planned: None };
+    let package = &context.facts.package;
+    let waits = workflow.state(package.state_id)?.slug == WAITING_FOR_TRANSFER;
     if waits && !workflow.state(changes.state_id)?.is_open_transfer() {
-        let of_package = package_changes(context, changes)?;
-        laid.packages = consequences::lay_out(context.package, context.transition, &of_package, user_id);
+        let of_package = package_changes(context, &changes)?;
+        laid.packages = consequences::lay_out(package, context.transition, &of_package, user_id);
         if let Some(trace) = &of_package.trace {
             laid.transfers.extend(begin::begin(&mut laid.packages, 0, trace, workflow)?);
         }
     }
+    laid.planned = changes.again.map(|again| Planned {
+        order_id: package.order_id,
+        package_id: package.id,
+        scenario_id: again.refetch.gathering.scenario_id,
+        trace: Some(again.refetch.trace),
+        exclusions: again.exclusions,
+    });
     Ok(laid)
 }
 
@@ -43,14 +51,14 @@ fn package_changes(context: &TransferContext<'_>, changes: &TransferChanges) -> 
     let for_transfer = workflow.state_by_slug("package", WAITING_FOR_TRANSFER)?.id;
     let arrived = workflow.state(changes.state_id)?.is_arrived_transfer();
     let mut others_open = false;
-    for other in context.transfers.iter().filter(|other| other.id != context.transfer.id) {
+    for other in context.facts.transfers.iter().filter(|other| other.id != context.facts.transfer().id) {
         others_open |= workflow.state(other.state_id)?.is_open_transfer();
     }
     let again = changes.again.as_ref().filter(|_| !arrived);
     let mut item_states = BTreeMap::new();
     let mut homeless = Vec::new();
-    for item in &context.package.items {
-        let is_carried = context.transfer.items.iter().any(|carried| carried.package_item_id == item.id);
+    for item in &context.facts.package.items {
+        let is_carried = context.facts.transfer().items.iter().any(|carried| carried.package_item_id == item.id);
         let has_place = arrived || again.is_some_and(|again| again.refetch.gathering.has(item.order_item_id));
         if is_carried && !has_place {
             homeless.push(item.id);
@@ -61,12 +69,12 @@ fn package_changes(context: &TransferContext<'_>, changes: &TransferChanges) -> 
             item_states.insert(item.id, item.state_id);
         }
     }
-    let mut of_package = Changes::to(context.package, if others_open { for_transfer } else { waiting });
+    let mut of_package = Changes::to(&context.facts.package, if others_open { for_transfer } else { waiting });
     if !homeless.is_empty() {
         let state_id = workflow.state_by_slug("package", OUT_OF_STOCK)?.id;
         let default = again.and_then(|again| again.refetch.default_location_id);
-        let stock_location_id = default.unwrap_or(context.package.stock_location_id);
-        if homeless.len() == context.package.items.len() {
+        let stock_location_id = default.unwrap_or(context.facts.package.stock_location_id);
+        if homeless.len() == context.facts.package.items.len() {
             // Nothing is left for it to wait for: it waits for stock itself.
             (of_package.state_id, of_package.stock_location_id) = (state_id, stock_location_id);
         } else {
@@ -80,7 +88,6 @@ fn package_changes(context: &TransferContext<'_>, changes: &TransferChanges) -> 
         }
     }
     if let Some(again) = again {
-        of_package.exclusions.clone_from(&again.exclusions);
         of_package.stock_bound_items = again.refetch.gathering.at_hand.iter().copied().collect();
         of_package.trace = Some(again.refetch.trace.clone());
     }

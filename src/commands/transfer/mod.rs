@@ -14,42 +14,24 @@ pub mod apply;
 pub mod begin;
 pub mod changes;
 pub mod consequences;
-pub mod dispatch;
-pub mod effects;
 pub mod end;
 pub mod facts;
 pub mod lay_out;
 pub mod moves;
+mod subject;
 pub mod transfer_item_not_found;
 pub mod transfer_order_advanced;
 
 pub use changes::{TransferChange, TransferChanges, TransferItemChange};
-pub use facts::{TransferFacts, TransferItemFacts};
+pub use facts::{LockedTransfer, TransferFacts, TransferItemFacts};
+pub use subject::Transfers;
 
-use super::{Command, Input, PackageFacts, find};
-use crate::{catalog::Catalog, error::Refusal, planning::Supply, workflow::Transition};
-
+use super::{Command, Context};
 /// Everything a decision on a transfer may look at.
-#[derive(Debug, Clone, Copy)]
-pub struct TransferContext<'a> {
-    /// The installation as of this transaction.
-    pub catalog: &'a Catalog,
-    /// The transition that was resolved: it starts at the transfer's state.
-    pub transition: &'a Transition,
-    /// The transfer, locked.
-    pub transfer: &'a TransferFacts,
-    /// The package it is for, locked.
-    pub package: &'a PackageFacts,
-    /// All transfers of that package, this one included, locked.
-    pub transfers: &'a [TransferFacts],
-    /// `input_parameters`.
-    pub input: Input<'a>,
-    /// Where its items could come from; only for commands that plan.
-    pub supply: Option<&'a Supply>,
-}
+pub type TransferContext<'a> = Context<'a, LockedTransfer>;
 
 /// A command on transfers.
-pub type TransferCommand = Command<fn(&TransferContext<'_>) -> Result<TransferChanges, Refusal>>;
+pub type TransferCommand = Command<Transfers>;
 
 /// Those with a file of their own. The others are in [`moves`].
 static COMMANDS: &[&TransferCommand] = &[&transfer_order_advanced::COMMAND, &transfer_item_not_found::COMMAND];
@@ -57,17 +39,4 @@ static COMMANDS: &[&TransferCommand] = &[&transfer_order_advanced::COMMAND, &tra
 /// Every command on transfers.
 pub fn commands() -> impl Iterator<Item = &'static TransferCommand> {
     COMMANDS.iter().copied().chain(moves::MOVES)
-}
-
-/// Finds the input's fault, `transfer` first, then decides. `transfer` may be left out; it names the one of the URL.
-///
-/// # Errors
-/// 400 for a parameter, 406 for a business rule.
-pub fn decide(context: &TransferContext<'_>) -> Result<TransferChanges, Refusal> {
-    // The table resolves only a transfer's own transitions for it.
-    let command = find(commands(), context.transition.kind).ok_or_else(Refusal::not_allowed)?;
-    if context.input.optional("transfer").is_some() && context.input.integer("transfer")? != context.transfer.id {
-        return Err(Refusal::field("transfer", "This is not the transfer of the URL."));
-    }
-    (command.decide)(context)
 }

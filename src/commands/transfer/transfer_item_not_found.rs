@@ -33,7 +33,7 @@ pub static COMMAND: TransferCommand = TransferCommand {
 };
 
 fn decide(context: &TransferContext<'_>) -> Result<TransferChanges, Refusal> {
-    let transfer = context.transfer;
+    let transfer = context.facts.transfer();
     let missing = missing(context)?;
     let exclusions: Vec<(i64, i64)> =
         missing.iter().map(|item| (item.order_item_id, transfer.source_location_id)).collect();
@@ -52,7 +52,7 @@ fn decide(context: &TransferContext<'_>) -> Result<TransferChanges, Refusal> {
 
 /// The items reported, all of this transfer.
 fn missing<'a>(context: &TransferContext<'a>) -> Result<Vec<&'a TransferItemFacts>, Refusal> {
-    let items = &context.transfer.items;
+    let items = &context.facts.transfer().items;
     if context.input.optional(ITEMS).is_none() {
         return Ok(items.iter().collect());
     }

@@ -70,7 +70,7 @@ type Recorded<'a> = (&'a Change, &'a PackageRow, PackageSnapshot);
 /// An event from before snapshots were kept tells what the package is now.
 async fn current_snapshot(connection: &mut PgConnection, row: &PackageRow) -> Result<PackageSnapshot> {
     let found = crate::packages::facts::read_packages(connection, &[row.id]).await?;
-    let package = found.packages.get(&row.id).ok_or_else(|| Error::Fault(format!("package {} vanished", row.id)))?;
+    let package = found.by_id.get(&row.id).ok_or_else(|| Error::Fault(format!("package {} vanished", row.id)))?;
     Ok(PackageSnapshot {
         state_id: package.state_id,
         stock_location_id: package.stock_location_id,

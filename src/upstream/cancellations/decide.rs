@@ -4,14 +4,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use sqlx::PgPool;
 
 use super::Canceller;
 use crate::{
     auth::Caller,
     catalog::Catalog,
-    commands::dispatch::Request,
+    commands::{dispatch::Request, outcome::Outcome as CommandOutcome},
     error::{Error, Refusal, Result},
     workflow::{CANCELLED, Transition},
 };
@@ -184,7 +184,7 @@ async fn run_command(
         }
     }
     let request = Request {
-        package_id,
+        id: package_id,
         transition: Some(transition.id),
         slug: None,
         input,
@@ -192,17 +192,14 @@ async fn run_command(
         key: None,
         dry_run: false,
     };
-    let reply = canceller.dispatcher.run(request).await?;
-    if reply.status.is_success() {
-        let waits = catalog.workflow.state(transition.destination_id)?.slug == CANCELLATION_WAITING;
-        return Ok(outcome(if waits { "waiting" } else { "cancelled" }, None));
+    match canceller.dispatcher.run(request).await? {
+        // It moved meanwhile.
+        CommandOutcome::Refused(refusal) if refusal == Refusal::not_allowed() => Ok(None),
+        CommandOutcome::Refused(refusal) if refusal.status == StatusCode::NOT_FOUND => Err(Error::Refused(refusal)),
+        CommandOutcome::Refused(refusal) => Ok(outcome("refused", Some(refusal.to_string()))),
+        _ => {
+            let waits = catalog.workflow.state(transition.destination_id)?.slug == CANCELLATION_WAITING;
+            Ok(outcome(if waits { "waiting" } else { "cancelled" }, None))
+        }
     }
-    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    if body["error"]["error_code"] == "commands_100_1" {
-        return Ok(None);
-    }
-    if reply.status == StatusCode::NOT_FOUND {
-        return Err(Error::Refused(Refusal::not_found()));
-    }
-    Ok(outcome("refused", Some(Refusal { status: reply.status, error: body["error"].clone() }.to_string())))
 }

@@ -1,0 +1,95 @@
+//! The documented order of checks, and the decision on one request.
+
+use std::collections::HashMap;
+
+use http::StatusCode;
+use sqlx::PgConnection;
+
+use super::{
+    super::{
+        Context, Input, Subject,
+        idempotency::Remembered,
+        outcome::{DryRun, Outcome},
+        transfer::consequences::derive,
+    },
+    Request,
+    decided::Decision,
+    engine::AttemptError,
+};
+use crate::{catalog::Catalog, error::Refusal, workflow::Transition};
+
+/// Answers that are known, by user and key.
+type Known = HashMap<(i64, String), Remembered>;
+
+/// Decides one request on the facts. `planning`: whether it may plan, and if so, whether what is planned with is locked.
+pub(super) async fn judge<S: Subject>(
+    connection: &mut PgConnection,
+    request: &Request,
+    facts: Option<&S::Facts>,
+    catalog: &Catalog,
+    remembered: &Known,
+    planning: Option<bool>,
+) -> Result<Decision<S::Answer>, AttemptError> {
+    let answered = |outcome: Outcome<S::Answer>| {
+        let is_new = !request.dry_run && is_worth_remembering(request, &outcome, remembered);
+        Decision { is_new, ..Decision::unchanged(outcome) }
+    };
+    let (facts, transition) = match resolve::<S>(request, facts, catalog, remembered) {
+        Ok(resolved) => resolved,
+        Err(outcome) => return Ok(answered(outcome)),
+    };
+    let supply = if transition.kind.plans_with(&request.input) {
+        let lock = planning.ok_or(AttemptError::Plans)?;
+        Some(S::supply(connection, catalog, facts, lock).await?)
+    } else {
+        None
+    };
+    let input = Input(&request.input);
+    let background = S::background(connection, transition.kind.looks_up, facts, input).await?;
+    let context = Context { catalog, transition, facts, input, supply: supply.as_ref(), background: &background };
+    let changes = match S::decide(&context) {
+        Err(refusal) => return Ok(answered(Outcome::Refused(refusal))),
+        Ok(changes) => changes,
+    };
+    let answer = S::answer(&context, &changes)?;
+    let mut laid = S::lay_out(&context, changes, request.caller.user_id)?;
+    if request.dry_run {
+        laid.transfers.extend(S::ended(connection, &laid.packages, &catalog.workflow).await?);
+        let derived = derive(&laid.packages, &laid.transfers, &catalog.workflow)?;
+        let effects = S::effects(&context, &laid, &derived)?;
+        let status_code = if answer.is_some() { StatusCode::OK } else { StatusCode::NO_CONTENT }.as_u16();
+        return Ok(answered(Outcome::Tried(Box::new(DryRun { status_code, reply: answer, effects }))));
+    }
+    let outcome = Outcome::Done(answer);
+    Ok(Decision { is_new: is_worth_remembering(request, &outcome, remembered), outcome, laid })
+}
+
+/// The documented order of checks, up to the source state; a repeat is answered as soon as its subject is known to exist.
+fn resolve<'a, S: Subject>(
+    request: &Request,
+    facts: Option<&'a S::Facts>,
+    catalog: &'a Catalog,
+    remembered: &Known,
+) -> Result<(&'a S::Facts, &'a Transition), Outcome<S::Answer>> {
+    let Some(facts) = facts else { return Err(Outcome::Refused(Refusal::not_found())) };
+    let before = request.key.as_ref().and_then(|key| remembered.get(&(key.user_id, key.key.clone())).zip(Some(key)));
+    if let Some((before, key)) = before {
+        if before.request_hash == key.request_hash {
+            return Err(Outcome::Repeated(before.reply.clone()));
+        }
+        return Err(Outcome::Refused(Refusal::key_reused()));
+    }
+    if !S::is_visible(facts, &request.caller) {
+        return Err(Outcome::Refused(Refusal::not_found()));
+    }
+    let (slug, role) = (request.slug.as_deref(), request.caller.role);
+    let transition = catalog.workflow.resolve(S::ENTITY, request.transition, slug, role, S::state_id(facts));
+    Ok((facts, transition.map_err(Outcome::Refused)?))
+}
+
+/// What a repeat must get again: any answer the command itself gave under a key that is new. A 404 or a reused key says
+/// nothing of it.
+pub(super) fn is_worth_remembering<A>(request: &Request, outcome: &Outcome<A>, remembered: &Known) -> bool {
+    let has_new_key = request.key.as_ref().is_some_and(|key| !remembered.contains_key(&(key.user_id, key.key.clone())));
+    has_new_key && outcome.status() != StatusCode::NOT_FOUND
+}

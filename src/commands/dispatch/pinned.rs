@@ -1,0 +1,39 @@
+//! A connection that groups keep.
+
+use std::{pin::pin, time::Duration};
+
+use sqlx::{PgPool, Postgres, pool::PoolConnection};
+
+use crate::error::Result;
+
+/// How long a connection without work is kept from the pool.
+const PINNED_FOR: Duration = Duration::from_secs(10);
+
+/// A connection that is kept from one group to the next as long as nothing goes wrong: a pool would hand out another each
+/// time, whose backend has not been at work for a while.
+#[derive(Default)]
+pub(super) struct PinnedConnection(Option<PoolConnection<Postgres>>);
+
+impl PinnedConnection {
+    /// None is left behind, so that one on which something fails is not kept.
+    pub(super) async fn take(&mut self, pool: &PgPool) -> Result<PoolConnection<Postgres>> {
+        match self.0.take() {
+            Some(connection) => Ok(connection),
+            None => Ok(pool.acquire().await?),
+        }
+    }
+
+    pub(super) fn keep(&mut self, connection: PoolConnection<Postgres>) {
+        self.0 = Some(connection);
+    }
+
+    /// Waits for work. While there is none, the connection is the pool's, which knows how long one may lie idle.
+    pub(super) async fn wait_for<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        if let Ok(work) = tokio::time::timeout(PINNED_FOR, &mut work).await {
+            return work;
+        }
+        self.0 = None;
+        work.await
+    }
+}
