@@ -17,97 +17,133 @@ use crate::{
     packages::snapshot::{ItemSnapshot, PackageSnapshot},
 };
 
-/// The statement's arrays. Those of one field are as long as each other; an element of each is a row.
-#[derive(Debug, Default)]
-pub(super) struct Rows {
-    packages: Packages,
-    items: Items,
-    /// Items whose reservations end.
-    released: Vec<i64>,
-    reserved: Reserved,
-    shipments: Shipments,
-    events: Events,
-    stock: Stock,
-    quota: Quota,
+/// Declares the statement's groups of arrays. A group is rows that one part of the statement writes; its columns are named
+/// here once, in the order in which the statement takes them. From them follow a row to push, the arrays, and what is
+/// bound; a test reads the statement and compares numbers, types and names.
+macro_rules! groups {
+    ($($(#[$of_group:meta])* $group:ident: $Columns:ident of $Row:ident {
+        $($(#[$of_column:meta])* $column:ident: $type:ty,)*
+    })*) => {
+        $(
+            $(#[$of_group])*
+            #[derive(Debug)]
+            struct $Row { $($(#[$of_column])* $column: $type,)* }
+
+            #[derive(Debug, Default)]
+            struct $Columns { $($column: Vec<$type>,)* }
+
+            impl $Columns {
+                fn push(&mut self, row: $Row) {
+                    $(self.$column.push(row.$column);)*
+                }
+            }
+        )*
+
+        /// The statement's arrays.
+        #[derive(Debug, Default)]
+        pub(super) struct Rows { $($group: $Columns,)* }
+
+        impl Rows {
+            /// `there`: packages that must have the version that was read; `all`: rows that must be written.
+            async fn send(
+                &self,
+                connection: &mut PgConnection,
+                installation_version: Option<i64>,
+                there: i64,
+                all: i64,
+            ) -> Result<()> {
+                sqlx::query_file!(
+                    "src/commands/apply/rows.sql",
+                    installation_version,
+                    there,
+                    all,
+                    $($(&self.$group.$column as &[$type],)*)*
+                )
+                .fetch_one(connection)
+                .await?;
+                Ok(())
+            }
+        }
+
+        /// Name and type of every column, by group.
+        #[cfg(test)]
+        const DECLARED: &[&[(&str, &str)]] = &[$(&[$((stringify!($column), stringify!($type)),)*],)*];
+    };
 }
 
-#[derive(Debug, Default)]
-struct Packages {
-    ids: Vec<i64>,
-    /// None for one that begins here: it is written already, but for its log and ledger.
-    versions: Vec<Option<i64>>,
-    states: Vec<i64>,
-    locations: Vec<i64>,
-    /// How many events it has.
-    events: Vec<i64>,
-    transitions: Vec<Option<i64>>,
-    sources: Vec<Option<i64>>,
-    users: Vec<Option<i64>>,
-    /// Location that it ceases to occupy.
-    left: Vec<Option<i64>>,
-    /// Location that it begins to occupy.
-    entered: Vec<Option<i64>>,
-}
-
-#[derive(Debug, Default)]
-struct Items {
-    ids: Vec<i64>,
-    packages: Vec<i64>,
-    states: Vec<i64>,
-}
-
-#[derive(Debug, Default)]
-struct Reserved {
-    items: Vec<i64>,
-    locations: Vec<i64>,
-    skus: Vec<String>,
-    quantities: Vec<i64>,
-}
-
-/// Of packages that had none.
-#[derive(Debug, Default)]
-struct Shipments {
-    packages: Vec<i64>,
-    companies: Vec<i64>,
-    tracking_numbers: Vec<String>,
-    label_keys: Vec<Option<Uuid>>,
-}
-
-/// One a package that something happened to.
-#[derive(Debug, Default)]
-struct Events {
-    packages: Vec<i64>,
-    /// The number of the first of its types.
-    sequences: Vec<i64>,
-    /// Separated by spaces.
-    types: Vec<String>,
-    /// Where it was before; none for one that begins here.
-    sources: Vec<Option<i64>>,
-    locations: Vec<i64>,
-    /// What it is then.
-    snapshots: Vec<String>,
-}
-
-/// By (SKU, location), which is the order they are locked in.
-#[derive(Debug, Default)]
-struct Stock {
-    skus: Vec<String>,
-    locations: Vec<i64>,
-    quantities: Vec<i64>,
-    reserved: Vec<i64>,
-    bound: Vec<bool>,
-    unbound: Vec<i64>,
-}
-
-/// One a location, whatever the number of packages; by id, which is the order they are locked in.
-#[derive(Debug, Default)]
-struct Quota {
-    locations: Vec<i64>,
-    deltas: Vec<i64>,
-    /// Whether part of it holds only while the location has quota left.
-    bound: Vec<bool>,
-    /// The part that holds anyway.
-    unbound: Vec<i64>,
+groups! {
+    /// A package, with its log and its ledger.
+    packages: Packages of Package {
+        id: i64,
+        /// None for one that begins here: it is written already, but for its log and ledger.
+        version: Option<i64>,
+        state_id: i64,
+        stock_location_id: i64,
+        /// How many events it has.
+        events: i64,
+        transition_id: Option<i64>,
+        source_state_id: Option<i64>,
+        user_id: Option<i64>,
+        /// Location that it ceases to occupy.
+        left_id: Option<i64>,
+        /// Location that it begins to occupy.
+        entered_id: Option<i64>,
+    }
+    /// An item that is in another state or another package.
+    items: Items of Item {
+        id: i64,
+        package_id: i64,
+        state_id: i64,
+    }
+    /// An item whose reservation ends.
+    released: Releases of Release {
+        package_item_id: i64,
+    }
+    /// An item that holds a reservation from now on.
+    reserved: Reservations of Reservation {
+        package_item_id: i64,
+        stock_location_id: i64,
+        sku: String,
+        quantity: i64,
+    }
+    /// A shipment of a package that had none.
+    shipped: Shipments of Shipment {
+        package_id: i64,
+        cargo_company_id: i64,
+        tracking_number: String,
+        label_key: Option<Uuid>,
+    }
+    /// What happened to a package: one row with all its types.
+    happened: Events of Event {
+        package_id: i64,
+        /// The number of the first of its types.
+        sequence: i64,
+        /// Separated by spaces.
+        types: String,
+        /// Where it was before; none for one that begins here.
+        came_from: Option<i64>,
+        stock_location_id: i64,
+        /// What it is then.
+        facts: String,
+    }
+    /// The stock of a SKU at a location; in this order they are locked.
+    stocked: Stocks of Goods {
+        sku: String,
+        stock_location_id: i64,
+        quantity: i64,
+        reserved: i64,
+        bound: bool,
+        unbound: i64,
+    }
+    /// The quota of a location, whatever the number of packages; by id, which is the order they are locked in.
+    counted: Quotas of Quota {
+        id: i64,
+        delta: i64,
+        /// Whether part of it holds only while the location has quota left.
+        bound: bool,
+        /// The part that holds anyway.
+        unbound: i64,
+    }
 }
 
 impl Rows {
@@ -119,82 +155,108 @@ impl Rows {
         created_items: &CreatedItems,
         documents: &[Documents],
     ) -> Result<Self> {
-        let mut rows = Self { released: consequences.release.clone(), ..Self::default() };
-        for ((change, id), documents) in changes.iter().zip(ids).zip(documents) {
-            rows.add_package(change, *id, documents);
-        }
+        let mut rows = Self::default();
         let mut types: Vec<Vec<&str>> = vec![Vec::new(); changes.len()];
         for (package, event) in &consequences.events {
             types[*package].push(event);
         }
-        for (index, types) in types.iter().enumerate().filter(|(_, types)| !types.is_empty()) {
-            rows.packages.events[index] = i64::try_from(types.len()).unwrap_or(i64::MAX);
-            let id_of = |at: usize| changes[index].items[at].id.or_else(|| created_items.get(&(index, at)).copied());
-            rows.add_event(&changes[index], ids[index], types, &snapshot(&changes[index], &documents[index], id_of))?;
+        let sides = rows.add_quota(changes, consequences);
+        for (index, change) in changes.iter().enumerate() {
+            let (id, documents, types) = (ids[index], &documents[index], &types[index]);
+            rows.add_package(change, id, types.len(), sides[index]);
+            rows.add_items(change, id);
+            rows.add_shipment(change, id, documents);
+            if !types.is_empty() {
+                let id_of = |at: usize| change.items[at].id.or_else(|| created_items.get(&(index, at)).copied());
+                rows.add_event(change, id, types, &snapshot(change, documents, id_of))?;
+            }
+        }
+        for package_item_id in &consequences.release {
+            rows.released.push(Release { package_item_id: *package_item_id });
         }
         for indexes in &consequences.reserve {
             let item = &changes[indexes.0].items[indexes.1];
-            let Some(id) = item.id.or_else(|| created_items.get(indexes).copied()) else { continue };
-            rows.reserved.items.push(id);
-            rows.reserved.locations.push(item.after.stock_location_id);
-            rows.reserved.skus.push(item.sku.clone());
-            rows.reserved.quantities.push(item.quantity);
+            let Some(package_item_id) = item.id.or_else(|| created_items.get(indexes).copied()) else { continue };
+            rows.reserved.push(Reservation {
+                package_item_id,
+                stock_location_id: item.after.stock_location_id,
+                sku: item.sku.clone(),
+                quantity: item.quantity,
+            });
         }
-        for ((sku, location), delta) in &consequences.stock {
-            rows.stock.skus.push(sku.clone());
-            rows.stock.locations.push(*location);
-            rows.stock.quantities.push(delta.quantity);
-            rows.stock.reserved.push(delta.reserved);
-            rows.stock.bound.push(delta.bound);
-            rows.stock.unbound.push(delta.unbound);
+        for ((sku, stock_location_id), delta) in &consequences.stock {
+            rows.stocked.push(Goods {
+                sku: sku.clone(),
+                stock_location_id: *stock_location_id,
+                quantity: delta.quantity,
+                reserved: delta.reserved,
+                bound: delta.bound,
+                unbound: delta.unbound,
+            });
         }
-        rows.add_quota(changes, consequences);
         Ok(rows)
     }
 
-    fn add_event(&mut self, change: &PackageChange, id: i64, types: &[&str], snapshot: &PackageSnapshot) -> Result<()> {
-        let events = &mut self.events;
-        events.packages.push(id);
-        events.sequences.push(change.event_sequence + 1);
-        events.types.push(types.join(" "));
-        events.sources.push(change.before.map(|before| before.stock_location_id));
-        events.locations.push(change.after.stock_location_id);
-        events.snapshots.push(snapshot.to_json()?);
+    fn add_package(&mut self, change: &PackageChange, id: i64, events: usize, (left_id, entered_id): Sides) {
+        self.packages.push(Package {
+            id,
+            version: change.id.map(|_| change.version),
+            state_id: change.after.state_id,
+            stock_location_id: change.after.stock_location_id,
+            events: count(events),
+            transition_id: change.transition_id,
+            source_state_id: change.before.map(|before| before.state_id),
+            user_id: change.user_id,
+            left_id,
+            entered_id,
+        });
+    }
+
+    fn add_items(&mut self, change: &PackageChange, package_id: i64) {
+        for item in change.items.iter().filter(|item| change.id.is_none() || item.before != Some(item.after)) {
+            if let Some(id) = item.id {
+                self.items.push(Item { id, package_id, state_id: item.after.state_id });
+            }
+        }
+    }
+
+    fn add_shipment(&mut self, change: &PackageChange, package_id: i64, documents: &Documents) {
+        if let Some(shipment) = change.shipment.as_ref().filter(|_| change.documents.shipment.is_none()) {
+            self.shipped.push(Shipment {
+                package_id,
+                cargo_company_id: shipment.cargo_company_id,
+                tracking_number: shipment.tracking_number.clone(),
+                label_key: documents.shipment.as_ref().and_then(|shipment| shipment.label_key),
+            });
+        }
+    }
+
+    fn add_event(
+        &mut self,
+        change: &PackageChange,
+        package_id: i64,
+        types: &[&str],
+        snapshot: &PackageSnapshot,
+    ) -> Result<()> {
+        self.happened.push(Event {
+            package_id,
+            sequence: change.event_sequence + 1,
+            types: types.join(" "),
+            came_from: change.before.map(|before| before.stock_location_id),
+            stock_location_id: change.after.stock_location_id,
+            facts: snapshot.to_json()?,
+        });
         Ok(())
     }
 
-    fn add_package(&mut self, change: &PackageChange, id: i64, documents: &Documents) {
-        let packages = &mut self.packages;
-        packages.ids.push(id);
-        packages.versions.push(change.id.map(|_| change.version));
-        packages.states.push(change.after.state_id);
-        packages.locations.push(change.after.stock_location_id);
-        packages.events.push(0);
-        packages.transitions.push(change.transition_id);
-        packages.sources.push(change.before.map(|before| before.state_id));
-        packages.users.push(change.user_id);
-        packages.left.push(None);
-        packages.entered.push(None);
-        for item in change.items.iter().filter(|item| change.id.is_none() || item.before != Some(item.after)) {
-            let Some(item_id) = item.id else { continue };
-            self.items.ids.push(item_id);
-            self.items.packages.push(id);
-            self.items.states.push(item.after.state_id);
-        }
-        if let Some(shipment) = change.shipment.as_ref().filter(|_| change.documents.shipment.is_none()) {
-            self.shipments.packages.push(id);
-            self.shipments.companies.push(shipment.cargo_company_id);
-            self.shipments.tracking_numbers.push(shipment.tracking_number.clone());
-            self.shipments.label_keys.push(documents.shipment.as_ref().and_then(|shipment| shipment.label_key));
-        }
-    }
-
-    fn add_quota(&mut self, changes: &[PackageChange], consequences: &Consequences) {
+    /// Adds what locations gain and lose; which location each package leaves, and which it enters.
+    fn add_quota(&mut self, changes: &[PackageChange], consequences: &Consequences) -> Vec<Sides> {
+        let mut sides = vec![(None, None); changes.len()];
         // Location: the sum, whether part of it is bound, and the part that is not.
         let mut deltas: BTreeMap<i64, (i64, bool, i64)> = BTreeMap::new();
         for change in &consequences.quota {
-            let side = if change.delta < 0 { &mut self.packages.left } else { &mut self.packages.entered };
-            side[change.package] = Some(change.stock_location_id);
+            let (left_id, entered_id) = &mut sides[change.package];
+            *(if change.delta < 0 { left_id } else { entered_id }) = Some(change.stock_location_id);
             let delta = deltas.entry(change.stock_location_id).or_default();
             delta.0 += i64::from(change.delta);
             if changes[change.package].bound_by_quota {
@@ -203,71 +265,27 @@ impl Rows {
                 delta.2 += i64::from(change.delta.max(0));
             }
         }
-        for (location, (delta, bound, unbound)) in deltas.into_iter().filter(|(_, (delta, ..))| *delta != 0) {
-            self.quota.locations.push(location);
-            self.quota.deltas.push(delta);
-            self.quota.bound.push(bound);
-            self.quota.unbound.push(unbound);
+        for (id, (delta, bound, unbound)) in deltas.into_iter().filter(|(_, (delta, ..))| *delta != 0) {
+            self.counted.push(Quota { id, delta, bound, unbound });
         }
+        sides
     }
 
     /// Writes everything or nothing.
     ///
     /// # Errors
-    /// [`Error::is_write_conflict`](crate::error::Error::is_write_conflict) when a package is not what was read, the
-    /// installation has another version, or a limit would break. When the database fails.
+    /// [`Error::is_conflict`](crate::error::Error::is_conflict) when a package is not what was read, the installation has
+    /// another version, or a limit would break. When the database fails.
     pub(super) async fn write(&self, connection: &mut PgConnection, installation_version: Option<i64>) -> Result<()> {
-        let Self { packages, items, released, reserved, shipments, events, stock, quota } = self;
-        let there = count(packages.versions.iter().flatten().count());
-        sqlx::query_file!(
-            "src/commands/apply/rows.sql",
-            installation_version,
-            &packages.ids,
-            &packages.versions as &[Option<i64>],
-            &packages.states,
-            &packages.locations,
-            &packages.events,
-            &packages.transitions as &[Option<i64>],
-            &packages.sources as &[Option<i64>],
-            &packages.users as &[Option<i64>],
-            &packages.left as &[Option<i64>],
-            &packages.entered as &[Option<i64>],
-            &items.ids,
-            &items.packages,
-            &items.states,
-            released,
-            &reserved.items,
-            &reserved.locations,
-            &reserved.skus,
-            &reserved.quantities,
-            &shipments.packages,
-            &shipments.companies,
-            &shipments.tracking_numbers,
-            &shipments.label_keys as &[Option<Uuid>],
-            &events.packages,
-            &events.sequences,
-            &events.types,
-            &events.sources as &[Option<i64>],
-            &events.locations,
-            &events.snapshots,
-            &stock.skus,
-            &stock.locations,
-            &stock.quantities,
-            &stock.reserved,
-            &stock.bound,
-            &stock.unbound,
-            &quota.locations,
-            &quota.deltas,
-            &quota.bound,
-            &quota.unbound,
-            there,
-            there + count(items.ids.len() + stock.skus.len() + quota.locations.len())
-        )
-        .fetch_one(connection)
-        .await?;
-        Ok(())
+        let Self { packages, items, stocked, counted, .. } = self;
+        let there = count(packages.version.iter().flatten().count());
+        let all = there + count(items.id.len() + stocked.sku.len() + counted.id.len());
+        self.send(connection, installation_version, there, all).await
     }
 }
+
+/// The location that a package leaves, and the one that it enters.
+type Sides = (Option<i64>, Option<i64>);
 
 fn count(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
@@ -288,5 +306,51 @@ fn snapshot(change: &PackageChange, documents: &Documents, id_of: impl Fn(usize)
         stock_location_id: change.after.stock_location_id,
         items: items.collect(),
         documents: documents.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DECLARED;
+
+    const SQL: &str = include_str!("rows.sql");
+
+    /// What stands in the parentheses behind a word, split at commas.
+    fn listed<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
+        let (_, behind) = text.split_once(word).expect("the word");
+        let (list, _) = behind.split_once(')').expect("a closing parenthesis");
+        list.split(',').map(str::trim).collect()
+    }
+
+    /// The type in Postgres of an array of a type in Rust.
+    fn array_of(rust: &str) -> &'static str {
+        match rust.strip_prefix("Option<").map_or(rust, |rest| rest.trim_end_matches('>')) {
+            "i64" => "bigint[]",
+            "String" => "text[]",
+            "bool" => "boolean[]",
+            "Uuid" => "uuid[]",
+            other => panic!("a column of {other}"),
+        }
+    }
+
+    #[test]
+    fn the_statement_takes_the_arrays_by_the_names_and_in_the_order_they_are_declared() {
+        // Numbers 1 to 3 are the version and the two counts.
+        let mut next = 4;
+        for group in DECLARED {
+            let parameters: Vec<String> =
+                group.iter().zip(next..).map(|((_, rust), n)| format!("${n}::{}", array_of(rust))).collect();
+            let names: Vec<&str> = group.iter().map(|(name, _)| *name).collect();
+            let first = parameters.first().expect("a column");
+            if let Some(at) = SQL.find(&format!("unnest({first}")) {
+                assert_eq!(listed(&SQL[at..], "unnest("), parameters);
+                assert_eq!(listed(&SQL[at..], " as c("), names);
+            } else {
+                // A group of one column may be asked for as a whole.
+                assert!(SQL.contains(&format!("{} = any(${next})", names[0])), "{names:?} from ${next} on");
+            }
+            next += group.len();
+        }
+        assert!(!SQL.contains(&format!("${next}")), "the statement takes more than is declared");
     }
 }

@@ -1,13 +1,14 @@
 -- Writes packages that are there, and all that follows from their changes; or nothing, with error 40001. Its arrays are
--- described in rows.rs. `all_moved` is asked by whatever would break a constraint, or wait for nothing, where somebody else
--- was faster; a gate like `(select count from written) >= 0` is always open and says what comes before. Rows are counted
--- together: no part can write more rows than it was sent, so all were written if the sum is right.
+-- declared in rows.rs, in the order of their numbers; a test compares numbers, types and names. `all_moved` is asked by
+-- whatever would break a constraint, or wait for nothing, where somebody else was faster; a gate like
+-- `(select count from written) >= 0` is always open and says what comes before. Rows are counted together: no part can
+-- write more rows than it was sent, so all were written if the sum is right.
 with installed as materialized (
     select from installation where only_row and version = $1 for share
 ), c as materialized (
     select c.*, nextval('transition_logs_id_seq') as log_id
-      from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-                  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
+      from unnest($4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+                  $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
            as c(id, version, state_id, stock_location_id, events, transition_id, source_state_id, user_id,
                 left_id, entered_id)
 ), moved as (
@@ -19,23 +20,25 @@ with installed as materialized (
        and ($1::bigint is null or exists (select from installed))
     returning p.id
 ), all_moved as materialized (
-    select count(*) = $40 as is_so from moved
+    select count(*) = $2 as is_so from moved
 ), items as (
     update package_items i
        set package_id = c.package_id, state_id = c.state_id, modified_date = now()
-      from unnest($12::bigint[], $13::bigint[], $14::bigint[]) as c(id, package_id, state_id)
+      from unnest($14::bigint[], $15::bigint[], $16::bigint[]) as c(id, package_id, state_id)
      where i.id = c.id
     returning i.id
 ), released as (
-    delete from reservations where package_item_id = any($15) returning package_item_id
+    delete from reservations where package_item_id = any($17) returning package_item_id
 ), reserved as (
     insert into reservations (package_item_id, stock_location_id, sku, quantity)
-    select * from unnest($16::bigint[], $17::bigint[], $18::text[], $19::bigint[])
+    select * from unnest($18::bigint[], $19::bigint[], $20::text[], $21::bigint[])
+           as c(package_item_id, stock_location_id, sku, quantity)
      where (select is_so from all_moved)
     returning package_item_id
 ), shipped as (
     insert into shipments (package_id, cargo_company_id, tracking_number, label_key)
-    select * from unnest($20::bigint[], $21::bigint[], $22::text[], $23::uuid[])
+    select * from unnest($22::bigint[], $23::bigint[], $24::text[], $25::uuid[])
+           as c(package_id, cargo_company_id, tracking_number, label_key)
      where (select is_so from all_moved)
     returning id
 ), logged as (
@@ -58,15 +61,15 @@ with installed as materialized (
            case when c.came_from <> c.stock_location_id then array[c.came_from, c.stock_location_id]
                 else array[c.stock_location_id] end,
            (select version from installation where only_row), c.facts::json
-      from unnest($24::bigint[], $25::bigint[], $26::text[], $27::bigint[], $28::bigint[], $29::text[])
+      from unnest($26::bigint[], $27::bigint[], $28::text[], $29::bigint[], $30::bigint[], $31::text[])
            as c(package_id, sequence, types, came_from, stock_location_id, facts)
     returning id
 ), stocked as (
     update stocks s
        set quantity = greatest(s.quantity + c.quantity, 0), reserved = s.reserved + c.reserved,
            modified_date = now()
-      from (select c.* from unnest($30::text[], $31::bigint[], $32::bigint[], $33::bigint[], $34::boolean[],
-                                   $35::bigint[])
+      from (select c.* from unnest($32::text[], $33::bigint[], $34::bigint[], $35::bigint[], $36::boolean[],
+                                   $37::bigint[])
                             as c(sku, stock_location_id, quantity, reserved, bound, unbound)
              where (select is_so from all_moved)) c
      where s.sku = c.sku and s.stock_location_id = c.stock_location_id
@@ -81,7 +84,7 @@ with installed as materialized (
 ), counted as (
     update stock_locations l
        set quota = l.quota + c.delta
-      from (select c.* from unnest($36::bigint[], $37::bigint[], $38::boolean[], $39::bigint[])
+      from (select c.* from unnest($38::bigint[], $39::bigint[], $40::boolean[], $41::bigint[])
                             as c(id, delta, bound, unbound)
              where (select count from written) >= 0 and (select is_so from all_moved)) c
      where l.id = c.id
@@ -92,4 +95,4 @@ with installed as materialized (
 select require_all_written(
            (select count(*) from (select from moved union all select from items union all
                                   select from stocked union all select from counted) as rows)
-           = $41) as written
+           = $3) as written
