@@ -9,8 +9,8 @@
 //! reads no clock and sends nothing. What follows from a change of state or place (quota, stock, reservations, the log,
 //! events) is derived in [`consequences`], so no command can forget it.
 //!
-//! To add one: a file under `package/` with its kind and its decision, and a line in the list below; a plain move is a row
-//! of [`package::moves`]. Transfers have commands of their own ([`transfer`]).
+//! To add one: a file under `package/` with its kind and its decision, and its name in the two lists of that folder's
+//! `mod.rs`; a plain move is a row of [`package::moves`]. Transfers have commands of their own ([`transfer`]).
 
 pub mod apply;
 pub mod background;
@@ -43,7 +43,7 @@ pub use crate::packages::facts::{self, Documents, ItemFacts, PackageFacts, Shipm
 pub use background::Background;
 pub use changes::{Answer, Changes, Record, ShipmentChange, Successor, Taking};
 pub use input::Input;
-pub use package::Packages;
+pub use package::{Packages, commands};
 pub use subject::Subject;
 pub use transfer::{TransferCommand, Transfers};
 
@@ -93,30 +93,6 @@ pub type Decide<S> = fn(&Context<'_, <S as Subject>::Facts>) -> Result<<S as Sub
 
 /// A command on packages.
 pub type PackageCommand = Command<Packages>;
-
-/// Commands on packages with a file of their own. The others are in [`package::moves`].
-static COMMANDS: &[&PackageCommand] = &[
-    &package::complete_packing::COMMAND,
-    &package::ship_the_package_advanced::COMMAND,
-    &package::detected_out_of_stock_item::COMMAND,
-    &package::detected_out_of_stock_item_advanced::COMMAND,
-    &package::repack::COMMAND,
-    &package::update_package_shipment_status::COMMAND,
-    &package::assign_package_items_manually::COMMAND,
-    &package::cancel_package::COMMAND,
-    &package::refuse_package::COMMAND,
-    &package::unblock_the_package::COMMAND,
-    &package::prepare_package::COMMAND,
-    &package::replace_product::COMMAND,
-    &package::update_invoice::COMMAND,
-    &package::update_shipment_info::COMMAND,
-    &package::update_shipment_label::COMMAND,
-];
-
-/// Every command on packages.
-pub fn commands() -> impl Iterator<Item = &'static PackageCommand> {
-    COMMANDS.iter().copied().chain(package::moves::MOVES)
-}
 
 /// The kinds of all commands: what the table of transitions, the check of an installation and the documentation read.
 #[must_use]

@@ -24,11 +24,35 @@ pub mod update_shipment_label;
 
 pub use subject::Packages;
 
-use super::{Context, PackageFacts, ShipmentFacts};
+use super::{Context, PackageCommand, PackageFacts, ShipmentFacts};
 use crate::{
     catalog::Catalog,
     error::{NO_ITEMS, NO_SHIPMENT, Refusal, UNKNOWN_CARGO_COMPANY},
 };
+
+/// Commands on packages with a file of their own. The others are in [`moves`].
+static COMMANDS: &[&PackageCommand] = &[
+    &complete_packing::COMMAND,
+    &ship_the_package_advanced::COMMAND,
+    &detected_out_of_stock_item::COMMAND,
+    &detected_out_of_stock_item_advanced::COMMAND,
+    &repack::COMMAND,
+    &update_package_shipment_status::COMMAND,
+    &assign_package_items_manually::COMMAND,
+    &cancel_package::COMMAND,
+    &refuse_package::COMMAND,
+    &unblock_the_package::COMMAND,
+    &prepare_package::COMMAND,
+    &replace_product::COMMAND,
+    &update_invoice::COMMAND,
+    &update_shipment_info::COMMAND,
+    &update_shipment_label::COMMAND,
+];
+
+/// Every command on packages.
+pub fn commands() -> impl Iterator<Item = &'static PackageCommand> {
+    COMMANDS.iter().copied().chain(moves::MOVES)
+}
 
 /// The items a command names in `package_items`: all of this package, each once.
 fn named_items(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {

@@ -37,7 +37,7 @@ impl Subject for Packages {
     type Answer = PackageAnswer;
 
     fn commands() -> impl Iterator<Item = &'static PackageCommand> {
-        super::super::commands()
+        super::commands()
     }
 
     async fn lock(connection: &mut PgConnection, ids: &[i64]) -> Result<Found> {

@@ -180,11 +180,7 @@ fn what_is_sound_passes() {
 
 #[test]
 fn the_standard_and_the_demo_are_sound() {
-    let (installation, warnings) = load(&[STANDARD, DEMO], commands::kinds()).expect("it is sound");
-    assert_eq!(installation.transitions.len(), 73);
-    let states = installation.states.iter();
-    assert_eq!(states.filter(|it| it.entity == Entity::Package).count(), 19);
-
+    let (_, warnings) = load(&[STANDARD, DEMO], commands::kinds()).expect("it is sound");
     // What leads to these comes with transfers and carriers, or from the upstream.
     let told: Vec<&str> = warnings.iter().map(|it| it.message.as_str()).collect();
     let expected = ["cancellation-waiting", "waiting-remote-action", "waiting-for-transfer", "waiting-cargo-label"]
@@ -209,7 +205,8 @@ fn the_standard_states_occupy_quota_as_agreed() {
         let states = packages.iter().filter(|state| wanted(state));
         states.map(|state| state.enum_value.as_str()).collect::<Vec<_>>()
     };
-    assert_eq!(numbers(State::occupies_quota), ["50", "100", "110", "120", "150", "200"]);
+    let below_400 = |state: &State| state.enum_value.parse::<i64>().is_ok_and(|number| number < 400);
+    assert_eq!(numbers(State::occupies_quota), numbers(below_400));
     assert_eq!(numbers(|state| state.is_final), ["700", "900", "930", "1100"]);
 }
 
