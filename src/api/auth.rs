@@ -37,17 +37,17 @@ struct Key {
 #[utoipa::path(post, path = "/api/v1/auth/login/", tag = "Users", security(()), request_body = Credentials,
     responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit")))]
 async fn login(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Json<Key>> {
-    run(&app, &headers, &body).await
+    log_in(&app, &headers, &body).await
 }
 
 /// Log in, as clients of the upstream do
 #[utoipa::path(post, path = "/api/i1/auth/login/", tag = "Users", security(()), request_body = Credentials,
     responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit")))]
 async fn login_i1(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Json<Key>> {
-    run(&app, &headers, &body).await
+    log_in(&app, &headers, &body).await
 }
 
-async fn run(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Json<Key>> {
+async fn log_in(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Json<Key>> {
     wire::check_media_type(headers)?;
     let value: Value = wire::parse(body)?;
     let text = |field: &str| match value.get(field) {

@@ -163,7 +163,7 @@ fn body_object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, R
     Ok(object)
 }
 
-fn read(object: &Map<String, Value>) -> Result<Definition, Refusal> {
+fn read_definition(object: &Map<String, Value>) -> Result<Definition, Refusal> {
     reading::whole(object, Definition::read).map_err(|defects| Defect::refusal(&defects))
 }
 
@@ -177,7 +177,7 @@ async fn create(
     body: Bytes,
 ) -> Result<Response> {
     caller.require(&[Role::Operator])?;
-    let definition = read(&body_object(&headers, &body)?)?;
+    let definition = read_definition(&body_object(&headers, &body)?)?;
     let mut transaction = app.pool.begin().await?;
     // First, as when an installation is applied: else the two could wait for each other.
     db::announce(&mut transaction).await?;
@@ -241,7 +241,7 @@ async fn set(
     // turns, so that what is changed is what was read.
     db::announce(&mut transaction).await?;
     let before = one(&mut transaction, id).await?;
-    let definition = read(&wanted(&before.definition))?;
+    let definition = read_definition(&wanted(&before.definition))?;
     if definition == before.definition {
         return Ok(axum::Json(ScenarioView::of(&before)));
     }

@@ -125,7 +125,7 @@ async fn put(
     let counts = list
         .iter()
         .enumerate()
-        .map(|(index, value)| read(&catalog, &caller, value, (list.len() > 1).then_some(index + 1)))
+        .map(|(index, value)| read_count(&catalog, &caller, value, (list.len() > 1).then_some(index + 1)))
         .collect::<Result<Vec<_>, _>>()?;
     count(&app.pool, &counts).await?;
     app.wake_signal.wake();
@@ -133,7 +133,7 @@ async fn put(
 }
 
 /// `place` is the count's number in a list, for the message.
-fn read(catalog: &Catalog, caller: &Caller, value: &Value, place: Option<usize>) -> Result<Count, Refusal> {
+fn read_count(catalog: &Catalog, caller: &Caller, value: &Value, place: Option<usize>) -> Result<Count, Refusal> {
     let refuse = |field: &str, message: &str| {
         let place = place.map(|number| format!("Count {number}: ")).unwrap_or_default();
         Refusal::field(field, format!("{place}{message}"))

@@ -82,7 +82,7 @@ pub(super) async fn run(
     // By package, in the order of the list.
     let mut packages: BTreeMap<i64, Vec<(usize, Request)>> = BTreeMap::new();
     for (index, value) in list.into_iter().enumerate() {
-        match read(value, &caller, key.as_ref().map(|key| key.of_part(index)), dry_run) {
+        match read_request(value, &caller, key.as_ref().map(|key| key.of_part(index)), dry_run) {
             Ok(request) => packages.entry(request.id).or_default().push((index, request)),
             Err(refusal) => outcomes[index] = Some(Listed::refused(&refusal)),
         }
@@ -114,7 +114,12 @@ async fn run_in_order(app: App, requests: Vec<(usize, Request)>) -> Vec<(usize, 
 }
 
 /// A command of the list. `key` is the one made from the list's.
-fn read(value: Value, caller: &Arc<Caller>, key: Option<IdempotencyKey>, dry_run: bool) -> Result<Request, Refusal> {
+fn read_request(
+    value: Value,
+    caller: &Arc<Caller>,
+    key: Option<IdempotencyKey>,
+    dry_run: bool,
+) -> Result<Request, Refusal> {
     let package_id = match value.get("package") {
         None | Some(Value::Null) if value.is_object() => {
             return Err(Refusal::field("package", "This field is required."));

@@ -46,7 +46,7 @@ pub(super) async fn run(
     body: Bytes,
 ) -> Result<Reply> {
     wire::check_media_type(&headers)?;
-    let command = read(&body)?;
+    let command = read_body(&body)?;
     let package_id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let dry_run = wire::dry_run(&uri)?;
     let key = if dry_run { None } else { idempotency_key(&headers)? };
@@ -79,7 +79,7 @@ pub(crate) struct Body {
 }
 
 /// The body's shape, before anything is asked of the database.
-pub(crate) fn read(body: &[u8]) -> Result<Body, Refusal> {
+pub(crate) fn read_body(body: &[u8]) -> Result<Body, Refusal> {
     shape(wire::parse(body)?)
 }
 

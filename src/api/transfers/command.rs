@@ -9,7 +9,7 @@ use axum::{
 use crate::{
     api::{
         extract::Authenticated,
-        packages::command::{idempotency_key, read},
+        packages::command::{idempotency_key, read_body},
     },
     app::App,
     commands::{dispatch::Request, idempotency::IdempotencyKey, outcome::Reply},
@@ -42,7 +42,7 @@ pub(super) async fn run(
     body: Bytes,
 ) -> Result<Reply> {
     wire::check_media_type(&headers)?;
-    let command = read(&body)?;
+    let command = read_body(&body)?;
     let transfer_id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let dry_run = wire::dry_run(&uri)?;
     let key = if dry_run { None } else { idempotency_key(&headers)? };
