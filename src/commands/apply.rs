@@ -1,13 +1,13 @@
-//! The one write path: package changes and what follows from them.
+//! The one write path: writes package changes with all their consequences.
 //!
-//! What begins here (packages, items, rows of stock) is made first; then one statement writes all the rest, of however
-//! many commands. Nothing needs to be locked before: a package is written only if it still has the version that was
-//! read, limits are guarded updates (a row that would break one is not touched), and a statement that touched fewer rows
-//! than it was sent takes itself back.
+//! New rows (packages, items, rows of stock) are created first. Then one statement writes everything else, for any
+//! number of commands. No lock is needed before: a package is written only if it still has the version that was read,
+//! limits are guarded updates (a row that would break one is not touched), and a statement that touched fewer rows than
+//! it was sent rolls itself back.
 //!
 //! Lock order: the installation, packages by id, the order's row where packages begin, then stock by (SKU, location),
-//! then locations by id, last, so that a busy location is locked for the shortest time. Rows are locked in the order of
-//! the arrays that name them; [`crate::db`] sees to it that each element is looked up by an index.
+//! and last locations by id, so that a busy location is locked for the shortest time. Rows are locked in the order of
+//! the arrays that name them; [`crate::db`] makes sure that each element is looked up by an index.
 
 mod documents;
 mod rows;
@@ -24,22 +24,22 @@ use super::{
 };
 use crate::{error::Result, stock};
 
-/// How a write ended.
+/// The result of a write.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Applied {
     /// Everything is written; the ids of the packages, by index.
     Done(Vec<i64>),
-    /// Somebody else changed a package that was read, or took the stock or quota that was planned with. Roll back and
-    /// decide again.
+    /// Another transaction changed a package that was read, or took stock or quota of the plan. Roll back and decide
+    /// again.
     Conflict,
 }
 
-/// Writes package changes with all that follows.
+/// Writes package changes with all their consequences.
 ///
-/// `installation_version`: what was decided holds by this version of the installation only. None when the caller keeps
-/// the installation from changing ([`crate::db::BEGIN_UNDER_INSTALLATION`]).
+/// `installation_version`: the version that the decision used. None if the caller keeps the installation unchanged
+/// ([`crate::db::BEGIN_UNDER_INSTALLATION`]).
 ///
-/// Outside a transaction where [`is_one_statement`] says so, else within one.
+/// Call it outside a transaction if [`is_one_statement`] says so, else within one.
 ///
 /// # Errors
 /// When the database fails or refuses.
@@ -66,7 +66,7 @@ pub async fn apply(
     }
 }
 
-/// Whether [`apply`] sends a single statement, which is a transaction by itself.
+/// True if [`apply`] sends a single statement, which is a transaction by itself.
 #[must_use]
 pub fn is_one_statement(changes: &[PackageChange], consequences: &Consequences) -> bool {
     changes.iter().all(|change| change.id.is_some() && change.items.iter().all(|item| item.id.is_some()))
@@ -79,7 +79,7 @@ fn event_count(consequences: &Consequences, index: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// New packages, numbered on from their order's latest.
+/// New packages, numbered after their order's latest.
 async fn create_packages(
     connection: &mut PgConnection,
     changes: &[PackageChange],
@@ -155,7 +155,7 @@ async fn create_items(connection: &mut PgConnection, changes: &[PackageChange], 
         .collect())
 }
 
-/// Whether some row of stock may not be there yet: a SKU that was never counted at a location has none. What was reserved
+/// True if a row of stock may be missing: a SKU that was never counted at a location has none. A SKU that was reserved
 /// before has one.
 fn may_miss_stock(consequences: &Consequences) -> bool {
     let may_miss = |delta: &StockDelta| delta.reserved > 0 || (delta.reserved == 0 && delta.quantity != 0);

@@ -1,5 +1,5 @@
-//! What some commands need to know beyond their package: read in a query of its own, only where a kind of
-//! command asks for it, so that all others do without.
+//! Facts that some commands need besides their package. They are read in a query of their own, only for kinds of
+//! command that ask for them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,21 +8,21 @@ use sqlx::PgConnection;
 use super::{Input, PackageFacts, package::replacements};
 use crate::{error::Result, kinds::Lookup, packages::facts::states_before};
 
-/// What was looked up; empty where the command does not ask.
+/// The facts that were read; empty if the command does not ask.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Background {
-    /// The state the package was in before the one it is in, by its log; `waiting` for one that began there.
+    /// The package's state before the present one, from its log; `waiting` for a package that began there.
     pub state_before_id: Option<i64>,
     /// Ids and titles of the active denial reasons, by priority.
     pub denial_reasons: Vec<(i64, String)>,
     /// The upstream's keys of the package's order lines, by order item id.
     pub omnitron_ids: HashMap<i64, i64>,
-    /// What is available at the package's location of the SKUs named in `replacements`. A SKU that was never counted
-    /// there is missing.
+    /// The available stock of the SKUs in `replacements`, at the package's location. A SKU that was never counted there
+    /// is missing.
     pub available: BTreeMap<String, i64>,
 }
 
-/// Looks up what a command asks for.
+/// Reads the facts that a command asks for.
 ///
 /// # Errors
 /// When the database fails.
@@ -51,7 +51,7 @@ pub async fn load(
 }
 
 async fn denial_reasons(connection: &mut PgConnection) -> Result<Vec<(i64, String)>> {
-    // Locked against deletion: the record of the command refers to one of them.
+    // Locked against deletion: the command's record refers to one of them.
     let rows = sqlx::query!(
         "select id, title from denial_reasons where is_active order by priority nulls last, id for key share"
     )

@@ -1,4 +1,4 @@
-//! What a decision may change. Quota, stock, reservations, the log and events are not here: they follow
+//! The changes that a decision may make. Quota, stock, reservations, the log and events are not here: they are derived
 //! ([`super::consequences`]).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,53 +9,53 @@ use serde_json::{Map, Value};
 use super::PackageFacts;
 use crate::planning::plan::Trace;
 
-/// What a command decided.
+/// The decision of a command.
 #[derive(Debug, Clone)]
 pub struct Changes {
-    /// The package's state after it; the same as before for a command that does not move it.
+    /// The package's state after it; the same as before if the command does not move it.
     pub state_id: i64,
     /// The package's location after it.
     pub stock_location_id: i64,
-    /// Items whose state is not the package's, by package item id.
+    /// Items with another state than the package, by package item id.
     pub item_states: BTreeMap<i64, i64>,
-    /// The shipment as it is to be, if the command makes or changes one.
+    /// The new shipment, if the command makes or changes one.
     pub shipment: Option<ShipmentChange>,
     /// New packages that take over items of this one.
     pub successors: Vec<Successor>,
-    /// (order item, location): this location could not serve this item and is left out for it.
+    /// (order item, location) pairs: this location could not serve this item and is excluded for it.
     pub exclusions: Vec<(i64, i64)>,
     /// Why each place was chosen, when items were planned again.
     pub trace: Option<Trace>,
-    /// Order items whose new place holds only while enough stock is available, in this package or a successor.
+    /// Order items whose new place is valid only with enough available stock, in this package or a successor.
     pub stock_bound_items: BTreeSet<i64>,
-    /// The package's new place holds only while the location has quota left.
+    /// True if the package's new place is valid only while the location has quota left.
     pub bound_by_quota: bool,
-    /// The items give their reservations up, though the package goes on waiting.
+    /// True if the items give up their reservations while the package continues to wait.
     pub releases_reservations: bool,
-    /// Products that take the place of others, by package item id: the new SKU.
+    /// Replaced products, by package item id: the new SKU.
     pub replacements: BTreeMap<i64, String>,
-    /// What is written besides moving things.
+    /// Records to write besides.
     pub record: Record,
-    /// What the client is told.
+    /// The answer for the client.
     pub answer: Answer,
 }
 
-/// What a command writes besides moving things; most have nothing.
+/// Records that a command writes besides its move; most commands have none.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Record {
     /// Common parameters that differ from their documented defaults, and the command's own that it records, by name.
     pub parameters: Map<String, Value>,
-    /// `remote_invoice_call` with its defaults. It holds secrets: it is stored and never shown.
+    /// `remote_invoice_call` with its defaults. It holds secrets: it is stored but never shown.
     pub invoice_call: Option<Value>,
     /// The invoice as given.
     pub invoice: Option<InvoiceChange>,
-    /// What was scanned, by order item id.
+    /// Scanned barcodes, by order item id.
     pub barcodes: BTreeMap<i64, String>,
-    /// What the shipment gets besides carrier and number.
+    /// Additional data of the shipment.
     pub shipment: Option<ShipmentRecord>,
 }
 
-/// The invoice of a package; what is not given stays as it is.
+/// The invoice of a package. A field that is not given stays unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InvoiceChange {
     /// Its number.
@@ -66,58 +66,58 @@ pub struct InvoiceChange {
     pub document: Option<(&'static str, Vec<u8>)>,
 }
 
-/// What a shipment gets besides carrier and number.
+/// Additional data of a shipment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShipmentRecord {
-    /// The carrier's number to ask for its whereabouts; none: as it is.
+    /// The carrier's number for tracking queries; none: unchanged.
     pub query_number: Option<String>,
-    /// The label is made again: the link to the one before leads nowhere from then on.
+    /// True if the label is made again: the old link then leads nowhere.
     pub renews_label: bool,
-    /// The carrier's number is another than before, as the client says.
+    /// True if the client says that the carrier's number has changed.
     pub awb_number_is_new: bool,
 }
 
 /// The shipment of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShipmentChange {
-    /// Who carries it.
+    /// The carrier.
     pub cargo_company_id: i64,
-    /// The carrier's number for it.
+    /// The carrier's tracking number.
     pub tracking_number: String,
-    /// Whether there is a label to print.
+    /// True if there is a label to print.
     pub labelled: bool,
 }
 
-/// How a successor comes by its items.
+/// How a successor gets its items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taking {
-    /// They leave this package, which goes on without them.
+    /// They move out of this package, which continues without them.
     Move,
-    /// This package ends and keeps them as its history; the successor gets items of its own.
+    /// This package ends and keeps them as history; the successor gets new items.
     Copy,
 }
 
-/// A new package for items of the one at hand.
+/// A new package for items of this one.
 #[derive(Debug, Clone)]
 pub struct Successor {
-    /// Where its items are to be packed.
+    /// The location that packs its items.
     pub stock_location_id: i64,
-    /// The state it begins in.
+    /// Its first state.
     pub state_id: i64,
     /// Ids of this package's items.
     pub package_item_ids: Vec<i64>,
-    /// Whether they are moved or copied.
+    /// How they are taken.
     pub taking: Taking,
-    /// The place holds only while the location has quota left.
+    /// True if the place is valid only while the location has quota left.
     pub bound_by_quota: bool,
 }
 
-/// The body of a command that succeeded.
+/// The answer of a successful command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// 204, empty.
     Nothing,
-    /// 200 with the five documented keys; the location is where the items are to be packed now.
+    /// 200 with the five documented keys; the location is the one that packs the items now.
     Package {
         /// That location.
         stock_location_id: i64,
@@ -125,7 +125,7 @@ pub enum Answer {
 }
 
 impl Changes {
-    /// The plain move: package and items to a state, at the same place.
+    /// A plain move: package and items change the state and keep the place.
     #[must_use]
     pub fn to(package: &PackageFacts, state_id: i64) -> Self {
         Self {

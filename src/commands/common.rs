@@ -1,7 +1,7 @@
-//! The common parameters: which a command takes, what they default to, and what of them is recorded.
+//! The common parameters: which ones a command accepts, their defaults, and their records.
 //!
-//! A transition may give defaults of its own; a request overrules them. What differs from the documented defaults in the
-//! end is recorded with the move, for whoever reports it to the upstream.
+//! A transition may have its own defaults; a request overrides them. Values that differ from the documented defaults
+//! are recorded with the move, for the report to the upstream.
 
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,7 @@ use crate::{
 /// The key of the invoice service; the others are flags.
 const INVOICE_CALL: &str = "remote_invoice_call";
 
-/// Checks `package` against the URL, and the common parameters: their types, and that the command takes them.
+/// Checks `package` against the URL, and the types of the common parameters, and that the command accepts them.
 ///
 /// # Errors
 /// 400 named by the key.
@@ -39,7 +39,7 @@ pub fn check(input: Input<'_>, package_id: i64, accepted: &[&str]) -> Result<(),
     Ok(())
 }
 
-/// What is to be recorded of the common parameters a command takes, after [`check`].
+/// The common parameters to record, after [`check`].
 pub fn record(input: Input<'_>, defaults: &Map<String, Value>, accepted: &[&str], record: &mut Record) {
     let defaults = Input(defaults);
     for name in accepted {

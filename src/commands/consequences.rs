@@ -1,8 +1,8 @@
-//! What follows from a change of state or place: quota, stock, reservations, the log, events. Pure.
+//! Derives the consequences of a change of state or place: quota, stock, reservations, the log, events. Pure.
 //!
-//! A package's effect on its location's quota is a function of its state; an item's effect on its location's stock is
-//! one of its package's state and its own. So each delta is `effect(after) - effect(before)`, in this one file, for
-//! commands and for new orders alike.
+//! A package's effect on its location's quota is a function of its state; an item's effect on its location's stock is a
+//! function of its package's state and its own. So each delta is `effect(after) - effect(before)`, in this one file,
+//! for commands and for new orders.
 
 #[cfg(test)]
 mod tests;
@@ -22,78 +22,78 @@ use crate::{
 /// One package before and after.
 #[derive(Debug, Clone)]
 pub struct PackageChange {
-    /// None for a package that begins here.
+    /// None for a new package.
     pub id: Option<i64>,
     /// Its order.
     pub order_id: i64,
-    /// None for a package that begins here.
+    /// None for a new package.
     pub before: Option<Placement>,
-    /// Where it is then.
+    /// Its place and state after.
     pub after: Placement,
-    /// What moved it; none for a package that begins here.
+    /// The transition; none for a new package.
     pub transition_id: Option<i64>,
     /// The package whose items it takes over.
     pub replaces: Option<i64>,
     /// The sequence number of its latest event before.
     pub event_sequence: i64,
-    /// Its version before: it must still be that one when this is written.
+    /// Its version before. It must be unchanged when this is written.
     pub version: i64,
     /// Its items after the change.
     pub items: Vec<ItemChange>,
-    /// The shipment as it is to be, if it changes.
+    /// The new shipment, if it changes.
     pub shipment: Option<ShipmentChange>,
     /// Its shipment and its invoice before.
     pub documents: Documents,
-    /// Its place holds only while the location has quota left.
+    /// True if its place is valid only while the location has quota left.
     pub bound_by_quota: bool,
-    /// Who did it.
+    /// The user.
     pub user_id: Option<i64>,
-    /// What is written besides; none for a package that begins here.
+    /// Records to write besides; none for a new package.
     pub record: Option<Record>,
-    /// The event of its command's own, besides those of its state.
+    /// The command's own event type, besides those of the states.
     pub event: Option<&'static str>,
 }
 
 /// One item before and after.
 #[derive(Debug, Clone)]
 pub struct ItemChange {
-    /// None for an item that begins here.
+    /// None for a new item.
     pub id: Option<i64>,
     /// The order's line.
     pub order_item_id: i64,
-    /// What it is.
+    /// The SKU.
     pub sku: String,
-    /// How many units.
+    /// The number of units.
     pub quantity: i64,
-    /// None for an item that begins here.
+    /// None for a new item.
     pub before: Option<Placement>,
-    /// Where it is then.
+    /// Its place and state after.
     pub after: Placement,
-    /// Its place holds only while enough stock is available.
+    /// True if its place is valid only with enough available stock.
     pub bound_by_stock: bool,
-    /// Whether it held a reservation before.
+    /// True if it had a reservation before.
     pub was_reserved: bool,
-    /// Whether it holds one then, where its state has it wait.
+    /// Whether it has one after, if its state waits.
     pub reserving: Reserving,
-    /// What it was before, where its product is replaced.
+    /// The SKU before, if its product is replaced.
     pub replaces_sku: Option<String>,
-    /// When it was changed last before; none for an item that begins here.
+    /// The date of its last change before; none for a new item.
     pub modified_date: Option<DateTime<Utc>>,
 }
 
-/// Whether an item that waits holds a reservation.
+/// Whether a waiting item has a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reserving {
-    /// One that begins to wait does; one that went on waiting without does not get one by moving.
+    /// An item that begins to wait has one; an item that continues to wait without one does not get one by moving.
     AsBefore,
-    /// It does: its place was planned.
+    /// Yes: its place was planned.
     Anew,
-    /// It does not: its package gives its reservations up.
+    /// No: its package gives up its reservations.
     Never,
 }
 
 impl Reserving {
-    /// For the items of the package at hand.
+    /// For the items of the package itself.
     fn of(transition: &Transition, changes: &Changes) -> Self {
         if changes.releases_reservations {
             Self::Never
@@ -116,39 +116,39 @@ pub struct QuotaDelta {
     pub delta: i16,
 }
 
-/// A change of the stock of a SKU at a location, by everything in one transaction.
+/// A change of the stock of a SKU at a location, by all changes in one transaction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StockDelta {
-    /// To the units on the shelf.
+    /// Change of the units on the shelf.
     pub quantity: i64,
-    /// To the units held.
+    /// Change of the reserved units.
     pub reserved: i64,
-    /// Whether some of the units it holds must find their stock.
+    /// True if some of the reserved units need available stock.
     pub bound: bool,
-    /// Units it holds whether there is stock or not.
+    /// Units that are reserved with or without stock.
     pub unbound: i64,
 }
 
-/// Everything that follows from some package changes.
+/// All consequences of some package changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Consequences {
-    /// One a package and location, in the order of the packages.
+    /// One per package and location, in the order of the packages.
     pub quota: Vec<QuotaDelta>,
-    /// By (SKU, location), which is the order rows are locked in.
+    /// By (SKU, location), the order in which rows are locked.
     pub stock: BTreeMap<(String, i64), StockDelta>,
-    /// (package, item) indexes of items that hold a reservation from now on.
+    /// (package, item) indexes of new reservations.
     pub reserve: Vec<(usize, usize)>,
-    /// Package item ids whose reservation ends.
+    /// Package item ids of reservations that end.
     pub release: Vec<i64>,
     /// (package index, event type), in order.
     pub events: Vec<(usize, &'static str)>,
-    /// Indexes of packages whose items wait without reservations from now on.
+    /// Indexes of packages whose items now wait without reservations.
     pub released: Vec<usize>,
-    /// Indexes of packages whose items waited without, and hold reservations again.
+    /// Indexes of packages whose items waited without reservations and have them again.
     pub renewed: Vec<usize>,
 }
 
-/// Lays out what a command decided as package changes: the package itself first, then its successors.
+/// Turns a command's decision into package changes: the package itself first, then its successors.
 #[must_use]
 pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Changes, user_id: i64) -> Vec<PackageChange> {
     let after = Placement { state_id: changes.state_id, stock_location_id: changes.stock_location_id };
@@ -229,10 +229,10 @@ fn lay_out_successor(package: &PackageFacts, changes: &Changes, successor: &Succ
     }
 }
 
-/// Derives everything that follows.
+/// Derives all consequences.
 ///
 /// # Errors
-/// A fault when a state is not in the workflow.
+/// A fault if a state is not in the workflow.
 pub fn derive(packages: &[PackageChange], workflow: &Workflow) -> Result<Consequences> {
     let mut consequences = Consequences::default();
     for (index, package) in packages.iter().enumerate() {
@@ -260,10 +260,10 @@ fn derive_quota(out: &mut Consequences, package: usize, change: &PackageChange, 
     Ok(())
 }
 
-/// What an item holds of the stock, and where: by its state, and, where its state has it wait, by its reservation.
+/// The stock that an item holds, and where: by its state and, if its state waits, by its reservation.
 type Held = (Holding, i64);
 
-/// What an item holds before and after.
+/// The stock that an item holds before and after.
 fn held(item: &ItemChange, workflow: &Workflow) -> Result<(Option<Held>, Held)> {
     let by_state = |placement: Placement| -> Result<Held> {
         Ok((workflow.state(placement.state_id)?.holding, placement.stock_location_id))
@@ -316,8 +316,8 @@ fn derive_stock(out: &mut Consequences, indexes: (usize, usize), item: &ItemChan
     Ok(())
 }
 
-/// A package that goes on waiting without reservations, and one that holds them again, are remembered: that is how the
-/// proof tells them from those whose reservations were lost.
+/// Packages that continue to wait without reservations, and packages that have them again, are recorded: this is how
+/// `oms verify` tells them from packages whose reservations were lost.
 fn derive_release(out: &mut Consequences, package: usize, change: &PackageChange, workflow: &Workflow) -> Result<()> {
     for item in &change.items {
         let waits = |placement: Placement| -> Result<bool> {
@@ -366,7 +366,7 @@ fn derive_events(out: &mut Consequences, package: usize, change: &PackageChange,
     Ok(())
 }
 
-/// The event of a package's shipment on arriving at a state: a step of its delivery, or its end.
+/// The event of a package's shipment when it reaches a state: a step of its delivery, or its end.
 fn shipment_event(state: &State) -> Option<&'static str> {
     match state.number()? {
         600..800 => Some("shipment.status.updated"),
@@ -375,7 +375,7 @@ fn shipment_event(state: &State) -> Option<&'static str> {
     }
 }
 
-/// The event type of its own that the arrival at a state has, besides `package.status.transitioned`.
+/// The event type of a state besides `package.status.transitioned`, when a package reaches it.
 fn status_event(state: &State) -> Option<&'static str> {
     match state.number()? {
         500 => Some("package.status.packed"),

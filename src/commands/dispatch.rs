@@ -1,11 +1,11 @@
-//! The dispatcher: the only thing that moves a package or a transfer.
+//! The dispatcher: the only code that moves packages and transfers.
 //!
-//! Commands on packages that wait at the same moment share their statements and their fsync (`pipeline`): one statement
-//! reads all their packages, each command is decided by itself, and another writes all changes, which takes itself back if
-//! a package is not what was read; then each request gets its own outcome. A command that comes alone starts at once.
+//! Waiting commands on packages share their statements and their fsync (`pipeline`): one statement reads all their
+//! packages, each command is decided by itself, and another statement writes all changes; it rolls itself back if a
+//! package has changed since it was read. Then each request gets its own outcome. A single command starts at once.
 //!
-//! A command that may plan, a dry run, and a command on a transfer has a transaction of its own: it depends on stock and
-//! quota that others want too, and starts over when they were faster.
+//! A command that may plan, a dry run, and a command on a transfer has a transaction of its own: it depends on stock
+//! and quota that others want too, and is tried again if they were faster.
 
 mod decided;
 mod engine;
@@ -42,12 +42,12 @@ use crate::{
 
 /// Most commands in one transaction.
 pub const LARGEST_GROUP: usize = 128;
-/// Connections that groups take: one reads, one writes, one does what needs locks.
+/// Connections of groups: one reads, one writes, one is for work under locks.
 pub(crate) const CONNECTIONS: u32 = 3;
-/// Most transactions at once of commands that have one of their own: on packages, and on transfers.
+/// Most transactions at the same time of commands with a transaction of their own: on packages, and on transfers.
 const MOST_ALONE: usize = 4;
 
-/// A command as it was asked for.
+/// A request for a command.
 #[derive(Debug)]
 pub struct Request {
     /// The id in the URL: of a package or of a transfer.
@@ -58,7 +58,7 @@ pub struct Request {
     pub slug: Option<String>,
     /// `input_parameters`.
     pub input: Map<String, Value>,
-    /// Who asks.
+    /// The caller.
     pub caller: Arc<Caller>,
     /// `Idempotency-Key`.
     pub key: Option<IdempotencyKey>,
@@ -66,7 +66,7 @@ pub struct Request {
     pub dry_run: bool,
 }
 
-/// Handle to the dispatcher; clones share it.
+/// The dispatcher. Clones share its queue.
 #[derive(Clone)]
 pub struct Dispatcher {
     queue: mpsc::Sender<Pending>,
@@ -79,20 +79,20 @@ pub struct Dispatcher {
     traffic: Arc<Traffic>,
 }
 
-/// What a request asks for, as far as that is known before anything is read.
+/// What a request needs, as far as that is known before anything is read.
 struct Asked {
     started: Instant,
     catalog: Arc<Catalog>,
     /// The identifier of its kind of command, for the metric.
     identifier: &'static str,
-    /// Whether it may plan.
+    /// True if it may plan.
     plans: bool,
     dry_run: bool,
 }
 
 impl Dispatcher {
-    /// Starts it. `lookups` are connections made by [`crate::db::for_groups`]. `wake_signal` is told what was freed,
-    /// `inventory` is asked before items are planned again.
+    /// Starts it. `lookups` are connections of [`crate::db::for_groups`]. `wake_signal` receives the things that
+    /// commands free; `inventory` is asked before items are planned again.
     #[must_use]
     pub fn start(
         pool: PgPool,
@@ -110,8 +110,8 @@ impl Dispatcher {
         Self { queue, packages_alone, transfers_alone, engine, metrics, inventory, tasks, traffic: Arc::default() }
     }
 
-    /// Runs one command on a package and waits for its outcome. Once accepted it is carried out even if the caller goes
-    /// away.
+    /// Runs a command on a package and waits for its outcome. An accepted command is carried out even if the caller
+    /// goes away.
     ///
     /// # Errors
     /// 503 when too many wait or the database is away; refusals are outcomes, not errors.
@@ -130,7 +130,7 @@ impl Dispatcher {
         outcome
     }
 
-    /// Runs one command on a transfer, in the same way.
+    /// Runs a command on a transfer, in the same way.
     ///
     /// # Errors
     /// 503 when others were faster too often or the database is away; refusals are outcomes, not errors.
@@ -192,7 +192,7 @@ impl Dispatcher {
         Arc::clone(&self.traffic)
     }
 
-    /// Waits until everything accepted is carried out. Call when no new request can come.
+    /// Waits until every accepted command is carried out. Call it when no new request can come.
     pub async fn finish(self) {
         let Self { queue, tasks, .. } = self;
         drop(queue);

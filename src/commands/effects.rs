@@ -1,4 +1,4 @@
-//! The effects of a dry run: everything that a command would change, said before it is done.
+//! The effects of a dry run: everything that a command would change.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{error::Result, packages::facts::Placement, workflow::Workflow};
 
-/// What a command on a package would change.
+/// The changes of a command on a package.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PackageEffects {
     state: FromTo<StateName>,
@@ -28,7 +28,7 @@ pub struct PackageEffects {
     events: Vec<&'static str>,
 }
 
-/// What a command on a transfer would change.
+/// The changes of a command on a transfer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TransferEffects {
     state: FromTo<StateName>,
@@ -55,7 +55,7 @@ pub struct StateName {
     enum_value: String,
 }
 
-/// An item that would change its state or its place.
+/// An item that would get another state or place.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ItemEffect {
     package_item: i64,
@@ -63,7 +63,7 @@ pub struct ItemEffect {
     state: FromTo<StateName>,
 }
 
-/// A package that would begin.
+/// A new package.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SuccessorEffect {
     stock_location: i64,
@@ -71,7 +71,7 @@ pub struct SuccessorEffect {
     order_items: Vec<i64>,
 }
 
-/// A transfer that would begin.
+/// A new transfer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TransferEffect {
     source: i64,
@@ -104,7 +104,7 @@ pub struct StockEffect {
     reserved: i64,
 }
 
-/// A shipment that would be made or changed.
+/// A shipment that would be created or changed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ShipmentEffect {
     cargo_company: i64,
@@ -112,7 +112,7 @@ pub struct ShipmentEffect {
     label: bool,
 }
 
-/// The effects of a command on a package. `before`: where the package is.
+/// The effects of a command on a package. `before` is the package's present place.
 ///
 /// # Errors
 /// A fault when a state is not in the workflow.
@@ -138,7 +138,7 @@ pub fn of_package(before: Placement, laid: &Laid, derived: &Derived, workflow: &
     })
 }
 
-/// The effects of a command on a transfer. `before`: its state; `package`: id and place of its package.
+/// The effects of a command on a transfer. `before` is its state; `package` is the id and place of its package.
 ///
 /// # Errors
 /// A fault when a state is not in the workflow.
@@ -203,7 +203,7 @@ fn successors(packages: &[PackageChange], workflow: &Workflow) -> Result<Vec<Suc
         .collect()
 }
 
-/// The transfers that begin.
+/// The new transfers.
 fn transfers(transfers: &[TransferChange]) -> Vec<TransferEffect> {
     let begun = transfers.iter().filter(|transfer| transfer.id.is_none());
     begun

@@ -1,4 +1,4 @@
-//! Which commands an object allows now, and the refusal that each of the others would meet.
+//! Explains which commands an object allows now, and which refusals the others get.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -15,17 +15,17 @@ use crate::{
     workflow::Transition,
 };
 
-/// A row for every transition of the subject's entity.
+/// A row for every transition of the entity.
 ///
 /// # Errors
-/// 404 where there is no such object; when the database fails.
+/// 404 if the object does not exist; when the database fails.
 pub async fn explain<S: Subject>(
     pool: &PgPool,
     catalog_cache: &CatalogCache,
     caller: &Caller,
     id: i64,
 ) -> Result<Vec<Value>> {
-    // The very facts and rules that a command would meet, in a transaction that is taken back.
+    // The same facts and rules as for a command, in a transaction that is rolled back.
     let mut transaction = pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
     let locked = S::lock(&mut transaction, &[id]).await?;
     let facts = locked.by_id.get(&id).ok_or_else(Refusal::not_found)?;
@@ -47,8 +47,8 @@ pub async fn explain<S: Subject>(
     Ok(rows.collect())
 }
 
-/// Why the transition could not be run now. Commands that require parameters are judged as far as one can without them:
-/// everything but the parameters and what depends on them.
+/// The reason why the transition cannot be run now. Commands with required parameters are judged as far as possible:
+/// everything except the parameters, and what depends on them.
 fn refusal<S: Subject>(
     catalog: &Catalog,
     caller: &Caller,
@@ -66,6 +66,6 @@ fn refusal<S: Subject>(
     let nothing = Map::new();
     let input = Input(&nothing);
     let refused = S::decide(&Context { catalog, transition, facts, input, supply: Some(supply), background });
-    // A fault of parameters says only that there are none.
+    // A refusal of parameters only says that there are none.
     refused.err().filter(|refusal| refusal.status != StatusCode::BAD_REQUEST)
 }

@@ -1,8 +1,8 @@
-//! `Idempotency-Key`: a repeat of a request gets the answer of the first, byte for byte.
+//! `Idempotency-Key`: a repeated request gets the first answer, byte for byte.
 //!
 //! The answer is written in the command's own transaction, so it exists exactly if the command took effect. A key
-//! belongs to the user who sent it and lives [`LIFETIME_HOURS`]; another request under the same key is refused. A list of
-//! commands has a key for itself, and each of its commands one made from it.
+//! belongs to the user who sent it and lives [`LIFETIME_HOURS`]; another request with the same key is refused. A list
+//! of commands has a key, and each of its commands has one made from it.
 
 use std::collections::HashMap;
 
@@ -19,19 +19,19 @@ pub const LIFETIME_HOURS: i32 = 24;
 /// Longest key accepted, in bytes.
 pub const LONGEST_KEY: usize = 255;
 
-/// A key as sent, with what it was sent for.
+/// A key, with a hash of its request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey {
-    /// Who sent it.
+    /// The user.
     pub user_id: i64,
     /// The header's value.
     pub key: String,
-    /// Of the path's id and the body.
+    /// A hash of the path's id and the body.
     pub request_hash: [u8; 32],
 }
 
 impl IdempotencyKey {
-    /// The key of a command on a package. Two bodies that differ in any byte are two requests.
+    /// The key of a command on a package. Bodies that differ in any byte are different requests.
     #[must_use]
     pub fn new(user_id: i64, key: String, package_id: i64, body: &[u8]) -> Self {
         Self::of("package", user_id, key, package_id, body)
@@ -55,7 +55,7 @@ impl IdempotencyKey {
         Self { user_id, key, request_hash: request_hash.finalize().into() }
     }
 
-    /// The key of one command of that list. No header can hold it: it has a line break.
+    /// The key of one command of that list. No header can have the same key, because it has a line break.
     #[must_use]
     pub fn of_part(&self, number: usize) -> Self {
         let request_hash = Sha256::new().chain_update(self.request_hash).chain_update(number.to_be_bytes());
@@ -64,8 +64,8 @@ impl IdempotencyKey {
     }
 }
 
-/// Takes a key for a list of commands before any of them runs. Its answer is not kept: each command keeps its own. False
-/// when the key was used for another request.
+/// Claims a key for a list of commands before any of them runs. The list's answer is not stored: each command stores
+/// its own. False if the key was used for another request.
 ///
 /// # Errors
 /// When the database fails.
@@ -92,17 +92,17 @@ pub async fn claim(connection: &mut PgConnection, key: &IdempotencyKey) -> Resul
     Ok(claimed)
 }
 
-/// An answer given before.
+/// A stored answer.
 #[derive(Debug, Clone)]
 pub struct Remembered {
-    /// What it answered.
+    /// A hash of the request that it answered.
     pub request_hash: Vec<u8>,
     /// The answer.
     pub reply: Reply,
 }
 
-/// What is remembered for some keys. Read it after the packages were locked: then no other transaction can be about to
-/// write an answer for the same request.
+/// The stored answers of some keys. Read them after the packages are locked: then no other transaction is about to
+/// store an answer for the same request.
 ///
 /// # Errors
 /// When the database fails.
@@ -138,8 +138,8 @@ pub async fn read_answers(
         .collect()
 }
 
-/// Remembers answers. False when a key has come into use meanwhile by a request for another package: roll back, and
-/// the next attempt will read it.
+/// Stores answers. False if a key was stored meanwhile by a request for another package: roll back, and the next
+/// attempt reads it.
 ///
 /// # Errors
 /// When the database fails.
@@ -173,7 +173,7 @@ pub async fn write(connection: &mut PgConnection, answers: &[(&IdempotencyKey, R
     Ok(usize::try_from(done.rows_affected()) == Ok(answers.len()))
 }
 
-/// Deletes keys past their lifetime, a bounded number at a time.
+/// Deletes old keys, a limited number at a time.
 ///
 /// # Errors
 /// When the database fails.

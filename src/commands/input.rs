@@ -1,4 +1,4 @@
-//! `input_parameters`: typed reading, with the messages of Django REST framework.
+//! Reads `input_parameters`, with the messages of Django REST framework.
 
 use serde_json::{Map, Value};
 
@@ -17,13 +17,13 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Any value, where it is given.
+    /// Any value, if it is given.
     #[must_use]
     pub fn optional(self, name: &str) -> Option<&'a Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    /// A string that is not blank, where it is given; a number is its digits. At most so many characters.
+    /// A string that is not blank, if it is given, of at most this many characters. A number becomes its digits.
     ///
     /// # Errors
     /// 400 named by the key.
@@ -31,7 +31,7 @@ impl<'a> Input<'a> {
         if self.optional(name).is_none() { Ok(None) } else { self.short_string(name, most_characters).map(Some) }
     }
 
-    /// A required string that is not blank, of at most so many characters. A number is its digits.
+    /// A required string that is not blank, of at most this many characters. A number becomes its digits.
     ///
     /// # Errors
     /// 400 named by the key.
@@ -44,7 +44,7 @@ impl<'a> Input<'a> {
         Ok(text)
     }
 
-    /// A required whole number; a string of digits is one, as in Django REST framework.
+    /// A required whole number. A string of digits is accepted, as in Django REST framework.
     ///
     /// # Errors
     /// 400 named by the key.
@@ -60,7 +60,7 @@ impl<'a> Input<'a> {
         boolean(self.required(name)?).ok_or_else(|| Refusal::field(name, "Must be a valid boolean."))
     }
 
-    /// A required string that is not blank. A number is its digits.
+    /// A required string that is not blank. A number becomes its digits.
     ///
     /// # Errors
     /// 400 named by the key.
@@ -99,7 +99,7 @@ impl<'a> Input<'a> {
         })
     }
 
-    /// A list; an empty one where none is given.
+    /// A list; empty if it is not given.
     ///
     /// # Errors
     /// 400 named by the key.
@@ -135,7 +135,7 @@ pub fn integers(list: &[Value]) -> Option<Vec<i64>> {
     list.iter().map(integer).collect()
 }
 
-/// What Django REST framework takes for true and false.
+/// The values that Django REST framework accepts as true and false.
 #[must_use]
 pub fn boolean(value: &Value) -> Option<bool> {
     match value {

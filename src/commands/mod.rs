@@ -1,13 +1,13 @@
-//! The heart: what a command is, and the list of them.
+//! The core: commands, and their list.
 //!
 //! ```text
 //! Request ── dispatch ──▶ load ─▶ resolve ─▶ decide ─▶ consequences ─▶ apply ─▶ commit ─▶ answer
 //!                        facts   workflow   the file   pure            SQL
 //! ```
 //!
-//! A command is a pure decision: it sees [`Context`] and returns [`Changes`] or a [`Refusal`]. It holds no connection,
-//! reads no clock and sends nothing. What follows from a change of state or place (quota, stock, reservations, the log,
-//! events) is derived in [`consequences`], so no command can forget it.
+//! A command is a pure decision: its input is a [`Context`], its output [`Changes`] or a [`Refusal`]. It has no
+//! connection, no clock and no network. Consequences of a change of state or place (quota, stock, reservations, the
+//! log, events) are derived in [`consequences`], so no command can forget them.
 //!
 //! To add one: a file under `package/` with its kind and its decision, and its name in the two lists of that folder's
 //! `mod.rs`; a plain move is a row of [`package::moves`]. Transfers have commands of their own ([`transfer`]).
@@ -47,20 +47,20 @@ pub use package::{Packages, commands};
 pub use subject::Subject;
 pub use transfer::{TransferCommand, Transfers};
 
-/// Everything a decision may look at.
+/// The input of a decision.
 #[derive(Debug)]
 pub struct Context<'a, Facts = PackageFacts> {
     /// The installation as of this transaction.
     pub catalog: &'a Catalog,
-    /// The transition that was resolved: it starts at the state of the package or the transfer.
+    /// The resolved transition: it starts at the state of the package or the transfer.
     pub transition: &'a Transition,
-    /// The package as it was read, or the transfer with its package.
+    /// The facts of the package, or of the transfer and its package.
     pub facts: &'a Facts,
     /// `input_parameters`.
     pub input: Input<'a>,
-    /// Where its items could come from; only for commands that plan.
+    /// Possible sources of its items; only for commands that plan.
     pub supply: Option<&'a Supply>,
-    /// What the command looks up.
+    /// Further facts that the command asks for.
     pub background: &'a Background,
 }
 
@@ -68,7 +68,7 @@ impl<Facts> Context<'_, Facts> {
     /// The id of a package state that the command leads to by itself.
     ///
     /// # Errors
-    /// 406 where the installation lacks it, which its check prevents.
+    /// 406 if the installation does not have it, which its check prevents.
     pub fn state_id(&self, slug: &str) -> Result<i64, Refusal> {
         self.catalog.workflow.state_by_slug("package", slug).map(|state| state.id).map_err(|_| {
             Refusal::rule(
@@ -79,12 +79,12 @@ impl<Facts> Context<'_, Facts> {
     }
 }
 
-/// A command on packages or on transfers: its kind, and what it decides.
+/// A command on packages or on transfers: its kind and its decision.
 #[derive(Debug)]
 pub struct Command<S: Subject> {
     /// Its data.
     pub kind: Kind,
-    /// What changes, or the refusal: 400 for a parameter, 406 for a business rule.
+    /// The changes, or the refusal: 400 for a parameter, 406 for a business rule.
     pub decide: Decide<S>,
 }
 
@@ -94,7 +94,7 @@ pub type Decide<S> = fn(&Context<'_, <S as Subject>::Facts>) -> Result<<S as Sub
 /// A command on packages.
 pub type PackageCommand = Command<Packages>;
 
-/// The kinds of all commands: what the table of transitions, the check of an installation and the documentation read.
+/// The kinds of all commands, for the table of transitions, the check of an installation and the documentation.
 #[must_use]
 pub fn kinds() -> &'static [&'static Kind] {
     static KINDS: LazyLock<Vec<&Kind>> = LazyLock::new(|| {
@@ -104,7 +104,7 @@ pub fn kinds() -> &'static [&'static Kind] {
     &KINDS
 }
 
-/// The command of a kind. The table resolves only a subject's own transitions for it.
+/// The command of a kind. The table resolves only transitions of the subject for it.
 fn find<S: Subject>(kind: &'static Kind) -> Result<&'static Command<S>, Refusal> {
     S::commands().find(|command| std::ptr::eq(&raw const command.kind, kind)).ok_or_else(Refusal::not_allowed)
 }
@@ -130,7 +130,7 @@ mod tests {
                 if let Some(Recorded::Text { most_characters }) = parameter.recorded {
                     assert_eq!(schema["maxLength"], most_characters);
                 }
-                // They are kept side by side, and only packages have records.
+                // They are stored together, and only packages have records.
                 assert!(parameter.recorded.is_none() || COMMON.iter().all(|common| common.name != parameter.name));
                 assert!(parameter.recorded.is_none() || kind.entity == "package");
             }

@@ -1,4 +1,4 @@
-//! What became of a command. Its bytes are made at the door, and for the row of an idempotency key.
+//! The outcome of a command. Its bytes are made at the API, and for the row of an idempotency key.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -8,25 +8,25 @@ use utoipa::ToSchema;
 
 use crate::error::Refusal;
 
-/// What became of a command. `A` is what a client is told of the package or the transfer.
+/// The outcome of a command. `A` is the answer about the package or the transfer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome<A> {
-    /// It was carried out; none where the command answers nothing.
+    /// It was carried out; none if the command has no answer.
     Done(Option<A>),
-    /// It was a dry run, and would be carried out.
+    /// A dry run: it would be carried out.
     Tried(Box<DryRun<A>>),
-    /// It was not carried out, and nothing changed.
+    /// It was refused, and nothing changed.
     Refused(Refusal),
-    /// It was answered before, under the same key.
+    /// It was answered before, with the same key.
     Repeated(Reply),
 }
 
-/// The answer of a dry run in which the command would be carried out.
+/// The answer of a dry run of a command that would be carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DryRun<A> {
-    /// The status that the command would be answered with.
+    /// The status of the command's answer.
     pub status_code: u16,
-    /// The body that the command would be answered with; null where it answers nothing.
+    /// The body of the command's answer; null if it has none.
     pub reply: Option<A>,
     /// Everything that would change.
     #[schema(value_type = Object)]
@@ -40,11 +40,11 @@ pub struct PackageAnswer {
     pub package_id: i64,
     /// The package's number.
     pub package_number: String,
-    /// Where its items are to be packed now.
+    /// The location that packs its items now.
     pub package_stock_location_id: i64,
     /// The name of that location.
     pub package_stock_location_name: String,
-    /// Whether that is the location they were at before.
+    /// True if that is the location before.
     pub is_same_location: bool,
 }
 
@@ -75,7 +75,7 @@ impl Reply {
 }
 
 impl<A> Outcome<A> {
-    /// The status it is answered with.
+    /// The status of its answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {

@@ -1,5 +1,5 @@
-//! What commands write besides moving things: the record of a log row, an invoice, a product, a shipment that was there before.
-//! Called once by [`super::apply`], after the log was written; where nothing is recorded, nothing is asked.
+//! Writes the records of commands: the record of a log row, an invoice, a product, a changed shipment. [`super::apply`]
+//! calls it once, after the log is written; without records there is no query.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::error::Result;
 
-/// Whether there is nothing to write, as for most moves.
+/// True if there is no record, as for most moves.
 #[must_use]
 pub fn are_empty(changes: &[PackageChange], consequences: &Consequences) -> bool {
     let plain = |change: &PackageChange| {
@@ -53,15 +53,14 @@ pub async fn write(
     Ok(())
 }
 
-/// Order lines whose product these changes replace, or whose barcode they scan.
+/// Order lines whose product is replaced or whose barcode is scanned.
 fn touched_lines(changes: &[PackageChange]) -> Vec<i64> {
     let replaced = changes.iter().flat_map(|change| &change.items).filter(|item| item.replaces_sku.is_some());
     let scanned = changes.iter().filter_map(|change| Some(&change.record.as_ref()?.barcodes)).flatten();
     replaced.map(|item| item.order_item_id).chain(scanned.map(|(line, _)| *line)).collect()
 }
 
-/// Where products change, an id between those of the events before and of those to be written: what was told before is
-/// told of the products before.
+/// If products change, an id between the ids of earlier events and of new ones: earlier events keep the old products.
 ///
 /// # Errors
 /// When the database fails.
@@ -73,7 +72,7 @@ pub async fn next_event_id(connection: &mut PgConnection, changes: &[PackageChan
     Ok(Some(id))
 }
 
-/// Keeps what order lines were, for the events before.
+/// Stores the old products of order lines, for earlier events.
 async fn keep_products(connection: &mut PgConnection, changes: &[PackageChange], until_event_id: i64) -> Result<()> {
     sqlx::query!(
         "insert into order_item_history (order_item_id, until_event_id, sku, product)
@@ -129,7 +128,7 @@ impl Rows {
     }
 }
 
-/// `[{"package_item", "from", "to"}]`, where products were replaced.
+/// `[{"package_item", "from", "to"}]`, if products were replaced.
 fn replacements(change: &PackageChange) -> Option<Value> {
     let replaced = change.items.iter().filter_map(|item| {
         let from = item.replaces_sku.as_ref()?;
@@ -149,7 +148,7 @@ async fn write_log_records(
     if rows.packages.is_empty() {
         return Ok(());
     }
-    // A package is locked and has one log row a transaction, so its latest is the one just written.
+    // A package is locked and has one log row per transaction, so its latest is the one just written.
     sqlx::query!(
         "insert into transition_records (transition_log_id, parameters, invoice_call, replacements, reservations)
          select (select max(l.id) from transition_logs l where l.package_id = c.package_id), c.parameters,
@@ -167,8 +166,8 @@ async fn write_log_records(
     Ok(())
 }
 
-/// Products that take the place of others become the order line's, with what an order said of them last; then what was
-/// scanned becomes their barcode.
+/// Replacing products become the products of order lines, with the latest data of an order about them; then scanned
+/// codes become their barcodes.
 async fn write_products(connection: &mut PgConnection, changes: &[PackageChange]) -> Result<()> {
     let replaced: BTreeMap<i64, String> = changes
         .iter()
@@ -209,14 +208,14 @@ async fn write_products(connection: &mut PgConnection, changes: &[PackageChange]
     Ok(())
 }
 
-/// A shipment that was there before and is another now, or gets more than carrier and number.
+/// A changed shipment, or one with additional data.
 fn rewrites_shipment(change: &PackageChange) -> bool {
     let record = change.record.as_ref().and_then(|record| record.shipment.as_ref());
     (change.shipment.is_some() && change.documents.shipment.is_some())
         || record.is_some_and(|shipment| shipment.query_number.is_some() || shipment.renews_label)
 }
 
-/// Shipments that were there before, as they are to be. (New ones are written with the log.)
+/// Existing shipments with their new data. (New ones are written with the log.)
 async fn write_shipments(
     connection: &mut PgConnection,
     changes: &[PackageChange],

@@ -1,4 +1,4 @@
-//! The two things that commands move, packages and transfers, as the one engine sees them.
+//! The two subjects of commands, packages and transfers, as the one engine sees them.
 
 use std::fmt::Debug;
 
@@ -24,33 +24,33 @@ use crate::{
     workflow::Workflow,
 };
 
-/// Something that commands move.
+/// A subject of commands.
 ///
-/// Its functions differ between packages and transfers; everything else of a command's way is the engine's
-/// ([`super::dispatch`]), and the same for both.
+/// Its functions differ between packages and transfers. Everything else is done by the engine ([`super::dispatch`]),
+/// and is the same for both.
 pub trait Subject: Debug + Sized + Send + Sync + 'static {
     /// The entity of its transitions.
     const ENTITY: &'static str;
-    /// What a decision may look at.
+    /// The input of a decision.
     type Facts: Debug + Send + Sync;
-    /// What a decision may change.
+    /// The output of a decision.
     type Changes: Debug + Send;
-    /// What a client is told when a command was carried out.
+    /// The answer when a command was carried out.
     type Answer: Debug + Clone + PartialEq + Serialize + Send + Sync;
 
     /// Every command on it.
     fn commands() -> impl Iterator<Item = &'static Command<Self>>;
 
-    /// Locks some by id, in an order that is the same for everybody, and reads them.
+    /// Locks some by id, always in the same order, and reads them.
     fn lock(connection: &mut PgConnection, ids: &[i64]) -> impl Future<Output = Result<Found<Self::Facts>>> + Send;
 
     /// Its state.
     fn state_id(facts: &Self::Facts) -> i64;
 
-    /// Whether it exists for a caller.
+    /// True if the caller sees it.
     fn is_visible(facts: &Self::Facts, caller: &Caller) -> bool;
 
-    /// What its items could be planned from, its own reservations included.
+    /// The stock from which its items could be planned, its own reservations included.
     fn supply(
         connection: &mut PgConnection,
         catalog: &Catalog,
@@ -58,7 +58,7 @@ pub trait Subject: Debug + Sized + Send + Sync + 'static {
         lock: bool,
     ) -> impl Future<Output = Result<Supply>> + Send;
 
-    /// What a kind of command looks up.
+    /// The further facts that a kind of command asks for.
     fn background(
         connection: &mut PgConnection,
         lookups: &[Lookup],
@@ -66,32 +66,32 @@ pub trait Subject: Debug + Sized + Send + Sync + 'static {
         input: Input<'_>,
     ) -> impl Future<Output = Result<Background>> + Send;
 
-    /// Finds the input's fault, then decides.
+    /// Checks the input, then decides.
     ///
     /// # Errors
     /// 400 for a parameter, 406 for a business rule.
     fn decide(context: &Context<'_, Self::Facts>) -> Result<Self::Changes, Refusal>;
 
-    /// Lays out a decision as packages and transfers before and after.
+    /// Turns a decision into packages and transfers before and after.
     ///
     /// # Errors
-    /// A fault when the installation lacks a state that its check requires.
+    /// A fault if the installation does not have a state that its check requires.
     fn lay_out(context: &Context<'_, Self::Facts>, changes: Self::Changes, user_id: i64) -> Result<Laid>;
 
-    /// The transfers that end with packages which leave the state that waits for them.
+    /// The transfers that end with packages that leave the state in which they wait for transfers.
     fn ended(
         connection: &mut PgConnection,
         packages: &[PackageChange],
         workflow: &Workflow,
     ) -> impl Future<Output = Result<Vec<TransferChange>>> + Send;
 
-    /// What a client is told; none where the command answers nothing.
+    /// The answer; none if the command has none.
     ///
     /// # Errors
     /// A fault when a state is not in the workflow.
     fn answer(context: &Context<'_, Self::Facts>, changes: &Self::Changes) -> Result<Option<Self::Answer>>;
 
-    /// What a dry run says would change.
+    /// The effects for a dry run.
     ///
     /// # Errors
     /// A fault when a state is not in the workflow.

@@ -1,22 +1,22 @@
-//! How busy commands keep the server, for those who work in the background and give way to them.
+//! How busy commands keep the server, for background work that gives way to them.
 
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
-/// So many commands waiting at once are more than a quiet server has.
+/// More waiting commands than a quiet server has.
 const MANY: usize = 8;
-/// For so long after there were many, the server counts as busy.
+/// The server counts as busy for this long after there were many.
 const BUSY_FOR: Duration = Duration::from_millis(100);
 
-/// Counts commands; never waits and never makes wait.
+/// Counts commands, without any wait.
 #[derive(Debug)]
 pub struct Traffic {
     began: Instant,
     waiting: AtomicUsize,
     done: AtomicU64,
-    /// Milliseconds from `began`, plus one, to when there were many; 0: never.
+    /// Milliseconds from `began`, plus one, until there were last many; 0: never.
     many_at: AtomicU64,
 }
 
@@ -43,7 +43,7 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Traffic {
-    /// A command has come; it goes when what is returned is dropped.
+    /// Counts a command until the returned value is dropped.
     #[must_use]
     pub fn enter(&self) -> UnderWay<'_> {
         if self.waiting.fetch_add(1, Ordering::Relaxed) + 1 >= MANY {
@@ -52,7 +52,7 @@ impl Traffic {
         UnderWay(self)
     }
 
-    /// Whether commands wait for each other.
+    /// True if commands wait for each other.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         let many_at = self.many_at.load(Ordering::Relaxed);

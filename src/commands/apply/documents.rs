@@ -1,11 +1,11 @@
-//! Shipment and invoice as they are after a change. The keys in the addresses of documents are made here, so that what
-//! is written and what the event tells are the same.
+//! Shipment and invoice after a change. The keys of document addresses are made here, so that the rows and the event
+//! have the same keys.
 
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::super::{Documents, consequences::PackageChange, facts::ShipmentDocument};
 
-/// What a package's documents are once its change is written.
+/// A package's documents after its change.
 pub(super) fn after(change: &PackageChange) -> Documents {
     let mut documents = change.documents.clone();
     if let Some(shipment) = &change.shipment {
@@ -32,14 +32,14 @@ pub(super) fn after(change: &PackageChange) -> Documents {
     if let Some(invoice) = &record.invoice {
         documents.invoice_number = invoice.number.clone().or(documents.invoice_number);
         documents.invoice_date = invoice.date.or(documents.invoice_date);
-        // A new document has a new address: whoever has the old one does not take it for the new.
+        // A new document has a new address, so that the old address never shows the new document.
         documents.document_key = invoice.document.as_ref().map(|_| new_key()).or(documents.document_key);
     }
     documents
 }
 
-/// A key nobody guesses, and greater than those made before, so that the index of all is written at its end only. (Without
-/// a context every bit but the time's is random.)
+/// A key that cannot be guessed and is greater than earlier ones, so that indexes grow only at their end. (Without a
+/// context all bits except the time are random.)
 fn new_key() -> Uuid {
     Uuid::new_v7(Timestamp::now(NoContext))
 }

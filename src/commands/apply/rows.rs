@@ -1,4 +1,4 @@
-//! The statement that writes everything about packages that are there.
+//! The statement that writes everything about existing packages.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,9 @@ use crate::{
     packages::snapshot::{ItemSnapshot, PackageSnapshot},
 };
 
-/// Declares the statement's groups of arrays. A group is rows that one part of the statement writes; its columns are named
-/// here once, in the order in which the statement takes them. From them follow a row to push, the arrays, and what is
-/// bound; a test reads the statement and compares numbers, types and names.
+/// Declares the statement's groups of arrays. A group is the rows that one part of the statement writes; its columns
+/// are named here once, in the statement's order. The type of a row, the arrays and the bound values follow from them.
+/// A test compares numbers, types and names with the statement.
 macro_rules! groups {
     ($($(#[$of_group:meta])* $group:ident: $Columns:ident of $Row:ident {
         $($(#[$of_column:meta])* $column:ident: $type:ty,)*
@@ -75,21 +75,21 @@ groups! {
     /// A package, with its log and its ledger.
     packages: Packages of Package {
         id: i64,
-        /// None for one that begins here: it is written already, but for its log and ledger.
+        /// None for a new package: it is written already, except its log and ledger.
         version: Option<i64>,
         state_id: i64,
         stock_location_id: i64,
-        /// How many events it has.
+        /// The number of its events.
         events: i64,
         transition_id: Option<i64>,
         source_state_id: Option<i64>,
         user_id: Option<i64>,
-        /// Location that it ceases to occupy.
+        /// The location whose quota it leaves.
         left_id: Option<i64>,
-        /// Location that it begins to occupy.
+        /// The location whose quota it enters.
         entered_id: Option<i64>,
     }
-    /// An item that is in another state or another package.
+    /// An item with another state or another package.
     items: Items of Item {
         id: i64,
         package_id: i64,
@@ -99,7 +99,7 @@ groups! {
     released: Releases of Release {
         package_item_id: i64,
     }
-    /// An item that holds a reservation from now on.
+    /// An item with a new reservation.
     reserved: Reservations of Reservation {
         package_item_id: i64,
         stock_location_id: i64,
@@ -113,20 +113,20 @@ groups! {
         tracking_number: String,
         label_key: Option<Uuid>,
     }
-    /// What happened to a package: one row with all its types.
+    /// The event row of a package, with all its types.
     happened: Events of Event {
         package_id: i64,
-        /// The number of the first of its types.
+        /// The number of the first type.
         sequence: i64,
         /// Separated by spaces.
         types: String,
-        /// Where it was before; none for one that begins here.
+        /// The location before; none for a new package.
         came_from: Option<i64>,
         stock_location_id: i64,
-        /// What it is then.
+        /// The snapshot.
         facts: String,
     }
-    /// The stock of a SKU at a location; in this order they are locked.
+    /// The stock of a SKU at a location, in the order in which rows are locked.
     stocked: Stocks of Goods {
         sku: String,
         stock_location_id: i64,
@@ -135,13 +135,13 @@ groups! {
         bound: bool,
         unbound: i64,
     }
-    /// The quota of a location, whatever the number of packages; by id, which is the order they are locked in.
+    /// The quota of a location, for all its packages; by id, the order in which rows are locked.
     counted: Quotas of Quota {
         id: i64,
         delta: i64,
-        /// Whether part of it holds only while the location has quota left.
+        /// True if a part of it is valid only while the location has quota left.
         bound: bool,
-        /// The part that holds anyway.
+        /// The part that is valid in any case.
         unbound: i64,
     }
 }
@@ -249,10 +249,11 @@ impl Rows {
         Ok(())
     }
 
-    /// Adds what locations gain and lose; which location each package leaves, and which it enters.
+    /// Adds the changes of quota of locations, and for each package the location that it leaves and the one that it
+    /// enters.
     fn add_quota(&mut self, changes: &[PackageChange], consequences: &Consequences) -> Vec<Sides> {
         let mut sides = vec![(None, None); changes.len()];
-        // Location: the sum, whether part of it is bound, and the part that is not.
+        // For each location: the sum, true if a part of it is bound, and the part that is not.
         let mut deltas: BTreeMap<i64, (i64, bool, i64)> = BTreeMap::new();
         for change in &consequences.quota {
             let (left_id, entered_id) = &mut sides[change.package];
@@ -274,8 +275,8 @@ impl Rows {
     /// Writes everything or nothing.
     ///
     /// # Errors
-    /// [`Error::is_conflict`](crate::error::Error::is_conflict) when a package is not what was read, the installation has
-    /// another version, or a limit would break. When the database fails.
+    /// [`Error::is_conflict`](crate::error::Error::is_conflict) when a package is not as it was read, the installation
+    /// has another version, or a limit would break. When the database fails.
     pub(super) async fn write(&self, connection: &mut PgConnection, installation_version: Option<i64>) -> Result<()> {
         let Self { packages, items, stocked, counted, .. } = self;
         let there = count(packages.version.iter().flatten().count());
@@ -291,7 +292,7 @@ fn count(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
-/// What a package is once its change is written. `id_of`: the id of its nth item.
+/// A package's snapshot after its change. `id_of`: the id of its nth item.
 fn snapshot(change: &PackageChange, documents: &Documents, id_of: impl Fn(usize) -> Option<i64>) -> PackageSnapshot {
     let items = change.items.iter().enumerate().filter_map(|(at, item)| {
         let is_as_before = item.before == Some(item.after);
@@ -315,14 +316,14 @@ mod tests {
 
     const SQL: &str = include_str!("rows.sql");
 
-    /// What stands in the parentheses behind a word, split at commas.
+    /// The text in the parentheses after a word, split at commas.
     fn listed<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
         let (_, behind) = text.split_once(word).expect("the word");
         let (list, _) = behind.split_once(')').expect("a closing parenthesis");
         list.split(',').map(str::trim).collect()
     }
 
-    /// The type in Postgres of an array of a type in Rust.
+    /// The Postgres type of an array of a Rust type.
     fn array_of(rust: &str) -> &'static str {
         match rust.strip_prefix("Option<").map_or(rust, |rest| rest.trim_end_matches('>')) {
             "i64" => "bigint[]",
@@ -346,7 +347,7 @@ mod tests {
                 assert_eq!(listed(&SQL[at..], "unnest("), parameters);
                 assert_eq!(listed(&SQL[at..], " as c("), names);
             } else {
-                // A group of one column may be asked for as a whole.
+                // A group of one column may be used as a whole.
                 assert!(SQL.contains(&format!("{} = any(${next})", names[0])), "{names:?} from ${next} on");
             }
             next += group.len();

@@ -1,4 +1,4 @@
-//! What a group of commands comes to: derived, written, answered.
+//! The decisions on a group of commands: derived, written, answered.
 
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -19,38 +19,38 @@ use super::{
 };
 use crate::{catalog::Catalog, error::Result, planning};
 
-/// What becomes of one command.
+/// The decision on one command.
 pub(super) struct Decision<A> {
     /// Its outcome, once it is written.
     pub(super) outcome: Outcome<A>,
-    /// Whether the answer is to be remembered under the command's key.
+    /// True if the answer is to be stored under the command's key.
     pub(super) is_new: bool,
-    /// What changes; nothing if the outcome stands as it is: a refusal, a repeat, a dry run.
+    /// The changes; none for a refusal, a repeat or a dry run.
     pub(super) laid: Laid,
 }
 
 impl<A> Decision<A> {
-    /// An outcome, and nothing changes.
+    /// An outcome without changes.
     pub(super) fn unchanged(outcome: Outcome<A>) -> Self {
         Self { outcome, is_new: false, laid: Laid::default() }
     }
 
-    /// Whether there is something to write.
+    /// True if there is something to write.
     pub(super) fn is_to_be_written(&self) -> bool {
         self.is_new || !self.laid.packages.is_empty() || !self.laid.transfers.is_empty()
     }
 }
 
-/// What a group comes to.
+/// The decisions on a group.
 pub(super) struct Decided<A> {
     pub(super) changes: Vec<PackageChange>,
     planned: Vec<Planned>,
-    /// Transfers that change: those of commands, those that are to fetch for the packages, and those that end with them.
+    /// Changed transfers: those of commands, those that fetch for the packages, and those that end with them.
     transfers: Vec<TransferChange>,
     pub(super) derived: Derived,
-    /// One a request.
+    /// One per request.
     pub(super) outcomes: Vec<Outcome<A>>,
-    /// Whether each is to be remembered.
+    /// For each, true if it is to be stored.
     are_new: Vec<bool>,
 }
 
@@ -73,12 +73,12 @@ impl<A: Serialize> Decided<A> {
         Ok(Self { changes, planned, transfers, derived, outcomes, are_new })
     }
 
-    /// Whether nothing changes.
+    /// True if nothing changes.
     pub(super) fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.transfers.is_empty()
     }
 
-    /// The answers to remember.
+    /// The answers to store.
     pub(super) fn answers<'a>(&self, requests: &[&'a Request]) -> Vec<(&'a IdempotencyKey, Reply)> {
         let answers = requests.iter().zip(&self.outcomes).zip(&self.are_new);
         answers
@@ -96,7 +96,7 @@ impl<A: Serialize> Decided<A> {
         Ok(())
     }
 
-    /// Whether [`write`](Self::write) sends a single statement.
+    /// True if [`write`](Self::write) sends a single statement.
     pub(super) fn is_one_statement(&self) -> bool {
         is_one_statement(&self.changes, &self.derived.packages) && self.transfers.is_empty() && self.planned.is_empty()
     }

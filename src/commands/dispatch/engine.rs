@@ -1,4 +1,4 @@
-//! Carries commands out: reads, decides, writes; without locks where that will do. The same for packages and transfers.
+//! The engine: reads, decides and writes commands, without locks if possible. The same for packages and transfers.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -25,12 +25,12 @@ use crate::{
     replanning::WakeSignal,
 };
 
-/// How often a transaction is tried again after a deadlock, or when planned stock or quota was taken by others.
+/// How often a transaction is tried again after a deadlock, or after others took its stock or quota.
 const MOST_ATTEMPTS: u32 = 6;
-/// From this attempt on, a plan locks what it reads, so that nobody can be faster.
+/// From this attempt on, a plan locks the rows that it reads, so that no other can be faster.
 const LOCK_FROM_ATTEMPT: u32 = 3;
 
-/// Runs work on commands; a panic is a failure like others, of the commands at hand and of no other.
+/// Runs work on commands. A panic becomes a failure of these commands only.
 pub(super) async fn unless_it_panics<T>(
     work: impl Future<Output = Result<T, AttemptError>>,
 ) -> Result<T, AttemptError> {
@@ -40,7 +40,7 @@ pub(super) async fn unless_it_panics<T>(
         .unwrap_or_else(|panic| Err(AttemptError::Failed(Error::Fault(format!("panic: {}", panic_text(&*panic))))))
 }
 
-/// Carries commands out.
+/// The engine.
 pub(super) struct Engine {
     pub(super) pool: PgPool,
     /// For groups ([`db::for_groups`]).
@@ -52,17 +52,17 @@ pub(super) struct Engine {
 /// How commands are run under locks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// With others: those that could not be decided, or written, without.
+    /// With others: commands that could not be decided or written without locks.
     Group,
-    /// By itself: because it may plan, writes nothing, or would keep others waiting.
+    /// By itself: it may plan, writes nothing, or would delay others.
     Alone,
 }
 
-/// Why an attempt came to nothing.
+/// Why an attempt failed.
 pub(super) enum AttemptError {
-    /// It plans, and this is no place to.
+    /// It plans, which is not possible in a group.
     Plans,
-    /// Somebody was faster; try again.
+    /// Another transaction was faster: try again.
     Conflict,
     /// The database failed or refused.
     Failed(Error),
@@ -75,7 +75,7 @@ impl<E: Into<Error>> From<E> for AttemptError {
 }
 
 impl Engine {
-    /// Reads packages and decides commands, without a lock: whatever is written by it checks that it still holds.
+    /// Reads packages and decides commands, without locks: the write checks that the facts are still valid.
     pub(super) async fn decide(
         &self,
         pinned: &mut PinnedConnection,
@@ -85,7 +85,7 @@ impl Engine {
         let found = facts::read_packages(&mut connection, &ids(requests)).await?;
         let catalog = self.catalog_cache.current();
         if found.version.is_some_and(|version| version != catalog.version) {
-            // Read again under the lock, for which this is no place.
+            // It is read again under the lock, which groups do not take.
             return Err(AttemptError::Conflict);
         }
         let remembered = idempotency::read_answers(&mut connection, &keys(requests)).await?;
@@ -103,7 +103,8 @@ impl Engine {
         Ok((catalog, decisions))
     }
 
-    /// Writes what was decided without a lock, if it still holds: in one statement mostly, and nobody waits in between.
+    /// Writes decisions that were made without a lock, if their facts are still valid: mostly in one statement, without
+    /// another wait.
     pub(super) async fn write(
         &self,
         pinned: &mut PinnedConnection,
@@ -200,7 +201,7 @@ impl Engine {
     }
 }
 
-/// In order, which is the order they are locked in.
+/// Sorted, because they are locked in this order.
 fn ids(requests: &[&Request]) -> Vec<i64> {
     let mut ids: Vec<i64> = requests.iter().map(|request| request.id).collect();
     ids.sort_unstable();
@@ -211,14 +212,14 @@ fn keys<'a>(requests: &[&'a Request]) -> Vec<&'a IdempotencyKey> {
     requests.iter().filter_map(|request| request.key.as_ref()).collect()
 }
 
-/// Whether the database refused because of others: a deadlock, or a workflow that changed under us.
+/// True if the database refused because of others: a deadlock, or a changed workflow.
 pub(super) fn is_conflict(error: &Error) -> bool {
     let Error::Database(sqlx::Error::Database(database)) = error else { return false };
     database.code().is_some_and(|code| code == "40P01" || code == "40001")
         || matches!(database.constraint(), Some("transition_logs_legal_move" | "transfer_logs_legal_move"))
 }
 
-/// The same failure for all of a group: the database is away, or too much else goes on.
+/// One failure for a whole group: the database is away, or overloaded.
 pub(super) fn all_failed<A>(failure: Error, count: usize) -> Vec<Result<Outcome<A>>> {
     let others = (1..count).map(|_| Err(Error::Overloaded));
     others.chain(std::iter::once(Err(failure))).collect()

@@ -1,4 +1,4 @@
-//! The documented order of checks, and the decision on one request.
+//! The documented order of checks, and the decision on a request.
 
 use std::collections::HashMap;
 
@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{catalog::Catalog, error::Refusal, workflow::Transition};
 
-/// Answers that are known, by user and key.
+/// Stored answers, by user and key.
 type Known = HashMap<(i64, String), Remembered>;
 
-/// Decides one request on the facts. `planning`: whether it may plan, and if so, whether what is planned with is locked.
+/// Decides a request on the facts. `planning`: none if it must not plan, else whether the plan locks its rows.
 pub(super) async fn judge<S: Subject>(
     connection: &mut PgConnection,
     request: &Request,
@@ -64,7 +64,8 @@ pub(super) async fn judge<S: Subject>(
     Ok(Decision { is_new: is_worth_remembering(request, &outcome, remembered), outcome, laid })
 }
 
-/// The documented order of checks, up to the source state; a repeat is answered as soon as its subject is known to exist.
+/// The documented order of checks, up to the source state. A repeat is answered as soon as its subject is known to
+/// exist.
 fn resolve<'a, S: Subject>(
     request: &Request,
     facts: Option<&'a S::Facts>,
@@ -87,8 +88,8 @@ fn resolve<'a, S: Subject>(
     Ok((facts, transition.map_err(Outcome::Refused)?))
 }
 
-/// What a repeat must get again: any answer the command itself gave under a key that is new. A 404 or a reused key says
-/// nothing of it.
+/// True if a repeat must get this answer: any answer of the command itself under a new key. A 404, or a reused key, is
+/// not about the command.
 pub(super) fn is_worth_remembering<A>(request: &Request, outcome: &Outcome<A>, remembered: &Known) -> bool {
     let has_new_key = request.key.as_ref().is_some_and(|key| !remembered.contains_key(&(key.user_id, key.key.clone())));
     has_new_key && outcome.status() != StatusCode::NOT_FOUND

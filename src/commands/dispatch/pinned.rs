@@ -1,4 +1,4 @@
-//! A connection that groups keep.
+//! A connection that is kept from one group to the next.
 
 use std::{pin::pin, time::Duration};
 
@@ -6,16 +6,16 @@ use sqlx::{PgPool, Postgres, pool::PoolConnection};
 
 use crate::error::Result;
 
-/// How long a connection without work is kept from the pool.
+/// How long a connection without work stays out of the pool.
 const PINNED_FOR: Duration = Duration::from_secs(10);
 
-/// A connection that is kept from one group to the next as long as nothing goes wrong: a pool would hand out another each
-/// time, whose backend has not been at work for a while.
+/// A connection that is kept from one group to the next as long as nothing fails. A pool would give another one each
+/// time, whose backend has been idle for a while.
 #[derive(Default)]
 pub(super) struct PinnedConnection(Option<PoolConnection<Postgres>>);
 
 impl PinnedConnection {
-    /// None is left behind, so that one on which something fails is not kept.
+    /// Leaves none behind, so that a connection that fails is not kept.
     pub(super) async fn take(&mut self, pool: &PgPool) -> Result<PoolConnection<Postgres>> {
         match self.0.take() {
             Some(connection) => Ok(connection),
@@ -27,7 +27,7 @@ impl PinnedConnection {
         self.0 = Some(connection);
     }
 
-    /// Waits for work. While there is none, the connection is the pool's, which knows how long one may lie idle.
+    /// Waits for work. If that takes long, the connection goes back to the pool, which closes idle ones.
     pub(super) async fn wait_for<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         if let Ok(work) = tokio::time::timeout(PINNED_FOR, &mut work).await {

@@ -1,9 +1,9 @@
-//! Commands that wait together are read and decided together, and written together.
+//! The pipeline: waiting commands are read, decided and written together.
 //!
-//! Two tasks. The *reader* takes everything that waits, reads the packages and decides; the *writer* writes everything
-//! that was decided meanwhile, in one transaction. So while one group is being written the next is read and decided, and
-//! the connection that writes has no rest; a command that comes alone goes straight through both. A package is under way
-//! once at a time: its next command waits until the one before is written, and so sees what that did.
+//! There are two tasks. The *reader* takes all waiting commands, reads their packages and decides; the *writer* writes
+//! everything that was decided meanwhile, in one transaction. So the next group is read and decided while one is
+//! written, and the writing connection never pauses; a single command goes straight through both. A package is in one
+//! group at a time: its next command waits until the one before is written, and so sees the result.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -29,31 +29,31 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Most commands that may wait to be read; one more is answered 503.
+/// Most commands that may wait to be read. One more is answered 503.
 const LONGEST_QUEUE: usize = 4096;
-/// Most batches that are decided and not yet taken to be written: what lies long is outrun by others.
+/// Most batches that are decided and wait to be written: old decisions often conflict.
 const MOST_DECIDED: usize = 8;
 /// Most commands that run as fallbacks, and of these, most at the same time.
 const MOST_FALLBACKS: usize = LONGEST_QUEUE;
 const MOST_FALLBACKS_AT_ONCE: usize = 4;
 
-/// What becomes of a command, or why it could not be run.
+/// The outcome of a command, or why it could not be run.
 type Answer = Result<Outcome<PackageAnswer>>;
 
-/// A command that wants its answer.
+/// A command that waits for its outcome.
 pub(super) struct Pending {
     pub(super) request: Request,
     pub(super) reply: oneshot::Sender<Answer>,
 }
 
-/// What the reader hands to the writer.
+/// A group on its way from the reader to the writer.
 struct Batch {
-    /// By which was decided. None: it could not be decided without locks; that is the writer's to do.
+    /// The catalog of the decisions. None: they could not be made without locks, and the writer makes them.
     catalog: Option<Arc<Catalog>>,
     commands: Vec<(Pending, Option<Decision<PackageAnswer>>)>,
 }
 
-/// Starts both. They end, with everything done, when the sender is dropped.
+/// Starts both tasks. They end, with everything done, when the sender is dropped.
 pub(super) fn start(engine: &Arc<Engine>, tasks: &TaskTracker) -> mpsc::Sender<Pending> {
     let (queue, arriving) = mpsc::channel(LONGEST_QUEUE);
     let (decided, to_write) = mpsc::channel(MOST_DECIDED);
@@ -69,7 +69,7 @@ pub(super) fn start(engine: &Arc<Engine>, tasks: &TaskTracker) -> mpsc::Sender<P
     queue
 }
 
-/// What the reader waits for.
+/// Messages to the reader.
 enum Message {
     Arrived(Option<Pending>),
     Done(Option<Vec<Request>>),
@@ -85,8 +85,8 @@ async fn read_forever(
     let mut pinned = PinnedConnection::default();
     let mut is_open = true;
     loop {
-        // Who is at the door comes along: the tasks that read requests go first, for as long as that brings more. Else the
-        // first of many would be a group by itself.
+        // Other tasks that read requests run first, as long as they bring more commands. Otherwise the first of many
+        // commands would be a group by itself.
         loop {
             let before = waiting.len();
             tokio::task::yield_now().await;
@@ -129,7 +129,7 @@ async fn read_forever(
     }
 }
 
-/// Reads and decides a group. What changes nothing is answered; the rest is to be written.
+/// Reads and decides a group. Commands without changes are answered; the others are to be written.
 async fn decide(
     engine: &Engine,
     pinned: &mut PinnedConnection,
@@ -199,7 +199,7 @@ async fn write_forever(
         };
         let (requests, senders): (Vec<_>, Vec<_>) =
             batch.commands.into_iter().map(|(pending, _)| (pending.request, pending.reply)).unzip();
-        // The reader may be gone at the very end, when nothing waits any more.
+        // The reader may have ended, when no command waits any more.
         done.send(requests).ok();
         for (sender, reply) in senders.into_iter().zip(replies) {
             answer(sender, reply);
@@ -207,7 +207,7 @@ async fn write_forever(
     }
 }
 
-/// Writes a batch: without locks if all is still as it was read, else under locks.
+/// Writes a batch: without locks if all facts are still valid, else under locks.
 async fn write(
     engine: &Engine,
     pinned: &mut PinnedConnection,
@@ -227,18 +227,18 @@ async fn write(
     engine.run_locked::<Packages>(Way::Group, &requests).await
 }
 
-/// Whether a failure says nothing about any command: the database is away, or too much else goes on.
+/// True if a failure is not about any command: the database is away, or overloaded.
 fn says_not_now(failure: &Error) -> bool {
     failure.status() == StatusCode::SERVICE_UNAVAILABLE && !failure.is_lock_timeout()
 }
 
-/// Whether commands that failed together may fare otherwise each by itself, where it need not be waited for.
+/// True if commands that failed together may succeed one by one, without delaying others.
 fn may_be_of_one(failure: &Error, commands: usize) -> bool {
     failure.is_lock_timeout() || (commands > 1 && !says_not_now(failure))
 }
 
-/// Where the commands of a group go if it failed because of one of them, or waits for a lock that somebody holds: each runs
-/// by itself, and no other package waits for it.
+/// Runs the commands of a group that failed because of one of them, or that waits for a lock: each runs by itself, and
+/// no other package waits for it.
 struct Fallback {
     places: Arc<Semaphore>,
     at_once: Arc<Semaphore>,
@@ -264,13 +264,13 @@ impl Fallback {
     }
 }
 
-/// A client that has gone away does not hear the answer; the command stands.
+/// A client that has gone away does not get the answer; the command is done.
 fn answer(sender: oneshot::Sender<Answer>, reply: Answer) {
     sender.send(reply).ok();
 }
 
 impl Batch {
-    /// Takes another along, or gives it back if they cannot be written together.
+    /// Adds another batch, or returns it if they cannot be written together.
     fn join(&mut self, other: Self) -> Option<Self> {
         let versions = (self.catalog.as_ref(), other.catalog.as_ref());
         let alike = versions.0.map(|catalog| catalog.version) == versions.1.map(|catalog| catalog.version);
@@ -282,7 +282,7 @@ impl Batch {
     }
 }
 
-/// Commands that wait, in order, and what is under way.
+/// Waiting commands, in order, and what is being processed.
 #[derive(Default)]
 pub(super) struct Waiting {
     commands: VecDeque<Pending>,
@@ -299,11 +299,11 @@ impl Waiting {
         self.commands.push_back(pending);
     }
 
-    /// The next group: in order, each package and each key once at a time; the rest keeps waiting.
+    /// The next group: in order, each package and each key only once; the others keep waiting.
     pub(super) fn take_group(&mut self) -> Vec<Pending> {
         let mut group = Vec::new();
         let mut passed_over = VecDeque::new();
-        // A package that is passed over stays so in this group: its commands keep their order.
+        // A package that is skipped stays skipped in this group: its commands keep their order.
         let mut later = HashSet::new();
         while group.len() < LARGEST_GROUP
             && let Some(pending) = self.commands.pop_front()
@@ -327,7 +327,7 @@ impl Waiting {
         group
     }
 
-    /// These are done.
+    /// Marks these as done.
     pub(super) fn release(&mut self, requests: &[Request]) {
         for request in requests {
             self.packages.remove(&request.id);

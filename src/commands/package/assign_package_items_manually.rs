@@ -1,5 +1,5 @@
-//! `ASSIGN_PACKAGE_ITEMS_MANUALLY`, "Manual planning": an operator says which location packs which items. The package
-//! ends; one new package a group begins.
+//! `ASSIGN_PACKAGE_ITEMS_MANUALLY`, "Manual planning": an operator assigns items to locations. The package ends, and
+//! one new package begins for each group.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -49,7 +49,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
             state_id: waiting,
             package_item_ids: group.package_item_ids,
             taking: Taking::Copy,
-            // An operator may go beyond a location's quota: only planning is bound by it.
+            // An operator may exceed a location's quota: only plans are bound by it.
             bound_by_quota: false,
         })
         .collect();
@@ -102,7 +102,7 @@ fn check_items(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
     }
 }
 
-/// What the chosen locations have, this package's own reservations counted as free.
+/// The stock of the chosen locations. This package's own reservations count as free.
 fn check_stock(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
     let mut needed: BTreeMap<(i64, &str), i64> = BTreeMap::new();
     for group in groups {
@@ -123,7 +123,7 @@ fn check_stock(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The location that got most items; of several such, the first by priority.
+/// The location with most items; among equals, the first by priority.
 fn busiest(context: &Context<'_>, groups: &[Group]) -> i64 {
     let mut items: HashMap<i64, usize> = HashMap::new();
     for group in groups {

@@ -1,5 +1,5 @@
-//! `CANCEL_PACKAGE`: the package ends; its reservations and its place in the quota become free. Where only some of its
-//! items are cancelled, the others are planned anew, into packages of their own.
+//! `CANCEL_PACKAGE`: the package ends; its reservations and its quota become free. If only some of its items are
+//! cancelled, the others are planned again, into new packages.
 
 use super::super::{Changes, Context, PackageCommand, Taking, input};
 use super::replan;
@@ -9,7 +9,7 @@ use crate::{
     workflow::{CANCELLED, Holding},
 };
 
-/// The items that are cancelled, where not all are.
+/// The cancelled items, if not all are.
 const ITEMS: &str = "package_items";
 
 /// See the module.
@@ -44,14 +44,14 @@ pub static COMMAND: PackageCommand = PackageCommand {
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let mut changes = Changes::to(context.facts, context.transition.destination_id);
     let remaining = remaining(context)?;
-    // A package that only waits for its cancellation keeps them all until that is decided.
+    // A package that waits for its cancellation keeps all items until that is decided.
     if !remaining.is_empty() && ends(context) {
         replan::send(context, &remaining, Vec::new(), Taking::Copy, &mut changes)?;
     }
     Ok(changes)
 }
 
-/// Whether the package holds nothing any more where the transition leads.
+/// True if the package holds nothing in the state that the transition leads to.
 fn ends(context: &Context<'_>) -> bool {
     let destination = context.catalog.workflow.state(context.transition.destination_id);
     destination.is_ok_and(|state| state.slug == CANCELLED || state.holding == Holding::Nothing)
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(changes.state_id, scene.state("packaging-canceled"));
         assert_eq!(changes.successors.len(), 1);
         let successor = &changes.successors[0];
-        // At its own location again, if that is where it goes: nobody failed there.
+        // It may go to its own location again: that location did not fail.
         assert_eq!((successor.stock_location_id, successor.taking), (1, Taking::Copy));
         assert_eq!((&successor.package_item_ids, successor.state_id), (&vec![1], scene.state("waiting")));
         assert_eq!(changes.answer, Answer::Package { stock_location_id: 1 });

@@ -1,4 +1,4 @@
-//! `COMPLETE_PACKING`, "Pack": everything is in the box; a shipment and its label are made.
+//! `COMPLETE_PACKING`, "Pack": everything is in the box; a shipment and its label are created.
 
 use super::{
     super::{Changes, Context, PackageCommand, ShipmentChange},
@@ -28,8 +28,8 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     Ok(changes)
 }
 
-/// The shipment of a package: the one it has, or a new one by the order's or location's company, else the first
-/// active one of the installation.
+/// The shipment of a package: the existing one, or a new one by the company of the order or the location, or else by
+/// the first active company.
 fn shipment(context: &Context<'_>) -> Result<ShipmentChange, Refusal> {
     if let Some(shipment) = &context.facts.shipment {
         return Ok(ShipmentChange {
@@ -55,8 +55,8 @@ fn shipment(context: &Context<'_>) -> Result<ShipmentChange, Refusal> {
     })
 }
 
-/// The tracking number of a package we label ourselves: `OMS`, the package's id in ten digits, and a GS1 check digit.
-/// The same package always gets the same number, so packing it again repeats nothing.
+/// The tracking number of our own labels: `OMS`, the package's id in ten digits, and a GS1 check digit. It is always
+/// the same for a package, so packing again does not change it.
 #[must_use]
 pub fn own_tracking_number(package_id: i64) -> String {
     let digits = format!("{package_id:010}");

@@ -1,7 +1,8 @@
-//! `DETECTED_OUT_OF_STOCK_ITEM`: what the package should hold is not here; all its items are planned again.
+//! `DETECTED_OUT_OF_STOCK_ITEM`: products of the package are missing; all its items are planned again.
 //!
-//! Every item finds a place: this package ends (`otherwise`) and its successors wait elsewhere. Some do not: those stay
-//! in this package, which goes to the destination at the scenario's default location; the others leave in successors.
+//! If every item has a place, this package ends (`otherwise`) and its successors wait elsewhere. If not, items without
+//! a place stay in this package, which goes to the destination at the scenario's default location; the others move to
+//! successors.
 
 use super::{
     super::{Answer, Changes, Context, ItemFacts, PackageCommand, Taking},

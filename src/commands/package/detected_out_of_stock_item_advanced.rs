@@ -1,7 +1,8 @@
-//! `DETECTED_OUT_OF_STOCK_ITEM_ADVANCED`: some items are not here; they alone are planned again.
+//! `DETECTED_OUT_OF_STOCK_ITEM_ADVANCED`: some items are missing; only these are planned again.
 //!
-//! The rest stays in this package and goes on at the destination. Where nothing rests, the package ends (`otherwise`).
-//! Listed items leave in new packages; those without a place in an out-of-stock package at the default location.
+//! The other items stay in this package, which goes to the destination. If there are none, the package ends
+//! (`otherwise`). Missing items move to new packages; those without a place to an out-of-stock package at the default
+//! location.
 
 use super::{
     super::{Changes, Context, PackageCommand, Taking},

@@ -1,4 +1,4 @@
-//! The commands of packages, a file each; plain [`moves`] share one.
+//! The commands on packages, a file each; plain [`moves`] share one.
 
 pub mod assign_package_items_manually;
 pub mod cancel_package;
@@ -54,7 +54,7 @@ pub fn commands() -> impl Iterator<Item = &'static PackageCommand> {
     COMMANDS.iter().copied().chain(moves::MOVES)
 }
 
-/// The items a command names in `package_items`: all of this package, each once.
+/// The items in `package_items`: all of this package, each once.
 fn named_items(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {
     let mut ids = context.input.integers("package_items")?;
     let known = |id: &i64| context.facts.items.iter().any(|item| item.id == *id);
@@ -66,7 +66,7 @@ fn named_items(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {
     Ok(ids)
 }
 
-/// The id of the cargo company a client names: by its id, the digits of it, or its slug.
+/// The id of a cargo company from its id, a text of digits, or its slug.
 pub(in crate::commands) fn find_cargo_company(catalog: &Catalog, name: &str) -> Result<i64, Refusal> {
     catalog.cargo_company(name).map(|company| company.id).ok_or_else(|| {
         let known: Vec<String> =
@@ -77,7 +77,7 @@ pub(in crate::commands) fn find_cargo_company(catalog: &Catalog, name: &str) -> 
         )
     })
 }
-/// Its shipment, for commands that change one.
+/// The shipment, for commands that change one.
 fn require_shipment(package: &PackageFacts) -> Result<&ShipmentFacts, Refusal> {
     package.shipment.as_ref().ok_or_else(|| {
         let number = &package.number;
@@ -88,7 +88,7 @@ fn require_shipment(package: &PackageFacts) -> Result<&ShipmentFacts, Refusal> {
     })
 }
 
-/// Refuses a package whose items have all left it.
+/// Refuses a package without items.
 fn require_items(package: &PackageFacts) -> Result<(), Refusal> {
     if package.items.is_empty() {
         return Err(Refusal::rule(NO_ITEMS, format!("Package {} has no items left.", package.number)));

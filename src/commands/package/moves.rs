@@ -133,12 +133,12 @@ fn go_without_answer(context: &Context<'_>) -> Result<Changes, Refusal> {
     Ok(Changes { answer: Answer::Nothing, ..go(context)? })
 }
 
-/// The goods go without reservations from now on: others may be promised them until they are packed.
+/// The items wait without reservations from now on: their units may be promised to others until they are packed.
 fn go_without_reservations(context: &Context<'_>) -> Result<Changes, Refusal> {
     Ok(Changes { releases_reservations: true, ..go(context)? })
 }
 
-/// Everything is in the box; nobody here makes a shipment for it.
+/// Everything is in the box; no shipment is created here.
 fn pack(context: &Context<'_>) -> Result<Changes, Refusal> {
     require_items(context.facts)?;
     go(context)

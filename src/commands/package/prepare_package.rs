@@ -1,8 +1,8 @@
-//! `PREPARE_PACKAGE`: a store looked for everything at once, and says what it found: what is missing is planned again
-//! elsewhere, what is replaced becomes another product, what was scanned gets its barcode, and the rest is prepared.
+//! `PREPARE_PACKAGE`: a store reports on all items at once: missing ones are planned again elsewhere, replaced ones
+//! become other products, scanned ones get their barcode, and the others are prepared.
 //!
-//! It does in one step what `DETECTED_OUT_OF_STOCK_ITEM`, `REPLACE_PRODUCT` and `PKG_STATE_TRANSITION` do one by one; an
-//! installation must offer these three from the same state.
+//! It does in one step the work of `DETECTED_OUT_OF_STOCK_ITEM`, `REPLACE_PRODUCT` and `PKG_STATE_TRANSITION`; an
+//! installation must allow these three from the same state.
 
 use super::{
     super::{Answer, Changes, Context, ItemFacts, PackageCommand, Taking, input},
@@ -71,7 +71,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let mut changes = Changes::to(package, context.transition.destination_id);
     if !missing.is_empty() {
         replan::send_away(context, &missing, Taking::Move, &mut changes)?;
-        // Its own location goes on with it.
+        // Its own location keeps the others.
         changes.answer = Answer::Package { stock_location_id: package.stock_location_id };
     }
     replacements::replace(context, replaced, &mut changes)?;
@@ -80,7 +80,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     Ok(changes)
 }
 
-/// Ids of the package's items that are not there.
+/// Ids of the missing items.
 fn missing(context: &Context<'_>, naming: Naming) -> Result<Vec<i64>, Refusal> {
     let list = context.input.optional_list(MISSING)?;
     let names =

@@ -1,5 +1,5 @@
-//! `REFUSE_PACKAGE`: the location will not pack it, for a reason of the installation's list. Its reservations end, the
-//! location is left out for its items, and it waits to be planned again.
+//! `REFUSE_PACKAGE`: the location refuses to pack it, for a reason of the installation's list. Its reservations end,
+//! the location is excluded for its items, and it waits for a new plan.
 
 use super::super::{Changes, Context, PackageCommand};
 use crate::{

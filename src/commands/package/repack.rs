@@ -1,4 +1,4 @@
-//! REPACK: a package without a place is planned again, and goes where a place was found.
+//! `REPACK`: a package without a place is planned again, and moves if a place is found.
 
 use super::{
     super::{Answer, Changes, Context, ItemFacts, PackageCommand, Taking},

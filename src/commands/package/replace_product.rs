@@ -1,4 +1,4 @@
-//! `REPLACE_PRODUCT`: items of the package are packed as other products that its location has.
+//! `REPLACE_PRODUCT`: items are packed as other products that the location has.
 
 use super::{
     super::{Changes, Context, PackageCommand},

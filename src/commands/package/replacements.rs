@@ -1,4 +1,4 @@
-//! Replacing products, for the commands that do: which items, by what, and whether the location has it.
+//! Replacing products, for commands that do: the items, the new products, and the check of their stock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,24 +18,23 @@ pub(super) const PARAMETER: Parameter = Parameter {
     ..Parameter::OPTIONAL
 };
 
-/// The SKUs that a request names, so far as it is well formed: what is available of them is looked up before it is
-/// judged.
+/// The SKUs in a request, as far as it is well formed: their stock is read before the request is checked.
 pub(crate) fn named_skus(input: Input<'_>) -> Vec<String> {
     let list = input.optional(PARAMETER.name).and_then(Value::as_array).into_iter().flatten();
     let skus: BTreeSet<&str> = list.filter_map(|entry| entry.get("sku")?.as_str()).map(str::trim).collect();
     skus.into_iter().map(str::to_owned).collect()
 }
 
-/// How a request names items.
+/// How a request refers to items.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Naming {
-    /// By their own ids.
+    /// By item ids.
     Item,
     /// By the upstream's keys of their order lines.
     OmnitronId,
 }
 
-/// The package's item of that name.
+/// The package's item of that id or key.
 pub(super) fn item<'a>(
     context: &Context<'a>,
     naming: Naming,
@@ -50,7 +49,7 @@ pub(super) fn item<'a>(
     found.ok_or_else(|| Refusal::field(field, format!("Item {name} does not belong to this package.")))
 }
 
-/// A list of `{"package_item": int, "<key>": str}`, where it is given: each item at most once.
+/// A list of `{"package_item": int, "<key>": str}`, if it is given: each item at most once.
 pub(super) fn pairs<'a>(
     context: &Context<'a>,
     naming: Naming,
@@ -76,7 +75,7 @@ pub(super) fn pairs<'a>(
     Ok(pairs)
 }
 
-/// Longest SKU and barcode taken, in characters.
+/// Longest SKU and barcode, in characters.
 const LONGEST_TEXT: usize = 255;
 
 /// Replaces products, if the location has enough of the new ones.

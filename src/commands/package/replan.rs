@@ -1,4 +1,4 @@
-//! Planning a package's items again, for the commands that do: one function, in the command's own transaction.
+//! Plans a package's items again, for commands that do: one function, in the command's own transaction.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::{
     workflow::{OUT_OF_STOCK, WAITING},
 };
 
-/// Plans some of the package's items; `exclusions` are (order item, location) pairs left out from now on.
+/// Plans some of the package's items. `exclusions` are (order item, location) pairs that are excluded from now on.
 pub(super) fn plan(context: &Context<'_>, items: &[&ItemFacts], exclusions: &[(i64, i64)]) -> Result<Plan, Refusal> {
     let lines: Vec<Line> = items
         .iter()
@@ -24,13 +24,13 @@ pub(super) fn plan(context: &Context<'_>, items: &[&ItemFacts], exclusions: &[(i
     })
 }
 
-/// The scenario's default location, where what has no place waits for one.
+/// The scenario's default location, for items without a place.
 pub(super) fn default_location_id(context: &Context<'_>) -> i64 {
     let scenario = context.supply.and_then(|supply| supply.scenario.as_ref());
     scenario.map_or(context.facts.stock_location_id, |scenario| scenario.default_location_id)
 }
 
-/// A parcel of a plan as a new package of this one's items.
+/// A parcel of a plan as a new package with items of this one.
 pub(super) fn successor(context: &Context<'_>, parcel: &Parcel, state_id: i64, taking: Taking) -> Successor {
     Successor {
         stock_location_id: parcel.stock_location_id,
@@ -41,18 +41,18 @@ pub(super) fn successor(context: &Context<'_>, parcel: &Parcel, state_id: i64, t
     }
 }
 
-/// This package's items for those lines of the order.
+/// This package's items for those order items.
 pub(super) fn item_ids(context: &Context<'_>, order_item_ids: &[i64]) -> Vec<i64> {
     let items = context.facts.items.iter();
     items.filter(|item| order_item_ids.contains(&item.order_item_id)).map(|item| item.id).collect()
 }
 
-/// The order items that a plan placed by their stock.
+/// The order items that the plan placed by their stock.
 pub(super) fn stock_bound_items(plan: &Plan) -> BTreeSet<i64> {
     plan.parcels.iter().flat_map(|parcel| parcel.stock_bound_item_ids.iter().copied()).collect()
 }
 
-/// Where most items go; of several such, the location that is first by priority.
+/// The location with most items; among equals, the first by priority.
 pub(super) fn busiest<'p>(context: &Context<'_>, parcels: &'p [Parcel]) -> Option<&'p Parcel> {
     let priority = |parcel: &Parcel| {
         let location = context.catalog.locations.get(&parcel.stock_location_id);
@@ -61,8 +61,8 @@ pub(super) fn busiest<'p>(context: &Context<'_>, parcels: &'p [Parcel]) -> Optio
     parcels.iter().min_by_key(|parcel| (std::cmp::Reverse(parcel.order_item_ids.len()), priority(parcel)))
 }
 
-/// Plans items again away from here, for good: they leave in new packages, those without a place in an out-of-stock
-/// package at the default location. The answer names where most of them went.
+/// Plans items again at other locations. They move to new packages; those without a place to an out-of-stock package at
+/// the default location. The answer names the location with most of them.
 pub(super) fn send_away(
     context: &Context<'_>,
     package_item_ids: &[i64],
@@ -75,8 +75,8 @@ pub(super) fn send_away(
     send(context, package_item_ids, exclusions, taking, changes)
 }
 
-/// Plans items anew, be it here: they leave in new packages, those without a place in an out-of-stock package at the
-/// default location. The answer names where most of them went.
+/// Plans items again, possibly at this location. They move to new packages; those without a place to an out-of-stock
+/// package at the default location. The answer names the location with most of them.
 pub(super) fn send(
     context: &Context<'_>,
     package_item_ids: &[i64],
@@ -99,7 +99,7 @@ pub(super) fn send(
     Ok(())
 }
 
-/// The package of what a plan found no place for.
+/// The package for items without a place.
 pub(super) fn leftover(context: &Context<'_>, plan: &Plan, taking: Taking) -> Result<Option<Successor>, Refusal> {
     if plan.unplaced.is_empty() {
         return Ok(None);

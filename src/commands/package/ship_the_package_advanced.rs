@@ -1,4 +1,4 @@
-//! `SHIP_THE_PACKAGE_ADVANCED`, "Advanced ship": shipped, with the carrier and tracking number the client brings.
+//! `SHIP_THE_PACKAGE_ADVANCED`, "Advanced ship": shipped, with the client's carrier and tracking number.
 
 use super::{
     super::{Changes, Context, Input, PackageCommand, ShipmentChange, changes::ShipmentRecord},
@@ -9,7 +9,7 @@ use crate::{
     kinds::{Kind, Parameter, common::SYNC_AND_INVOICE},
 };
 
-/// Longest tracking number taken, in characters.
+/// Longest tracking number, in characters.
 const LONGEST_TRACKING_NUMBER: usize = 128;
 
 /// See the module.
@@ -43,7 +43,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let (tracking_number, company) = read_shipment(context.input)?;
     let company = find_cargo_company(context.catalog, &company)?;
     let labelled = context.facts.shipment.as_ref().is_some_and(|shipment| {
-        // The label in hand is that of the carrier and number it was made for.
+        // The existing label is for the carrier and number that it was made for.
         shipment.labelled && shipment.cargo_company_id == company && shipment.tracking_number == tracking_number
     });
     let known = context.facts.shipment.as_ref().map(|shipment| &shipment.tracking_number);
@@ -54,7 +54,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     Ok(changes)
 }
 
-/// Both parameters are required; each that is missing is named.
+/// Both parameters are required; the refusal names each missing one.
 pub(in crate::commands) fn read_shipment(input: Input<'_>) -> Result<(String, String), Refusal> {
     match (input.string("tracking_number"), input.string("cargo_company")) {
         (Ok(number), _) if number.chars().count() > LONGEST_TRACKING_NUMBER => {

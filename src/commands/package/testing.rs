@@ -111,7 +111,7 @@ impl Scene {
             .expect("a transition of the standard installation")
     }
 
-    /// What the command decides for the package in a state.
+    /// The command's decision for the package in a state.
     pub(crate) fn decide(&self, command: &str, state: &str, input: &Value) -> Result<Changes, Refusal> {
         let package = PackageFacts { state_id: self.state(state), ..self.package.clone() };
         Packages::decide(&Context {

@@ -1,7 +1,7 @@
-//! `UNBLOCK_THE_PACKAGE`: the package goes back to where it was before it was blocked.
+//! `UNBLOCK_THE_PACKAGE`: the package goes back to its state before it was blocked.
 //!
-//! A transition has one destination, in its command object as in the log's legal moves; so an installation has one row
-//! for each state a package may have been in, and the log says which of them applies. A package lists only that one.
+//! A transition has one destination, in its command object as in the log's legal moves. So an installation has one row
+//! for each possible state before, and the log says which one applies. A package lists only that one.
 
 use super::super::{Changes, Context, PackageCommand};
 use crate::{

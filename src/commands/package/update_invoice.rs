@@ -1,4 +1,4 @@
-//! `UPDATE_INVOICE`: the package's invoice, as somebody else wrote it: its number, its date, the document itself.
+//! `UPDATE_INVOICE`: the invoice of the package, made elsewhere: its number, its date, its document.
 
 use super::super::{Changes, Context, Input, PackageCommand, changes::InvoiceChange};
 use crate::{
@@ -12,12 +12,12 @@ const NUMBER: &str = "invoice_number";
 const DATE: &str = "invoice_date";
 const TYPE: &str = "document_type";
 const CONTENT: &str = "document_content";
-/// Longest invoice number taken, in characters.
+/// Longest invoice number, in characters.
 const LONGEST_NUMBER: usize = 128;
-/// Largest document taken, in bytes after decoding.
+/// Largest document, in bytes after decoding.
 const LARGEST_DOCUMENT: usize = 4 * 1024 * 1024;
 
-/// A format of a document: its name here, what else clients call it, what its bytes begin with.
+/// A format of a document: its name, other names that clients use, and its first bytes.
 struct Format {
     name: &'static str,
     media_type: &'static str,
@@ -32,7 +32,7 @@ const FORMATS: [Format; 4] = [
     Format { name: "xml", media_type: "application/xml", also: "ubl", begins_with: b"<" },
 ];
 
-/// The media type a stored document of that type is served with.
+/// The media type of a stored document of that type.
 #[must_use]
 pub fn media_type(name: &str) -> Option<&'static str> {
     FORMATS.iter().find(|format| format.name == name).map(|format| format.media_type)
@@ -102,7 +102,7 @@ fn date(input: Input<'_>) -> Result<Option<NaiveDate>, Refusal> {
         .ok_or_else(|| Refusal::field(DATE, "Date has wrong format. Use one of these formats instead: YYYY-MM-DD."))
 }
 
-/// Type and content, both or none; the bytes must be what the type says, or a reader of the invoice finds rubbish.
+/// Type and content, both or none. The bytes must match the type, so that the document can be opened.
 fn document(input: Input<'_>) -> Result<Option<(&'static str, Vec<u8>)>, Refusal> {
     if input.optional(TYPE).is_none() && input.optional(CONTENT).is_none() {
         return Ok(None);

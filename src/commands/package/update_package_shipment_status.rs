@@ -1,4 +1,4 @@
-//! `UPDATE_PACKAGE_SHIPMENT_STATUS`: the carrier delivered it, or tried.
+//! `UPDATE_PACKAGE_SHIPMENT_STATUS`: the carrier delivered the package, or tried to.
 
 use super::super::{Answer, Changes, Context, PackageCommand};
 use crate::{

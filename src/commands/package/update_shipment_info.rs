@@ -1,5 +1,5 @@
-//! `UPDATE_SHIPMENT_INFO`: the shipment has another carrier, tracking number or query number than was known. The label is
-//! made again: the old one, and its link, are of no use any more.
+//! `UPDATE_SHIPMENT_INFO`: the shipment gets another carrier, tracking number or query number. The label is made again:
+//! the old label and its link are no longer valid.
 
 use super::{
     super::{Changes, Context, PackageCommand, ShipmentChange, changes::ShipmentRecord},
@@ -13,7 +13,7 @@ use crate::{
 const COMPANY: &str = "cargo_company";
 const TRACKING: &str = "tracking_number";
 const QUERY: &str = "query_number";
-/// Longest number taken, in characters.
+/// Longest number, in characters.
 const LONGEST_NUMBER: usize = 128;
 
 /// See the module.

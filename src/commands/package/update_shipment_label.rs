@@ -1,4 +1,4 @@
-//! `UPDATE_SHIPMENT_LABEL`: the label is made again; a package that only waited for it is packed then. Answers 204.
+//! `UPDATE_SHIPMENT_LABEL`: the label is made again; a package that waited for it becomes packed. Answers 204.
 
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     Ok(changes)
 }
 
-/// Each entry is an object, or the id of an item; an id, also an object's, must be of this package.
+/// Each entry is an object, or the id of an item; the item must be of this package.
 fn check_items(context: &Context<'_>) -> Result<(), Refusal> {
     for entry in context.input.any_list(ITEMS)? {
         let id = match entry {

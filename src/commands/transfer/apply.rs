@@ -1,8 +1,8 @@
-//! Writes packages and transfers with all that follows.
+//! Writes packages and transfers with all their consequences.
 //!
-//! Packages first ([`super::super::apply`], which ends with stock and locations), because new transfers name packages and
-//! items made there. Known transfers were locked before ([`super::facts::lock`]), so the order of locks is kept: packages,
-//! transfers, stock, locations.
+//! Packages first ([`super::super::apply`], which ends with stock and locations), because new transfers refer to new
+//! packages and items. Existing transfers were locked before ([`super::facts::lock`]), so the lock order is kept:
+//! packages, transfers, stock, locations.
 
 use std::collections::HashMap;
 
@@ -18,8 +18,8 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// Writes packages and transfers with all that follows. `installation_version` as in [`apply::apply`]; within a transaction
-/// where there are transfers.
+/// Writes packages and transfers with all their consequences. `installation_version` is as in [`apply::apply`]. Call it
+/// within a transaction if there are transfers.
 ///
 /// # Errors
 /// When the database fails or refuses.
@@ -39,7 +39,7 @@ pub async fn apply(
     Ok(applied)
 }
 
-/// Writes transfers, once their packages are written.
+/// Writes transfers, after their packages.
 async fn write(
     connection: &mut PgConnection,
     package_ids: &[i64],
@@ -62,7 +62,7 @@ async fn write(
     write_events(connection, &ids, transfers, own).await
 }
 
-/// Ids of package items by (package, order item): of the packages that new transfers are for.
+/// Ids of package items by (package, order item), for the packages of new transfers.
 type Items = HashMap<(i64, i64), i64>;
 
 async fn new_items(connection: &mut PgConnection, package_ids: &[i64], transfers: &[TransferChange]) -> Result<Items> {
@@ -89,7 +89,7 @@ fn carried(package_id: i64, transfer: &TransferChange, items: &Items) -> Result<
     transfer.items.iter().map(|item| of(item.order_item_id)).collect()
 }
 
-/// A new transfer, numbered on from its package's latest. The package is locked or new, so nobody else numbers.
+/// A new transfer, numbered after its package's latest. The package is locked or new, so no other transaction numbers.
 async fn create(
     connection: &mut PgConnection,
     package_id: i64,
@@ -196,7 +196,7 @@ async fn write_log(connection: &mut PgConnection, ids: &[i64], transfers: &[Tran
     Ok(())
 }
 
-/// What the transfer and its package are by then is read back: everything else of them is written.
+/// The transfer and its package are read back, because everything else of them is written.
 async fn write_events(
     connection: &mut PgConnection,
     ids: &[i64],

@@ -1,4 +1,4 @@
-//! Transfers begin where a plan fetches something: for new orders and for whatever plans packages again alike.
+//! Creates the transfers of a plan that fetches, for new orders and for packages that are planned again.
 
 use super::{super::consequences::PackageChange, TransferChange, TransferItemChange};
 use crate::{
@@ -8,13 +8,12 @@ use crate::{
     workflow::{Holding, TRANSFER_WAITING, WAITING, WAITING_FOR_TRANSFER, Workflow},
 };
 
-/// The transfers of a plan whose packages are laid out from `first` on. The items they fetch, and the packages these are
-/// in, wait for them from now on.
+/// The transfers of a plan whose packages start at `first`. The fetched items, and their packages, wait for them.
 ///
-/// The plan's trace is the decision, so no command can plan to fetch something and forget to.
+/// The plan's trace is the decision, so no command can plan to fetch an item and forget its transfer.
 ///
 /// # Errors
-/// A fault when the installation lacks a state that its check requires.
+/// A fault if the installation does not have a state that its check requires.
 pub fn begin(
     packages: &mut [PackageChange],
     first: usize,
@@ -50,8 +49,8 @@ pub fn begin(
     Ok(begun)
 }
 
-/// Indexes of the package's items that the transfer brings: those that would be held at its destination, or taken from
-/// its shelf. (A package that ends keeps its items as history, which does neither.)
+/// Indexes of the package's items that the transfer brings: those that would be reserved at its destination, or taken
+/// from its shelf. (A package that ends keeps its items as history, which does neither.)
 fn fetched(
     package: &PackageChange,
     destination_location_id: i64,
@@ -80,7 +79,7 @@ fn item(package: &PackageChange, at: usize) -> TransferItemChange {
     }
 }
 
-/// The package and these items of it wait for a transfer; what is at hand waits to be packed.
+/// The package and these items wait for a transfer; items at hand wait to be packed.
 fn wait(package: &mut PackageChange, fetched: &[usize], workflow: &Workflow) -> Result<()> {
     let waiting = workflow.state_by_slug("package", WAITING)?.id;
     let for_transfer = workflow.state_by_slug("package", WAITING_FOR_TRANSFER)?.id;

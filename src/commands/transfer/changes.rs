@@ -1,87 +1,87 @@
-//! What a decision on a transfer may change, and a transfer before and after.
+//! The changes that a decision on a transfer may make, and a transfer before and after.
 
 use super::TransferFacts;
 use crate::planning::transfer::Refetch;
 
-/// What a command on a transfer decided. What becomes of its package follows ([`super::lay_out`]).
+/// The decision of a command on a transfer. Its package follows ([`super::lay_out`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransferChanges {
     /// The transfer's state after it.
     pub state_id: i64,
-    /// The carrier and its number for the goods, if the command says them.
+    /// The carrier and tracking number, if the command has them.
     pub shipment: Option<TransferShipment>,
-    /// Where its items come from instead, if it came to nothing.
+    /// The new sources of its items, if it failed.
     pub again: Option<Again>,
 }
 
 impl TransferChanges {
-    /// The plain move.
+    /// A plain move.
     #[must_use]
     pub fn to(state_id: i64) -> Self {
         Self { state_id, shipment: None, again: None }
     }
 }
 
-/// A transfer's items planned again.
+/// The new plan of a transfer's items.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Again {
-    /// Where they are to come from.
+    /// Their new sources.
     pub refetch: Refetch,
-    /// (order item, location): this location could not send this item and is left out for it.
+    /// (order item, location) pairs: this location could not send this item and is excluded for it.
     pub exclusions: Vec<(i64, i64)>,
 }
 
-/// Who carries a transfer, as its sender says.
+/// The carrier of a transfer, as its sender named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferShipment {
     /// The carrier.
     pub cargo_company_id: i64,
-    /// Its number for the goods.
+    /// The tracking number.
     pub tracking_number: String,
 }
 
 /// One transfer before and after.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransferChange {
-    /// None for a transfer that begins here.
+    /// None for a new transfer.
     pub id: Option<i64>,
-    /// For a transfer that begins here, the index of its package among the package changes of the same write.
+    /// For a new transfer: the index of its package among the package changes of the same write.
     pub package: Option<usize>,
-    /// Who sends.
+    /// The sender.
     pub source_location_id: i64,
-    /// Who gets.
+    /// The receiver.
     pub destination_location_id: i64,
-    /// Its state before; none for one that begins here.
+    /// Its state before; none for a new transfer.
     pub before: Option<i64>,
-    /// Its state then.
+    /// Its state after.
     pub after: i64,
-    /// What moved it, a transfer's transition or that of a package which ended; none for one that begins here.
+    /// The transition: its own, or that of a package that ended; none for a new transfer.
     pub transition_id: Option<i64>,
     /// The sequence number of its latest event before.
     pub event_sequence: i64,
-    /// What it carries.
+    /// Its items.
     pub items: Vec<TransferItemChange>,
     /// Its carrier, if that changes.
     pub shipment: Option<TransferShipment>,
-    /// Who did it.
+    /// The user.
     pub user_id: Option<i64>,
 }
 
-/// What a transfer carries of one package item.
+/// The units of one package item in a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferItemChange {
-    /// The package's item; none where it is made in the same write.
+    /// The package item; none if it is created in the same write.
     pub package_item_id: Option<i64>,
     /// The order's line.
     pub order_item_id: i64,
-    /// What it is.
+    /// The SKU.
     pub sku: String,
-    /// How many units.
+    /// The number of units.
     pub quantity: i64,
 }
 
 impl TransferChange {
-    /// A known transfer on its way to a state.
+    /// An existing transfer that moves to a state.
     #[must_use]
     pub fn of(transfer: &TransferFacts, after: i64, transition_id: i64, user_id: Option<i64>) -> Self {
         let items = transfer.items.iter().map(|item| TransferItemChange {

@@ -1,7 +1,7 @@
-//! What follows from a transfer's change of state: stock, reservations, events. Pure, and for every transfer here.
+//! Derives the consequences of a transfer's change of state: stock, reservations, events. Pure, for every transfer.
 //!
-//! At its source a transfer reserves its units, then takes them; at its destination they are put on the shelf when it has
-//! arrived. So each delta is `effect(after) - effect(before)`, added to what follows from the packages.
+//! At its source a transfer reserves its units, then takes them; at its destination they are put on the shelf on
+//! arrival. So each delta is `effect(after) - effect(before)`, added to the consequences of the packages.
 
 use super::{
     super::consequences::{self, Consequences, PackageChange},
@@ -13,18 +13,18 @@ use crate::{
     workflow::{Holding, State, Workflow},
 };
 
-/// Everything one write changes: packages, and transfers that refer to them.
+/// The changes of one write: packages, and transfers that refer to them.
 #[derive(Debug, Clone, Default)]
 pub struct Laid {
     /// The packages.
     pub packages: Vec<PackageChange>,
     /// The transfers.
     pub transfers: Vec<TransferChange>,
-    /// What planning leaves behind besides, if the command planned or left a location out.
+    /// Additional rows of a plan, if the command planned or excluded a location.
     pub planned: Option<Planned>,
 }
 
-/// What planning leaves behind besides packages and transfers.
+/// Additional rows of a plan.
 #[derive(Debug, Clone)]
 pub struct Planned {
     /// The order.
@@ -35,20 +35,20 @@ pub struct Planned {
     pub scenario_id: Option<i64>,
     /// Why each place was chosen.
     pub trace: Option<Trace>,
-    /// (order item, location) pairs that are left out from now on.
+    /// (order item, location) pairs that are excluded from now on.
     pub exclusions: Vec<(i64, i64)>,
 }
 
-/// What follows from transfers alone.
+/// The consequences of transfers alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TransferConsequences {
-    /// (transfer, item) indexes of items that hold a reservation at their source from now on.
+    /// (transfer, item) indexes of new reservations at their source.
     pub reserve: Vec<(usize, usize)>,
     /// (transfer index, event type), in order.
     pub events: Vec<(usize, &'static str)>,
 }
 
-/// What follows from packages and transfers.
+/// The consequences of packages and transfers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Derived {
     /// For the packages, and for the stock and reservations of both.
@@ -57,7 +57,7 @@ pub struct Derived {
     pub transfers: TransferConsequences,
 }
 
-/// Derives everything that follows from packages and transfers.
+/// Derives all consequences of packages and transfers.
 ///
 /// # Errors
 /// A fault when a state is not in the workflow.
@@ -94,7 +94,7 @@ fn derive_stock(
             match holds {
                 Holding::Reserved => {
                     delta.reserved += item.quantity;
-                    // A transfer is planned from stock, so it holds only where there is some.
+                    // A transfer is planned from stock, so it is valid only with available stock.
                     delta.bound = true;
                     own.reserve.push((index, at));
                 }

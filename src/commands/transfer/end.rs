@@ -1,4 +1,4 @@
-//! A package that ends while it waits for transfers takes them with it.
+//! Ends the open transfers of packages that end.
 
 use sqlx::PgConnection;
 
@@ -8,10 +8,10 @@ use crate::{
     workflow::{TRANSFER_CANCELLED, WAITING_FOR_TRANSFER, Workflow},
 };
 
-/// The open transfers of packages that leave waiting-for-transfer by a command of their own, as cancelled: what they
-/// hold at their sources becomes free, and what is on its way counts as returned there.
+/// The open transfers, as cancelled, of packages that leave waiting-for-transfer by a command of their own. Reserved
+/// units at their sources become free, and units on their way count as returned there.
 ///
-/// Locks them; their packages are locked before. No query where no package leaves that state.
+/// Locks them; their packages are locked before. There is no query if no package leaves that state.
 ///
 /// # Errors
 /// When the database fails.
@@ -38,7 +38,7 @@ pub async fn end(
     Ok(ended)
 }
 
-/// Whether some of the packages leave waiting-for-transfer, so that [`end`] has something to look for.
+/// True if a package leaves waiting-for-transfer, so that [`end`] has work.
 ///
 /// # Errors
 /// When a state is not in the workflow.
@@ -46,7 +46,7 @@ pub fn may_end(packages: &[PackageChange], workflow: &Workflow) -> Result<bool> 
     Ok(!leaving(packages, workflow)?.is_empty())
 }
 
-/// Package, transition and user of each that leaves waiting-for-transfer.
+/// Package, transition and user of each package that leaves waiting-for-transfer.
 fn leaving(packages: &[PackageChange], workflow: &Workflow) -> Result<Vec<(i64, i64, Option<i64>)>> {
     let mut leaving = Vec::new();
     for package in packages {

@@ -1,4 +1,4 @@
-//! What a decision on a transfer may look at, and the queries that load it.
+//! The facts of a transfer for decisions, and the queries that load them.
 
 use sqlx::PgConnection;
 
@@ -17,15 +17,15 @@ pub struct TransferFacts {
     pub number: String,
     /// The package it is for.
     pub package_id: i64,
-    /// Who sends.
+    /// The sender.
     pub source_location_id: i64,
-    /// Who gets: where the package is packed.
+    /// The receiver: the location that packs the package.
     pub destination_location_id: i64,
     /// Its state.
     pub state_id: i64,
     /// The sequence number of its latest event.
     pub event_sequence: i64,
-    /// What it carries, by id.
+    /// Its items, by id.
     pub items: Vec<TransferItemFacts>,
 }
 
@@ -38,13 +38,13 @@ pub struct TransferItemFacts {
     pub package_item_id: i64,
     /// The order's line.
     pub order_item_id: i64,
-    /// What it is.
+    /// The SKU.
     pub sku: String,
-    /// How many units.
+    /// The number of units.
     pub quantity: i64,
 }
 
-/// A transfer with everything a decision on it looks at, locked.
+/// A locked transfer with all facts for a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockedTransfer {
     /// The package it is for.
@@ -73,7 +73,8 @@ pub async fn package_id(connection: &mut PgConnection, transfer_id: i64) -> Resu
         .await?)
 }
 
-/// (location, SKU, units) that the transfers of a package hold at their sources. No query where it waits for none.
+/// (location, SKU, units) that the transfers of a package hold at their sources. There is no query if it waits for
+/// none.
 ///
 /// # Errors
 /// When a state is not in the workflow; when the database fails.
@@ -97,8 +98,8 @@ pub async fn held_at_sources(
     Ok(rows.into_iter().map(|row| (row.stock_location_id, row.sku, row.quantity)).collect())
 }
 
-/// Locks all transfers of some packages in the order of their ids and reads them. The packages are locked before: so
-/// these rows change no more once that was granted, and what is read is as new as the lock.
+/// Locks and reads all transfers of some packages, in the order of their ids. The packages are locked before, so these
+/// rows no longer change, and what is read is as new as the lock.
 ///
 /// # Errors
 /// When the database fails.

@@ -1,8 +1,7 @@
-//! What a transfer's next state means for its package: pure.
+//! What a transfer's next state means for its package. Pure.
 //!
-//! As long as a transfer is open, nothing. When it has come, its items are at hand; when it came to nothing, its items
-//! are at hand by now, come by other transfers, or have no place. With no transfer left open the package waits to be
-//! packed.
+//! While the transfer is open, nothing. When it has arrived, its items are at hand. When it failed, its items are at
+//! hand now, come by other transfers, or have no place. When no transfer is open, the package waits to be packed.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +15,7 @@ use crate::{
     workflow::{OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER},
 };
 
-/// Lays out what a command on a transfer decided.
+/// Turns the decision of a command on a transfer into changes of the transfer and its package.
 ///
 /// # Errors
 /// A fault when the installation lacks a state that its check requires.
@@ -44,7 +43,7 @@ pub fn lay_out(context: &TransferContext<'_>, changes: TransferChanges, user_id:
     Ok(laid)
 }
 
-/// What becomes of the package once the transfer is no longer open.
+/// The change of the package when the transfer is no longer open.
 fn package_changes(context: &TransferContext<'_>, changes: &TransferChanges) -> Result<Changes> {
     let workflow = &context.catalog.workflow;
     let waiting = workflow.state_by_slug("package", WAITING)?.id;
@@ -63,7 +62,7 @@ fn package_changes(context: &TransferContext<'_>, changes: &TransferChanges) -> 
         if is_carried && !has_place {
             homeless.push(item.id);
         } else if is_carried {
-            // What comes by another transfer is told so when that begins.
+            // Items that come by another transfer are marked when that begins.
             item_states.insert(item.id, waiting);
         } else {
             item_states.insert(item.id, item.state_id);
@@ -75,7 +74,7 @@ fn package_changes(context: &TransferContext<'_>, changes: &TransferChanges) -> 
         let default = again.and_then(|again| again.refetch.default_location_id);
         let stock_location_id = default.unwrap_or(context.facts.package.stock_location_id);
         if homeless.len() == context.facts.package.items.len() {
-            // Nothing is left for it to wait for: it waits for stock itself.
+            // Nothing is left to wait for: it waits for stock itself.
             (of_package.state_id, of_package.stock_location_id) = (state_id, stock_location_id);
         } else {
             of_package.successors.push(Successor {

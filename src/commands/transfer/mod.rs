@@ -1,12 +1,12 @@
-//! Transfers: what a command on one is, the list of them, and what follows.
+//! Transfers: commands on them, the list of these commands, and their consequences.
 //!
 //! ```text
 //! Request ── dispatch ──▶ load ─▶ resolve ─▶ decide ─▶ lay_out ─▶ consequences ─▶ apply ─▶ commit ─▶ answer
 //! ```
 //!
-//! As with packages a command is a pure decision, here of very little: the transfer's next state, its carrier, or where
-//! its items come from instead. What becomes of the package and its items ([`lay_out`]), and what follows for quota,
-//! stock, reservations, logs and events ([`consequences`]), is derived from the states before and after.
+//! As with packages, a command is a pure decision, here a small one: the transfer's next state, its carrier, or new
+//! sources of its items. The change of the package and its items ([`lay_out`]), and the consequences for quota, stock,
+//! reservations, logs and events ([`consequences`]), are derived from the states before and after.
 //!
 //! To add a command: a row of [`moves`], or a file here and a line in the list of this module.
 
@@ -27,7 +27,7 @@ pub use facts::{LockedTransfer, TransferFacts, TransferItemFacts};
 pub use subject::Transfers;
 
 use super::{Command, Context};
-/// Everything a decision on a transfer may look at.
+/// The input of a decision on a transfer.
 pub type TransferContext<'a> = Context<'a, LockedTransfer>;
 
 /// A command on transfers.

@@ -1,4 +1,4 @@
-//! Commands that move a transfer to the transition's destination and change nothing else of it: a row each.
+//! Commands that only move a transfer to the transition's destination: a row each.
 
 use super::{TransferChanges, TransferCommand, TransferContext};
 use crate::{error::Refusal, kinds::Kind};

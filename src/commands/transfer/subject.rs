@@ -37,8 +37,8 @@ impl Subject for Transfers {
         super::commands()
     }
 
-    /// Locks each one's package first, then all transfers of that package: so of two that end the last ones, the second
-    /// sees what the first did, and the package is moved once.
+    /// Locks each transfer's package first, then all transfers of that package: of two commands that end the last ones,
+    /// the second sees the result of the first, and the package is moved once.
     async fn lock(connection: &mut PgConnection, ids: &[i64]) -> Result<Found<LockedTransfer>> {
         let mut found = Found { version: None, by_id: HashMap::new() };
         for id in ids {
@@ -91,7 +91,7 @@ impl Subject for Transfers {
         Ok(Background::default())
     }
 
-    /// `transfer` may be left out of the input; it names the one of the URL.
+    /// `transfer` may be left out of the input; it must be the one of the URL.
     fn decide(context: &TransferContext<'_>) -> Result<TransferChanges, Refusal> {
         let command: &Command<Self> = find(context.transition.kind)?;
         let input = context.input;
@@ -105,7 +105,7 @@ impl Subject for Transfers {
         lay_out::lay_out(context, changes, user_id)
     }
 
-    /// The transfers of its package go on: the command decided what becomes of its own.
+    /// The transfers of its package stay as they are: the command decided about its own.
     async fn ended(
         _connection: &mut PgConnection,
         _packages: &[PackageChange],

@@ -1,7 +1,7 @@
-//! `TRANSFER_ITEM_NOT_FOUND`: what was to be sent is not there; the transfer's items come from elsewhere.
+//! `TRANSFER_ITEM_NOT_FOUND`: products to be sent are missing; the transfer's items come from elsewhere.
 //!
-//! The transfer ends. All its items are planned again by the transfer scenario; the source is left out for those that
-//! were reported. What nobody has waits in an out-of-stock package at the scenario's default location.
+//! The transfer ends. All its items are planned again by the transfer scenario; the source is excluded for the missing
+//! ones. Items that no location has wait in an out-of-stock package at the scenario's default location.
 
 use super::{TransferChanges, TransferCommand, TransferContext, TransferItemFacts, changes::Again};
 use crate::{
@@ -50,7 +50,7 @@ fn decide(context: &TransferContext<'_>) -> Result<TransferChanges, Refusal> {
     Ok(changes)
 }
 
-/// The items reported, all of this transfer.
+/// The missing items, all of this transfer.
 fn missing<'a>(context: &TransferContext<'a>) -> Result<Vec<&'a TransferItemFacts>, Refusal> {
     let items = &context.facts.transfer().items;
     if context.input.optional(ITEMS).is_none() {

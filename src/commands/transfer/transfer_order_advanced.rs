@@ -1,4 +1,4 @@
-//! `TRANSFER_ORDER_ADVANCED`: the goods stand ready for a carrier that the sender has chosen.
+//! `TRANSFER_ORDER_ADVANCED`: the goods are ready for a carrier that the sender has chosen.
 
 use super::{
     super::package::{find_cargo_company, ship_the_package_advanced as advanced},
