@@ -1,10 +1,10 @@
-//! Blocked, and back to where it was.
+//! Blocking a package, and unblocking it into its state before.
 
 use serde_json::{Value, json};
 
 use crate::support::{Package, SHOP, STANDARD, Shop};
 
-/// Slugs of the ways back that a package offers.
+/// The slugs of the ways back that a package offers.
 async fn ways_back(package: Package<'_>) -> Vec<String> {
     let json = package.json().await;
     let commands = json["commands"].as_array().expect("commands").iter();

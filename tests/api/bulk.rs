@@ -1,4 +1,4 @@
-//! Many commands in one request: each as if it came alone.
+//! Lists of commands: each command runs as if it came alone.
 
 use std::{collections::BTreeMap, time::Duration};
 

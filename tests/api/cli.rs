@@ -1,4 +1,4 @@
-//! The program's subcommands on a shop's database, beside its running server.
+//! Subcommands on a shop's database, while its server runs.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{SHOP, STANDARD, Shop, order_json};
 
-/// A file for a subcommand, in a folder that goes away with it.
+/// A file for a subcommand, in a folder that is deleted afterwards.
 fn file(text: &str, name: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(name);

@@ -1,5 +1,5 @@
-//! The common parameters, and other words a command leaves in its record: which command takes which, what is kept of
-//! them, and what nobody is shown.
+//! The common parameters, and other recorded parameters: which command accepts which, which values are recorded, and
+//! which are never shown.
 
 use serde_json::{Value, json};
 

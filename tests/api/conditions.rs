@@ -1,10 +1,10 @@
-//! Every condition, order, prerequisite and limit of scenarios, as an order meets it.
+//! Every condition, sort key, prerequisite and limit of scenarios, by the plan of an order.
 
 use serde_json::{Value, json};
 
 use crate::support::{Order, Shop, order_json};
 
-/// Makes the standard scenario's rules these.
+/// Sets the rules of the standard scenario.
 async fn with_rules(shop: &Shop, rules: Value) {
     change(shop, &json!({ "rules": rules })).await;
 }
@@ -29,12 +29,12 @@ async fn stocked() -> Shop {
     shop
 }
 
-/// By stock and this condition, the first by priority.
+/// A rule by stock and this condition; the first by priority wins.
 async fn asking(shop: &Shop, condition: Value) {
     with_rules(shop, json!([{ "name": "r", "conditions": ["SELECT_BY_STOCK", condition] }])).await;
 }
 
-/// Where an order of one RED goes, and why it did not go to the location.
+/// The location of an order of one RED, and the reason why it is not another one.
 async fn place_and_verdict(shop: &Shop, order: &Value, erp_code: &str) -> (String, String) {
     let order = shop.order_of(order).await;
     (order.only_package().place().await, verdict(&order, erp_code).await)

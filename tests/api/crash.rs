@@ -1,6 +1,6 @@
-//! Killed under load, server or Postgres: what was acknowledged is there, once, and its key tells it again.
+//! Crashes of the server and of Postgres under load: every acknowledged result is stored, once, and its key repeats it.
 //!
-//! `OMS_CRASH_ROUNDS` (default 4) says how often each test crashes, `OMS_CRASH_SEED` repeats the moments of a run that
+//! `OMS_CRASH_ROUNDS` (default 4) sets the crashes of each test; `OMS_CRASH_SEED` repeats the times of a run that
 //! printed it.
 #![expect(clippy::print_stdout, reason = "what a failed run has to be repeated with")]
 
@@ -33,7 +33,7 @@ fn rounds() -> u64 {
     setting("OMS_CRASH_ROUNDS").unwrap_or(4)
 }
 
-/// Random moments (`SplitMix64`) of a seed that is printed.
+/// Random times (`SplitMix64`) from a seed that is printed.
 struct Moments(u64);
 
 impl Moments {
@@ -50,20 +50,20 @@ impl Moments {
         (mixed ^ (mixed >> 31)) % limit
     }
 
-    /// Up to so many milliseconds, to the microsecond.
+    /// A pause of up to this many milliseconds, to the microsecond.
     async fn pass(&mut self, milliseconds: u64) {
         tokio::time::sleep(Duration::from_micros(self.next(milliseconds * 1000))).await;
     }
 }
 
-/// Lets clients work while `crash` happens, then holds what they were told against the database.
+/// Lets clients work while `crash` happens, then compares their answers with the database.
 async fn survive(crash: impl AsyncFn(&House, &mut Moments)) {
     let house = House::build().await;
     house.start_server().await;
     survive_in(&house, crash).await;
 }
 
-/// The same in a house that stands.
+/// The same with an existing server.
 async fn survive_in(house: &House, crash: impl AsyncFn(&House, &mut Moments)) {
     let mut moments = Moments::new();
     let (stop, repeats) = (AtomicBool::new(false), AtomicUsize::new(0));

@@ -1,4 +1,4 @@
-//! `/openapi.json` and `/docs/`, held against the server they describe.
+//! `/openapi.json` and `/docs/`, compared with the server.
 
 use std::collections::BTreeSet;
 

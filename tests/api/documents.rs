@@ -1,4 +1,4 @@
-//! Invoices, and shipments that turned out different.
+//! Invoices, and shipments that differ from the expected ones.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn packed(shop: &Shop) -> Package<'_> {
     package
 }
 
-/// The path of an address that the server made.
+/// The path of an address from the server.
 fn path(address: &Value) -> String {
     let address = address.as_str().expect("an address");
     let at = address.find("/api/").expect("a path");

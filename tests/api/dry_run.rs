@@ -1,4 +1,4 @@
-//! `?dry_run=true` and `?explain=commands`: what would happen, said before it does.
+//! `?dry_run=true` and `?explain=commands`: the result of a command before it runs.
 
 use serde_json::{Value, json};
 

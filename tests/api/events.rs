@@ -1,4 +1,4 @@
-//! What happened, told so that nobody misses it: the feed, the payloads, how long they are kept.
+//! Events: the feed, the payloads, and how long they are kept.
 
 mod feed;
 mod retention;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::Shop;
 
-/// What a reader of the feed has read, and where it goes on.
+/// A reader of the feed: the events read, and its cursor.
 struct Reader<'s> {
     shop: &'s Shop,
     user: &'static str,
@@ -23,7 +23,7 @@ impl<'s> Reader<'s> {
         Self { shop, user: "admin", query: "", cursor: None, events: Vec::new() }
     }
 
-    /// Reads one answer; how many events it had.
+    /// Reads one answer; returns its number of events.
     async fn read(&mut self, wait: u32) -> usize {
         let after = self.cursor.as_ref().map(|cursor| format!("&after={cursor}")).unwrap_or_default();
         let path = format!("/api/v1/oms/events/?wait={wait}{after}{}", self.query);
@@ -34,7 +34,7 @@ impl<'s> Reader<'s> {
         events.len()
     }
 
-    /// Reads on until it has read so many.
+    /// Reads until it has this many.
     async fn read_until(&mut self, count: usize) -> &[Value] {
         while self.events.len() < count {
             assert!(self.read(20).await > 0, "waited in vain for {count} events: {:#?}", self.types());
@@ -43,7 +43,7 @@ impl<'s> Reader<'s> {
         &self.events
     }
 
-    /// Reads on until it has read everything there is now, whoever else is at work on this Postgres.
+    /// Reads everything that exists now, even if others write to this Postgres.
     async fn read_all(&mut self) -> &[Value] {
         let count: i64 =
             self.shop.value("select coalesce(sum(cardinality(types)), 0)::bigint from events where $1", true).await;

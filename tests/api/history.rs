@@ -1,4 +1,4 @@
-//! Transition logs: every move of a package or a transfer, with who, when and why.
+//! Transition logs: every move of a package or a transfer, with user, time and reason.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a repeat gets the same answer and runs nothing again.
+//! `Idempotency-Key`: a repeat gets the same answer and runs nothing.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Applying an installation to a shop at work.
+//! Applying an installation to a running shop.
 
 use oms::installation::apply;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ const UNPACK: &str = "[[transitions]]\nentity = \"package\"\ncommand = \"PKG_STA
 const LOCATIONS: &str = "/api/v1/oms/stocklocations/";
 const UNPACK_SLUG: &str = "package__pkg_state_transition__packed__preparing";
 
-/// Every table but the one row that says when and how often it was applied.
+/// Every table except the row with the date and number of applications.
 async fn tables(shop: &Shop) -> crate::support::Dump {
     let mut dump = shop.dump().await;
     dump.0.remove("installation");

@@ -1,4 +1,4 @@
-//! Stock asked of a brand's own service, played by a stand-in: quick, silent, failing, talking nonsense, forgetting us.
+//! Stock from a service, played by a stand-in that is fast, silent, failing, wrong, or forgets our token.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use crate::support::{SHOP, STANDARD, Shop, client, join, order_json, send};
 
 const ORDERS: &str = "/api/v1/oms/orders/";
 
-/// What the stand-in does with a question.
+/// The stand-in's reaction to a request.
 #[derive(Debug, Clone, PartialEq)]
 enum Mood {
     Answers,
@@ -33,12 +33,12 @@ enum Mood {
 struct Standing {
     mood: Mood,
     stock: BTreeMap<(String, String), Value>,
-    /// The SKUs of each question it answered.
+    /// The SKUs of each answered request.
     asked: Vec<Vec<String>>,
-    /// Questions under way, and the most there were.
+    /// Requests under way, and their greatest number.
     under_way: usize,
     most_under_way: usize,
-    /// The `Authorization` it wants; none: whatever.
+    /// The required `Authorization`; none: any.
     wanted: Option<String>,
     logins: u32,
     /// The body of each login.
@@ -50,7 +50,7 @@ struct Standing {
 struct Service {
     url: String,
     standing: Arc<Mutex<Standing>>,
-    /// Whether questions are held.
+    /// True while requests are held.
     held: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -97,7 +97,7 @@ impl Service {
         self.standing().asked.clone()
     }
 
-    /// `[inventory]` of an installation that asks it.
+    /// An `[inventory]` with this service.
     fn section(&self, kind: &str, auth: &str, more: &str) -> String {
         let auth = auth.replace("URL", &self.url);
         format!(
@@ -106,7 +106,7 @@ impl Service {
         )
     }
 
-    /// A shop that asks it.
+    /// A shop with this service.
     async fn shop(&self, kind: &str, auth: &str, more: &str) -> Shop {
         Shop::installed(&[STANDARD, SHOP, &self.section(kind, auth, more)], false).await
     }

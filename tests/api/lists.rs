@@ -1,4 +1,4 @@
-//! Lists: pages, sorting, filters; every filter that is documented does filter, or is refused.
+//! Lists: pages, sorting, filters. Every documented filter works, or is refused.
 
 use std::collections::BTreeSet;
 
@@ -145,8 +145,8 @@ async fn a_list_shows_a_store_what_is_its_own() {
 
 // ── Filters ────────────────────────────────────────────────────────────────────────────────────
 
-/// Two packages that differ in everything one can filter by: OLD is packed at KADIKOY and was placed, made, changed
-/// and shipped long ago; NEW waits at GEBZE.
+/// Two packages that differ in every filter: OLD is packed at KADIKOY, and was placed, created, changed and shipped
+/// long ago; NEW waits at GEBZE.
 async fn two_packages(shop: &Shop) -> (i64, i64) {
     shop.count("GEBZE", "PINK", 1).await;
     let mut old = order_json("OLD", &[("RED", 1)]);
@@ -193,7 +193,7 @@ async fn two_packages(shop: &Shop) -> (i64, i64) {
     (old.id, new.id)
 }
 
-/// Values of a filter: those that leave OLD alone, then those that leave NEW alone.
+/// Values of a filter: those that match only OLD, then those that match only NEW.
 pub type Values = (Vec<String>, Vec<String>);
 
 pub fn values(old: &[&str], new: &[&str]) -> Values {
@@ -201,7 +201,7 @@ pub fn values(old: &[&str], new: &[&str]) -> Values {
     (texts(old), texts(new))
 }
 
-/// Each filter, with each value, leaves exactly the row it should; each offered one is tried, each other refused.
+/// Each filter with each value returns exactly its row. Each offered filter is tried; each other one is refused.
 pub async fn check_filters(
     shop: &Shop,
     path: &str,

@@ -1,4 +1,4 @@
-//! Stock locations: what they are for and how they are reached.
+//! Stock locations: reading and changing them.
 
 use serde_json::{Value, json};
 

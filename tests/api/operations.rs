@@ -1,4 +1,4 @@
-//! For who looks after it: health, readiness, metrics, request ids; and the label that is printed.
+//! Operation: health, readiness, metrics, request ids; and printed labels.
 
 use reqwest::Method;
 use serde_json::json;

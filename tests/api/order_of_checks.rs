@@ -1,11 +1,11 @@
-//! A request that is wrong in several ways gets the answer of the check that comes first.
+//! A request with several errors gets the answer of the first check.
 
 use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{FORBIDDEN, NOT_ALLOWED, NOT_FOUND, REQUIRED, Reply, SHOP, STANDARD, Shop, send};
 
-/// What can be wrong with an advanced ship, in the order in which it is checked.
+/// The possible errors of an advanced ship, in the order of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
     Token,

@@ -1,4 +1,4 @@
-//! Orders in: over HTTP and from a file.
+//! Taking orders, over HTTP and from a file.
 
 use std::io::Cursor;
 
@@ -144,7 +144,7 @@ async fn a_store_sees_the_orders_it_packs_and_of_them_its_packages() {
 
 // ── From a file ────────────────────────────────────────────────────────────────────────────────
 
-/// Remembers what was reported.
+/// Collects the reports.
 #[derive(Default)]
 struct Report {
     refused: Vec<(u64, String)>,

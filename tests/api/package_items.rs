@@ -1,4 +1,4 @@
-//! What is told of an item besides where it is: how it is fetched, who refused it and why, who lacked it.
+//! The history of an item: its transfers, refusals, and locations that did not have it.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ async fn item(shop: &Shop, id: i64) -> Value {
     shop.get(&format!("/api/v1/oms/packages/package-items/{id}/")).await.ok()
 }
 
-/// A list of what befell an item, each entry without its date.
+/// A list from an item's history, without dates.
 fn undated(list: &Value) -> Vec<Value> {
     let mut entries = list.as_array().expect("a list").clone();
     for entry in &mut entries {

@@ -1,4 +1,4 @@
-//! Where a new order's items go, and why.
+//! The locations of a new order's items, and the reasons.
 
 use serde_json::{Value, json};
 

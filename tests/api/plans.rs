@@ -1,4 +1,4 @@
-//! Why: planning records, the stock they saw, and orders planned without being taken.
+//! Planning records, the stock that plans saw, and dry runs of orders.
 
 use reqwest::Method;
 use serde_json::{Value, json};

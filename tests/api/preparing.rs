@@ -1,4 +1,4 @@
-//! A package prepared in one step, and products that take the place of others.
+//! Preparing a package in one step, and replacing products.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Quota: what counts, what is written of it, and that it bounds planning alone.
+//! Quota: which packages count, the ledger, and that only plans are bound by it.
 
 use serde_json::{Value, json};
 

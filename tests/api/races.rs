@@ -1,4 +1,4 @@
-//! Many clients at once: what one may have, one gets; the others get their documented answer; nobody sees a 5xx.
+//! Many clients at once: one gets what only one can have, the others get the documented refusal, and none gets a 5xx.
 //!
 //! Every race is run with all clients at one server, and with two servers that share the database.
 
@@ -43,7 +43,7 @@ impl Race {
         self.shop.post(&self.address(path), body).await
     }
 
-    /// A command on a package, by one of the users who may.
+    /// A command on a package, by one of several permitted users.
     async fn command(&self, package: Package<'_>, body: &Value) -> Reply {
         let user = ["admin", "erp", "ops"][self.next.load(Ordering::Relaxed) % 3];
         self.shop.post_as(user, &self.address(&package.command_path()), body).await
@@ -62,7 +62,7 @@ impl Race {
         replies.iter().map(|reply| Order { shop: &self.shop, json: reply.json(201) }).collect()
     }
 
-    /// The same one after the other where they shall not race.
+    /// The same one after the other, where a race is not wanted.
     async fn packages(&self, count: usize) -> Vec<Package<'_>> {
         let mut packages = Vec::with_capacity(count);
         for _ in 0..count {
@@ -71,7 +71,7 @@ impl Race {
         packages
     }
 
-    /// Fails if at any moment while `work` goes on a stock has less than nothing available.
+    /// Fails if the available stock is ever negative while `work` runs.
     async fn watched<T>(&self, work: impl Future<Output = T>) -> T {
         let watch = async {
             loop {
@@ -95,7 +95,7 @@ impl Race {
     }
 }
 
-/// How many answers have each status.
+/// The number of answers by status.
 fn statuses<'r>(replies: impl IntoIterator<Item = &'r Reply>) -> BTreeMap<u16, usize> {
     let mut counts = BTreeMap::new();
     for reply in replies {
@@ -104,7 +104,7 @@ fn statuses<'r>(replies: impl IntoIterator<Item = &'r Reply>) -> BTreeMap<u16, u
     counts
 }
 
-/// `state@location` of each order's only package, with how often it occurs.
+/// `state@location` of each order's only package, with its number.
 async fn places(orders: &[Order<'_>]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for order in orders {
@@ -288,7 +288,7 @@ async fn an_order_sent_64_times_is_taken_once() {
 
 // ── Groups ─────────────────────────────────────────────────────────────────────────────────────
 
-/// Commands of which most fail in a way of their own; with the status of each.
+/// Commands that mostly fail, each in its own way, with their status.
 async fn mixed_commands<'s>(packages: &[Package<'s>]) -> Vec<(Package<'s>, Value, u16)> {
     let mut commands = Vec::new();
     for (n, package) in packages.iter().enumerate() {

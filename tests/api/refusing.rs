@@ -1,4 +1,4 @@
-//! A location refuses a package; a customer gets the money instead.
+//! A location refuses a package; a customer is refunded.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! REPACK: a package without a place goes where a place was found.
+//! REPACK: a package without a place moves if a place is found.
 
 use serde_json::json;
 

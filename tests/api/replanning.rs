@@ -1,4 +1,4 @@
-//! Out of stock, planned by hand, cancelled: where items go, and what holds what afterwards.
+//! Out of stock, planned by hand, cancelled: where items go, and the stock and quota afterwards.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Packages that gave their reservations up: what they hold until they are packed, and what proves it.
+//! Packages that gave up their reservations: what they hold until they are packed, and the check of it.
 
 use oms::verify::verify;
 

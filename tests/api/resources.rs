@@ -1,4 +1,4 @@
-//! What clients look up and pick from: package items, reasons, sender addresses, conditions, flat locations.
+//! Lists for clients: package items, reasons, sender addresses, conditions, flat locations.
 
 use oms::installation::{apply, check};
 use reqwest::Method;

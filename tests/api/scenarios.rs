@@ -1,4 +1,4 @@
-//! Scenarios by REST and by installation: who decides, and which version decided.
+//! Scenarios by REST and by installation, and the versions that plans name.
 
 use reqwest::Method;
 use serde_json::{Value, json};

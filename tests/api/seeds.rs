@@ -1,10 +1,10 @@
-//! The public documentation's examples, as printed there: command objects, requests and answers.
+//! The examples of the public Akinon OMS documentation, as printed: command objects, requests and answers.
 
 use serde_json::{Value, json};
 
 use crate::support::{MISMATCH, NOT_ALLOWED, Package, REQUIRED, SHOP, STANDARD, Shop};
 
-/// The standard workflow with the ids and slugs of the documentation's list of commands.
+/// The standard workflow with the ids and slugs of the documented list of commands.
 fn documented_installation() -> String {
     let with_id = |text: String, slug: &str, id: u32, new: &str| {
         let text = text.replacen(&format!("slug = \"{slug}\""), &format!("id = {id}\nslug = \"{new}\""), 1);

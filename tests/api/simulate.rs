@@ -1,4 +1,4 @@
-//! `oms simulate`: what would have been, by another scenario.
+//! `oms simulate`: past orders planned by another scenario.
 
 use serde_json::{Value, json};
 

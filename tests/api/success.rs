@@ -1,4 +1,4 @@
-//! What a request answers when it succeeds.
+//! The answers of successful requests.
 
 use reqwest::Method;
 use serde_json::{Value, json};

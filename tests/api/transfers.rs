@@ -1,4 +1,4 @@
-//! Transfers: packages that are brought together at one location, and the goods on their way there.
+//! Transfers: packages whose items are brought together at one location.
 
 mod commands;
 mod ending;

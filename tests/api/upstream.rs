@@ -1,4 +1,4 @@
-//! The upstream: its orders come in by themselves, whatever it does, and none twice.
+//! The upstream: its orders come in, whatever it does, and none twice.
 
 mod cancellations;
 mod house;

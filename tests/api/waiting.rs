@@ -1,4 +1,4 @@
-//! What waits for a place is planned again by itself: at once when something comes free, and by the sweep.
+//! Waiting packages are planned again: at once when something comes free, and by the sweep.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ async fn until_at(package: &Package<'_>, place: &str) {
     package.shop.until(&format!("package {} is {place}", package.id), look).await;
 }
 
-/// Waits until everything that came free so far was looked at: what is told last is looked at last.
+/// Waits until everything freed so far has been looked at: the last wake is looked at last.
 async fn until_quiet(shop: &Shop) {
     shop.execute("insert into replanning_wakes (skus) values ('{nothing}')").await;
     let look = || async {

@@ -1,4 +1,4 @@
-//! Webhooks: the contract of dj-whisperer, and deliveries to a receiver that is not always at its best.
+//! Webhooks: the API of dj-whisperer, and deliveries to a receiver that sometimes fails.
 
 mod contract;
 mod deliveries;
@@ -15,7 +15,7 @@ use crate::support::Shop;
 
 pub const HOOKS: &str = "/whisperer/hooks/";
 
-/// Deliveries to this machine are allowed.
+/// Allows deliveries to this machine.
 pub fn settings() -> Settings {
     Settings {
         allow_private: "127.0.0.0/8".parse().expect("a range"),
@@ -24,7 +24,7 @@ pub fn settings() -> Settings {
     }
 }
 
-/// The same, pausing what fails for so long.
+/// The same, with a pause after failures for this time.
 pub fn pausing_after(pause_after: Duration) -> Settings {
     Settings { pause_after, ..settings() }
 }

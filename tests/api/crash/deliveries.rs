@@ -1,4 +1,4 @@
-//! Webhooks are delivered while server and Postgres are killed: every event arrives, in order, and signed.
+//! Webhooks are delivered while the server and Postgres crash: every event arrives, in order and signed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 const TYPES: [&str; 3] = ["package.created", "package.status.transitioned", "package.status.packed"];
-/// Longer than a lease: what is in somebody's hands while the others run out comes due by itself.
+/// Longer than a lease: a row that a crashed server had claimed comes due again.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 async fn subscribe(house: &House, receiver: &Receiver) {
@@ -49,8 +49,7 @@ fn name(one: &Received) -> (String, i64, i64) {
     (one.header("x-whisperer-event").to_owned(), one.object_id(), one.sequence())
 }
 
-/// What was taken on by those who fell over is due again after a while; this is how it passes. What the server is writing
-/// down at this moment is left alone.
+/// Ends the leases of crashed servers early. Rows whose result is being written are left alone.
 async fn let_leases_run_out(house: &House) {
     let pool = house.pool().await;
     sqlx::query(

@@ -1,4 +1,4 @@
-//! A durable Postgres of a test's own, and the real program that serves it: both can be crashed.
+//! A durable Postgres of the test's own, and the real program: both can crash.
 
 use std::{
     fs::File,
@@ -24,11 +24,11 @@ use crate::support::{SHOP, STANDARD, add_user, read_installation, watched_folder
 const PATIENCE: Duration = Duration::from_secs(40);
 const STOCK: &str = "erp_code,sku,quantity\nKADIKOY,RED,1000000\nBESIKTAS,RED,1000000\n";
 
-/// See the module. Whatever happens, dropping it (or the end of this process) ends what runs and removes the folder.
+/// See the module. Dropping it, or the end of this process, ends both and removes the folder.
 pub(super) struct House {
     /// A user's, who may do everything.
     pub(super) token: String,
-    /// Where the server is now.
+    /// The server's present address.
     url: RwLock<String>,
     server: tokio::sync::Mutex<Option<Child>>,
     cluster: Option<Cluster>,
@@ -68,7 +68,7 @@ impl House {
         self.cluster.as_ref().expect("Postgres was started")
     }
 
-    /// A pool, to look for oneself.
+    /// A pool for checks.
     pub(super) async fn pool(&self) -> PgPool {
         db::connect(self.cluster().connect_options("oms"), 4).await.expect("connect")
     }

@@ -1,4 +1,4 @@
-//! Clients that do not give up: each sends a request with its key again and again until it has an answer.
+//! Persistent clients: each sends a request with its key until it is answered.
 
 use std::{
     collections::HashSet,
@@ -16,15 +16,15 @@ pub(super) const PACK: &str = "package__complete_packing__waiting__packed";
 pub(super) const SHIP: &str = "package__ship_the_package__packed__shipped";
 /// Plans the package's items again: a successor waits elsewhere.
 pub(super) const NOT_FOUND: &str = "package__detected_out_of_stock_item__waiting__out-of-stock";
-/// How long a client insists.
+/// How long a client tries.
 const PATIENCE: Duration = Duration::from_mins(1);
 const ORDERS: &str = "/api/v1/oms/orders/";
 
-/// What came of a request.
+/// The result of a request.
 pub(super) enum Outcome {
     /// A whole answer: status and body.
     Answer(u16, String),
-    /// Nothing came back; it may or may not have been carried out.
+    /// No answer: it may or may not have been carried out.
     Nothing,
     /// The answer broke off.
     Broken(String),
@@ -41,13 +41,13 @@ pub(super) struct Acknowledged {
     pub(super) body: String,
 }
 
-/// What one client was told.
+/// The answers that a client got.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     /// (number, id of the order, id of its package).
     pub(super) orders: Vec<(String, i64, i64)>,
     pub(super) commands: Vec<Acknowledged>,
-    /// 5xx other than 503, which say "our fault" where trying again is what helps.
+    /// 5xx other than 503: they say "our fault", although a repeat helps.
     pub(super) faults: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Client<'h> {
     house: &'h House,
     http: reqwest::Client,
     name: String,
-    /// How many requests had to be sent again, of all clients.
+    /// The number of repeated requests of all clients.
     repeats: &'h AtomicUsize,
     told: Told,
 }
@@ -83,7 +83,7 @@ impl<'h> Client<'h> {
         }
     }
 
-    /// Sends it until it is answered by anything but a 5xx.
+    /// Sends a request until its answer is not a 5xx.
     async fn insist(&mut self, path: &str, key: Option<&str>, body: &Value) -> (u16, String) {
         let began = Instant::now();
         loop {
@@ -116,7 +116,7 @@ impl<'h> Client<'h> {
         }
     }
 
-    /// Takes an order; its package.
+    /// Takes an order; returns its package.
     pub(super) async fn order(&mut self, n: usize) -> i64 {
         let number = format!("{}-{n}", self.name);
         let (status, body) = self.insist(ORDERS, None, &order_json(&number, &[("RED", 1)])).await;
@@ -127,7 +127,7 @@ impl<'h> Client<'h> {
         package_id
     }
 
-    /// Runs a command without parameters; its status.
+    /// Runs a command without parameters; returns its status.
     async fn command(&mut self, package_id: i64, slug: &'static str, key: String) -> u16 {
         self.command_with(package_id, slug, key, json!({})).await
     }
@@ -139,7 +139,7 @@ impl<'h> Client<'h> {
         status
     }
 
-    /// Takes orders; packs and ships them, some against a rival, or finds nothing there to pack; until told to stop.
+    /// Takes orders; packs and ships them, some against a rival, or reports missing products, until it is stopped.
     pub(super) async fn work(mut self, stop: &AtomicBool) -> Told {
         let mut n = 0;
         while !stop.load(Ordering::Relaxed) {
@@ -175,8 +175,8 @@ impl<'h> Client<'h> {
         self.told.faults.append(&mut rival.told.faults);
     }
 
-    /// As it would be without crashes: no key, no repeat, until a request gets no answer. What was answered, and what
-    /// was not; the answers that broke off.
+    /// A client without key and repeat, until a request gets no answer. Returns answered and unanswered commands, and
+    /// broken answers.
     pub(super) async fn work_once(self, working: &Notify) -> Once {
         let mut once = Once::default();
         for n in 0.. {
@@ -199,7 +199,7 @@ impl<'h> Client<'h> {
     }
 }
 
-/// What a client that does not insist was told.
+/// The results of a client that does not repeat.
 #[derive(Debug, Default)]
 pub(super) struct Once {
     pub(super) orders: HashSet<String>,

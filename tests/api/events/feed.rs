@@ -1,4 +1,4 @@
-//! `/api/v1/oms/events/`: followed from a cursor, waited for, streamed.
+//! `/api/v1/oms/events/`: following with a cursor, waiting, streaming.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};

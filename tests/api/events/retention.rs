@@ -1,11 +1,11 @@
-//! How long events are kept: partitions made ahead, dropped whole; and cursors of what is gone.
+//! How long events are kept: partitions created ahead and dropped, and cursors of dropped events.
 
 use oms::events::retention;
 
 use super::Reader;
 use crate::support::Shop;
 
-/// Makes everything that was told up to now ten weeks old.
+/// Makes all present events ten weeks old.
 async fn age(shop: &Shop) {
     shop.execute("update events set created_date = created_date - interval '70 days'").await;
     shop.execute("update packages set created_date = created_date - interval '70 days'").await;

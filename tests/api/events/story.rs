@@ -1,4 +1,4 @@
-//! The payload of an event is the object as it was, whatever became of it and of what it refers to.
+//! The payload of an event is the object as it was, even if it or its references change later.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Reader;
 use crate::support::{Package, SHOP, STANDARD, Shop, TRANSFERS};
 
-/// What the routes showed of every object, each time it had news.
+/// The answers of the routes for every object, after each of its events.
 #[derive(Default)]
 struct Diary {
     /// By entity, id and the number of its latest event.
@@ -15,7 +15,7 @@ struct Diary {
 }
 
 impl Diary {
-    /// Looks at everything; what has had news since the last time gets a page.
+    /// Reads everything, and stores the objects with new events.
     async fn note(&mut self, shop: &Shop) {
         let objects: Vec<(String, i64, i64)> = shop
             .rows(
@@ -40,7 +40,7 @@ impl Diary {
         }
     }
 
-    /// Compares every page with the event of that number.
+    /// Compares every stored object with the event of its number.
     fn assert_told(&self, events: &[Value]) {
         let told: BTreeMap<(String, i64, i64), &Value> = events
             .iter()
@@ -57,8 +57,8 @@ impl Diary {
     }
 }
 
-/// What events do not tell: a location's quota, which changes with every packing, and a package's transfers, which have
-/// events of their own.
+/// Fields that events do not have: a location's quota, which changes with every packing, and a package's transfers,
+/// which have their own events.
 fn forget_what_is_not_told(value: &mut Value) {
     match value {
         Value::Object(object) => {

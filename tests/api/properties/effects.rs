@@ -1,5 +1,5 @@
-//! The model's world after a success. Where the planner chose, its choice is judged and taken over; everything that
-//! must follow from it is foretold.
+//! The model's world after a success. A choice of the planner is checked and taken over; all its consequences are
+//! predicted.
 
 use std::collections::BTreeSet;
 
@@ -13,11 +13,12 @@ use super::{
     world::{Item, Package, World},
 };
 
-/// Where the items of the command's package are to be packed now.
+/// The location that packs the items of the command's package now.
 pub type Place = String;
 
 impl Model {
-    /// Foretells what a command did to a package, with `observed` for what cannot be: new ids, the planner's choice.
+    /// Predicts the effect of a command on a package. `observed` gives what cannot be predicted: new ids, the planner's
+    /// choice.
     pub fn command(&self, id: i64, transition: &Transition, command: &Command, observed: &World) -> (World, Place) {
         let mut world = self.world.clone();
         let before = &self.world.packages[&id];
@@ -135,7 +136,7 @@ impl Model {
         self.busiest(placement.values().flatten()).unwrap_or_else(|| package.at.clone())
     }
 
-    /// Some items leave; where they are all, the package ends and keeps them.
+    /// Some items leave. If all do, the package ends and keeps them.
     fn some_detected(
         &self,
         world: &mut World,
@@ -192,7 +193,7 @@ impl Model {
         kept
     }
 
-    /// The package of what has no place.
+    /// The package for items without a place.
     pub fn leftover(&self, placement: &super::planner::Placement, order: &str) -> Option<Want> {
         let lines: BTreeSet<i64> = placement.iter().filter(|(_, at)| at.is_none()).map(|(line, _)| *line).collect();
         let at = (!lines.is_empty()).then(|| self.default_location(order))?;

@@ -1,4 +1,4 @@
-//! New packages: of an order, and of what leaves a package.
+//! New packages: of an order, and of items that leave a package.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::{
     world::{Item, Package, Step, World},
 };
 
-/// A package that must be new.
+/// An expected new package.
 pub struct Want {
     pub at: String,
     pub state: String,
@@ -17,7 +17,7 @@ pub struct Want {
 }
 
 impl Model {
-    /// Foretells the packages of a new order.
+    /// Predicts the packages of a new order.
     pub fn order(&mut self, number: &str, is_web: bool, longitude: Option<i32>, lines: Vec<Line>, observed: &World) {
         self.orders.insert(number.to_owned(), (is_web, longitude));
         let ask = Ask {
@@ -68,7 +68,7 @@ impl Model {
         self.world = world;
     }
 
-    /// Which location each line has in the packages that are new since `before`; those in `own` have none.
+    /// The location of each line in the packages that are new since `before`; lines in `own` have none.
     pub fn placement(lines: &[Line], new: &BTreeMap<i64, Package>) -> Placement {
         let at = |line: &Line| {
             let holds = |package: &&Package| package.items.values().any(|item| item.line == line.id);
@@ -78,7 +78,7 @@ impl Model {
         lines.iter().map(|line| (line.id, at(line))).collect()
     }
 
-    /// New packages as they must be for a placement: (state, location, lines), unplaced ones aside.
+    /// The expected new packages of a placement: (state, location, lines), without unplaced ones.
     pub fn parcels(placement: &Placement) -> BTreeMap<String, BTreeSet<i64>> {
         let mut parcels: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
         for (line, at) in placement {
@@ -95,7 +95,7 @@ impl Model {
         observed.packages.iter().filter(is_new).map(|(id, package)| (*id, package.clone())).collect()
     }
 
-    /// Adds the wanted packages to the world under the ids they were given; `moved` items keep theirs.
+    /// Adds the expected packages to the world under their real ids; `moved` items keep theirs.
     pub fn grow(
         &self,
         world: &mut World,

@@ -1,4 +1,4 @@
-//! Random installations applied to a shop, again and again, with edits between.
+//! Random installations, applied to a shop repeatedly, with edits between.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use super::{
 };
 
 impl Player<'_> {
-    /// Applies an installation; false when it was refused, which must change nothing.
+    /// Applies an installation. False if it was refused, which must change nothing.
     pub async fn install(&mut self, spec: Spec) -> bool {
         let text = spec.toml();
         let read = installation::check::load(&[("random.toml", &text)], commands::kinds());

@@ -1,4 +1,4 @@
-//! The model: what a command must answer and do, by the contract alone. It knows no SQL and no code of the server.
+//! The model: the answer and the effect of a command, by the rules alone. It uses no SQL and no code of the server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,11 +19,11 @@ pub struct Model {
     pub world: World,
     /// Ids of the transitions, by slug.
     pub ids: BTreeMap<String, i64>,
-    /// Every (transition, source, destination) there ever was.
+    /// Every (transition, source, destination) that ever existed.
     pub steps: BTreeSet<(i64, String, String)>,
     /// The id of the reason for refusing.
     pub denial_reason: i64,
-    /// What the planner asks of an order: its channel and address.
+    /// The order's channel and address, for the planner.
     pub orders: BTreeMap<String, (bool, Option<i32>)>,
 }
 
@@ -34,12 +34,12 @@ pub struct Request {
     pub body: Value,
 }
 
-/// What it must lead to.
+/// The expected result.
 #[derive(Debug)]
 pub enum Expected {
     /// A status and a part of the body.
     Refused(u16, String),
-    /// Success; the transition's slug.
+    /// Success, with the transition's slug.
     Done(Box<Transition>),
 }
 
@@ -48,7 +48,7 @@ use Expected::{Done, Refused};
 pub const NOT_ALLOWED: &str = "commands_100_1";
 
 impl Model {
-    /// The package that a command's numbers mean: from there on the first with which it can be tried.
+    /// The package that a command's numbers select: from there on the first one with a transition.
     fn package(&self, command: &Command) -> Option<(i64, &Package, &Transition)> {
         let count = self.world.packages.len();
         let from = command.package.checked_rem(count)?;
@@ -56,14 +56,14 @@ impl Model {
         able.find_map(|(id, package)| Some((*id, package, self.pick(command, package)?)))
     }
 
-    /// The transition that a command's numbers mean.
+    /// The transition that a command's numbers select.
     fn pick(&self, command: &Command, package: &Package) -> Option<&Transition> {
         let fits = |transition: &&Transition| !command.fits || transition.source == package.state;
         let able: Vec<&Transition> = self.spec.transitions.iter().filter(fits).collect();
         (!able.is_empty()).then(|| able[command.transition % able.len()])
     }
 
-    /// The request and what it must be answered.
+    /// The request and its expected answer.
     pub fn expect(&self, command: &Command) -> Option<(Request, Expected)> {
         let (id, package, transition) = self.package(command)?;
         let (input, wrong) = self.input(command, id, package, transition);
@@ -115,7 +115,7 @@ impl Model {
         Some((Request { package: target, body: Value::Object(body) }, expected))
     }
 
-    /// From the role on: role, source state, parameters, business rules.
+    /// The checks from the role on: role, source state, parameters, business rules.
     fn judge(
         &self,
         command: &Command,

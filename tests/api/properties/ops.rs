@@ -1,5 +1,5 @@
-//! What may happen to a shop, as numbers: each means something in every state of every shop, so that a failing run
-//! still makes sense when parts of it are taken away.
+//! Random operations, as numbers: each has a meaning in every state of every shop, so that a failing run can be
+//! shortened.
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -36,13 +36,13 @@ pub enum Op {
 pub struct Command {
     pub package: usize,
     pub naming: Naming,
-    /// Which transition: of those that start at the package's state, or of all.
+    /// Which transition: one that starts at the package's state, or any.
     pub transition: usize,
     pub fits: bool,
     pub input: Input,
     pub user: &'static str,
     pub dry_run: bool,
-    /// Sent with a key, and then once more.
+    /// Sent with a key, and then repeated.
     pub twice: bool,
 }
 
@@ -50,14 +50,14 @@ pub struct Command {
 #[derive(Debug, Clone)]
 pub struct TransferOp {
     pub transfer: usize,
-    /// Which transition: of those that start at the transfer's state, or of all.
+    /// Which transition: one that starts at the transfer's state, or any.
     pub leg: usize,
     pub fits: bool,
     pub naming: Naming,
     pub input: Input,
     pub user: &'static str,
     pub dry_run: bool,
-    /// Sent with a key, and then once more.
+    /// Sent with a key, and then repeated.
     pub twice: bool,
 }
 

@@ -1,5 +1,5 @@
-//! What a plan must be like, from the outside: limits hold, what is left out is left out, one package where one
-//! location has everything, and nothing stays behind that could have been placed.
+//! Checks a plan from outside: limits hold, exclusions hold, there is one package if one location has everything, and
+//! no item is left that could be placed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,13 +16,13 @@ pub struct Line {
     pub quantity: i64,
 }
 
-/// What is to be planned, and what there is for it.
+/// The lines to plan, and the stock.
 pub struct Ask<'a> {
     pub spec: &'a Spec,
     pub scenario: &'a Scenario,
     pub world: &'a World,
     pub lines: Vec<Line>,
-    /// The package whose items they are: what it holds is free for them.
+    /// The package of the items: its stock and quota are free for them.
     pub own: Option<&'a Package>,
     /// `line@erp_code`.
     pub excluded: BTreeSet<String>,
@@ -31,11 +31,11 @@ pub struct Ask<'a> {
 
 /// By line: its location, or none.
 pub type Placement = BTreeMap<i64, Option<String>>;
-/// By line: where it is fetched from.
+/// By line: the location that sends it.
 pub type Fetched = BTreeMap<i64, String>;
 
 impl Ask<'_> {
-    /// Units of a SKU that can be promised at a location.
+    /// Available units of a SKU at a location.
     pub fn available(&self, sku: &str, erp_code: &str) -> i64 {
         let own = self.own.filter(|package| package.at == erp_code);
         let items = own.into_iter().flat_map(|package| package.items.values());
@@ -43,7 +43,7 @@ impl Ask<'_> {
         self.world.available(sku, erp_code) + held.map(|item| item.quantity).sum::<i64>()
     }
 
-    /// More packages that a location can have; none: as many as you like.
+    /// More packages that a location can have; none: no limit.
     fn room(&self, erp_code: &str) -> Option<i64> {
         let location = &self.world.locations[erp_code];
         let is_own = |package: &Package| package.at == erp_code && self.spec.state(&package.state).occupies_quota();
@@ -128,7 +128,7 @@ impl Ask<'_> {
         }
     }
 
-    /// Fails where a plan is not one that the contract allows.
+    /// Fails if the rules do not allow the plan.
     pub fn check(&self, placement: &Placement, fetched: &Fetched) {
         let rules = &self.scenario.rules;
         let mut placed: BTreeMap<(String, String), i64> = BTreeMap::new();

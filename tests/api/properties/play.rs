@@ -1,4 +1,4 @@
-//! Plays operations over HTTP and holds each answer, and the world after it, against the model.
+//! Plays operations over HTTP, and compares each answer and the world with the model.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,7 @@ const CLEAR: &str = "truncate stocks, stock_locations, states, transitions, tran
                               denial_reasons, scenarios cascade";
 const STORE_USER: &str = "insert into user_stock_locations (user_id, stock_location_id)
      select u.id, l.id from users u, stock_locations l where u.username = 'kadikoy' and l.erp_code = 'L0'";
-/// How often the proof of the server itself is asked, besides the end.
+/// How often the server's own `verify` runs, besides the end.
 const PROOF_EVERY: usize = 8;
 
 pub struct Player<'s> {

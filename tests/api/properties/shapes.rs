@@ -1,4 +1,4 @@
-//! Random installations: the shapes they may have.
+//! The shapes of random installations.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::{
     vocabulary::{COMMANDS, FIRST, OTHERS, USUAL, WAITING, WAITING_FOR_TRANSFER},
 };
 
-/// Numbers that become a transition.
+/// Numbers for a transition.
 #[derive(Debug, Clone)]
 pub struct Seed {
     pub command: usize,

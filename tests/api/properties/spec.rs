@@ -1,4 +1,4 @@
-//! Installations as the model sees them, and how transitions are added to one.
+//! Installations in the model, and how transitions are added.
 
 use super::{
     shapes::Seed,
@@ -66,7 +66,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether what it gives a location is there or comes from where it is.
+    /// True if its items need stock, at the location or at a source.
     pub fn needs_stock(&self) -> bool {
         self.by_stock || self.transferable
     }
@@ -87,7 +87,7 @@ pub struct Spec {
     pub transitions: Vec<Transition>,
     pub places: Vec<Place>,
     pub scenarios: Vec<Scenario>,
-    /// Where what no transfer can bring waits.
+    /// The location of items that no transfer can bring.
     pub transfer_default: usize,
 }
 
@@ -154,7 +154,7 @@ impl Spec {
         }
     }
 
-    /// Adds a transition that another makes sense with.
+    /// Adds a transition that another one needs.
     fn add_plain(
         &mut self,
         command: &'static str,
@@ -167,7 +167,7 @@ impl Spec {
         }
     }
 
-    /// Takes out what leans on others that are not there.
+    /// Removes entries that depend on missing ones.
     fn prune(&mut self) {
         let all = self.transitions.clone();
         let is_there = |command: &str, source: &str, destination: Option<&str>| {
@@ -186,7 +186,7 @@ impl Spec {
         });
     }
 
-    /// Takes out what leans on what is not there, and gives every state that is not final a way out.
+    /// Removes entries that depend on missing ones, and gives every state that is not final a way out.
     pub fn mend(&mut self) {
         self.prune();
         let leaves = |transition: &Transition, slug: &str| {
@@ -208,7 +208,7 @@ impl Spec {
         }
     }
 
-    /// The scenario an order of this channel has.
+    /// The scenario for an order of this channel.
     pub fn scenario(&self, is_web: bool) -> Option<&Scenario> {
         self.scenarios.iter().find(|scenario| is_web || !scenario.web_only)
     }

@@ -1,5 +1,5 @@
-//! Transfers in the model: how they begin with a plan and end with a package, and what each of their commands must answer
-//! and do.
+//! Transfers in the model: they begin with a plan and end with a package; the expected answer and effect of each of
+//! their commands.
 
 mod input;
 mod play;
@@ -25,7 +25,7 @@ pub struct Sent {
     pub transfer: i64,
     pub leg: Leg,
     pub body: Value,
-    /// The package items that are reported missing, where some are.
+    /// The package items that are reported missing, if any.
     missing: BTreeSet<i64>,
 }
 
@@ -39,7 +39,7 @@ impl Model {
         new.map(|(id, transfer)| (*id, transfer))
     }
 
-    /// Where the new transfers fetch lines from.
+    /// The sources of the new transfers.
     pub fn fetched(&self, observed: &World) -> Fetched {
         let lines = |(_, transfer): (i64, &Transfer)| -> Vec<(i64, String)> {
             let package = &observed.packages[&transfer.package];
@@ -48,7 +48,8 @@ impl Model {
         self.new_transfers(observed).flat_map(lines).collect()
     }
 
-    /// What new transfers fetch waits for them, held at their sources; the rest of their packages waits to be packed.
+    /// Items of new transfers wait for them, reserved at their sources; the other items of their packages wait to be
+    /// packed.
     pub fn begin_transfers(&self, world: &mut World, observed: &World) {
         for (id, seen) in self.new_transfers(observed) {
             let earlier = world.transfers.values().filter(|transfer| transfer.package == seen.package).count();
@@ -125,7 +126,7 @@ impl Model {
         Some((Sent { transfer: id, leg, body: Value::Object(body), missing }, refused))
     }
 
-    /// Foretells what a command on a transfer did, with `observed` for where missing items are to come from.
+    /// Predicts the effect of a command on a transfer. `observed` gives the new sources of missing items.
     pub fn run_transfer_op(&self, sent: &Sent, op: &TransferOp, observed: &World) -> World {
         let mut world = self.world.clone();
         let transition = self.ids[&sent.leg.slug()];
@@ -149,7 +150,7 @@ impl Model {
         world
     }
 
-    /// A transfer's items are not at its source: each is at hand by now, comes from elsewhere, or has no place.
+    /// A transfer's items are missing at its source: each is at hand now, comes from elsewhere, or has no place.
     fn lost(&self, world: &mut World, sent: &Sent, transition: i64, observed: &World) {
         let transfer = &self.world.transfers[&sent.transfer];
         let before = &self.world.packages[&transfer.package];
@@ -180,7 +181,7 @@ impl Model {
         self.begin_transfers(world, observed);
     }
 
-    /// Nothing is promised twice, nothing comes from where it is left out, and nothing is left that somebody has.
+    /// No unit is promised twice, none comes from an excluded location, and no item is left that a location has.
     fn check_refetch(
         &self,
         world: &World,

@@ -53,7 +53,7 @@ pub struct Item {
     pub is_reserved: bool,
 }
 
-/// Goods on their way to a package, or once so.
+/// A transfer of items to a package, open or ended.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Transfer {
     pub number: String,
@@ -85,7 +85,7 @@ impl Transfer {
         ["waiting", "ready_to_shipment"].contains(&self.state.as_str())
     }
 
-    /// What its units do to the shelves of its source and its destination in a state.
+    /// The effect of its units on the shelves of source and destination, in a state.
     fn on_shelves(state: &str) -> (i64, i64) {
         match state {
             "in_transit" => (-1, 0),
@@ -180,8 +180,8 @@ impl World {
         stock.quantity - stock.reserved
     }
 
-    /// Draws the sums anew, from the packages alone: quota, ledger and reservations are what the packages are; the
-    /// shelf loses what they have taken since `before`.
+    /// Computes the sums again from the packages alone: quota, ledger and reservations follow from the packages; the
+    /// shelf loses the units taken since `before`.
     pub fn settle(&mut self, before: &Self, spec: &Spec) {
         for (erp_code, location) in &mut self.locations {
             let here = self.packages.values().filter(|package| package.at == *erp_code);
@@ -208,7 +208,7 @@ impl World {
         self.stocks.retain(|_, stock| *stock != Stock::default());
     }
 
-    /// Units by `sku@erp_code` of some items: where their package is, or where they are to be sent from.
+    /// Units of some items by `sku@erp_code`: at their package's location, or at their source.
     fn held(&self, is_held: impl Fn(&Item) -> bool) -> BTreeMap<String, i64> {
         let to_be_sent = self.transfers.values().filter(|transfer| transfer.is_at_source());
         let sources: BTreeMap<i64, &String> =
@@ -223,7 +223,7 @@ impl World {
         units
     }
 
-    /// What transfers have put on shelves since `before`, and taken from them.
+    /// Units that transfers have put on shelves since `before`, and taken from them.
     fn sent(&self, before: &Self) -> BTreeMap<String, i64> {
         let mut units: BTreeMap<String, i64> = BTreeMap::new();
         for (id, transfer) in &self.transfers {
@@ -240,7 +240,7 @@ impl World {
         units
     }
 
-    /// What must hold whatever happened.
+    /// Invariants that always hold.
     pub fn check(&self, steps: &BTreeSet<(i64, String, String)>) {
         let mut lines = BTreeMap::new();
         for package in self.packages.values() {

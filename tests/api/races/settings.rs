@@ -1,4 +1,4 @@
-//! Settings and counts at once with an installation and with orders: who only sets something is not told of a deadlock.
+//! Settings and counts at the same time as an installation and orders: a deadlock never becomes an error of a setting.
 
 use serde_json::json;
 
@@ -39,7 +39,7 @@ async fn limits_set_while_an_installation_is_applied_fail_nobody() {
     race.finish().await;
 }
 
-/// Orders go anywhere, stock or not, so that planning makes the rows that counting makes too.
+/// Orders are placed without stock, so that plans create the same rows as counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn goods_counted_for_the_first_time_while_orders_reserve_them_fail_nobody() {
     let race = Race::with_servers(2).await;

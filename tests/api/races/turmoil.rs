@@ -1,12 +1,12 @@
-//! Different commands at once, on the same rows in different orders: deadlocks and changes of the installation are the
-//! server's business, no client hears of them.
+//! Different commands at once, on the same rows in different orders. Deadlocks and changes of the installation are
+//! handled by the server; no client sees them.
 
 use serde_json::{Value, json};
 
 use super::{CLIENTS, ORDERS, Race};
 use crate::support::{Package, Reply, SHOP, STANDARD, Shop, join, order_json};
 
-/// No answer but these.
+/// The only expected answers.
 #[track_caller]
 pub(super) fn assert_only<'r>(replies: impl IntoIterator<Item = &'r Reply>, allowed: &[u16]) {
     let others: Vec<(u16, &str)> = replies
@@ -39,7 +39,7 @@ fn with_other_moves() -> String {
     changed
 }
 
-/// Packs, ships and reports on a package as often as it takes; every answer.
+/// Packs, ships and reports on a package repeatedly; returns every answer.
 async fn push_along(race: &Race, package: Package<'_>) -> Vec<Reply> {
     let mut replies = Vec::new();
     for _ in 0..4 {
@@ -88,7 +88,7 @@ async fn an_installation_that_changes_while_commands_run_is_followed_by_each_who
 const SKUS: [&str; 4] = ["RED", "BLUE", "GREEN", "PINK"];
 const STORES: [&str; 3] = ["KADIKOY", "BESIKTAS", "GEBZE"];
 
-/// Three of the SKUs, each client in an order of its own.
+/// Three of the SKUs, in another order for each client.
 fn lines(n: usize) -> Vec<(&'static str, i64)> {
     let mut lines: Vec<_> = (0..3).map(|k| (SKUS[(n + k) % 4], 1)).collect();
     if n.is_multiple_of(2) {
@@ -97,7 +97,7 @@ fn lines(n: usize) -> Vec<(&'static str, i64)> {
     lines
 }
 
-/// One client: takes an order, then packs, finds nothing, plans again and counts, in an order of its own.
+/// A client: takes an order, then packs, reports missing products, plans again and counts, in its own sequence.
 async fn work(race: &Race, round: usize, n: usize) -> Vec<Reply> {
     let shop = &race.shop;
     let taken = race.post(ORDERS, &order_json(&format!("W{round}-{n}"), &lines(n))).await;
