@@ -12,6 +12,7 @@ use crate::{
         self,
         dispatch::{self, Dispatcher},
         idempotency,
+        wake_signal::WakeSignal,
     },
     db,
     error::Result,
@@ -19,7 +20,7 @@ use crate::{
     inventory::Inventory,
     metrics::Metrics,
     packages::loader::{self, Loader},
-    replanning::{self, WakeSignal, wakes},
+    replanning::{self, wakes},
     upstream::{self, Intake, Pace, Upstream, UpstreamSettings},
     webhooks::{self, DeliveryService},
 };

@@ -13,6 +13,7 @@ use crate::{
     api::extract::Authenticated,
     app::App,
     auth::{Caller, Role},
+    commands::wake_signal::Freed,
     error::{Error, Refusal, Result},
     openapi,
     orders::{input::OrderInput, view},
@@ -21,7 +22,6 @@ use crate::{
         dry_run::{self, Taken},
         place::{Durability, Placed, place},
     },
-    replanning::Freed,
     wire,
 };
 

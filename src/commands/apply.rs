@@ -18,11 +18,10 @@ use sqlx::PgConnection;
 
 use self::rows::Rows;
 use super::{
-    Documents,
     consequences::{Consequences, PackageChange, StockDelta},
     records,
 };
-use crate::{error::Result, stock};
+use crate::{error::Result, packages::facts::Documents, stock};
 
 /// The result of a write.
 #[derive(Debug, PartialEq, Eq)]

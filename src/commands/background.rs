@@ -5,8 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use sqlx::PgConnection;
 
-use super::{Input, PackageFacts, package::replacements};
-use crate::{error::Result, kinds::Lookup, packages::facts::states_before};
+use super::package::replacements;
+use crate::{
+    commands::input::Input,
+    error::Result,
+    kinds::Lookup,
+    packages::facts::{PackageFacts, states_before},
+};
 
 /// The facts that were read; empty if the command does not ask.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
-use super::PackageFacts;
-use crate::planning::plan::Trace;
+use crate::{packages::facts::PackageFacts, planning::plan::Trace};
 
 /// The decision of a command.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Input, Record};
 use crate::{
+    commands::{changes::Record, input::Input},
     error::Refusal,
     kinds::{
         Parameter, Recorded,

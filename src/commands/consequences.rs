@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Changes, Documents, PackageFacts, Record, ShipmentChange, Successor, Taking};
 use crate::{
+    commands::changes::{Changes, Record, ShipmentChange, Successor, Taking},
     error::Result,
     kinds::Plans,
-    packages::facts::Placement,
+    packages::facts::{Documents, PackageFacts, Placement},
     workflow::{Holding, State, Transition, Workflow},
 };
 

@@ -24,20 +24,18 @@ use tokio_util::task::TaskTracker;
 
 use self::{engine::Engine, pipeline::Pending};
 use super::{
-    Subject,
     idempotency::IdempotencyKey,
     outcome::{Outcome, PackageAnswer, TransferAnswer},
-    package::Packages,
     traffic::Traffic,
-    transfer::{Transfers, facts::package_id},
+    transfer::facts::package_id,
 };
 use crate::{
     auth::Caller,
     catalog::{Catalog, CatalogCache},
+    commands::{package::subject::Packages, subject::Subject, transfer::subject::Transfers, wake_signal::WakeSignal},
     error::{Error, Result},
     inventory::Inventory,
     metrics::Metrics,
-    replanning::WakeSignal,
 };
 
 /// Most commands in one transaction.

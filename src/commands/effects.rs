@@ -5,12 +5,11 @@ use utoipa::ToSchema;
 
 use super::{
     consequences::{Consequences, ItemChange, PackageChange},
-    transfer::{
-        TransferChange,
-        consequences::{Derived, Laid},
-    },
+    transfer::consequences::{Derived, Laid},
 };
-use crate::{error::Result, packages::facts::Placement, workflow::Workflow};
+use crate::{
+    commands::transfer::changes::TransferChange, error::Result, packages::facts::Placement, workflow::Workflow,
+};
 
 /// The changes of a command on a package.
 #[derive(Debug, Serialize, ToSchema)]

@@ -4,10 +4,10 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use sqlx::PgPool;
 
-use super::{Background, Context, Input, Subject};
 use crate::{
     auth::Caller,
     catalog::{Catalog, CatalogCache},
+    commands::{background::Background, command::Context, input::Input, subject::Subject},
     db,
     error::{Refusal, Result},
     kinds::Lookup,

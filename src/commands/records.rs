@@ -8,11 +8,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Documents, Record,
     changes::InvoiceChange,
     consequences::{Consequences, PackageChange},
 };
-use crate::error::Result;
+use crate::{commands::changes::Record, error::Result, packages::facts::Documents};
 
 /// True if there is no record, as for most moves.
 #[must_use]

@@ -7,19 +7,21 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{
-    Background, Command, Context, Input,
     consequences::PackageChange,
-    facts::Found,
-    transfer::{
-        TransferChange,
-        consequences::{Derived, Laid},
-    },
+    transfer::consequences::{Derived, Laid},
 };
 use crate::{
     auth::Caller,
     catalog::Catalog,
+    commands::{
+        background::Background,
+        command::{Command, Context},
+        input::Input,
+        transfer::changes::TransferChange,
+    },
     error::{Refusal, Result},
     kinds::Lookup,
+    packages::facts::Found,
     planning::Supply,
     workflow::Workflow,
 };

@@ -29,11 +29,13 @@ use self::{
 };
 use crate::{
     catalog::Catalog,
+    commands::wake_signal::WakeSignal,
     error::{Error, Result},
     metrics::Metrics,
-    replanning::WakeSignal,
-    stock::service::{Settings, WhenDown},
-    stock::{self, Count},
+    stock::{
+        self, Count,
+        service::{Settings, WhenDown},
+    },
 };
 
 /// Most SKUs remembered as fresh. At more, all are forgotten and asked for again.

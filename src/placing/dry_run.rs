@@ -15,7 +15,7 @@ use crate::{
     catalog::Catalog,
     commands::{
         consequences::{Consequences, PackageChange},
-        transfer::{TransferChange, begin::begin, consequences::derive},
+        transfer::{begin::begin, changes::TransferChange, consequences::derive},
     },
     error::Result,
     orders::input::OrderInput,

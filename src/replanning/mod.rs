@@ -18,9 +18,7 @@
 //! alone until something it wants changes.
 
 mod waiting;
-mod wake_signal;
 pub mod wakes;
 mod worker;
 
-pub use wake_signal::{Freed, WakeSignal};
 pub use worker::{Settings, Worker};

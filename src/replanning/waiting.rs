@@ -6,9 +6,9 @@
 
 use sqlx::{PgPool, Postgres, Transaction};
 
-use super::Freed;
 use crate::{
     catalog::Catalog,
+    commands::wake_signal::Freed,
     error::Result,
     scenarios::rules::{Condition, Rule},
     workflow::{OUT_OF_STOCK, Transition},

@@ -3,8 +3,7 @@
 
 use sqlx::{PgConnection, PgPool};
 
-use super::Freed;
-use crate::error::Result;
+use crate::{commands::wake_signal::Freed, error::Result};
 
 /// Rows taken at once.
 const MOST_ROWS: i64 = 100;

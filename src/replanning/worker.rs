@@ -11,7 +11,6 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Freed, WakeSignal,
     waiting::{self, Limits, Waiting},
     wakes,
 };
@@ -21,6 +20,7 @@ use crate::{
     commands::{
         dispatch::{Dispatcher, Request},
         outcome::Outcome,
+        wake_signal::{Freed, WakeSignal},
     },
     error::Result,
     inventory::Inventory,

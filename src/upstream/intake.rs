@@ -9,11 +9,11 @@ use sqlx::PgPool;
 use super::problems;
 use crate::{
     catalog::CatalogCache,
+    commands::wake_signal::{Freed, WakeSignal},
     error::{Error, Refusal, Result},
     inventory::Inventory,
     orders::input::OrderInput,
     placing::place::{Durability, Placed, place},
-    replanning::{Freed, WakeSignal},
 };
 
 /// `OrderStatus` approved: from this status on an order can be packed; later statuses are already being packed.

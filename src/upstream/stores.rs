@@ -10,9 +10,9 @@ use sqlx::{PgConnection, PgPool};
 use utoipa::ToSchema;
 
 use crate::{
+    commands::wake_signal::WakeSignal,
     db,
     error::{OnConstraint as _, Refusal, Result},
-    replanning::WakeSignal,
 };
 
 /// Longest name or code, in characters.

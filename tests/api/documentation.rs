@@ -257,7 +257,7 @@ async fn the_example_of_every_command_is_taken() {
     let operation = &document["paths"]["/api/v1/oms/packages/{id}/command/"]["post"];
     let examples = operation["requestBody"]["content"]["application/json"]["examples"].as_object().expect("examples");
     let documented: BTreeSet<&str> = examples.keys().map(String::as_str).collect();
-    assert_eq!(documented, commands::commands().map(|command| command.kind.identifier).collect());
+    assert_eq!(documented, commands::package::commands().map(|command| command.kind.identifier).collect());
 
     // The examples speak of package 1, item 1, cargo company 1 and the location S-LONDON.
     let london = json!({ "erp_code": "S-LONDON", "name": "London", "stock_location_type": "store" });

@@ -501,7 +501,7 @@ async fn check_command(command: &str) {
 const SHARES: usize = 9;
 
 async fn check_share(number: usize) {
-    for (index, command) in commands::commands().enumerate() {
+    for (index, command) in commands::package::commands().enumerate() {
         if index % SHARES == number {
             check_command(command.kind.identifier).await;
         }
@@ -533,7 +533,7 @@ shares! {
 #[test]
 fn every_command_is_in_the_standard_installation_and_so_tested_here() {
     let in_standard: BTreeSet<String> = rows().into_iter().map(|row| row.command).collect();
-    assert_eq!(in_standard, commands::commands().map(|command| command.kind.identifier.to_owned()).collect());
+    assert_eq!(in_standard, commands::package::commands().map(|command| command.kind.identifier.to_owned()).collect());
 }
 
 /// The contract's states: slug, number, whether they occupy quota, whether they are final.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     app::App,
     auth::Caller,
-    commands::{Packages, explain::explain},
+    commands::{explain::explain, package::subject::Packages},
     error::{Error, Result},
 };
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     app::App,
     auth::Caller,
-    commands::{Transfers, explain::explain},
+    commands::{explain::explain, transfer::subject::Transfers},
     error::Result,
 };
 

@@ -3,7 +3,8 @@
 
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::super::{Documents, consequences::PackageChange, facts::ShipmentDocument};
+use super::super::consequences::PackageChange;
+use crate::packages::facts::{Documents, ShipmentDocument};
 
 /// A package's documents after its change.
 pub(super) fn after(change: &PackageChange) -> Documents {

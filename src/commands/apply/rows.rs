@@ -6,15 +6,15 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    super::{
-        Documents,
-        consequences::{Consequences, PackageChange},
-    },
+    super::consequences::{Consequences, PackageChange},
     CreatedItems,
 };
 use crate::{
     error::Result,
-    packages::snapshot::{ItemSnapshot, PackageSnapshot},
+    packages::{
+        facts::Documents,
+        snapshot::{ItemSnapshot, PackageSnapshot},
+    },
 };
 
 /// Declares the statement's groups of arrays. A group is the rows that one part of the statement writes; its columns

@@ -10,14 +10,14 @@ use super::{
         idempotency::IdempotencyKey,
         outcome::{Outcome, Reply},
         transfer::{
-            self, TransferChange,
+            self,
             consequences::{Derived, Laid, Planned, derive},
         },
     },
     Request,
     engine::AttemptError,
 };
-use crate::{catalog::Catalog, error::Result, planning};
+use crate::{catalog::Catalog, commands::transfer::changes::TransferChange, error::Result, planning};
 
 /// The decision on one command.
 pub(super) struct Decision<A> {

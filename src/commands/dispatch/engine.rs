@@ -7,10 +7,8 @@ use sqlx::{Connection as _, PgPool};
 
 use super::{
     super::{
-        Subject, facts,
         idempotency::{self, IdempotencyKey},
         outcome::{Outcome, PackageAnswer},
-        package::Packages,
         transfer,
     },
     Request,
@@ -20,9 +18,10 @@ use super::{
 };
 use crate::{
     catalog::{Catalog, CatalogCache},
+    commands::{package::subject::Packages, subject::Subject, wake_signal::WakeSignal},
     db,
     error::{Error, Result, panic_text},
-    replanning::WakeSignal,
+    packages::facts,
 };
 
 /// How often a transaction is tried again after a deadlock, or after others took its stock or quota.

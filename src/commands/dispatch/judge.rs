@@ -7,7 +7,6 @@ use sqlx::PgConnection;
 
 use super::{
     super::{
-        Context, Input, Subject,
         idempotency::Remembered,
         outcome::{DryRun, Outcome},
         transfer::consequences::derive,
@@ -16,7 +15,12 @@ use super::{
     decided::Decision,
     engine::AttemptError,
 };
-use crate::{catalog::Catalog, error::Refusal, workflow::Transition};
+use crate::{
+    catalog::Catalog,
+    commands::{command::Context, input::Input, subject::Subject},
+    error::Refusal,
+    workflow::Transition,
+};
 
 /// Stored answers, by user and key.
 type Known = HashMap<(i64, String), Remembered>;

@@ -15,10 +15,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    super::{
-        outcome::{Outcome, PackageAnswer},
-        package::Packages,
-    },
+    super::outcome::{Outcome, PackageAnswer},
     LARGEST_GROUP, Request,
     decided::Decision,
     engine::{AttemptError, Engine, Way, all_failed, is_conflict, unless_it_panics},
@@ -26,6 +23,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
+    commands::package::subject::Packages,
     error::{Error, Result},
 };
 

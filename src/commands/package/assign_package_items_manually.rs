@@ -5,8 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::super::{Answer, Changes, Context, PackageCommand, Successor, Taking, input};
+use super::super::input;
 use crate::{
+    commands::{
+        changes::{Answer, Changes, Successor, Taking},
+        command::Context,
+        package::subject::PackageCommand,
+    },
     error::{NOT_ENOUGH_STOCK, Refusal},
     kinds::{Kind, Parameter, Plans, common::SYNC},
     workflow::WAITING,

@@ -1,9 +1,14 @@
 //! `CANCEL_PACKAGE`: the package ends; its reservations and its quota become free. If only some of its items are
 //! cancelled, the others are planned again, into new packages.
 
-use super::super::{Changes, Context, PackageCommand, Taking, input};
+use super::super::input;
 use super::replan;
 use crate::{
+    commands::{
+        changes::{Changes, Taking},
+        command::Context,
+        package::subject::PackageCommand,
+    },
     error::Refusal,
     kinds::{Kind, Parameter, Plans, Recorded, common::SYNC},
     workflow::{CANCELLED, Holding},
@@ -78,7 +83,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::testing::Scene;
-    use crate::commands::{Answer, Taking};
+    use crate::commands::changes::{Answer, Taking};
 
     #[test]
     fn what_is_not_cancelled_is_planned_anew() {

@@ -1,10 +1,12 @@
 //! `COMPLETE_PACKING`, "Pack": everything is in the box; a shipment and its label are created.
 
-use super::{
-    super::{Changes, Context, PackageCommand, ShipmentChange},
-    require_items,
-};
+use super::require_items;
 use crate::{
+    commands::{
+        changes::{Changes, ShipmentChange},
+        command::Context,
+        package::subject::PackageCommand,
+    },
     error::{NO_CARGO_COMPANY, Refusal},
     kinds::{Kind, common::PACKING},
 };
@@ -87,7 +89,7 @@ mod tests {
     #[test]
     fn packing_again_keeps_the_shipment_there_is() {
         let mut scene = Scene::new();
-        scene.package.shipment = Some(crate::commands::ShipmentFacts {
+        scene.package.shipment = Some(crate::packages::facts::ShipmentFacts {
             cargo_company_id: 1,
             tracking_number: "TN-1".to_owned(),
             labelled: false,

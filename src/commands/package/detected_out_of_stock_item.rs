@@ -4,13 +4,16 @@
 //! a place stay in this package, which goes to the destination at the scenario's default location; the others move to
 //! successors.
 
-use super::{
-    super::{Answer, Changes, Context, ItemFacts, PackageCommand, Taking},
-    named_items, replan,
-};
+use super::{named_items, replan};
 use crate::{
+    commands::{
+        changes::{Answer, Changes, Taking},
+        command::Context,
+        package::subject::PackageCommand,
+    },
     error::Refusal,
     kinds::{Kind, Parameter, Plans, common::SYNC},
+    packages::facts::ItemFacts,
     workflow::{CANCELLED, NOT_FOUND, WAITING},
 };
 

@@ -4,11 +4,13 @@
 //! (`otherwise`). Missing items move to new packages; those without a place to an out-of-stock package at the default
 //! location.
 
-use super::{
-    super::{Changes, Context, PackageCommand, Taking},
-    named_items, replan,
-};
+use super::{named_items, replan};
 use crate::{
+    commands::{
+        changes::{Changes, Taking},
+        command::Context,
+        package::subject::PackageCommand,
+    },
     error::Refusal,
     kinds::{Kind, Parameter, Plans, common::SYNC},
     workflow::{CANCELLED, NOT_FOUND, OUT_OF_STOCK, WAITING},
@@ -57,7 +59,7 @@ mod tests {
     use serde_json::json;
 
     use super::{super::testing::Scene, *};
-    use crate::commands::Answer;
+    use crate::commands::changes::Answer;
 
     const COMMAND: &str = "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED";
 

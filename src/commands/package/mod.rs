@@ -13,7 +13,7 @@ pub mod replace_product;
 pub(crate) mod replacements;
 mod replan;
 pub mod ship_the_package_advanced;
-mod subject;
+pub mod subject;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod unblock_the_package;
@@ -22,12 +22,11 @@ pub mod update_package_shipment_status;
 pub mod update_shipment_info;
 pub mod update_shipment_label;
 
-pub use subject::Packages;
-
-use super::{Context, PackageCommand, PackageFacts, ShipmentFacts};
 use crate::{
     catalog::Catalog,
+    commands::{command::Context, package::subject::PackageCommand},
     error::{NO_ITEMS, NO_SHIPMENT, Refusal, UNKNOWN_CARGO_COMPANY},
+    packages::facts::{PackageFacts, ShipmentFacts},
 };
 
 /// Commands on packages with a file of their own. The others are in [`moves`].

@@ -1,10 +1,12 @@
 //! Commands that lead to the transition's destination and change little else: a row each.
 
-use super::{
-    super::{Answer, Changes, Context, PackageCommand},
-    require_items,
-};
+use super::require_items;
 use crate::{
+    commands::{
+        changes::{Answer, Changes},
+        command::Context,
+        package::subject::PackageCommand,
+    },
     error::Refusal,
     kinds::{
         Kind, Parameter,

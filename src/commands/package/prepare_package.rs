@@ -5,13 +5,19 @@
 //! installation must allow these three from the same state.
 
 use super::{
-    super::{Answer, Changes, Context, ItemFacts, PackageCommand, Taking, input},
+    super::input,
     replacements::{self, Naming, PARAMETER as REPLACEMENTS},
     replan,
 };
 use crate::{
+    commands::{
+        changes::{Answer, Changes, Taking},
+        command::Context,
+        package::subject::PackageCommand,
+    },
     error::Refusal,
     kinds::{Kind, Lookup, Parameter, Plans, common::SYNC},
+    packages::facts::ItemFacts,
     workflow::{OUT_OF_STOCK, WAITING},
 };
 

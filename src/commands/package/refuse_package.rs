@@ -1,8 +1,8 @@
 //! `REFUSE_PACKAGE`: the location refuses to pack it, for a reason of the installation's list. Its reservations end,
 //! the location is excluded for its items, and it waits for a new plan.
 
-use super::super::{Changes, Context, PackageCommand};
 use crate::{
+    commands::{changes::Changes, command::Context, package::subject::PackageCommand},
     error::Refusal,
     kinds::{Kind, Lookup, Parameter, Recorded, common::SYNC},
 };

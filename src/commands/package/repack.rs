@@ -1,12 +1,15 @@
 //! `REPACK`: a package without a place is planned again, and moves if a place is found.
 
-use super::{
-    super::{Answer, Changes, Context, ItemFacts, PackageCommand, Taking},
-    replan, require_items,
-};
+use super::{replan, require_items};
 use crate::{
+    commands::{
+        changes::{Answer, Changes, Taking},
+        command::Context,
+        package::subject::PackageCommand,
+    },
     error::{NO_PLACE, Refusal},
     kinds::{Kind, Plans, common::SYNC},
+    packages::facts::ItemFacts,
     workflow::OUT_OF_STOCK,
 };
 

@@ -1,10 +1,8 @@
 //! `REPLACE_PRODUCT`: items are packed as other products that the location has.
 
-use super::{
-    super::{Changes, Context, PackageCommand},
-    replacements::{self, Naming, PARAMETER},
-};
+use super::replacements::{self, Naming, PARAMETER};
 use crate::{
+    commands::{changes::Changes, command::Context, package::subject::PackageCommand},
     error::Refusal,
     kinds::{Kind, Lookup, Parameter, Plans, common::SYNC},
 };

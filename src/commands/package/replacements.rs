@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::super::{Changes, Context, Input, ItemFacts};
 use crate::{
+    commands::{changes::Changes, command::Context, input::Input},
     error::{NOT_ENOUGH_STOCK, Refusal},
     kinds::Parameter,
+    packages::facts::ItemFacts,
 };
 
 /// `[{"package_item": 1, "sku": "…"}]`.

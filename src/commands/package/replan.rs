@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{Answer, Changes, Context, ItemFacts, Successor, Taking};
 use crate::{
+    commands::{
+        changes::{Answer, Changes, Successor, Taking},
+        command::Context,
+    },
     error::{NO_SCENARIO, Refusal},
+    packages::facts::ItemFacts,
     planning::{
         Line,
         plan::{Parcel, Plan},

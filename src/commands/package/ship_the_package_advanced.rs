@@ -1,10 +1,13 @@
 //! `SHIP_THE_PACKAGE_ADVANCED`, "Advanced ship": shipped, with the client's carrier and tracking number.
 
-use super::{
-    super::{Changes, Context, Input, PackageCommand, ShipmentChange, changes::ShipmentRecord},
-    find_cargo_company,
-};
+use super::{super::changes::ShipmentRecord, find_cargo_company};
 use crate::{
+    commands::{
+        changes::{Changes, ShipmentChange},
+        command::Context,
+        input::Input,
+        package::subject::PackageCommand,
+    },
     error::Refusal,
     kinds::{Kind, Parameter, common::SYNC_AND_INVOICE},
 };

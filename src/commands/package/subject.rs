@@ -6,22 +6,29 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::super::{
-    Answer, Background, Changes, Command, Context, Input, PackageCommand, PackageFacts, Subject, background, common,
+    background, common,
     consequences::{self, PackageChange},
-    effects, facts,
-    facts::Found,
-    find,
+    effects,
     outcome::PackageAnswer,
     transfer::{
-        self, TransferChange,
+        self,
         consequences::{Derived, Laid, Planned},
     },
 };
 use crate::{
     auth::Caller,
     catalog::Catalog,
+    commands::{
+        background::Background,
+        changes::{Answer, Changes},
+        command::{Command, Context, find},
+        input::Input,
+        subject::Subject,
+        transfer::changes::TransferChange,
+    },
     error::{Refusal, Result},
     kinds::Lookup,
+    packages::facts::{self, Found, PackageFacts},
     planning::{self, Held, Line, Supply},
     workflow::Workflow,
 };
@@ -29,6 +36,9 @@ use crate::{
 /// See the module.
 #[derive(Debug)]
 pub struct Packages;
+
+/// A command on packages.
+pub type PackageCommand = Command<Packages>;
 
 impl Subject for Packages {
     const ENTITY: &'static str = "package";

@@ -9,14 +9,17 @@ use std::{
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::super::{
-    Background, Changes, Context, Documents, Input, ItemFacts, PackageFacts, Packages, Subject as _, kinds,
-};
+use super::super::kinds;
 use crate::{
     cargo::CargoCompany,
     catalog::Catalog,
+    commands::{
+        background::Background, changes::Changes, command::Context, input::Input, package::subject::Packages,
+        subject::Subject as _,
+    },
     error::Refusal,
     installation::read::Installation,
+    packages::facts::{Documents, ItemFacts, PackageFacts},
     planning::{
         Supply,
         location::Location,

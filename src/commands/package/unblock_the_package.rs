@@ -3,8 +3,8 @@
 //! A transition has one destination, in its command object as in the log's legal moves. So an installation has one row
 //! for each possible state before, and the log says which one applies. A package lists only that one.
 
-use super::super::{Changes, Context, PackageCommand};
 use crate::{
+    commands::{changes::Changes, command::Context, package::subject::PackageCommand},
     error::{Refusal, WAS_ELSEWHERE},
     kinds::{Kind, Lookup},
 };
@@ -40,7 +40,7 @@ mod tests {
     use serde_json::json;
 
     use super::{super::testing::Scene, *};
-    use crate::commands::{Input, Packages, Subject as _};
+    use crate::commands::{input::Input, package::subject::Packages, subject::Subject as _};
 
     #[test]
     fn only_the_way_back_is_open() {

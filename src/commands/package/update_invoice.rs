@@ -1,7 +1,8 @@
 //! `UPDATE_INVOICE`: the invoice of the package, made elsewhere: its number, its date, its document.
 
-use super::super::{Changes, Context, Input, PackageCommand, changes::InvoiceChange};
+use super::super::changes::InvoiceChange;
 use crate::{
+    commands::{changes::Changes, command::Context, input::Input, package::subject::PackageCommand},
     error::Refusal,
     kinds::{Kind, Parameter, common::INVOICE},
 };

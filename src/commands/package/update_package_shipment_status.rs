@@ -1,7 +1,11 @@
 //! `UPDATE_PACKAGE_SHIPMENT_STATUS`: the carrier delivered the package, or tried to.
 
-use super::super::{Answer, Changes, Context, PackageCommand};
 use crate::{
+    commands::{
+        changes::{Answer, Changes},
+        command::Context,
+        package::subject::PackageCommand,
+    },
     error::Refusal,
     kinds::{Kind, Parameter, common::SYNC},
 };

@@ -1,11 +1,13 @@
 //! `UPDATE_SHIPMENT_INFO`: the shipment gets another carrier, tracking number or query number. The label is made again:
 //! the old label and its link are no longer valid.
 
-use super::{
-    super::{Changes, Context, PackageCommand, ShipmentChange, changes::ShipmentRecord},
-    find_cargo_company, require_shipment,
-};
+use super::{super::changes::ShipmentRecord, find_cargo_company, require_shipment};
 use crate::{
+    commands::{
+        changes::{Changes, ShipmentChange},
+        command::Context,
+        package::subject::PackageCommand,
+    },
     error::Refusal,
     kinds::{Kind, Parameter, common::SYNC},
 };
@@ -80,7 +82,7 @@ mod tests {
     use serde_json::json;
 
     use super::{super::testing::Scene, *};
-    use crate::commands::ShipmentFacts;
+    use crate::packages::facts::ShipmentFacts;
 
     const COMMAND: &str = "UPDATE_SHIPMENT_INFO";
 

@@ -3,10 +3,15 @@
 use serde_json::Value;
 
 use super::{
-    super::{Answer, Changes, Context, PackageCommand, ShipmentChange, changes::ShipmentRecord, input},
+    super::{changes::ShipmentRecord, input},
     require_shipment,
 };
 use crate::{
+    commands::{
+        changes::{Answer, Changes, ShipmentChange},
+        command::Context,
+        package::subject::PackageCommand,
+    },
     error::Refusal,
     kinds::{Kind, Parameter},
 };
@@ -66,7 +71,7 @@ mod tests {
     use serde_json::json;
 
     use super::{super::testing::Scene, *};
-    use crate::commands::ShipmentFacts;
+    use crate::packages::facts::ShipmentFacts;
 
     const COMMAND: &str = "UPDATE_SHIPMENT_LABEL";
 

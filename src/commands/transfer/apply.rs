@@ -13,10 +13,12 @@ use super::{
         apply::{self, Applied},
         consequences::PackageChange,
     },
-    TransferChange,
     consequences::{Derived, TransferConsequences},
 };
-use crate::error::{Error, Result};
+use crate::{
+    commands::transfer::changes::TransferChange,
+    error::{Error, Result},
+};
 
 /// Writes packages and transfers with all their consequences. `installation_version` is as in [`apply::apply`]. Call it
 /// within a transaction if there are transfers.

@@ -1,7 +1,8 @@
 //! Creates the transfers of a plan that fetches, for new orders and for packages that are planned again.
 
-use super::{super::consequences::PackageChange, TransferChange, TransferItemChange};
+use super::super::consequences::PackageChange;
 use crate::{
+    commands::transfer::changes::{TransferChange, TransferItemChange},
     error::Result,
     packages::facts::Placement,
     planning::plan::{Trace, fetch::PlannedTransfer},

@@ -1,7 +1,6 @@
 //! The changes that a decision on a transfer may make, and a transfer before and after.
 
-use super::TransferFacts;
-use crate::planning::transfer::Refetch;
+use crate::{commands::transfer::facts::TransferFacts, planning::transfer::Refetch};
 
 /// The decision of a command on a transfer. Its package follows ([`super::lay_out`]).
 #[derive(Debug, Clone, PartialEq)]

@@ -3,11 +3,9 @@
 //! At its source a transfer reserves its units, then takes them; at its destination they are put on the shelf on
 //! arrival. So each delta is `effect(after) - effect(before)`, added to the consequences of the packages.
 
-use super::{
-    super::consequences::{self, Consequences, PackageChange},
-    TransferChange,
-};
+use super::super::consequences::{self, Consequences, PackageChange};
 use crate::{
+    commands::transfer::changes::TransferChange,
     error::Result,
     planning::plan::Trace,
     workflow::{Holding, State, Workflow},

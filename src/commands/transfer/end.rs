@@ -2,8 +2,9 @@
 
 use sqlx::PgConnection;
 
-use super::{super::consequences::PackageChange, TransferChange, facts};
+use super::{super::consequences::PackageChange, facts};
 use crate::{
+    commands::transfer::changes::TransferChange,
     error::Result,
     workflow::{TRANSFER_CANCELLED, WAITING_FOR_TRANSFER, Workflow},
 };

@@ -3,8 +3,8 @@
 use sqlx::PgConnection;
 
 use crate::{
-    commands::PackageFacts,
     error::Result,
+    packages::facts::PackageFacts,
     workflow::{WAITING_FOR_TRANSFER, Workflow},
 };
 

@@ -6,11 +6,18 @@
 use std::collections::BTreeMap;
 
 use super::{
-    super::{Changes, Successor, Taking, consequences},
-    TransferChange, TransferChanges, TransferContext, begin,
+    super::consequences,
+    begin,
     consequences::{Laid, Planned},
 };
 use crate::{
+    commands::{
+        changes::{Changes, Successor, Taking},
+        transfer::{
+            changes::{TransferChange, TransferChanges},
+            subject::TransferContext,
+        },
+    },
     error::Result,
     workflow::{OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER},
 };

@@ -18,20 +18,11 @@ pub mod end;
 pub mod facts;
 pub mod lay_out;
 pub mod moves;
-mod subject;
+pub mod subject;
 pub mod transfer_item_not_found;
 pub mod transfer_order_advanced;
 
-pub use changes::{TransferChange, TransferChanges, TransferItemChange};
-pub use facts::{LockedTransfer, TransferFacts, TransferItemFacts};
-pub use subject::Transfers;
-
-use super::{Command, Context};
-/// The input of a decision on a transfer.
-pub type TransferContext<'a> = Context<'a, LockedTransfer>;
-
-/// A command on transfers.
-pub type TransferCommand = Command<Transfers>;
+use subject::TransferCommand;
 
 /// Those with a file of their own. The others are in [`moves`].
 static COMMANDS: &[&TransferCommand] = &[&transfer_order_advanced::COMMAND, &transfer_item_not_found::COMMAND];

@@ -1,7 +1,13 @@
 //! Commands that only move a transfer to the transition's destination: a row each.
 
-use super::{TransferChanges, TransferCommand, TransferContext};
-use crate::{error::Refusal, kinds::Kind};
+use crate::{
+    commands::transfer::{
+        changes::TransferChanges,
+        subject::{TransferCommand, TransferContext},
+    },
+    error::Refusal,
+    kinds::Kind,
+};
 
 /// Every one of them.
 pub static MOVES: &[TransferCommand] = &[

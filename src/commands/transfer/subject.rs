@@ -6,19 +6,26 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{
-    super::{
-        Background, Command, Input, Subject, consequences::PackageChange, effects, facts as package_facts,
-        facts::Found, find, outcome::TransferAnswer,
-    },
-    LockedTransfer, TransferChange, TransferChanges, TransferCommand, TransferContext,
+    super::{consequences::PackageChange, effects, outcome::TransferAnswer},
     consequences::{Derived, Laid},
     facts, lay_out,
 };
 use crate::{
     auth::Caller,
     catalog::Catalog,
+    commands::{
+        background::Background,
+        command::{Command, Context, find},
+        input::Input,
+        subject::Subject,
+        transfer::{
+            changes::{TransferChange, TransferChanges},
+            facts::LockedTransfer,
+        },
+    },
     error::{Refusal, Result},
     kinds::Lookup,
+    packages::{facts as package_facts, facts::Found},
     planning::{self, Held, Line, Supply},
     workflow::{Holding, Workflow},
 };
@@ -26,6 +33,12 @@ use crate::{
 /// See the module.
 #[derive(Debug)]
 pub struct Transfers;
+
+/// The input of a decision on a transfer.
+pub type TransferContext<'a> = Context<'a, LockedTransfer>;
+
+/// A command on transfers.
+pub type TransferCommand = Command<Transfers>;
 
 impl Subject for Transfers {
     const ENTITY: &'static str = "transfer";

@@ -3,8 +3,13 @@
 //! The transfer ends. All its items are planned again by the transfer scenario; the source is excluded for the missing
 //! ones. Items that no location has wait in an out-of-stock package at the scenario's default location.
 
-use super::{TransferChanges, TransferCommand, TransferContext, TransferItemFacts, changes::Again};
+use super::changes::Again;
 use crate::{
+    commands::transfer::{
+        changes::TransferChanges,
+        facts::TransferItemFacts,
+        subject::{TransferCommand, TransferContext},
+    },
     error::Refusal,
     kinds::{Kind, Parameter, Plans},
     planning::Line,

@@ -2,10 +2,13 @@
 
 use super::{
     super::package::{find_cargo_company, ship_the_package_advanced as advanced},
-    TransferChanges, TransferCommand, TransferContext,
     changes::TransferShipment,
 };
 use crate::{
+    commands::transfer::{
+        changes::TransferChanges,
+        subject::{TransferCommand, TransferContext},
+    },
     error::Refusal,
     kinds::{Kind, Parameter},
 };

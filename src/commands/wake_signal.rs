@@ -98,22 +98,22 @@ impl WakeSignal {
     }
 
     /// Begins to keep signals.
-    pub(super) fn listen(&self) {
+    pub(crate) fn listen(&self) {
         self.is_listened_to.store(true, Ordering::Relaxed);
     }
 
     /// Ends keeping signals.
-    pub(super) fn stop_listening(&self) {
+    pub(crate) fn stop_listening(&self) {
         self.is_listened_to.store(false, Ordering::Relaxed);
     }
 
     /// Takes everything sent since the last call.
-    pub(super) fn take(&self) -> Freed {
+    pub(crate) fn take(&self) -> Freed {
         std::mem::take(&mut *self.freed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits for a signal.
-    pub(super) async fn received(&self) {
+    pub(crate) async fn received(&self) {
         self.notify.notified().await;
     }
 }
