@@ -1,4 +1,4 @@
-//! A scenario as somebody writes it, in the installation file or to `/api/v1/oms/scenarios/`: one form, one reader.
+//! The form of a scenario in the installation file and in `/api/v1/oms/scenarios/`: one form, one reader.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::{
 
 /// Most rules of one scenario.
 const MOST_RULES: usize = 100;
-/// The keys of a definition, in the order in which they are written.
+/// The keys of a definition, in writing order.
 pub const KEYS: [&str; 12] = [
     "name",
     "kind",
@@ -36,34 +36,34 @@ pub const KEYS: [&str; 12] = [
 /// A scenario with its location and state by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Definition {
-    /// Its name for people, by which it is known.
+    /// Its name, by which it is known.
     pub name: String,
     /// Whether it distributes orders or chooses the sources of transfers.
     pub kind: ScenarioKind,
-    /// What it is for.
+    /// Its purpose.
     pub description: Option<String>,
-    /// Lower is tried first.
+    /// Lower comes first.
     pub priority: i32,
-    /// Whether it is tried at all.
+    /// True if it is used.
     pub is_active: bool,
-    /// The channels it is for; empty for all.
+    /// Channels that it applies to; empty: all.
     pub channels: Vec<String>,
-    /// The shipping options it is for; empty for all.
+    /// Shipping options that it applies to; empty: all.
     pub shipping: Vec<String>,
-    /// The payment options it is for; empty for all.
+    /// Payment types that it applies to; empty: all.
     pub payments: Vec<String>,
-    /// The location of what has no place, by `erp_code`.
+    /// The location for items without a place, by `erp_code`.
     pub default_location: String,
-    /// The slug of the state in which packages begin when an order is split; a transfer scenario needs none.
+    /// The slug of the first state of packages when an order is split. A transfer scenario needs none.
     pub initial_state_when_split: String,
-    /// Into how many packages an order may be split.
+    /// How an order may be split into packages.
     pub splitting: Splitting,
-    /// The rules, tried in order.
+    /// The rules, in order.
     pub rules: Vec<Rule>,
 }
 
 impl Definition {
-    /// Reads one; whether its location and state exist is not judged here.
+    /// Reads a definition. It does not check that the location and the state exist.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         reader.require(&["name", "priority", "default_location"]);
         let named =
@@ -99,7 +99,8 @@ impl Definition {
         definition
     }
 
-    /// What it names that is not there: locations, by ERP code, and its package state, by slug and whether that is final.
+    /// Its references that do not exist: locations, by ERP code, and the package state, by slug and whether it is
+    /// final.
     #[must_use]
     pub fn wrong_references(&self, erp_codes: &[&str], package_states: &[(&str, bool)]) -> Vec<Defect> {
         let mut defects = Vec::new();
@@ -126,8 +127,8 @@ impl Definition {
         defects
     }
 
-    /// What it says of transfers that cannot be where there are these states of packages and transfers, asked for by
-    /// entity and slug.
+    /// Its parts about transfers that are impossible with these states of packages and transfers; `has_state` is called
+    /// with entity and slug.
     #[must_use]
     pub fn wrong_transfers(&self, has_state: impl Fn(&str, &str) -> bool) -> Vec<Defect> {
         let mut defects = Vec::new();
@@ -169,7 +170,7 @@ impl Definition {
         Some(Defect::of_key("initial_state_when_split", message, remedy))
     }
 
-    /// As the planner takes it.
+    /// The planner's form.
     #[must_use]
     pub fn scenario(
         &self,
@@ -194,7 +195,7 @@ impl Definition {
         }
     }
 
-    /// What [`Self::read`] reads, every key.
+    /// Every key that [`Self::read`] reads.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
         let values = [
@@ -215,7 +216,7 @@ impl Definition {
     }
 }
 
-/// A defect of the `transferable` of a rule.
+/// A defect of a rule's `transferable`.
 #[must_use]
 pub fn of_transferable(rule: usize, message: String, remedy: String) -> Defect {
     let path = vec![Step::Key("rules".to_owned()), Step::Entry(rule), Step::Key("transferable".to_owned())];
@@ -240,7 +241,7 @@ fn read_splitting(reader: &mut Reader<'_>) -> Splitting {
     splitting
 }
 
-/// The wire form of how orders are split.
+/// The wire form of splitting.
 #[must_use]
 pub fn splitting_json(splitting: Splitting) -> Value {
     json!({
@@ -300,7 +301,7 @@ fn read_products(reader: &mut Reader<'_>) -> Option<ProductPrerequisite> {
     (!says_nothing).then_some(products)
 }
 
-/// A condition that is a word alone.
+/// A condition given as a word.
 fn condition_of_word(word: &str) -> Result<Condition, (String, String)> {
     Ok(match word {
         "SELECT_BY_STOCK" => Condition::SelectByStock,
@@ -348,7 +349,7 @@ fn read_condition(reader: &mut Reader<'_>) -> Option<Condition> {
             Condition::SelectByDistance(reader.kilometres("kilometres").unwrap_or_default())
         }
         "SELECT_BY_OPENING_HOURS" => {
-            // A week is as far as hours tell.
+            // Opening hours repeat after a week.
             let minutes = reader.count("opens_within_minutes", 0..=7 * 24 * 60);
             Condition::SelectByOpeningHours(minutes.and_then(|minutes| u32::try_from(minutes).ok()).unwrap_or(0))
         }
@@ -429,7 +430,7 @@ mod tests {
                 "rules": [rule] })
     }
 
-    /// Every key there is.
+    /// Every key.
     fn whole() -> Value {
         json!({
             "name": "Everything", "kind": "distribution", "description": "All of it", "priority": 3, "is_active": false,
@@ -463,7 +464,7 @@ mod tests {
         assert_eq!(Value::Object(definition.to_json()), whole());
         let names: Vec<&str> = definition.rules[0].conditions.iter().map(Condition::name).collect();
         assert_eq!(names, Condition::NAMES, "every condition can be written");
-        // A condition that can do without parameters may be written either way.
+        // A condition whose parameters are optional may have either form.
         let open = |condition: Value| {
             read(&with_rule(&json!({ "name": "r", "conditions": [condition] }))).expect("sound").rules[0].clone()
         };

@@ -1,9 +1,8 @@
-//! Scenarios: written in the installation's files or by REST, each change a version of its own.
+//! Scenarios: from the installation's files or by REST. Each change is a version.
 //!
-//! Files and requests write the same form, read by the same code ([`definition`]). They live together like this: the
-//! files decide the scenarios they name (by name), each time they are applied; a scenario that no file names is left
-//! alone, unless it came with files before: then it is taken out of use. Every change, whoever makes it, goes up one
-//! version, and plans name the version that decided them.
+//! Files and requests have the same form, read by the same code ([`definition`]). Each time they are applied, the files
+//! set the scenarios that they name. A scenario that no file names is left alone, unless an earlier file named it: then
+//! it is deactivated. Every change raises the version, and plans name the version that decided them.
 
 pub mod definition;
 pub mod rules;
@@ -20,7 +19,7 @@ use crate::{
 };
 use definition::{Definition, rules_json, splitting_json};
 
-/// Who changes a scenario.
+/// The author of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Author {
     /// The installation's files.
@@ -38,35 +37,35 @@ impl Author {
     }
 }
 
-/// The ids of what a definition names.
+/// The ids of a definition's references.
 #[derive(Debug, Clone, Copy)]
 pub struct References {
-    /// Of `default_location`.
+    /// The id of `default_location`.
     pub default_location_id: i64,
-    /// Of `initial_state_when_split`.
+    /// The id of `initial_state_when_split`.
     pub initial_state_when_split_id: i64,
 }
 
-/// A scenario as it is kept.
+/// A stored scenario.
 #[derive(Debug, Clone)]
 pub struct Kept {
     /// Its id.
     pub id: i64,
     /// Its version.
     pub version: i32,
-    /// What it says.
+    /// Its definition.
     pub definition: Definition,
-    /// The ids of what it names.
+    /// The ids of its references.
     pub references: References,
-    /// Whether the installation's files hold it.
+    /// True if the installation's files have it.
     pub is_installed: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_date: chrono::DateTime<chrono::Utc>,
-    /// When it became this version.
+    /// When this version began.
     pub modified_date: chrono::DateTime<chrono::Utc>,
 }
 
-/// Reads a definition that was stored.
+/// Reads a stored definition.
 fn stored(name: &str, object: &Map<String, Value>) -> Result<Definition> {
     reading::whole(object, Definition::read).map_err(|defects| {
         let first = defects.first().map(ToString::to_string).unwrap_or_default();
@@ -77,7 +76,7 @@ fn stored(name: &str, object: &Map<String, Value>) -> Result<Definition> {
 /// Reads scenarios: those with these ids, or all.
 ///
 /// # Errors
-/// When the database fails, or holds rules this version does not know.
+/// When the database fails, or has rules that this version does not know.
 pub async fn load(connection: &mut PgConnection, ids: Option<&[i64]>) -> Result<Vec<Kept>> {
     let rows = sqlx::query!(
         r#"select s.id, s.version, s.name, s.is_installed, s.created_date, s.modified_date, s.default_location_id,
@@ -112,7 +111,7 @@ pub async fn load(connection: &mut PgConnection, ids: Option<&[i64]>) -> Result<
     kept.collect()
 }
 
-/// The active scenarios of either kind as the planner takes them, by priority.
+/// The active scenarios of both kinds in the planner's form, by priority.
 ///
 /// # Errors
 /// As [`load`].
@@ -126,7 +125,7 @@ pub async fn load_active(connection: &mut PgConnection) -> Result<Vec<Scenario>>
     Ok(active.map(scenario).collect())
 }
 
-/// Versions of scenarios as the planner takes them, those that are gone too.
+/// Versions of scenarios in the planner's form, deleted ones too.
 ///
 /// # Errors
 /// As [`load`].
@@ -147,17 +146,17 @@ pub async fn load_versions(
     let mut scenarios = BTreeMap::new();
     for row in rows {
         let definition = stored(&format!("{} in version {}", row.scenario_id, row.version), &row.definition)?;
-        // Where packages without a place went, and in which state, is no part of what a plan decides.
+        // A plan does not depend on the location and state of packages without a place.
         let scenario = definition.scenario(row.scenario_id, row.version, 0, 0);
         scenarios.insert((row.scenario_id, row.version), scenario);
     }
     Ok(scenarios)
 }
 
-/// Finds what a definition names.
+/// Finds the references of a definition.
 ///
 /// # Errors
-/// 400 for what is not there; when the database fails.
+/// 400 for a reference that does not exist; when the database fails.
 pub async fn resolve(connection: &mut PgConnection, definition: &Definition) -> Result<References> {
     let locations =
         sqlx::query!("select id, erp_code from stock_locations order by id").fetch_all(&mut *connection).await?;
@@ -180,10 +179,10 @@ pub async fn resolve(connection: &mut PgConnection, definition: &Definition) -> 
     }
 }
 
-/// Makes a scenario, or gives the one with this id a new version. The caller has announced the change.
+/// Creates a scenario, or gives the one with this id a new version. The caller has announced the change.
 ///
 /// # Errors
-/// 400 where the name is another's; when the database fails.
+/// 400 if another scenario has the name; when the database fails.
 pub async fn write(
     connection: &mut PgConnection,
     id: Option<i64>,
@@ -230,7 +229,7 @@ pub async fn write(
     Ok(row.id)
 }
 
-/// Takes a scenario away; its versions stay, for the plans that name them.
+/// Deletes a scenario. Its versions stay, for the plans that name them.
 ///
 /// # Errors
 /// When the database fails.
@@ -260,7 +259,7 @@ async fn keep_version(
     Ok(())
 }
 
-/// Makes the scenarios of the installation's files what the files say.
+/// Writes the scenarios of the installation's files.
 ///
 /// # Errors
 /// When the database fails.
@@ -286,7 +285,7 @@ pub async fn install(connection: &mut PgConnection, wanted: &[(&Definition, Refe
     Ok(())
 }
 
-/// A scenario that is gone from the files is removed, or where plans name it kept, passive.
+/// A scenario that the files no longer have is deleted, or deactivated if plans name it.
 async fn retire(connection: &mut PgConnection, kept: &Kept) -> Result<()> {
     let is_used =
         sqlx::query_scalar!(r#"select exists (select from order_plans where scenario_id = $1) as "used!""#, kept.id)
@@ -299,7 +298,7 @@ async fn retire(connection: &mut PgConnection, kept: &Kept) -> Result<()> {
         let passive = Definition { is_active: false, ..kept.definition.clone() };
         write(connection, Some(kept.id), &passive, kept.references, Author::Files).await?;
     }
-    // From now on it belongs to who changes it by REST.
+    // From now on REST decides it.
     sqlx::query!("update scenarios set is_installed = false where id = $1", kept.id).execute(connection).await?;
     Ok(())
 }

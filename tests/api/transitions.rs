@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 
 use crate::support::{NOT_ALLOWED, Package, SHOP, STANDARD, Shop, TRANSFERS, read_installation};
 
-/// A package state of the standard installation, with its meaning by the contract.
+/// A package state of the standard installation, with its meaning.
 #[derive(Debug)]
 struct State {
     slug: String,
     number: i64,
-    /// Whether a package in it counts against its location's quota.
+    /// True if a package in it counts against its location's quota.
     occupies: bool,
-    /// What its items do to the stock of their location.
+    /// The effect of its items on the stock of their location.
     holding: Holding,
     /// How a test gets a package there from waiting; none for an order that is fetched.
     way: Option<Vec<Step>>,
@@ -48,7 +48,7 @@ const FETCHED: &str = "waiting-for-transfer";
 /// A state of items alone.
 const NOT_FOUND: &str = "oms-not-found";
 
-/// What items do to stock in a state, by the contract.
+/// The effect of items on stock in a state.
 fn holding(slug: &str, number: i64) -> Holding {
     match number {
         // What comes by a transfer is held by it, elsewhere.
@@ -107,7 +107,7 @@ fn ways() -> Vec<(String, Vec<Step>)> {
 }
 
 fn state(slug: &str) -> &'static State {
-    STATES.iter().find(|state| state.slug == slug).expect("a state of the contract")
+    STATES.iter().find(|state| state.slug == slug).expect("a state of the table")
 }
 
 /// Plain moves into the states that no transition of the standard installation leads to yet, so that a package gets
@@ -221,7 +221,7 @@ async fn picture(package: Package<'_>) -> Picture {
     }
 }
 
-/// What it must look like after a move that stays at KADIKOY, by the contract.
+/// The expected package and location after a move that stays at KADIKOY.
 fn expected(before: Picture, row: &Row, outcome: &str) -> Picture {
     let (source, destination) = (state(&row.source), state(outcome));
     let mut after = before;
@@ -536,7 +536,7 @@ fn every_command_is_in_the_standard_installation_and_so_tested_here() {
     assert_eq!(in_standard, commands::package::commands().map(|command| command.kind.identifier.to_owned()).collect());
 }
 
-/// The contract's states: slug, number, whether they occupy quota, whether they are final.
+/// The states of the standard installation: slug, number, whether they occupy quota, whether they are final.
 #[rustfmt::skip]
 const CONTRACT: [(&str, i64, bool, bool); 19] = [
     ("cancellation-waiting", 50, true, false), ("waiting", 100, true, false), ("waiting-remote-action", 110, true, false),
@@ -548,7 +548,7 @@ const CONTRACT: [(&str, i64, bool, bool); 19] = [
     ("packed-for-refund", 1100, false, true),
 ];
 
-/// The states of the contract are there as it has them; others occupy quota by its rule.
+/// The standard installation has these states; others occupy quota by the rule for numbers.
 #[tokio::test]
 async fn the_states_are_those_of_the_contract() {
     let shop = Shop::open().await;
