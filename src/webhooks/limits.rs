@@ -14,8 +14,8 @@ use tokio::sync::Semaphore;
 pub(super) const FIRST_WINDOW: i64 = 4;
 /// Most deliveries under way for one subscription.
 const WIDEST_WINDOW: i64 = 64;
-/// Failures in a row. After more, the receiver is taken to be down, and attempts get rarer.
-const FAILURES_TOLERATED: u32 = 8;
+/// From this many failures in a row on, attempts get rarer: the receiver is down, not one event wrong.
+const FAILURES_TO_BACK_OFF: u32 = 8;
 /// Time between attempts then; it doubles with each failure.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// Longest time between attempts.
@@ -80,7 +80,7 @@ impl AdaptiveLimits {
             Some(false) => {
                 limit.window = (limit.window / 2).max(1);
                 limit.failures = limit.failures.saturating_add(1);
-                let doublings = limit.failures.checked_sub(FAILURES_TOLERATED);
+                let doublings = limit.failures.checked_sub(FAILURES_TO_BACK_OFF);
                 limit.backs_off_until = doublings.map(|doublings| now + backoff(doublings));
             }
         }
@@ -127,7 +127,7 @@ mod tests {
         limits.take(1);
         assert_eq!(room(&limits, now), WIDEST_WINDOW - 1);
         limits.settle(1, None, now);
-        (1..FAILURES_TOLERATED).for_each(|_| run(false));
+        (1..FAILURES_TO_BACK_OFF).for_each(|_| run(false));
         assert_eq!(room(&limits, now), 1);
         run(false);
         assert_eq!((room(&limits, now), room(&limits, now + FIRST_BACKOFF)), (0, 1));
