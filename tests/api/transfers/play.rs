@@ -1,6 +1,6 @@
 //! Days in a shop that brings orders together, at random: whatever is done, no unit of goods is lost or counted twice.
 
-use oms::verify;
+use oms::{commands, kinds, verify};
 use serde_json::{Value, json};
 
 use super::open;
@@ -51,11 +51,13 @@ fn command(dice: &mut Dice, object: &Value, items: &[i64]) -> Option<Value> {
         return None;
     }
     let listed = dice.one(listed);
-    let input = match listed["command"].as_str().expect("text") {
+    let command = listed["command"].as_str().expect("text");
+    let input = match command {
         "DETECTED_OUT_OF_STOCK_ITEM" | "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED" => {
             json!({ "package_items": [dice.one(items)] })
         }
         "TRANSFER_ITEM_NOT_FOUND" if dice.below(2) == 0 => json!({ "transfer_items": [dice.one(items)] }),
+        "TRANSFER_ITEM_NOT_FOUND" => json!({}),
         "ASSIGN_PACKAGE_ITEMS_MANUALLY" => {
             json!({ "assignment_groups": [{ "stock_location": dice.one(&PLACES), "package_items": items }] })
         }
@@ -69,7 +71,8 @@ fn command(dice: &mut Dice, object: &Value, items: &[i64]) -> Option<Value> {
         }
         "PREPARE_PACKAGE" => json!({ "select_items_by_omnitron_id": false }),
         "REPLACE_PRODUCT" | "UPDATE_INVOICE" | "UPDATE_SHIPMENT_INFO" | "UPDATE_SHIPMENT_LABEL" => return None,
-        _ => json!({}),
+        // Any other command is run as its documentation shows it.
+        _ => kinds::find(commands::kinds(), command).expect("a kind").example(),
     };
     Some(json!({ "transition": listed["id"], "input_parameters": input }))
 }
