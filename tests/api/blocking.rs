@@ -94,3 +94,24 @@ async fn a_package_that_began_blocked_goes_to_waiting() {
     }
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_package_is_held_for_a_call_with_its_reason_and_goes_on_where_it_was() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    package.move_to("preparing").await;
+    let reply = shop.changes_nothing(package.run("HOLD_FOR_CUSTOMER_CALL")).await;
+    assert_eq!(reply.wrong("reason"), ["This field is required."]);
+
+    package.run_with("HOLD_FOR_CUSTOMER_CALL", &json!({ "reason": "Which flat?" })).await.ok();
+
+    assert_eq!(package.place().await, "waiting-customer@KADIKOY");
+    assert_eq!((shop.quota("KADIKOY").await, shop.stock("KADIKOY", "RED").await), (1, (100, 1)));
+    let log = shop.get(&format!("{}transition-logs/", package.path())).await.ok();
+    assert_eq!(log["results"][0]["parameters"], json!({ "reason": "Which flat?" }));
+    let back = "package__unblock_the_package__waiting-customer__preparing";
+    assert_eq!(ways_back(package).await, [back]);
+    package.post(&json!({ "slug": back })).await.ok();
+    assert_eq!(package.place().await, "preparing@KADIKOY");
+    shop.finish().await;
+}

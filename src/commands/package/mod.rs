@@ -5,6 +5,7 @@ pub mod cancel_package;
 pub mod complete_packing;
 pub mod detected_out_of_stock_item;
 pub mod detected_out_of_stock_item_advanced;
+pub mod hold_for_customer_call;
 pub mod moves;
 pub mod prepare_package;
 pub mod refuse_package;
@@ -40,6 +41,7 @@ static COMMANDS: &[&PackageCommand] = &[
     &assign_package_items_manually::COMMAND,
     &cancel_package::COMMAND,
     &refuse_package::COMMAND,
+    &hold_for_customer_call::COMMAND,
     &unblock_the_package::COMMAND,
     &prepare_package::COMMAND,
     &replace_product::COMMAND,
