@@ -20,10 +20,7 @@ use crate::{
     cargo::CargoCompany,
     error::{Error, Result},
     kinds::Kind,
-    planning::{
-        hours::Hours,
-        location::{Location, LocationType},
-    },
+    locations::{Hours, Location, LocationType},
     reading,
     scenarios::{self, rules::Scenario},
     stock::service,

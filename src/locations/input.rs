@@ -8,7 +8,7 @@ use crate::{
     commands::input::integer,
     error::Refusal,
     fields::Fields,
-    planning::hours::Hours,
+    locations::Hours,
     reading::{self, Reader},
     spelling::unsound,
     wire,

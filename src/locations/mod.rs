@@ -1,7 +1,9 @@
 //! Stock locations: stores and warehouses, their capacity, and the ledger that proves it.
 
 mod history;
+pub mod hours;
 pub(crate) mod input;
+mod location;
 mod services;
 
 use std::collections::HashMap;
@@ -15,6 +17,8 @@ use utoipa::ToSchema;
 use crate::{error::Result, wire::Timestamp};
 
 pub use history::{as_of, as_recorded};
+pub use hours::Hours;
+pub use location::{Location, LocationType, is_same_place};
 pub use services::Services;
 
 /// A row of `stock_locations`.

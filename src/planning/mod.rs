@@ -5,8 +5,6 @@
 
 pub mod choose;
 pub mod cover;
-pub mod hours;
-pub mod location;
 pub mod plan;
 mod read;
 pub mod record;

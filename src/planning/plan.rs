@@ -37,9 +37,11 @@ use self::{
     fetch::{Fetching, Gathering},
     state::PlanState,
 };
-use super::location::Location;
 pub use super::record::Trace;
-use crate::scenarios::rules::{Condition, OrderFacts, Product, Scenario};
+use crate::{
+    locations::Location,
+    scenarios::rules::{Condition, OrderFacts, Product, Scenario},
+};
 
 /// An order line that needs a place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -13,11 +13,11 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    location::Location,
-    plan::{Candidate, Circumstances, Demand, Parcel, ScenarioVerdict, Stock, distance_km, fetch::Gathering},
+use super::plan::{Candidate, Circumstances, Demand, Parcel, ScenarioVerdict, Stock, distance_km, fetch::Gathering};
+use crate::{
+    locations::Location,
+    scenarios::rules::{OrderFacts, Product},
 };
-use crate::scenarios::rules::{OrderFacts, Product};
 
 /// The stored form of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,6 @@ use sqlx::{PgConnection, types::Json};
 
 use super::{
     asked,
-    location::Location,
     plan::{
         self, Candidate, Circumstances, Demand, Outcome, RuleTrace, ScenarioTrace,
         fetch::{Fetching, gather_at},
@@ -22,6 +21,7 @@ use super::{
 use crate::{
     catalog,
     error::Result,
+    locations::Location,
     planning::choose::choose_scenario,
     scenarios::{
         self,

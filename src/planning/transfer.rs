@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::{
     Line, Supply, Trace, asked,
-    location::Location,
     plan::fetch::{Fetching, Gathering, gather_at},
     record::{Facts, PlanDecision},
 };
 use crate::{
+    locations::Location,
     planning::choose::choose_scenario,
     scenarios::rules::{OrderFacts, Scenario},
 };

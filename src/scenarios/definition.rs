@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    planning::location::LocationType,
+    locations::LocationType,
     reading::{Defect, Reader, Step},
     scenarios::rules::{
         Condition, OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Scenario, ScenarioKind, Splitting, Which,

@@ -163,7 +163,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::planning::{location::Location, plan::Parcel};
+    use crate::{locations::Location, planning::plan::Parcel};
 
     fn candidate(id: i64, distance_km: Option<f64>, room: i64) -> Candidate {
         let location = Arc::new(Location { id, ..Location::default() });

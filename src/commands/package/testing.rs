@@ -19,10 +19,10 @@ use crate::{
     },
     error::Refusal,
     installation::read::Installation,
+    locations::Location,
     packages::facts::{Documents, ItemFacts, PackageFacts},
     planning::{
         Supply,
-        location::Location,
         plan::{Candidate, Stock},
     },
     scenarios::rules::{Condition, OrderBy, Rule, Scenario},

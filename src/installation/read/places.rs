@@ -6,8 +6,7 @@ use serde::Serialize;
 use super::fields::Fields;
 use super::problem::Place;
 use super::words::{Integration, LocationType};
-use crate::locations::Services;
-use crate::planning::hours::{self, Hours};
+use crate::locations::{Hours, Services, hours};
 use crate::scenarios::definition::Definition;
 
 /// A `[[stock_locations]]` entry.

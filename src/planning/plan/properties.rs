@@ -6,10 +6,8 @@ use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 
 use super::*;
 use crate::{
-    planning::{
-        location::LocationType,
-        record::{Facts, PlanDecision},
-    },
+    locations::LocationType,
+    planning::record::{Facts, PlanDecision},
     scenarios::rules::{OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Splitting, Which},
 };
 
@@ -116,7 +114,7 @@ fn places() -> impl Strategy<Value = Location> {
                 tags,
                 city,
                 country,
-                hours: crate::reading::whole(conf.as_object().unwrap(), super::super::hours::Hours::read).unwrap(),
+                hours: crate::reading::whole(conf.as_object().unwrap(), crate::locations::Hours::read).unwrap(),
                 ..Location::default()
             }
         },

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    planning::location::LocationType,
+    locations::LocationType,
     scenarios::rules::{
         Condition::{
             SelectByDistance, SelectByLocationType, SelectByNotRefused, SelectByOpeningHours, SelectByProductLocations,
@@ -700,7 +700,7 @@ fn a_rule_may_ask_for_a_distance_and_the_unknown_is_too_far() {
 fn a_rule_may_ask_that_the_location_is_open() {
     let at = |time: &str| Circumstances { time: time.parse().unwrap(), ..Circumstances::default() };
     let conf = json!({ "timezone": "Europe/Istanbul", "opening_hours": { "wednesday": "09:00-18:00" } });
-    let hours = crate::reading::whole(conf.as_object().unwrap(), crate::planning::hours::Hours::read).unwrap();
+    let hours = crate::reading::whole(conf.as_object().unwrap(), crate::locations::Hours::read).unwrap();
     let shop = || with(here(), |location| location.hours = hours.clone());
     assert_eq!(judged(SelectByOpeningHours(0), shop(), &at("2024-05-01T06:00:00Z")), Verdict::Chosen);
     assert_eq!(judged(SelectByOpeningHours(0), shop(), &at("2024-05-01T05:30:00Z")), Verdict::Closed);

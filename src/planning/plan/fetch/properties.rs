@@ -10,8 +10,8 @@ use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 
 use super::*;
 use crate::{
+    locations::Location,
     planning::{
-        location::Location,
         plan::{Outcome, Stock},
         record::{Facts, PlanDecision},
     },
