@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
@@ -164,6 +165,10 @@ async fn words_version(connection: &mut PgConnection, version: i64) -> Result<i6
 /// Most old versions of words kept in memory.
 const MOST_OLD_WORDS: usize = 8;
 
+/// The future of a reader of [`CatalogCache::read`]. It is boxed: the compiler does not see yet that an async closure is
+/// `Send`.
+pub type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
 /// The cache of this process: many readers; the catalog is replaced as a whole.
 #[derive(Debug)]
 pub struct CatalogCache {
@@ -220,6 +225,26 @@ impl CatalogCache {
     pub async fn up_to_date(&self, connection: &mut PgConnection) -> Result<Arc<Catalog>> {
         let catalog = self.current();
         if version(connection).await? == catalog.version { Ok(catalog) } else { self.refresh(connection).await }
+    }
+
+    /// Reads rows by their ids, with the catalog as it is known now. Where they name what was installed a moment ago, the
+    /// catalog is read again, and the rows once more with that.
+    ///
+    /// # Errors
+    /// As the reader.
+    pub async fn read<T>(
+        &self,
+        connection: &mut PgConnection,
+        ids: &[i64],
+        reader: impl for<'a> Fn(&'a mut PgConnection, &'a Catalog, &'a [i64]) -> Reading<'a, T>,
+    ) -> Result<T> {
+        match reader(&mut *connection, &self.current(), ids).await {
+            Err(Error::StaleCatalog(_)) => {
+                let fresh = self.refresh(&mut *connection).await?;
+                reader(connection, &fresh, ids).await
+            }
+            done => done,
+        }
     }
 
     /// Reads everything again and caches it, unless the cache has a newer version.

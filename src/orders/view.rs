@@ -8,7 +8,7 @@ use sqlx::{PgConnection, types::Json};
 
 use crate::{
     catalog::{Catalog, CatalogCache},
-    error::{Error, Result},
+    error::Result,
     packages::view::{self, PackageView},
     wire::Timestamp,
 };
@@ -66,13 +66,9 @@ pub(crate) async fn load(
     base_url: &str,
 ) -> Result<Vec<OrderView>> {
     let mut packages = load_packages(&mut *connection, catalog_cache, ids, visible_location_ids, base_url).await?;
-    let mut orders = match load_with(&mut *connection, &catalog_cache.current(), ids).await {
-        Err(Error::StaleCatalog(_)) => {
-            let fresh = catalog_cache.refresh(&mut *connection).await?;
-            load_with(connection, &fresh, ids).await?
-        }
-        done => done?,
-    };
+    let mut orders = catalog_cache
+        .read(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids)))
+        .await?;
     for order in &mut orders {
         order.packages = packages.remove(&order.id).unwrap_or_default();
     }

@@ -130,13 +130,7 @@ pub(crate) async fn load(
     catalog_cache: &CatalogCache,
     ids: &[i64],
 ) -> Result<Vec<TransferView>> {
-    match load_with(&mut *connection, &catalog_cache.current(), ids).await {
-        Err(Error::StaleCatalog(_)) => {
-            let fresh = catalog_cache.refresh(&mut *connection).await?;
-            load_with(connection, &fresh, ids).await
-        }
-        done => done,
-    }
+    catalog_cache.read(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids))).await
 }
 
 async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<TransferView>> {

@@ -15,7 +15,7 @@ use crate::{
     api::extract::Authenticated,
     app::App,
     catalog::{Catalog, CatalogCache},
-    error::{Error, Refusal, Result},
+    error::{Refusal, Result},
     openapi,
     packages::item_history::{self, ItemHistory},
     page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
@@ -189,13 +189,7 @@ pub(super) async fn detail(
 /// Reads items, in the order of `ids`. Where they are in a state that was installed a moment ago, the catalog is
 /// refreshed.
 async fn load(connection: &mut PgConnection, catalog_cache: &CatalogCache, ids: &[i64]) -> Result<Vec<PackageItem>> {
-    match load_with(&mut *connection, &catalog_cache.current(), ids).await {
-        Err(Error::StaleCatalog(_)) => {
-            let fresh = catalog_cache.refresh(&mut *connection).await?;
-            load_with(connection, &fresh, ids).await
-        }
-        done => done,
-    }
+    catalog_cache.read(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids))).await
 }
 
 async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<PackageItem>> {
