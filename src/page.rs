@@ -278,6 +278,9 @@ pub const fn filter(name: &'static str, kind: Kind, sql: &'static str) -> Filter
     Filter { name, kind, sql }
 }
 
+/// Of a list whose rows belong to no location: a caller with locations of their own sees them all.
+pub const VISIBLE_TO_ALL: &str = "{}::bigint[] is not null";
+
 /// A list that can be filtered, sorted and paged: everything that differs from one to the next.
 #[derive(Debug, Clone, Copy)]
 pub struct List {

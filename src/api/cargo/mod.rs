@@ -21,7 +21,7 @@ use crate::{
     },
     error::{Error, Refusal, Result},
     openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, VISIBLE_TO_ALL, filter},
     wire::Timestamp,
 };
 
@@ -47,7 +47,7 @@ pub const FILTERS: &[Filter] = &[
 /// The list of cargo companies. They belong to no location: every caller sees them.
 const LIST: List = List {
     from: " from cargo_companies c",
-    visible: "{}::bigint[] is not null",
+    visible: VISIBLE_TO_ALL,
     filters: FILTERS,
     sorts: &[("id", "c.id"), ("name", "c.name"), ("slug", "c.slug")],
     default_sort: "id",

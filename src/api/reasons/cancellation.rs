@@ -15,7 +15,7 @@ use crate::{
     app::App,
     error::{Refusal, Result},
     openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, VISIBLE_TO_ALL, filter},
     wire::Timestamp,
 };
 
@@ -33,7 +33,7 @@ pub const FILTERS: &[Filter] = &[
 /// The list of reasons. They belong to no location: every caller sees them.
 const LIST: List = List {
     from: " from cancellation_reasons r",
-    visible: "{}::bigint[] is not null",
+    visible: VISIBLE_TO_ALL,
     filters: FILTERS,
     sorts: &[
         ("id", "r.id"),

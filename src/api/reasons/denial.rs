@@ -19,7 +19,7 @@ use crate::{
     error::{OnConstraint, Refusal, Result},
     fields::Fields,
     openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, VISIBLE_TO_ALL, filter},
     wire::{self, Timestamp},
 };
 
@@ -42,7 +42,7 @@ pub const FILTERS: &[Filter] = &[
 /// The list of reasons. They belong to no location: every caller sees them.
 const LIST: List = List {
     from: " from denial_reasons r",
-    visible: "{}::bigint[] is not null",
+    visible: VISIBLE_TO_ALL,
     filters: FILTERS,
     sorts: &[
         ("id", "r.id"),

@@ -17,7 +17,7 @@ use crate::{
     auth::Role,
     error::Result,
     openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, VISIBLE_TO_ALL, filter},
     wire::Timestamp,
 };
 
@@ -35,7 +35,7 @@ pub const FILTERS: &[Filter] = &[
 /// The list of calls. They belong to no location.
 const LIST: List = List {
     from: " from upstream_calls c join orders o on o.id = c.order_id",
-    visible: "{}::bigint[] is not null",
+    visible: VISIBLE_TO_ALL,
     filters: FILTERS,
     sorts: &[("id", "c.id"), ("created_date", "c.created_date"), ("next_attempt_date", "c.next_attempt_date")],
     default_sort: "-id",

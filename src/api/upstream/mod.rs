@@ -26,7 +26,7 @@ use crate::{
     auth::Role,
     error::{Refusal, Result},
     openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, PageOf, PageQuery, VISIBLE_TO_ALL, filter},
     upstream::{intake::Taken, problems},
     wire::Timestamp,
 };
@@ -165,7 +165,7 @@ pub const PROBLEM_FILTERS: &[Filter] = &[
 /// The list of problems. They belong to no location.
 const PROBLEMS: List = List {
     from: " from upstream_problems p",
-    visible: "{}::bigint[] is not null",
+    visible: VISIBLE_TO_ALL,
     filters: PROBLEM_FILTERS,
     sorts: &[("id", "p.id"), ("created_date", "p.created_date"), ("modified_date", "p.modified_date")],
     default_sort: "-id",
