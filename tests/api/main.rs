@@ -47,6 +47,7 @@ mod stock;
 mod success;
 mod transfers;
 mod transitions;
+mod upgrade;
 mod upstream;
 mod users;
 mod waiting;

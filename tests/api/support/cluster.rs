@@ -74,6 +74,24 @@ impl Database {
         Self { url: home.cluster.url(&name), name, pool, _place: place }
     }
 
+    /// What a dump of another time holds, as it was then: not migrated.
+    pub async fn restored(dump: &str) -> Self {
+        let place = SHOPS.acquire().await.expect("never closed");
+        let cluster = &home().cluster;
+        let name = format!("shop_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut admin = administrator(cluster).await;
+        let statement = format!("create database {name}");
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.expect("create database");
+        admin.close().await.expect("close");
+        let options = cluster.connect_options(&name).application_name("test");
+        // By a connection of its own: the dump changes its settings.
+        let mut connection = options.connect().await.expect("connect");
+        sqlx::raw_sql(AssertSqlSafe(dump.to_owned())).execute(&mut connection).await.expect("restore");
+        connection.close().await.expect("close");
+        let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await.expect("connect");
+        Self { url: cluster.url(&name), name, pool, _place: place }
+    }
+
     /// A pool of its own for a server.
     pub async fn server_pool(&self) -> PgPool {
         db::connect(home().cluster.connect_options(&self.name), 8).await.expect("connect")

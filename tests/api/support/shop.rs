@@ -8,6 +8,7 @@ use std::{
 
 use oms::{
     app::{self, App},
+    db,
     installation::apply,
     replanning,
     server::serve,
@@ -117,6 +118,23 @@ impl Shop {
         let database = Database::create(false).await;
         apply::apply(&database.pool, &read_installation(texts)).await.expect("apply");
         Self::begin(database, Besides { watching, ..Besides::default() }).await
+    }
+
+    /// A shop whose database was filled by a version before and has been migrated. `before` is run before the server
+    /// starts; the token of `admin` is that of the user `owner`.
+    pub async fn upgraded(dump: &str, owner: &str, before: &'static str) -> Self {
+        let database = Database::restored(dump).await;
+        db::migrate(&database.pool).await.expect("migrate");
+        let faults = verify::verify(&database.pool).await.expect("verify");
+        assert!(faults.is_empty(), "{faults:#?}");
+        sqlx::query("insert into tokens (user_id, key_hash) select id, sha256($2) from users where username = $1")
+            .bind(owner)
+            .bind(Self::token("admin").as_bytes())
+            .execute(&database.pool)
+            .await
+            .expect("a token");
+        sqlx::raw_sql(before).execute(&database.pool).await.expect(before);
+        Self::begin(database, Besides::default()).await
     }
 
     async fn begin(database: Database, besides: Besides<'_>) -> Self {
