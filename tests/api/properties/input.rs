@@ -8,6 +8,7 @@ use super::{
     spec::Transition,
     world::Package,
 };
+use crate::support::standard::kind;
 
 impl Model {
     /// `input_parameters`, and what is wrong with them.
@@ -102,7 +103,17 @@ impl Model {
                 (map([("cancellation_reason", json!([]))]), wrong("cancellation_reason"))
             }
             "SHIP_THE_PACKAGE" => (map([("package_items", json!("whatever"))]), None),
-            _ => (Map::new(), None),
+            // A command that nothing more is known of: its documented example, or that without a parameter it needs.
+            name => {
+                let mut input = kind(name).plain_input().as_object().cloned().expect("an object");
+                match kind(name).required.first().filter(|_| flaw == Some(2)) {
+                    Some(field) => {
+                        input.remove(*field);
+                        (input, wrong(field))
+                    }
+                    None => (input, None),
+                }
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use super::{
     ops::Edit,
     play::Player,
     spec::{Spec, Transition, erp},
-    vocabulary::{LEGS, Leg, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER, plans},
+    vocabulary::{OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER, legs, plans},
 };
 
 impl Player<'_> {
@@ -26,7 +26,7 @@ impl Player<'_> {
         assert_eq!(again, table, "applied again, it is the same");
         let slugs: BTreeSet<String> = table.iter().map(|transition| transition.slug.clone()).collect();
         let wanted: BTreeSet<String> =
-            spec.transitions.iter().map(Transition::slug).chain(LEGS.map(Leg::slug)).collect();
+            spec.transitions.iter().map(Transition::slug).chain(legs().iter().map(|leg| leg.slug())).collect();
         assert_eq!(slugs, wanted, "every transition of the file is installed\n{text}");
         self.model.ids = table.into_iter().map(|transition| (transition.slug, transition.id)).collect();
         for transition in &spec.transitions {
@@ -39,7 +39,7 @@ impl Player<'_> {
                 self.model.steps.insert((id, transition.source.to_owned(), WAITING_FOR_TRANSFER.to_owned()));
             }
         }
-        for leg in LEGS {
+        for leg in legs() {
             let id = self.model.ids[&leg.slug()];
             for outcome in [WAITING_FOR_TRANSFER, WAITING, OUT_OF_STOCK] {
                 self.model.steps.insert((id, WAITING_FOR_TRANSFER.to_owned(), outcome.to_owned()));

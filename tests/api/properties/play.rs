@@ -18,7 +18,7 @@ use super::{
     vocabulary::answers_nothing,
     world::World,
 };
-use crate::support::{Reply, Shop, send};
+use crate::support::{Reply, Shop, send, standard::kind};
 
 /// Everything of the standard installation, to begin with none.
 const CLEAR: &str = "truncate stocks, stock_locations, states, transitions, transition_moves, cargo_companies,
@@ -244,7 +244,7 @@ impl<'s> Player<'s> {
             .iter()
             .filter(|transition| transition.source == state.slug)
             .filter(|transition| {
-                transition.command != "UNBLOCK_THE_PACKAGE" || transition.destination == package.state_before()
+                !kind(transition.command).leads_back || transition.destination == package.state_before()
             })
             .map(|transition| (self.model.ids[&transition.slug()], transition.slug()))
             .collect();

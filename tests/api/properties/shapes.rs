@@ -6,13 +6,13 @@ use proptest::{collection::vec, option, prelude::*, sample::select, sample::subs
 
 use super::{
     spec::{Place, Rule, Scenario, Spec, State},
-    vocabulary::{COMMANDS, FIRST, OTHERS, USUAL, WAITING, WAITING_FOR_TRANSFER},
+    vocabulary::{FIRST, OTHERS, USUAL, WAITING, WAITING_FOR_TRANSFER, commands},
 };
 
 /// Numbers for a transition.
 #[derive(Debug, Clone)]
 pub struct Seed {
-    pub command: usize,
+    pub command: &'static str,
     pub source: usize,
     pub destination: usize,
     pub otherwise: usize,
@@ -24,7 +24,7 @@ pub struct Seed {
 pub fn seed() -> impl Strategy<Value = Seed> {
     let id = prop_oneof![2 => Just(None), 1 => (1..60_i64).prop_map(Some)];
     let roles = prop_oneof![4 => Just(None), 1 => select(vec!["operator", "store"]).prop_map(Some)];
-    (0..COMMANDS.len(), 0..32_usize, 0..32_usize, 0..32_usize, any::<bool>(), id, roles).prop_map(
+    (select(commands()), 0..32_usize, 0..32_usize, 0..32_usize, any::<bool>(), id, roles).prop_map(
         |(command, source, destination, otherwise, is_named, id, roles)| Seed {
             command,
             source,
@@ -69,11 +69,11 @@ pub fn specs() -> impl Strategy<Value = Spec> {
     let states =
         (subsequence((0..OTHERS.len()).collect::<Vec<_>>(), 2..=9), vec(option::weighted(0.25, any::<bool>()), 18));
     let ids = (vec(option::weighted(0.3, 1..60_i64), 18), any::<bool>());
-    let commands = vec(proptest::bool::weighted(0.85), COMMANDS.len());
+    let chosen = vec(proptest::bool::weighted(0.85), commands().len());
     let places = prop_oneof![1 => vec(place(), 1), 6 => vec(place(), 2..=4)];
     let scenarios = vec((any::<bool>(), 0..8_usize, 0..32_usize, rules()), 1..=2);
-    (states, ids, commands, vec(seed(), 4..24), places, scenarios, 0..8_usize).prop_map(
-        |((others, occupies), (ids, has_ids), commands, seeds, places, scenarios, transfer_default)| {
+    (states, ids, chosen, vec(seed(), 4..24), places, scenarios, 0..8_usize).prop_map(
+        |((others, occupies), (ids, has_ids), chosen, seeds, places, scenarios, transfer_default)| {
             let named = FIRST.into_iter().chain(others.into_iter().map(|at| OTHERS[at]));
             let mut used = BTreeSet::new();
             let states: Vec<State> = named
@@ -114,7 +114,7 @@ pub fn specs() -> impl Strategy<Value = Spec> {
                 spec.add(seed);
             }
             spec.transitions.retain(|transition| {
-                COMMANDS.iter().position(|name| *name == transition.command).is_some_and(|at| commands[at])
+                commands().iter().position(|name| *name == transition.command).is_some_and(|at| chosen[at])
             });
             spec.mend();
             spec

@@ -2,8 +2,9 @@
 
 use super::{
     shapes::Seed,
-    vocabulary::{CANCELLED, COMMANDS, NOT_FOUND, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER},
+    vocabulary::{CANCELLED, NOT_FOUND, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER},
 };
+use crate::support::standard::kind;
 
 #[derive(Debug, Clone)]
 pub struct State {
@@ -107,7 +108,7 @@ impl Spec {
         let able: Vec<&State> = self.states.iter().filter(|state| state.slug != WAITING_FOR_TRANSFER).collect();
         let moving: Vec<&State> = able.iter().copied().filter(|state| !state.is_final).collect();
         let reachable: Vec<&State> = able.into_iter().filter(|state| state.slug != NOT_FOUND).collect();
-        let command = COMMANDS[seed.command];
+        let command = seed.command;
         let (destination, otherwise) = match command {
             // Its items go on in other packages, so it ends.
             "ASSIGN_PACKAGE_ITEMS_MANUALLY" => (CANCELLED, None),
@@ -115,11 +116,9 @@ impl Spec {
             "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED" => {
                 (reachable[seed.destination % reachable.len()].slug, Some(CANCELLED))
             }
-            "UPDATE_INVOICE" | "UPDATE_SHIPMENT_INFO" | "REPLACE_PRODUCT" => {
-                (moving[seed.source % moving.len()].slug, None)
-            }
             "REPACK" => (WAITING, None),
-            "UPDATE_PACKAGE_SHIPMENT_STATUS" => {
+            name if kind(name).stays => (moving[seed.source % moving.len()].slug, None),
+            name if kind(name).has_otherwise => {
                 let otherwise = reachable[seed.otherwise % reachable.len()].slug;
                 (reachable[seed.destination % reachable.len()].slug, Some(otherwise))
             }

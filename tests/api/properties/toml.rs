@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     spec::{Spec, erp},
-    vocabulary::{LEGS, TRANSFER_STATES},
+    vocabulary::{legs, transfer_states},
 };
 
 impl Spec {
@@ -32,7 +32,7 @@ impl Spec {
         }
         let order = "entity = \"order\"\nslug = \"approved\"\nenum_value = \"400\"\nname = \"Approved\"";
         line("[[states]]\n", order.to_owned());
-        for (slug, is_final) in TRANSFER_STATES {
+        for (slug, is_final) in transfer_states() {
             line("[[states]]", String::new());
             line("entity = ", "\"transfer\"".to_owned());
             line("slug = ", format!("{slug:?}\nenum_value = {slug:?}\nname = {slug:?}"));
@@ -53,7 +53,7 @@ impl Spec {
             transition.id.iter().for_each(|id| line("id = ", id.to_string()));
             transition.roles.iter().for_each(|role| line("roles = ", format!("[{role:?}]")));
         }
-        for leg in LEGS {
+        for leg in legs() {
             line("[[transitions]]", String::new());
             line("entity = ", "\"transfer\"".to_owned());
             line("command = ", format!("{:?}\nsource = {:?}\ndestination = {:?}", leg.0, leg.1, leg.2));

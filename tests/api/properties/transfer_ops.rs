@@ -15,7 +15,7 @@ use super::{
     ops::{Naming, TransferOp},
     planner::Fetched,
     spec::erp,
-    vocabulary::{LEGS, Leg, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER},
+    vocabulary::{Leg, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER, legs},
     world::{Carried, Package, Step, Transfer, World},
 };
 
@@ -100,7 +100,7 @@ impl Model {
         let count = self.world.transfers.len();
         let from = op.transfer.checked_rem(count)?;
         let leg = |transfer: &Transfer| {
-            let able: Vec<Leg> = LEGS.into_iter().filter(|leg| !op.fits || leg.1 == transfer.state).collect();
+            let able: Vec<Leg> = legs().iter().copied().filter(|leg| !op.fits || leg.1 == transfer.state).collect();
             (!able.is_empty()).then(|| able[op.leg % able.len()])
         };
         let mut able = self.world.transfers.iter().cycle().skip(from).take(count);

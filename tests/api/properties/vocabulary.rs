@@ -1,34 +1,16 @@
 //! The words of random installations: commands, states, and the table of transfers, which is the same in all of them.
 
-/// The commands of this version.
-pub const COMMANDS: [&str; 26] = [
-    "COMPLETE_PACKING",
-    "CHANNEL_BASED_COMPLETE_PACKING",
-    "SHIP_THE_PACKAGE",
-    "SHIP_THE_PACKAGE_ADVANCED",
-    "DETECTED_OUT_OF_STOCK_ITEM",
-    "REPACK",
-    "UPDATE_PACKAGE_SHIPMENT_STATUS",
-    "PKG_STATE_TRANSITION",
-    "ASSIGN_PACKAGE_ITEMS_MANUALLY",
-    "CANCEL_PACKAGE",
-    "COMPLETE_PACKING_WITHOUT_SHIPMENT",
-    "SHIP_THE_PACKAGE_BASIC",
-    "SHIP_THE_PACKAGE_WITHOUT_SHIPMENT_INTEGRATION",
-    "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED",
-    "REFUSE_PACKAGE",
-    "PACKAGE_PACKED_FOR_REFUND",
-    "PKG_DEALLOCATE_RESERVATIONS",
-    "BLOCK_THE_PACKAGE",
-    "UNBLOCK_THE_PACKAGE",
-    "PREPARE_PACKAGE",
-    "REPLACE_PRODUCT",
-    "UPDATE_INVOICE",
-    "UPDATE_SHIPMENT_INFO",
-    "UPDATE_SHIPMENT_LABEL",
-    "READY_FOR_PICKUP",
-    "SELF_SERVICE_PACKAGE_DELIVERY",
-];
+use std::sync::LazyLock;
+
+use oms::installation::read::Entity;
+
+use crate::support::standard::{kind, kinds_of, standard};
+
+/// The commands on packages of this version.
+pub fn commands() -> &'static [&'static str] {
+    static COMMANDS: LazyLock<Vec<&str>> = LazyLock::new(|| kinds_of("package").map(|kind| kind.identifier).collect());
+    &COMMANDS
+}
 
 /// Whether a command answers nothing.
 pub fn answers_nothing(command: &str) -> bool {
@@ -40,23 +22,31 @@ pub fn answers_nothing(command: &str) -> bool {
 
 /// Whether a command plans: the items it leaves waiting hold reservations then, whatever was before.
 pub fn plans(command: &str) -> bool {
-    matches!(
-        command,
-        "DETECTED_OUT_OF_STOCK_ITEM"
-            | "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED"
-            | "REPACK"
-            | "ASSIGN_PACKAGE_ITEMS_MANUALLY"
-            | "PREPARE_PACKAGE"
-            | "REPLACE_PRODUCT"
-    )
+    kind(command).plans
 }
 
-/// Transitions that make a shop worth its day: numbers of source, destination and command.
-#[rustfmt::skip]
-pub const USUAL: [(usize, usize, usize); 20] = [
-    (0, 4, 0), (4, 5, 3), (0, 0, 4), (1, 0, 5), (0, 0, 8), (0, 0, 9), (4, 5, 6), (0, 5, 7), (3, 0, 7),
-    (0, 0, 13), (0, 1, 14), (0, 0, 16), (0, 3, 16), (0, 3, 17), (0, 4, 19), (0, 0, 20), (4, 0, 21), (4, 0, 22),
-    (3, 0, 22), (4, 4, 23),
+/// Transitions that make a shop worth its day: numbers of source and destination, and the command.
+pub const USUAL: [(usize, usize, &str); 20] = [
+    (0, 4, "COMPLETE_PACKING"),
+    (4, 5, "SHIP_THE_PACKAGE_ADVANCED"),
+    (0, 0, "DETECTED_OUT_OF_STOCK_ITEM"),
+    (1, 0, "REPACK"),
+    (0, 0, "ASSIGN_PACKAGE_ITEMS_MANUALLY"),
+    (0, 0, "CANCEL_PACKAGE"),
+    (4, 5, "UPDATE_PACKAGE_SHIPMENT_STATUS"),
+    (0, 5, "PKG_STATE_TRANSITION"),
+    (3, 0, "PKG_STATE_TRANSITION"),
+    (0, 0, "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED"),
+    (0, 1, "REFUSE_PACKAGE"),
+    (0, 0, "PKG_DEALLOCATE_RESERVATIONS"),
+    (0, 3, "PKG_DEALLOCATE_RESERVATIONS"),
+    (0, 3, "BLOCK_THE_PACKAGE"),
+    (0, 4, "PREPARE_PACKAGE"),
+    (0, 0, "REPLACE_PRODUCT"),
+    (4, 0, "UPDATE_INVOICE"),
+    (4, 0, "UPDATE_SHIPMENT_INFO"),
+    (3, 0, "UPDATE_SHIPMENT_INFO"),
+    (4, 4, "UPDATE_SHIPMENT_LABEL"),
 ];
 
 pub const WAITING: &str = "waiting";
@@ -93,26 +83,24 @@ pub const OTHERS: [(&str, u32, bool); 14] = [
     ("refunded", 1100, true),
 ];
 
-/// States of transfers, and whether they are final.
-pub const TRANSFER_STATES: [(&str, bool); 5] = [
-    ("waiting", false),
-    ("ready_to_shipment", false),
-    ("in_transit", false),
-    ("transferred", true),
-    ("cancelled", true),
-];
-
 /// A transition of transfers: its command, from, to.
 #[derive(Debug, Clone, Copy)]
 pub struct Leg(pub &'static str, pub &'static str, pub &'static str);
 
-pub const LEGS: [Leg; 5] = [
-    Leg("TRANSFER_ORDER_ADVANCED", "waiting", "ready_to_shipment"),
-    Leg("TRANSFER_DISPATCH", "waiting", "in_transit"),
-    Leg("TRANSFER_DISPATCH", "ready_to_shipment", "in_transit"),
-    Leg("TRANSFER_DELIVERED", "in_transit", "transferred"),
-    Leg("TRANSFER_ITEM_NOT_FOUND", "waiting", "cancelled"),
-];
+/// The transitions of transfers: those of the standard installation.
+pub fn legs() -> &'static [Leg] {
+    static LEGS: LazyLock<Vec<Leg>> = LazyLock::new(|| {
+        let of_transfers = standard().transitions.iter().filter(|transition| transition.entity == Entity::Transfer);
+        of_transfers.map(|transition| Leg(&transition.command, &transition.source, &transition.destination)).collect()
+    });
+    &LEGS
+}
+
+/// The states of transfers, and whether they are final: those of the standard installation.
+pub fn transfer_states() -> impl Iterator<Item = (&'static str, bool)> {
+    let of_transfers = standard().states.iter().filter(|state| state.entity == Entity::Transfer);
+    of_transfers.map(|state| (state.slug.as_str(), state.is_final))
+}
 
 impl Leg {
     pub fn slug(self) -> String {

@@ -8,6 +8,7 @@ mod order;
 mod package;
 mod reply;
 mod shop;
+pub mod standard;
 mod transfer;
 
 pub use cluster::{SHOP, STANDARD, TRANSFERS, add_user, read_installation, watched_folder};
