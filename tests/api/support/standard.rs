@@ -7,8 +7,9 @@ use std::{
 };
 
 use oms::{
-    commands::{AnyCommand, Lookup},
+    commands,
     installation::read::{Entity, Installation},
+    kinds::{self, Plans},
 };
 use serde_json::Value;
 
@@ -35,19 +36,17 @@ pub struct Kind {
 }
 
 impl Kind {
-    fn of(command: AnyCommand) -> Self {
-        let parameters = command.parameters().iter();
-        let checked = oms::commands::kinds().into_iter().find(|kind| kind.identifier == command.identifier());
-        let checked = checked.expect("the check of an installation knows it");
+    fn of(kind: &kinds::Kind) -> Self {
+        let parameters = kind.parameters.iter();
         Self {
-            identifier: command.identifier(),
-            entity: command.entity(),
-            plans: command.plans(),
-            stays: checked.stays,
-            has_otherwise: checked.needs_otherwise,
-            leads_back: command.looks_up().contains(&Lookup::StateBefore),
+            identifier: kind.identifier,
+            entity: kind.entity,
+            plans: kind.plans != Plans::Never,
+            stays: kind.stays,
+            has_otherwise: kind.has_otherwise,
+            leads_back: kind.leads_back(),
             required: parameters.filter(|parameter| parameter.required).map(|parameter| parameter.name).collect(),
-            example: command.example(),
+            example: kind.example(),
         }
     }
 
@@ -58,18 +57,18 @@ impl Kind {
 }
 
 /// Every kind of command.
-pub fn kinds() -> &'static [Kind] {
-    static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| oms::commands::all().map(Kind::of).collect());
+pub fn all_kinds() -> &'static [Kind] {
+    static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| commands::kinds().iter().map(|kind| Kind::of(kind)).collect());
     &KINDS
 }
 
 pub fn kinds_of(entity: &str) -> impl Iterator<Item = &'static Kind> {
-    kinds().iter().filter(move |kind| kind.entity == entity)
+    all_kinds().iter().filter(move |kind| kind.entity == entity)
 }
 
 #[track_caller]
 pub fn kind(identifier: &str) -> &'static Kind {
-    kinds().iter().find(|kind| kind.identifier == identifier).expect("a command of this version")
+    all_kinds().iter().find(|kind| kind.identifier == identifier).expect("a command of this version")
 }
 
 /// The standard installation.
