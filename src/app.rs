@@ -81,7 +81,7 @@ pub struct Shared {
 pub struct Settings {
     /// How webhooks are delivered.
     pub webhooks: webhooks::Settings,
-    /// Whether this server delivers them.
+    /// True if this server delivers them.
     pub delivers_webhooks: bool,
     /// How waiting packages are planned again; none: not by this server.
     pub replanning: Option<replanning::Settings>,

@@ -1,9 +1,8 @@
-//! Whether the entries of an installation fit together.
+//! Checks that the entries of an installation fit together.
 //!
-//! A workflow is data, so nobody compiles it; this is its compiler. What would strand a package
-//! (a dead end), leak quota (a final state that occupies it) or make a call ambiguous (two
-//! transitions of one slug) is refused before it reaches the database. What may be meant, but is
-//! strange, is a warning.
+//! A workflow is data, so no compiler checks it; this module does. It refuses entries that would strand a package (a
+//! dead end), leak quota (a final state that occupies it), or make a call ambiguous (two transitions with one slug),
+//! before they reach the database. Entries that are strange but possible are warnings.
 
 mod company;
 mod duplicates;
@@ -19,17 +18,17 @@ use std::borrow::Cow;
 use super::read::{Installation, Place, Problem};
 use crate::kinds::Kind;
 
-/// What a check found, in the order of the files and their lines.
+/// The findings, in the order of the files and their lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// What forbids applying the installation.
+    /// Problems: the installation cannot be applied.
     pub problems: Vec<Problem>,
-    /// What is strange, and may be meant.
+    /// Warnings: strange, but possible.
     pub warnings: Vec<Problem>,
 }
 
-/// Reads and checks an installation given as (file name, text) pairs, with the aliases of
-/// commands replaced by their identifiers. Returns it with its warnings.
+/// Reads and checks an installation from (file name, text) pairs, and replaces the aliases of commands by their
+/// identifiers. Returns it with its warnings.
 ///
 /// # Errors
 /// Every problem of reading; if there is none, every problem of the check.
@@ -40,8 +39,8 @@ pub fn load(files: &[(&str, &str)], kinds: &[&'static Kind]) -> Result<(Installa
     if problems.is_empty() { Ok((installation, warnings)) } else { Err(problems) }
 }
 
-/// Replaces the aliases of commands by their identifiers, so that the rest of the server knows
-/// each command, and the default slug of its transitions, by one name.
+/// Replaces the aliases of commands by their identifiers, so that the rest of the server knows each command, and the
+/// default slug of its transitions, by one name.
 pub fn resolve_aliases(installation: &mut Installation, kinds: &[&'static Kind]) {
     for transition in &mut installation.transitions {
         let by_alias = |kind: &&&Kind| kind.aliases.contains(&transition.command.as_str());
@@ -51,7 +50,7 @@ pub fn resolve_aliases(installation: &mut Installation, kinds: &[&'static Kind])
     }
 }
 
-/// Checks that the entries of an installation fit together, for a server that has these commands.
+/// Checks that the entries fit together, for a server with these commands.
 #[must_use]
 pub fn check(installation: &Installation, kinds: &[&'static Kind]) -> Checked {
     let mut resolved = Cow::Borrowed(installation);
@@ -71,7 +70,7 @@ pub fn check(installation: &Installation, kinds: &[&'static Kind]) -> Checked {
     findings.sorted(installation)
 }
 
-/// What the parts of the check add to.
+/// Collects the findings of the parts of the check.
 #[derive(Default)]
 struct Findings(Checked);
 
@@ -84,7 +83,7 @@ impl Findings {
         self.0.warnings.push(at.problem(key, message, remedy));
     }
 
-    /// Puts the findings into the order in which somebody reads the files.
+    /// Sorts the findings in reading order of the files.
     fn sorted(self, installation: &Installation) -> Checked {
         let position = |problem: &Problem| {
             let mut files = installation.files.iter();

@@ -42,7 +42,7 @@ pub struct Location {
     pub location_type: LocationType,
     /// Lower is asked first.
     pub priority: i32,
-    /// Whether plans may choose it.
+    /// True if plans may choose it.
     pub is_active: bool,
     /// The carrier for packages of this location; none: the first active cargo company.
     pub cargo_company_id: Option<i64>,

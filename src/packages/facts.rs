@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{error::Result, workflow::WAITING};
 
-/// Where something is.
+/// A place and a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
     /// Its state.
@@ -17,7 +17,7 @@ pub struct Placement {
     pub stock_location_id: i64,
 }
 
-/// A package as it was read.
+/// The facts of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageFacts {
     /// Its id.
@@ -26,19 +26,19 @@ pub struct PackageFacts {
     pub number: String,
     /// Its order.
     pub order_id: i64,
-    /// Where it is to be packed.
+    /// The location that packs it.
     pub stock_location_id: i64,
     /// Its state.
     pub state_id: i64,
     /// The sequence number of its latest event.
     pub event_sequence: i64,
-    /// Goes up with every change of it.
+    /// Grows with every change.
     pub version: i64,
-    /// Who is to carry it, if the order has a wish.
+    /// The carrier that the order asks for, if any.
     pub cargo_company_id: Option<i64>,
-    /// Its shipment, once it was packed.
+    /// Its shipment, once it is packed.
     pub shipment: Option<ShipmentFacts>,
-    /// What else is known of it, for whoever hears of its changes.
+    /// Its other data, for events.
     pub documents: Documents,
     /// Its items, by id.
     pub items: Vec<ItemFacts>,
@@ -49,28 +49,29 @@ pub struct PackageFacts {
 pub struct ItemFacts {
     /// Its id (what clients send in `package_items`).
     pub id: i64,
-    /// The order's line.
+    /// The order item.
     pub order_item_id: i64,
-    /// What it is.
+    /// The SKU.
     pub sku: String,
-    /// How many units.
+    /// The number of units.
     pub quantity: i64,
     /// Its own state.
     pub state_id: i64,
-    /// Whether it holds a reservation where its package is (not at the source of a transfer): a fact of its own, because a package may give its reservations up while it waits.
+    /// True if it has a reservation at its package's location (not at the source of a transfer). This is a fact of its
+    /// own, because a package may give up its reservations while it waits.
     pub is_reserved: bool,
-    /// When it was changed last.
+    /// When it was last changed.
     pub modified_date: DateTime<Utc>,
 }
 
 /// The shipment of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShipmentFacts {
-    /// Who carries it.
+    /// The carrier.
     pub cargo_company_id: i64,
-    /// The carrier's number for it.
+    /// The tracking number.
     pub tracking_number: String,
-    /// Whether it has a label.
+    /// True if it has a label.
     pub labelled: bool,
 }
 
@@ -84,7 +85,7 @@ impl From<&ShipmentDocument> for ShipmentFacts {
     }
 }
 
-/// What no command decides by, but an event tells: shipment and invoice as they are.
+/// Data that no command uses but events have: shipment and invoice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Documents {
     /// Its shipment, if there is one.
@@ -93,40 +94,40 @@ pub struct Documents {
     pub invoice_number: Option<String>,
     /// The invoice's date.
     pub invoice_date: Option<NaiveDate>,
-    /// In the address of the invoice's document, if there is one.
+    /// The key in the address of the invoice's document, if there is one.
     pub document_key: Option<Uuid>,
 }
 
-/// A shipment as it is told.
+/// A shipment for events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShipmentDocument {
-    /// Who carries it.
+    /// The carrier.
     pub cargo_company_id: i64,
-    /// The carrier's number for it.
+    /// The tracking number.
     pub tracking_number: String,
-    /// The carrier's number to ask for its whereabouts.
+    /// The carrier's number for tracking queries.
     pub query_number: Option<String>,
-    /// In the label's address, if there is one.
+    /// The key in the label's address, if there is one.
     pub label_key: Option<Uuid>,
-    /// When it was changed last; none: by the change at hand.
+    /// When it was last changed; none: by this change.
     pub modified_date: Option<DateTime<Utc>>,
 }
 
 impl PackageFacts {
-    /// Where the package is.
+    /// The package's place and state.
     #[must_use]
     pub fn placement(&self) -> Placement {
         Placement { state_id: self.state_id, stock_location_id: self.stock_location_id }
     }
 
-    /// Where one of its items is: here, in its own state.
+    /// An item's place and state: the package's location, its own state.
     #[must_use]
     pub fn item_placement(&self, item: &ItemFacts) -> Placement {
         Placement { state_id: item.state_id, stock_location_id: self.stock_location_id }
     }
 }
 
-/// What [`read`] found: the installation's version and the packages.
+/// The result of [`read_packages`]: the installation's version and the packages.
 #[derive(Debug)]
 pub struct Found<Facts = PackageFacts> {
     /// None when nothing was found.
@@ -137,8 +138,8 @@ pub struct Found<Facts = PackageFacts> {
 
 /// Locks packages in the order of their ids, then reads them.
 ///
-/// Two statements on purpose: what belongs to a package is read by a snapshot taken after its lock was granted, so that
-/// it is as new as the lock. (Within one statement, a row that had to be waited for is read anew, its joins are not.)
+/// Two statements, on purpose: the rows of a package are read by a snapshot taken after its lock was granted, so they
+/// are as new as the lock. (Within one statement, a row that was waited for is read again, but its joins are not.)
 ///
 /// # Errors
 /// When the database fails.
@@ -149,13 +150,13 @@ pub async fn lock(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
     read_packages(connection, package_ids).await
 }
 
-/// Reads packages as they are at one moment. Ids that do not exist are missing from the result.
+/// Reads packages at one moment. Ids that do not exist are missing in the result.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn read_packages(connection: &mut PgConnection, package_ids: &[i64]) -> Result<Found> {
-    // Laterals rather than joins: each is an index lookup a row, whatever the planner thinks of a table's size. What is
-    // reserved says itself what it is, so its order's line need not be looked up.
+    // Laterals, not joins: each is one index lookup per row, whatever the planner thinks of the table's size. A
+    // reservation has its own SKU, so the order item need not be read.
     let rows = sqlx::query!(
         r#"select p.id as "id!", p.number as "number!", p.order_id as "order_id!",
                   p.stock_location_id as "stock_location_id!", p.state_id as "state_id!",
@@ -225,7 +226,7 @@ pub async fn read_packages(connection: &mut PgConnection, package_ids: &[i64]) -
     Ok(found)
 }
 
-/// The states that packages were in before those they are in, by package.
+/// The states of packages before their present ones, by package.
 ///
 /// # Errors
 /// When the database fails.

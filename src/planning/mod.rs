@@ -44,7 +44,7 @@ pub struct Held {
     pub stock_location_id: i64,
     /// Units reserved, by SKU.
     pub reserved: HashMap<String, i64>,
-    /// Whether the package occupies quota there.
+    /// True if the package occupies quota there.
     pub occupies_quota: bool,
     /// (location, SKU, units) that its transfers hold at their sources.
     pub elsewhere: Vec<(i64, String, i64)>,

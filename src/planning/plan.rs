@@ -122,7 +122,7 @@ pub struct Parcel {
     pub order_item_ids: Vec<i64>,
     /// Name of the rule that opened it.
     pub rule: String,
-    /// Whether a rule with `SELECT_BY_STOCK` gave it items.
+    /// True if a rule with `SELECT_BY_STOCK` gave it items.
     pub bound_by_stock: bool,
     /// The items from such a rule, by id: their reservation must find stock. The other items are here with or without
     /// stock.

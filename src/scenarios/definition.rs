@@ -38,7 +38,7 @@ pub const KEYS: [&str; 12] = [
 pub struct Definition {
     /// Its name, by which it is known.
     pub name: String,
-    /// Whether it distributes orders or chooses the sources of transfers.
+    /// Its kind: it distributes orders, or chooses the sources of transfers.
     pub kind: ScenarioKind,
     /// Its purpose.
     pub description: Option<String>,

@@ -44,7 +44,7 @@ pub struct Scenario {
     pub version: i32,
     /// The name for people.
     pub name: String,
-    /// Whether it distributes orders or chooses the sources of transfers.
+    /// Its kind: it distributes orders, or chooses the sources of transfers.
     pub kind: ScenarioKind,
     /// Lower comes first; among equals the lower id.
     pub priority: i32,
@@ -126,7 +126,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether the rule asks for this condition.
+    /// True if the rule asks for this condition.
     #[must_use]
     pub fn asks_for(&self, condition: &Condition) -> bool {
         self.conditions.contains(condition)

@@ -1,4 +1,4 @@
-//! Transitions that make sense only in company: what one begins, another ends or does in its place.
+//! Transitions that need other transitions.
 
 use super::Findings;
 use crate::{
@@ -12,7 +12,7 @@ pub(super) fn check(installation: &Installation, transition: &Transition, findin
     }
 }
 
-/// Whether there is a transition of a command from a state, to a state where one is named.
+/// True if there is a transition of a command from a state, and to a state if one is given.
 fn is_there(installation: &Installation, like: &Transition, command: &str, way: (&str, Option<&str>)) -> bool {
     let (source, destination) = way;
     installation.transitions.iter().any(|other| {
@@ -23,7 +23,7 @@ fn is_there(installation: &Installation, like: &Transition, command: &str, way: 
     })
 }
 
-/// It does in one step what three others do, so these must be allowed from the same state.
+/// It does in one step the work of three others, so these must be allowed from the same state.
 fn preparing(installation: &Installation, transition: &Transition, findings: &mut Findings) {
     let (source, destination) = (transition.source.as_str(), transition.destination.as_str());
     for (command, to) in [
@@ -39,7 +39,7 @@ fn preparing(installation: &Installation, transition: &Transition, findings: &mu
     }
 }
 
-/// A package that is stopped must be able to go back to where it was.
+/// A package that is stopped must be able to go back to its state before.
 pub(super) fn way_back(installation: &Installation, transition: &Transition, kind: &Kind, findings: &mut Findings) {
     let Some(command) = kind.undone_by else { return };
     let (source, stopped) = (transition.source.as_str(), transition.destination.as_str());

@@ -1,4 +1,4 @@
-//! Entries that are told apart by something, and yet share it.
+//! Entries that must differ in a key, but do not.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -21,8 +21,8 @@ pub(super) fn check(installation: &Installation, findings: &mut Findings) {
     refuse(findings, "name", "two scenarios", names);
 }
 
-/// Slugs and enum values are one of a kind within their entity (an order and a package both have
-/// a `waiting`); ids are one of a kind in the table that holds them all.
+/// Slugs and enum values are unique within their entity (an order and a package both have a `waiting`); ids are unique
+/// within their table.
 fn states(installation: &Installation, findings: &mut Findings) {
     let states = &installation.states;
     let slugs = states.iter().map(|state| (&state.at, Named(&state.slug, state.entity)));
@@ -54,7 +54,7 @@ fn transitions(installation: &Installation, findings: &mut Findings) {
     }
 }
 
-/// A name that is one of a kind within its owner. Shown without it.
+/// A name that is unique within its owner. It is shown without the owner.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Named<'a, Owner>(pub(super) &'a str, pub(super) Owner);
 

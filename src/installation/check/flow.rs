@@ -1,4 +1,4 @@
-//! The states as a graph: what leads in, what leads out, and what they hold meanwhile.
+//! The states as a graph: transitions into them, out of them, and the stock and quota that they hold.
 
 use std::collections::HashSet;
 
@@ -9,10 +9,10 @@ use crate::{
     workflow::{NOT_FOUND, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER, holds_goods},
 };
 
-/// Where planning puts what it plans, whatever the scenario says of split orders.
+/// The states in which planning creates packages, for any scenario.
 const LED_TO_BY_PLANNING: &[&str] = &[WAITING, OUT_OF_STOCK];
 
-/// What ends a package that nobody has packed.
+/// The command that ends a package that is not packed.
 const CANCEL: &str = "CANCEL_PACKAGE";
 
 pub(super) fn check(installation: &Installation, kinds: &[&'static Kind], findings: &mut Findings) {
@@ -26,7 +26,7 @@ pub(super) fn check(installation: &Installation, kinds: &[&'static Kind], findin
     }
 }
 
-/// Quota is given back when a package leaves an occupying state. Nothing leaves a final one.
+/// Quota is freed when a package leaves an occupying state. A final state is never left.
 fn quota(installation: &Installation, findings: &mut Findings) {
     for state in &installation.states {
         if state.is_final && state.occupies_quota() {
@@ -63,7 +63,7 @@ fn needed_states(installation: &Installation, kinds: &[&'static Kind], findings:
     }
 }
 
-/// A package that holds goods and cannot be cancelled holds up the cancellation plans of its whole order.
+/// A package that holds goods and cannot be cancelled blocks the cancellation plans of its whole order.
 fn cancelling(installation: &Installation, findings: &mut Findings) {
     let holds = |state: &&State| !state.is_final && holds_goods(&state.slug, &state.enum_value);
     for state in states_of(installation, Entity::Package).filter(holds) {
@@ -77,7 +77,7 @@ fn cancelling(installation: &Installation, findings: &mut Findings) {
     }
 }
 
-/// A state that is not final must be left by something, or its packages stay in it for ever.
+/// A state that is not final needs a transition out of it, or its packages stay there for ever.
 fn ways_out(installation: &Installation, entity: Entity, findings: &mut Findings) {
     let saved = states_that_end(installation, entity);
     for state in states_of(installation, entity).filter(|state| !state.is_final) {
@@ -95,8 +95,7 @@ fn ways_out(installation: &Installation, entity: Entity, findings: &mut Findings
     }
 }
 
-/// The slugs from which some way leads to an end: a final state, or a dead end that is reported
-/// for itself.
+/// The slugs of states from which there is a path to an end: a final state, or a dead end, which has its own problem.
 fn states_that_end(installation: &Installation, entity: Entity) -> HashSet<&str> {
     let leaves = |slug: &str| {
         transitions_of(installation, entity).any(|transition| transition.source == slug && !transition.stays())
@@ -108,7 +107,7 @@ fn states_that_end(installation: &Installation, entity: Entity) -> HashSet<&str>
     loop {
         let before = ending.len();
         for transition in transitions_of(installation, entity) {
-            // An unknown state is reported for itself.
+            // An unknown state has its own problem.
             let is_unknown = |slug: &str| installation.state(entity, slug).is_none();
             if transition.outcomes().any(|slug| ending.contains(slug) || is_unknown(slug)) {
                 ending.insert(&transition.source);
@@ -120,7 +119,7 @@ fn states_that_end(installation: &Installation, entity: Entity) -> HashSet<&str>
     }
 }
 
-/// A state that nothing leads to is likely a forgotten transition, or one of a later version.
+/// A state without a transition into it is probably a mistake, or for a later version.
 fn ways_in(installation: &Installation, kinds: &[&'static Kind], entity: Entity, findings: &mut Findings) {
     let mut reached: HashSet<&str> = LED_TO_BY_PLANNING.iter().copied().collect();
     let scenarios = installation.scenarios.iter();
@@ -130,11 +129,11 @@ fn ways_in(installation: &Installation, kinds: &[&'static Kind], entity: Entity,
     }
     for transition in transitions_of(installation, entity) {
         let kind = kinds::find(kinds, &transition.command);
-        // Only a package that was there before comes back.
+        // Only a package that was in the state before comes back to it.
         if kind.is_none_or(|kind| !kind.leads_back()) {
             reached.extend(transition.outcomes().filter(|slug| *slug != transition.source));
         }
-        // No package is ever in it: items that a location could not find are.
+        // No package is ever in it, only items that a location could not find.
         if kind.is_some_and(|kind| kind.needs_states.contains(&NOT_FOUND)) {
             reached.insert(NOT_FOUND);
         }

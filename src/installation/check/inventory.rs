@@ -1,4 +1,4 @@
-//! The stock service: one at most, and of locations that are there.
+//! The stock service: at most one, and only for existing locations.
 
 use super::Findings;
 use crate::{installation::read::Installation, spelling::nearest};

@@ -1,4 +1,4 @@
-//! Carriers, locations and scenarios: what they refer to is there.
+//! Carriers, locations and scenarios: their references exist.
 
 use super::Findings;
 use crate::installation::read::{Entity, Installation, Integration};

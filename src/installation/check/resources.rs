@@ -1,4 +1,4 @@
-//! What clients look up and pick from: what it refers to is there, and nothing is there twice.
+//! Lists for clients: their references exist, and there are no duplicates.
 
 use super::Findings;
 use super::duplicates::{Named, refuse};

@@ -53,7 +53,7 @@ impl Case {
         self.scenario.most_packages().map_or(usize::MAX, |most| most.saturating_sub(self.circumstances.other_packages))
     }
 
-    /// Whether the location itself is one for the rule: written down again, one condition after the other.
+    /// True if the location itself is one for the rule: written down again, one condition after the other.
     fn is_eligible(&self, rule: &Rule, candidate: &Candidate) -> bool {
         let location = &candidate.location;
         rule.conditions.iter().all(|condition| match condition {
@@ -73,7 +73,7 @@ impl Case {
         })
     }
 
-    /// Whether the rule may give the line to the location, stock and room aside.
+    /// True if the rule may give the line to the location, stock and room aside.
     fn may_take(rule: &Rule, candidate: &Candidate, demand: &Demand) -> bool {
         let code = &candidate.location.erp_code;
         let allowed = demand.product.allowed_locations.as_ref();
