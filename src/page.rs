@@ -2,12 +2,12 @@
 //! the whole list ([`crate::export`]).
 
 mod listing;
+mod schema;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
 use http::{HeaderMap, Uri, header};
 use serde::Serialize;
 use sqlx::{PgConnection, Postgres, QueryBuilder, postgres::PgRow};
-use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 pub use listing::Listing;
@@ -26,36 +26,8 @@ const LARGEST_LIMIT: usize = 100;
 /// Up to this many matching rows, all of them are sorted.
 const MOST_SORTED: usize = 10_000;
 
-/// The parameters every list has, for the documentation.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "the documentation's view of what `Page` parses")]
-pub struct PageQuery {
-    /// Which page, from 1.
-    #[param(minimum = 1, default = 1)]
-    page: Option<i64>,
-    /// Rows on a page, at most 100, in a file at most 50,000; more count as that. `page_size` is understood too.
-    #[param(minimum = 1, default = 20)]
-    limit: Option<i64>,
-    /// `csv` or `xlsx`: the list as a file, with a column for each key (`state.name`); the whole list as it is filtered,
-    /// at most 50,000 rows, or one page of it where `page` or `limit` is given. `xls` is answered with xlsx.
-    #[param(inline, default = "json")]
-    format: Option<FormatName>,
-}
-
-/// The values of `format`.
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "the documentation's view of what `Format::named` reads")]
-enum FormatName {
-    Json,
-    Csv,
-    Xlsx,
-    Xls,
-}
-
 /// A page of a list.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 pub struct PageOf<T> {
     /// Rows in all.
     pub count: usize,
@@ -256,9 +228,6 @@ pub enum Kind {
     Boolean,
     /// A UUID, with or without hyphens.
     Uuid,
-    /// Documented by the original, not offered here yet: answered 400 rather than ignored, because a list that is not
-    /// filtered looks like one that is.
-    NotOffered,
 }
 
 /// A documented filter of a list.
@@ -270,12 +239,14 @@ pub struct Filter {
     pub kind: Kind,
     /// The condition; each `{}` stands for the value.
     pub sql: &'static str,
+    /// Which rows it finds, for the documentation.
+    pub summary: &'static str,
 }
 
 /// Shorthand for tables of filters.
 #[must_use]
-pub const fn filter(name: &'static str, kind: Kind, sql: &'static str) -> Filter {
-    Filter { name, kind, sql }
+pub const fn filter(name: &'static str, kind: Kind, sql: &'static str, summary: &'static str) -> Filter {
+    Filter { name, kind, sql, summary }
 }
 
 /// Of a list whose rows belong to no location: a caller with locations of their own sees them all.
@@ -344,9 +315,6 @@ impl List {
         for filter in self.filters {
             // A parameter that is no filter is ignored, as the original does.
             let Some(value) = page.get(filter.name) else { continue };
-            if filter.kind == Kind::NotOffered {
-                return Err(Refusal::field(filter.name, "This filter is not offered yet."));
-            }
             let mut parts = filter.sql.split("{}");
             query.push(" and ").push(parts.next().unwrap_or_default());
             for part in parts {
@@ -415,8 +383,6 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str) 
         Kind::Uuid => {
             query.push_bind(value.trim().parse::<Uuid>().map_err(|_| wrong("Enter a valid UUID."))?);
         }
-        // Refused before.
-        Kind::NotOffered => {}
     }
     Ok(())
 }

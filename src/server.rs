@@ -1,5 +1,9 @@
 //! The server: the router with the layers around it, the envelope of errors, and serving until told to stop.
 
+mod document;
+
+pub use document::document;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{
@@ -29,7 +33,6 @@ use crate::{
     },
     app::App,
     error::{Error, Refusal, Result, panic_text},
-    openapi,
 };
 
 /// Largest body, in bytes, for lists of orders and of stock.
@@ -39,7 +42,7 @@ const LARGEST_BODY: usize = 16 * 1024 * 1024;
 pub fn router(app: &App, request_timeout: Duration) -> Router {
     let (routes, document) = api::routes().split_for_parts();
     let patterns: Arc<[String]> = document.paths.paths.keys().cloned().collect();
-    let document = Arc::new(openapi::complete(document));
+    let document = Arc::new(document::complete(&document));
     let swagger = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
     Router::new()
         .merge(routes)

@@ -4,6 +4,10 @@ use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use http::{HeaderMap, StatusCode, Uri, header};
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type},
+};
 
 use crate::error::Refusal;
 
@@ -24,6 +28,19 @@ impl Serialize for Timestamp {
         serializer.collect_str(self)
     }
 }
+
+impl PartialSchema for Timestamp {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .description(Some("A moment in UTC, with microseconds where they are not 0."))
+            .examples(["2023-02-28T08:48:29.679101Z"])
+            .into()
+    }
+}
+
+impl ToSchema for Timestamp {}
 
 impl From<DateTime<Utc>> for Timestamp {
     fn from(moment: DateTime<Utc>) -> Self {
@@ -71,6 +88,19 @@ pub fn has_null_character(value: &Value) -> bool {
         Value::Array(list) => list.iter().any(has_null_character),
         Value::Object(object) => object.iter().any(|(key, value)| key.contains('\0') || has_null_character(value)),
         _ => false,
+    }
+}
+
+/// The same value without null characters, which Postgres cannot keep.
+#[must_use]
+pub fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "")),
+        Value::Array(list) => list.iter().map(without_nulls).collect(),
+        Value::Object(object) => {
+            Value::Object(object.iter().map(|(key, value)| (key.replace('\0', ""), without_nulls(value))).collect())
+        }
+        other => other.clone(),
     }
 }
 

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 use sqlx::PgConnection;
+use utoipa::ToSchema;
 
 use crate::{
     error::{Error, Refusal, Result},
@@ -169,32 +170,55 @@ pub struct Workflow {
     state_by_slug: HashMap<(String, String), i64>,
 }
 
-/// The command object as the Akinon OMS documents it: these keys, in this order.
-#[derive(Serialize)]
-struct CommandObject<'a> {
+/// A command that the object's state allows now: a transition of the installation. These keys, in this order.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AllowedCommand)]
+pub struct CommandObject<'a> {
+    /// What a request sends as `transition`.
     id: i64,
+    /// The text of a button.
     label: &'a str,
+    /// The user interfaces that show it.
+    #[schema(example = json!(["oms_web", "instore", "third_party"]))]
     ui_visibility: &'a [String],
+    /// What a request sends as `slug`.
+    #[schema(example = "package__complete_packing__waiting__packed")]
     slug: &'a str,
     created_date: Timestamp,
     modified_date: Timestamp,
+    /// By language: the `label` in it.
+    #[schema(value_type = Option<HashMap<String, HashMap<String, String>>>)]
     translations: &'a Option<Value>,
+    /// The command that carries it out.
+    #[schema(example = "COMPLETE_PACKING")]
     command: &'a str,
+    /// Id of the state it starts from.
     source_state: i64,
+    /// Id of the state it leads to.
     destination_state: i64,
 }
 
-/// The state object of the Akinon OMS's package webhook, with `translations` behind.
-#[derive(Serialize)]
-struct StateObject<'a> {
+/// A state of a package, an item, a transfer or an order.
+#[derive(Serialize, ToSchema)]
+#[schema(as = State)]
+pub struct StateObject<'a> {
+    /// Differs from installation to installation; `enum_value` does not.
     id: i64,
+    #[schema(example = "Waiting")]
     name: &'a str,
-    config: Map<String, Value>,
+    /// Always empty.
+    config: HashMap<String, String>,
+    /// `PackageStatus`, `TransferStatus` or `OrderStatus`.
     enum_class: &'static str,
+    /// The stable code.
+    #[schema(example = "100")]
     enum_value: &'a str,
+    /// 26 for a package, 27 for a transfer, 2 for an order.
     content_type: u8,
     created_date: Timestamp,
     modified_date: Timestamp,
+    /// By language: the `name` in it.
+    #[schema(value_type = Option<HashMap<String, HashMap<String, String>>>)]
     translations: &'a Option<Value>,
 }
 
@@ -257,7 +281,7 @@ impl From<StateRow> for State {
         let json = raw(&StateObject {
             id: row.id,
             name: &row.name,
-            config: Map::new(),
+            config: HashMap::new(),
             enum_class,
             enum_value: &row.enum_value,
             content_type,

@@ -28,20 +28,23 @@ struct Credentials {
 
 /// A new token.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
 struct Key {
     /// Send it as `Authorization: Token <key>`.
     key: String,
 }
 
 /// Log in
-#[utoipa::path(post, path = "/api/v1/auth/login/", tag = "Users", security(()), request_body = Credentials,
+#[utoipa::path(post, path = "/api/v1/auth/login/", tag = "Users", operation_id = "login", security(()),
+    request_body = Credentials,
     responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit")))]
 async fn login(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Json<Key>> {
     log_in(&app, &headers, &body).await
 }
 
 /// Log in, as clients of the upstream do
-#[utoipa::path(post, path = "/api/i1/auth/login/", tag = "Users", security(()), request_body = Credentials,
+#[utoipa::path(post, path = "/api/i1/auth/login/", tag = "Users", operation_id = "loginAtOlderAddress",
+    security(()), request_body = Credentials,
     responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit")))]
 async fn login_i1(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Json<Key>> {
     log_in(&app, &headers, &body).await

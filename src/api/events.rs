@@ -11,20 +11,32 @@ use axum::{
     },
 };
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        KnownFormat, Ref, RefOr, Schema, SchemaFormat,
+        path::Parameter,
+        schema::{ObjectBuilder, OneOfBuilder, Type},
+    },
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::declare::{query, streamed, with_parameters},
     api::extract::Authenticated,
     app::App,
     auth::Caller,
     error::{Error, Refusal, Result},
     events::{self, Change, Cursor, TYPES, Wanted},
+    locations::LocationView,
+    packages::view::PackageView,
     page::Page,
     payloads,
+    transfers::view::TransferView,
+    webhooks::pause::PauseEvent,
     wire::Timestamp,
 };
 
@@ -40,36 +52,42 @@ const HELD: usize = 256;
 /// The routes of this area.
 #[must_use]
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(follow))
+    OpenApiRouter::new().routes(streamed(with_parameters(routes!(follow), parameters())))
 }
 
-/// The parameters, for the documentation.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "the documentation's view of what `Query::read` parses")]
-struct FeedQuery {
-    /// The `cursor` of the page before. Without it, from the oldest event that is kept; `now`: from now on.
-    #[param(example = "1042-77")]
-    after: Option<String>,
-    /// Only these types, separated by commas.
-    #[param(example = "package.created,package.status.packed")]
-    types: Option<String>,
-    /// Only what happened at these locations: ids, separated by commas.
-    stock_location: Option<String>,
-    /// Only of one object, with `object_id`: `package`, `transfer` or `stock_location`.
-    entity: Option<String>,
-    /// Its id.
-    object_id: Option<i64>,
-    /// Changes on a page, at most 1000; a change is what one command did to one object, one or more events.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<i64>,
-    /// Seconds to wait for an event when there is none yet, at most 20.
-    #[param(minimum = 0, maximum = 20, default = 0)]
-    wait: Option<u64>,
+/// What [`Query::read`] reads, for the documentation.
+fn parameters() -> [Parameter; 7] {
+    let text = || json!({ "type": "string" });
+    [
+        query(
+            "after",
+            "The `cursor` of the page before. Without it, from the oldest event that is kept; `now`: from now on.",
+            &text(),
+        ),
+        query("types", "Only these types of events, separated by commas.", &text()),
+        query("stock_location", "Only what happened at these locations: ids, separated by commas.", &text()),
+        query("entity", "Only of one object, with `object_id`.", &json!({ "type": "string", "enum": ENTITIES })),
+        query(
+            "object_id",
+            "Only of one object, with `entity`: its id.",
+            &json!({ "type": "integer", "format": "int64" }),
+        ),
+        query(
+            "limit",
+            "Changes on a page, at most 1000; a change is what one command did to one object: one or more events.",
+            &json!({ "type": "integer", "minimum": 1, "default": DEFAULT_LIMIT }),
+        ),
+        query(
+            "wait",
+            "Seconds to wait for an event when there is none yet, at most 20.",
+            &json!({ "type": "integer", "minimum": 0, "default": 0 }),
+        ),
+    ]
 }
 
 /// Some events, and where to go on.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventPage)]
 struct Events {
     /// Where to go on: give it as `after`.
     cursor: String,
@@ -80,25 +98,80 @@ struct Events {
 }
 
 /// An event.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 struct Event {
     /// Its name, the same however often it is read.
     id: String,
     #[serde(rename = "event")]
     kind: Kind,
-    /// `package`, `transfer` or `stock_location`.
+    /// One of [`ENTITIES`].
     entity: String,
     object_id: i64,
     /// Its number among the events of its object: 1, 2, 3 … without a gap.
     sequence: i64,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
     /// The object as it was then.
-    #[schema(value_type = Object)]
     payload: Arc<RawValue>,
 }
 
+/// What events tell of.
+const ENTITIES: [&str; 4] = ["package", "transfer", "stock_location", "webhook"];
+
+/// The schema of events that tell of one kind of object.
+fn event_of<T: ToSchema>(entity: &str) -> RefOr<Schema> {
+    let text = |description: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(description));
+    let whole = |description: &str| {
+        let format = SchemaFormat::KnownFormat(KnownFormat::Int64);
+        ObjectBuilder::new().schema_type(Type::Integer).format(Some(format)).description(Some(description))
+    };
+    let fields: [(&str, RefOr<Schema>); 7] = [
+        ("id", text("Its name, the same however often it is read.").into()),
+        ("event", Ref::from_schema_name(Kind::name()).into()),
+        ("entity", text("What it tells of.").enum_values(Some([entity])).into()),
+        ("object_id", whole("Which one.").into()),
+        ("sequence", whole("Its number among the events of its object: 1, 2, 3 … without a gap.").into()),
+        ("created_date", Ref::from_schema_name(Timestamp::name()).into()),
+        ("payload", Ref::from_schema_name(T::name()).into()),
+    ];
+    let object = ObjectBuilder::new().description(Some("An event; the payload is the object as it was then."));
+    fields.into_iter().fold(object, |object, (name, schema)| object.property(name, schema).required(name)).into()
+}
+
+impl utoipa::PartialSchema for Event {
+    fn schema() -> RefOr<Schema> {
+        let names = ["PackageEvent", "TransferEvent", "StockLocationEvent", "WebhookEvent"];
+        let all = names.into_iter().map(Ref::from_schema_name).fold(OneOfBuilder::new(), OneOfBuilder::item);
+        all.description(Some("An event. `entity` says what its payload is.")).into()
+    }
+}
+
+impl ToSchema for Event {
+    fn schemas(schemas: &mut Schemas) {
+        schemas.push(("PackageEvent".to_owned(), event_of::<PackageView>("package")));
+        schemas.push(("TransferEvent".to_owned(), event_of::<TransferView>("transfer")));
+        schemas.push(("StockLocationEvent".to_owned(), event_of::<LocationView>("stock_location")));
+        schemas.push(("WebhookEvent".to_owned(), event_of::<PauseEvent<'static>>("webhook")));
+        push::<PackageView>(schemas);
+        push::<TransferView>(schemas);
+        push::<LocationView>(schemas);
+        push::<PauseEvent<'static>>(schemas);
+        push::<Kind>(schemas);
+        push::<Timestamp>(schemas);
+    }
+}
+
+/// What [`ToSchema::schemas`] collects.
+type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// A schema and those it refers to.
+fn push<T: ToSchema>(schemas: &mut Schemas) {
+    schemas.push((T::name().into(), T::schema()));
+    T::schemas(schemas);
+}
+
+/// What happened.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventKind)]
 struct Kind {
     #[serde(rename = "type")]
     event_type: String,
@@ -130,7 +203,7 @@ impl Query {
         let entity = page.get("entity");
         let object = match (entity, page.get("object_id")) {
             (None, None) => None,
-            (Some(entity), Some(id)) if ["package", "transfer", "stock_location", "webhook"].contains(&entity) => {
+            (Some(entity), Some(id)) if ENTITIES.contains(&entity) => {
                 Some((entity.to_owned(), number("object_id", id)?))
             }
             (Some(_), Some(_)) => {
@@ -245,8 +318,10 @@ fn number(field: &str, text: &str) -> Result<i64, Refusal> {
 /// held back until there is something, or the time is over. With `Accept: text/event-stream` the events come as a stream
 /// (`id`, now and then, is the cursor behind them; a reader that comes again sends it as `Last-Event-ID`).
 /// A cursor of events that are no longer kept is answered 410.
-#[utoipa::path(get, path = "/api/v1/oms/events/", tag = "Events", params(FeedQuery),
-    responses((status = 200, description = "The events after the cursor", body = Events)))]
+#[utoipa::path(get, path = "/api/v1/oms/events/", tag = "Events", operation_id = "followEvents",
+    responses((status = 200, description = "The events after the cursor; or, for who accepts it, a stream of them",
+               body = Events),
+              (status = 410, description = "Events after the cursor are no longer kept")))]
 async fn follow(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

@@ -8,7 +8,9 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{app::App, db, error::Result, webhooks};
@@ -22,20 +24,26 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(openapi))
 }
 
+/// How the server is.
+#[derive(Debug, Serialize, ToSchema)]
+struct Health {
+    status: &'static str,
+}
+
 /// Alive
 ///
 /// The process answers. Says nothing of the database: restarting the server would not help that.
-#[utoipa::path(get, path = "/healthz", tag = "Operations", security(()),
-    responses((status = 200, description = "Alive", body = Value)))]
-async fn healthz() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+#[utoipa::path(get, path = "/healthz", tag = "Operations", operation_id = "getHealth", security(()),
+    responses((status = 200, description = "Alive", body = Health)))]
+async fn healthz() -> Json<Health> {
+    Json(Health { status: "ok" })
 }
 
 /// Ready
 ///
 /// The database is reachable and its migrations are current.
-#[utoipa::path(get, path = "/readyz", tag = "Operations", security(()),
-    responses((status = 200, description = "Ready", body = Value), (status = 503, description = "Not ready", body = Value)))]
+#[utoipa::path(get, path = "/readyz", tag = "Operations", operation_id = "getReadiness", security(()),
+    responses((status = 200, description = "Ready", body = Health), (status = 503, description = "Not ready", body = Health)))]
 async fn readyz(State(app): State<App>) -> Response {
     let (status, why) = match readiness(&app).await {
         Ok(true) => (StatusCode::OK, "ready"),
@@ -45,7 +53,7 @@ async fn readyz(State(app): State<App>) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached")
         }
     };
-    (status, Json(json!({ "status": why }))).into_response()
+    (status, Json(Health { status: why })).into_response()
 }
 
 async fn readiness(app: &App) -> Result<bool> {
@@ -57,8 +65,8 @@ async fn readiness(app: &App) -> Result<bool> {
 ///
 /// Prometheus' text format: requests by route and status, command duration and outcome by command, database
 /// connections, open packages by state.
-#[utoipa::path(get, path = "/metrics", tag = "Operations", security(()),
-    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")))]
+#[utoipa::path(get, path = "/metrics", tag = "Operations", operation_id = "getMetrics", security(()),
+    responses((status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text")))]
 async fn metrics(State(app): State<App>) -> Result<Response> {
     let rows = sqlx::query!(
         r#"select s.slug, count(p.id) as "count!"
@@ -75,7 +83,7 @@ async fn metrics(State(app): State<App>) -> Result<Response> {
 }
 
 /// This document
-#[utoipa::path(get, path = "/openapi.json", tag = "Operations", security(()),
+#[utoipa::path(get, path = "/openapi.json", tag = "Operations", operation_id = "getOpenApiDocument", security(()),
     responses((status = 200, description = "OpenAPI 3.1", body = Value)))]
 async fn openapi(Extension(document): Extension<Arc<Value>>) -> Json<Arc<Value>> {
     Json(document)

@@ -1,39 +1,43 @@
 //! `/packages/{id}/transition-logs/` and `/transfer_orders/{id}/transition-logs/`: every move, with who, when, by which
 //! transition, and what the command recorded.
 
+use std::collections::BTreeMap;
+
 use axum::{
     extract::{Path, State},
     http::{HeaderMap, Uri},
     response::Response,
 };
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow as _, PgPool, postgres::PgRow, types::Json};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::declare::listed,
     api::extract::Authenticated,
     app::App,
     error::{Refusal, Result},
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, filter},
     wire::Timestamp,
 };
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(of_package)).routes(routes!(of_transfer))
+    OpenApiRouter::new()
+        .routes(listed::<PackageMove, _>(routes!(of_package), &PACKAGES))
+        .routes(listed::<Move, _>(routes!(of_transfer), &TRANSFERS))
 }
 
 /// The filters of both logs.
 pub const FILTERS: &[Filter] = &[
-    filter("transition", Kind::Integer, "g.transition_id = {}"),
-    filter("command", Kind::Text, "n.command = {}"),
-    filter("user", Kind::Text, "u.username = {}"),
-    filter("created_date__gte", Kind::DateTime, "g.created_date >= {}"),
-    filter("created_date__lte", Kind::DateTime, "g.created_date <= {}"),
+    filter("transition", Kind::Integer, "g.transition_id = {}", "Id of the transition."),
+    filter("command", Kind::Text, "n.command = {}", "The command, as `COMPLETE_PACKING`."),
+    filter("user", Kind::Text, "u.username = {}", "Name of the user."),
+    filter("created_date__gte", Kind::DateTime, "g.created_date >= {}", "Created at this moment or later."),
+    filter("created_date__lte", Kind::DateTime, "g.created_date <= {}", "Created at this moment or earlier."),
 ];
 
 /// What can be sorted by.
@@ -85,43 +89,79 @@ const PACKAGE_COLUMNS: &str = concat!(
 );
 const TRANSFER_COLUMNS: &str = move_columns!();
 
+/// A transition as a log names it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MoveTransition {
+    id: i64,
+    slug: String,
+    label: String,
+    /// The command that carries it out.
+    command: String,
+}
+
+/// A state as a log names it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MoveState {
+    id: i64,
+    name: String,
+    /// The stable code.
+    enum_value: String,
+}
+
+/// A location as a log names it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MoveLocation {
+    id: i64,
+    erp_code: String,
+    name: String,
+}
+
+/// Why a location refused a package.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MoveReason {
+    id: i64,
+    title: String,
+}
+
+/// A product that was replaced by another.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct Replacement {
+    package_item: i64,
+    /// SKU of the product before.
+    from: String,
+    /// SKU of the product since.
+    to: String,
+}
+
 /// A move of a transfer.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Transition)]
 struct Move {
     id: i64,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
     /// Who; null for what the server did without anybody.
     user: Option<String>,
-    /// By which transition: `id`, `slug`, `label`, `command`; null for the creation.
-    #[schema(value_type = Option<Object>)]
-    transition: Option<Value>,
-    /// `id`, `name`, `enum_value`; null for the creation.
-    #[schema(value_type = Option<Object>)]
-    source_state: Option<Value>,
-    /// `id`, `name`, `enum_value`.
-    #[schema(value_type = Object)]
-    destination_state: Value,
+    /// By which transition; null for the creation.
+    transition: Option<MoveTransition>,
+    /// Null for the creation.
+    source_state: Option<MoveState>,
+    destination_state: MoveState,
 }
 
 /// A move of a package, with what its command recorded.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PackageTransition)]
 struct PackageMove {
     #[serde(flatten)]
     plain: Move,
-    /// Where the package was after it: `id`, `erp_code`, `name`.
-    #[schema(value_type = Object)]
-    stock_location: Value,
+    /// Where the package was after it.
+    stock_location: MoveLocation,
     cancellation_reason: Option<String>,
-    /// `id`, `title`.
-    #[schema(value_type = Option<Object>)]
-    denial_reason: Option<Value>,
+    denial_reason: Option<MoveReason>,
     /// Common parameters that differ from their documented defaults, and those of its own that the command keeps.
-    #[schema(value_type = Object)]
-    parameters: Value,
-    /// Products that were replaced: `package_item`, `from`, `to`.
-    #[schema(value_type = Vec<Object>)]
-    replacements: Value,
+    parameters: BTreeMap<String, Value>,
+    /// Products that were replaced.
+    replacements: Vec<Replacement>,
     /// `released`: the package gave its reservations up; `renewed`: it holds them again.
     reservations: Option<String>,
 }
@@ -131,18 +171,18 @@ struct MoveRow {
     id: i64,
     created_date: DateTime<Utc>,
     username: Option<String>,
-    transition: Option<Json<Value>>,
-    source_state: Option<Json<Value>>,
-    destination_state: Json<Value>,
+    transition: Option<Json<MoveTransition>>,
+    source_state: Option<Json<MoveState>>,
+    destination_state: Json<MoveState>,
 }
 
 #[derive(sqlx::FromRow)]
 struct RecordRow {
-    stock_location: Json<Value>,
+    stock_location: Json<MoveLocation>,
     cancellation_reason: Option<String>,
-    denial_reason: Option<Json<Value>>,
-    parameters: Json<Value>,
-    replacements: Json<Value>,
+    denial_reason: Option<Json<MoveReason>>,
+    parameters: Json<BTreeMap<String, Value>>,
+    replacements: Json<Vec<Replacement>>,
     reservations: Option<String>,
 }
 
@@ -191,8 +231,8 @@ async fn visible(pool: &PgPool, id: &str, locations: &'static str, seen: Option<
 /// Every move of the package, latest first: when, by whom, by which transition, from and to which state, where, and what
 /// the command recorded.
 #[utoipa::path(get, path = "/api/v1/oms/packages/{id}/transition-logs/", tag = "Packages",
-    params(("id" = i64, Path, description = "The package's id"), PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of the log", body = PageOf<PackageMove>)))]
+    operation_id = "listPackageTransitions",
+    params(("id" = i64, Path, description = "The package's id", example = 1)))]
 async fn of_package(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -213,8 +253,8 @@ async fn of_package(
 /// Every move of the transfer, latest first. The transition is the transfer's own, or that of the package whose end ended
 /// it.
 #[utoipa::path(get, path = "/api/v1/oms/transfer_orders/{id}/transition-logs/", tag = "Transfers",
-    params(("id" = i64, Path, description = "The transfer's id"), PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of the log", body = PageOf<Move>)))]
+    operation_id = "listTransferTransitions",
+    params(("id" = i64, Path, description = "The transfer's id", example = 1)))]
 async fn of_transfer(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

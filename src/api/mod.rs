@@ -3,8 +3,10 @@
 
 pub mod auth;
 pub mod cargo;
+mod declare;
 pub mod events;
 pub mod extract;
+mod file;
 pub mod health;
 pub mod history;
 pub mod locations;
@@ -21,12 +23,12 @@ pub mod webhooks;
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{app::App, openapi};
+use crate::app::App;
 
 /// Every route with its documentation.
 #[must_use]
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(openapi::base())
+    OpenApiRouter::new()
         .merge(packages::routes())
         .merge(transfers::routes())
         .merge(history::routes())

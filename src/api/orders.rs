@@ -6,20 +6,26 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::declare::{listed, with_body},
     api::extract::Authenticated,
     app::App,
     auth::{Caller, Role},
     commands::wake_signal::Freed,
     error::{Error, Refusal, Result},
-    openapi,
-    orders::{input::OrderInput, view},
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, base_url, filter},
+    openapi::any_error,
+    orders::{
+        input::{ORDER, OrderInput, example},
+        view::{self, OrderView},
+    },
+    page::{Filter, Kind, List, Page, base_url, filter},
     placing::{
-        dry_run::{self, Taken},
+        dry_run::{self, DryRun, Taken},
         place::{Durability, Placed, place},
     },
     wire,
@@ -30,31 +36,48 @@ const MOST_ORDERS: usize = 1000;
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(detail))
+    let list = listed::<OrderView, _>(routes!(list, create), &LIST);
+    OpenApiRouter::new().routes(with_body(list, &ORDER.one_or_many(), &example())).routes(routes!(detail))
 }
 
 /// The filters of the list.
 pub const FILTERS: &[Filter] = &[
-    filter("number", Kind::Text, "o.number = {}"),
-    filter("number__in", Kind::Texts, "o.number = any({})"),
-    filter("omnitron_id", Kind::Integer, "o.omnitron_id = {}"),
-    filter("state", Kind::Integer, "o.state_id = {}"),
+    filter("number", Kind::Text, "o.number = {}", "Its number."),
+    filter("number__in", Kind::Texts, "o.number = any({})", "Numbers, separated by commas."),
+    filter("omnitron_id", Kind::Integer, "o.omnitron_id = {}", "The upstream's own key."),
+    filter("state", Kind::Integer, "o.state_id = {}", "Id of the state."),
     filter(
         "state__enum_value",
         Kind::Text,
         "o.state_id in (select id from states where entity = 'order' and enum_value = {})",
+        "The stable code of the state, as `100`.",
     ),
-    filter("channel", Kind::Integer, "o.channel_id = {}"),
-    filter("customer__first_name", Kind::Contains, "o.customer_first_name ilike {}"),
-    filter("customer__last_name", Kind::Contains, "o.customer_last_name ilike {}"),
-    filter("product_sku", Kind::Text, "o.id in (select order_id from order_items where sku = {})"),
-    filter("date_placed__gte", Kind::DateTime, "o.date_placed >= {}"),
-    filter("date_placed__lte", Kind::DateTime, "o.date_placed <= {}"),
-    filter("created_date__gte", Kind::DateTime, "o.created_date >= {}"),
-    filter("created_date__lte", Kind::DateTime, "o.created_date <= {}"),
-    filter("id__gt", Kind::Integer, "o.id > {}"),
-    filter("id__lt", Kind::Integer, "o.id < {}"),
-    filter("pk__in", Kind::Integers, "o.id = any({})"),
+    filter("channel", Kind::Integer, "o.channel_id = {}", "The upstream's key of the channel."),
+    filter(
+        "customer__first_name",
+        Kind::Contains,
+        "o.customer_first_name ilike {}",
+        "Part of the customer's first name, in any case.",
+    ),
+    filter(
+        "customer__last_name",
+        Kind::Contains,
+        "o.customer_last_name ilike {}",
+        "Part of the customer's last name, in any case.",
+    ),
+    filter(
+        "product_sku",
+        Kind::Text,
+        "o.id in (select order_id from order_items where sku = {})",
+        "SKU of a product in it.",
+    ),
+    filter("date_placed__gte", Kind::DateTime, "o.date_placed >= {}", "Placed at this moment or later."),
+    filter("date_placed__lte", Kind::DateTime, "o.date_placed <= {}", "Placed at this moment or earlier."),
+    filter("created_date__gte", Kind::DateTime, "o.created_date >= {}", "Created at this moment or later."),
+    filter("created_date__lte", Kind::DateTime, "o.created_date <= {}", "Created at this moment or earlier."),
+    filter("id__gt", Kind::Integer, "o.id > {}", "Ids greater than this one."),
+    filter("id__lt", Kind::Integer, "o.id < {}", "Ids smaller than this one."),
+    filter("pk__in", Kind::Integers, "o.id = any({})", "Ids, separated by commas."),
 ];
 
 /// The list of orders. A caller with locations of their own sees the orders that have a package there.
@@ -74,8 +97,7 @@ const LIST: List = List {
 };
 
 /// Orders
-#[utoipa::path(get, path = "/api/v1/oms/orders/", tag = "Orders", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of orders", body = PageOf<openapi::Order>)))]
+#[utoipa::path(get, path = "/api/v1/oms/orders/", tag = "Orders", operation_id = "listOrders")]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -94,9 +116,9 @@ async fn list(
 }
 
 /// One order
-#[utoipa::path(get, path = "/api/v1/oms/orders/{id}/", tag = "Orders",
-    params(("id" = i64, Path, description = "The order's id")),
-    responses((status = 200, description = "The order with its packages", body = openapi::Order)))]
+#[utoipa::path(get, path = "/api/v1/oms/orders/{id}/", tag = "Orders", operation_id = "getOrder",
+    params(("id" = i64, Path, description = "The order's id", example = 1)),
+    responses((status = 200, description = "The order with its packages", body = OrderView)))]
 async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -120,7 +142,7 @@ async fn detail(
     Ok(axum::Json(order).into_response())
 }
 
-async fn read_one(app: &App, caller: &Caller, id: i64, headers: &HeaderMap) -> Result<view::OrderView> {
+async fn read_one(app: &App, caller: &Caller, id: i64, headers: &HeaderMap) -> Result<OrderView> {
     // However young the tables are: their plans are not made anew for each order, and one made while they were empty would
     // read them whole.
     let mut connection = app.reads.acquire().await?;
@@ -138,11 +160,11 @@ async fn read_one(app: &App, caller: &Caller, id: i64, headers: &HeaderMap) -> R
 ///
 /// With `?dry_run=true` nothing is written: the answer says how the order would be planned, and in `plan` why, as a
 /// planning record tells it. Its items are numbered from 1. The orders of a list are planned one after the other.
-#[utoipa::path(post, path = "/api/v1/oms/orders/", tag = "Orders", request_body = inline(openapi::OrderRequest),
+#[utoipa::path(post, path = "/api/v1/oms/orders/", tag = "Orders", operation_id = "createOrder", request_body = Value,
     params(("dry_run" = Option<bool>, Query, description = "Say what would be, and write nothing")),
-    responses((status = 201, description = "The new order with its packages", body = openapi::Order),
-              (status = 200, description = "The known order; or the results of a list", body = openapi::Order),
-              (status = 406, description = "No scenario fits", body = openapi::Refused)))]
+    responses((status = 201, description = "The new order with its packages", body = OrderView),
+        (status = 200, description = "The known order; the results of a list; or what a dry run tells", body = Answer),
+        (status = 406, description = "No scenario fits")))]
 async fn create(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -159,7 +181,7 @@ async fn create(
     }
     let Value::Array(list) = value else {
         let (status, order) = take(&app, &caller, &value, &headers).await?;
-        return Ok((status, axum::Json(order)).into_response());
+        return Ok((status, axum::Json(Answer::Order(Box::new(order)))).into_response());
     };
     if list.len() > MOST_ORDERS {
         return Err(Refusal::non_field(&format!("At most {MOST_ORDERS} orders a request.")).into());
@@ -173,18 +195,18 @@ async fn create(
     let mut results = Vec::with_capacity(list.len());
     for value in &list {
         results.push(match take(&app, &caller, value, &headers).await {
-            Ok((status, order)) => json!({ "status_code": status.as_u16(), "order": order }),
-            Err(Error::Refused(refusal)) => refusal.body(),
+            Ok((status, order)) => ListedOrder::Taken { status_code: status.as_u16(), order: Box::new(order) },
+            Err(Error::Refused(refusal)) => ListedOrder::from(refusal),
             Err(error) if results.is_empty() => return Err(error),
             Err(error) => {
                 // What came before it stands and must be told.
                 tracing::error!(%error, "an order of a list failed");
-                let detail = "The order could not be taken. Send it again.";
-                json!({ "error": { "detail": detail }, "status_code": error.status().as_u16() })
+                let error_text = json!({ "detail": "The order could not be taken. Send it again." });
+                ListedOrder::Refused { error: error_text, status_code: error.status().as_u16() }
             }
         });
     }
-    Ok(axum::Json(results).into_response())
+    Ok(axum::Json(Answer::List(results)).into_response())
 }
 
 /// Plans an order or a list of them without taking any.
@@ -203,16 +225,63 @@ async fn rehearse(app: &App, value: &Value) -> Result<Response> {
             Err(refusal) => Err(refusal.into()),
         };
         results.push(match planned {
-            Err(Error::Refused(refusal)) if value.is_array() => refusal.body(),
-            planned => planned?,
+            Err(Error::Refused(refusal)) if value.is_array() => ListedOrder::from(refusal),
+            planned => ListedOrder::Planned(Box::new(planned?)),
         });
     }
     transaction.rollback().await?;
-    let answer = if value.is_array() { Value::Array(results) } else { results.pop().unwrap_or_default() };
+    let answer = match (value.is_array(), results.pop()) {
+        (false, Some(ListedOrder::Planned(planned))) => Answer::Planned(planned),
+        (_, last) => Answer::List(results.into_iter().chain(last).collect()),
+    };
     Ok(axum::Json(answer).into_response())
 }
 
-async fn take(app: &App, caller: &Caller, value: &Value, headers: &HeaderMap) -> Result<(StatusCode, view::OrderView)> {
+/// What became of what was sent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrdersResult)]
+#[serde(untagged)]
+enum Answer {
+    /// Of one order.
+    Order(Box<OrderView>),
+    /// Of one order, in a dry run.
+    Planned(Box<DryRun>),
+    /// Of a list: one result an order, in order.
+    List(Vec<ListedOrder>),
+}
+
+/// What became of an order of a list.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListedOrderResult)]
+#[serde(untagged)]
+enum ListedOrder {
+    /// It is here: 201 for a new one, 200 for a known one.
+    #[schema(title = "ListedOrderTaken")]
+    Taken {
+        /// The status it would answer alone.
+        status_code: u16,
+        order: Box<OrderView>,
+    },
+    /// It would be planned like this.
+    Planned(Box<DryRun>),
+    /// It is wrong, or no scenario fits.
+    #[schema(title = "ListedOrderRefused")]
+    Refused {
+        /// What is wrong, as in every error.
+        #[schema(schema_with = any_error)]
+        error: Value,
+        /// The status it would answer alone.
+        status_code: u16,
+    },
+}
+
+impl From<Refusal> for ListedOrder {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { status_code: refusal.status.as_u16(), error: refusal.error }
+    }
+}
+
+async fn take(app: &App, caller: &Caller, value: &Value, headers: &HeaderMap) -> Result<(StatusCode, OrderView)> {
     let order = OrderInput::read(value)?;
     app.inventory.before_order(&app.catalog_cache.current(), &order.number, order.skus()).await?;
     let Placed { order_id, is_new, waits } =

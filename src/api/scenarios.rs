@@ -13,13 +13,13 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::declare::listed,
     api::extract::Authenticated,
     app::App,
     auth::Role,
     db,
     error::{Refusal, Result},
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, filter},
     reading::{self, Defect},
     scenarios::{Author, Kept, definition::Definition, load, remove, resolve, write},
     wire::{self, Timestamp},
@@ -28,19 +28,19 @@ use crate::{
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list, create))
+        .routes(listed::<ScenarioView, _>(routes!(list, create), &LIST))
         .routes(routes!(detail, replace, change, delete))
-        .routes(routes!(versions))
+        .routes(listed::<VersionView, _>(routes!(versions), &VERSIONS))
 }
 
 /// The filters of the list.
 pub const FILTERS: &[Filter] = &[
-    filter("name", Kind::Contains, "s.name ilike {}"),
-    filter("kind", Kind::Text, "s.kind = {}"),
-    filter("is_active", Kind::Boolean, "s.is_active = {}"),
-    filter("id__gt", Kind::Integer, "s.id > {}"),
-    filter("id__lt", Kind::Integer, "s.id < {}"),
-    filter("pk__in", Kind::Integers, "s.id = any({})"),
+    filter("name", Kind::Contains, "s.name ilike {}", "Part of the name, in any case."),
+    filter("kind", Kind::Text, "s.kind = {}", "`distribution` or `transfer`."),
+    filter("is_active", Kind::Boolean, "s.is_active = {}", "Whether it is active."),
+    filter("id__gt", Kind::Integer, "s.id > {}", "Ids greater than this one."),
+    filter("id__lt", Kind::Integer, "s.id < {}", "Ids smaller than this one."),
+    filter("pk__in", Kind::Integers, "s.id = any({})", "Ids, separated by commas."),
 ];
 
 /// The list of scenarios. Whoever may read at all may read them: they say nothing of any location's business.
@@ -65,7 +65,7 @@ const READ_ONLY: [&str; 5] = ["id", "version", "is_installed", "created_date", "
 /// A scenario: what can be set, and its id, version, `is_installed` (whether the installation's files hold it, and so
 /// decide it when they are applied again) and dates.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(value_type = Object)]
+#[schema(as = Scenario, value_type = Object)]
 pub(super) struct ScenarioView(Map<String, Value>);
 
 impl ScenarioView {
@@ -113,8 +113,7 @@ struct ScenarioInput {
 }
 
 /// Scenarios
-#[utoipa::path(get, path = "/api/v1/oms/scenarios/", tag = "Scenarios", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of scenarios", body = PageOf<ScenarioView>)))]
+#[utoipa::path(get, path = "/api/v1/oms/scenarios/", tag = "Scenarios", operation_id = "listScenarios")]
 async fn list(
     State(app): State<App>,
     Authenticated(_caller): Authenticated,
@@ -132,8 +131,8 @@ async fn list(
 }
 
 /// One scenario
-#[utoipa::path(get, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios",
-    params(("id" = i64, Path, description = "The scenario's id")),
+#[utoipa::path(get, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios", operation_id = "getScenario",
+    params(("id" = i64, Path, description = "The scenario's id", example = 1)),
     responses((status = 200, description = "The scenario", body = ScenarioView)))]
 async fn detail(
     State(app): State<App>,
@@ -168,7 +167,8 @@ fn read_definition(object: &Map<String, Value>) -> Result<Definition, Refusal> {
 }
 
 /// Add a scenario
-#[utoipa::path(post, path = "/api/v1/oms/scenarios/", tag = "Scenarios", request_body = ScenarioInput,
+#[utoipa::path(post, path = "/api/v1/oms/scenarios/", tag = "Scenarios", operation_id = "createScenario",
+    request_body = ScenarioInput,
     responses((status = 201, description = "The scenario", body = ScenarioView)))]
 async fn create(
     State(app): State<App>,
@@ -191,8 +191,9 @@ async fn create(
 /// Replace a scenario
 ///
 /// What is left out has its default.
-#[utoipa::path(put, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios",
-    params(("id" = i64, Path, description = "The scenario's id")), request_body = ScenarioInput,
+#[utoipa::path(put, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios", operation_id = "replaceScenario",
+    params(("id" = i64, Path, description = "The scenario's id", example = 1)),
+    request_body = ScenarioInput,
     responses((status = 200, description = "The scenario", body = ScenarioView)))]
 async fn replace(
     State(app): State<App>,
@@ -209,8 +210,9 @@ async fn replace(
 /// Change a scenario
 ///
 /// Only the keys that are sent are changed; `splitting` and `rules` are replaced whole.
-#[utoipa::path(patch, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios",
-    params(("id" = i64, Path, description = "The scenario's id")), request_body = ScenarioInput,
+#[utoipa::path(patch, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios", operation_id = "updateScenario",
+    params(("id" = i64, Path, description = "The scenario's id", example = 1)),
+    request_body = ScenarioInput,
     responses((status = 200, description = "The scenario", body = ScenarioView)))]
 async fn change(
     State(app): State<App>,
@@ -256,8 +258,8 @@ async fn set(
 ///
 /// Its versions stay, for the plans that name them. One that the installation's files hold comes back when they are
 /// applied again.
-#[utoipa::path(delete, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios",
-    params(("id" = i64, Path, description = "The scenario's id")),
+#[utoipa::path(delete, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios", operation_id = "deleteScenario",
+    params(("id" = i64, Path, description = "The scenario's id", example = 1)),
     responses((status = 204, description = "It is gone")))]
 async fn delete(
     State(app): State<App>,
@@ -275,6 +277,7 @@ async fn delete(
 
 /// A version of a scenario.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ScenarioVersion)]
 struct VersionView {
     /// From 1.
     version: i32,
@@ -285,7 +288,6 @@ struct VersionView {
     definition: Json<Map<String, Value>>,
     /// Name of the user; null: `oms install`.
     user: Option<String>,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
 }
 
@@ -305,8 +307,8 @@ const VERSION_COLUMNS: &str = "v.version, v.change, v.definition,
 ///
 /// Latest first; those of a scenario that was deleted too.
 #[utoipa::path(get, path = "/api/v1/oms/scenarios/{id}/versions/", tag = "Scenarios",
-    params(("id" = i64, Path, description = "The scenario's id"), PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of versions", body = PageOf<VersionView>)))]
+    operation_id = "listScenarioVersions",
+    params(("id" = i64, Path, description = "The scenario's id", example = 1)))]
 async fn versions(
     State(app): State<App>,
     Authenticated(_caller): Authenticated,

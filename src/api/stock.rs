@@ -4,23 +4,24 @@ use axum::{
     body::Bytes,
     extract::State,
     http::{HeaderMap, Uri},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::declare::{listed, with_body},
     api::extract::Authenticated,
     app::App,
     auth::{Caller, Role},
     catalog::Catalog,
     commands::input::integer,
     error::{Refusal, Result},
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    openapi::Written,
+    page::{Filter, Kind, List, Page, filter},
     stock::{Count, MOST_UNITS, count},
     wire::{self, Timestamp},
 };
@@ -30,15 +31,20 @@ const MOST_COUNTS: usize = 10_000;
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, put))
+    let example = json!([{ "stock_location": "W-LEEDS", "sku": "85123A", "quantity": 12 }]);
+    OpenApiRouter::new().routes(with_body(
+        listed::<StockLevel, _>(routes!(list, put), &LIST),
+        &COUNT.one_or_many(),
+        &example,
+    ))
 }
 
 /// What stock can be filtered by.
 pub const FILTERS: &[Filter] = &[
-    filter("sku", Kind::Text, "s.sku = {}"),
-    filter("sku__in", Kind::Texts, "s.sku = any({})"),
-    filter("stock_location", Kind::Integer, "s.stock_location_id = {}"),
-    filter("stock_location__erp_code", Kind::Text, "l.erp_code = {}"),
+    filter("sku", Kind::Text, "s.sku = {}", "SKU of the product."),
+    filter("sku__in", Kind::Texts, "s.sku = any({})", "SKUs, separated by commas."),
+    filter("stock_location", Kind::Integer, "s.stock_location_id = {}", "Id of the stock location."),
+    filter("stock_location__erp_code", Kind::Text, "l.erp_code = {}", "ERP code of the stock location."),
 ];
 
 /// The stock of a SKU at a location.
@@ -55,7 +61,6 @@ pub(super) struct StockLevel {
     reserved: i64,
     /// `quantity - reserved`: what can still be promised.
     available: i64,
-    #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
 }
 
@@ -70,8 +75,7 @@ const LIST: List = List {
 };
 
 /// Stock
-#[utoipa::path(get, path = "/api/v1/oms/stocks/", tag = "Stock", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of stock, by SKU and location", body = PageOf<StockLevel>)))]
+#[utoipa::path(get, path = "/api/v1/oms/stocks/", tag = "Stock", operation_id = "listStock")]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -98,18 +102,37 @@ async fn list(
     listing.respond().await
 }
 
+/// How many counts were set.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StockUpdate)]
+struct Counted {
+    updated: usize,
+}
+
+/// A count as it is sent.
+pub const COUNT: Written = Written {
+    name: "StockCount",
+    schema: r#"{"type": "object", "description": "How many units of a SKU are on the shelf of a location now.",
+        "required": ["sku", "quantity"], "properties": {
+        "stock_location": {"type": "string", "description": "ERP code of the location."},
+        "erp_code": {"type": "string", "description": "The same, where there is no `stock_location`."},
+        "sku": {"type": "string"},
+        "quantity": {"type": "integer", "minimum": 0, "maximum": 1000000000000,
+                     "description": "Units, reserved ones included."}}}"#,
+};
+
 /// Set stock
 ///
 /// One count or a list of them: `stock_location` (an `erp_code`), `sku`, `quantity`: the units on the shelf now, reserved
 /// ones included. All are set, or none.
-#[utoipa::path(put, path = "/api/v1/oms/stocks/", tag = "Stock", request_body = inline(openapi::StockRequest),
-    responses((status = 200, description = "The number of counts", body = inline(openapi::StockAnswer))))]
+#[utoipa::path(put, path = "/api/v1/oms/stocks/", tag = "Stock", operation_id = "setStock", request_body = Value,
+    responses((status = 200, description = "The number of counts", body = Counted)))]
 async fn put(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Response> {
+) -> Result<axum::Json<Counted>> {
     caller.require(&[Role::Integrator, Role::Operator])?;
     wire::check_media_type(&headers)?;
     let value: Value = wire::parse(&body)?;
@@ -129,7 +152,7 @@ async fn put(
         .collect::<Result<Vec<_>, _>>()?;
     count(&app.pool, &counts).await?;
     app.wake_signal.wake();
-    Ok(axum::Json(serde_json::json!({ "updated": counts.len() })).into_response())
+    Ok(axum::Json(Counted { updated: counts.len() }))
 }
 
 /// `place` is the count's number in a list, for the message.

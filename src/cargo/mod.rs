@@ -23,10 +23,8 @@ pub struct CargoCompany {
     /// Whether packages may be given to it.
     pub is_active: bool,
     /// When it was installed.
-    #[schema(value_type = String, format = DateTime)]
     pub created_date: Timestamp,
     /// When it was changed last.
-    #[schema(value_type = String, format = DateTime)]
     pub modified_date: Timestamp,
 }
 

@@ -55,6 +55,7 @@ pub struct LocationRow {
 
 /// A stock location on the wire, keys as in the documented package.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StockLocation)]
 pub struct LocationView {
     /// Its id.
     pub id: i64,
@@ -73,11 +74,9 @@ pub struct LocationView {
     priority: i32,
     is_active: bool,
     fax_number: Option<String>,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
     daytime_phone: Option<String>,
     evening_phone: Option<String>,
-    #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
     /// The upstream's own key.
     omnitron_id: Option<i64>,

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 /// The keys by which a location says what it is for. Clients read them; planning asks its scenarios instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = StockLocationServices)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the wire")]
 pub struct Services {
     /// Whether orders are packed here.

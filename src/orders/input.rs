@@ -6,10 +6,12 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Datelike as _, Utc};
 use serde_json::{Map, Value, json};
 
+use super::details;
 use crate::{
     error::Refusal,
+    openapi::Written,
     scenarios::rules::{OrderFacts, allowed_locations},
-    wire::python_type,
+    wire::{python_type, without_nulls},
 };
 
 /// Longest order number, in characters.
@@ -21,6 +23,55 @@ const MOST_UNITS: i64 = 1_000_000_000;
 
 /// Statuses of lines that are not packed: cancelled, refunded.
 const NOT_TO_PACK: [&str; 2] = ["100", "600"];
+
+/// An order as it is sent: what [`OrderInput::read`] reads, and what is only handed on.
+pub const ORDER: Written = Written {
+    name: "NewOrder",
+    schema: r##"{"type": "object", "description": "An order, as the upstream has it. It is known by its number.",
+        "required": ["number", "date_placed", "orderitem_set"], "properties": {
+        "number": {"type": "string", "maxLength": 64},
+        "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
+        "status": {"type": ["string", "null"], "description": "Its `OrderStatus`; 400 (approved) without one."},
+        "channel": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Channel"}]},
+        "date_placed": {"type": "string", "format": "date-time"},
+        "currency": {"type": ["string", "null"]},
+        "amount": {"type": ["string", "number", "null"], "description": "Decimal."},
+        "language_code": {"type": ["string", "null"]},
+        "payment_option": {"type": ["object", "null"], "properties": {
+            "pk": {"type": ["integer", "null"]}, "slug": {"type": ["string", "null"]}}},
+        "payment_type": {"type": ["string", "null"], "description": "Where there is no `payment_option`."},
+        "shipping_option_slug": {"type": ["string", "null"]},
+        "delivery_type": {"type": ["string", "null"]},
+        "cargo_company": {"description": "The cargo company it asks for: its id or slug.",
+                          "oneOf": [{"type": ["integer", "string", "null"]}, {"type": "object", "properties": {
+            "id": {"type": "integer"}, "pk": {"type": "integer"}, "slug": {"type": "string"}}}]},
+        "notes": {"type": ["string", "null"]},
+        "customer": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Customer"}]},
+        "shipping_address": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Address"}]},
+        "billing_address": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Address"}]},
+        "delivery_range": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/DeliveryRange"}]},
+        "retail_store": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/RetailStore"}]},
+        "orderitem_set": {"type": "array", "minItems": 1, "maxItems": 2000,
+                          "items": {"$ref": "#/components/schemas/NewOrderItem"}}}}"##,
+};
+
+/// A line of an order as it is sent.
+const LINE: Written = Written {
+    name: "NewOrderItem",
+    schema: r##"{"type": "object", "description": "A line of an order, as the upstream has it.", "required": ["product"],
+        "properties": {
+        "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
+        "status": {"type": ["string", "null"], "description": "Its `OrderStatus`; the order's without one."},
+        "quantity": {"type": ["integer", "null"], "minimum": 1, "description": "Units; 1 without it."},
+        "price": {"type": ["string", "number", "null"], "description": "Decimal, of one unit."},
+        "price_currency": {"type": ["string", "null"]},
+        "tax_rate": {"type": ["string", "number", "null"], "description": "Percent."},
+        "discount_amount": {"type": ["string", "number", "null"]},
+        "product": {"$ref": "#/components/schemas/Product"}}}"##,
+};
+
+/// The schemas of what is sent.
+pub const SCHEMAS: &[Written] = &[ORDER, LINE];
 
 /// A checked order.
 #[derive(Debug, Clone)]
@@ -135,7 +186,7 @@ impl OrderInput {
             longitude: coordinate(address, "longitude", 180.0),
             delivery_from: bound(object, "lower"),
             delivery_until: bound(object, "upper"),
-            details: details(object),
+            details: details::of(object),
             lines: Vec::new(),
             status,
         };
@@ -169,25 +220,6 @@ impl OrderInput {
         };
         facts.read_address(self.details.get("shipping_address").unwrap_or(&Value::Null));
         facts
-    }
-}
-
-/// The parts that are only passed on.
-fn details(object: &Map<String, Value>) -> Value {
-    let parts = ["channel", "customer", "shipping_address", "billing_address", "delivery_range", "retail_store"];
-    let kept = parts.iter().filter_map(|key| Some(((*key).to_owned(), without_nulls(object.get(*key)?))));
-    Value::Object(kept.collect())
-}
-
-/// Postgres' text cannot hold NUL; nothing else is changed.
-fn without_nulls(value: &Value) -> Value {
-    match value {
-        Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "")),
-        Value::Array(list) => list.iter().map(without_nulls).collect(),
-        Value::Object(object) => {
-            Value::Object(object.iter().map(|(key, value)| (key.replace('\0', ""), without_nulls(value))).collect())
-        }
-        other => other.clone(),
     }
 }
 

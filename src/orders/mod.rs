@@ -1,4 +1,5 @@
 //! Orders: their input and their views.
 
+pub mod details;
 pub mod input;
 pub(crate) mod view;

@@ -5,36 +5,53 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
+use utoipa::ToSchema;
 
+use super::details;
 use crate::{
     catalog::{Catalog, CatalogCache},
     error::Result,
     packages::view::{self, PackageView},
     wire::Timestamp,
+    workflow::{CommandObject, StateObject},
 };
 
 /// An order with its lines and packages.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Order)]
 pub(crate) struct OrderView {
     pub id: i64,
+    /// By which an order is known.
+    #[schema(example = "536365")]
     pub number: String,
+    #[schema(value_type = StateObject)]
     state: Box<RawValue>,
-    /// No command runs on orders in this version.
+    /// Always empty: no command runs on an order in this version.
+    #[schema(value_type = Vec<CommandObject>)]
     commands: [(); 0],
+    /// The upstream's own key.
     omnitron_id: Option<i64>,
     date_placed: Timestamp,
+    #[schema(example = "gbp")]
     currency: Option<String>,
+    /// Decimal.
+    #[schema(example = "15.30")]
     amount: Option<String>,
     language_code: Option<String>,
+    #[schema(schema_with = details::channel)]
     channel: Option<Json<Box<RawValue>>>,
     channel_name: Option<String>,
     payment_type: Option<String>,
     shipping_option_slug: Option<String>,
     delivery_type: Option<String>,
+    /// Id of the cargo company it asks for.
     cargo_company: Option<i64>,
     notes: Option<String>,
+    #[schema(schema_with = details::customer)]
     customer: Option<Json<Box<RawValue>>>,
+    #[schema(schema_with = details::address)]
     shipping_address: Option<Json<Box<RawValue>>>,
+    #[schema(schema_with = details::address)]
     billing_address: Option<Json<Box<RawValue>>>,
     orderitem_set: Vec<LineView>,
     packages: Vec<PackageView>,
@@ -42,14 +59,20 @@ pub(crate) struct OrderView {
     modified_date: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
+/// A line of an order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderItem)]
 struct LineView {
     id: i64,
+    #[schema(value_type = StateObject)]
     state: Box<RawValue>,
+    #[schema(schema_with = details::product)]
     product: Json<Box<RawValue>>,
     created_date: Timestamp,
     modified_date: Timestamp,
+    /// The upstream's own key.
     omnitron_id: Option<i64>,
+    /// Units ordered.
     quantity: i64,
     price: Option<String>,
     price_currency: Option<String>,

@@ -42,7 +42,6 @@ struct Denial {
     title: String,
     stock_location: i64,
     stock_location_erp_code: String,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
 }
 
@@ -51,7 +50,6 @@ struct Denial {
 struct Discrepancy {
     stock_location: i64,
     stock_location_erp_code: String,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
 }
 

@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use as_of::render_as_of;
@@ -17,28 +18,42 @@ use crate::{
     catalog::{Catalog, CatalogCache},
     error::{Error, Result},
     locations::LocationView,
+    orders::details,
     wire::{Timestamp, raw},
+    workflow::{CommandObject, StateObject},
 };
 
-/// A package.
-#[derive(Debug, Serialize)]
+/// What a location packs of an order and sends as one.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Package)]
 pub struct PackageView {
     /// Its id, as in URLs.
     pub id: i64,
+    /// Where it goes, as the order's address says.
+    #[schema(schema_with = details::city)]
     city: Option<Json<Box<RawValue>>>,
+    #[schema(value_type = StateObject)]
     state: Box<RawValue>,
     /// `<order>P<n>`.
+    #[schema(example = "536365P1")]
     pub number: String,
+    /// The commands its state allows now.
+    #[schema(value_type = Vec<CommandObject>)]
     commands: Box<RawValue>,
     order_id: i64,
+    /// Null until it is packed with a carrier.
     shipment: Option<ShipmentView>,
+    /// Another system's own key.
     remote_id: Option<String>,
+    /// When the order was placed.
     date_placed: Timestamp,
     order_notes: Option<String>,
     channel_name: Option<String>,
     order_number: String,
     payment_type: Option<String>,
+    /// When the shipment was made.
     shipment_date: Option<Timestamp>,
+    #[schema(schema_with = details::delivery_range)]
     delivery_range: Option<Json<Box<RawValue>>>,
     invoice_number: Option<String>,
     /// The label's address, if there is a label.
@@ -48,12 +63,14 @@ pub struct PackageView {
     order: OrderView,
     created_date: Timestamp,
     modified_date: Timestamp,
+    /// Ids of the packages that have its items since they were planned again.
     replaced_by: Vec<i64>,
     invoice_date: Option<NaiveDate>,
     /// The address of the invoice's document, if there is one, here or at the service that made it.
     pub invoice_document: Option<String>,
-    /// Not in events: a transfer has events of its own.
+    /// The transfers that bring its items. Not in events: a transfer has events of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<TransferView>, required = false)]
     transfer_orders: Option<Vec<TransferView>>,
     /// For the explanation of commands.
     #[serde(skip)]
@@ -64,73 +81,104 @@ pub struct PackageView {
 }
 
 /// A transfer that carries or carried some of its items.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PackageTransfer)]
 struct TransferView {
     id: i64,
+    /// `<package>T<n>`.
     number: String,
     /// The state's `enum_value`.
     state: String,
+    /// Id of the location that sends.
     source: i64,
     source_erp_code: String,
+    /// Id of the location that packs.
     destination: i64,
     destination_erp_code: String,
 }
 
-#[derive(Debug, Serialize)]
+/// Who carries a package, and under which number.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Shipment)]
 struct ShipmentView {
     id: i64,
     cargo_company: CargoCompanyView,
     tracking_number: String,
+    /// What the carrier is asked by.
     query_number: Option<String>,
     created_date: Timestamp,
     modified_date: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
-struct CargoCompanyView {
-    id: i64,
-    name: String,
-    slug: String,
+/// The carrier of a shipment.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ShipmentCarrier)]
+pub(crate) struct CargoCompanyView {
+    pub id: i64,
+    pub name: String,
+    pub slug: String,
 }
 
-#[derive(Debug, Serialize)]
+/// Units of an order item that a package has.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PackageItem)]
 struct ItemView {
+    /// What commands send in `package_items`.
     id: i64,
+    #[schema(value_type = StateObject)]
     state: Box<RawValue>,
     order_item: OrderItemView,
     quantity: i64,
+    /// Always null.
     unit_weight: Option<String>,
     created_date: Timestamp,
     modified_date: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
-struct OrderItemView {
-    id: i64,
-    product: Json<Box<RawValue>>,
-    omnitron_id: Option<i64>,
-    sku: String,
-    quantity: i64,
-    price: Option<String>,
-    price_currency: Option<String>,
-    tax_rate: Option<String>,
-    discount_amount: Option<String>,
+/// The line of the order that an item is of.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PackagedOrderItem)]
+pub(crate) struct OrderItemView {
+    pub id: i64,
+    #[schema(schema_with = details::product)]
+    pub product: Json<Box<RawValue>>,
+    /// The upstream's own key.
+    pub omnitron_id: Option<i64>,
+    pub sku: String,
+    /// Units ordered.
+    pub quantity: i64,
+    /// Decimal, of one unit.
+    #[schema(example = "2.55")]
+    pub price: Option<String>,
+    #[schema(example = "gbp")]
+    pub price_currency: Option<String>,
+    /// Percent.
+    pub tax_rate: Option<String>,
+    pub discount_amount: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// The order that a package is of.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PackagedOrder)]
 struct OrderView {
     id: i64,
     number: String,
+    /// The upstream's own key.
     omnitron_id: Option<i64>,
     date_placed: Timestamp,
+    #[schema(schema_with = details::channel)]
     channel: Option<Json<Box<RawValue>>>,
     currency: Option<String>,
+    /// Decimal.
     amount: Option<String>,
     delivery_type: Option<String>,
     shipping_option_slug: Option<String>,
+    #[schema(schema_with = details::customer)]
     customer: Option<Json<Box<RawValue>>>,
+    #[schema(schema_with = details::address)]
     shipping_address: Option<Json<Box<RawValue>>>,
     /// The store where the customer collects it.
+    #[schema(schema_with = details::retail_store)]
     retail_store: Option<Json<Box<RawValue>>>,
 }
 

@@ -8,8 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use sqlx::PgConnection;
+use utoipa::ToSchema;
 
 use crate::{
     catalog::Catalog,
@@ -23,6 +25,7 @@ use crate::{
     planning::{self, Supply},
     plans::Attempt,
     scenarios::rules::Product,
+    workflow::StateObject,
 };
 
 /// The stock and quota that the orders before would have taken.
@@ -57,25 +60,86 @@ impl Taken {
     }
 }
 
+/// How an order would be planned, and why.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderDryRun)]
+pub(crate) struct DryRun {
+    /// 201 for a new order, 200 for a known one.
+    status_code: u16,
+    order: DryRunOrder,
+    /// Null for a known order, and for one of which nothing is to be packed.
+    plan: Option<Attempt>,
+}
+
+/// The order of a dry run.
+#[derive(Debug, Serialize, ToSchema)]
+struct DryRunOrder {
+    /// Null for a new order.
+    id: Option<i64>,
+    number: String,
+    /// The packages it would become; of a new order only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<DryRunPackage>, required = false)]
+    packages: Option<Vec<DryRunPackage>>,
+    /// The transfers that would begin; of a new order only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<DryRunTransfer>, required = false)]
+    transfers: Option<Vec<DryRunTransfer>>,
+}
+
+/// A package that an order would become.
+#[derive(Debug, Serialize, ToSchema)]
+struct DryRunPackage {
+    #[schema(value_type = Option<StateObject>)]
+    state: Option<Box<RawValue>>,
+    /// Id of the location.
+    stock_location: i64,
+    stock_location_erp_code: Option<String>,
+    items: Vec<DryRunItem>,
+}
+
+/// A transfer that would begin.
+#[derive(Debug, Serialize, ToSchema)]
+struct DryRunTransfer {
+    source: DryRunLocation,
+    destination: DryRunLocation,
+    items: Vec<DryRunItem>,
+}
+
+/// An end of a transfer.
+#[derive(Debug, Serialize, ToSchema)]
+struct DryRunLocation {
+    id: i64,
+    erp_code: Option<String>,
+}
+
+/// Units of a line of the order.
+#[derive(Debug, Serialize, ToSchema)]
+struct DryRunItem {
+    /// Its number in the order, from 1.
+    order_item: i64,
+    sku: String,
+    quantity: i64,
+}
+
 /// The answer for an order, with reasons: its packages, with items numbered from 1 in the order's own sequence.
 pub(crate) async fn rehearse(
     connection: &mut PgConnection,
     catalog: &Catalog,
     order: &OrderInput,
     taken: &mut Taken,
-) -> Result<Value> {
+) -> Result<DryRun> {
     check(catalog, order)?;
     let known = sqlx::query_scalar!("select id from orders where number = $1", order.number)
         .fetch_optional(&mut *connection)
         .await?;
     if known.is_some() || taken.numbers.contains(&order.number) {
-        return Ok(json!({ "status_code": 200, "order": { "id": known, "number": order.number }, "plan": null }));
+        let known = DryRunOrder { id: known, number: order.number.clone(), packages: None, transfers: None };
+        return Ok(DryRun { status_code: 200, order: known, plan: None });
     }
     let positions: Vec<i64> = (1..).take(order.lines.len()).collect();
     let (to_pack, lines) = lines_to_pack(order, &positions);
-    let mut answer = json!({ "status_code": 201, "order": { "id": null, "number": order.number, "packages": [],
-                                                       "transfers": [] },
-                             "plan": null });
+    let (mut planned, mut fetched, mut attempt) = (Vec::new(), Vec::new(), None);
     if !lines.is_empty() {
         let product = |at: usize| to_pack.get(at).map(|line| Product::of(&line.product)).unwrap_or_default();
         let mut supply = planning::supply_for_new(connection, catalog, order.facts(), &lines, product, false).await?;
@@ -85,41 +149,38 @@ pub(crate) async fn rehearse(
         let transfers = begin(&mut packages, 0, &plan.trace, &catalog.workflow)?;
         taken.add(&derive(&packages, &transfers, &catalog.workflow)?.packages);
         let rules = supply.explain(&lines, &[]);
-        answer["order"]["packages"] = packages.iter().map(|package| view(catalog, package)).collect();
-        answer["order"]["transfers"] = transfers.iter().map(|transfer| view_transfer(catalog, transfer)).collect();
-        answer["plan"] =
-            serde_json::to_value(Attempt::of_dry_run(&plan, &supply.considered, &rules)).unwrap_or_default();
+        planned = packages.iter().map(|package| view(catalog, package)).collect();
+        fetched = transfers.iter().map(|transfer| view_transfer(catalog, transfer)).collect();
+        attempt = Some(Attempt::of_dry_run(&plan, &supply.considered, &rules));
     }
     taken.numbers.insert(order.number.clone());
-    Ok(answer)
+    let number = order.number.clone();
+    let order = DryRunOrder { id: None, number, packages: Some(planned), transfers: Some(fetched) };
+    Ok(DryRun { status_code: 201, order, plan: attempt })
 }
 
-fn view(catalog: &Catalog, package: &PackageChange) -> Value {
+fn view(catalog: &Catalog, package: &PackageChange) -> DryRunPackage {
     let location = catalog.locations.get(&package.after.stock_location_id);
-    let state = catalog.workflow.state(package.after.state_id).map(|state| state.json.clone()).ok();
-    let items: Vec<Value> = package
-        .items
-        .iter()
-        .map(|item| json!({ "order_item": item.order_item_id, "sku": item.sku, "quantity": item.quantity }))
-        .collect();
-    json!({
-        "state": state,
-        "stock_location": package.after.stock_location_id,
-        "stock_location_erp_code": location.map(|location| &location.erp_code),
-        "items": items
-    })
+    DryRunPackage {
+        state: catalog.workflow.state(package.after.state_id).map(|state| state.json.clone()).ok(),
+        stock_location: package.after.stock_location_id,
+        stock_location_erp_code: location.map(|location| location.erp_code.clone()),
+        items: package.items.iter().map(|item| line(item.order_item_id, &item.sku, item.quantity)).collect(),
+    }
 }
 
-fn view_transfer(catalog: &Catalog, transfer: &TransferChange) -> Value {
-    let erp_code = |id: i64| catalog.locations.get(&id).map(|location| location.erp_code.as_str());
-    let items: Vec<Value> = transfer
-        .items
-        .iter()
-        .map(|item| json!({ "order_item": item.order_item_id, "sku": item.sku, "quantity": item.quantity }))
-        .collect();
-    json!({
-        "source": { "id": transfer.source_location_id, "erp_code": erp_code(transfer.source_location_id) },
-        "destination": { "id": transfer.destination_location_id, "erp_code": erp_code(transfer.destination_location_id) },
-        "items": items
-    })
+fn view_transfer(catalog: &Catalog, transfer: &TransferChange) -> DryRunTransfer {
+    let end = |id: i64| {
+        let erp_code = catalog.locations.get(&id).map(|location| location.erp_code.clone());
+        DryRunLocation { id, erp_code }
+    };
+    DryRunTransfer {
+        source: end(transfer.source_location_id),
+        destination: end(transfer.destination_location_id),
+        items: transfer.items.iter().map(|item| line(item.order_item_id, &item.sku, item.quantity)).collect(),
+    }
+}
+
+fn line(order_item: i64, sku: &str, quantity: i64) -> DryRunItem {
+    DryRunItem { order_item, sku: sku.to_owned(), quantity }
 }

@@ -21,6 +21,7 @@ use crate::{
 
 /// The planning record of an order, keys as documented.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlanningRecord)]
 pub struct ExecutionPlanView {
     /// The order's id: an order has one record.
     id: i64,
@@ -28,27 +29,26 @@ pub struct ExecutionPlanView {
     state: &'static str,
     order: OrderView,
     /// No command runs on a plan.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<String>)]
     commands: [(); 0],
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
     orderexecutionplanitem_set: Vec<ItemView>,
     context: Context,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlannedOrder)]
 struct OrderView {
     id: i64,
     number: String,
     omnitron_id: Option<i64>,
-    #[schema(value_type = String, format = DateTime)]
     date_placed: Timestamp,
 }
 
 /// An item of the order, and where it is now.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlannedItem)]
 struct ItemView {
     /// The order item's id.
     id: i64,
@@ -61,6 +61,7 @@ struct ItemView {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlanningContext)]
 struct Context {
     /// One for each plan of items of the order, oldest first.
     attempts: Vec<Attempt>,
@@ -68,13 +69,13 @@ struct Context {
 
 /// A plan and its reasons.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlanningAttempt)]
 pub struct Attempt {
     /// The plan's id; null in a dry run.
     plan: Option<i64>,
     /// The package whose items were planned again; null for a new order.
     package: Option<i64>,
     /// The moment it was made for: opening hours are those of then.
-    #[schema(value_type = Option<String>, format = DateTime)]
     time: Option<Timestamp>,
     /// The scenario that decided.
     scenario: Option<i64>,
@@ -99,6 +100,7 @@ pub struct Attempt {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlannedParcel)]
 struct ParcelView {
     stock_location: i64,
     order_items: Vec<i64>,

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Value, value::RawValue};
 use sqlx::{PgConnection, types::Json};
+use utoipa::ToSchema;
 
 use crate::{
     auth::Caller,
@@ -13,15 +14,22 @@ use crate::{
     error::{Error, Result},
     events::Change,
     locations::{self, LocationView},
+    orders::details,
+    packages::view::CargoCompanyView,
     transfers::snapshot::TransferSnapshot,
     wire::{Timestamp, raw},
+    workflow::{CommandObject, StateObject},
 };
 
-/// A transfer.
-#[derive(Debug, Serialize)]
+/// Goods on their way from a location that has them to the one that packs them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Transfer)]
 pub struct TransferView {
     id: i64,
+    /// `<package>T<n>`.
+    #[schema(example = "536365P1T1")]
     number: String,
+    #[schema(value_type = StateObject)]
     state: Box<RawValue>,
     order: OrderView,
     package: PackageView,
@@ -29,7 +37,10 @@ pub struct TransferView {
     destination: LocationView,
     created_date: Timestamp,
     modified_date: Timestamp,
-    extra_information: Map<String, Value>,
+    /// Always empty.
+    extra_information: HashMap<String, String>,
+    /// The commands its state allows now.
+    #[schema(value_type = Vec<CommandObject>)]
     commands: Box<RawValue>,
     shipment: Option<ShipmentView>,
     transferitem_set: Vec<ItemView>,
@@ -45,45 +56,51 @@ impl TransferView {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// The order that a transfer's goods are of.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TransferredOrder)]
 struct OrderView {
     id: i64,
     number: String,
+    /// The upstream's own key.
     omnitron_id: Option<i64>,
     date_placed: Timestamp,
+    #[schema(schema_with = details::channel)]
     channel: Option<Json<Box<RawValue>>>,
+    #[schema(schema_with = details::customer)]
     customer: Option<Json<Box<RawValue>>>,
 }
 
-#[derive(Debug, Serialize)]
+/// The package that waits for a transfer.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TransferredPackage)]
 struct PackageView {
     id: i64,
     number: String,
+    #[schema(value_type = StateObject)]
     state: Box<RawValue>,
+    /// Id of the location that packs it.
     stock_location: i64,
 }
 
 /// The carrier, as the sender named it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TransferShipment)]
 struct ShipmentView {
     cargo_company: CargoCompanyView,
     tracking_number: String,
 }
 
-#[derive(Debug, Serialize)]
-struct CargoCompanyView {
-    id: i64,
-    name: String,
-    slug: String,
-}
-
 /// An item of the transfer: units of one package item.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = TransferItem)]
 pub(crate) struct ItemView {
     id: i64,
+    /// Id of the transfer.
     transfer_order: i64,
     package_item: i64,
     order_item: i64,
+    #[schema(schema_with = details::product)]
     product: Json<Box<RawValue>>,
     sku: String,
     quantity: i64,
@@ -248,7 +265,7 @@ fn view(
         destination: place(row.destination_location_id)?,
         created_date: row.created_date.into(),
         modified_date: row.modified_date.into(),
-        extra_information: Map::new(),
+        extra_information: HashMap::new(),
         commands,
         shipment: shipment(row.cargo_company_id, row.tracking_number, catalog)?,
         transferitem_set: items,

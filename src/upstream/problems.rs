@@ -4,7 +4,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 
-use crate::error::Result;
+use crate::{error::Result, wire::without_nulls};
 
 /// Problems tried again at a time.
 const MOST_AT_ONCE: i64 = 20;
@@ -32,18 +32,6 @@ pub(crate) fn reference(order: &Value) -> String {
     reference.replace('\0', "").chars().take(LONGEST_REFERENCE).collect()
 }
 
-/// JSON in Postgres cannot hold NUL.
-fn storable(value: &Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(text.replace('\0', "")),
-        Value::Array(list) => list.iter().map(storable).collect(),
-        Value::Object(object) => {
-            Value::Object(object.iter().map(|(key, value)| (key.replace('\0', ""), storable(value))).collect())
-        }
-        other => other.clone(),
-    }
-}
-
 /// Records that an order could not be taken. It is tried again after a minute, then after twice as long, up to six
 /// hours.
 pub(crate) async fn record(pool: &PgPool, reference: &str, reason: &str, payload: &Value) -> Result<()> {
@@ -57,7 +45,7 @@ pub(crate) async fn record(pool: &PgPool, reference: &str, reason: &str, payload
                 modified_date = now()",
         reference,
         reason,
-        storable(payload)
+        without_nulls(payload)
     )
     .execute(pool)
     .await?;

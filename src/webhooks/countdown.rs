@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// Retries that follow each other: after `countdown(0)`, `countdown(1)` and so on.
 pub const QUICK_RETRIES: i32 = 10;
@@ -15,7 +16,8 @@ const AFTERWARDS: Duration = Duration::from_hours(1);
 const LONGEST: u64 = 12 * 7 * 24 * 60 * 60;
 
 /// `retry_countdown_config`: the wait before the n-th retry, counted from 0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RetryCountdown)]
 #[serde(tag = "choice", content = "kwargs", rename_all = "lowercase")]
 pub enum Countdown {
     /// The same wait each time.

@@ -4,6 +4,7 @@ use http::HeaderValue;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::{countdown::Countdown, headers, target::Guard};
 use crate::{commands::input::integer, error::Refusal, events, fields::Fields, wire};
@@ -37,7 +38,7 @@ pub struct Definition {
 }
 
 /// `config.auth`: how to log in at the receiver.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "auth_type", rename_all = "lowercase")]
 pub enum TargetAuth {
     /// User and password with every request.

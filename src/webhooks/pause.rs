@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
+use utoipa::ToSchema;
 
 use crate::{error::Result, events, wire::Timestamp};
 
@@ -44,32 +45,37 @@ pub(crate) async fn count_failures(
     let mut paused = Vec::with_capacity(rows.len());
     for row in rows {
         let event = PauseEvent {
+            id: row.id,
             target_url: &row.target_url,
             event_type: &row.event_type,
-            date: row.date,
+            is_active: false,
+            modified_date: Timestamp(row.date),
             reason: Some(&row.reason),
         };
-        event.record(&mut *connection, row.id, row.event_sequence, "webhook.paused").await?;
+        event.record(&mut *connection, row.event_sequence, "webhook.paused").await?;
         paused.push(Paused { id: row.id, target_url: row.target_url, reason: row.reason });
     }
     Ok(paused)
 }
 
-/// The content of an event about a subscription. It has no secrets: every reader of all events sees it.
-struct PauseEvent<'a> {
+/// What an event says of a subscription. Nothing secret: whoever sees all events sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WebhookPause)]
+pub(crate) struct PauseEvent<'a> {
+    /// Id of the subscription.
+    id: i64,
     target_url: &'a str,
     event_type: &'a str,
-    date: DateTime<Utc>,
+    /// False: it is paused.
+    is_active: bool,
+    modified_date: Timestamp,
+    /// Why it is paused.
     reason: Option<&'a str>,
 }
 
 impl PauseEvent<'_> {
-    async fn record(&self, connection: &mut PgConnection, id: i64, sequence: i64, event_type: &str) -> Result<()> {
-        let payload = json!({
-            "id": id, "target_url": self.target_url, "event_type": self.event_type, "is_active": self.reason.is_none(),
-            "modified_date": Timestamp(self.date), "reason": self.reason
-        });
-        events::record_webhook(connection, id, sequence, event_type, &payload).await
+    async fn record(&self, connection: &mut PgConnection, sequence: i64, event_type: &str) -> Result<()> {
+        events::record_webhook(connection, self.id, sequence, event_type, &json!(self)).await
     }
 }
 
@@ -89,9 +95,15 @@ pub async fn resume(connection: &mut PgConnection, id: i64) -> Result<bool> {
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return Ok(false) };
-    let event =
-        PauseEvent { target_url: &row.target_url, event_type: &row.event_type, date: row.modified_date, reason: None };
-    event.record(connection, id, row.event_sequence, "webhook.resumed").await?;
+    let event = PauseEvent {
+        id,
+        target_url: &row.target_url,
+        event_type: &row.event_type,
+        is_active: true,
+        modified_date: Timestamp(row.modified_date),
+        reason: None,
+    };
+    event.record(connection, row.event_sequence, "webhook.resumed").await?;
     Ok(true)
 }
 

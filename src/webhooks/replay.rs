@@ -51,6 +51,7 @@ pub(crate) struct ReplayInput {
 
 /// The result of a replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ReplayResult)]
 pub struct Replayed {
     /// Deliveries that are made again.
     pub replayed: u64,

@@ -3,12 +3,19 @@
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Ref, RefOr, Schema,
+        schema::{AdditionalProperties, AnyOfBuilder, ObjectBuilder, OneOfBuilder, Type},
+    },
+};
 use uuid::Uuid;
 
 use super::{
     claim::{self, Claimed},
-    definition::MASK,
+    countdown::Countdown,
+    definition::{MASK, TargetAuth},
 };
 use crate::{catalog::CatalogCache, error::Result, wire::Timestamp};
 
@@ -19,15 +26,13 @@ pub(crate) const COLUMNS: &str = "w.id, w.retry_countdown_config, w.created_date
 
 /// A subscription. Its secrets are shown as `********`, but in the answer that made it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Webhook)]
 pub(crate) struct HookView {
     pub id: i64,
-    /// `{"choice": "fixed", "kwargs": {"seconds": 60}}`; `linear` with `base` and `limit`, `exponential` with `base`,
-    /// `factor` and `limit`, `random` with `min_value` and `max_value`.
-    #[schema(value_type = Object)]
+    /// When a delivery that failed is tried again.
+    #[schema(value_type = Countdown)]
     pub retry_countdown_config: Value,
-    #[schema(value_type = String, format = DateTime)]
     pub created_date: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     pub modified_date: Timestamp,
     pub target_url: String,
     /// False where it was deleted or is paused.
@@ -36,9 +41,11 @@ pub(crate) struct HookView {
     pub event_type: String,
     /// Kept for the client; this server calls nothing.
     pub callback: Option<String>,
-    #[schema(value_type = Object)]
+    /// Sent with each request.
+    #[schema(value_type = HashMap<String, String>)]
     pub additional_headers: Value,
-    #[schema(value_type = Object)]
+    /// `auth`: how to log in at the receiver.
+    #[schema(schema_with = config)]
     pub config: Value,
 }
 
@@ -72,19 +79,33 @@ impl HookView {
     }
 }
 
+/// The schema of `config`: an object, of which only `auth` means something to this server.
+pub(crate) fn config() -> RefOr<Schema> {
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    let auth = OneOfBuilder::new().item(null).item(Ref::from_schema_name(TargetAuth::name()));
+    ObjectBuilder::new().property("auth", auth).additional_properties(Some(AdditionalProperties::FreeForm(true))).into()
+}
+
+/// The schema of the body of a delivery.
+fn body() -> RefOr<Schema> {
+    let event = Ref::from_schema_name("EventKind");
+    let payloads = ["Package", "Transfer", "StockLocation", "WebhookPause"].map(Ref::from_schema_name);
+    let payload = payloads.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item);
+    ObjectBuilder::new().property("event", event).property("payload", payload).into()
+}
+
 /// A delivery that was tried.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Delivery)]
 pub(crate) struct DeliveryView {
     pub id: i64,
     pub webhook: HookView,
-    #[schema(value_type = String, format = DateTime)]
     pub created_date: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     pub modified_date: Timestamp,
     /// The uuid in the body, with hyphens.
     pub uuid: Uuid,
     /// What is sent; empty where the event is no longer kept.
-    #[schema(value_type = Object)]
+    #[schema(schema_with = body)]
     pub request_payload: Box<RawValue>,
     /// The beginning of the latest answer, or why there was none.
     pub response_content: String,
@@ -94,7 +115,6 @@ pub(crate) struct DeliveryView {
     pub response_time: Option<String>,
     pub delivered: bool,
     /// When it was sent, the latest first.
-    #[schema(value_type = Vec<String>)]
     pub request_datetimes: Vec<Timestamp>,
     pub retry_count: i32,
     pub object_id: String,

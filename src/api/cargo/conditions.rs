@@ -15,21 +15,25 @@ use crate::{
     api::extract::Authenticated,
     app::App,
     error::{Refusal, Result},
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, VISIBLE_TO_ALL, filter},
+    page::{Filter, Kind, List, Page, VISIBLE_TO_ALL, filter},
 };
 
 /// What conditions can be filtered by.
 pub const FILTERS: &[Filter] = &[
-    filter("cargo_company", Kind::Integer, "c.cargo_company_id = {}"),
-    filter("cargo_company__in", Kind::Integers, "c.cargo_company_id = any({})"),
-    filter("id__gt", Kind::Integer, "c.id > {}"),
-    filter("id__lt", Kind::Integer, "c.id < {}"),
-    filter("pk__in", Kind::Integers, "c.id = any({})"),
+    filter("cargo_company", Kind::Integer, "c.cargo_company_id = {}", "Id of the cargo company."),
+    filter(
+        "cargo_company__in",
+        Kind::Integers,
+        "c.cargo_company_id = any({})",
+        "Ids of cargo companies, separated by commas.",
+    ),
+    filter("id__gt", Kind::Integer, "c.id > {}", "Ids greater than this one."),
+    filter("id__lt", Kind::Integer, "c.id < {}", "Ids smaller than this one."),
+    filter("pk__in", Kind::Integers, "c.id = any({})", "Ids, separated by commas."),
 ];
 
 /// The list of conditions. They belong to no location: every caller sees them.
-const LIST: List = List {
+pub(super) const LIST: List = List {
     from: " from cargo_company_conditions c",
     visible: VISIBLE_TO_ALL,
     filters: FILTERS,
@@ -47,6 +51,7 @@ const COLUMNS: &str = "c.id, c.rules_configuration, c.cargo_company_id";
 
 /// By which rules a cargo company is chosen.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CargoCompanyCondition)]
 pub(super) struct Condition {
     id: i64,
     /// `{"rules": [...]}`, as installed. This server does not judge by them: a location's cargo company carries.
@@ -69,9 +74,12 @@ impl Condition {
 /// Conditions of cargo companies
 ///
 /// They come from the installation, and are kept for the clients that choose by them.
-#[utoipa::path(get, path = "/api/v1/oms/cargo-company-conditions/", tag = "Cargo companies",
-    params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of conditions", body = PageOf<Condition>)))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/oms/cargo-company-conditions/",
+    tag = "Cargo companies",
+    operation_id = "listCargoCompanyConditions"
+)]
 pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
     let mut listing = LIST.open(&app.pool, page, None, COLUMNS).await?;
@@ -81,7 +89,8 @@ pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: Head
 
 /// The conditions of one cargo company
 #[utoipa::path(get, path = "/api/v1/oms/cargo-company-conditions/{id}/", tag = "Cargo companies",
-    params(("id" = i64, Path, description = "The id of the conditions")),
+    operation_id = "getCargoCompanyCondition",
+    params(("id" = i64, Path, description = "The id of the conditions", example = 1)),
     responses((status = 200, description = "The conditions", body = Condition)))]
 pub(super) async fn detail(
     State(app): State<App>,

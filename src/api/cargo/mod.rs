@@ -12,7 +12,9 @@ use sqlx::{Row as _, postgres::PgRow};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
+use super::file::File;
 use crate::{
+    api::declare::listed,
     api::extract::Authenticated,
     app::App,
     cargo::{
@@ -20,8 +22,7 @@ use crate::{
         label::{Label, LabelItem, Party, render},
     },
     error::{Error, Refusal, Result},
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, VISIBLE_TO_ALL, filter},
+    page::{Filter, Kind, List, Page, VISIBLE_TO_ALL, filter},
     wire::Timestamp,
 };
 
@@ -30,18 +31,18 @@ pub use conditions::FILTERS as CONDITION_FILTERS;
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(conditions::list))
+        .routes(listed::<CargoCompany, _>(routes!(list), &LIST))
+        .routes(listed::<conditions::Condition, _>(routes!(conditions::list), &conditions::LIST))
         .routes(routes!(conditions::detail))
         .routes(routes!(label))
 }
 
 /// What cargo companies can be filtered by.
 pub const FILTERS: &[Filter] = &[
-    filter("slug", Kind::Text, "c.slug = {}"),
-    filter("name", Kind::Contains, "c.name ilike {}"),
-    filter("is_active", Kind::Boolean, "c.is_active = {}"),
-    filter("pk__in", Kind::Integers, "c.id = any({})"),
+    filter("slug", Kind::Text, "c.slug = {}", "Its slug."),
+    filter("name", Kind::Contains, "c.name ilike {}", "Part of the name, in any case."),
+    filter("is_active", Kind::Boolean, "c.is_active = {}", "Whether it is active."),
+    filter("pk__in", Kind::Integers, "c.id = any({})", "Ids, separated by commas."),
 ];
 
 /// The list of cargo companies. They belong to no location: every caller sees them.
@@ -57,8 +58,7 @@ const LIST: List = List {
 /// The cargo companies
 ///
 /// Their ids are what commands send as `cargo_company`.
-#[utoipa::path(get, path = "/api/v1/oms/cargo-company/", tag = "Cargo companies", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of cargo companies", body = PageOf<CargoCompany>)))]
+#[utoipa::path(get, path = "/api/v1/oms/cargo-company/", tag = "Cargo companies", operation_id = "listCargoCompanies")]
 async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
     let columns = "c.id, c.name, c.slug, c.integration, c.is_active, c.created_date, c.modified_date";
@@ -83,9 +83,10 @@ async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri:
 /// The address in a package's `shipping_label`. It needs no token: the key in it is only known to who was shown the
 /// package, so that a browser or a printer can open it.
 #[utoipa::path(get, path = "/api/v1/oms/shipping-labels/{key}/", tag = "Cargo companies",
-    params(("key" = Uuid, Path, description = "The key in the package's shipping_label")), security(()),
-    responses((status = 200, description = "A printable label, 100 × 150 mm", content_type = "application/pdf",
-               body = Vec<u8>)))]
+    operation_id = "getShippingLabel",
+    params(("key" = Uuid, Path, description = "The key in the package's shipping_label")),
+    security(()),
+    responses((status = 200, description = "A printable label, 100 × 150 mm", body = File, content_type = "application/pdf")))]
 async fn label(State(app): State<App>, Path(key): Path<String>) -> Result<Response> {
     let key: Uuid = key.parse().map_err(|_| Refusal::not_found())?;
     let row = sqlx::query!(
@@ -132,7 +133,7 @@ async fn label(State(app): State<App>, Path(key): Path<String>) -> Result<Respon
     .map_err(|error| Error::Fault(format!("label task: {error}")))?
     .map_err(|error| Error::Fault(format!("label {key}: {error}")))?;
     let kind = (header::CONTENT_TYPE, "application/pdf");
-    Ok(([kind, (header::CACHE_CONTROL, "private, max-age=300")], pdf).into_response())
+    Ok(([kind, (header::CACHE_CONTROL, "private, max-age=300")], File(pdf)).into_response())
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

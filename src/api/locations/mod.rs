@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::declare::listed,
     api::extract::Authenticated,
     app::App,
     auth::{Caller, Role},
@@ -25,8 +26,7 @@ use crate::{
         input::{Given, LocationInput},
         load,
     },
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, filter},
     wire::Timestamp,
 };
 
@@ -35,24 +35,24 @@ pub use senders::FILTERS as SENDER_FILTERS;
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list, create))
-        .routes(routes!(simple::list))
+        .routes(listed::<LocationView, _>(routes!(list, create), &LIST))
+        .routes(listed::<simple::LocationSimple, _>(routes!(simple::list), &LIST))
         .routes(routes!(detail, change))
-        .routes(routes!(ledger))
-        .routes(routes!(senders::list, senders::create))
+        .routes(listed::<LedgerRow, _>(routes!(ledger), &LEDGER))
+        .routes(listed::<senders::SenderAddress, _>(routes!(senders::list, senders::create), &senders::LIST))
         .routes(routes!(senders::detail, senders::change, senders::delete))
 }
 
 /// The filters of the list.
 pub const FILTERS: &[Filter] = &[
-    filter("erp_code", Kind::Text, "l.erp_code = {}"),
-    filter("omnitron_id", Kind::Integer, "l.omnitron_id = {}"),
-    filter("erp_code__in", Kind::Texts, "l.erp_code = any({})"),
-    filter("name", Kind::Contains, "l.name ilike {}"),
-    filter("stock_location_type", Kind::Text, "l.stock_location_type = {}"),
-    filter("id__gt", Kind::Integer, "l.id > {}"),
-    filter("id__lt", Kind::Integer, "l.id < {}"),
-    filter("pk__in", Kind::Integers, "l.id = any({})"),
+    filter("erp_code", Kind::Text, "l.erp_code = {}", "Its ERP code."),
+    filter("omnitron_id", Kind::Integer, "l.omnitron_id = {}", "The upstream's own key."),
+    filter("erp_code__in", Kind::Texts, "l.erp_code = any({})", "ERP codes, separated by commas."),
+    filter("name", Kind::Contains, "l.name ilike {}", "Part of the name, in any case."),
+    filter("stock_location_type", Kind::Text, "l.stock_location_type = {}", "`store` or `warehouse`."),
+    filter("id__gt", Kind::Integer, "l.id > {}", "Ids greater than this one."),
+    filter("id__lt", Kind::Integer, "l.id < {}", "Ids smaller than this one."),
+    filter("pk__in", Kind::Integers, "l.id = any({})", "Ids, separated by commas."),
 ];
 
 /// The list of locations.
@@ -74,8 +74,7 @@ const LIST: List = List {
 /// Stock locations
 ///
 /// With `max_quota` (most packages that may occupy the location), `quota` (those that do) and `available_quota`.
-#[utoipa::path(get, path = "/api/v1/oms/stocklocations/", tag = "Stock locations", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of locations", body = PageOf<LocationView>)))]
+#[utoipa::path(get, path = "/api/v1/oms/stocklocations/", tag = "Stock locations", operation_id = "listStockLocations")]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -94,7 +93,8 @@ async fn list(
 
 /// One stock location
 #[utoipa::path(get, path = "/api/v1/oms/stocklocations/{id}/", tag = "Stock locations",
-    params(("id" = i64, Path, description = "The location's id")),
+    operation_id = "getStockLocation",
+    params(("id" = i64, Path, description = "The location's id", example = 1)),
     responses((status = 200, description = "The location", body = LocationView)))]
 async fn detail(
     State(app): State<App>,
@@ -124,7 +124,8 @@ fn unknown_company() -> Refusal {
 }
 
 /// Add a stock location
-#[utoipa::path(post, path = "/api/v1/oms/stocklocations/", tag = "Stock locations", request_body = LocationInput,
+#[utoipa::path(post, path = "/api/v1/oms/stocklocations/", tag = "Stock locations",
+    operation_id = "createStockLocation", request_body = LocationInput,
     responses((status = 201, description = "The location", body = LocationView)))]
 async fn create(
     State(app): State<App>,
@@ -190,7 +191,9 @@ fn on_unknown_company<T>(error: Error) -> Result<T> {
 ///
 /// Only the keys that are sent are changed.
 #[utoipa::path(patch, path = "/api/v1/oms/stocklocations/{id}/", tag = "Stock locations",
-    params(("id" = i64, Path, description = "The location's id")), request_body = LocationInput,
+    operation_id = "updateStockLocation",
+    params(("id" = i64, Path, description = "The location's id", example = 1)),
+    request_body = LocationInput,
     responses((status = 200, description = "The location", body = LocationView)))]
 async fn change(
     State(app): State<App>,
@@ -283,6 +286,7 @@ const LEDGER_COLUMNS: &str =
 
 /// A row of the ledger.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QuotaLedgerEntry)]
 struct LedgerRow {
     id: i64,
     /// The package whose change it is.
@@ -293,7 +297,6 @@ struct LedgerRow {
     installation_version: Option<i64>,
     /// +1 or -1.
     delta: i16,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
 }
 
@@ -301,8 +304,8 @@ struct LedgerRow {
 ///
 /// Every change of the location's quota, latest first. Their sum is `quota`.
 #[utoipa::path(get, path = "/api/v1/oms/stocklocations/{id}/quota-ledger/", tag = "Stock locations",
-    params(("id" = i64, Path, description = "The location's id"), PageQuery),
-    responses((status = 200, description = "A page of the ledger", body = PageOf<LedgerRow>)))]
+    operation_id = "listQuotaLedger",
+    params(("id" = i64, Path, description = "The location's id", example = 1)))]
 async fn ledger(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

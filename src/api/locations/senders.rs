@@ -17,8 +17,7 @@ use crate::{
     auth::{Caller, Role},
     error::{Error, OnConstraint, Refusal, Result},
     fields::Fields,
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, filter},
     wire::{self, Timestamp},
 };
 
@@ -27,21 +26,22 @@ const LONGEST_ORIGIN_ID: usize = 255;
 
 /// What sender addresses can be filtered by.
 pub const FILTERS: &[Filter] = &[
-    filter("origin_id", Kind::Text, "a.origin_id = {}"),
-    filter("stock_location", Kind::Integer, "a.stock_location_id = {}"),
+    filter("origin_id", Kind::Text, "a.origin_id = {}", "The cargo company's key of the address."),
+    filter("stock_location", Kind::Integer, "a.stock_location_id = {}", "Id of the stock location."),
     filter(
         "stock_location__erp_code",
         Kind::Text,
         "a.stock_location_id in (select id from stock_locations where erp_code = {})",
+        "ERP code of the stock location.",
     ),
-    filter("cargo_company", Kind::Integer, "a.cargo_company_id = {}"),
-    filter("id__gt", Kind::Integer, "a.id > {}"),
-    filter("id__lt", Kind::Integer, "a.id < {}"),
-    filter("pk__in", Kind::Integers, "a.id = any({})"),
+    filter("cargo_company", Kind::Integer, "a.cargo_company_id = {}", "Id of the cargo company."),
+    filter("id__gt", Kind::Integer, "a.id > {}", "Ids greater than this one."),
+    filter("id__lt", Kind::Integer, "a.id < {}", "Ids smaller than this one."),
+    filter("pk__in", Kind::Integers, "a.id = any({})", "Ids, separated by commas."),
 ];
 
 /// The list of sender addresses.
-const LIST: List = List {
+pub(super) const LIST: List = List {
     from: " from sender_addresses a",
     visible: "a.stock_location_id = any({})",
     filters: FILTERS,
@@ -61,9 +61,7 @@ const COLUMNS: &str = "a.id, a.created_date, a.modified_date, a.origin_id, a.sto
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SenderAddress {
     id: i64,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
     /// The cargo company's key of the address.
     origin_id: String,
@@ -144,9 +142,12 @@ fn on_constraints<T>(done: sqlx::Result<T>) -> Result<T> {
 }
 
 /// Sender addresses
-#[utoipa::path(get, path = "/api/v1/oms/stocklocations-senderaddress/", tag = "Stock locations",
-    params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of sender addresses", body = PageOf<SenderAddress>)))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/oms/stocklocations-senderaddress/",
+    tag = "Stock locations",
+    operation_id = "listSenderAddresses"
+)]
 pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -169,7 +170,8 @@ async fn one(connection: &mut PgConnection, caller: &Caller, id: &str) -> Result
 
 /// One sender address
 #[utoipa::path(get, path = "/api/v1/oms/stocklocations-senderaddress/{id}/", tag = "Stock locations",
-    params(("id" = i64, Path, description = "The sender address' id")),
+    operation_id = "getSenderAddress",
+    params(("id" = i64, Path, description = "The sender address' id", example = 1)),
     responses((status = 200, description = "The sender address", body = SenderAddress)))]
 pub(super) async fn detail(
     State(app): State<App>,
@@ -183,7 +185,7 @@ pub(super) async fn detail(
 ///
 /// It stays when an installation is applied that does not know it.
 #[utoipa::path(post, path = "/api/v1/oms/stocklocations-senderaddress/", tag = "Stock locations",
-    request_body = SenderAddressInput,
+    operation_id = "createSenderAddress", request_body = SenderAddressInput,
     responses((status = 201, description = "The sender address", body = SenderAddress)))]
 pub(super) async fn create(
     State(app): State<App>,
@@ -209,7 +211,9 @@ pub(super) async fn create(
 ///
 /// Only the keys that are sent are changed.
 #[utoipa::path(patch, path = "/api/v1/oms/stocklocations-senderaddress/{id}/", tag = "Stock locations",
-    params(("id" = i64, Path, description = "The sender address' id")), request_body = SenderAddressInput,
+    operation_id = "updateSenderAddress",
+    params(("id" = i64, Path, description = "The sender address' id", example = 1)),
+    request_body = SenderAddressInput,
     responses((status = 200, description = "The sender address", body = SenderAddress)))]
 pub(super) async fn change(
     State(app): State<App>,
@@ -242,7 +246,8 @@ pub(super) async fn change(
 ///
 /// One that an installation's file holds is there again when the file is applied again.
 #[utoipa::path(delete, path = "/api/v1/oms/stocklocations-senderaddress/{id}/", tag = "Stock locations",
-    params(("id" = i64, Path, description = "The sender address' id")),
+    operation_id = "deleteSenderAddress",
+    params(("id" = i64, Path, description = "The sender address' id", example = 1)),
     responses((status = 204, description = "It is gone")))]
 pub(super) async fn delete(
     State(app): State<App>,

@@ -10,14 +10,7 @@ use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use super::LIST;
-use crate::{
-    api::extract::Authenticated,
-    app::App,
-    error::Result,
-    openapi,
-    page::{Page, PageOf, PageQuery},
-    wire::Timestamp,
-};
+use crate::{api::extract::Authenticated, app::App, error::Result, page::Page, wire::Timestamp};
 
 const COLUMNS: &str = "l.id, l.created_date, l.modified_date, l.omnitron_id, l.name, l.stock_location_type, \
                        l.fax_number, \
@@ -31,12 +24,11 @@ const COLUMNS: &str = "l.id, l.created_date, l.modified_date, l.omnitron_id, l.n
 
 /// A stock location, flat.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StockLocationSummary)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the wire")]
 pub(super) struct LocationSimple {
     id: i64,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
     /// The upstream's own key.
     omnitron_id: Option<i64>,
@@ -111,9 +103,12 @@ impl LocationSimple {
 /// Stock locations, for reports
 ///
 /// One flat row a location.
-#[utoipa::path(get, path = "/api/v1/oms/stocklocations/list-simple/", tag = "Stock locations",
-    params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of locations", body = PageOf<LocationSimple>)))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/oms/stocklocations/list-simple/",
+    tag = "Stock locations",
+    operation_id = "listStockLocationSummaries"
+)]
 pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

@@ -10,6 +10,13 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 use tokio::{sync::Semaphore, task::JoinSet};
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Ref, RefOr, Schema,
+        schema::{ObjectBuilder, OneOfBuilder, Type},
+    },
+};
 
 use super::command::{Body, idempotency_key, shape};
 use crate::{
@@ -23,7 +30,8 @@ use crate::{
         outcome::{Outcome, PackageAnswer, Reply},
     },
     error::{Error, Refusal, Result},
-    openapi, wire,
+    openapi::any_error,
+    wire,
 };
 
 /// Most commands in a list.
@@ -44,12 +52,9 @@ static WAITING_AT_ONCE: Semaphore = Semaphore::const_new(256);
 /// again, the rest is run. With `?dry_run=true` each result says what its command alone would do now, and nothing is
 /// written.
 #[utoipa::path(post, path = "/api/v1/oms/packages/commands/", tag = "Packages",
-    params(("dry_run" = Option<bool>, Query, description = "Only say what the commands would do"),
-           ("Idempotency-Key" = Option<String>, Header, description = "Names this list, at most 255 characters")),
-    request_body(content = inline(Vec<openapi::ListedCommand>)),
-    responses(
-        (status = 200, description = "The results, in order", body = inline(Vec<openapi::ListedResult>)),
-        (status = 422, description = "The Idempotency-Key was used with another request", body = openapi::Refused)))]
+    operation_id = "runPackageCommands", request_body = Value,
+    params(("dry_run" = Option<bool>, Query, description = "Only say what the commands would do"), ("Idempotency-Key" = Option<String>, Header, description = "Names this list, at most 255 characters")),
+    responses( (status = 200, description = "The results, in order", body = Vec<Listed>), (status = 422, description = "The Idempotency-Key was used with another request")))]
 pub(super) async fn run(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -146,15 +151,27 @@ fn is_key(text: &str) -> bool {
         && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
-/// What became of a command of the list.
-#[derive(Debug, Serialize)]
+/// What became of a command of a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ListedCommandResult)]
 pub(super) struct Listed {
+    /// Where it failed: what is wrong, as in every error.
+    #[schema(schema_with = any_error, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Value>,
+    /// The status it would answer alone.
     status_code: u16,
-    /// What the command alone would have answered; null with 204.
+    /// Where it succeeded: what it would answer alone; null with 204.
+    #[schema(schema_with = answer_alone, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Option<Box<RawValue>>>,
+}
+
+/// What a command answers alone, a dry run too.
+fn answer_alone() -> RefOr<Schema> {
+    let answers = ["PackageAnswer", "PackageCommandDryRun"].map(Ref::from_schema_name);
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    answers.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item).item(null).into()
 }
 
 impl Listed {

@@ -15,10 +15,10 @@ use crate::{
         dispatch::Request,
         idempotency::{IdempotencyKey, LONGEST_KEY},
         input::integer,
-        outcome::Reply,
+        outcome::{PackageAnswer, Reply},
     },
     error::{Refusal, Result},
-    openapi, wire,
+    wire,
 };
 
 /// Run a command
@@ -27,16 +27,9 @@ use crate::{
 /// `Idempotency-Key`, a repeat within 24 hours gets the same answer byte for byte and runs nothing again. With
 /// `?dry_run=true` nothing is written: the answer says what would be.
 #[utoipa::path(post, path = "/api/v1/oms/packages/{id}/command/", tag = "Packages",
-    params(("id" = i64, Path, description = "The package's id"),
-           ("dry_run" = Option<bool>, Query, description = "Only say what the command would do"),
-           ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters")),
-    request_body(content = openapi::CommandRequest),
-    responses(
-        (status = 200, description = "Done; or, for a dry run, what would be done",
-         body = inline(openapi::CommandAnswer)),
-        (status = 204, description = "Done, by a command that answers nothing"),
-        (status = 406, description = "The table or a business rule does not allow it", body = openapi::Refused),
-        (status = 422, description = "The Idempotency-Key was used with another request", body = openapi::Refused)))]
+    operation_id = "runPackageCommand", request_body = Value,
+    params(("id" = i64, Path, description = "The package's id", example = 1), ("dry_run" = Option<bool>, Query, description = "Only say what the command would do"), ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters")),
+    responses( (status = 200, description = "Done; or, for a dry run, what would be done", body = PackageAnswer), (status = 204, description = "Done, by a command that answers nothing"), (status = 422, description = "The Idempotency-Key was used with another request")))]
 pub(super) async fn run(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

@@ -7,6 +7,7 @@ use axum::{
 };
 use uuid::Uuid;
 
+use super::super::file::File;
 use crate::{
     app::App,
     commands::package::update_invoice::media_type,
@@ -17,10 +18,11 @@ use crate::{
 ///
 /// The address in a package's `invoice_document`. It needs no token: the key in it is only known to who was shown the
 /// package, so that a browser or a printer can open it. A new document has a new address.
-#[utoipa::path(get, path = "/api/v1/oms/invoices/{key}/", tag = "Packages",
-    params(("key" = Uuid, Path, description = "The key in the package's invoice_document")), security(()),
-    responses((status = 200, description = "The document as UPDATE_INVOICE gave it: a PDF, an image or XML",
-               content_type = "application/pdf", body = Vec<u8>)))]
+#[utoipa::path(get, path = "/api/v1/oms/invoices/{key}/", tag = "Packages", operation_id = "getInvoice",
+    params(("key" = Uuid, Path, description = "The key in the package's invoice_document")),
+    security(()),
+    responses((status = 200, description = "The document as UPDATE_INVOICE gave it",
+               content((File = "application/pdf"), (File = "image/png"), (File = "image/jpeg"), (File = "application/xml")))))]
 pub(super) async fn document(State(app): State<App>, Path(key): Path<String>) -> Result<Response> {
     let key: Uuid = key.parse().map_err(|_| Refusal::not_found())?;
     let row = sqlx::query!(
@@ -39,5 +41,5 @@ pub(super) async fn document(State(app): State<App>, Path(key): Path<String>) ->
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
         (header::CACHE_CONTROL, "private, max-age=300".to_owned()),
     ];
-    Ok((headers, row.document).into_response())
+    Ok((headers, File(row.document)).into_response())
 }

@@ -16,60 +16,74 @@ use crate::{
     app::App,
     catalog::{Catalog, CatalogCache},
     error::{Refusal, Result},
-    openapi,
+    orders::details,
     packages::item_history::{self, ItemHistory},
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, filter},
     wire::Timestamp,
+    workflow::StateObject,
 };
 
 /// What package items can be filtered by.
 pub const FILTERS: &[Filter] = &[
-    filter("package", Kind::Integer, "i.package_id = {}"),
-    filter("package__in", Kind::Integers, "i.package_id = any({})"),
-    filter("package__number", Kind::Text, "p.number = {}"),
-    filter("package__state", Kind::Integer, "p.state_id = {}"),
-    filter("order", Kind::Integer, "p.order_id = {}"),
-    filter("order__number", Kind::Prefix, "o.number like {}"),
-    filter("state", Kind::Integer, "i.state_id = {}"),
+    filter("package", Kind::Integer, "i.package_id = {}", "Id of the package."),
+    filter("package__in", Kind::Integers, "i.package_id = any({})", "Ids of packages, separated by commas."),
+    filter("package__number", Kind::Text, "p.number = {}", "Number of the package."),
+    filter("package__state", Kind::Integer, "p.state_id = {}", "Id of the package's state."),
+    filter("order", Kind::Integer, "p.order_id = {}", "Id of the order."),
+    filter("order__number", Kind::Prefix, "o.number like {}", "The beginning of the order's number."),
+    filter("state", Kind::Integer, "i.state_id = {}", "Id of the state."),
     filter(
         "state__enum_value",
         Kind::Text,
         "i.state_id in (select id from states where entity = 'package' and enum_value = {})",
+        "The stable code of the state, as `100`.",
     ),
     filter(
         "state__enum_value__in",
         Kind::Texts,
         "i.state_id in (select id from states where entity = 'package' and enum_value = any({}))",
+        "Stable codes of states, separated by commas.",
     ),
-    filter("stock_location", Kind::Integer, "p.stock_location_id = {}"),
+    filter("stock_location", Kind::Integer, "p.stock_location_id = {}", "Id of the stock location."),
     filter(
         "stock_location__erp_code",
         Kind::Text,
         "p.stock_location_id in (select id from stock_locations where erp_code = {})",
+        "ERP code of the stock location.",
     ),
-    filter("order_item", Kind::Integer, "i.order_item_id = {}"),
-    filter("order_item__omnitron_id", Kind::Integer, "oi.omnitron_id = {}"),
-    filter("order_item__omnitron_id__in", Kind::Integers, "oi.omnitron_id = any({})"),
-    filter("product_sku", Kind::Text, "oi.sku = {}"),
-    filter("product_barcode", Kind::Text, "oi.product ? 'barcode' and oi.product->>'barcode' = {}"),
-    filter("quantity", Kind::Integer, "i.quantity = {}"),
-    filter("quantity__gt", Kind::Integer, "i.quantity > {}"),
-    filter("quantity__gte", Kind::Integer, "i.quantity >= {}"),
-    filter("quantity__lt", Kind::Integer, "i.quantity < {}"),
-    filter("quantity__lte", Kind::Integer, "i.quantity <= {}"),
-    filter("created_date__gte", Kind::DateTime, "i.created_date >= {}"),
-    filter("created_date__lte", Kind::DateTime, "i.created_date <= {}"),
-    filter("modified_date__gte", Kind::DateTime, "i.modified_date >= {}"),
-    filter("modified_date__lte", Kind::DateTime, "i.modified_date <= {}"),
-    filter("id__gt", Kind::Integer, "i.id > {}"),
-    filter("id__gte", Kind::Integer, "i.id >= {}"),
-    filter("id__lt", Kind::Integer, "i.id < {}"),
-    filter("id__lte", Kind::Integer, "i.id <= {}"),
-    filter("pk__in", Kind::Integers, "i.id = any({})"),
+    filter("order_item", Kind::Integer, "i.order_item_id = {}", "Id of the order item."),
+    filter("order_item__omnitron_id", Kind::Integer, "oi.omnitron_id = {}", "The upstream's key of the order item."),
+    filter(
+        "order_item__omnitron_id__in",
+        Kind::Integers,
+        "oi.omnitron_id = any({})",
+        "The upstream's keys of order items, separated by commas.",
+    ),
+    filter("product_sku", Kind::Text, "oi.sku = {}", "SKU of the product."),
+    filter(
+        "product_barcode",
+        Kind::Text,
+        "oi.product ? 'barcode' and oi.product->>'barcode' = {}",
+        "Barcode of the product.",
+    ),
+    filter("quantity", Kind::Integer, "i.quantity = {}", "Exactly this quantity."),
+    filter("quantity__gt", Kind::Integer, "i.quantity > {}", "A quantity greater than this one."),
+    filter("quantity__gte", Kind::Integer, "i.quantity >= {}", "This quantity or a greater one."),
+    filter("quantity__lt", Kind::Integer, "i.quantity < {}", "A quantity smaller than this one."),
+    filter("quantity__lte", Kind::Integer, "i.quantity <= {}", "This quantity or a smaller one."),
+    filter("created_date__gte", Kind::DateTime, "i.created_date >= {}", "Created at this moment or later."),
+    filter("created_date__lte", Kind::DateTime, "i.created_date <= {}", "Created at this moment or earlier."),
+    filter("modified_date__gte", Kind::DateTime, "i.modified_date >= {}", "Changed last at this moment or later."),
+    filter("modified_date__lte", Kind::DateTime, "i.modified_date <= {}", "Changed last at this moment or earlier."),
+    filter("id__gt", Kind::Integer, "i.id > {}", "Ids greater than this one."),
+    filter("id__gte", Kind::Integer, "i.id >= {}", "This id and greater ones."),
+    filter("id__lt", Kind::Integer, "i.id < {}", "Ids smaller than this one."),
+    filter("id__lte", Kind::Integer, "i.id <= {}", "This id and smaller ones."),
+    filter("pk__in", Kind::Integers, "i.id = any({})", "Ids, separated by commas."),
 ];
 
 /// The list of items. A caller with locations of their own sees those of the packages there.
-const LIST: List = List {
+pub(super) const LIST: List = List {
     from: " from package_items i join packages p on p.id = i.package_id join orders o on o.id = p.order_id \
            join order_items oi on oi.id = i.order_item_id",
     visible: "p.stock_location_id = any({})",
@@ -87,17 +101,16 @@ const LIST: List = List {
 
 /// An item of a package.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PackageItemDetail)]
 pub(super) struct PackageItem {
     id: i64,
     package: ItemPackage,
     order_item: ItemOrderItem,
-    #[schema(value_type = Object)]
+    #[schema(value_type = StateObject)]
     state: Box<RawValue>,
     quantity: i64,
     unit_weight: Option<String>,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
     #[serde(flatten)]
     history: ItemHistory,
@@ -108,13 +121,11 @@ pub(super) struct PackageItem {
 struct ItemPackage {
     id: i64,
     number: String,
-    #[schema(value_type = Object)]
+    #[schema(value_type = StateObject)]
     state: Box<RawValue>,
     order: ItemOrder,
     stock_location: ItemLocation,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
 }
 
@@ -138,7 +149,7 @@ struct ItemLocation {
 #[derive(Debug, Serialize, ToSchema)]
 struct ItemOrderItem {
     id: i64,
-    #[schema(value_type = Object)]
+    #[schema(schema_with = details::product)]
     product: types::Json<Box<RawValue>>,
     omnitron_id: Option<i64>,
     sku: String,
@@ -152,8 +163,7 @@ struct ItemOrderItem {
 /// Package items
 ///
 /// The items of the packages the caller may see, latest first.
-#[utoipa::path(get, path = "/api/v1/oms/packages/package-items/", tag = "Packages", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of package items", body = PageOf<PackageItem>)))]
+#[utoipa::path(get, path = "/api/v1/oms/packages/package-items/", tag = "Packages", operation_id = "listPackageItems")]
 pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -172,7 +182,8 @@ pub(super) async fn list(
 
 /// One package item
 #[utoipa::path(get, path = "/api/v1/oms/packages/package-items/{id}/", tag = "Packages",
-    params(("id" = i64, Path, description = "The item's id")),
+    operation_id = "getPackageItem",
+    params(("id" = i64, Path, description = "The item's id", example = 1)),
     responses((status = 200, description = "The item", body = PackageItem)))]
 pub(super) async fn detail(
     State(app): State<App>,

@@ -14,14 +14,13 @@ use crate::{
     api::extract::Authenticated,
     app::App,
     error::{Refusal, Result},
-    openapi,
     packages::view,
-    page::{List, Page, PageOf, PageQuery, base_url},
+    page::{List, Page, base_url},
     wire::Timestamp,
 };
 
 /// The list of packages.
-const LIST: List = List {
+pub(super) const LIST: List = List {
     from: " from packages p join orders o on o.id = p.order_id",
     visible: "p.stock_location_id = any({})",
     filters: FILTERS,
@@ -37,6 +36,7 @@ const LIST: List = List {
 
 /// A package in the short list: related objects by their keys.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PackageSummary)]
 pub(super) struct PackageShort {
     id: i64,
     number: String,
@@ -48,9 +48,7 @@ pub(super) struct PackageShort {
     order_number: String,
     shipment: Option<i64>,
     packageitem_count: i64,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
 }
 
@@ -58,8 +56,7 @@ pub(super) struct PackageShort {
 ///
 /// The packages the caller may see, latest first. A filter of the original that is not offered here yet is answered
 /// 400; a parameter that is no filter is ignored.
-#[utoipa::path(get, path = "/api/v1/oms/packages/", tag = "Packages", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of packages", body = PageOf<openapi::Package>)))]
+#[utoipa::path(get, path = "/api/v1/oms/packages/", tag = "Packages", operation_id = "listPackages")]
 pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -83,8 +80,7 @@ pub(super) async fn list(
 /// Packages, short
 ///
 /// The same list with related objects reduced to their keys and `packageitem_count` for the items.
-#[utoipa::path(get, path = "/api/v1/oms/packages/short/", tag = "Packages", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of packages", body = PageOf<PackageShort>)))]
+#[utoipa::path(get, path = "/api/v1/oms/packages/short/", tag = "Packages", operation_id = "listPackageSummaries")]
 pub(super) async fn list_short(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -137,10 +133,9 @@ async fn load_short(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Pa
 ///
 /// With the commands that can be run on it now. `?explain=commands` adds, for every transition of the table, whether it
 /// is allowed or why not.
-#[utoipa::path(get, path = "/api/v1/oms/packages/{id}/", tag = "Packages",
-    params(("id" = i64, Path, description = "The package's id"),
-           ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not")),
-    responses((status = 200, description = "The package", body = openapi::Package)))]
+#[utoipa::path(get, path = "/api/v1/oms/packages/{id}/", tag = "Packages", operation_id = "getPackage",
+    params(("id" = i64, Path, description = "The package's id", example = 1), ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not")),
+    responses((status = 200, description = "The package", body = view::PackageView)))]
 pub(super) async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

@@ -9,7 +9,12 @@ mod list;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::app::App;
+use crate::{
+    api::declare::{listed, with_schema},
+    app::App,
+    commands::effects::PackageEffects,
+    packages::view::PackageView,
+};
 
 pub use crate::packages::FILTERS;
 pub use items::FILTERS as ITEM_FILTERS;
@@ -17,12 +22,12 @@ pub use items::FILTERS as ITEM_FILTERS;
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list::list))
-        .routes(routes!(list::list_short))
+        .routes(listed::<PackageView, _>(routes!(list::list), &list::LIST))
+        .routes(listed::<list::PackageShort, _>(routes!(list::list_short), &list::LIST))
         .routes(routes!(list::detail))
-        .routes(routes!(items::list))
+        .routes(listed::<items::PackageItem, _>(routes!(items::list), &items::LIST))
         .routes(routes!(items::detail))
-        .routes(routes!(command::run))
+        .routes(with_schema::<PackageEffects, _>(routes!(command::run)))
         .routes(routes!(bulk::run))
         .routes(routes!(invoice::document))
 }

@@ -10,36 +10,40 @@ use axum::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::declare::{listed, paged},
     api::extract::Authenticated,
     app::App,
     error::{Refusal, Result},
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, filter},
     plans::{ExecutionPlanView, load},
 };
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(detail)).routes(routes!(stock_info::list))
+    OpenApiRouter::new()
+        .routes(listed::<ExecutionPlanView, _>(routes!(list), &LIST))
+        .routes(routes!(detail))
+        .routes(paged::<stock_info::StockInfoView, _>(routes!(stock_info::list), []))
 }
 
 /// The filters of the list.
 pub const FILTERS: &[Filter] = &[
-    filter("order", Kind::Integer, "o.id = {}"),
-    filter("order__number", Kind::Text, "o.number = {}"),
-    filter("order__number__in", Kind::Texts, "o.number = any({})"),
+    filter("order", Kind::Integer, "o.id = {}", "Id of the order."),
+    filter("order__number", Kind::Text, "o.number = {}", "Number of the order."),
+    filter("order__number__in", Kind::Texts, "o.number = any({})", "Numbers of orders, separated by commas."),
     filter(
         "scenario",
         Kind::Integer,
         "exists (select from order_plans p where p.order_id = o.id and p.scenario_id = {})",
+        "Id of a scenario that planned the order.",
     ),
-    filter("date_placed__gte", Kind::DateTime, "o.date_placed >= {}"),
-    filter("date_placed__lte", Kind::DateTime, "o.date_placed <= {}"),
-    filter("created_date__gte", Kind::DateTime, "o.created_date >= {}"),
-    filter("created_date__lte", Kind::DateTime, "o.created_date <= {}"),
-    filter("id__gt", Kind::Integer, "o.id > {}"),
-    filter("id__lt", Kind::Integer, "o.id < {}"),
-    filter("pk__in", Kind::Integers, "o.id = any({})"),
+    filter("date_placed__gte", Kind::DateTime, "o.date_placed >= {}", "Placed at this moment or later."),
+    filter("date_placed__lte", Kind::DateTime, "o.date_placed <= {}", "Placed at this moment or earlier."),
+    filter("created_date__gte", Kind::DateTime, "o.created_date >= {}", "Created at this moment or later."),
+    filter("created_date__lte", Kind::DateTime, "o.created_date <= {}", "Created at this moment or earlier."),
+    filter("id__gt", Kind::Integer, "o.id > {}", "Ids greater than this one."),
+    filter("id__lt", Kind::Integer, "o.id < {}", "Ids smaller than this one."),
+    filter("pk__in", Kind::Integers, "o.id = any({})", "Ids, separated by commas."),
 ];
 
 /// The list of planning records: one an order that was planned. A caller with locations of their own sees those of
@@ -58,8 +62,7 @@ const LIST: List = List {
 ///
 /// One an order: where its items went, and in `context` each time they were planned: every candidate location in the
 /// rule's order, the values that were seen, and why it was chosen or not.
-#[utoipa::path(get, path = "/api/v1/oms/orderexecutionplans/", tag = "Plans", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of planning records", body = PageOf<ExecutionPlanView>)))]
+#[utoipa::path(get, path = "/api/v1/oms/orderexecutionplans/", tag = "Plans", operation_id = "listPlanningRecords")]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -78,7 +81,8 @@ async fn list(
 
 /// One planning record
 #[utoipa::path(get, path = "/api/v1/oms/orderexecutionplans/{id}/", tag = "Plans",
-    params(("id" = i64, Path, description = "The order's id")),
+    operation_id = "getPlanningRecord",
+    params(("id" = i64, Path, description = "The order's id", example = 1)),
     responses((status = 200, description = "The planning record", body = ExecutionPlanView)))]
 async fn detail(
     State(app): State<App>,

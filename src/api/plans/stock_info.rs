@@ -12,22 +12,23 @@ use crate::{
     api::extract::Authenticated,
     app::App,
     error::{Refusal, Result},
-    page::{Page, PageOf, PageQuery},
+    page::Page,
     planning::replay::{Content, plans},
     wire::Timestamp,
 };
 
 /// What a plan saw of an item's SKU at a location, keys as documented.
 #[derive(Debug, Serialize, ToSchema)]
-struct StockInfoView {
+#[schema(as = OrderStockInfo)]
+pub(super) struct StockInfoView {
     /// When the plan was made.
-    #[schema(value_type = String, format = DateTime)]
     date: Timestamp,
     order_item: ItemView,
     stock_data: StockData,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderStockItem)]
 struct ItemView {
     pk: i64,
     sku: String,
@@ -37,6 +38,7 @@ struct ItemView {
 
 /// Decimals with two places.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderStockData)]
 struct StockData {
     /// `stock_count - reservation_count`.
     quantity: String,
@@ -49,11 +51,8 @@ struct StockData {
 ///
 /// One row an item, location and plan, latest plan first; a location that had none of the SKU has no row. What the items'
 /// own package held while it was planned again is not counted as reserved.
-#[utoipa::path(get, path = "/api/v1/oms/order-stock-info/", tag = "Plans",
-    params(("order_number" = String, Query, description = "Number of the order. Required."),
-           ("erp_code" = Option<String>, Query, description = "ERP code of the location; every location without one."),
-           PageQuery),
-    responses((status = 200, description = "A page of what was seen", body = PageOf<StockInfoView>)))]
+#[utoipa::path(get, path = "/api/v1/oms/order-stock-info/", tag = "Plans", operation_id = "listOrderStockInfo",
+    params(("order_number" = String, Query, description = "Number of the order. Required."), ("erp_code" = Option<String>, Query, description = "ERP code of the location; every location without one.")))]
 pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

@@ -14,24 +14,23 @@ use crate::{
     api::extract::Authenticated,
     app::App,
     error::{Refusal, Result},
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, VISIBLE_TO_ALL, filter},
+    page::{Filter, Kind, List, Page, VISIBLE_TO_ALL, filter},
     wire::Timestamp,
 };
 
 /// What cancellation reasons can be filtered by.
 pub const FILTERS: &[Filter] = &[
-    filter("is_active", Kind::Boolean, "r.is_active = {}"),
-    filter("subject", Kind::Contains, "r.subject ilike {}"),
-    filter("cancellation_type", Kind::Text, "r.cancellation_type = {}"),
-    filter("omnitron_id", Kind::Integer, "r.omnitron_id = {}"),
-    filter("id__gt", Kind::Integer, "r.id > {}"),
-    filter("id__lt", Kind::Integer, "r.id < {}"),
-    filter("pk__in", Kind::Integers, "r.id = any({})"),
+    filter("is_active", Kind::Boolean, "r.is_active = {}", "Whether it is active."),
+    filter("subject", Kind::Contains, "r.subject ilike {}", "Part of the subject, in any case."),
+    filter("cancellation_type", Kind::Text, "r.cancellation_type = {}", "`cancel` or `refund`."),
+    filter("omnitron_id", Kind::Integer, "r.omnitron_id = {}", "The upstream's own key."),
+    filter("id__gt", Kind::Integer, "r.id > {}", "Ids greater than this one."),
+    filter("id__lt", Kind::Integer, "r.id < {}", "Ids smaller than this one."),
+    filter("pk__in", Kind::Integers, "r.id = any({})", "Ids, separated by commas."),
 ];
 
 /// The list of reasons. They belong to no location: every caller sees them.
-const LIST: List = List {
+pub(super) const LIST: List = List {
     from: " from cancellation_reasons r",
     visible: VISIBLE_TO_ALL,
     filters: FILTERS,
@@ -51,9 +50,7 @@ const LIST: List = List {
 pub(super) struct CancellationReason {
     /// What `CANCEL_PACKAGE` sends as `cancellation_reason`.
     id: i64,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
     /// The upstream's own key.
     omnitron_id: Option<i64>,
@@ -87,8 +84,12 @@ impl CancellationReason {
 /// Cancellation reasons
 ///
 /// They come from the installation, or are pulled from the upstream.
-#[utoipa::path(get, path = "/api/v1/oms/cancellation-reasons/", tag = "Reasons", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of cancellation reasons", body = PageOf<CancellationReason>)))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/oms/cancellation-reasons/",
+    tag = "Reasons",
+    operation_id = "listCancellationReasons"
+)]
 pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
     let mut listing = LIST.open(&app.pool, page, None, "r.*").await?;
@@ -98,7 +99,8 @@ pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: Head
 
 /// One cancellation reason
 #[utoipa::path(get, path = "/api/v1/oms/cancellation-reasons/{id}/", tag = "Reasons",
-    params(("id" = i64, Path, description = "The reason's id")),
+    operation_id = "getCancellationReason",
+    params(("id" = i64, Path, description = "The reason's id", example = 1)),
     responses((status = 200, description = "The reason", body = CancellationReason)))]
 pub(super) async fn detail(
     State(app): State<App>,

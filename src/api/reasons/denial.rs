@@ -18,8 +18,7 @@ use crate::{
     db,
     error::{OnConstraint, Refusal, Result},
     fields::Fields,
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, VISIBLE_TO_ALL, filter},
+    page::{Filter, Kind, List, Page, VISIBLE_TO_ALL, filter},
     wire::{self, Timestamp},
 };
 
@@ -30,17 +29,17 @@ const LONGEST_REMOTE_ID: usize = 100;
 
 /// Filters of the list of denial reasons.
 pub const FILTERS: &[Filter] = &[
-    filter("is_active", Kind::Boolean, "r.is_active = {}"),
-    filter("title", Kind::Contains, "r.title ilike {}"),
-    filter("priority", Kind::Integer, "r.priority = {}"),
-    filter("remote_id", Kind::Text, "r.remote_id = {}"),
-    filter("id__gt", Kind::Integer, "r.id > {}"),
-    filter("id__lt", Kind::Integer, "r.id < {}"),
-    filter("pk__in", Kind::Integers, "r.id = any({})"),
+    filter("is_active", Kind::Boolean, "r.is_active = {}", "Whether it is active."),
+    filter("title", Kind::Contains, "r.title ilike {}", "Part of the title, in any case."),
+    filter("priority", Kind::Integer, "r.priority = {}", "Its priority."),
+    filter("remote_id", Kind::Text, "r.remote_id = {}", "Another system's own key."),
+    filter("id__gt", Kind::Integer, "r.id > {}", "Ids greater than this one."),
+    filter("id__lt", Kind::Integer, "r.id < {}", "Ids smaller than this one."),
+    filter("pk__in", Kind::Integers, "r.id = any({})", "Ids, separated by commas."),
 ];
 
 /// The list of reasons. They belong to no location: every caller sees them.
-const LIST: List = List {
+pub(super) const LIST: List = List {
     from: " from denial_reasons r",
     visible: VISIBLE_TO_ALL,
     filters: FILTERS,
@@ -86,11 +85,10 @@ impl DenialReason {
 
 /// The same with its dates, for reports.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DenialReasonWithDates)]
 pub(super) struct DenialReasonSimple {
     id: i64,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
     title: String,
     remote_id: Option<String>,
@@ -121,16 +119,23 @@ async fn answer(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Response> {
 }
 
 /// Denial reasons
-#[utoipa::path(get, path = "/api/v1/oms/packages/package_denial_reason/", tag = "Reasons",
-    params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of denial reasons", body = PageOf<DenialReason>)))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/oms/packages/package_denial_reason/",
+    tag = "Reasons",
+    operation_id = "listDenialReasons"
+)]
 pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
     answer(&app, &headers, &uri).await
 }
 
 /// Denial reasons, at their older address
-#[utoipa::path(get, path = "/api/v1/oms/package-denial-reason/", tag = "Reasons", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of denial reasons", body = PageOf<DenialReason>)))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/oms/package-denial-reason/",
+    tag = "Reasons",
+    operation_id = "listDenialReasonsAtOlderAddress"
+)]
 pub(super) async fn list_older(
     State(app): State<App>,
     _: Authenticated,
@@ -141,9 +146,12 @@ pub(super) async fn list_older(
 }
 
 /// Denial reasons, for reports
-#[utoipa::path(get, path = "/api/v1/oms/package-denial-reason/list-simple/", tag = "Reasons",
-    params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of denial reasons", body = PageOf<DenialReasonSimple>)))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/oms/package-denial-reason/list-simple/",
+    tag = "Reasons",
+    operation_id = "listDenialReasonsWithDates"
+)]
 pub(super) async fn list_simple(
     State(app): State<App>,
     _: Authenticated,
@@ -173,7 +181,8 @@ async fn one(connection: &mut PgConnection, id: i64) -> Result<DenialReason> {
 
 /// One denial reason
 #[utoipa::path(get, path = "/api/v1/oms/packages/package_denial_reason/{id}/", tag = "Reasons",
-    params(("id" = i64, Path, description = "The reason's id")),
+    operation_id = "getDenialReason",
+    params(("id" = i64, Path, description = "The reason's id", example = 1)),
     responses((status = 200, description = "The reason", body = DenialReason)))]
 pub(super) async fn detail(
     State(app): State<App>,
@@ -188,7 +197,7 @@ pub(super) async fn detail(
 ///
 /// It stays when an installation is applied that does not know it.
 #[utoipa::path(post, path = "/api/v1/oms/packages/package_denial_reason/", tag = "Reasons",
-    request_body = DenialReasonInput,
+    operation_id = "createDenialReason", request_body = DenialReasonInput,
     responses((status = 201, description = "The reason", body = DenialReason)))]
 pub(super) async fn create(
     State(app): State<App>,

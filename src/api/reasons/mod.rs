@@ -5,7 +5,7 @@ mod denial;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::app::App;
+use crate::{api::declare::listed, app::App};
 
 pub use cancellation::FILTERS as CANCELLATION_FILTERS;
 pub use denial::FILTERS as DENIAL_FILTERS;
@@ -13,10 +13,10 @@ pub use denial::FILTERS as DENIAL_FILTERS;
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(denial::list, denial::create))
+        .routes(listed::<denial::DenialReason, _>(routes!(denial::list, denial::create), &denial::LIST))
         .routes(routes!(denial::detail))
-        .routes(routes!(denial::list_older))
-        .routes(routes!(denial::list_simple))
-        .routes(routes!(cancellation::list))
+        .routes(listed::<denial::DenialReason, _>(routes!(denial::list_older), &denial::LIST))
+        .routes(listed::<denial::DenialReasonSimple, _>(routes!(denial::list_simple), &denial::LIST))
+        .routes(listed::<cancellation::CancellationReason, _>(routes!(cancellation::list), &cancellation::LIST))
         .routes(routes!(cancellation::detail))
 }

@@ -12,9 +12,13 @@ use crate::{
         packages::command::{idempotency_key, read_body},
     },
     app::App,
-    commands::{dispatch::Request, idempotency::IdempotencyKey, outcome::Reply},
+    commands::{
+        dispatch::Request,
+        idempotency::IdempotencyKey,
+        outcome::{Reply, TransferAnswer},
+    },
     error::{Refusal, Result},
-    openapi, wire,
+    wire,
 };
 
 /// Run a command on a transfer
@@ -24,15 +28,9 @@ use crate::{
 /// `?dry_run=true` nothing is written: the answer says what would be. `transfer` among the `input_parameters` may be left
 /// out; it is the transfer's id.
 #[utoipa::path(post, path = "/api/v1/oms/transfer_orders/{id}/command/", tag = "Transfers",
-    params(("id" = i64, Path, description = "The transfer's id"),
-           ("dry_run" = Option<bool>, Query, description = "Only say what the command would do"),
-           ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters")),
-    request_body(content = openapi::CommandRequest),
-    responses(
-        (status = 200, description = "Done; or, for a dry run, what would be done",
-         body = inline(openapi::TransferAnswer)),
-        (status = 406, description = "The table or a business rule does not allow it", body = openapi::Refused),
-        (status = 422, description = "The Idempotency-Key was used with another request", body = openapi::Refused)))]
+    operation_id = "runTransferCommand", request_body = serde_json::Value,
+    params(("id" = i64, Path, description = "The transfer's id", example = 1), ("dry_run" = Option<bool>, Query, description = "Only say what the command would do"), ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters")),
+    responses( (status = 200, description = "Done; or, for a dry run, what would be done", body = TransferAnswer), (status = 422, description = "The Idempotency-Key was used with another request")))]
 pub(super) async fn run(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

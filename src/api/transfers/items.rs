@@ -10,26 +10,25 @@ use crate::{
     api::extract::Authenticated,
     app::App,
     error::{Refusal, Result},
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, filter},
     transfers::view,
 };
 
 /// The documented filters of `GET /transfer_orders/transfer-items/`.
 pub const FILTERS: &[Filter] = &[
-    filter("transfer_order", Kind::Integer, "i.transfer_id = {}"),
+    filter("transfer_order", Kind::Integer, "i.transfer_id = {}", "Id of the transfer."),
     // The product's key at the upstream.
-    filter("product", Kind::Integer, "oi.product->'pk' = to_jsonb({}::bigint)"),
-    filter("product_sku", Kind::Text, "oi.sku = {}"),
-    filter("quantity", Kind::Integer, "i.quantity = {}"),
-    filter("quantity__gt", Kind::Integer, "i.quantity > {}"),
-    filter("quantity__gte", Kind::Integer, "i.quantity >= {}"),
-    filter("quantity__lt", Kind::Integer, "i.quantity < {}"),
-    filter("quantity__lte", Kind::Integer, "i.quantity <= {}"),
+    filter("product", Kind::Integer, "oi.product->'pk' = to_jsonb({}::bigint)", "The upstream's key of the product."),
+    filter("product_sku", Kind::Text, "oi.sku = {}", "SKU of the product."),
+    filter("quantity", Kind::Integer, "i.quantity = {}", "Exactly this quantity."),
+    filter("quantity__gt", Kind::Integer, "i.quantity > {}", "A quantity greater than this one."),
+    filter("quantity__gte", Kind::Integer, "i.quantity >= {}", "This quantity or a greater one."),
+    filter("quantity__lt", Kind::Integer, "i.quantity < {}", "A quantity smaller than this one."),
+    filter("quantity__lte", Kind::Integer, "i.quantity <= {}", "This quantity or a smaller one."),
 ];
 
 /// The list of what transfers carry.
-const LIST: List = List {
+pub(super) const LIST: List = List {
     from: " from transfer_items i join transfers t on t.id = i.transfer_id join packages p on p.id = t.package_id \
            join package_items pi on pi.id = i.package_item_id join order_items oi on oi.id = pi.order_item_id",
     visible: "array[t.source_location_id, t.destination_location_id] && {}",
@@ -47,9 +46,12 @@ const LIST: List = List {
 /// Items of transfers
 ///
 /// What the transfers the caller sees carry, latest first.
-#[utoipa::path(get, path = "/api/v1/oms/transfer_orders/transfer-items/", tag = "Transfers",
-    params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of items", body = PageOf<openapi::TransferItem>)))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/oms/transfer_orders/transfer-items/",
+    tag = "Transfers",
+    operation_id = "listTransferItems"
+)]
 pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -68,8 +70,9 @@ pub(super) async fn list(
 
 /// One item of a transfer
 #[utoipa::path(get, path = "/api/v1/oms/transfer_orders/transfer-items/{id}/", tag = "Transfers",
-    params(("id" = i64, Path, description = "The item's id")),
-    responses((status = 200, description = "The item", body = openapi::TransferItem)))]
+    operation_id = "getTransferItem",
+    params(("id" = i64, Path, description = "The item's id", example = 1)),
+    responses((status = 200, description = "The item", body = view::ItemView)))]
 pub(super) async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

@@ -14,79 +14,120 @@ use crate::{
     api::extract::Authenticated,
     app::App,
     error::{Refusal, Result},
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, filter},
     transfers::view,
     wire::Timestamp,
 };
 
 /// The documented filters of `GET /transfer_orders/`, by the names of the Akinon OMS where they are known.
 pub const FILTERS: &[Filter] = &[
-    filter("state", Kind::Integer, "t.state_id = {}"),
+    filter("state", Kind::Integer, "t.state_id = {}", "Id of the state."),
     filter(
         "state__enum_value",
         Kind::Text,
         "t.state_id in (select id from states where entity = 'transfer' and enum_value = {})",
+        "The stable code of the state, as `100`.",
     ),
-    filter("number", Kind::Text, "t.number = {}"),
-    filter("order", Kind::Integer, "p.order_id = {}"),
-    filter("order__number", Kind::Prefix, "o.number like {}"),
-    filter("package", Kind::Integer, "t.package_id = {}"),
-    filter("package_number", Kind::Text, "p.number = {}"),
+    filter("number", Kind::Text, "t.number = {}", "Its number."),
+    filter("order", Kind::Integer, "p.order_id = {}", "Id of the order."),
+    filter("order__number", Kind::Prefix, "o.number like {}", "The beginning of the order's number."),
+    filter("package", Kind::Integer, "t.package_id = {}", "Id of the package."),
+    filter("package_number", Kind::Text, "p.number = {}", "Number of the package."),
     filter(
         "product_sku",
         Kind::Text,
         "exists (select from transfer_items ti join package_items i on i.id = ti.package_item_id join order_items oi on oi.id = i.order_item_id where ti.transfer_id = t.id and oi.sku = {})",
+        "SKU of a product in it.",
     ),
     filter(
         "product_barcode",
         Kind::Text,
         "exists (select from transfer_items ti join package_items i on i.id = ti.package_item_id join order_items oi on oi.id = i.order_item_id where ti.transfer_id = t.id and oi.product->>'barcode' = {})",
+        "Barcode of a product in it.",
     ),
-    filter("source__erp_code", Kind::Text, "s.erp_code = {}"),
-    filter("destination__erp_code", Kind::Text, "d.erp_code = {}"),
+    filter("source__erp_code", Kind::Text, "s.erp_code = {}", "ERP code of the location that sends."),
+    filter("destination__erp_code", Kind::Text, "d.erp_code = {}", "ERP code of the location that packs."),
     // Either end.
-    filter("erp_code", Kind::Text, "{} in (s.erp_code, d.erp_code)"),
-    filter("retail_store__erp_code", Kind::Text, "o.details->'retail_store'->>'erp_code' = {}"),
-    filter("order__customer__first_name", Kind::Contains, "o.customer_first_name ilike {}"),
-    filter("order__customer__last_name", Kind::Contains, "o.customer_last_name ilike {}"),
+    filter("erp_code", Kind::Text, "{} in (s.erp_code, d.erp_code)", "ERP code of the location that sends or packs."),
+    filter(
+        "retail_store__erp_code",
+        Kind::Text,
+        "o.details->'retail_store'->>'erp_code' = {}",
+        "ERP code of the store where the customer collects it.",
+    ),
+    filter(
+        "order__customer__first_name",
+        Kind::Contains,
+        "o.customer_first_name ilike {}",
+        "Part of the customer's first name, in any case.",
+    ),
+    filter(
+        "order__customer__last_name",
+        Kind::Contains,
+        "o.customer_last_name ilike {}",
+        "Part of the customer's last name, in any case.",
+    ),
     filter(
         "order__date_placed",
         Kind::Day,
         "o.date_placed >= {}::timestamp at time zone 'UTC' and o.date_placed < ({}::date + 1)::timestamp at time zone 'UTC'",
+        "Day on which the order was placed, in UTC.",
     ),
-    filter("order__date_placed__gte", Kind::DateTime, "o.date_placed >= {}"),
-    filter("order__date_placed__lte", Kind::DateTime, "o.date_placed <= {}"),
-    filter("id__gt", Kind::Integer, "t.id > {}"),
-    filter("id__gte", Kind::Integer, "t.id >= {}"),
-    filter("id__lt", Kind::Integer, "t.id < {}"),
-    filter("id__lte", Kind::Integer, "t.id <= {}"),
-    filter("pk__in", Kind::Integers, "t.id = any({})"),
-    filter("order__channel", Kind::Integer, "o.channel_id = {}"),
+    filter(
+        "order__date_placed__gte",
+        Kind::DateTime,
+        "o.date_placed >= {}",
+        "Of an order placed at this moment or later.",
+    ),
+    filter(
+        "order__date_placed__lte",
+        Kind::DateTime,
+        "o.date_placed <= {}",
+        "Of an order placed at this moment or earlier.",
+    ),
+    filter("id__gt", Kind::Integer, "t.id > {}", "Ids greater than this one."),
+    filter("id__gte", Kind::Integer, "t.id >= {}", "This id and greater ones."),
+    filter("id__lt", Kind::Integer, "t.id < {}", "Ids smaller than this one."),
+    filter("id__lte", Kind::Integer, "t.id <= {}", "This id and smaller ones."),
+    filter("pk__in", Kind::Integers, "t.id = any({})", "Ids, separated by commas."),
+    filter("order__channel", Kind::Integer, "o.channel_id = {}", "The upstream's key of the order's channel."),
     filter(
         "package__shipment__cargo_company",
         Kind::Integer,
         "exists (select from shipments h where h.package_id = t.package_id and h.cargo_company_id = {})",
+        "Id of the cargo company that carries the package.",
     ),
     filter(
         "package__shipment__awb_number",
         Kind::Text,
         "exists (select from shipments h where h.package_id = t.package_id and h.tracking_number = {})",
+        "Tracking number of the package's shipment.",
     ),
     // An address has the name itself, or an object with it.
     filter(
         "destination__country",
         Kind::Text,
         "{} in (d.address->>'country', d.address #>> '{country,name}', d.address #>> '{country,code}')",
+        "Name or code of the destination's country.",
     ),
-    filter("destination__city", Kind::Text, "{} in (d.address->>'city', d.address #>> '{city,name}')"),
-    filter("destination__township", Kind::Text, "{} in (d.address->>'township', d.address #>> '{township,name}')"),
-    filter("created_date__gte", Kind::DateTime, "t.created_date >= {}"),
-    filter("created_date__lte", Kind::DateTime, "t.created_date <= {}"),
+    filter(
+        "destination__city",
+        Kind::Text,
+        "{} in (d.address->>'city', d.address #>> '{city,name}')",
+        "Name of the destination's city.",
+    ),
+    filter(
+        "destination__township",
+        Kind::Text,
+        "{} in (d.address->>'township', d.address #>> '{township,name}')",
+        "Name of the destination's township.",
+    ),
+    filter("created_date__gte", Kind::DateTime, "t.created_date >= {}", "Created at this moment or later."),
+    filter("created_date__lte", Kind::DateTime, "t.created_date <= {}", "Created at this moment or earlier."),
 ];
 
 /// The list of transfers. A store sees those from and to its locations.
-const LIST: List = List {
+pub(super) const LIST: List = List {
     from: " from transfers t join packages p on p.id = t.package_id join orders o on o.id = p.order_id \
            join stock_locations s on s.id = t.source_location_id join stock_locations d on d.id = t.destination_location_id",
     visible: "array[t.source_location_id, t.destination_location_id] && {}",
@@ -103,6 +144,7 @@ const LIST: List = List {
 
 /// A transfer in the short list: related objects by their keys.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TransferSummary)]
 pub(super) struct TransferShort {
     id: i64,
     /// `<package>T<n>`.
@@ -118,9 +160,7 @@ pub(super) struct TransferShort {
     destination: i64,
     destination_erp_code: String,
     transferitem_count: i64,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
 }
 
@@ -128,8 +168,7 @@ pub(super) struct TransferShort {
 ///
 /// Goods on their way from a location that has them to the one that packs them: those from or to the locations the caller
 /// sees, latest first.
-#[utoipa::path(get, path = "/api/v1/oms/transfer_orders/", tag = "Transfers", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of transfers", body = PageOf<openapi::Transfer>)))]
+#[utoipa::path(get, path = "/api/v1/oms/transfer_orders/", tag = "Transfers", operation_id = "listTransfers")]
 pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -149,8 +188,12 @@ pub(super) async fn list(
 /// Transfers, short
 ///
 /// The same list with related objects reduced to their keys and `transferitem_count` for the items.
-#[utoipa::path(get, path = "/api/v1/oms/transfer_orders/short/", tag = "Transfers", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of transfers", body = PageOf<TransferShort>)))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/oms/transfer_orders/short/",
+    tag = "Transfers",
+    operation_id = "listTransferSummaries"
+)]
 pub(super) async fn list_short(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -209,10 +252,9 @@ async fn load_short(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Tr
 ///
 /// With the commands that can be run on it now. `?explain=commands` adds, for every transition of transfers, whether it
 /// is allowed or why not.
-#[utoipa::path(get, path = "/api/v1/oms/transfer_orders/{id}/", tag = "Transfers",
-    params(("id" = i64, Path, description = "The transfer's id"),
-           ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not")),
-    responses((status = 200, description = "The transfer", body = openapi::Transfer)))]
+#[utoipa::path(get, path = "/api/v1/oms/transfer_orders/{id}/", tag = "Transfers", operation_id = "getTransfer",
+    params(("id" = i64, Path, description = "The transfer's id", example = 1), ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not")),
+    responses((status = 200, description = "The transfer", body = view::TransferView)))]
 pub(super) async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

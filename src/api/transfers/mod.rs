@@ -7,7 +7,12 @@ mod list;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::app::App;
+use crate::{
+    api::declare::{listed, with_schema},
+    app::App,
+    commands::effects::TransferEffects,
+    transfers::view::{ItemView, TransferView},
+};
 
 pub use items::FILTERS as ITEM_FILTERS;
 pub use list::FILTERS;
@@ -15,10 +20,10 @@ pub use list::FILTERS;
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list::list))
-        .routes(routes!(list::list_short))
-        .routes(routes!(items::list))
+        .routes(listed::<TransferView, _>(routes!(list::list), &list::LIST))
+        .routes(listed::<list::TransferShort, _>(routes!(list::list_short), &list::LIST))
+        .routes(listed::<ItemView, _>(routes!(items::list), &items::LIST))
         .routes(routes!(items::detail))
         .routes(routes!(list::detail))
-        .routes(routes!(command::run))
+        .routes(with_schema::<TransferEffects, _>(routes!(command::run)))
 }

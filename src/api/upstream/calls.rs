@@ -16,24 +16,23 @@ use crate::{
     app::App,
     auth::Role,
     error::Result,
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, VISIBLE_TO_ALL, filter},
+    page::{Filter, Kind, List, Page, VISIBLE_TO_ALL, filter},
     wire::Timestamp,
 };
 
 /// What calls can be filtered by.
 pub const FILTERS: &[Filter] = &[
-    filter("kind", Kind::Text, "c.kind = {}"),
-    filter("is_done", Kind::Boolean, "(c.done_date is not null) = {}"),
-    filter("order", Kind::Integer, "c.order_id = {}"),
-    filter("order__number", Kind::Text, "o.number = {}"),
-    filter("package", Kind::Integer, "c.package_id = {}"),
-    filter("created_date__gte", Kind::DateTime, "c.created_date >= {}"),
-    filter("created_date__lte", Kind::DateTime, "c.created_date <= {}"),
+    filter("kind", Kind::Text, "c.kind = {}", "What is told: the kind of the call."),
+    filter("is_done", Kind::Boolean, "(c.done_date is not null) = {}", "Whether the call was answered."),
+    filter("order", Kind::Integer, "c.order_id = {}", "Id of the order."),
+    filter("order__number", Kind::Text, "o.number = {}", "Number of the order."),
+    filter("package", Kind::Integer, "c.package_id = {}", "Id of the package."),
+    filter("created_date__gte", Kind::DateTime, "c.created_date >= {}", "Created at this moment or later."),
+    filter("created_date__lte", Kind::DateTime, "c.created_date <= {}", "Created at this moment or earlier."),
 ];
 
 /// The list of calls. They belong to no location.
-const LIST: List = List {
+pub(super) const LIST: List = List {
     from: " from upstream_calls c join orders o on o.id = c.order_id",
     visible: VISIBLE_TO_ALL,
     filters: FILTERS,
@@ -44,9 +43,9 @@ const LIST: List = List {
 
 /// A call to the upstream, or to the service that makes invoices.
 #[derive(Debug, Serialize, ToSchema)]
-struct CallView {
+#[schema(as = UpstreamCall)]
+pub(super) struct CallView {
     id: i64,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
     /// `status`, `mapping` (the release of its stock reservation), `bill` or `invoice`.
     kind: String,
@@ -54,22 +53,18 @@ struct CallView {
     order_number: String,
     package: i64,
     /// What is sent.
-    #[schema(value_type = Object)]
     payload: Value,
     /// How often it was tried.
     attempts: i32,
     /// When it is tried again.
-    #[schema(value_type = String, format = DateTime)]
     next_attempt_date: Timestamp,
     /// The status of the last answer.
     answered_status: Option<i16>,
     /// Its body, where it was short.
-    #[schema(value_type = Option<Object>)]
     answer: Option<Value>,
     /// Why it failed last.
     last_error: Option<String>,
     /// When it was taken.
-    #[schema(value_type = Option<String>, format = DateTime)]
     done_date: Option<Timestamp>,
 }
 
@@ -97,8 +92,7 @@ impl CallView {
 ///
 /// Those of an order are made one after the other, each again until it is taken. `is_done=false` lists what is still to be
 /// told.
-#[utoipa::path(get, path = "/api/v1/oms/upstream/calls/", tag = "Upstream", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of calls", body = PageOf<CallView>)))]
+#[utoipa::path(get, path = "/api/v1/oms/upstream/calls/", tag = "Upstream", operation_id = "listUpstreamCalls")]
 pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

@@ -18,25 +18,24 @@ use crate::{
     app::App,
     auth::Role,
     error::Result,
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, filter},
     upstream::cancellations::{self, Canceller},
     wire::Timestamp,
 };
 
 /// What plans can be filtered by.
 pub const FILTERS: &[Filter] = &[
-    filter("remote_id", Kind::Integer, "c.remote_id = {}"),
-    filter("plan_type", Kind::Text, "c.plan_type = {}"),
-    filter("decision", Kind::Text, "c.decision = {}"),
-    filter("order", Kind::Integer, "c.order_id = {}"),
-    filter("order__number", Kind::Text, "o.number = {}"),
-    filter("created_date__gte", Kind::DateTime, "c.created_date >= {}"),
-    filter("created_date__lte", Kind::DateTime, "c.created_date <= {}"),
+    filter("remote_id", Kind::Integer, "c.remote_id = {}", "The upstream's key of the plan."),
+    filter("plan_type", Kind::Text, "c.plan_type = {}", "`cancel` or `refund`."),
+    filter("decision", Kind::Text, "c.decision = {}", "`cancelled`, `waiting`, `refused`, `partly` or `recorded`."),
+    filter("order", Kind::Integer, "c.order_id = {}", "Id of the order."),
+    filter("order__number", Kind::Text, "o.number = {}", "Number of the order."),
+    filter("created_date__gte", Kind::DateTime, "c.created_date >= {}", "Created at this moment or later."),
+    filter("created_date__lte", Kind::DateTime, "c.created_date <= {}", "Created at this moment or earlier."),
 ];
 
 /// The list of plans. A caller with locations of their own sees those of orders that have a package there.
-const LIST: List = List {
+pub(super) const LIST: List = List {
     from: " from cancellation_plans c join orders o on o.id = c.order_id",
     visible: "exists (select from packages p where p.order_id = c.order_id and p.stock_location_id = any({}))",
     filters: FILTERS,
@@ -53,7 +52,8 @@ const COLUMNS: &str = "c.id, c.remote_id, c.plan_type, c.order_id, o.number, c.o
 
 /// A plan and what was decided.
 #[derive(Debug, Serialize, ToSchema)]
-struct PlanView {
+#[schema(as = CancellationPlan)]
+pub(super) struct PlanView {
     id: i64,
     /// The upstream's key of it.
     remote_id: i64,
@@ -71,9 +71,7 @@ struct PlanView {
     reason: Option<String>,
     /// Ids of the packages it is about.
     packages: Vec<i64>,
-    #[schema(value_type = Option<String>, format = DateTime)]
     decided_date: Option<Timestamp>,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
 }
 
@@ -96,8 +94,7 @@ impl PlanView {
 }
 
 /// Cancellation plans and what was decided
-#[utoipa::path(get, path = "/api/v1/oms/cancellation_plan/", tag = "Upstream", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of plans", body = PageOf<PlanView>)))]
+#[utoipa::path(get, path = "/api/v1/oms/cancellation_plan/", tag = "Upstream", operation_id = "listCancellationPlans")]
 pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -117,9 +114,9 @@ pub(super) async fn list(
 /// installation's `CANCEL_PACKAGE`, or led to cancellation-waiting where the installation has a transition that leads there;
 /// what else was in them is planned anew. If one of them cannot be cancelled any more, none is. A refund is recorded. The
 /// answer says what was decided; the same plan, sent again, is answered the same.
-#[utoipa::path(post, path = "/api/v1/oms/cancellation_plan/", tag = "Upstream", request_body = Envelope,
-    responses((status = 200, description = "What was decided", body = PlanView),
-              (status = 404, description = "There is no such order here yet", body = openapi::Refused)))]
+#[utoipa::path(post, path = "/api/v1/oms/cancellation_plan/", tag = "Upstream",
+    operation_id = "decideCancellationPlan", request_body = Envelope,
+    responses((status = 200, description = "What was decided", body = PlanView), (status = 404, description = "There is no such order here yet")))]
 pub(super) async fn create(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

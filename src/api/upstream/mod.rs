@@ -21,12 +21,12 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::declare::listed,
     api::extract::Authenticated,
     app::App,
     auth::Role,
     error::{Refusal, Result},
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, VISIBLE_TO_ALL, filter},
+    page::{Filter, Kind, List, Page, VISIBLE_TO_ALL, filter},
     upstream::{intake::Taken, problems},
     wire::Timestamp,
 };
@@ -42,11 +42,14 @@ pub fn routes() -> OpenApiRouter<App> {
         .route("/api/v1/oms/orders-webhook", post(orders_webhook))
         .routes(routes!(stores::stores_webhook))
         .route("/api/v1/oms/stocklocations-webhook", post(stores::stores_webhook))
-        .routes(routes!(cancellations::list, cancellations::create))
+        .routes(listed::<cancellations::PlanView, _>(
+            routes!(cancellations::list, cancellations::create),
+            &cancellations::LIST,
+        ))
         .routes(routes!(reasons::pull))
-        .routes(routes!(calls::list))
+        .routes(listed::<calls::CallView, _>(routes!(calls::list), &calls::LIST))
         .routes(routes!(status))
-        .routes(routes!(problem_list))
+        .routes(listed::<Problem, _>(routes!(problem_list), &PROBLEMS))
         .routes(routes!(problem_detail))
         .routes(routes!(problem_retry))
 }
@@ -79,9 +82,9 @@ struct OrderTaken {
 /// The same as the upstream's list of orders brings, without waiting for the next look at it. An order is taken once it is
 /// approved (status 400); a known number changes nothing. With `OMS_UPSTREAM_WEBHOOK_SECRET` the body must be signed
 /// (`X-Whisperer-Signature: sha256=…`).
-#[utoipa::path(post, path = "/api/v1/oms/orders-webhook/", tag = "Upstream", request_body = Envelope,
-    responses((status = 201, description = "The order is new", body = OrderTaken),
-              (status = 200, description = "The order is known, or left until it is approved", body = OrderTaken)))]
+#[utoipa::path(post, path = "/api/v1/oms/orders-webhook/", tag = "Upstream", operation_id = "receiveOrder",
+    request_body = Envelope,
+    responses((status = 201, description = "The order is new", body = OrderTaken), (status = 200, description = "The order is known, or left until it is approved", body = OrderTaken)))]
 async fn orders_webhook(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -111,13 +114,10 @@ struct UpstreamStatus {
     /// Whether this server has an upstream (`OMS_UPSTREAM_URL`).
     is_configured: bool,
     /// The upstream's date of change of the last order that was read.
-    #[schema(value_type = Option<String>, format = DateTime)]
     seen_date: Option<Timestamp>,
     /// When its list was read to the end.
-    #[schema(value_type = Option<String>, format = DateTime)]
     polled_date: Option<Timestamp>,
     /// When it is looked at next.
-    #[schema(value_type = String, format = DateTime)]
     next_poll_date: Timestamp,
     /// Looks that failed since the last that did not.
     failures: i32,
@@ -130,7 +130,7 @@ struct UpstreamStatus {
 }
 
 /// How the upstream is followed
-#[utoipa::path(get, path = "/api/v1/oms/upstream/", tag = "Upstream",
+#[utoipa::path(get, path = "/api/v1/oms/upstream/", tag = "Upstream", operation_id = "getUpstreamStatus",
     responses((status = 200, description = "How it stands", body = UpstreamStatus)))]
 async fn status(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<Json<impl Serialize>> {
     caller.require(&[Role::Integrator, Role::Operator])?;
@@ -156,10 +156,20 @@ async fn status(State(app): State<App>, Authenticated(caller): Authenticated) ->
 
 /// What problems can be filtered by.
 pub const PROBLEM_FILTERS: &[Filter] = &[
-    filter("reference", Kind::Text, "p.reference = {}"),
-    filter("is_resolved", Kind::Boolean, "(p.resolved_date is not null) = {}"),
-    filter("created_date__gte", Kind::DateTime, "p.created_date >= {}"),
-    filter("created_date__lte", Kind::DateTime, "p.created_date <= {}"),
+    filter(
+        "reference",
+        Kind::Text,
+        "p.reference = {}",
+        "Number of the order, or what the problem is known by instead.",
+    ),
+    filter(
+        "is_resolved",
+        Kind::Boolean,
+        "(p.resolved_date is not null) = {}",
+        "Whether the order was taken after all.",
+    ),
+    filter("created_date__gte", Kind::DateTime, "p.created_date >= {}", "Created at this moment or later."),
+    filter("created_date__lte", Kind::DateTime, "p.created_date <= {}", "Created at this moment or earlier."),
 ];
 
 /// The list of problems. They belong to no location.
@@ -174,11 +184,10 @@ const PROBLEMS: List = List {
 
 /// An order of the upstream that could not be taken.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UpstreamProblem)]
 struct Problem {
     id: i64,
-    #[schema(value_type = String, format = DateTime)]
     created_date: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     modified_date: Timestamp,
     /// The order's number; where it has none, another way to tell it from others.
     reference: String,
@@ -187,14 +196,12 @@ struct Problem {
     /// How often it was tried.
     attempts: i32,
     /// When it is tried again.
-    #[schema(value_type = String, format = DateTime)]
     next_attempt_date: Timestamp,
     /// When it was taken after all.
-    #[schema(value_type = Option<String>, format = DateTime)]
     resolved_date: Option<Timestamp>,
     /// The order as it came; of a single problem only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value, required = false)]
     payload: Option<Value>,
 }
 
@@ -217,8 +224,7 @@ impl Problem {
 /// Orders of the upstream that could not be taken
 ///
 /// Each is tried again by itself, after a minute, then after twice as long, up to six hours.
-#[utoipa::path(get, path = "/api/v1/oms/upstream/problems/", tag = "Upstream", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of problems", body = PageOf<Problem>)))]
+#[utoipa::path(get, path = "/api/v1/oms/upstream/problems/", tag = "Upstream", operation_id = "listUpstreamProblems")]
 async fn problem_list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -234,7 +240,8 @@ async fn problem_list(
 
 /// One of them, with the order as it came
 #[utoipa::path(get, path = "/api/v1/oms/upstream/problems/{id}/", tag = "Upstream",
-    params(("id" = i64, Path, description = "The problem's id")),
+    operation_id = "getUpstreamProblem",
+    params(("id" = i64, Path, description = "The problem's id", example = 1)),
     responses((status = 200, description = "The problem", body = Problem)))]
 async fn problem_detail(
     State(app): State<App>,
@@ -256,7 +263,8 @@ async fn read_problem(app: &App, id: &str) -> Result<Problem> {
 ///
 /// Answers the problem as it is then: with `resolved_date` if the order was taken.
 #[utoipa::path(post, path = "/api/v1/oms/upstream/problems/{id}/retry/", tag = "Upstream",
-    params(("id" = i64, Path, description = "The problem's id")),
+    operation_id = "retryUpstreamProblem",
+    params(("id" = i64, Path, description = "The problem's id", example = 1)),
     responses((status = 200, description = "The problem as it is now", body = Problem)))]
 async fn problem_retry(
     State(app): State<App>,

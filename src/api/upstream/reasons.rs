@@ -7,7 +7,6 @@ use crate::{
     app::App,
     auth::Role,
     error::{NO_UPSTREAM, Refusal, Result},
-    openapi,
     upstream::cancellations::reasons,
 };
 
@@ -15,8 +14,8 @@ use crate::{
 ///
 /// They are known by the upstream's key, or else by their kind and subject. What the upstream no longer lists stays.
 #[utoipa::path(get, path = "/api/v1/oms/cancellation-reasons/pull_from_omnitron/", tag = "Reasons",
-    responses((status = 200, description = "They are pulled; no body"),
-              (status = 406, description = "This server has no upstream", body = openapi::Refused)))]
+    operation_id = "pullCancellationReasons",
+    responses((status = 200, description = "They are pulled; no body"), (status = 406, description = "This server has no upstream")))]
 pub(super) async fn pull(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<StatusCode> {
     caller.require(&[Role::Integrator, Role::Operator])?;
     let Some(client) = &app.upstream.client else {

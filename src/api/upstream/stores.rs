@@ -22,9 +22,9 @@ use crate::{
 /// `retail_store.created` and `retail_store.updated`: the location of that upstream key, else of that ERP code, gets its
 /// name, place, telephone, email and whether it is active; a new one is asked last, until somebody sets its priority.
 /// What was changed earlier than what was heard already changes nothing.
-#[utoipa::path(post, path = "/api/v1/oms/stocklocations-webhook/", tag = "Upstream", request_body = Envelope,
-    responses((status = 201, description = "The location is new", body = StoreTaken),
-              (status = 200, description = "The location is known", body = StoreTaken)))]
+#[utoipa::path(post, path = "/api/v1/oms/stocklocations-webhook/", tag = "Upstream", operation_id = "receiveStore",
+    request_body = Envelope,
+    responses((status = 201, description = "The location is new", body = StoreTaken), (status = 200, description = "The location is known", body = StoreTaken)))]
 pub(super) async fn stores_webhook(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

@@ -21,8 +21,7 @@ use crate::{
     auth::Caller,
     commands::input::boolean,
     error::{Error, Refusal, Result},
-    openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    page::{Filter, Kind, List, Page, filter},
     webhooks::{
         claim::{self, Claimed, LEASE_SECONDS, Prepared},
         client,
@@ -38,22 +37,32 @@ const IN_RETRY_PROCESS: i32 = 11;
 
 /// Filters of `GET /whisperer/hook_events/`, those of dj-whisperer.
 pub const FILTERS: &[Filter] = &[
-    filter("uuid", Kind::Uuid, "e.uuid = {}"),
-    filter("response_http_status", Kind::Integer, "e.response_http_status = {}"),
-    filter("delivered", Kind::Boolean, "e.delivered = {}"),
-    filter("created_date", Kind::DateTime, "e.created_date = {}"),
-    filter("created_date__gt", Kind::DateTime, "e.created_date > {}"),
-    filter("created_date__gte", Kind::DateTime, "e.created_date >= {}"),
-    filter("created_date__lt", Kind::DateTime, "e.created_date < {}"),
-    filter("created_date__lte", Kind::DateTime, "e.created_date <= {}"),
-    filter("object_id", Kind::Text, "e.object_id::text = {}"),
-    filter("content_type", Kind::Integer, "case e.entity when 'package' then 26 when 'transfer' then 27 end = {}"),
-    filter("webhook", Kind::Integer, "e.webhook_id = {}"),
-    filter("event_type", Kind::Text, "lower(w.event_type) = lower({})"),
+    filter("uuid", Kind::Uuid, "e.uuid = {}", "The uuid in the body that was sent."),
+    filter("response_http_status", Kind::Integer, "e.response_http_status = {}", "Status of the latest answer."),
+    filter("delivered", Kind::Boolean, "e.delivered = {}", "Whether it was delivered."),
+    filter("created_date", Kind::DateTime, "e.created_date = {}", "Created at exactly this moment."),
+    filter("created_date__gt", Kind::DateTime, "e.created_date > {}", "Created after this moment."),
+    filter("created_date__gte", Kind::DateTime, "e.created_date >= {}", "Created at this moment or later."),
+    filter("created_date__lt", Kind::DateTime, "e.created_date < {}", "Created before this moment."),
+    filter("created_date__lte", Kind::DateTime, "e.created_date <= {}", "Created at this moment or earlier."),
+    filter(
+        "object_id",
+        Kind::Text,
+        "e.object_id::text = {}",
+        "Id of the package, transfer, location or subscription that it tells of.",
+    ),
+    filter(
+        "content_type",
+        Kind::Integer,
+        "case e.entity when 'package' then 26 when 'transfer' then 27 end = {}",
+        "26: events of packages; 27: events of transfers.",
+    ),
+    filter("webhook", Kind::Integer, "e.webhook_id = {}", "Id of the subscription."),
+    filter("event_type", Kind::Text, "lower(w.event_type) = lower({})", "Type of event, in any case."),
 ];
 
 /// Deliveries that were tried, as the original has them: what is to come is no row of the list.
-const LIST: List = List {
+pub(super) const LIST: List = List {
     from: " from hook_events e join webhooks w on w.id = e.webhook_id and e.response_http_status is not null",
     visible: "w.user_id = any({})",
     filters: FILTERS,
@@ -72,8 +81,7 @@ const LIST: List = List {
 /// Deliveries
 ///
 /// What was sent to your subscriptions (an admin: to all), successfully or not.
-#[utoipa::path(get, path = "/whisperer/hook_events/", tag = "Webhooks", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of deliveries", body = PageOf<DeliveryView>)))]
+#[utoipa::path(get, path = "/whisperer/hook_events/", tag = "Webhooks", operation_id = "listDeliveries")]
 pub(super) async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -91,8 +99,8 @@ pub(super) async fn list(
 }
 
 /// One delivery
-#[utoipa::path(get, path = "/whisperer/hook_events/{id}/", tag = "Webhooks",
-    params(("id" = i64, Path, description = "The delivery's id")),
+#[utoipa::path(get, path = "/whisperer/hook_events/{id}/", tag = "Webhooks", operation_id = "getDelivery",
+    params(("id" = i64, Path, description = "The delivery's id", example = 1)),
     responses((status = 200, description = "The delivery", body = DeliveryView)))]
 pub(super) async fn detail(
     State(app): State<App>,
@@ -133,6 +141,7 @@ pub(super) struct RetryInput {
 
 /// What came of delivering again.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeliveryResult)]
 pub(super) struct RetryAnswer {
     detail: &'static str,
     response_status: u16,
@@ -145,10 +154,10 @@ pub(super) struct RetryAnswer {
 ///
 /// The same body under the same uuid, whether or not earlier events of the object wait. 406 where it was delivered
 /// (`event_100_3`), where the server is still trying (`event_100_6`, unless `force`), and where it fails again.
-#[utoipa::path(post, path = "/whisperer/hook_events/{id}/retry/", tag = "Webhooks", request_body = RetryInput,
-    params(("id" = i64, Path, description = "The delivery's id")),
-    responses((status = 200, description = "Delivered", body = RetryAnswer),
-              (status = 406, description = "Not delivered", body = RetryAnswer)))]
+#[utoipa::path(post, path = "/whisperer/hook_events/{id}/retry/", tag = "Webhooks", operation_id = "retryDelivery",
+    request_body = RetryInput,
+    params(("id" = i64, Path, description = "The delivery's id", example = 1)),
+    responses((status = 200, description = "Delivered", body = RetryAnswer), (status = 406, description = "Not delivered", body = RetryAnswer)))]
 pub(super) async fn retry(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

@@ -16,17 +16,18 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::declare::{listed, with_schema},
     api::extract::Authenticated,
     app::App,
     auth::{Caller, Role},
     error::{OnConstraint as _, Refusal, Result},
-    events, openapi,
-    page::{Filter, Kind, List, Page, PageOf, PageQuery, filter},
+    events,
+    page::{Filter, Kind, List, Page, filter},
     webhooks::{
-        definition::{Definition, Purpose},
+        definition::{Definition, Purpose, TargetAuth},
         pause,
         replay::{self, ReplayRange, Replayed},
-        view::{COLUMNS, HookView},
+        view::{COLUMNS, DeliveryView, HookView},
     },
     wire::{self, Timestamp},
 };
@@ -36,22 +37,27 @@ pub use deliveries::FILTERS as EVENT_FILTERS;
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list, create))
+        .routes(listed::<HookView, _>(routes!(list, create), &LIST))
         .routes(routes!(registry))
-        .routes(routes!(detail, replace, change, delete))
+        .routes(with_schema::<TargetAuth, _>(routes!(detail, replace, change, delete)))
         .routes(routes!(status))
         .routes(routes!(resume))
         .routes(routes!(replay_events))
-        .routes(routes!(deliveries::list))
+        .routes(listed::<DeliveryView, _>(routes!(deliveries::list), &deliveries::LIST))
         .routes(routes!(deliveries::detail))
         .routes(routes!(deliveries::retry))
 }
 
 /// Filters of `GET /whisperer/hooks/`, those of dj-whisperer.
 pub const FILTERS: &[Filter] = &[
-    filter("target_url", Kind::Text, "lower(w.target_url) = lower({})"),
-    filter("event_type", Kind::Text, "lower(w.event_type) = lower({})"),
-    filter("is_active", Kind::Boolean, "(w.is_active and w.paused_date is null) = {}"),
+    filter("target_url", Kind::Text, "lower(w.target_url) = lower({})", "Address it is delivered to, in any case."),
+    filter("event_type", Kind::Text, "lower(w.event_type) = lower({})", "Type of event, in any case."),
+    filter(
+        "is_active",
+        Kind::Boolean,
+        "(w.is_active and w.paused_date is null) = {}",
+        "Whether it is active and not paused.",
+    ),
 ];
 
 const LIST: List = List {
@@ -127,8 +133,7 @@ fn already_registered() -> Refusal {
 }
 
 /// Subscriptions
-#[utoipa::path(get, path = "/whisperer/hooks/", tag = "Webhooks", params(PageQuery, openapi::Sort),
-    responses((status = 200, description = "A page of subscriptions", body = PageOf<HookView>)))]
+#[utoipa::path(get, path = "/whisperer/hooks/", tag = "Webhooks", operation_id = "listWebhooks")]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -144,9 +149,9 @@ async fn list(
 /// Subscribe
 ///
 /// The answer shows the secrets that were sent; no other does. One subscription for each event type and address.
-#[utoipa::path(post, path = "/whisperer/hooks/", tag = "Webhooks", request_body = HookInput,
-    responses((status = 201, description = "The subscription", body = HookView),
-              (status = 406, description = "There is one already: `webhook_100_2`")))]
+#[utoipa::path(post, path = "/whisperer/hooks/", tag = "Webhooks", operation_id = "createWebhook",
+    request_body = HookInput,
+    responses((status = 201, description = "The subscription", body = HookView), (status = 406, description = "There is one already: `webhook_100_2`")))]
 async fn create(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -181,15 +186,15 @@ async fn create(
 /// Event types
 ///
 /// What can be subscribed to.
-#[utoipa::path(get, path = "/whisperer/hooks/registry/", tag = "Webhooks",
+#[utoipa::path(get, path = "/whisperer/hooks/registry/", tag = "Webhooks", operation_id = "listEventTypes",
     responses((status = 200, description = "The types", body = Vec<String>)))]
 async fn registry(_: Authenticated) -> Json<&'static [&'static str]> {
     Json(&events::TYPES)
 }
 
 /// One subscription
-#[utoipa::path(get, path = "/whisperer/hooks/{id}/", tag = "Webhooks",
-    params(("id" = i64, Path, description = "The subscription's id")),
+#[utoipa::path(get, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "getWebhook",
+    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView)))]
 async fn detail(
     State(app): State<App>,
@@ -202,10 +207,10 @@ async fn detail(
 /// Replace a subscription
 ///
 /// What is left out and need not be sent stays as it is.
-#[utoipa::path(put, path = "/whisperer/hooks/{id}/", tag = "Webhooks", request_body = HookInput,
-    params(("id" = i64, Path, description = "The subscription's id")),
-    responses((status = 200, description = "The subscription", body = HookView),
-              (status = 406, description = "There is another like it: `webhook_100_2`")))]
+#[utoipa::path(put, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "replaceWebhook",
+    request_body = HookInput,
+    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
+    responses((status = 200, description = "The subscription", body = HookView), (status = 406, description = "There is another like it: `webhook_100_2`")))]
 async fn replace(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -218,10 +223,10 @@ async fn replace(
 }
 
 /// Change a subscription
-#[utoipa::path(patch, path = "/whisperer/hooks/{id}/", tag = "Webhooks", request_body = HookInput,
-    params(("id" = i64, Path, description = "The subscription's id")),
-    responses((status = 200, description = "The subscription", body = HookView),
-              (status = 406, description = "There is another like it: `webhook_100_2`")))]
+#[utoipa::path(patch, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "updateWebhook",
+    request_body = HookInput,
+    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
+    responses((status = 200, description = "The subscription", body = HookView), (status = 406, description = "There is another like it: `webhook_100_2`")))]
 async fn change(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -283,8 +288,8 @@ async fn wake(app: &App, id: i64) -> Result<()> {
 /// Unsubscribe
 ///
 /// The subscription stays, inactive: what waits is kept, and sent if it is made active again.
-#[utoipa::path(delete, path = "/whisperer/hooks/{id}/", tag = "Webhooks",
-    params(("id" = i64, Path, description = "The subscription's id")),
+#[utoipa::path(delete, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "deactivateWebhook",
+    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 204, description = "Inactive")))]
 async fn delete(
     State(app): State<App>,
@@ -302,17 +307,15 @@ async fn delete(
 
 /// How a subscription fares.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WebhookStatus)]
 struct HookStatus {
     /// `active`, `paused` or `inactive`.
     state: String,
-    #[schema(value_type = Option<String>, format = DateTime)]
     paused_date: Option<Timestamp>,
     /// Why it is paused.
     pause_reason: Option<String>,
     /// The first failure since the last success.
-    #[schema(value_type = Option<String>, format = DateTime)]
     failing_since: Option<Timestamp>,
-    #[schema(value_type = Option<String>, format = DateTime)]
     last_delivered_date: Option<Timestamp>,
     /// Events that wait to be delivered; 10001 for more than ten thousand.
     pending: i64,
@@ -321,8 +324,8 @@ struct HookStatus {
 /// How a subscription fares
 ///
 /// Whether it is paused, and why; since when it fails; what waits.
-#[utoipa::path(get, path = "/whisperer/hooks/{id}/status/", tag = "Webhooks",
-    params(("id" = i64, Path, description = "The subscription's id")),
+#[utoipa::path(get, path = "/whisperer/hooks/{id}/status/", tag = "Webhooks", operation_id = "getWebhookStatus",
+    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "Its state", body = HookStatus)))]
 async fn status(
     State(app): State<App>,
@@ -354,8 +357,8 @@ async fn status(
 /// Resume a subscription
 ///
 /// One that is paused goes on where it stopped, as when `is_active` is set to true; any other stays as it is.
-#[utoipa::path(post, path = "/whisperer/hooks/{id}/resume/", tag = "Webhooks",
-    params(("id" = i64, Path, description = "The subscription's id")),
+#[utoipa::path(post, path = "/whisperer/hooks/{id}/resume/", tag = "Webhooks", operation_id = "resumeWebhook",
+    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView)))]
 async fn resume(
     State(app): State<App>,
@@ -377,8 +380,9 @@ async fn resume(
 ///
 /// Each event under the uuid it had; those of before the subscription was made too, as far as they are kept. At least
 /// one of the parameters.
-#[utoipa::path(post, path = "/whisperer/hooks/{id}/replay/", tag = "Webhooks", request_body = replay::ReplayInput,
-    params(("id" = i64, Path, description = "The subscription's id")),
+#[utoipa::path(post, path = "/whisperer/hooks/{id}/replay/", tag = "Webhooks", operation_id = "replayWebhook",
+    request_body = replay::ReplayInput,
+    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "What will be delivered", body = Replayed)))]
 async fn replay_events(
     State(app): State<App>,

@@ -9,7 +9,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type},
+    },
+};
+
+use crate::scenarios::rules::Condition;
 
 /// Candidates that a rule shows; more only if more got something.
 pub const SHOWN_CANDIDATES: usize = 50;
@@ -59,7 +67,7 @@ pub struct RuleTrace {
     /// Name of the rule.
     pub rule: String,
     /// What it demanded of a location.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(schema_with = conditions)]
     pub conditions: Vec<Value>,
     /// The keys it was told to order by; after them come priority and id.
     pub order_by: Vec<&'static str>,
@@ -82,8 +90,22 @@ pub struct RuleTrace {
     pub not_shown: BTreeMap<Verdict, usize>,
     /// How the sources of what it fetches were chosen: what each rule of the transfer scenario saw and did.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Object>)]
+    #[schema(no_recursion)]
     pub sources: Vec<RuleTrace>,
+}
+
+/// Conditions as they are shown: see [`Condition::to_json`].
+fn conditions() -> RefOr<Schema> {
+    let name = || ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Condition::NAMES));
+    let words = || ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
+    let with_parameters = ObjectBuilder::new()
+        .property("condition", name())
+        .required("condition")
+        .property("location_types", words())
+        .property("tags", words())
+        .property("kilometres", ObjectBuilder::new().schema_type(Type::Number))
+        .property("opens_within_minutes", ObjectBuilder::new().schema_type(Type::Integer));
+    ArrayBuilder::new().items(OneOfBuilder::new().item(name()).item(with_parameters)).into()
 }
 
 /// What a rule saw at one location.
@@ -107,11 +129,10 @@ pub struct CandidateTrace {
     pub open_packages: i64,
     /// What it had of the items' SKUs, less what earlier rules of this plan gave it: the first
     /// [`SHOWN_ENTRIES`].
-    #[schema(value_type = Object)]
     pub stock: BTreeMap<String, i64>,
     /// What the rule's other conditions looked at there, by condition.
     #[serde(skip_serializing_if = "Map::is_empty")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub seen: Map<String, Value>,
     /// Chosen, or why not.
     pub verdict: Verdict,

@@ -1,0 +1,200 @@
+//! How the document describes errors: their bodies, and which of them every operation can answer.
+
+use serde_json::{Map, Value, json};
+
+use super::reference;
+use crate::error::{RULES, Refusal};
+
+/// Codes of refusals that no [`Rule`](crate::error::Rule) stands for: the table of transitions does not allow it.
+fn refusals_of_the_table() -> [(&'static str, &'static str, Refusal); 2] {
+    [
+        (
+            "commands_100_1",
+            "The transition is unknown, or does not start at the object's state.",
+            Refusal::not_allowed(),
+        ),
+        ("commands_100_5", "`transition` and `slug` name different transitions.", Refusal::slug_mismatch()),
+    ]
+}
+
+/// The schemas of errors, by name.
+#[must_use]
+pub fn schemas() -> Map<String, Value> {
+    let codes: Vec<&str> =
+        refusals_of_the_table().iter().map(|(code, ..)| *code).chain(RULES.iter().map(|rule| rule.code)).collect();
+    let detail = json!({ "type": "object", "required": ["detail"], "properties": { "detail": { "type": "string" } } });
+    let fault = json!({
+        "type": "object", "required": ["detail"], "properties": {
+            "detail": { "type": "string" },
+            "request_id": { "type": "string", "description": "Finds the request in the server's log." } }
+    });
+    let messages = json!({ "oneOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] });
+    let mut schemas = Map::new();
+    let mut add = |name: &str, description: &str, mut schema: Value| {
+        schema["description"] = json!(description);
+        schemas.insert(name.to_owned(), schema);
+    };
+    add(
+        "ErrorCode",
+        "Which rule refused. A code is never given to another rule.",
+        json!({ "type": "string", "enum": codes }),
+    );
+    add("Detail", "Why the request was not carried out.", detail);
+    add("Fault", "Our fault, or not now.", fault);
+    add(
+        "Messages",
+        "What is wrong, by field. `detail` and `non_field_errors`: no single field is to blame.",
+        json!({ "type": "object", "additionalProperties": messages }),
+    );
+    add(
+        "Rule",
+        "Why a rule refused, in a sentence for people and by a code for programs.",
+        json!({ "type": "object", "required": ["non_field_errors", "error_code"], "properties": {
+            "non_field_errors": { "type": "string" }, "error_code": reference("ErrorCode") } }),
+    );
+    for (name, error) in
+        [("DetailError", "Detail"), ("ValidationError", "Messages"), ("RuleError", "Rule"), ("ServerError", "Fault")]
+    {
+        add(
+            name,
+            "An error: `error` says what is wrong, `status_code` repeats the HTTP status.",
+            json!({ "type": "object", "required": ["error", "status_code"],
+                    "properties": { "error": reference(error), "status_code": { "type": "integer" } } }),
+        );
+    }
+    add(
+        "HookRefusal",
+        "Why the request was refused, by a code and in English.",
+        json!({ "type": "object", "required": ["code", "en"], "properties": {
+            "code": { "type": "string", "enum": ["event_100_3", "event_100_6", "webhook_100_2"] },
+            "en": { "type": "string" } } }),
+    );
+    let nested = json!({ "oneOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } },
+                                   { "$ref": "#/components/schemas/HookMessages" }] });
+    add(
+        "HookMessages",
+        "What is wrong, by field; of a field that is an object, by its own fields.",
+        json!({ "type": "object", "additionalProperties": nested }),
+    );
+    schemas
+}
+
+/// An error that operations can answer: its name among the responses, status, schema under `/api/` and under
+/// `/whisperer/`, and what it says.
+struct Shared(&'static str, u16, &'static str, &'static str, &'static str);
+
+const SHARED: &[Shared] = &[
+    Shared("BadRequest", 400, "ValidationError", "HookMessages", "A field or parameter is missing or wrong."),
+    Shared("Unauthorized", 401, "DetailError", "Detail", "There is no token, or it is not valid."),
+    Shared("Forbidden", 403, "DetailError", "Detail", "The token is valid, the right is missing."),
+    Shared("NotFound", 404, "DetailError", "Detail", "There is no such object or page, or the caller may not see it."),
+    Shared("MethodNotAllowed", 405, "DetailError", "Detail", "The path has no such method."),
+    Shared("BodyTooLarge", 413, "DetailError", "Detail", "The body is too large."),
+    Shared("UnsupportedMediaType", 415, "DetailError", "Detail", "The body is not JSON."),
+    Shared(
+        "TooManyRequests",
+        429,
+        "DetailError",
+        "Detail",
+        "Too many requests; try again after `Retry-After` seconds.",
+    ),
+    Shared("InternalServerError", 500, "ServerError", "Fault", "Our fault; `request_id` finds the request in the log."),
+    Shared(
+        "ServiceUnavailable",
+        503,
+        "ServerError",
+        "Fault",
+        "Overloaded, or the database is away; try again after `Retry-After` seconds.",
+    ),
+];
+
+/// The responses that operations share, by name: `NotFound`, and `HookNotFound` for what is not in the envelope.
+#[must_use]
+pub fn responses() -> Map<String, Value> {
+    let mut responses = Map::new();
+    for Shared(name, status, enveloped, bare, description) in SHARED {
+        for (name, schema) in [((*name).to_owned(), enveloped), (format!("Hook{name}"), bare)] {
+            let mut response = json!({ "description": description, "content": { "application/json": { "schema": reference(schema) } } });
+            let header = match status {
+                401 => Some(("WWW-Authenticate", json!({ "type": "string", "const": "Token" }))),
+                429 | 503 => Some(("Retry-After", json!({ "type": "integer" }))),
+                _ => None,
+            };
+            if let Some((name, schema)) = header {
+                response["headers"] = json!({ name: { "schema": schema } });
+            }
+            responses.insert(name, response);
+        }
+    }
+    responses
+}
+
+/// Adds to an operation the errors that any route can answer, where it does not describe them itself.
+pub fn add(path: &str, operation: &mut Value) {
+    let is_bare = path.starts_with("/whisperer/");
+    let is_open = operation["security"] == json!([{}]);
+    let has_body = operation.get("requestBody").is_some();
+    let has_input = has_body || operation["parameters"].as_array().is_some_and(|list| !list.is_empty());
+    let is_api = is_bare || path.starts_with("/api/");
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    for Shared(name, status, ..) in SHARED {
+        let applies = match status {
+            400 => has_input && !is_open,
+            401 | 403 => !is_open,
+            404 => is_api && (!is_open || !has_body),
+            413 | 415 => has_body,
+            405 | 500 => true,
+            429 => false,
+            _ => is_api,
+        };
+        if applies && !responses.contains_key(&status.to_string()) {
+            let prefix = if is_bare { "Hook" } else { "" };
+            responses.insert(status.to_string(), json!({ "$ref": format!("#/components/responses/{prefix}{name}") }));
+        }
+    }
+    for (status, response) in responses.iter_mut().filter(|(status, _)| status.as_str() >= "400") {
+        describe(status, is_bare, response);
+    }
+    responses.sort_keys();
+}
+
+/// Gives an error that a route names the body that errors of its status have; a body of the route's own may come too.
+fn describe(status: &str, is_bare: bool, response: &mut Value) {
+    let error = match (status, is_bare) {
+        ("406", true) => "HookRefusal",
+        ("406", false) => "RuleError",
+        ("400", true) => "HookMessages",
+        ("400", false) => "ValidationError",
+        (_, true) => "Detail",
+        (_, false) => "DetailError",
+    };
+    if response.get("$ref").is_some() {
+        return;
+    }
+    let own = response.pointer("/content/application~1json/schema").cloned();
+    let schema = match own {
+        None => reference(error),
+        Some(own) if status == "406" && own != reference(error) => json!({ "oneOf": [own, reference(error)] }),
+        Some(own) => own,
+    };
+    response["content"]["application/json"]["schema"] = schema;
+}
+
+/// The refusal of a command by a rule, with an example for each code.
+#[must_use]
+pub fn refused_by_rule() -> Value {
+    let mut examples = Map::new();
+    let mut add = |code: &str, summary: &str, refusal: &Refusal| {
+        examples.insert(code.to_owned(), json!({ "summary": summary, "value": refusal.body() }));
+    };
+    for (code, summary, refusal) in refusals_of_the_table() {
+        add(code, summary, &refusal);
+    }
+    for rule in RULES {
+        add(rule.code, rule.summary, &Refusal::rule(*rule, rule.summary));
+    }
+    json!({
+        "description": "The table of transitions, or a rule, does not allow it.",
+        "content": { "application/json": { "schema": reference("RuleError"), "examples": examples } }
+    })
+}

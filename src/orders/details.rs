@@ -1,0 +1,121 @@
+//! The parts of an order that are only handed on: kept and shown as they came, whatever else they hold.
+
+use serde_json::{Map, Value};
+use utoipa::openapi::{RefOr, Schema};
+
+use crate::{openapi::Written, wire::without_nulls};
+
+/// The keys of an order that are kept as they came.
+const KEPT: [&str; 6] =
+    ["channel", "customer", "shipping_address", "billing_address", "delivery_range", "retail_store"];
+
+const CHANNEL: Written = Written {
+    name: "Channel",
+    schema: r#"{"type": "object", "description": "A sales channel, as the order names it.", "properties": {
+        "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
+        "name": {"type": ["string", "null"]}}}"#,
+};
+
+const CUSTOMER: Written = Written {
+    name: "Customer",
+    schema: r#"{"type": "object", "description": "Who ordered, as the order says.", "properties": {
+        "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
+        "first_name": {"type": ["string", "null"]}, "last_name": {"type": ["string", "null"]},
+        "email": {"type": ["string", "null"]}, "phone_number": {"type": ["string", "null"]}}}"#,
+};
+
+const PLACE: Written = Written {
+    name: "Place",
+    schema: r#"{"type": "object", "description": "A city, township or country, as the order names it.", "properties": {
+        "pk": {"type": ["integer", "null"]}, "name": {"type": ["string", "null"]},
+        "code": {"type": ["string", "null"]}}}"#,
+};
+
+const ADDRESS: Written = Written {
+    name: "Address",
+    schema: r##"{"type": "object", "description": "An address, as the order has it.", "properties": {
+        "title": {"type": ["string", "null"]}, "first_name": {"type": ["string", "null"]},
+        "last_name": {"type": ["string", "null"]}, "phone_number": {"type": ["string", "null"]},
+        "line": {"type": ["string", "null"]}, "postcode": {"type": ["string", "null"]},
+        "district": {"oneOf": [{"$ref": "#/components/schemas/Place"}, {"type": ["string", "null"]}]},
+        "township": {"oneOf": [{"$ref": "#/components/schemas/Place"}, {"type": ["string", "null"]}]},
+        "city": {"oneOf": [{"$ref": "#/components/schemas/Place"}, {"type": "null"}]},
+        "country": {"oneOf": [{"$ref": "#/components/schemas/Place"}, {"type": "null"}]},
+        "latitude": {"type": ["string", "number", "null"], "description": "Degrees."},
+        "longitude": {"type": ["string", "number", "null"], "description": "Degrees."}}}"##,
+};
+
+const DELIVERY_RANGE: Written = Written {
+    name: "DeliveryRange",
+    schema: r#"{"type": "object", "description": "When the customer wants it, as the order says.", "properties": {
+        "lower": {"type": ["string", "null"]}, "upper": {"type": ["string", "null"]}}}"#,
+};
+
+const RETAIL_STORE: Written = Written {
+    name: "RetailStore",
+    schema: r#"{"type": "object", "description": "Where the customer comes for it, as the order says.", "properties": {
+        "pk": {"type": ["integer", "null"]}, "name": {"type": ["string", "null"]},
+        "erp_code": {"type": ["string", "null"]}}}"#,
+};
+
+const PRODUCT: Written = Written {
+    name: "Product",
+    schema: r#"{"type": "object", "description": "A product, as the order has it.", "required": ["sku"], "properties": {
+        "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
+        "sku": {"type": "string"}, "base_code": {"type": ["string", "null"]}, "name": {"type": ["string", "null"]},
+        "barcode": {"type": ["string", "null"]},
+        "extra_attributes": {"type": ["object", "null"], "additionalProperties": true,
+                             "description": "`allowed_stock_locations`: ERP codes of the locations that may have it."}}}"#,
+};
+
+/// The schemas of the parts.
+pub const SCHEMAS: &[Written] = &[CHANNEL, CUSTOMER, PLACE, ADDRESS, DELIVERY_RANGE, RETAIL_STORE, PRODUCT];
+
+/// The schema of `channel`.
+#[must_use]
+pub fn channel() -> RefOr<Schema> {
+    CHANNEL.or_null()
+}
+
+/// The schema of `customer`.
+#[must_use]
+pub fn customer() -> RefOr<Schema> {
+    CUSTOMER.or_null()
+}
+
+/// The schema of a package's `city`.
+#[must_use]
+pub fn city() -> RefOr<Schema> {
+    PLACE.or_null()
+}
+
+/// The schema of `shipping_address` and `billing_address`.
+#[must_use]
+pub fn address() -> RefOr<Schema> {
+    ADDRESS.or_null()
+}
+
+/// The schema of `delivery_range`.
+#[must_use]
+pub fn delivery_range() -> RefOr<Schema> {
+    DELIVERY_RANGE.or_null()
+}
+
+/// The schema of `retail_store`.
+#[must_use]
+pub fn retail_store() -> RefOr<Schema> {
+    RETAIL_STORE.or_null()
+}
+
+/// The schema of `product`.
+#[must_use]
+pub fn product() -> RefOr<Schema> {
+    PRODUCT.reference()
+}
+
+/// Those of an order that came, to be kept.
+#[must_use]
+pub(super) fn of(order: &Map<String, Value>) -> Value {
+    let kept = KEPT.iter().filter_map(|key| Some(((*key).to_owned(), without_nulls(order.get(*key)?))));
+    Value::Object(kept.collect())
+}

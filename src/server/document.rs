@@ -1,0 +1,93 @@
+//! The document at `/openapi.json`: what the routes declare, and what is the same for all of them.
+
+mod commands;
+
+use serde_json::{Map, Value, json};
+use utoipa::openapi::OpenApi;
+
+use crate::{
+    api::{self, stock},
+    openapi::{Written, answers, errors},
+    orders,
+};
+
+/// What the document begins with.
+const INTRODUCTION: &str = "\
+An order management server. Orders come in, are distributed to stock locations as packages, and each package moves through \
+a table of states by commands.
+
+**Log in** by `POST /api/v1/auth/login/`, or take a key from `oms token issue`; every call needs the header \
+`Authorization: Token <key>`.
+
+**Lists** answer `count`, `next`, `previous` and `results`. With `format=csv` or `format=xlsx` the same address answers the \
+list as a file, so a typed client asks for the media type it wants (with openapi-fetch: \
+`createClient<paths, \"application/json\">`).
+
+**Commands** are what moves packages and transfers: each shows in `commands` what its state allows now. The ids of states and \
+transitions differ from one installation to the next; `enum_value`, `slug` and `command` are made to be relied on.
+
+**Errors** under `/api/` are `{\"error\": {…}, \"status_code\": N}`; under `/whisperer/` they are what stands under `error`. A \
+refusal by a rule (406) has an `error_code` that never changes its meaning.";
+
+/// Areas in the order in which a newcomer reads them.
+const TAGS: &[(&str, &str)] = &[
+    ("Users", "Log in."),
+    ("Orders", "What customers ordered."),
+    ("Packages", "What a location packs of an order, and the commands that move it."),
+    ("Transfers", "Goods on their way from one location to the one that packs them."),
+    ("Stock", "How many units each location has."),
+    ("Stock locations", "Stores and warehouses: their data, their capacity and who carries for them."),
+    ("Cargo companies", "Who carries packages; labels."),
+    ("Reasons", "Why packages are refused and orders are cancelled."),
+    ("Events", "What happened, in order, to be followed."),
+    ("Webhooks", "Events, delivered to whoever subscribed."),
+    ("Scenarios", "By which rules orders are distributed."),
+    ("Plans", "Why each package is where it is."),
+    ("Upstream", "The system that orders come from, and that hears what becomes of them."),
+    ("Operations", "For who looks after the server."),
+];
+
+/// The whole document.
+#[must_use]
+pub fn document() -> Value {
+    complete(&api::routes().into_openapi())
+}
+
+/// Adds to what the routes declare what no single route says: the introduction, authentication, errors, commands.
+pub(super) fn complete(declared: &OpenApi) -> Value {
+    let declared = serde_json::to_value(declared).unwrap_or_default();
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": { "title": "oms", "version": env!("CARGO_PKG_VERSION"), "description": INTRODUCTION,
+                  "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" } },
+        "servers": [{ "url": "/", "description": "The server that this document comes from." }],
+        "security": [{ "token": [] }],
+        "tags": TAGS.iter().map(|(name, text)| json!({ "name": name, "description": text })).collect::<Vec<_>>(),
+        "paths": declared["paths"],
+        "components": {
+            "schemas": schemas(&declared["components"]["schemas"]),
+            "responses": errors::responses(),
+            "securitySchemes": { "token": { "type": "apiKey", "in": "header", "name": "Authorization",
+                                            "description": "`Token <key>`, the word included." } }
+        }
+    });
+    commands::add(&mut document);
+    for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            errors::add(path, operation);
+        }
+    }
+    answers::require_nullable_keys(&mut document);
+    document
+}
+
+/// Those of the routes' own types, and those that are written down; in the order of their names.
+fn schemas(declared: &Value) -> Map<String, Value> {
+    let mut schemas = declared.as_object().cloned().unwrap_or_default();
+    let written = |written: &Written| (written.name.to_owned(), written.value());
+    let orders = [orders::details::SCHEMAS, orders::input::SCHEMAS].concat();
+    schemas.extend(orders.iter().chain([&stock::COUNT]).map(written));
+    schemas.extend(errors::schemas());
+    schemas.sort_keys();
+    schemas
+}
