@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    commands::input::{boolean, integer},
     error::Refusal,
+    reading::values::{boolean, integer},
     wire,
 };
 

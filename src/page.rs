@@ -13,7 +13,6 @@ use uuid::Uuid;
 pub use listing::Listing;
 
 use crate::{
-    commands::input::boolean,
     error::{Refusal, Result},
     export::{File, Format, MOST_ROWS},
 };

@@ -5,6 +5,8 @@
 //! read; [`Reader::finish`] refuses the rest. `null` counts as left out. A value with a defect reads as nothing: with
 //! defects, what was read is not used.
 
+pub mod values;
+
 use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use serde_json::{Map, Value};

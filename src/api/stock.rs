@@ -18,7 +18,6 @@ use crate::{
     app::App,
     auth::{Caller, Role},
     catalog::Catalog,
-    commands::input::integer,
     error::{Refusal, Result},
     openapi::Written,
     page::{Filter, Kind, List, Page, filter},

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+pub use crate::reading::values::{boolean, integer, integers};
 use crate::{error::Refusal, wire::python_type};
 
 /// The object under `input_parameters`.
@@ -117,40 +118,6 @@ impl<'a> Input<'a> {
             return Err(Refusal::field(name, "This list may not be empty."));
         }
         Ok(list)
-    }
-}
-
-/// A whole number, or the digits of one.
-#[must_use]
-pub fn integer(value: &Value) -> Option<i64> {
-    match value {
-        Value::String(text) => text.trim().parse().ok(),
-        number => number.as_i64(),
-    }
-}
-
-/// Whole numbers only.
-#[must_use]
-pub fn integers(list: &[Value]) -> Option<Vec<i64>> {
-    list.iter().map(integer).collect()
-}
-
-/// The values that Django REST framework accepts as true and false.
-#[must_use]
-pub fn boolean(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(flag) => Some(*flag),
-        Value::Number(number) => match number.as_i64() {
-            Some(1) => Some(true),
-            Some(0) => Some(false),
-            _ => None,
-        },
-        Value::String(word) => match word.to_ascii_lowercase().as_str() {
-            "t" | "y" | "yes" | "true" | "on" | "1" => Some(true),
-            "f" | "n" | "no" | "false" | "off" | "0" => Some(false),
-            _ => None,
-        },
-        _ => None,
     }
 }
 

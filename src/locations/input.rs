@@ -5,10 +5,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    commands::input::integer,
     error::Refusal,
     fields::Fields,
     locations::Hours,
+    reading::values::integer,
     reading::{self, Reader},
     spelling::unsound,
     wire,

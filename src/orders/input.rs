@@ -306,7 +306,7 @@ impl Fields<'_> {
 
     fn integer(&mut self, name: &str) -> Option<i64> {
         let value = self.get(name)?;
-        let number = crate::commands::input::integer(value);
+        let number = crate::reading::values::integer(value);
         if number.is_none() {
             self.refuse(name, "A valid integer is required.");
         }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{countdown::Countdown, headers, target::Guard};
-use crate::{commands::input::integer, error::Refusal, events, fields::Fields, wire};
+use crate::{error::Refusal, events, fields::Fields, reading::values::integer, wire};
 
 /// Longest `target_url`, `event_type`, `secret_key` and `callback`, in characters.
 const LONGEST: [usize; 4] = [255, 124, 124, 64];

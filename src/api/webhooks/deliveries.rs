@@ -19,7 +19,7 @@ use crate::{
     api::extract::Authenticated,
     app::App,
     auth::Caller,
-    commands::input::boolean,
+    reading::values::boolean,
     error::{Error, Refusal, Result},
     page::{Filter, Kind, List, Page, filter},
     webhooks::{
