@@ -5,7 +5,7 @@
 //! * [`server`]: the layers, graceful serve. [`api`]: the routes, one file or folder per resource. [`app`]: their shared
 //!   state.
 //! * [`error`]: the one error and its form in the API.
-//! * [`wire`], [`fields`]: dates, decimals, bodies.
+//! * [`wire`]: dates, decimals, bodies.
 //! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
 //! * [`role`], [`auth`]: users, tokens, rights.
 //! * [`page`]: lists: count, next, previous, results; sort, filters. [`export`]: lists as CSV and XLSX files.
@@ -43,7 +43,6 @@ pub mod embedded;
 pub mod error;
 pub mod events;
 pub mod export;
-pub mod fields;
 pub mod installation;
 pub mod inventory;
 pub mod kinds;

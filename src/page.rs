@@ -15,6 +15,7 @@ pub use listing::Listing;
 use crate::{
     error::{Refusal, Result},
     export::{File, Format, MOST_ROWS},
+    reading::values::boolean,
 };
 
 /// Rows on a page without `limit`.

@@ -21,6 +21,7 @@ use crate::{
     error::{Refusal, Result},
     openapi::Written,
     page::{Filter, Kind, List, Page, filter},
+    reading::values::integer,
     stock::{Count, MOST_UNITS, count},
     wire::{self, Timestamp},
 };

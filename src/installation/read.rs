@@ -6,10 +6,8 @@
 //! The file is read through the TOML crate's spanned tree instead of `#[derive(Deserialize)]`,
 //! because a derive stops at the first defect; somebody who edits a workflow wants all of them.
 
-mod fields;
 mod inventory;
 mod places;
-mod problem;
 mod resources;
 mod source;
 mod words;
@@ -17,14 +15,15 @@ mod workflow;
 
 use toml::de::DeTable;
 
-use fields::Fields;
 pub use inventory::Inventory;
 pub use places::{Address, CargoCompany, DenialReason, Scenario, StockLocation};
-pub use problem::{Place, Problem};
 pub use resources::{CancellationReason, CargoCompanyCondition, SenderAddress};
-use source::Source;
+use source::{Document, Source, json_object};
 pub use words::{CancellationType, Entity, Integration, Interface, LocationType, Role};
 pub use workflow::{CommonParameters, State, Transition, Translations};
+
+use crate::reading::{self, Reader, Voice};
+pub use crate::reading::{Place, Problem};
 
 /// A whole installation: the entries of its files, in the order in which they stand there.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -87,7 +86,13 @@ impl Installation {
             problems.extend(errors.iter().map(|error| source.syntax_problem(error)));
             return;
         }
-        let mut root = Fields::root(source, document.get_ref(), problems);
+        let table = document.get_ref();
+        let document = Document { source, table };
+        let read = reading::with(Voice::File(&document), &json_object(table), |root| self.append_from(root));
+        problems.extend(read.err().into_iter().flatten().map(|defect| document.problem(defect)));
+    }
+
+    fn append_from(&mut self, root: &mut Reader<'_>) {
         self.states.extend(root.tables("states", State::read));
         self.transitions.extend(root.tables("transitions", Transition::read));
         self.stock_locations.extend(root.tables("stock_locations", StockLocation::read));
@@ -98,7 +103,7 @@ impl Installation {
         self.sender_addresses.extend(root.tables("sender_addresses", SenderAddress::read));
         self.cancellation_reasons.extend(root.tables("cancellation_reasons", CancellationReason::read));
         self.scenarios.extend(root.tables("scenarios", Scenario::read));
-        self.inventory.extend(root.table("inventory", Inventory::read));
+        self.inventory.extend(root.object("inventory", Inventory::read));
         root.finish();
     }
 

@@ -6,11 +6,8 @@ use utoipa::ToSchema;
 
 use crate::{
     error::Refusal,
-    fields::Fields,
     locations::Hours,
-    reading::values::integer,
     reading::{self, Reader},
-    spelling::unsound,
     wire,
 };
 
@@ -99,129 +96,41 @@ impl Given {
     /// Reads a body; `required` are the keys it must have.
     pub(crate) fn read(headers: &HeaderMap, body: &[u8], required: &[&str]) -> Result<Self, Refusal> {
         wire::check_media_type(headers)?;
-        let mut fields = Fields::of(body)?;
-        fields.require(required);
-        let given = Self {
-            erp_code: fields.text("erp_code", LONGEST),
-            name: fields.text("name", LONGEST),
-            stock_location_type: kind(&mut fields),
-            priority: priority(&mut fields),
-            is_active: fields.flag("is_active"),
-            max_quota: max_quota(&mut fields),
-            latitude: degrees(&mut fields, "latitude", 90.0),
-            longitude: degrees(&mut fields, "longitude", 180.0),
-            address: object(&mut fields, "address"),
-            fax_number: contact(&mut fields, "fax_number"),
-            daytime_phone: contact(&mut fields, "daytime_phone"),
-            evening_phone: contact(&mut fields, "evening_phone"),
-            email: contact(&mut fields, "email"),
-            is_fulfillment_center: fields.flag("is_fulfillment_center"),
-            is_pickup_location: fields.flag("is_pickup_location"),
-            is_delivery_location: fields.flag("is_delivery_location"),
-            is_return_available: fields.flag("is_return_available"),
-            is_fast_delivery_available: fields.flag("is_fast_delivery_available"),
-            cargo_company: cargo_company(&mut fields),
-            tags: tags(&mut fields),
-            hours: hours(&mut fields),
-        };
-        fields.finish()?;
-        Ok(given)
+        reading::body(body, |reader| {
+            reader.require(required);
+            Self {
+                erp_code: reader.text("erp_code"),
+                name: reader.text("name"),
+                stock_location_type: kind(reader),
+                priority: reader.count("priority", i32::MIN..=i32::MAX),
+                is_active: reader.flag("is_active"),
+                max_quota: reader.limit("max_quota"),
+                latitude: reader.degrees("latitude", 90.0),
+                longitude: reader.degrees("longitude", 180.0),
+                address: reader.json("address").map(Value::Object),
+                fax_number: reader.nullable_text("fax_number", LONGEST),
+                daytime_phone: reader.nullable_text("daytime_phone", LONGEST),
+                evening_phone: reader.nullable_text("evening_phone", LONGEST),
+                email: reader.nullable_text("email", LONGEST),
+                is_fulfillment_center: reader.flag("is_fulfillment_center"),
+                is_pickup_location: reader.flag("is_pickup_location"),
+                is_delivery_location: reader.flag("is_delivery_location"),
+                is_return_available: reader.flag("is_return_available"),
+                is_fast_delivery_available: reader.flag("is_fast_delivery_available"),
+                cargo_company: reader.nullable_id("cargo_company"),
+                tags: reader.texts_if_given("tags"),
+                hours: reader.writing("conf", read_hours).map(|hours| Value::Object(hours.to_json())),
+            }
+        })
     }
 }
 
-fn kind(fields: &mut Fields) -> Option<String> {
-    let kind = fields.text("stock_location_type", LONGEST)?;
+fn kind(reader: &mut Reader<'_>) -> Option<String> {
+    let kind = reader.text("stock_location_type")?;
     if kind != "store" && kind != "warehouse" {
-        fields.refuse("stock_location_type", "Choose store or warehouse.");
+        reader.wrong("stock_location_type", "Choose store or warehouse.");
     }
     Some(kind)
-}
-
-fn priority(fields: &mut Fields) -> Option<i32> {
-    let number = integer(fields.value("priority")?).and_then(|number| i32::try_from(number).ok());
-    if number.is_none() {
-        fields.refuse("priority", "A valid integer is required.");
-    }
-    number
-}
-
-fn max_quota(fields: &mut Fields) -> Option<Option<i64>> {
-    let value = fields.value("max_quota")?;
-    if value.is_null() {
-        return Some(None);
-    }
-    let message = match integer(value) {
-        Some(most) if most >= 0 => return Some(Some(most)),
-        Some(_) => "Ensure this value is greater than or equal to 0.",
-        None => "A valid integer is required. Send null for no limit.",
-    };
-    fields.refuse("max_quota", message);
-    None
-}
-
-fn degrees(fields: &mut Fields, name: &str, most: f64) -> Option<Option<f64>> {
-    let number = match fields.value(name)? {
-        Value::Null => return Some(None),
-        Value::String(text) => text.trim().parse().ok(),
-        number => number.as_f64(),
-    };
-    let number = number.filter(|number: &f64| number.abs() <= most);
-    if number.is_none() {
-        fields.refuse(name, format!("A number of degrees between -{most} and {most} is required."));
-    }
-    number.map(Some)
-}
-
-/// A number or an address by which it is reached; null where there is none.
-fn contact(fields: &mut Fields, name: &str) -> Option<Option<String>> {
-    fields.has(name).then(|| fields.nullable_text(name, LONGEST))
-}
-
-fn object(fields: &mut Fields, name: &str) -> Option<Value> {
-    let value = fields.value(name)?.clone();
-    if !value.is_object() {
-        fields.refuse(name, format!("Expected a dictionary, but got {}.", wire::python_type(&value)));
-        return None;
-    }
-    if wire::has_null_character(&value) {
-        fields.refuse(name, "Null characters are not allowed.");
-        return None;
-    }
-    Some(value)
-}
-
-fn cargo_company(fields: &mut Fields) -> Option<Option<i64>> {
-    if fields.value("cargo_company")?.is_null() {
-        return Some(None);
-    }
-    fields.id("cargo_company").map(Some)
-}
-
-fn tags(fields: &mut Fields) -> Option<Vec<String>> {
-    let texts = match fields.value("tags")? {
-        Value::Array(tags) => tags.iter().map(|tag| tag.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>(),
-        _ => None,
-    };
-    let Some(tags) = texts else {
-        fields.refuse("tags", "A list of texts is required.");
-        return None;
-    };
-    if let Some((tag, (message, remedy))) = tags.iter().find_map(|tag| Some((tag, unsound(tag)?))) {
-        fields.refuse("tags", format!("`{tag}` {message} — {remedy}"));
-        return None;
-    }
-    Some(tags)
-}
-
-fn hours(fields: &mut Fields) -> Option<Value> {
-    let conf = object(fields, "conf")?;
-    match reading::whole(conf.as_object()?, read_hours) {
-        Ok(hours) => Some(Value::Object(hours.to_json())),
-        Err(defects) => {
-            fields.refuse_all("conf", defects.iter().map(ToString::to_string).collect());
-            None
-        }
-    }
 }
 
 fn read_hours(reader: &mut Reader<'_>) -> Hours {

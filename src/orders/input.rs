@@ -10,8 +10,9 @@ use super::details;
 use crate::{
     error::Refusal,
     openapi::Written,
+    reading::{self, Reader, Voice, values},
     scenarios::rules::{OrderFacts, allowed_locations},
-    wire::{python_type, without_nulls},
+    wire::without_nulls,
 };
 
 /// Longest order number, in characters.
@@ -157,29 +158,31 @@ impl OrderInput {
     /// # Errors
     /// 400 that names every wrong field; a field of a line is under `orderitem_set`, with the line's number.
     pub fn read(value: &Value) -> Result<Self, Refusal> {
-        let Some(object) = value.as_object() else {
-            let message = format!("Invalid data. Expected a dictionary, but got {}.", python_type(value));
-            return Err(Refusal::non_field(&message));
-        };
-        let mut fields = Fields { object, wrong: Vec::new() };
-        let number = fields.number();
-        let date_placed = fields.date_placed();
-        let status = fields.word("status").unwrap_or_else(|| "400".to_owned());
+        match value.as_object() {
+            Some(object) => reading::request(object, |reader| Self::read_from(reader, object)),
+            None => Err(Refusal::non_field(&reading::no_dictionary(value))),
+        }
+    }
+
+    fn read_from(reader: &mut Reader<'_>, object: &Map<String, Value>) -> Self {
+        let number = number(reader);
+        let date_placed = date_placed(reader);
+        let status = word(reader, "status").unwrap_or_else(|| "400".to_owned());
         let address = object.get("shipping_address").unwrap_or(&Value::Null);
         let mut order = Self {
             number,
-            omnitron_id: fields.integer("pk"),
+            omnitron_id: integer(reader, "pk"),
             channel_id: object.get("channel").and_then(|channel| channel.get("pk")).and_then(Value::as_i64),
             channel_name: nested(object, "channel", "name"),
             date_placed,
-            currency: fields.word("currency"),
-            amount: fields.decimal("amount"),
-            language_code: fields.word("language_code"),
-            payment_type: nested(object, "payment_option", "slug").or_else(|| fields.word("payment_type")),
-            shipping_option_slug: fields.word("shipping_option_slug"),
-            delivery_type: fields.word("delivery_type"),
-            cargo_company: fields.cargo_company(),
-            notes: fields.word("notes"),
+            currency: word(reader, "currency"),
+            amount: decimal(reader, "amount"),
+            language_code: word(reader, "language_code"),
+            payment_type: nested(object, "payment_option", "slug").or_else(|| word(reader, "payment_type")),
+            shipping_option_slug: word(reader, "shipping_option_slug"),
+            delivery_type: word(reader, "delivery_type"),
+            cargo_company: cargo_company(reader),
+            notes: word(reader, "notes"),
             customer_first_name: nested(object, "customer", "first_name"),
             customer_last_name: nested(object, "customer", "last_name"),
             latitude: coordinate(address, "latitude", 90.0),
@@ -190,12 +193,8 @@ impl OrderInput {
             lines: Vec::new(),
             status,
         };
-        order.lines = fields.lines(&order.status);
-        if fields.wrong.is_empty() {
-            Ok(order)
-        } else {
-            Err(Refusal::fields(fields.wrong.into_iter().map(|(name, message)| (name, vec![message]))))
-        }
+        order.lines = lines(reader, &order.status);
+        order
     }
 }
 
@@ -248,147 +247,124 @@ fn coordinate(address: &Value, key: &str, most: f64) -> Option<String> {
     text.parse::<f64>().ok().filter(|degrees| degrees.abs() <= most).map(|degrees| format!("{degrees:.8}"))
 }
 
-/// Reads the fields of an object and collects the errors.
-struct Fields<'a> {
-    object: &'a Map<String, Value>,
-    wrong: Vec<(String, String)>,
+/// A value that is given; the upstream writes null for what it does not know.
+fn given<'a>(reader: &mut Reader<'a>, name: &'static str) -> Option<&'a Value> {
+    reader.value(name).filter(|value| !value.is_null())
 }
 
-impl Fields<'_> {
-    fn refuse(&mut self, name: &str, message: impl Into<String>) {
-        self.wrong.push((name.to_owned(), message.into()));
-    }
+fn number(reader: &mut Reader<'_>) -> String {
+    let message = match given(reader, "number").and_then(text) {
+        Some(number) if number.chars().count() <= LONGEST_NUMBER => return number,
+        Some(_) => format!("Ensure this field has no more than {LONGEST_NUMBER} characters."),
+        None => "This field is required.".to_owned(),
+    };
+    reader.wrong("number", message);
+    String::new()
+}
 
-    fn get(&self, name: &str) -> Option<&Value> {
-        self.object.get(name).filter(|value| !value.is_null())
-    }
+fn date_placed(reader: &mut Reader<'_>) -> DateTime<Utc> {
+    let parsed = given(reader, "date_placed").map(|value| value.as_str().and_then(|text| text.parse().ok()));
+    let message = match parsed {
+        Some(Some(moment)) => return moment,
+        Some(None) => "Datetime has wrong format. Use ISO 8601, such as 2026-01-31T12:00:00Z.",
+        None => "This field is required.",
+    };
+    reader.wrong("date_placed", message);
+    DateTime::UNIX_EPOCH
+}
 
-    fn number(&mut self) -> String {
-        let number = self.get("number").and_then(text);
-        match number {
-            Some(number) if number.chars().count() <= LONGEST_NUMBER => number,
-            Some(_) => {
-                self.refuse("number", format!("Ensure this field has no more than {LONGEST_NUMBER} characters."));
-                String::new()
-            }
-            None => {
-                self.refuse("number", "This field is required.");
-                String::new()
-            }
-        }
+fn word(reader: &mut Reader<'_>, name: &'static str) -> Option<String> {
+    let value = given(reader, name)?;
+    if !value.is_string() && !value.is_number() {
+        reader.wrong(name, "Not a valid string.");
     }
+    text(value)
+}
 
-    fn date_placed(&mut self) -> DateTime<Utc> {
-        let parsed = self.get("date_placed").map(|value| value.as_str().and_then(|text| text.parse().ok()));
-        match parsed {
-            Some(Some(moment)) => moment,
-            Some(None) => {
-                self.refuse("date_placed", "Datetime has wrong format. Use ISO 8601, such as 2026-01-31T12:00:00Z.");
-                DateTime::UNIX_EPOCH
-            }
-            None => {
-                self.refuse("date_placed", "This field is required.");
-                DateTime::UNIX_EPOCH
-            }
-        }
+fn integer(reader: &mut Reader<'_>, name: &'static str) -> Option<i64> {
+    let number = values::integer(given(reader, name)?);
+    if number.is_none() {
+        reader.wrong(name, "A valid integer is required.");
     }
+    number
+}
 
-    fn word(&mut self, name: &str) -> Option<String> {
-        let value = self.get(name)?;
-        match value {
-            Value::String(_) | Value::Number(_) => text(value),
-            _ => {
-                self.refuse(name, "Not a valid string.");
-                None
-            }
-        }
+fn decimal(reader: &mut Reader<'_>, name: &'static str) -> Option<String> {
+    let text = text(given(reader, name)?);
+    let digits = |part: &str, most: usize| part.len() <= most && part.bytes().all(|byte| byte.is_ascii_digit());
+    let valid = text.filter(|text| {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let whole = whole.strip_prefix('-').unwrap_or(whole);
+        !whole.is_empty() && digits(whole, 12) && digits(fraction, 12)
+    });
+    if valid.is_none() {
+        reader.wrong(name, "A valid number is required.");
     }
+    valid
+}
 
-    fn integer(&mut self, name: &str) -> Option<i64> {
-        let value = self.get(name)?;
-        let number = crate::reading::values::integer(value);
-        if number.is_none() {
-            self.refuse(name, "A valid integer is required.");
-        }
-        number
+fn cargo_company(reader: &mut Reader<'_>) -> Option<String> {
+    let value = given(reader, "cargo_company")?;
+    let named = text(value)
+        .or_else(|| value.get("slug").and_then(text))
+        .or_else(|| value.get("id").or_else(|| value.get("pk")).and_then(text));
+    if named.is_none() {
+        reader.wrong("cargo_company", "An id or a slug is required.");
     }
+    named
+}
 
-    fn decimal(&mut self, name: &str) -> Option<String> {
-        let text = self.get(name).map(text)?;
-        let digits = |part: &str, most: usize| part.len() <= most && part.bytes().all(|byte| byte.is_ascii_digit());
-        let valid = text.filter(|text| {
-            let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-            let whole = whole.strip_prefix('-').unwrap_or(whole);
-            !whole.is_empty() && digits(whole, 12) && digits(fraction, 12)
-        });
-        if valid.is_none() {
-            self.refuse(name, "A valid number is required.");
-        }
-        valid
+fn lines(reader: &mut Reader<'_>, order_status: &str) -> Vec<LineInput> {
+    let Some(list) = given(reader, "orderitem_set").and_then(Value::as_array) else {
+        reader.wrong("orderitem_set", "A list of order items is required.");
+        return Vec::new();
+    };
+    if list.is_empty() || list.len() > MOST_LINES {
+        reader.wrong("orderitem_set", format!("Between 1 and {MOST_LINES} order items are required."));
+        return Vec::new();
     }
-
-    fn cargo_company(&mut self) -> Option<String> {
-        let value = self.get("cargo_company")?;
-        let named = text(value)
-            .or_else(|| value.get("slug").and_then(text))
-            .or_else(|| value.get("id").or_else(|| value.get("pk")).and_then(text));
-        if named.is_none() {
-            self.refuse("cargo_company", "An id or a slug is required.");
-        }
-        named
-    }
-
-    fn lines(&mut self, order_status: &str) -> Vec<LineInput> {
-        let Some(list) = self.get("orderitem_set").and_then(Value::as_array).cloned() else {
-            self.refuse("orderitem_set", "A list of order items is required.");
-            return Vec::new();
-        };
-        if list.is_empty() || list.len() > MOST_LINES {
-            self.refuse("orderitem_set", format!("Between 1 and {MOST_LINES} order items are required."));
-            return Vec::new();
-        }
-        let mut lines = Vec::with_capacity(list.len());
-        for (index, value) in list.iter().enumerate() {
-            match read_line(value, order_status) {
-                Ok(line) => lines.push(line),
-                Err(message) => {
-                    self.refuse("orderitem_set", format!("Item {}: {message}", index + 1));
-                    return lines;
-                }
+    let mut lines = Vec::with_capacity(list.len());
+    for (index, value) in list.iter().enumerate() {
+        match read_line(value, order_status) {
+            Ok(line) => lines.push(line),
+            Err(message) => {
+                reader.wrong("orderitem_set", format!("Item {}: {message}", index + 1));
+                break;
             }
         }
-        lines
     }
+    lines
 }
 
 fn read_line(value: &Value, order_status: &str) -> Result<LineInput, String> {
     let object = value.as_object().ok_or("expected an object.")?;
-    let mut fields = Fields { object, wrong: Vec::new() };
     let product = object.get("product").filter(|product| product.is_object()).ok_or("product is required.")?;
     let sku = product.get("sku").and_then(text).ok_or("product.sku is required.")?;
-    if allowed_locations(product).is_some_and(|list| !is_list_of_codes(list)) {
-        let message = "a list of ERP codes is required; leave it out to allow every location.";
-        fields.refuse("product.extra_attributes.allowed_stock_locations", message);
-    }
-    let quantity = fields.integer("quantity").unwrap_or(1);
-    if !(1..=MOST_UNITS).contains(&quantity) {
-        fields.refuse("quantity", format!("a whole number from 1 to {MOST_UNITS} is required."));
-    }
-    let line = LineInput {
-        omnitron_id: fields.integer("pk"),
-        status: fields.word("status").unwrap_or_else(|| order_status.to_owned()),
-        sku,
-        quantity,
-        price: fields.decimal("price"),
-        price_currency: fields.word("price_currency"),
-        tax_rate: fields.decimal("tax_rate"),
-        discount_amount: fields.decimal("discount_amount"),
-        product: without_nulls(product),
-    };
-    match fields.wrong.first() {
-        Some((name, message)) => Err(format!("{name}: {message}")),
-        None => Ok(line),
-    }
+    let read = reading::with(Voice::Request, object, |reader| {
+        if allowed_locations(product).is_some_and(|list| !is_list_of_codes(list)) {
+            let message = "a list of ERP codes is required; leave it out to allow every location.";
+            reader.wrong("product.extra_attributes.allowed_stock_locations", message);
+        }
+        let quantity = integer(reader, "quantity").unwrap_or(1);
+        if !(1..=MOST_UNITS).contains(&quantity) {
+            reader.wrong("quantity", format!("a whole number from 1 to {MOST_UNITS} is required."));
+        }
+        LineInput {
+            omnitron_id: integer(reader, "pk"),
+            status: word(reader, "status").unwrap_or_else(|| order_status.to_owned()),
+            sku,
+            quantity,
+            price: decimal(reader, "price"),
+            price_currency: word(reader, "price_currency"),
+            tax_rate: decimal(reader, "tax_rate"),
+            discount_amount: decimal(reader, "discount_amount"),
+            product: without_nulls(product),
+        }
+    });
+    read.map_err(|defects| match defects.first() {
+        Some(defect) => format!("{}: {}", reading::place(&defect.path), defect.message),
+        None => String::new(),
+    })
 }
 
 fn is_list_of_codes(value: &Value) -> bool {

@@ -35,3 +35,22 @@ pub fn boolean(value: &Value) -> Option<bool> {
         _ => None,
     }
 }
+
+/// A number, or the digits of one.
+#[must_use]
+pub fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::String(text) => text.trim().parse().ok(),
+        number => number.as_f64(),
+    }
+}
+
+/// A text without the blanks around it; a number is its digits.
+#[must_use]
+pub fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}

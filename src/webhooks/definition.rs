@@ -7,7 +7,12 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{countdown::Countdown, headers, target::Guard};
-use crate::{error::Refusal, events, fields::Fields, reading::values::integer, wire};
+use crate::{
+    error::Refusal,
+    events,
+    reading::{self, Reader, values::integer},
+    wire,
+};
 
 /// Longest `target_url`, `event_type`, `secret_key` and `callback`, in characters.
 const LONGEST: [usize; 4] = [255, 124, 124, 64];
@@ -104,65 +109,77 @@ impl Definition {
     /// # Errors
     /// 400 that names every field that is wrong.
     pub fn read(body: &[u8], purpose: Purpose, guard: &Guard, stored: Option<&Value>) -> Result<Self, Refusal> {
-        let mut fields = match wire::parse(body)? {
-            Value::Object(_) => Fields::of(body)?,
-            other => return Err(nested(&[], &["non_field_errors"], &no_dictionary(&other))),
+        let sent = match wire::parse(body)? {
+            Value::Object(sent) => sent,
+            other => return Err(nested(&[], &["non_field_errors"], &reading::no_dictionary(&other))),
         };
         let mut wrong = Map::new();
         if purpose != Purpose::Change {
-            for name in ["retry_countdown_config", "target_url", "event_type"].iter().filter(|name| !fields.has(name)) {
-                wrong.insert((*name).to_owned(), json!(["This field is required."]));
+            for name in ["retry_countdown_config", "target_url", "event_type"] {
+                if !sent.contains_key(name) {
+                    wrong.insert(name.to_owned(), json!(["This field is required."]));
+                }
             }
         }
-        let retry_countdown_config = object(&fields, "retry_countdown_config", &mut wrong, countdown_config);
-        let additional_headers = object(&fields, "additional_headers", &mut wrong, |value| {
+        let read = reading::request(&sent, |reader| Self::read_from(reader, purpose, guard, stored, &mut wrong));
+        let refusal = Refusal { status: http::StatusCode::BAD_REQUEST, error: Value::Object(wrong) };
+        match read {
+            Err(more) => Err(refusal.and(more)),
+            Ok(_) if refusal.error != json!({}) => Err(refusal),
+            Ok(definition) => Ok(definition),
+        }
+    }
+
+    /// Reads the fields; `wrong` takes the messages for what is within an object.
+    fn read_from(
+        reader: &mut Reader<'_>,
+        purpose: Purpose,
+        guard: &Guard,
+        stored: Option<&Value>,
+        wrong: &mut Map<String, Value>,
+    ) -> Self {
+        let retry_countdown_config = object(reader, "retry_countdown_config", wrong, countdown_config);
+        let additional_headers = object(reader, "additional_headers", wrong, |value| {
             let object = dictionary(value)?;
             headers::parse(object).map(|_| value.clone()).map_err(|why| json!([why]))
         });
-        let config = object(&fields, "config", &mut wrong, |value| config(value, stored, guard));
-        let target_url = fields.text("target_url", LONGEST[0]);
+        let config = object(reader, "config", wrong, |value| config(value, stored, guard));
+        let target_url = reader.text_within("target_url", LONGEST[0]);
         if let Some(why) = target_url.as_deref().and_then(|url| refused_url(url, guard)) {
-            fields.refuse("target_url", why);
+            reader.wrong("target_url", why);
         }
-        let event_type = fields.text("event_type", LONGEST[1]);
+        let event_type = reader.text_within("event_type", LONGEST[1]);
         if let Some(name) = event_type.as_deref().filter(|name| !events::TYPES.contains(name)) {
-            fields.refuse("event_type", format!("\"{name}\" is not a valid choice."));
+            reader.wrong("event_type", format!("\"{name}\" is not a valid choice."));
         }
-        let is_active = fields.flag("is_active");
-        let secret_key = fields.nullable_text("secret_key", LONGEST[2]);
-        let callback = fields.nullable_text("callback", LONGEST[3]);
-        let secret_is_sent = fields.has("secret_key") && secret_key.as_deref() != Some(MASK);
-        if purpose == Purpose::Create && secret_key.as_deref() == Some(MASK) {
-            fields.refuse("secret_key", "This is what stands for a secret in answers; send the secret itself.");
+        let is_active = reader.flag("is_active");
+        let secret_key = reader.nullable_text("secret_key", LONGEST[2]);
+        let callback = reader.nullable_text("callback", LONGEST[3]);
+        let is_masked = secret_key.as_ref().and_then(Option::as_deref) == Some(MASK);
+        if purpose == Purpose::Create && is_masked {
+            reader.wrong("secret_key", "This is what stands for a secret in answers; send the secret itself.");
         }
-        let sent_callback = fields.has("callback");
-        let refusal = Refusal { status: http::StatusCode::BAD_REQUEST, error: Value::Object(wrong) };
-        match fields.finish() {
-            Err(more) => return Err(refusal.and(more)),
-            Ok(()) if refusal.error != json!({}) => return Err(refusal),
-            Ok(()) => {}
-        }
-        Ok(Self {
+        Self {
             target_url,
             event_type,
             is_active,
-            secret_key: secret_is_sent.then_some(secret_key),
-            callback: sent_callback.then_some(callback),
+            secret_key: secret_key.filter(|_| !is_masked),
+            callback,
             retry_countdown_config,
             additional_headers,
             config,
-        })
+        }
     }
 }
 
 /// Reads a field that is an object. The error is the field's message.
 fn object(
-    fields: &Fields,
-    name: &str,
+    reader: &mut Reader<'_>,
+    name: &'static str,
     wrong: &mut Map<String, Value>,
     read: impl FnOnce(&Value) -> Result<Value, Value>,
 ) -> Option<Value> {
-    let value = fields.value(name)?;
+    let value = reader.value(name)?;
     let result = if value.is_null() {
         Err(json!(["This field may not be null."]))
     } else if value.to_string().len() > LONGEST_OBJECT {
@@ -175,12 +192,8 @@ fn object(
     result.map_err(|why| wrong.insert(name.to_owned(), why)).ok()
 }
 
-fn no_dictionary(value: &Value) -> String {
-    format!("Invalid data. Expected a dictionary, but got {}.", wire::python_type(value))
-}
-
 fn dictionary(value: &Value) -> Result<&Map<String, Value>, Value> {
-    value.as_object().ok_or_else(|| json!({ "non_field_errors": [no_dictionary(value)] }))
+    value.as_object().ok_or_else(|| json!({ "non_field_errors": [reading::no_dictionary(value)] }))
 }
 
 /// 400 with a message at a nested key.

@@ -9,8 +9,7 @@ use super::relay::{self, Subscription};
 use crate::{
     error::{Refusal, Result},
     events::{self, Cursor, Wanted},
-    fields::Fields,
-    page,
+    page, reading,
 };
 
 /// Rows, or events, in one transaction.
@@ -65,32 +64,32 @@ impl ReplayRange {
     /// # Errors
     /// 400 that names every wrong field, also when no field selects events.
     pub fn read(body: &[u8]) -> Result<Self, Refusal> {
-        let mut fields = Fields::of(body)?;
-        let entity = fields.text("entity", 64);
-        let object_id = fields.id("object_id");
-        let mut dates = ["from", "to"].map(|name| {
-            let text = fields.text(name, 64)?;
-            let date = page::date_time(&text);
-            if date.is_none() {
-                fields.refuse(name, "Enter a valid date/time.");
+        reading::body(body, |reader| {
+            let entity = reader.text_within("entity", 64);
+            let object_id = reader.id("object_id");
+            let [from, to] = ["from", "to"].map(|name| {
+                let text = reader.text_within(name, 64)?;
+                let date = page::date_time(&text);
+                if date.is_none() {
+                    reader.wrong(name, "Enter a valid date/time.");
+                }
+                date
+            });
+            let since_last_delivered = reader.flag("since_last_delivered").unwrap_or(false);
+            if let Some(entity) = entity.as_ref().filter(|entity| !ENTITIES.contains(&entity.as_str())) {
+                reader.wrong("entity", format!("\"{entity}\" is not a valid choice."));
             }
-            date
-        });
-        let since_last_delivered = fields.flag("since_last_delivered").unwrap_or(false);
-        if let Some(entity) = entity.as_ref().filter(|entity| !ENTITIES.contains(&entity.as_str())) {
-            fields.refuse("entity", format!("\"{entity}\" is not a valid choice."));
-        }
-        match (&entity, object_id) {
-            (Some(_), None) if !fields.has("object_id") => fields.refuse("object_id", "This field is required."),
-            (None, Some(_)) if !fields.has("entity") => fields.refuse("entity", "This field is required."),
-            (None, None) if dates == [None, None] && !since_last_delivered => {
-                fields.refuse("non_field_errors", "Say what: entity and object_id, from, to, or since_last_delivered.");
+            match (&entity, object_id) {
+                (Some(_), None) if !reader.has("object_id") => reader.wrong("object_id", "This field is required."),
+                (None, Some(_)) if !reader.has("entity") => reader.wrong("entity", "This field is required."),
+                (None, None) if from.is_none() && to.is_none() && !since_last_delivered => {
+                    let what = "Say what: entity and object_id, from, to, or since_last_delivered.";
+                    reader.wrong("non_field_errors", what);
+                }
+                _ => {}
             }
-            _ => {}
-        }
-        fields.finish()?;
-        let (to, from) = (dates[1].take(), dates[0].take());
-        Ok(Self { object: entity.zip(object_id), from, to, since_last_delivered })
+            Self { object: entity.zip(object_id), from, to, since_last_delivered }
+        })
     }
 }
 

@@ -16,13 +16,10 @@ use crate::{
     app::App,
     auth::{Caller, Role},
     error::{Error, OnConstraint, Refusal, Result},
-    fields::Fields,
     page::{Filter, Kind, List, Page, filter},
+    reading,
     wire::{self, Timestamp},
 };
-
-/// Longest `origin_id`, in characters.
-const LONGEST_ORIGIN_ID: usize = 255;
 
 /// What sender addresses can be filtered by.
 pub const FILTERS: &[Filter] = &[
@@ -107,18 +104,18 @@ struct Given {
 impl Given {
     fn read(caller: &Caller, headers: &HeaderMap, body: &[u8], required: &[&str]) -> Result<Self, Refusal> {
         wire::check_media_type(headers)?;
-        let mut fields = Fields::of(body)?;
-        fields.require(required);
-        let given = Self {
-            origin_id: fields.text("origin_id", LONGEST_ORIGIN_ID),
-            stock_location: fields.id("stock_location"),
-            cargo_company: fields.id("cargo_company"),
-        };
-        if given.stock_location.is_some_and(|id| !caller.sees(id)) {
-            fields.refuse("stock_location", NO_OBJECT);
-        }
-        fields.finish()?;
-        Ok(given)
+        reading::body(body, |reader| {
+            reader.require(required);
+            let given = Self {
+                origin_id: reader.text("origin_id"),
+                stock_location: reader.id("stock_location"),
+                cargo_company: reader.id("cargo_company"),
+            };
+            if given.stock_location.is_some_and(|id| !caller.sees(id)) {
+                reader.wrong("stock_location", NO_OBJECT);
+            }
+            given
+        })
     }
 }
 

@@ -17,13 +17,11 @@ use crate::{
     auth::Role,
     db,
     error::{OnConstraint, Refusal, Result},
-    fields::Fields,
     page::{Filter, Kind, List, Page, VISIBLE_TO_ALL, filter},
+    reading,
     wire::{self, Timestamp},
 };
 
-/// Longest `title`, in characters.
-const LONGEST_TITLE: usize = 255;
 /// Longest `remote_id`, in characters.
 const LONGEST_REMOTE_ID: usize = 100;
 
@@ -207,13 +205,15 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<DenialReason>)> {
     caller.require(&[Role::Operator, Role::Integrator])?;
     wire::check_media_type(&headers)?;
-    let mut fields = Fields::of(&body)?;
-    fields.require(&["title"]);
-    let title = fields.text("title", LONGEST_TITLE);
-    let remote_id = fields.nullable_text("remote_id", LONGEST_REMOTE_ID);
-    let priority = fields.nullable_count("priority");
-    let is_active = fields.flag("is_active").unwrap_or(true);
-    fields.finish()?;
+    let (title, remote_id, priority, is_active) = reading::body(&body, |reader| {
+        reader.require(&["title"]);
+        (
+            reader.text("title"),
+            reader.nullable_text("remote_id", LONGEST_REMOTE_ID).flatten(),
+            reader.nullable_count("priority").flatten(),
+            reader.flag("is_active").unwrap_or(true),
+        )
+    })?;
     let mut transaction = app.pool.begin().await?;
     // First, as when an installation is applied: else the two could wait for each other.
     db::announce(&mut transaction).await?;

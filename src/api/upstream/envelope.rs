@@ -3,12 +3,7 @@
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use crate::{
-    error::Refusal,
-    signature,
-    upstream::Upstream,
-    wire::{self, python_type},
-};
+use crate::{error::Refusal, reading, signature, upstream::Upstream, wire};
 
 /// A checked webhook.
 #[derive(Debug)]
@@ -37,8 +32,7 @@ pub(super) fn authenticate(
     }
     let envelope: Value = wire::parse(body)?;
     if !envelope.is_object() {
-        let message = format!("Invalid data. Expected a dictionary, but got {}.", python_type(&envelope));
-        return Err(Refusal::non_field(&message));
+        return Err(Refusal::non_field(&reading::no_dictionary(&envelope)));
     }
     let event_type = envelope["event"]["type"].as_str().unwrap_or_default();
     if !event_type.starts_with(prefix) {

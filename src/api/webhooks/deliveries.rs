@@ -19,9 +19,9 @@ use crate::{
     api::extract::Authenticated,
     app::App,
     auth::Caller,
-    reading::values::boolean,
     error::{Error, Refusal, Result},
     page::{Filter, Kind, List, Page, filter},
+    reading::values::boolean,
     webhooks::{
         claim::{self, Claimed, LEASE_SECONDS, Prepared},
         client,

@@ -1,7 +1,10 @@
 //! `[inventory]`: the service that knows the stock.
 
-use super::fields::Fields;
-use super::problem::Place;
+use std::ops::RangeInclusive;
+
+use reqwest::Url;
+
+use crate::reading::{Place, Reader};
 use crate::stock::service::{Auth, AuthType, Secret, Service, ServiceType, Settings, WhenDown};
 
 /// The `[inventory]` table, of which an installation has one or none.
@@ -14,63 +17,104 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
-        fields.require(&["auth", "service"]);
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        reader.require(&["auth", "service"]);
         let settings = Settings {
-            auth: fields.table("auth", auth).unwrap_or(Auth::Anonymous),
-            service: fields.table("service", service).unwrap_or_else(|| Service {
+            auth: reader.object("auth", auth).unwrap_or(Auth::Anonymous),
+            service: reader.object("service", service).unwrap_or_else(|| Service {
                 url: String::new(),
                 kind: ServiceType::Multiple,
                 sku_parameter: String::new(),
             }),
-            stock_locations: fields.texts("stock_locations"),
-            timeout_seconds: fields.number("timeout_seconds", 1..=25).unwrap_or(5),
-            concurrency: fields.number("concurrency", 1..=64).unwrap_or(4),
-            max_age_seconds: fields.number("max_age_seconds", 0..=86_400).unwrap_or(60),
-            when_down: fields.choice("when_down").unwrap_or(WhenDown::LastKnown),
+            stock_locations: reader.texts("stock_locations"),
+            timeout_seconds: number(reader, "timeout_seconds", 1..=25).unwrap_or(5),
+            concurrency: number(reader, "concurrency", 1..=64).unwrap_or(4),
+            max_age_seconds: number(reader, "max_age_seconds", 0..=86_400).unwrap_or(60),
+            when_down: reader.choice("when_down").unwrap_or(WhenDown::LastKnown),
         };
-        Self { settings, at: fields.finish() }
+        Self { settings, at: reader.finish() }
     }
 }
 
-fn auth(fields: &mut Fields<'_, '_>) -> Auth {
-    fields.require(&["type"]);
+fn auth(reader: &mut Reader<'_>) -> Auth {
+    reader.require(&["type"]);
     let unknown = || Secret::Plain(String::new());
-    let auth = match fields.choice("type") {
+    let auth = match reader.choice("type") {
         Some(AuthType::BasicAuth) => {
-            fields.require(&["username"]);
+            reader.require(&["username"]);
             Auth::BasicAuth {
-                username: fields.text("username").unwrap_or_default(),
-                password: fields.secret("password", "password_env").unwrap_or_else(unknown),
+                username: reader.text("username").unwrap_or_default(),
+                password: secret(reader, "password", "password_env").unwrap_or_else(unknown),
             }
         }
         Some(AuthType::Token) => {
-            fields.require(&["url", "username"]);
+            reader.require(&["url", "username"]);
             Auth::Token {
-                url: fields.web_address("url").unwrap_or_default(),
-                username: fields.text("username").unwrap_or_default(),
-                password: fields.secret("password", "password_env").unwrap_or_else(unknown),
-                token_key: fields.text("token_key").unwrap_or_else(|| "key".to_owned()),
-                header_format: fields.header_format("header_format").unwrap_or_else(|| "Token {}".to_owned()),
+                url: web_address(reader, "url").unwrap_or_default(),
+                username: reader.text("username").unwrap_or_default(),
+                password: secret(reader, "password", "password_env").unwrap_or_else(unknown),
+                token_key: reader.text("token_key").unwrap_or_else(|| "key".to_owned()),
+                header_format: header_format(reader).unwrap_or_else(|| "Token {}".to_owned()),
             }
         }
         Some(AuthType::Anonymous) => Auth::Anonymous,
         // What else it has belongs to the type that was meant.
         None => return Auth::Anonymous,
     };
-    fields.finish();
+    reader.finish();
     auth
 }
 
-fn service(fields: &mut Fields<'_, '_>) -> Service {
-    fields.require(&["url", "type"]);
+fn service(reader: &mut Reader<'_>) -> Service {
+    reader.require(&["url", "type"]);
     let service = Service {
-        url: fields.web_address("url").unwrap_or_default(),
-        kind: fields.choice("type").unwrap_or(ServiceType::Multiple),
-        sku_parameter: fields.slug("sku_parameter").unwrap_or_else(|| "sku".to_owned()),
+        url: web_address(reader, "url").unwrap_or_default(),
+        kind: reader.choice("type").unwrap_or(ServiceType::Multiple),
+        sku_parameter: reader.slug("sku_parameter").unwrap_or_else(|| "sku".to_owned()),
     };
-    fields.finish();
+    reader.finish();
     service
+}
+
+/// `http://…` or `https://…`.
+fn web_address(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
+    let text = reader.text(key)?;
+    let is_address = text.parse::<Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if is_address {
+        return Some(text);
+    }
+    reader.refuse(key, format!("`{text}` is no address"), "write it with `https://` before it");
+    None
+}
+
+/// A password, or the environment variable that holds it: one of the two.
+fn secret(reader: &mut Reader<'_>, key: &'static str, variable_key: &'static str) -> Option<Secret> {
+    let is_given = reader.has(key);
+    let has_both_or_none = is_given == reader.has(variable_key);
+    let (plain, variable) = (reader.text(key), reader.slug(variable_key));
+    if has_both_or_none {
+        let message = if is_given { "is given twice" } else { "is missing" };
+        let remedy = format!("add `{key} = …`, or `{variable_key} = …` with the name of an environment variable");
+        reader.refuse(key, message, remedy);
+        return None;
+    }
+    plain.map(Secret::Plain).or(variable.map(Secret::Variable))
+}
+
+/// The value of a header, with `{}` for what is filled in.
+fn header_format(reader: &mut Reader<'_>) -> Option<String> {
+    let text = reader.text("header_format")?;
+    if text.contains("{}") && text.is_ascii() {
+        return Some(text);
+    }
+    reader.refuse("header_format", "does not say where the token goes", "write it like `Bearer {}`");
+    None
+}
+
+/// A number within bounds.
+fn number(reader: &mut Reader<'_>, key: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
+    let (from, to) = range.into_inner();
+    reader.integer(key, i64::from(from)..=i64::from(to)).and_then(|number| u32::try_from(number).ok())
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 
 use serde::Serialize;
 
-use super::fields::Fields;
-use super::problem::Place;
 use super::words::{Integration, LocationType};
-use crate::locations::{Hours, Services, hours};
+use crate::locations::{Hours, Services};
+use crate::reading::{COUNTS, Place, Reader};
 use crate::scenarios::definition::Definition;
 
 /// A `[[stock_locations]]` entry.
@@ -51,41 +50,41 @@ pub struct StockLocation {
 }
 
 impl StockLocation {
-    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         let required = ["erp_code", "name", "type", "priority", "latitude", "longitude"];
-        fields.require(&required);
+        reader.require(&required);
         Self {
-            erp_code: fields.text("erp_code").unwrap_or_default(),
-            name: fields.text("name").unwrap_or_default(),
-            location_type: fields.choice("type").unwrap_or(LocationType::Store),
-            priority: fields.count("priority").unwrap_or_default(),
-            max_quota: fields.count("max_quota").map(i64::from),
-            latitude: fields.degrees("latitude", 90.0).unwrap_or_default(),
-            longitude: fields.degrees("longitude", 180.0).unwrap_or_default(),
-            cargo_company: fields.slug("cargo_company"),
-            address: fields.table("address", Address::read).unwrap_or_default(),
-            fax_number: fields.text("fax_number"),
-            phone: fields.text("phone"),
-            evening_phone: fields.text("evening_phone"),
-            email: fields.text("email"),
-            services: read_services(fields),
-            is_active: fields.flag("is_active").unwrap_or(true),
-            tags: fields.texts("tags"),
-            hours: fields.keys_with(&hours::KEYS, Hours::read),
-            at: fields.finish(),
+            erp_code: reader.text("erp_code").unwrap_or_default(),
+            name: reader.text("name").unwrap_or_default(),
+            location_type: reader.choice("type").unwrap_or(LocationType::Store),
+            priority: reader.count("priority", COUNTS).unwrap_or_default(),
+            max_quota: reader.count("max_quota", COUNTS).map(i64::from),
+            latitude: reader.degrees("latitude", 90.0).flatten().unwrap_or_default(),
+            longitude: reader.degrees("longitude", 180.0).flatten().unwrap_or_default(),
+            cargo_company: reader.slug("cargo_company"),
+            address: reader.object("address", Address::read).unwrap_or_default(),
+            fax_number: reader.text("fax_number"),
+            phone: reader.text("phone"),
+            evening_phone: reader.text("evening_phone"),
+            email: reader.text("email"),
+            services: read_services(reader),
+            is_active: reader.flag("is_active").unwrap_or(true),
+            tags: reader.texts("tags"),
+            hours: reader.as_written(Hours::read),
+            at: reader.finish(),
         }
     }
 }
 
 /// A key that is left out says what it says of a location by default.
-fn read_services(fields: &mut Fields<'_, '_>) -> Services {
+fn read_services(reader: &mut Reader<'_>) -> Services {
     let plain = Services::default();
     Services {
-        is_fulfillment_center: fields.flag("is_fulfillment_center").unwrap_or(plain.is_fulfillment_center),
-        is_pickup_location: fields.flag("is_pickup_location").unwrap_or(plain.is_pickup_location),
-        is_delivery_location: fields.flag("is_delivery_location").unwrap_or(plain.is_delivery_location),
-        is_return_available: fields.flag("is_return_available").unwrap_or(plain.is_return_available),
-        is_fast_delivery_available: fields
+        is_fulfillment_center: reader.flag("is_fulfillment_center").unwrap_or(plain.is_fulfillment_center),
+        is_pickup_location: reader.flag("is_pickup_location").unwrap_or(plain.is_pickup_location),
+        is_delivery_location: reader.flag("is_delivery_location").unwrap_or(plain.is_delivery_location),
+        is_return_available: reader.flag("is_return_available").unwrap_or(plain.is_return_available),
+        is_fast_delivery_available: reader
             .flag("is_fast_delivery_available")
             .unwrap_or(plain.is_fast_delivery_available),
     }
@@ -107,15 +106,15 @@ pub struct Address {
 }
 
 impl Address {
-    fn read(fields: &mut Fields<'_, '_>) -> Self {
+    fn read(reader: &mut Reader<'_>) -> Self {
         let address = Self {
-            line: fields.text("line"),
-            postcode: fields.text("postcode"),
-            township: fields.text("township"),
-            city: fields.text("city"),
-            country: fields.text("country"),
+            line: reader.text("line"),
+            postcode: reader.text("postcode"),
+            township: reader.text("township"),
+            city: reader.text("city"),
+            country: reader.text("country"),
         };
-        fields.finish();
+        reader.finish();
         address
     }
 }
@@ -136,14 +135,14 @@ pub struct CargoCompany {
 }
 
 impl CargoCompany {
-    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
-        fields.require(&["slug", "name", "integration"]);
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        reader.require(&["slug", "name", "integration"]);
         Self {
-            id: fields.id("id"),
-            slug: fields.slug("slug").unwrap_or_default(),
-            name: fields.text("name").unwrap_or_default(),
-            integration: fields.choice("integration").unwrap_or(Integration::Manual),
-            at: fields.finish(),
+            id: reader.id("id"),
+            slug: reader.slug("slug").unwrap_or_default(),
+            name: reader.text("name").unwrap_or_default(),
+            integration: reader.choice("integration").unwrap_or(Integration::Manual),
+            at: reader.finish(),
         }
     }
 }
@@ -164,14 +163,14 @@ pub struct DenialReason {
 }
 
 impl DenialReason {
-    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
-        fields.require(&["title"]);
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        reader.require(&["title"]);
         Self {
-            id: fields.id("id"),
-            title: fields.text("title").unwrap_or_default(),
-            remote_id: fields.text("remote_id"),
-            priority: fields.count("priority"),
-            at: fields.finish(),
+            id: reader.id("id"),
+            title: reader.text("title").unwrap_or_default(),
+            remote_id: reader.text("remote_id"),
+            priority: reader.count("priority", COUNTS),
+            at: reader.finish(),
         }
     }
 }
@@ -186,8 +185,7 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
-        let (definition, at) = fields.all_with(Definition::read);
-        Self { definition, at }
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        Self { definition: reader.as_written(Definition::read), at: reader.place() }
     }
 }

@@ -3,9 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::Fields;
-use super::problem::Place;
 use super::words::CancellationType;
+use crate::reading::{COUNTS, Place, Reader};
 
 /// A `[[cargo_company_conditions]]` entry: by which rules a carrier is chosen, for the clients that choose by them.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,13 +20,13 @@ pub struct CargoCompanyCondition {
 }
 
 impl CargoCompanyCondition {
-    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
-        fields.require(&["cargo_company", "rules_configuration"]);
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        reader.require(&["cargo_company", "rules_configuration"]);
         Self {
-            id: fields.id("id"),
-            cargo_company: fields.slug("cargo_company").unwrap_or_default(),
-            rules_configuration: fields.json("rules_configuration").unwrap_or_default(),
-            at: fields.finish(),
+            id: reader.id("id"),
+            cargo_company: reader.slug("cargo_company").unwrap_or_default(),
+            rules_configuration: reader.json("rules_configuration").unwrap_or_default(),
+            at: reader.finish(),
         }
     }
 }
@@ -48,14 +47,14 @@ pub struct SenderAddress {
 }
 
 impl SenderAddress {
-    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
-        fields.require(&["stock_location", "cargo_company", "origin_id"]);
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        reader.require(&["stock_location", "cargo_company", "origin_id"]);
         Self {
-            id: fields.id("id"),
-            stock_location: fields.text("stock_location").unwrap_or_default(),
-            cargo_company: fields.slug("cargo_company").unwrap_or_default(),
-            origin_id: fields.text("origin_id").unwrap_or_default(),
-            at: fields.finish(),
+            id: reader.id("id"),
+            stock_location: reader.text("stock_location").unwrap_or_default(),
+            cargo_company: reader.slug("cargo_company").unwrap_or_default(),
+            origin_id: reader.text("origin_id").unwrap_or_default(),
+            at: reader.finish(),
         }
     }
 }
@@ -80,16 +79,16 @@ pub struct CancellationReason {
 }
 
 impl CancellationReason {
-    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
-        fields.require(&["subject", "type"]);
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        reader.require(&["subject", "type"]);
         Self {
-            id: fields.id("id"),
-            subject: fields.text("subject").unwrap_or_default(),
-            cancellation_type: fields.choice("type").unwrap_or(CancellationType::Cancel),
-            position: fields.count("order").unwrap_or_default(),
-            extra_information_needed: fields.flag("extra_information_needed").unwrap_or_default(),
-            omnitron_id: fields.id("omnitron_id"),
-            at: fields.finish(),
+            id: reader.id("id"),
+            subject: reader.text("subject").unwrap_or_default(),
+            cancellation_type: reader.choice("type").unwrap_or(CancellationType::Cancel),
+            position: reader.count("order", COUNTS).unwrap_or_default(),
+            extra_information_needed: reader.flag("extra_information_needed").unwrap_or_default(),
+            omnitron_id: reader.id("omnitron_id"),
+            at: reader.finish(),
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::de::value::StrDeserializer;
-use serde::de::{self, DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 
 pub use crate::{locations::LocationType, role::Role};
@@ -119,36 +117,6 @@ macro_rules! display_as_word {
 }
 
 display_as_word!(Entity, Interface, LocationType, Integration);
-
-/// The enum's value for a word, or else the words it has.
-pub(super) fn parse_word<T: DeserializeOwned>(word: &str) -> Result<T, &'static [&'static str]> {
-    let deserializer: StrDeserializer<'_, NotAWord> = word.into_deserializer();
-    T::deserialize(deserializer).map_err(|NotAWord { allowed }| allowed)
-}
-
-/// The error that a word out of no enum makes: it remembers the words of the enum.
-#[derive(Debug)]
-struct NotAWord {
-    allowed: &'static [&'static str],
-}
-
-impl de::Error for NotAWord {
-    fn custom<T: fmt::Display>(_message: T) -> Self {
-        Self { allowed: &[] }
-    }
-
-    fn unknown_variant(_variant: &str, allowed: &'static [&'static str]) -> Self {
-        Self { allowed }
-    }
-}
-
-impl std::error::Error for NotAWord {}
-
-impl fmt::Display for NotAWord {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.allowed.join(", "))
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -5,15 +5,21 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::fields::Fields;
-use super::problem::Place;
 use super::words::{Entity, Interface, Role};
+use crate::reading::{Place, Reader};
+use crate::spelling::is_language_code;
 
 /// A text in further languages, by language code (`tr-tr`).
 pub type Translations = BTreeMap<String, String>;
 
 /// Numbers below this leave a package in its location's quota.
 const FIRST_STATE_OUT_OF_QUOTA: u32 = 400;
+
+fn translations(reader: &mut Reader<'_>) -> Translations {
+    reader.texts_by_name("translations", "write `{ \"tr-tr\" = \"…\" }`", |language| {
+        (!is_language_code(language)).then_some(("is no language code", "write it like `tr-tr`, in lower case"))
+    })
+}
 
 /// A `[[states]]` entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,18 +46,18 @@ pub struct State {
 }
 
 impl State {
-    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
-        fields.require(&["entity", "slug", "enum_value", "name"]);
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        reader.require(&["entity", "slug", "enum_value", "name"]);
         Self {
-            entity: fields.choice("entity").unwrap_or(Entity::Package),
-            id: fields.id("id"),
-            slug: fields.slug("slug").unwrap_or_default(),
-            enum_value: fields.slug("enum_value").unwrap_or_default(),
-            name: fields.text("name").unwrap_or_default(),
-            translations: fields.translations("translations"),
-            occupies_quota: fields.flag("occupies_quota"),
-            is_final: fields.flag("final").unwrap_or(false),
-            at: fields.finish(),
+            entity: reader.choice("entity").unwrap_or(Entity::Package),
+            id: reader.id("id"),
+            slug: reader.slug("slug").unwrap_or_default(),
+            enum_value: reader.slug("enum_value").unwrap_or_default(),
+            name: reader.text("name").unwrap_or_default(),
+            translations: translations(reader),
+            occupies_quota: reader.flag("occupies_quota"),
+            is_final: reader.flag("final").unwrap_or(false),
+            at: reader.finish(),
         }
     }
 
@@ -99,22 +105,22 @@ pub struct Transition {
 }
 
 impl Transition {
-    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
-        fields.require(&["entity", "command", "source", "destination", "label"]);
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        reader.require(&["entity", "command", "source", "destination", "label"]);
         Self {
-            entity: fields.choice("entity").unwrap_or(Entity::Package),
-            id: fields.id("id"),
-            command: fields.slug("command").unwrap_or_default(),
-            source: fields.slug("source").unwrap_or_default(),
-            destination: fields.slug("destination").unwrap_or_default(),
-            otherwise: fields.slug("otherwise"),
-            slug: fields.slug("slug"),
-            label: fields.text("label").unwrap_or_default(),
-            translations: fields.translations("translations"),
-            ui_visibility: fields.choices("ui_visibility").unwrap_or_else(|| Interface::ALL.to_vec()),
-            roles: fields.choices("roles"),
-            parameters: fields.table("parameters", CommonParameters::read).unwrap_or_default(),
-            at: fields.finish(),
+            entity: reader.choice("entity").unwrap_or(Entity::Package),
+            id: reader.id("id"),
+            command: reader.slug("command").unwrap_or_default(),
+            source: reader.slug("source").unwrap_or_default(),
+            destination: reader.slug("destination").unwrap_or_default(),
+            otherwise: reader.slug("otherwise"),
+            slug: reader.slug("slug"),
+            label: reader.text("label").unwrap_or_default(),
+            translations: translations(reader),
+            ui_visibility: reader.choices("ui_visibility").unwrap_or_else(|| Interface::ALL.to_vec()),
+            roles: reader.choices("roles"),
+            parameters: reader.object("parameters", CommonParameters::read).unwrap_or_default(),
+            at: reader.finish(),
         }
     }
 
@@ -155,13 +161,13 @@ pub struct CommonParameters {
 }
 
 impl CommonParameters {
-    fn read(fields: &mut Fields<'_, '_>) -> Self {
+    fn read(reader: &mut Reader<'_>) -> Self {
         let parameters = Self {
-            sync_remote_order_status: fields.flag("sync_remote_order_status"),
-            remote_bill_fulfillment_call: fields.flag("remote_bill_fulfillment_call"),
-            remote_invoice_call: fields.json("remote_invoice_call"),
+            sync_remote_order_status: reader.flag("sync_remote_order_status"),
+            remote_bill_fulfillment_call: reader.flag("remote_bill_fulfillment_call"),
+            remote_invoice_call: reader.json("remote_invoice_call"),
         };
-        fields.finish();
+        reader.finish();
         parameters
     }
 }

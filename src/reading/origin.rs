@@ -1,12 +1,20 @@
-//! A defect of an installation file, told so that it can be mended.
+//! Where an object stands in the text it was read from.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use crate::reading::Defect;
+use super::defect::{Defect, Step, keys, place};
 
-/// One defect: where it is, what it is, and what to do about it.
+/// A text that was turned into objects, and still knows where everything stands in it and how it was written.
+pub trait Origin {
+    /// The type of a value as the text has it; it may know more types than JSON.
+    fn type_name(&self, path: &[Step]) -> Option<&'static str>;
+    /// A number as it is written there.
+    fn written(&self, path: &[Step]) -> Option<String>;
+    /// Where an object stands.
+    fn place(&self, path: &[Step]) -> Place;
+}
+
+/// One defect of a text, told so that it can be mended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The file's name; empty when the text was read without one.
@@ -45,7 +53,7 @@ pub struct Place {
     pub line: usize,
     /// The table the entry belongs to, as in `scenarios.rules`.
     pub section: String,
-    /// The line of each key of the entry; of a scenario also of what is within, as `rules[0].name`.
+    /// The line of each key of the entry and of all within it, as in `rules[0].name`.
     pub key_lines: BTreeMap<String, usize>,
 }
 
@@ -67,20 +75,15 @@ impl Place {
             remedy: remedy.into(),
         }
     }
-}
 
-impl Place {
-    /// A defect that a reader shared with requests found in this entry.
+    /// A defect that was found in this entry, with a path from the entry.
     #[must_use]
     pub fn defect(&self, defect: &Defect) -> Problem {
-        let place = defect.place();
-        let deepest = self.key_lines.get(&place).copied();
+        let keys = keys(&defect.path);
+        let deepest = self.key_lines.get(&place(&defect.path)).copied();
         Problem {
-            file: self.file.to_string(),
-            line: deepest.unwrap_or_else(|| self.line_of(defect.keys().split('.').next().unwrap_or_default())),
-            key: format!("{}.{}", self.section, defect.keys()),
-            message: defect.message.clone(),
-            remedy: defect.remedy.clone(),
+            line: deepest.unwrap_or_else(|| self.line_of(keys.split('.').next().unwrap_or_default())),
+            ..self.problem(&keys, &defect.message, &defect.remedy)
         }
     }
 }

@@ -1,0 +1,98 @@
+//! Records that requests write: made from nothing, or changed in what is sent.
+
+use std::{borrow::Cow, marker::PhantomData};
+
+use serde_json::{Value, json};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
+
+use super::{Reader, body, schema};
+use crate::error::Refusal;
+
+/// A record whose fields are read by one function, wherever they are written.
+///
+/// A change is read over the record as it is, a new one over the default; so a key that is left out needs no meaning of
+/// its own.
+pub trait Form: Clone + Default + ToSchema {
+    /// The keys that a request for a new one must have.
+    const REQUIRED: &'static [&'static str];
+
+    /// Sets what is given.
+    fn read(&mut self, reader: &mut Reader<'_>);
+}
+
+/// Reads a new record from the body of a request.
+///
+/// # Errors
+/// 400 that names every field that is missing or wrong.
+pub fn create<F: Form>(bytes: &[u8]) -> Result<F, Refusal> {
+    body(bytes, |reader| {
+        reader.require(F::REQUIRED);
+        let mut form = F::default();
+        form.read(reader);
+        form
+    })
+}
+
+/// Reads what the body of a request changes of a record.
+///
+/// # Errors
+/// 400 that names every field that is wrong.
+pub fn change<F: Form>(bytes: &[u8], form: &F) -> Result<F, Refusal> {
+    body(bytes, |reader| {
+        let mut form = form.clone();
+        form.read(reader);
+        form
+    })
+}
+
+/// The documentation of a request for a new record.
+#[derive(Debug)]
+pub struct New<F>(PhantomData<F>);
+
+/// The documentation of a request that changes a record.
+#[derive(Debug)]
+pub struct Changed<F>(PhantomData<F>);
+
+impl<F: Form> PartialSchema for New<F> {
+    fn schema() -> RefOr<Schema> {
+        documented::<F>(F::REQUIRED)
+    }
+}
+
+impl<F: Form> ToSchema for New<F> {
+    fn name() -> Cow<'static, str> {
+        format!("New{}", F::name()).into()
+    }
+}
+
+impl<F: Form> PartialSchema for Changed<F> {
+    fn schema() -> RefOr<Schema> {
+        documented::<F>(&[])
+    }
+}
+
+impl<F: Form> ToSchema for Changed<F> {
+    fn name() -> Cow<'static, str> {
+        format!("Changed{}", F::name()).into()
+    }
+}
+
+/// The keys that are read, with the sentences that the record as it is answered has for them.
+fn documented<F: Form>(required: &[&str]) -> RefOr<Schema> {
+    let mut keys = schema(|reader| F::default().read(reader));
+    let answered = serde_json::to_value(F::schema()).unwrap_or_default();
+    if let Some(properties) = keys["properties"].as_object_mut() {
+        for (key, property) in properties {
+            if let Some(sentence @ Value::String(_)) = answered["properties"][key.as_str()].get("description") {
+                property["description"] = sentence.clone();
+            }
+        }
+    }
+    if !required.is_empty() {
+        keys["required"] = json!(required);
+    }
+    serde_json::from_value(keys).unwrap_or_else(|_| RefOr::T(Schema::Object(utoipa::openapi::Object::new())))
+}

@@ -1,0 +1,345 @@
+//! The kinds of value a key may have, and what each of them accepts in either voice.
+
+use std::ops::RangeInclusive;
+
+use serde::de::{self, DeserializeOwned, IntoDeserializer, value::StrDeserializer};
+use serde_json::{Map, Value, json};
+
+use super::{Defect, Reader, Step, values};
+use crate::{
+    spelling::{suggestion, unsound},
+    wire,
+};
+
+/// Longest text of a request where nothing else is said, in characters.
+const LONGEST_TEXT: usize = 255;
+/// Ids are 32-bit on the wire; 0 and below are never given.
+const IDS: RangeInclusive<i64> = 1..=i32::MAX as i64;
+/// A number of things.
+pub const COUNTS: RangeInclusive<i32> = 0..=i32::MAX;
+
+impl Reader<'_> {
+    /// A text that says something. In a request it has at most 255 characters; written it is fit for one line.
+    pub fn text(&mut self, key: &'static str) -> Option<String> {
+        self.text_within(key, LONGEST_TEXT)
+    }
+
+    /// The same, with another limit for requests.
+    pub fn text_within(&mut self, key: &'static str, most: usize) -> Option<String> {
+        let value = self.given(key, || json!({ "type": "string", "minLength": 1, "maxLength": most }))?;
+        let text = self.text_of(&[key.into()], value, most)?;
+        if text.is_empty() {
+            self.wrong(key, "This field may not be blank.");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A text that a request may set to null, and leave empty.
+    pub fn nullable_text(&mut self, key: &'static str, most: usize) -> Option<Option<String>> {
+        match self.nullable(key, || json!({ "type": "string", "maxLength": most }))? {
+            None => Some(None),
+            Some(value) => self.text_of(&[key.into()], value, most).map(Some),
+        }
+    }
+
+    pub(super) fn text_of(&mut self, steps: &[Step], value: &Value, most: usize) -> Option<String> {
+        if !self.is_request() {
+            return self.sound_text(steps, value);
+        }
+        let message = match values::text(value) {
+            None => "Not a valid string.".to_owned(),
+            Some(text) if text.contains('\0') => "Null characters are not allowed.".to_owned(),
+            Some(text) if text.chars().count() > most => {
+                format!("Ensure this field has no more than {most} characters.")
+            }
+            Some(text) => return Some(text),
+        };
+        self.refuse_at(steps, message, "");
+        None
+    }
+
+    fn sound_text(&mut self, steps: &[Step], value: &Value) -> Option<String> {
+        let text = value.as_str().filter(|_| !self.is_written_as_date(steps));
+        let Some(text) = text else {
+            self.mistyped(steps, value, "a text", "write it in quotes");
+            return None;
+        };
+        if let Some((message, remedy)) = unsound(text) {
+            self.refuse_at(steps, message, remedy);
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    /// Dates of a file are texts in JSON.
+    fn is_written_as_date(&self, steps: &[Step]) -> bool {
+        match self.voice {
+            super::Voice::File(origin) => origin.type_name(&self.full_path(steps)) == Some("a date"),
+            _ => false,
+        }
+    }
+
+    /// A text without blanks, by which programs name something.
+    pub fn slug(&mut self, key: &'static str) -> Option<String> {
+        let text = self.text(key)?;
+        if text.chars().any(char::is_whitespace) {
+            let remedy = format!("write `{}`", text.replace(char::is_whitespace, "-"));
+            self.refuse(key, format!("`{text}` has a blank in it"), remedy);
+            return None;
+        }
+        Some(text)
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, key: &'static str) -> Option<bool> {
+        let value = self.given(key, || json!({ "type": "boolean" }))?;
+        let flag = if self.is_request() { values::boolean(value) } else { value.as_bool() };
+        if flag.is_none() && self.is_request() {
+            self.wrong(key, "Must be a valid boolean.");
+        } else if flag.is_none() {
+            self.mistyped(&[key.into()], value, "true or false", "write it without quotes");
+        }
+        flag
+    }
+
+    /// A whole number.
+    pub fn integer(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
+        let value = self.given(key, || integer_schema(&range))?;
+        self.integer_of(key, value, range, "A valid integer is required.")
+    }
+
+    /// A whole number of 32 bits.
+    pub fn count(&mut self, key: &'static str, range: RangeInclusive<i32>) -> Option<i32> {
+        let (from, to) = range.into_inner();
+        self.integer(key, i64::from(from)..=i64::from(to)).and_then(|number| i32::try_from(number).ok())
+    }
+
+    /// A number of things that a request may set to null.
+    pub fn nullable_count(&mut self, key: &'static str) -> Option<Option<i32>> {
+        let range = 0..=i64::from(*COUNTS.end());
+        match self.nullable(key, || integer_schema(&range))? {
+            None => Some(None),
+            Some(value) => {
+                let number = self.integer_of(key, value, range.clone(), "A valid integer is required.")?;
+                i32::try_from(number).ok().map(Some)
+            }
+        }
+    }
+
+    /// Most of something; in a request null stands for no limit.
+    pub fn limit(&mut self, key: &'static str) -> Option<Option<i64>> {
+        let range = 0..=if self.is_request() { i64::MAX } else { i64::from(*COUNTS.end()) };
+        match self.nullable(key, || json!({ "type": "integer", "minimum": 0 }))? {
+            None => Some(None),
+            Some(value) => {
+                self.integer_of(key, value, range, "A valid integer is required. Send null for no limit.").map(Some)
+            }
+        }
+    }
+
+    fn integer_of(&mut self, key: &str, value: &Value, range: RangeInclusive<i64>, required: &str) -> Option<i64> {
+        if self.is_request() {
+            let message = match values::integer(value) {
+                None => required.to_owned(),
+                Some(number) if number < *range.start() => {
+                    format!("Ensure this value is greater than or equal to {}.", range.start())
+                }
+                Some(number) if number > *range.end() => {
+                    format!("Ensure this value is less than or equal to {}.", range.end())
+                }
+                number => return number,
+            };
+            self.wrong(key, message);
+            return None;
+        }
+        let steps = [key.into()];
+        let Value::Number(number) = value else {
+            self.mistyped(&steps, value, "a whole number", "write it without quotes");
+            return None;
+        };
+        // A whole number too great for 64 bits is a float in JSON.
+        if number.as_f64().is_some_and(|float| number.is_f64() && float.abs() < 9e18) {
+            self.mistyped(&steps, value, "a whole number", "write it without a fraction");
+            return None;
+        }
+        let allowed = number.as_i64().filter(|number| range.contains(number));
+        if allowed.is_none() {
+            self.out_of_range(key, value, range.into_inner());
+        }
+        allowed
+    }
+
+    /// The id of another object.
+    pub fn id(&mut self, key: &'static str) -> Option<i64> {
+        let value = self.given(key, || json!({ "type": "integer" }))?;
+        self.id_of(key, value)
+    }
+
+    /// The id of another object, which a request may set to null.
+    pub fn nullable_id(&mut self, key: &'static str) -> Option<Option<i64>> {
+        match self.nullable(key, || json!({ "type": "integer" }))? {
+            None => Some(None),
+            Some(value) => self.id_of(key, value).map(Some),
+        }
+    }
+
+    fn id_of(&mut self, key: &str, value: &Value) -> Option<i64> {
+        if !self.is_request() {
+            return self.integer_of(key, value, IDS, "");
+        }
+        let id = values::integer(value);
+        if id.is_none() {
+            let found = wire::python_type(value);
+            self.wrong(key, format!("Incorrect type. Expected pk value, received {found}."));
+        }
+        id
+    }
+
+    /// A coordinate in degrees, from `-most` to `most`, which a request may set to null.
+    pub fn degrees(&mut self, key: &'static str, most: f64) -> Option<Option<f64>> {
+        let schema = || json!({ "type": "number", "minimum": -most, "maximum": most });
+        let value = match self.nullable(key, schema) {
+            Some(Some(value)) => value,
+            Some(None) => return Some(None),
+            // `nan` and `inf` of a file are null in JSON.
+            None if self.is_written_as_number(key) => &Value::Null,
+            None => return None,
+        };
+        let number = if self.is_request() { values::number(value) } else { value.as_f64() };
+        let allowed = number.filter(|number| number.abs() <= most);
+        if allowed.is_some() {
+            return Some(allowed);
+        }
+        if self.is_request() {
+            self.wrong(key, format!("A number of degrees between -{most} and {most} is required."));
+        } else if value.is_number() || self.is_written_as_number(key) {
+            self.refuse(key, "is no place on earth", format!("write degrees from -{most} to {most}"));
+        } else {
+            self.mistyped(&[key.into()], value, "a number", "write it without quotes");
+        }
+        None
+    }
+
+    fn is_written_as_number(&self, key: &str) -> bool {
+        match self.voice {
+            super::Voice::File(origin) => origin.type_name(&self.full_path(&[key.into()])) == Some("a number"),
+            _ => false,
+        }
+    }
+
+    /// A number of kilometres up to the farthest on Earth, as whole metres.
+    pub fn kilometres(&mut self, key: &'static str) -> Option<i64> {
+        const FARTHEST: f64 = 20_040.0;
+        let value = self.given(key, || json!({ "type": "number", "minimum": 0, "maximum": FARTHEST }))?;
+        let Some(kilometres) = value.as_f64() else {
+            self.mistyped(&[key.into()], value, "a number", "write it without quotes");
+            return None;
+        };
+        if !(0.0..=FARTHEST).contains(&kilometres) {
+            let remedy = format!("write a number from 0 to {FARTHEST}");
+            self.refuse(key, format!("{kilometres} is out of range"), remedy);
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most twenty million")]
+        Some((kilometres * 1000.0).round() as i64)
+    }
+
+    /// An object of any content.
+    pub fn json(&mut self, key: &'static str) -> Option<Map<String, Value>> {
+        let value = self.given(key, || json!({ "type": "object" }))?;
+        match value {
+            Value::Object(_) if self.is_request() && wire::has_null_character(value) => {
+                self.wrong(key, "Null characters are not allowed.");
+                None
+            }
+            Value::Object(object) => Some(object.clone()),
+            _ => {
+                self.no_object(key, value);
+                None
+            }
+        }
+    }
+
+    /// An object that is written alike everywhere: in a request its defects are told with their remedies.
+    pub fn writing<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Reader<'_>) -> T) -> Option<T> {
+        let object = self.json(key)?;
+        match super::whole(&object, read) {
+            Ok(value) => Some(value),
+            Err(defects) => {
+                for message in defects.iter().map(Defect::to_string) {
+                    self.wrong(key, message);
+                }
+                None
+            }
+        }
+    }
+
+    /// One of some words.
+    pub fn word<T: Copy>(&mut self, key: &'static str, words: &[(&'static str, T)]) -> Option<T> {
+        let text = self.text(key)?;
+        self.word_of(&[key.into()], &text, words)
+    }
+
+    pub(super) fn word_of<T: Copy>(&mut self, steps: &[Step], text: &str, words: &[(&'static str, T)]) -> Option<T> {
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            let allowed: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            self.no_such_word(steps, text, &allowed);
+        }
+        found
+    }
+
+    /// One of the words of an enum.
+    pub fn choice<T: DeserializeOwned>(&mut self, key: &'static str) -> Option<T> {
+        let text = self.text(key)?;
+        self.choice_of(&[key.into()], &text)
+    }
+
+    pub(super) fn choice_of<T: DeserializeOwned>(&mut self, steps: &[Step], text: &str) -> Option<T> {
+        let deserializer: StrDeserializer<'_, NotAWord> = text.into_deserializer();
+        match T::deserialize(deserializer) {
+            Ok(value) => Some(value),
+            Err(NotAWord { allowed }) => {
+                self.no_such_word(steps, text, allowed);
+                None
+            }
+        }
+    }
+
+    fn no_such_word(&mut self, steps: &[Step], text: &str, allowed: &[&str]) {
+        if self.is_request() {
+            self.refuse_at(steps, format!("\"{text}\" is not a valid choice."), "");
+        } else {
+            self.refuse_at(steps, format!("`{text}` is not one of its words"), suggestion(text, allowed));
+        }
+    }
+}
+
+fn integer_schema(range: &RangeInclusive<i64>) -> Value {
+    json!({ "type": "integer", "minimum": range.start(), "maximum": range.end() })
+}
+
+/// The error that a word out of no enum makes: it remembers the words of the enum.
+#[derive(Debug)]
+struct NotAWord {
+    allowed: &'static [&'static str],
+}
+
+impl de::Error for NotAWord {
+    fn custom<T: std::fmt::Display>(_message: T) -> Self {
+        Self { allowed: &[] }
+    }
+
+    fn unknown_variant(_variant: &str, allowed: &'static [&'static str]) -> Self {
+        Self { allowed }
+    }
+}
+
+impl std::error::Error for NotAWord {}
+
+impl std::fmt::Display for NotAWord {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.allowed.join(", "))
+    }
+}
