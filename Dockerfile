@@ -14,8 +14,8 @@ ENV SQLX_OFFLINE=true
 RUN --mount=type=cache,id=oms-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=oms-target,target=/src/target,sharing=locked \
     touch src/lib.rs src/main.rs \
-    && cargo build --release --locked --bin oms \
-    && install -D target/release/oms /out/bin/oms \
+    && cargo build --profile dist --locked --bin oms \
+    && install -D target/dist/oms /out/bin/oms \
     && mkdir -p /out/share/doc \
     && cp -R installations /out/share/installations \
     && cp LICENSE assets/fonts/LICENSE-DejaVu.txt /out/share/doc/ \

@@ -1,9 +1,9 @@
 //! How fast packages are packed, and what it costs: the real server over HTTP, beside the same writes by pgbench.
 //!
 //! ```text
-//! cargo bench --bench commands                      the whole table, about five minutes
-//! cargo bench --bench commands -- --quick           fewer phases, shorter: about a minute
-//! cargo bench --bench commands -- --only hot        one part, for profiling
+//! cargo bench --profile dist --bench commands                      the whole table, about five minutes
+//! cargo bench --profile dist --bench commands -- --quick           fewer phases, shorter: about a minute
+//! cargo bench --profile dist --bench commands -- --only hot        one part, for profiling
 //! ```
 //!
 //! It needs the binaries of Postgres and nothing that runs. A private, durable Postgres is started in the target

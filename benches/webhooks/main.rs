@@ -1,8 +1,8 @@
 //! What webhooks cost, and how fast they are: the real server over HTTP, with a receiver that answers at once.
 //!
 //! ```text
-//! cargo bench --bench webhooks                 about two minutes
-//! cargo bench --bench webhooks -- --seconds 2  shorter
+//! cargo bench --profile dist --bench webhooks                 about two minutes
+//! cargo bench --profile dist --bench webhooks -- --seconds 2  shorter
 //! ```
 //!
 //! Three questions. How long after a command does its event arrive, when nothing else happens? How many deliveries a

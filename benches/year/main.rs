@@ -1,9 +1,9 @@
 //! A year of a shop: how many orders are planned per second, and whether that stays so as packages pile up.
 //!
 //! ```text
-//! cargo bench --bench year                          100,000 orders over 300 locations
-//! cargo bench --bench year -- --orders 10000        a shorter year
-//! cargo bench --bench year -- --growth              orders per second with 10,000, 100,000 and 1,000,000 packages stored
+//! cargo bench --profile dist --bench year                          100,000 orders over 300 locations
+//! cargo bench --profile dist --bench year -- --orders 10000        a shorter year
+//! cargo bench --profile dist --bench year -- --growth              orders per second with 10,000, 100,000 and 1,000,000 packages stored
 //! ```
 //!
 //! Everything goes over HTTP to the real server on a private, durable Postgres: orders one a request over 16
