@@ -69,7 +69,7 @@ fn without_dates(text: &str) -> String {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(text))
 }
 
 /// Fails where two texts part, with what is around.

@@ -17,6 +17,7 @@ use super::{STANDARD, read_installation};
 
 /// A kind of command.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that tests ask for")]
 pub struct Kind {
     pub identifier: &'static str,
     /// `package` or `transfer`.
