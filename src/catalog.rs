@@ -12,8 +12,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Map, Value};
-use sqlx::{PgConnection, PgPool, postgres::PgListener, types::Json};
+use sqlx::{PgConnection, PgPool, postgres::PgListener};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,8 +20,7 @@ use crate::{
     cargo::CargoCompany,
     error::{Error, Result},
     kinds::Kind,
-    locations::{Hours, Location, LocationType},
-    reading,
+    locations::{self, Location},
     scenarios::{self, rules::Scenario},
     stock::service,
     workflow::Workflow,
@@ -101,42 +99,8 @@ impl Catalog {
 /// # Errors
 /// When the database fails, or has opening hours that this version does not know.
 pub async fn load_locations(connection: &mut PgConnection, version: i64) -> Result<BTreeMap<i64, Arc<Location>>> {
-    let rows = sqlx::query!(
-        r#"select distinct on (stock_location_id) stock_location_id as id, erp_code, name, stock_location_type, priority,
-                  is_active, cargo_company_id, latitude::float8 as latitude, longitude::float8 as longitude, tags,
-                  coalesce(address->'city'->>'name', address->>'city') as city,
-                  coalesce(address->'country'->>'name', address->>'country') as country,
-                  hours as "hours: Json<Map<String, Value>>"
-             from stock_location_versions where installation_version <= $1
-            order by stock_location_id, installation_version desc"#,
-        version
-    )
-    .fetch_all(connection)
-    .await?;
-    let locations = rows.into_iter().map(|row| {
-        let hours = reading::whole(&row.hours, Hours::read).map_err(|defects| {
-            let first = defects.first().map(ToString::to_string).unwrap_or_default();
-            Error::Fault(format!("location {} has hours that this version cannot read: {first}", row.erp_code))
-        })?;
-        let types = LocationType::WORDS.iter();
-        let location_type = types.clone().find(|(word, _)| *word == row.stock_location_type).map(|(_, kind)| *kind);
-        let location = Location {
-            id: row.id,
-            erp_code: row.erp_code,
-            name: row.name,
-            location_type: location_type.unwrap_or_default(),
-            priority: row.priority,
-            is_active: row.is_active,
-            cargo_company_id: row.cargo_company_id,
-            coordinates: row.latitude.zip(row.longitude),
-            tags: row.tags,
-            city: row.city,
-            country: row.country,
-            hours,
-        };
-        Ok((location.id, Arc::new(location)))
-    });
-    locations.collect()
+    let locations = locations::all_as_of(connection, version).await?;
+    Ok(locations.into_iter().map(|(id, location)| (id, Arc::new(location))).collect())
 }
 
 async fn load_limited_locations(connection: &mut PgConnection) -> Result<BTreeSet<i64>> {

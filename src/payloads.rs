@@ -9,7 +9,8 @@ use crate::{
     catalog::{Catalog, CatalogCache},
     error::{Error, Result},
     events::Change,
-    locations, packages, transfers,
+    locations::Location,
+    packages, transfers,
     wire::raw,
 };
 
@@ -58,10 +59,8 @@ async fn render_with(
         payloads.extend(views.into_iter().map(|(id, view)| (id, raw(&view))));
     }
     let of_locations = of("stock_location");
-    if !of_locations.is_empty() {
-        let rows: Vec<String> = of_locations.iter().map(|change| change.facts.clone()).collect();
-        let places = locations::as_recorded(connection, &rows).await?;
-        payloads.extend(of_locations.iter().zip(places).map(|(change, place)| (change.id, raw(&place.event_view()))));
+    for change in of_locations {
+        payloads.insert(change.id, raw(&Location::from_record(&change.facts)?));
     }
     for change in of("webhook") {
         let facts = RawValue::from_string(change.facts.clone());

@@ -19,7 +19,7 @@ pub mod values;
 use serde_json::{Map, Value, json};
 
 pub use defect::{Defect, Step, keys, place};
-pub use form::{Changed, Form, New, change, create};
+pub use form::{Changed, Form, New, change, create, set};
 pub use kinds::COUNTS;
 pub use origin::{Origin, Place, Problem};
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use http::{HeaderMap, StatusCode, Uri, header};
-use serde::{Serialize, Serializer, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -13,7 +13,8 @@ use crate::error::Refusal;
 
 /// A date as the Akinon OMS's examples print it: `2023-02-28T08:48:29.679101Z`. Without a fraction if the microseconds
 /// are 0, as in Django REST framework.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(transparent)]
 pub struct Timestamp(pub DateTime<Utc>);
 
 impl std::fmt::Display for Timestamp {

@@ -31,7 +31,7 @@ use crate::{
     auth::Caller,
     error::{Error, Refusal, Result},
     events::{self, Change, Cursor, TYPES, Wanted},
-    locations::LocationView,
+    locations::Location,
     packages::view::PackageView,
     page::Page,
     payloads,
@@ -149,11 +149,11 @@ impl ToSchema for Event {
     fn schemas(schemas: &mut Schemas) {
         schemas.push(("PackageEvent".to_owned(), event_of::<PackageView>("package")));
         schemas.push(("TransferEvent".to_owned(), event_of::<TransferView>("transfer")));
-        schemas.push(("StockLocationEvent".to_owned(), event_of::<LocationView>("stock_location")));
+        schemas.push(("StockLocationEvent".to_owned(), event_of::<Location>("stock_location")));
         schemas.push(("WebhookEvent".to_owned(), event_of::<PauseEvent<'static>>("webhook")));
         push::<PackageView>(schemas);
         push::<TransferView>(schemas);
-        push::<LocationView>(schemas);
+        push::<Location>(schemas);
         push::<PauseEvent<'static>>(schemas);
         push::<Kind>(schemas);
         push::<Timestamp>(schemas);

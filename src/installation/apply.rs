@@ -12,10 +12,11 @@ use std::collections::HashMap;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 
-use super::read::{Entity, Installation, State, StockLocation, Transition};
+use super::read::{Entity, Installation, State, Transition};
 use crate::{
     db::{self, INSTALLATION_LOCK},
     error::{Error, OnConstraint, Refusal, Result},
+    locations::{self, Location},
     scenarios::{self, References},
     workflow::{NEEDED_BY_TRANSFERS, OUT_OF_STOCK, TRANSFER_CANCELLED, WAITING, WAITING_FOR_TRANSFER},
 };
@@ -458,87 +459,19 @@ async fn apply_locations(
 ) -> Result<HashMap<String, i64>> {
     let known = sqlx::query!("select id, erp_code from stock_locations").fetch_all(&mut *connection).await?;
     let mut ids: HashMap<String, i64> = known.into_iter().map(|row| (row.erp_code, row.id)).collect();
-    for location in &installation.stock_locations {
-        let company = installation.cargo_company_of(location).and_then(|company| companies.get(&company.slug));
-        let id = apply_location(connection, location, company.copied()).await?;
-        ids.insert(location.erp_code.clone(), id);
+    for entry in &installation.stock_locations {
+        let company = installation.cargo_company_of(entry).and_then(|company| companies.get(&company.slug));
+        let erp_code = entry.location.erp_code.clone();
+        let known = match ids.get(&erp_code) {
+            Some(id) => locations::load(connection, &[*id]).await?.remove(id),
+            None => None,
+        };
+        // The upstream's key is not the file's to say.
+        let (id, omnitron_id) = known.map_or((0, None), |known| (known.id, known.omnitron_id));
+        let location = Location { id, omnitron_id, cargo_company: company.copied(), ..entry.location.clone() };
+        ids.insert(erp_code, locations::save(connection, &location).await?);
     }
     Ok(ids)
-}
-
-async fn apply_location(
-    connection: &mut PgConnection,
-    location: &StockLocation,
-    cargo_company_id: Option<i64>,
-) -> Result<i64> {
-    let services = location.services;
-    let mut address = serde_json::to_value(&location.address).unwrap_or_default();
-    if let Value::Object(parts) = &mut address {
-        parts.retain(|_, part| !part.is_null());
-    }
-    let id = sqlx::query_scalar!(
-        "insert into stock_locations (erp_code, name, stock_location_type, priority, is_active, max_quota, latitude,
-                                      longitude, address, phone, email, cargo_company_id, tags, hours,
-                                      fax_number, evening_phone, is_fulfillment_center, is_pickup_location,
-                                      is_delivery_location, is_return_available, is_fast_delivery_available)
-         values ($1, $2, $3, $4, $5, $6, $7::float8::numeric, $8::float8::numeric, $9, $10, $11, $12, $13, $14, $15,
-                 $16, $17, $18, $19, $20, $21)
-         on conflict on constraint stock_locations_erp_code_key do update
-            set name = excluded.name, stock_location_type = excluded.stock_location_type,
-                priority = excluded.priority, is_active = excluded.is_active, max_quota = excluded.max_quota,
-                latitude = excluded.latitude, longitude = excluded.longitude, address = excluded.address,
-                phone = excluded.phone, email = excluded.email, cargo_company_id = excluded.cargo_company_id,
-                tags = excluded.tags, hours = excluded.hours, fax_number = excluded.fax_number,
-                evening_phone = excluded.evening_phone, is_fulfillment_center = excluded.is_fulfillment_center,
-                is_pickup_location = excluded.is_pickup_location,
-                is_delivery_location = excluded.is_delivery_location,
-                is_return_available = excluded.is_return_available,
-                is_fast_delivery_available = excluded.is_fast_delivery_available,
-                modified_date = case when (stock_locations.name, stock_locations.stock_location_type,
-                                           stock_locations.priority, stock_locations.is_active,
-                                           stock_locations.max_quota, stock_locations.latitude,
-                                           stock_locations.longitude, stock_locations.address, stock_locations.phone,
-                                           stock_locations.email, stock_locations.cargo_company_id,
-                                           stock_locations.tags, stock_locations.hours,
-                                           stock_locations.fax_number, stock_locations.evening_phone,
-                                           stock_locations.is_fulfillment_center, stock_locations.is_pickup_location,
-                                           stock_locations.is_delivery_location, stock_locations.is_return_available,
-                                           stock_locations.is_fast_delivery_available)
-                                is distinct from (excluded.name, excluded.stock_location_type, excluded.priority,
-                                                  excluded.is_active, excluded.max_quota, excluded.latitude,
-                                                  excluded.longitude, excluded.address, excluded.phone,
-                                                  excluded.email, excluded.cargo_company_id, excluded.tags,
-                                                  excluded.hours, excluded.fax_number, excluded.evening_phone,
-                                                  excluded.is_fulfillment_center, excluded.is_pickup_location,
-                                                  excluded.is_delivery_location, excluded.is_return_available,
-                                                  excluded.is_fast_delivery_available)
-                                then now() else stock_locations.modified_date end
-         returning id",
-        location.erp_code,
-        location.name,
-        location.location_type.as_str(),
-        location.priority,
-        location.is_active,
-        location.max_quota,
-        location.latitude,
-        location.longitude,
-        address,
-        location.phone,
-        location.email,
-        cargo_company_id,
-        &location.tags,
-        Value::Object(location.hours.to_json()),
-        location.fax_number,
-        location.evening_phone,
-        services.is_fulfillment_center,
-        services.is_pickup_location,
-        services.is_delivery_location,
-        services.is_return_available,
-        services.is_fast_delivery_available
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(id)
 }
 
 async fn apply_scenarios(

@@ -16,7 +16,7 @@ mod workflow;
 use toml::de::DeTable;
 
 pub use inventory::Inventory;
-pub use places::{Address, CargoCompany, DenialReason, Scenario, StockLocation};
+pub use places::{CargoCompany, DenialReason, Scenario, StockLocation};
 pub use resources::{CancellationReason, CargoCompanyCondition, SenderAddress};
 use source::{Document, Source, json_object};
 pub use words::{CancellationType, Entity, Integration, Interface, LocationType, Role};

@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use chrono_tz::Tz;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value, json};
 
-use crate::reading::Reader;
+use crate::reading::{self, Reader};
 
-/// The weekdays as they are written, Monday first.
+/// The weekdays, Monday first.
 pub const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-
-/// The keys [`Hours::read`] reads.
-pub const KEYS: [&str; 3] = ["timezone", "opening_hours", "holidays"];
 
 /// Minutes of a day.
 const DAY: u16 = 24 * 60;
@@ -70,22 +68,24 @@ impl Hours {
         Self { timezone: zone.unwrap_or_default(), weekly, holidays: days }
     }
 
-    /// The three keys, as [`Self::read`] reads them. Empty keys are left out.
+    /// The three keys, as [`Self::read`] reads them; without what says nothing. They are in the order in which Postgres
+    /// keeps the keys of an object, so that they look alike before and after they were stored.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
         let mut object = Map::new();
+        if !self.holidays.is_empty() {
+            let days: Vec<String> = self.holidays.iter().map(NaiveDate::to_string).collect();
+            object.insert("holidays".to_owned(), json!(days));
+        }
         if self.timezone != Tz::UTC || self.weekly.is_some() || !self.holidays.is_empty() {
             object.insert("timezone".to_owned(), json!(self.timezone.name()));
         }
         if let Some(weekly) = &self.weekly {
-            let days = WEEKDAYS.iter().zip(weekly).filter(|(_, spans)| !spans.is_empty());
+            let mut days: Vec<_> = WEEKDAYS.iter().zip(weekly).filter(|(_, spans)| !spans.is_empty()).collect();
+            days.sort_by_key(|(name, _)| (name.len(), **name));
             let text = |span: &Span| json!(format!("{}-{}", clock(span.from), clock(span.until)));
-            let days = days.map(|(name, spans)| ((*name).to_owned(), spans.iter().map(text).collect()));
+            let days = days.into_iter().map(|(name, spans)| ((*name).to_owned(), spans.iter().map(text).collect()));
             object.insert("opening_hours".to_owned(), Value::Object(days.collect()));
-        }
-        if !self.holidays.is_empty() {
-            let days: Vec<String> = self.holidays.iter().map(NaiveDate::to_string).collect();
-            object.insert("holidays".to_owned(), json!(days));
         }
         object
     }
@@ -126,6 +126,20 @@ impl Hours {
         let day = date.weekday().num_days_from_monday() as usize;
         let named = self.weekly.iter().filter_map(move |weekly| weekly.get(day)).flatten().copied();
         all_day.into_iter().chain(named).map(move |span| (moment(span.from), moment(span.until)))
+    }
+}
+
+impl Serialize for Hours {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hours {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let object = Map::deserialize(deserializer)?;
+        reading::whole(&object, Self::read)
+            .map_err(|defects| de::Error::custom(defects.first().map(ToString::to_string).unwrap_or_default()))
     }
 }
 

@@ -1,167 +1,216 @@
-//! Stock locations: stores and warehouses, their capacity, and the ledger that proves it.
+//! Stock locations: stores and warehouses.
+//!
+//! A location is one record, [`Location`]: what requests and files write, what is answered and told by
+//! events, what is kept in versions, and what planning looks at.
 
-mod history;
+mod address;
 pub mod hours;
-pub(crate) mod input;
-mod location;
-mod services;
+mod rows;
 
-use std::collections::HashMap;
-
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-use serde_json::Value;
-use sqlx::PgConnection;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{error::Result, wire::Timestamp};
+pub use self::{
+    address::{Address, Degrees},
+    hours::Hours,
+    rows::{all_as_of, as_of, load, save, write},
+};
+use crate::{
+    reading::{Form, Reader, set},
+    wire::Timestamp,
+};
 
-pub use history::{as_of, as_recorded};
-pub use hours::Hours;
-pub use location::{Location, LocationType, is_same_place};
-pub use services::Services;
+/// Longest telephone number or mailbox, in characters.
+const LONGEST: usize = 255;
 
-/// A row of `stock_locations`.
-#[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a column")]
-pub struct LocationRow {
-    id: i64,
-    erp_code: String,
-    name: String,
-    stock_location_type: String,
-    priority: i32,
-    is_active: bool,
-    max_quota: Option<i64>,
-    quota: i64,
-    latitude: Option<String>,
-    longitude: Option<String>,
-    address: Value,
-    fax_number: Option<String>,
-    phone: Option<String>,
-    evening_phone: Option<String>,
-    email: Option<String>,
-    is_fulfillment_center: bool,
-    is_pickup_location: bool,
-    is_delivery_location: bool,
-    is_return_available: bool,
-    is_fast_delivery_available: bool,
-    cargo_company_id: Option<i64>,
-    tags: Vec<String>,
-    hours: Value,
-    created_date: DateTime<Utc>,
-    modified_date: DateTime<Utc>,
-    omnitron_id: Option<i64>,
+/// What kind of place a location is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LocationType {
+    /// A shop.
+    #[default]
+    Store,
+    /// A warehouse.
+    Warehouse,
 }
 
-/// A stock location on the wire, keys as in the documented package.
-#[derive(Debug, Serialize, ToSchema)]
+impl LocationType {
+    /// Every kind there is, with its word.
+    pub const WORDS: [(&'static str, Self); 2] = [("store", Self::Store), ("warehouse", Self::Warehouse)];
+
+    /// The word in files, on the wire and in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Warehouse => "warehouse",
+        }
+    }
+}
+
+/// A stock location.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = StockLocation)]
-pub struct LocationView {
-    /// Its id.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the wire")]
+pub struct Location {
+    /// Its id; 0 before it is stored.
     pub id: i64,
-    /// When it is open: `timezone`, `opening_hours`, `holidays`, as far as they are known.
+    /// When it is open: `timezone`, `opening_hours`, `holidays`, as far as they are known. It is replaced whole:
+    /// `{"timezone": "Europe/Istanbul", "opening_hours": {"monday": ["09:00-18:00"]}, "holidays": ["2026-01-01"]}`.
     #[schema(value_type = Object)]
-    conf: Value,
-    name: String,
-    email: Option<String>,
-    engine: Option<i64>,
-    /// Line, postcode, city, country, latitude, longitude.
+    pub conf: Hours,
+    /// Its name for people.
+    pub name: String,
+    /// Its mailbox.
+    pub email: Option<String>,
+    /// Always null: of the original's, without meaning here.
+    pub engine: Option<i64>,
+    /// Line, postcode, township, city, country; in answers also latitude and longitude.
     #[schema(value_type = Object)]
-    address: Value,
-    /// The ERP's word for it.
+    pub address: Address,
+    /// The ERP's word for it; unique.
     pub erp_code: String,
     /// Lower is asked first.
-    priority: i32,
-    is_active: bool,
-    fax_number: Option<String>,
-    created_date: Timestamp,
-    daytime_phone: Option<String>,
-    evening_phone: Option<String>,
-    modified_date: Timestamp,
+    pub priority: i32,
+    /// Whether planning may choose it.
+    pub is_active: bool,
+    /// Its fax number.
+    pub fax_number: Option<String>,
+    /// When it was added.
+    pub created_date: Timestamp,
+    /// Its telephone number.
+    pub daytime_phone: Option<String>,
+    /// The number to call in the evening.
+    pub evening_phone: Option<String>,
+    /// When it was changed last.
+    pub modified_date: Timestamp,
     /// The upstream's own key.
-    omnitron_id: Option<i64>,
+    pub omnitron_id: Option<i64>,
     /// `store` or `warehouse`.
-    stock_location_type: String,
-    #[serde(flatten)]
-    services: Services,
-    cargo_company: Option<i64>,
-    /// Most packages that may occupy it; null: no limit.
-    max_quota: Option<i64>,
+    #[schema(inline)]
+    pub stock_location_type: LocationType,
+    /// Whether orders are packed here. Clients read this and the following; planning asks its scenarios instead.
+    pub is_fulfillment_center: bool,
+    /// Whether customers collect their orders here.
+    pub is_pickup_location: bool,
+    /// Whether orders are delivered from here.
+    pub is_delivery_location: bool,
+    /// Whether customers bring goods back here.
+    pub is_return_available: bool,
+    /// Whether it delivers at once.
+    pub is_fast_delivery_available: bool,
+    /// Id of the cargo company that carries what is packed here; null: the first active one.
+    pub cargo_company: Option<i64>,
+    /// Most packages that may occupy it; null: no limit. Below `quota` it only stops new packages.
+    pub max_quota: Option<i64>,
     /// Packages that occupy it now. Events do not tell it: it would be old when they arrive.
     #[schema(value_type = i64)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    quota: Option<i64>,
+    pub quota: Option<i64>,
     /// `max_quota - quota`; null: no limit. Events do not tell it either.
     #[schema(value_type = Option<i64>)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    available_quota: Option<Option<i64>>,
+    pub available_quota: Option<Option<i64>>,
     /// The groups it is in, for scenarios.
-    tags: Vec<String>,
+    pub tags: Vec<String>,
 }
 
-impl LocationRow {
-    /// The wire form in an event: without what changes with every packing.
+impl Location {
+    /// Latitude and longitude in degrees, where both are known.
     #[must_use]
-    pub fn event_view(&self) -> LocationView {
-        LocationView { quota: None, available_quota: None, ..self.view() }
+    pub fn coordinates(&self) -> Option<(f64, f64)> {
+        self.address.latitude.zip(self.address.longitude).map(|(north, east)| (north.get(), east.get()))
     }
 
-    /// The wire form.
+    /// The city of its address.
     #[must_use]
-    pub fn view(&self) -> LocationView {
-        let mut address = self.address.clone();
-        if let Value::Object(parts) = &mut address {
-            parts.insert("latitude".to_owned(), Value::from(self.latitude.clone()));
-            parts.insert("longitude".to_owned(), Value::from(self.longitude.clone()));
-        }
-        LocationView {
-            id: self.id,
-            conf: self.hours.clone(),
-            name: self.name.clone(),
-            email: self.email.clone(),
-            engine: None,
-            address,
-            erp_code: self.erp_code.clone(),
-            priority: self.priority,
-            is_active: self.is_active,
-            fax_number: self.fax_number.clone(),
-            created_date: self.created_date.into(),
-            daytime_phone: self.phone.clone(),
-            evening_phone: self.evening_phone.clone(),
-            modified_date: self.modified_date.into(),
-            omnitron_id: self.omnitron_id,
-            stock_location_type: self.stock_location_type.clone(),
-            services: Services {
-                is_fulfillment_center: self.is_fulfillment_center,
-                is_pickup_location: self.is_pickup_location,
-                is_delivery_location: self.is_delivery_location,
-                is_return_available: self.is_return_available,
-                is_fast_delivery_available: self.is_fast_delivery_available,
-            },
-            cargo_company: self.cargo_company_id,
-            max_quota: self.max_quota,
-            quota: Some(self.quota),
-            available_quota: Some(self.max_quota.map(|most| most - self.quota)),
-            tags: self.tags.clone(),
-        }
+    pub fn city(&self) -> Option<&str> {
+        self.address.name_of("city")
+    }
+
+    /// The country of its address: a code or a name.
+    #[must_use]
+    pub fn country(&self) -> Option<&str> {
+        self.address.name_of("country")
     }
 }
 
-/// Reads locations by id.
-///
-/// # Errors
-/// When the database fails.
-pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, LocationRow>> {
-    let rows = sqlx::query_as!(
-        LocationRow,
-        r#"select id, erp_code, name, stock_location_type, priority, is_active, max_quota, quota,
-                  latitude::text as latitude, longitude::text as longitude, address, fax_number, phone, evening_phone,
-                  email, is_fulfillment_center, is_pickup_location, is_delivery_location, is_return_available,
-                  is_fast_delivery_available, cargo_company_id, tags, hours, created_date, modified_date, omnitron_id
-             from stock_locations where id = any($1)"#,
-        ids
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+impl Form for Location {
+    const REQUIRED: &'static [&'static str] = &["erp_code", "name", "stock_location_type"];
+
+    /// It is active, and orders are packed there.
+    fn blank() -> Self {
+        Self { is_active: true, is_fulfillment_center: true, ..Self::default() }
+    }
+
+    fn read(&mut self, reader: &mut Reader<'_>) {
+        set(&mut self.erp_code, reader.text("erp_code"));
+        set(&mut self.name, reader.text("name"));
+        set(&mut self.stock_location_type, location_type(reader));
+        set(&mut self.priority, reader.count("priority", if reader.is_request() { i32::MIN } else { 0 }..=i32::MAX));
+        set(&mut self.is_active, reader.flag("is_active"));
+        set(&mut self.max_quota, reader.limit("max_quota"));
+        set(&mut self.address.latitude, degrees(reader, "latitude", 90.0));
+        set(&mut self.address.longitude, degrees(reader, "longitude", 180.0));
+        if let Some(parts) = address(reader) {
+            self.address.set_parts(parts);
+        }
+        set(&mut self.fax_number, reader.nullable_text("fax_number", LONGEST));
+        set(&mut self.daytime_phone, reader.nullable_text(reader.key("daytime_phone", "phone"), LONGEST));
+        set(&mut self.evening_phone, reader.nullable_text("evening_phone", LONGEST));
+        set(&mut self.email, reader.nullable_text("email", LONGEST));
+        set(&mut self.is_fulfillment_center, reader.flag("is_fulfillment_center"));
+        set(&mut self.is_pickup_location, reader.flag("is_pickup_location"));
+        set(&mut self.is_delivery_location, reader.flag("is_delivery_location"));
+        set(&mut self.is_return_available, reader.flag("is_return_available"));
+        set(&mut self.is_fast_delivery_available, reader.flag("is_fast_delivery_available"));
+        if reader.is_request() {
+            // A file names the company by its slug.
+            set(&mut self.cargo_company, reader.nullable_id("cargo_company"));
+        }
+        set(&mut self.tags, reader.texts_if_given("tags"));
+        set(&mut self.conf, hours(reader));
+    }
+}
+
+fn location_type(reader: &mut Reader<'_>) -> Option<LocationType> {
+    if !reader.is_request() {
+        return reader.choice("type");
+    }
+    let text = reader.text("stock_location_type")?;
+    let found = LocationType::WORDS.iter().find(|(word, _)| *word == text).map(|(_, kind)| *kind);
+    if found.is_none() {
+        reader.wrong("stock_location_type", "Choose store or warehouse.");
+    }
+    found
+}
+
+fn degrees(reader: &mut Reader<'_>, key: &'static str, most: f64) -> Option<Option<Degrees>> {
+    reader.degrees(key, most).map(|degrees| degrees.map(Degrees::new))
+}
+
+/// A request may send any parts; a file has those that are printed on labels.
+fn address(reader: &mut Reader<'_>) -> Option<Map<String, Value>> {
+    if reader.is_request() {
+        return reader.json("address");
+    }
+    reader.object("address", |reader| {
+        let texts = ["line", "postcode", "township", "city", "country"]
+            .map(|key| reader.text(key).map(|text| (key.to_owned(), Value::String(text))));
+        reader.finish();
+        texts.into_iter().flatten().collect()
+    })
+}
+
+/// In a file the hours are keys of the location itself.
+fn hours(reader: &mut Reader<'_>) -> Option<Hours> {
+    if !reader.is_request() {
+        return Some(reader.as_written(Hours::read));
+    }
+    reader.writing("conf", |reader| {
+        let hours = Hours::read(reader);
+        reader.finish();
+        hours
+    })
 }

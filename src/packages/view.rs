@@ -17,7 +17,7 @@ use super::facts;
 use crate::{
     catalog::{Catalog, CatalogCache},
     error::{Error, Result},
-    locations::LocationView,
+    locations::Location,
     orders::details,
     wire::{Timestamp, raw},
     workflow::{CommandObject, StateObject},
@@ -58,7 +58,7 @@ pub struct PackageView {
     invoice_number: Option<String>,
     /// The label's address, if there is a label.
     pub shipping_label: Option<String>,
-    stock_location: LocationView,
+    stock_location: Location,
     packageitem_set: Vec<ItemView>,
     order: OrderView,
     created_date: Timestamp,
@@ -249,7 +249,7 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
         let Some(location) = locations.get(&row.stock_location_id) else { continue };
         let items = items.remove(&row.id).unwrap_or_default();
         let commands = commands(catalog, row.state_id, states_before.get(&row.id).copied());
-        let mut view = view(row, items, location.view(), commands, catalog)?;
+        let mut view = view(row, items, location.clone(), commands, catalog)?;
         view.transfer_orders = Some(transfers.remove(&view.id).unwrap_or_default());
         views.insert(view.id, view);
     }
@@ -326,7 +326,7 @@ async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Pac
 fn view(
     row: PackageRow,
     items: Vec<ItemView>,
-    stock_location: LocationView,
+    stock_location: Location,
     commands: Box<RawValue>,
     catalog: &Catalog,
 ) -> Result<PackageView> {

@@ -150,7 +150,7 @@ async fn read_locations(
     let coordinates = supply.circumstances.order.coordinates;
     let mut candidates: BTreeMap<i64, Candidate> = BTreeMap::new();
     for location in catalog.locations.values().filter(|location| location.is_active) {
-        let distance_km = coordinates.zip(location.coordinates).map(|(from, to)| distance_km(from, to));
+        let distance_km = coordinates.zip(location.coordinates()).map(|(from, to)| distance_km(from, to));
         let candidate = Candidate { location: Arc::clone(location), distance_km, ..Candidate::default() };
         candidates.insert(location.id, candidate);
     }

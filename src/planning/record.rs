@@ -130,7 +130,7 @@ impl Facts {
                 Candidate {
                     max_quota: number(1).filter(|most| *most >= 0),
                     open_packages: number(0).unwrap_or(0),
-                    distance_km: order.coordinates.zip(location.coordinates).map(|(from, to)| distance_km(from, to)),
+                    distance_km: order.coordinates.zip(location.coordinates()).map(|(from, to)| distance_km(from, to)),
                     stock: stock.collect(),
                     location: Arc::clone(location),
                 }

@@ -22,7 +22,7 @@ impl Fetching {
         order: &OrderFacts,
     ) -> Option<Self> {
         let (scenario, considered) = choose_scenario(scenarios, order);
-        let places = locations.filter_map(|location| Some((location.id, location.coordinates?)));
+        let places = locations.filter_map(|location| Some((location.id, location.coordinates()?)));
         Some(Self { scenario: scenario?.clone(), considered, places: places.collect() })
     }
 }

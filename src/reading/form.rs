@@ -13,11 +13,14 @@ use crate::error::Refusal;
 
 /// A record whose fields are read by one function, wherever they are written.
 ///
-/// A change is read over the record as it is, a new one over the default; so a key that is left out needs no meaning of
+/// A change is read over the record as it is, a new one over a blank; so a key that is left out needs no meaning of
 /// its own.
-pub trait Form: Clone + Default + ToSchema {
+pub trait Form: Clone + ToSchema {
     /// The keys that a request for a new one must have.
     const REQUIRED: &'static [&'static str];
+
+    /// A record that says nothing yet.
+    fn blank() -> Self;
 
     /// Sets what is given.
     fn read(&mut self, reader: &mut Reader<'_>);
@@ -30,7 +33,7 @@ pub trait Form: Clone + Default + ToSchema {
 pub fn create<F: Form>(bytes: &[u8]) -> Result<F, Refusal> {
     body(bytes, |reader| {
         reader.require(F::REQUIRED);
-        let mut form = F::default();
+        let mut form = F::blank();
         form.read(reader);
         form
     })
@@ -82,7 +85,7 @@ impl<F: Form> ToSchema for Changed<F> {
 
 /// The keys that are read, with the sentences that the record as it is answered has for them.
 fn documented<F: Form>(required: &[&str]) -> RefOr<Schema> {
-    let mut keys = schema(|reader| F::default().read(reader));
+    let mut keys = schema(|reader| F::blank().read(reader));
     let answered = serde_json::to_value(F::schema()).unwrap_or_default();
     if let Some(properties) = keys["properties"].as_object_mut() {
         for (key, property) in properties {
@@ -95,4 +98,11 @@ fn documented<F: Form>(required: &[&str]) -> RefOr<Schema> {
         keys["required"] = json!(required);
     }
     serde_json::from_value(keys).unwrap_or_else(|_| RefOr::T(Schema::Object(utoipa::openapi::Object::new())))
+}
+
+/// Puts a value in its place, if it was given.
+pub fn set<T>(place: &mut T, given: Option<T>) {
+    if let Some(value) = given {
+        *place = value;
+    }
 }

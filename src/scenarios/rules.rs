@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::locations::{Location, LocationType, is_same_place};
+use crate::locations::{Location, LocationType};
 
 /// The decision that a scenario makes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -407,16 +407,26 @@ impl OrderFacts {
     /// True if a location is in the order's country; false if either is unknown.
     #[must_use]
     pub fn is_in_country(&self, location: &Location) -> bool {
-        let country = location.country.as_deref();
+        let country = location.country();
         country.is_some_and(|country| self.country.iter().any(|name| is_same_place(name, country)))
     }
 
     /// True if a location is in the order's city; false if either is unknown, or the countries differ.
     #[must_use]
     pub fn is_in_city(&self, location: &Location) -> bool {
-        let same = self.city.as_deref().zip(location.city.as_deref()).is_some_and(|(a, b)| is_same_place(a, b));
-        same && (self.country.is_empty() || location.country.is_none() || self.is_in_country(location))
+        let same = self.city.as_deref().zip(location.city()).is_some_and(|(a, b)| is_same_place(a, b));
+        same && (self.country.is_empty() || location.country().is_none() || self.is_in_country(location))
     }
+}
+
+/// True if two names of places are equal, ignoring case and surrounding blanks. The Turkish dotted and dotless i count
+/// as one letter, because systems lower them differently.
+fn is_same_place(a: &str, b: &str) -> bool {
+    fn folded(name: &str) -> impl Iterator<Item = char> {
+        let letters = name.trim().chars().flat_map(char::to_lowercase);
+        letters.filter(|letter| *letter != '\u{307}').map(|letter| if letter == 'ı' { 'i' } else { letter })
+    }
+    folded(a).eq(folded(b))
 }
 
 impl OrderPrerequisites {
@@ -489,10 +499,13 @@ mod tests {
     fn an_address_names_city_and_country_in_either_form() {
         let mut order = OrderFacts::default();
         order.read_address(&json!({ "city": { "name": "İzmir" }, "country": { "code": "tr", "name": "Türkiye" } }));
-        let at = |city: &str, country: Option<&str>| Location {
-            city: Some(city.to_owned()),
-            country: country.map(str::to_owned),
-            ..Location::default()
+        let at = |city: &str, country: Option<&str>| {
+            let mut location = Location::default();
+            location.address.set_part("city", city);
+            if let Some(country) = country {
+                location.address.set_part("country", country);
+            }
+            location
         };
         assert!(order.is_in_city(&at("IZMIR", Some("TR"))) && order.is_in_city(&at("izmir", None)));
         assert!(!order.is_in_city(&at("Izmir", Some("gr"))) && !order.is_in_city(&at("Ankara", Some("tr"))));
@@ -501,5 +514,13 @@ mod tests {
         assert!(order.is_in_city(&at("Berlin", Some("de"))));
         order.read_address(&Value::Null);
         assert!(!order.is_in_city(&at("Berlin", None)) && order.country.is_empty());
+    }
+
+    #[test]
+    fn places_are_the_same_whatever_the_case() {
+        for (a, b) in [("İstanbul", "istanbul"), ("ISTANBUL", "istanbul"), ("IZMIR ", "İzmir"), ("Ağrı", "AĞRI")] {
+            assert!(is_same_place(a, b), "{a} {b}");
+        }
+        assert!(!is_same_place("Ankara", "Istanbul"));
     }
 }

@@ -320,7 +320,7 @@ impl StockHistory {
                 location: Arc::clone(location),
                 max_quota,
                 open_packages,
-                distance_km: facts.coordinates.zip(location.coordinates).map(|(from, to)| distance_km(from, to)),
+                distance_km: facts.coordinates.zip(location.coordinates()).map(|(from, to)| distance_km(from, to)),
                 stock: stock.collect(),
             }
         });

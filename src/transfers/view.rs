@@ -13,7 +13,7 @@ use crate::{
     catalog::{Catalog, CatalogCache},
     error::{Error, Result},
     events::Change,
-    locations::{self, LocationView},
+    locations::{self, Location},
     orders::details,
     packages::view::CargoCompanyView,
     transfers::snapshot::TransferSnapshot,
@@ -33,8 +33,8 @@ pub struct TransferView {
     state: Box<RawValue>,
     order: OrderView,
     package: PackageView,
-    source: LocationView,
-    destination: LocationView,
+    source: Location,
+    destination: Location,
     created_date: Timestamp,
     modified_date: Timestamp,
     /// Always empty.
@@ -156,7 +156,7 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
     let places = locations::load(&mut *connection, &ends).await?;
     let place = |id: i64| {
         let place = places.get(&id).ok_or_else(|| Error::Fault(format!("location {id} vanished")))?;
-        Ok(place.view())
+        Ok(place.clone())
     };
     let mut items = items_by_transfer(connection, ids).await?;
     let mut views = HashMap::with_capacity(rows.len());
@@ -216,7 +216,7 @@ pub async fn render_as_of(
         let Some(row) = rows.get(&change.object_id) else { continue };
         let place = |id: i64| {
             let place = places.get(&(id, change.installation_version));
-            Ok(place.ok_or_else(|| Error::Fault(format!("location {id} has no history")))?.event_view())
+            Ok(place.ok_or_else(|| Error::Fault(format!("location {id} has no history")))?.clone())
         };
         let row = match TransferSnapshot::from_json(&change.facts)? {
             Some(snapshot) => TransferRow {
@@ -239,7 +239,7 @@ pub async fn render_as_of(
 fn view(
     row: TransferRow,
     items: Vec<ItemView>,
-    place: impl Fn(i64) -> Result<LocationView>,
+    place: impl Fn(i64) -> Result<Location>,
     catalog: &Catalog,
 ) -> Result<TransferView> {
     let commands = catalog.workflow.commands_json(row.state_id, None).map_or_else(|| raw(&[(); 0]), ToOwned::to_owned);

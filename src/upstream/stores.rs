@@ -3,9 +3,11 @@
 //! The upstream decides a store's name and place. The fields of this server (priority, limit, tags, opening hours,
 //! carrier) are never changed. A store is known by the upstream's key, or else by its ERP code.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use utoipa::ToSchema;
 
@@ -13,6 +15,8 @@ use crate::{
     commands::wake_signal::WakeSignal,
     db,
     error::{OnConstraint as _, Refusal, Result},
+    locations::{self, Degrees, Location, LocationType},
+    reading::{Form as _, set},
 };
 
 /// Longest name or code, in characters.
@@ -29,7 +33,7 @@ struct Store {
     latitude: Option<f64>,
     longitude: Option<f64>,
     /// `line`, `postcode`, `city`, `country`, as far as known.
-    address: Map<String, Value>,
+    address: BTreeMap<&'static str, String>,
     phone: Option<String>,
     email: Option<String>,
     modified: Option<DateTime<Utc>>,
@@ -111,7 +115,7 @@ impl Store {
             is_active: payload["is_active"].as_bool(),
             latitude: degrees("latitude", 90.0),
             longitude: degrees("longitude", 180.0),
-            address: parts.into_iter().filter_map(|(key, part)| Some((key.to_owned(), json!(part?)))).collect(),
+            address: parts.into_iter().filter_map(|(key, part)| Some((key, part?))).collect(),
             phone: text(&payload["phone_number"]).or_else(|| text(&payload["daytime_phone"])),
             email: text(&payload["email"]),
             modified: modified.and_then(Result::ok),
@@ -138,26 +142,16 @@ pub(crate) async fn take(pool: &PgPool, wake_signal: &WakeSignal, payload: &Valu
     if let Some(known) = find(&mut *pool.acquire().await?, &store).await?
         && known.has_all_of(&store)
     {
-        return Ok((false, StoreTaken { stock_location: known.id, changed: false }));
+        return Ok((false, StoreTaken { stock_location: known.location.id, changed: false }));
     }
-    let taken = set(pool, &store).await?;
+    let taken = take_under_lock(pool, &store).await?;
     wake_signal.wake();
     Ok(taken)
 }
 
-/// The fields of a location that the upstream decides.
+/// A location that is known, and the upstream's date of the change that was heard last.
 struct Known {
-    id: i64,
-    omnitron_id: Option<i64>,
-    erp_code: String,
-    name: String,
-    stock_location_type: String,
-    is_active: bool,
-    latitude: Option<f64>,
-    longitude: Option<f64>,
-    address: Value,
-    phone: Option<String>,
-    email: Option<String>,
+    location: Location,
     remote_modified_date: Option<DateTime<Utc>>,
 }
 
@@ -167,90 +161,73 @@ impl Known {
         if self.remote_modified_date.zip(store.modified).is_some_and(|(heard, sent)| sent < heard) {
             return true;
         }
-        let is_near = |ours: Option<f64>, theirs: Option<f64>| {
-            theirs.is_none_or(|theirs| ours.is_some_and(|ours| (ours - theirs).abs() < 1e-8))
-        };
-        self.omnitron_id == Some(store.pk)
-            && self.erp_code == store.erp_code
-            && self.name == store.name
-            && store.is_warehouse.is_none_or(|is| is == (self.stock_location_type == "warehouse"))
-            && store.is_active.is_none_or(|is_active| is_active == self.is_active)
-            && is_near(self.latitude, store.latitude)
-            && is_near(self.longitude, store.longitude)
-            && store.address.iter().all(|(key, part)| self.address.get(key) == Some(part))
-            && (store.phone.is_none() || store.phone == self.phone)
-            && (store.email.is_none() || store.email == self.email)
+        store.over(&self.location) == self.location
             && (store.modified.is_none() || store.modified == self.remote_modified_date)
     }
 }
 
+impl Store {
+    /// A location with what the upstream says of it.
+    fn over(&self, location: &Location) -> Location {
+        let mut location = Location { erp_code: self.erp_code.clone(), name: self.name.clone(), ..location.clone() };
+        location.omnitron_id = Some(self.pk);
+        let kind = |is_warehouse| if is_warehouse { LocationType::Warehouse } else { LocationType::Store };
+        set(&mut location.stock_location_type, self.is_warehouse.map(kind));
+        set(&mut location.is_active, self.is_active);
+        set(&mut location.address.latitude, self.latitude.map(|degrees| Some(Degrees::new(degrees))));
+        set(&mut location.address.longitude, self.longitude.map(|degrees| Some(Degrees::new(degrees))));
+        for (part, text) in &self.address {
+            location.address.set_part(part, text);
+        }
+        set(&mut location.daytime_phone, self.phone.clone().map(Some));
+        set(&mut location.email, self.email.clone().map(Some));
+        location
+    }
+}
+
 async fn find(connection: &mut PgConnection, store: &Store) -> Result<Option<Known>> {
-    let known = sqlx::query_as!(
-        Known,
-        r#"select l.id, l.omnitron_id, l.erp_code, l.name, l.stock_location_type, l.is_active,
-                  l.latitude::float8 as latitude, l.longitude::float8 as longitude, l.address, l.phone, l.email,
-                  (select s.modified_date from upstream_stores s where s.stock_location_id = l.id)
-                      as remote_modified_date
-             from stock_locations l where l.omnitron_id = $1 or (l.omnitron_id is null and l.erp_code = $2)
+    let row = sqlx::query!(
+        r#"select location_record(l)::text as "record!", s.modified_date as "modified_date?"
+             from stock_locations l left join upstream_stores s on s.stock_location_id = l.id
+            where l.omnitron_id = $1 or (l.omnitron_id is null and l.erp_code = $2)
             order by l.omnitron_id is null limit 1"#,
         store.pk,
         store.erp_code
-    );
-    Ok(known.fetch_optional(connection).await?)
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(|row| Ok(Known { location: Location::from_record(&row.record)?, remote_modified_date: row.modified_date }))
+        .transpose()
 }
 
-async fn set(pool: &PgPool, store: &Store) -> Result<(bool, StoreTaken)> {
+async fn take_under_lock(pool: &PgPool, store: &Store) -> Result<(bool, StoreTaken)> {
     let mut transaction = pool.begin().await?;
     // Locked first, as when an installation is applied. It also lets one store be written at a time.
     db::announce(&mut transaction).await?;
     let known = find(&mut transaction, store).await?;
+    let is_new = known.is_none();
     let taken = match known {
-        Some(known) if known.has_all_of(store) => StoreTaken { stock_location: known.id, changed: false },
-        known => StoreTaken { stock_location: write(&mut transaction, known.as_ref(), store).await?, changed: true },
+        Some(known) if known.has_all_of(store) => StoreTaken { stock_location: known.location.id, changed: false },
+        known => StoreTaken { stock_location: write(&mut transaction, known, store).await?, changed: true },
     };
     transaction.commit().await?;
-    let is_new = sqlx::query_scalar!(
-        r#"select created_date = modified_date as "new!" from stock_locations where id = $1"#,
-        taken.stock_location
-    );
-    let is_new = taken.changed && is_new.fetch_one(pool).await?;
     Ok((is_new, taken))
 }
 
 /// Writes the changes. A new location comes after all others.
-async fn write(connection: &mut PgConnection, known: Option<&Known>, store: &Store) -> Result<i64> {
-    let id = sqlx::query_scalar!(
-        "insert into stock_locations as l (id, omnitron_id, erp_code, name, stock_location_type, priority, is_active,
-                                           latitude, longitude, address, phone, email)
-         values (coalesce($1, nextval(pg_get_serial_sequence('stock_locations', 'id'))), $2, $3, $4,
-                 case when $5 then 'warehouse' else 'store' end,
-                 (select coalesce(max(priority), 0) from stock_locations) + 10, coalesce($6, true),
-                 $7::float8::numeric, $8::float8::numeric, $9, $10, $11)
-         on conflict (id) do update
-            set omnitron_id = excluded.omnitron_id, erp_code = excluded.erp_code, name = excluded.name,
-                stock_location_type = case when $5::boolean is null then l.stock_location_type
-                                           else excluded.stock_location_type end,
-                is_active = coalesce($6, l.is_active), latitude = coalesce(excluded.latitude, l.latitude),
-                longitude = coalesce(excluded.longitude, l.longitude), address = l.address || excluded.address,
-                phone = coalesce(excluded.phone, l.phone), email = coalesce(excluded.email, l.email), modified_date = now()
-         returning id",
-        known.map(|known| known.id),
-        store.pk,
-        store.erp_code,
-        store.name,
-        store.is_warehouse,
-        store.is_active,
-        store.latitude,
-        store.longitude,
-        Value::Object(store.address.clone()),
-        store.phone,
-        store.email
-    )
-    .fetch_one(&mut *connection)
-    .await
-    .on_constraint("stock_locations_erp_code_key", || {
-        Refusal::field("erp_code", format!("Another stock location has the code {} already.", store.erp_code))
-    })?;
+async fn write(connection: &mut PgConnection, known: Option<Known>, store: &Store) -> Result<i64> {
+    let location = match known {
+        Some(known) => known.location,
+        None => {
+            let last = sqlx::query_scalar!(r#"select coalesce(max(priority), 0) as "last!" from stock_locations"#);
+            Location { priority: last.fetch_one(&mut *connection).await? + 10, ..Location::blank() }
+        }
+    };
+    let id = locations::write(&mut *connection, &store.over(&location))
+        .await
+        .on_constraint("stock_locations_erp_code_key", || {
+            Refusal::field("erp_code", format!("Another stock location has the code {} already.", store.erp_code))
+        })?;
     if let Some(modified) = store.modified {
         sqlx::query!(
             "insert into upstream_stores (stock_location_id, modified_date) values ($1, $2)
@@ -266,6 +243,8 @@ async fn write(connection: &mut PgConnection, known: Option<&Known>, store: &Sto
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -278,10 +257,7 @@ mod tests {
         }))
         .expect("a store");
         assert_eq!((store.pk, store.erp_code.as_str(), store.name.as_str()), (7, "369", "Kadıköy"));
-        assert_eq!(
-            Value::Object(store.address),
-            json!({ "line": "Bahariye 7", "city": "İstanbul", "country": "Türkiye" })
-        );
+        assert_eq!(json!(store.address), json!({ "line": "Bahariye 7", "city": "İstanbul", "country": "Türkiye" }));
         assert_eq!((store.latitude, store.longitude, store.is_active), (Some(40.99), Some(29.03), Some(false)));
         assert_eq!((store.is_warehouse, store.email), (None, None));
     }
@@ -293,7 +269,7 @@ mod tests {
             "address": { "line": "C", "postcode": 34710, "city": { "name": "D" } }
         }));
         let store = store.expect("a store");
-        assert_eq!(Value::Object(store.address), json!({ "line": "C", "postcode": "34710", "city": "D" }));
+        assert_eq!(json!(store.address), json!({ "line": "C", "postcode": "34710", "city": "D" }));
         assert_eq!((store.latitude, store.modified), (None, None));
         let refusal = Store::read(&json!({ "modified_date": "soon" })).expect_err("refused");
         let fields: Vec<&String> = refusal.error.as_object().expect("fields").keys().collect();

@@ -130,3 +130,57 @@ async fn an_installation_says_it_too_and_what_it_leaves_out_is_as_by_default() {
     assert_eq!((&location["fax_number"], &location["evening_phone"]), (&Value::Null, &Value::Null));
     shop.finish().await;
 }
+
+/// Changes one column after the other, and asks whether there is a new version, an event, and a wake for what waits.
+const CHANGE_EVERY_COLUMN: &str = r#"
+    do $$
+    declare
+        subject bigint := (select id from stock_locations where erp_code = 'HQ');
+        attribute record;
+        change text;
+        is_news boolean;
+        events_before bigint;
+        wakes_before bigint;
+    begin
+        for attribute in
+            select column_name as name, data_type as kind from information_schema.columns
+             where table_schema = 'public' and table_name = 'stock_locations'
+               and column_name not in ('id', 'event_sequence', 'created_date', 'modified_date')
+        loop
+            change := case
+                when attribute.name = 'stock_location_type'
+                    then 'case stock_location_type when ''store'' then ''warehouse'' else ''store'' end'
+                when attribute.name = 'cargo_company_id'
+                    then '(select max(c.id) from cargo_companies c where c.id is distinct from cargo_company_id)'
+                when attribute.kind = 'text' then format('coalesce(%I, '''') || ''x''', attribute.name)
+                when attribute.kind in ('integer', 'bigint') then format('coalesce(%I, 0) + 1', attribute.name)
+                when attribute.kind = 'boolean' then format('not %I', attribute.name)
+                else format('%I || ''{"x": 1}''', attribute.name)
+            end;
+            select count(*) into events_before from events where entity = 'stock_location' and object_id = subject;
+            select count(*) into wakes_before from replanning_wakes where stock_location_id = subject;
+            update installation set version = version + 1;
+            execute format('update stock_locations set %I = %s where id = %s', attribute.name, change, subject);
+            is_news := attribute.name <> 'quota';
+            if ((select count(*) from events where entity = 'stock_location' and object_id = subject) > events_before)
+                   is distinct from is_news
+               or ((select count(*) from replanning_wakes where stock_location_id = subject) > wakes_before)
+                   is distinct from is_news
+               or exists (select from stock_location_versions v join installation i on i.version = v.installation_version
+                           where v.stock_location_id = subject) is distinct from is_news
+            then
+                raise exception 'a change of % is not what it is to be: news, % ', attribute.name, is_news;
+            end if;
+        end loop;
+        raise exception 'all is well';
+    end
+    $$"#;
+
+#[tokio::test]
+async fn a_change_of_any_column_but_the_quota_is_news() {
+    let shop = Shop::open().await;
+    // All of it in one transaction, which comes to nothing.
+    let error = sqlx::raw_sql(CHANGE_EVERY_COLUMN).execute(shop.pool()).await.expect_err("it ends with an error");
+    assert!(error.to_string().contains("all is well"), "{error}");
+    shop.finish().await;
+}

@@ -91,7 +91,8 @@ async fn label(State(app): State<App>, Path(key): Path<String>) -> Result<Respon
     let key: Uuid = key.parse().map_err(|_| Refusal::not_found())?;
     let row = sqlx::query!(
         r#"select p.id, p.number, o.number as order_number, o.details, s.tracking_number, s.created_date,
-                  c.name as cargo_company, l.name as sender, l.address, l.phone
+                  c.name as cargo_company, l.name as sender, l.address,
+                  l.attributes->>'daytime_phone' as phone
              from shipments s
              join packages p on p.id = s.package_id
              join orders o on o.id = p.order_id

@@ -6,21 +6,17 @@ use axum::{
     response::Response,
 };
 use serde::Serialize;
-use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use super::LIST;
-use crate::{api::extract::Authenticated, app::App, error::Result, page::Page, wire::Timestamp};
-
-const COLUMNS: &str = "l.id, l.created_date, l.modified_date, l.omnitron_id, l.name, l.stock_location_type, \
-                       l.fax_number, \
-                       l.erp_code, l.is_fulfillment_center, l.is_pickup_location, l.is_delivery_location, \
-                       l.is_fast_delivery_available, l.is_return_available, l.is_active, l.priority, l.phone, \
-                       l.evening_phone, l.email, l.cargo_company_id, l.max_quota, l.quota, \
-                       l.latitude::text as latitude, l.longitude::text as longitude, l.address->>'line' as line, \
-                       l.address->>'postcode' as postcode, \
-                       coalesce(l.address #>> '{city,name}', l.address->>'city') as city, \
-                       coalesce(l.address #>> '{country,name}', l.address->>'country') as country";
+use crate::{
+    api::extract::Authenticated,
+    app::App,
+    error::Result,
+    locations::{Location, load},
+    page::Page,
+    wire::Timestamp,
+};
 
 /// A stock location, flat.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,7 +30,7 @@ pub(super) struct LocationSimple {
     omnitron_id: Option<i64>,
     name: String,
     /// `store` or `warehouse`.
-    stock_location_type: String,
+    stock_location_type: &'static str,
     fax_number: Option<String>,
     erp_code: String,
     is_fulfillment_center: bool,
@@ -65,38 +61,39 @@ pub(super) struct LocationSimple {
 }
 
 impl LocationSimple {
-    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        let (max_quota, quota): (Option<i64>, i64) = (row.try_get("max_quota")?, row.try_get("quota")?);
-        Ok(Self {
-            id: row.try_get("id")?,
-            created_date: Timestamp(row.try_get("created_date")?),
-            modified_date: Timestamp(row.try_get("modified_date")?),
-            omnitron_id: row.try_get("omnitron_id")?,
-            name: row.try_get("name")?,
-            stock_location_type: row.try_get("stock_location_type")?,
-            fax_number: row.try_get("fax_number")?,
-            erp_code: row.try_get("erp_code")?,
-            is_fulfillment_center: row.try_get("is_fulfillment_center")?,
-            is_pickup_location: row.try_get("is_pickup_location")?,
-            is_delivery_location: row.try_get("is_delivery_location")?,
-            is_fast_delivery_available: row.try_get("is_fast_delivery_available")?,
-            is_return_available: row.try_get("is_return_available")?,
-            is_active: row.try_get("is_active")?,
-            priority: row.try_get("priority")?,
-            daytime_phone: row.try_get("phone")?,
-            evening_phone: row.try_get("evening_phone")?,
-            email: row.try_get("email")?,
-            cargo_company: row.try_get("cargo_company_id")?,
-            max_quota,
-            quota,
-            available_quota: max_quota.map(|most| most - quota),
-            address_line: row.try_get("line")?,
-            postcode: row.try_get("postcode")?,
-            city: row.try_get("city")?,
-            country: row.try_get("country")?,
-            latitude: row.try_get("latitude")?,
-            longitude: row.try_get("longitude")?,
-        })
+    fn of(location: &Location) -> Self {
+        let address = &location.address;
+        let part = |key: &str| address.text_of(key);
+        Self {
+            id: location.id,
+            created_date: location.created_date,
+            modified_date: location.modified_date,
+            omnitron_id: location.omnitron_id,
+            name: location.name.clone(),
+            stock_location_type: location.stock_location_type.as_str(),
+            fax_number: location.fax_number.clone(),
+            erp_code: location.erp_code.clone(),
+            is_fulfillment_center: location.is_fulfillment_center,
+            is_pickup_location: location.is_pickup_location,
+            is_delivery_location: location.is_delivery_location,
+            is_fast_delivery_available: location.is_fast_delivery_available,
+            is_return_available: location.is_return_available,
+            is_active: location.is_active,
+            priority: location.priority,
+            daytime_phone: location.daytime_phone.clone(),
+            evening_phone: location.evening_phone.clone(),
+            email: location.email.clone(),
+            cargo_company: location.cargo_company,
+            max_quota: location.max_quota,
+            quota: location.quota.unwrap_or_default(),
+            available_quota: location.available_quota.flatten(),
+            address_line: part("line"),
+            postcode: part("postcode"),
+            city: part("city"),
+            country: part("country"),
+            latitude: address.latitude.map(|degrees| degrees.to_string()),
+            longitude: address.longitude.map(|degrees| degrees.to_string()),
+        }
     }
 }
 
@@ -117,7 +114,10 @@ pub(super) async fn list(
 ) -> Result<Response> {
     let page = Page::parse(&uri, &headers)?;
     let visible = caller.visible_location_ids();
-    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), COLUMNS).await?;
-    listing.add_all(LocationSimple::from_row).await?;
+    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "l.id").await?;
+    while let Some((connection, ids)) = listing.ids()? {
+        let locations = load(connection, &ids).await?;
+        listing.add(ids.iter().filter_map(|id| locations.get(id)).map(LocationSimple::of).collect()).await?;
+    }
     listing.respond().await
 }

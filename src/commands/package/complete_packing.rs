@@ -42,7 +42,7 @@ fn shipment(context: &Context<'_>) -> Result<ShipmentChange, Refusal> {
     }
     let mut active = context.catalog.cargo_companies.iter().filter(|company| company.is_active);
     let location = context.catalog.locations.get(&context.facts.stock_location_id);
-    let wanted = context.facts.cargo_company_id.or_else(|| location?.cargo_company_id);
+    let wanted = context.facts.cargo_company_id.or_else(|| location?.cargo_company);
     let company = match wanted {
         Some(id) => active.find(|company| company.id == id),
         None => active.next(),

@@ -11,7 +11,7 @@ pub(super) fn check(installation: &Installation, findings: &mut Findings) {
     transitions(installation, findings);
     let Installation { stock_locations, cargo_companies, denial_reasons, scenarios, .. } = installation;
 
-    let erp_codes = stock_locations.iter().map(|entry| (&entry.at, &entry.erp_code));
+    let erp_codes = stock_locations.iter().map(|entry| (&entry.at, &entry.location.erp_code));
     refuse(findings, "erp_code", "two locations", erp_codes);
     let companies = cargo_companies.iter().map(|entry| (&entry.at, &entry.slug));
     refuse(findings, "slug", "two cargo companies", companies);

@@ -43,7 +43,8 @@ fn stock_locations(installation: &Installation, findings: &mut Findings) {
 }
 
 fn scenarios(installation: &Installation, findings: &mut Findings) {
-    let erp_codes: Vec<&str> = installation.stock_locations.iter().map(|location| location.erp_code.as_str()).collect();
+    let erp_codes: Vec<&str> =
+        installation.stock_locations.iter().map(|entry| entry.location.erp_code.as_str()).collect();
     let states = installation.states.iter().filter(|state| state.entity == Entity::Package);
     let states: Vec<(&str, bool)> = states.map(|state| (state.slug.as_str(), state.is_final)).collect();
     for scenario in &installation.scenarios {

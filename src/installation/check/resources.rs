@@ -52,7 +52,7 @@ fn cargo_company(installation: &Installation, slug: &str, at: &Place, findings: 
 }
 
 fn stock_location(installation: &Installation, erp_code: &str, at: &Place, findings: &mut Findings) {
-    let erp_codes = || installation.stock_locations.iter().map(|location| location.erp_code.as_str());
+    let erp_codes = || installation.stock_locations.iter().map(|entry| entry.location.erp_code.as_str());
     if erp_codes().any(|known| known == erp_code) {
         return;
     }

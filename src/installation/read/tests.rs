@@ -112,15 +112,16 @@ fn reads_every_key() {
         })
     );
 
-    let location = &installation.stock_locations[0];
-    assert_eq!(location.location_type, LocationType::Store);
+    let entry = &installation.stock_locations[0];
+    let location = &entry.location;
+    assert_eq!(location.stock_location_type, LocationType::Store);
     assert_eq!((location.priority, location.max_quota), (10, Some(1000)));
-    assert_eq!((location.latitude, location.longitude), (40.99, 29.0));
-    assert_eq!(location.address.city.as_deref(), Some("Istanbul"));
-    assert_eq!(location.phone.as_deref(), Some("+90 216 000 0000"));
+    assert_eq!(location.coordinates(), Some((40.99, 29.0)));
+    assert_eq!(location.city(), Some("Istanbul"));
+    assert_eq!(location.daytime_phone.as_deref(), Some("+90 216 000 0000"));
     assert_eq!(location.email.as_deref(), Some("kadikoy@example.com"));
     assert!(!location.is_active);
-    let company = installation.cargo_company_of(location).expect("a carrier");
+    let company = installation.cargo_company_of(entry).expect("a carrier");
     assert_eq!((company.slug.as_str(), company.integration), ("manual", Integration::Manual));
     assert_eq!(installation.denial_reasons[0].title, "Item is damaged");
 
@@ -169,9 +170,9 @@ fn fills_in_what_is_left_out() {
     assert_eq!(transition.ui_visibility, Interface::ALL);
     assert_eq!((&transition.roles, &transition.otherwise), (&None, &None));
     assert_eq!(transition.parameters, CommonParameters::default());
-    let location = &installation.stock_locations[0];
-    assert_eq!((location.max_quota, location.is_active), (None, true));
-    assert_eq!(installation.cargo_company_of(location), None);
+    let entry = &installation.stock_locations[0];
+    assert_eq!((entry.location.max_quota, entry.location.is_active), (None, true));
+    assert_eq!(installation.cargo_company_of(entry), None);
 }
 
 #[test]

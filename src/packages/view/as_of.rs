@@ -60,7 +60,7 @@ pub async fn render_as_of(
         row.replaced_by.retain(|id| successors.get(id).is_none_or(|position| *position <= change.position));
         let before = states_before.get(&change.id).copied();
         let commands = commands(catalog, row.state_id, before);
-        views.insert(change.id, view(row, items, place.event_view(), commands, catalog)?);
+        views.insert(change.id, view(row, items, place.clone(), commands, catalog)?);
     }
     Ok(views)
 }

@@ -140,11 +140,11 @@ impl PlanState<'_> {
         let location = &*candidate.location;
         let value = |condition: &Condition| {
             Some(match condition {
-                Condition::SelectByLocationType(_) => json!(location.location_type),
+                Condition::SelectByLocationType(_) => json!(location.stock_location_type),
                 Condition::SelectByTag(_) => json!(location.tags),
-                Condition::SelectBySameCity => json!(location.city),
-                Condition::SelectBySameCountry => json!(location.country),
-                Condition::SelectByOpeningHours(_) => json!(location.hours.local_text(self.circumstances.time)),
+                Condition::SelectBySameCity => json!(location.city()),
+                Condition::SelectBySameCountry => json!(location.country()),
+                Condition::SelectByOpeningHours(_) => json!(location.conf.local_text(self.circumstances.time)),
                 Condition::SelectByNotRefused => json!(self.circumstances.refused_by.contains(&location.id)),
                 Condition::SelectByStock
                 | Condition::SelectByQuota

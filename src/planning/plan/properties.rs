@@ -6,7 +6,7 @@ use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 
 use super::*;
 use crate::{
-    locations::LocationType,
+    locations::{Address, Degrees, LocationType},
     planning::record::{Facts, PlanDecision},
     scenarios::rules::{OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Splitting, Which},
 };
@@ -58,17 +58,19 @@ impl Case {
         let location = &candidate.location;
         rule.conditions.iter().all(|condition| match condition {
             Condition::SelectByStock | Condition::SelectByQuota | Condition::SelectByProductLocations => true,
-            Condition::SelectByLocationType(types) => types.contains(&location.location_type),
+            Condition::SelectByLocationType(types) => types.contains(&location.stock_location_type),
             Condition::SelectByTag(tags) => tags.iter().any(|tag| location.tags.contains(tag)),
-            Condition::SelectBySameCity => location.city.is_some() && location.city == self.circumstances.order.city,
-            Condition::SelectBySameCountry => {
-                location.country.iter().any(|country| self.circumstances.order.country.contains(country))
+            Condition::SelectBySameCity => {
+                location.city().is_some() && location.city() == self.circumstances.order.city.as_deref()
             }
+            Condition::SelectBySameCountry => location
+                .country()
+                .is_some_and(|own| self.circumstances.order.country.iter().any(|country| country == own)),
             #[expect(clippy::cast_precision_loss, reason = "small")]
             Condition::SelectByDistance(metres) => {
                 candidate.distance_km.is_some_and(|km| km <= *metres as f64 / 1000.0)
             }
-            Condition::SelectByOpeningHours(_) => location.hours.is_open(self.circumstances.time, 0),
+            Condition::SelectByOpeningHours(_) => location.conf.is_open(self.circumstances.time, 0),
             Condition::SelectByNotRefused => !self.circumstances.refused_by.contains(&location.id),
         })
     }
@@ -107,14 +109,19 @@ fn places() -> impl Strategy<Value = Location> {
         |(priority, is_store, tags, city, country, is_open)| {
             let day = if is_open { "monday" } else { "tuesday" };
             let conf = serde_json::json!({ "timezone": "UTC", "opening_hours": { day: "00:00-24:00" } });
+            let mut address = Address::default();
+            for (part, name) in [("city", city), ("country", country)] {
+                if let Some(name) = name {
+                    address.set_part(part, &name);
+                }
+            }
             Location {
                 priority,
                 is_active: true,
-                location_type: if is_store { LocationType::Store } else { LocationType::Warehouse },
+                stock_location_type: if is_store { LocationType::Store } else { LocationType::Warehouse },
                 tags,
-                city,
-                country,
-                hours: crate::reading::whole(conf.as_object().unwrap(), crate::locations::Hours::read).unwrap(),
+                address,
+                conf: crate::reading::whole(conf.as_object().unwrap(), crate::locations::Hours::read).unwrap(),
                 ..Location::default()
             }
         },
@@ -580,7 +587,10 @@ proptest! {
         case.circumstances.order.coordinates = Some((0.0, 0.0));
         for candidate in &mut case.candidates {
             let coordinates = candidate.distance_km.map(at);
-            Arc::make_mut(&mut candidate.location).coordinates = coordinates;
+            let address = &mut Arc::make_mut(&mut candidate.location).address;
+            address.latitude = coordinates.map(|(north, _)| Degrees::new(north));
+            address.longitude = coordinates.map(|(_, east)| Degrees::new(east));
+            let coordinates = candidate.location.coordinates();
             candidate.distance_km = coordinates.map(|there| distance_km((0.0, 0.0), there));
         }
         let planned = case.plan();

@@ -646,7 +646,7 @@ fn here() -> Candidate {
 #[test]
 fn a_rule_may_ask_for_a_kind_of_location_and_for_a_tag() {
     let anywhere = Circumstances::default();
-    let warehouse = || with(here(), |location| location.location_type = LocationType::Warehouse);
+    let warehouse = || with(here(), |location| location.stock_location_type = LocationType::Warehouse);
     let stores = || SelectByLocationType(vec![LocationType::Store]);
     assert_eq!(judged(stores(), here(), &anywhere), Verdict::Chosen);
     assert_eq!(judged(stores(), warehouse(), &anywhere), Verdict::OtherType);
@@ -672,8 +672,8 @@ fn a_rule_may_ask_for_the_city_or_the_country_of_the_address() {
     };
     let izmir = || {
         with(here(), |location| {
-            location.city = Some("Izmir".to_owned());
-            location.country = Some("TR".to_owned());
+            location.address.set_part("city", "Izmir");
+            location.address.set_part("country", "TR");
         })
     };
     assert_eq!(judged(SelectBySameCity, izmir(), &to(Some("İZMİR"), &[])), Verdict::Chosen);
@@ -701,7 +701,7 @@ fn a_rule_may_ask_that_the_location_is_open() {
     let at = |time: &str| Circumstances { time: time.parse().unwrap(), ..Circumstances::default() };
     let conf = json!({ "timezone": "Europe/Istanbul", "opening_hours": { "wednesday": "09:00-18:00" } });
     let hours = crate::reading::whole(conf.as_object().unwrap(), crate::locations::Hours::read).unwrap();
-    let shop = || with(here(), |location| location.hours = hours.clone());
+    let shop = || with(here(), |location| location.conf = hours.clone());
     assert_eq!(judged(SelectByOpeningHours(0), shop(), &at("2024-05-01T06:00:00Z")), Verdict::Chosen);
     assert_eq!(judged(SelectByOpeningHours(0), shop(), &at("2024-05-01T05:30:00Z")), Verdict::Closed);
     assert_eq!(judged(SelectByOpeningHours(30), shop(), &at("2024-05-01T05:30:00Z")), Verdict::Chosen);

@@ -96,13 +96,15 @@ impl PlanState<'_> {
         let (holds, verdict) = match condition {
             // These conditions look at the items, or at the parcel.
             Condition::SelectByStock | Condition::SelectByQuota | Condition::SelectByProductLocations => return None,
-            Condition::SelectByLocationType(types) => (types.contains(&location.location_type), Verdict::OtherType),
+            Condition::SelectByLocationType(types) => {
+                (types.contains(&location.stock_location_type), Verdict::OtherType)
+            }
             Condition::SelectByTag(tags) => (tags.iter().any(|tag| location.tags.contains(tag)), Verdict::NoTag),
             Condition::SelectBySameCity => (order.is_in_city(location), Verdict::OtherCity),
             Condition::SelectBySameCountry => (order.is_in_country(location), Verdict::OtherCountry),
             Condition::SelectByDistance(most) => (metres(seen).is_some_and(|metres| metres <= *most), Verdict::TooFar),
             Condition::SelectByOpeningHours(within) => {
-                (location.hours.is_open(self.circumstances.time, *within), Verdict::Closed)
+                (location.conf.is_open(self.circumstances.time, *within), Verdict::Closed)
             }
             Condition::SelectByNotRefused => {
                 (!self.circumstances.refused_by.contains(&location.id), Verdict::RefusedBefore)

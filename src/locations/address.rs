@@ -1,0 +1,108 @@
+//! Where a location is.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::{Map, Value};
+
+use crate::reading::values;
+
+/// A coordinate in degrees; on the wire a text with eight decimals, about a millimetre.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Degrees(f64);
+
+impl Degrees {
+    /// Rounds to what is kept.
+    #[must_use]
+    pub fn new(degrees: f64) -> Self {
+        // Adding zero makes -0 a plain 0.
+        Self((degrees * 1e8).round() / 1e8 + 0.0)
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Degrees {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:.8}", self.0)
+    }
+}
+
+impl Serialize for Degrees {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Degrees {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self::new).map_err(de::Error::custom)
+    }
+}
+
+/// An address: its parts as they were given (`line`, `postcode`, `township`, `city`, `country` and others; a city or a
+/// country is a name or an object with one), and its coordinates.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Address {
+    #[serde(flatten)]
+    parts: Map<String, Value>,
+    /// Degrees north.
+    pub latitude: Option<Degrees>,
+    /// Degrees east.
+    pub longitude: Option<Degrees>,
+}
+
+impl Address {
+    /// Replaces the parts; the coordinates have keys of their own.
+    pub fn set_parts(&mut self, mut parts: Map<String, Value>) {
+        for key in ["latitude", "longitude"] {
+            parts.shift_remove(key);
+        }
+        self.parts = parts;
+    }
+
+    /// Sets one part.
+    pub fn set_part(&mut self, key: &str, text: &str) {
+        self.parts.insert(key.to_owned(), Value::from(text));
+    }
+
+    /// A part as a text: a text or a number, or the name of an object.
+    #[must_use]
+    pub fn text_of(&self, key: &str) -> Option<String> {
+        let part = self.parts.get(key)?;
+        values::text(part.get("name").unwrap_or(part))
+    }
+
+    /// A part that is a name, or an object with a name.
+    #[must_use]
+    pub fn name_of(&self, key: &str) -> Option<&str> {
+        let part = self.parts.get(key)?;
+        part.get("name").unwrap_or(part).as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn coordinates_have_eight_decimals_and_stand_behind_the_other_parts() {
+        let address = json!({ "city": { "name": "Leeds" }, "latitude": "40.99000000", "country": "gb" });
+        let mut read: Address = serde_json::from_value(address).expect("an address");
+        read.longitude = Some(Degrees::new(-0.000_000_001));
+        let text = serde_json::to_string(&read).expect("JSON");
+        assert_eq!(
+            text,
+            r#"{"city":{"name":"Leeds"},"country":"gb","latitude":"40.99000000","longitude":"0.00000000"}"#
+        );
+        assert_eq!((read.name_of("city"), read.name_of("country")), (Some("Leeds"), Some("gb")));
+    }
+}

@@ -1,0 +1,177 @@
+//! Locations in the database: one record, whole; beside it the columns that queries join, count, sort and filter by.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::LazyLock,
+};
+
+use serde_json::{Map, Value};
+use sqlx::{PgConnection, types::Json};
+
+use super::Location;
+use crate::{
+    error::{Error, OnConstraint as _, Refusal, Result},
+    reading::Form as _,
+};
+
+/// What has a column of its own, is the system's own, or is on the wire alone.
+const NOT_ATTRIBUTES: [&str; 15] = [
+    "id",
+    "erp_code",
+    "name",
+    "stock_location_type",
+    "priority",
+    "is_active",
+    "max_quota",
+    "address",
+    "cargo_company",
+    "omnitron_id",
+    "engine",
+    "quota",
+    "available_quota",
+    "created_date",
+    "modified_date",
+];
+
+static BLANK: LazyLock<Map<String, Value>> = LazyLock::new(|| Location::blank().as_object());
+
+impl Location {
+    /// A location from the record that was kept of it. What is not in it, because it was unknown then, is as in a blank.
+    ///
+    /// # Errors
+    /// When this version does not understand it.
+    pub fn from_record(record: &str) -> Result<Self> {
+        let read = || -> serde_json::Result<Self> {
+            let mut whole = BLANK.clone();
+            whole.extend(serde_json::from_str::<Map<String, Value>>(record)?);
+            if let Some(id) = whole.swap_remove("cargo_company_id") {
+                whole.insert("cargo_company".to_owned(), id);
+            }
+            serde_json::from_value(Value::Object(whole))
+        };
+        let mut location = read()
+            .map_err(|error| Error::Fault(format!("a location's record that this version cannot read: {error}")))?;
+        location.available_quota = location.quota.map(|quota| location.max_quota.map(|most| most - quota));
+        Ok(location)
+    }
+
+    fn as_object(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(object)) => object,
+            _ => Map::new(),
+        }
+    }
+
+    /// What has no column of its own; what says nothing is left out.
+    fn attributes(&self) -> Map<String, Value> {
+        let mut attributes = self.as_object();
+        attributes.retain(|key, value| !value.is_null() && !NOT_ATTRIBUTES.contains(&key.as_str()));
+        attributes
+    }
+}
+
+/// Reads locations by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, Location>> {
+    let records = sqlx::query_scalar!(
+        r#"select location_record(l)::text as "record!" from stock_locations l where id = any($1)"#,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    records.iter().map(|record| Location::from_record(record).map(|location| (location.id, location))).collect()
+}
+
+/// Reads every location as it was in a version of the installation, by id.
+///
+/// # Errors
+/// When the database fails, or holds a record that this version does not understand.
+pub async fn all_as_of(connection: &mut PgConnection, version: i64) -> Result<BTreeMap<i64, Location>> {
+    let records = sqlx::query_scalar!(
+        r#"select distinct on (stock_location_id) location::text as "record!"
+             from stock_location_versions where installation_version <= $1
+            order by stock_location_id, installation_version desc"#,
+        version
+    )
+    .fetch_all(connection)
+    .await?;
+    records.iter().map(|record| Location::from_record(record).map(|location| (location.id, location))).collect()
+}
+
+/// Reads locations as they were in versions of the installation, by (id, version).
+///
+/// # Errors
+/// As [`all_as_of`].
+pub async fn as_of(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    versions: &[i64],
+) -> Result<HashMap<(i64, i64), Location>> {
+    let rows = sqlx::query!(
+        r#"with wanted as (
+               select distinct * from unnest($1::bigint[], $2::bigint[]) as w(id, version)
+           )
+           select w.id as "location_id!", w.version as "version!",
+                  (select v.location::text from stock_location_versions v
+                    where v.stock_location_id = w.id and v.installation_version <= w.version
+                    order by v.installation_version desc limit 1) as record
+             from wanted w"#,
+        ids,
+        versions
+    )
+    .fetch_all(connection)
+    .await?;
+    let told = rows.iter().filter_map(|row| Some(((row.location_id, row.version), row.record.as_deref()?)));
+    told.map(|(key, record)| Location::from_record(record).map(|location| (key, location))).collect()
+}
+
+/// Writes a location; one with id 0 is new. Versions, events and the date of the change follow by themselves
+/// (migration 0014), and a record that is written as it was is no change.
+///
+/// # Errors
+/// When its code is another one's already, its cargo company is unknown, or the database fails.
+pub async fn write(connection: &mut PgConnection, location: &Location) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        "insert into stock_locations (id, erp_code, name, stock_location_type, priority, is_active, max_quota, address,
+                                      cargo_company_id, omnitron_id, attributes)
+         values (coalesce(nullif($1::bigint, 0), nextval(pg_get_serial_sequence('stock_locations', 'id'))), $2, $3, $4,
+                 $5, $6, $7, $8, $9, $10, $11)
+         on conflict (id) do update
+            set erp_code = excluded.erp_code, name = excluded.name, stock_location_type = excluded.stock_location_type,
+                priority = excluded.priority, is_active = excluded.is_active, max_quota = excluded.max_quota,
+                address = excluded.address, cargo_company_id = excluded.cargo_company_id,
+                omnitron_id = excluded.omnitron_id, attributes = excluded.attributes
+         returning id",
+        location.id,
+        location.erp_code,
+        location.name,
+        location.stock_location_type.as_str(),
+        location.priority,
+        location.is_active,
+        location.max_quota,
+        Json(&location.address) as _,
+        location.cargo_company,
+        location.omnitron_id,
+        Value::Object(location.attributes())
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Writes a location that a request or a file gives.
+///
+/// # Errors
+/// 400 where its code is another one's already, or its cargo company is unknown. When the database fails.
+pub async fn save(connection: &mut PgConnection, location: &Location) -> Result<i64> {
+    let saved = write(connection, location).await.on_constraint("stock_locations_erp_code_key", || {
+        Refusal::field("erp_code", format!("There is a stock location {} already.", location.erp_code))
+    });
+    match saved {
+        Err(Error::Database(error)) => Err(error).on_constraint("stock_locations_cargo_company_id_fkey", || {
+            Refusal::field("cargo_company", "Invalid pk - object does not exist.")
+        }),
+        other => other,
+    }
+}
