@@ -15,6 +15,8 @@ use crate::{
 const LONGEST_TEXT: usize = 255;
 /// Ids are 32-bit on the wire; 0 and below are never given.
 const IDS: RangeInclusive<i64> = 1..=i32::MAX as i64;
+/// The greatest amount of anything.
+const MOST: f64 = 1e9;
 /// A number of things.
 pub const COUNTS: RangeInclusive<i32> = 0..=i32::MAX;
 
@@ -226,6 +228,25 @@ impl Reader<'_> {
             super::Voice::File(origin) => origin.type_name(&self.full_path(&[key.into()])) == Some("a number"),
             _ => false,
         }
+    }
+
+    /// Most of something that is measured; in a request null stands for no limit.
+    pub fn amount(&mut self, key: &'static str) -> Option<Option<f64>> {
+        let Some(value) = self.nullable(key, || json!({ "type": "number", "minimum": 0, "maximum": MOST }))? else {
+            return Some(None);
+        };
+        let number = if self.is_request() { values::number(value) } else { value.as_f64() };
+        if number.is_some_and(|number| (0.0..=MOST).contains(&number)) {
+            return Some(number);
+        }
+        match number {
+            _ if self.is_request() => {
+                self.wrong(key, format!("A number from 0 to {MOST} is required. Send null for no limit."));
+            }
+            Some(_) => self.out_of_range(key, value, (0, MOST)),
+            None => self.mistyped(&[key.into()], value, "a number", "write it without quotes"),
+        }
+        None
     }
 
     /// A number of kilometres up to the farthest on Earth, as whole metres.

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    locations::LocationType,
     reading::{Defect, Reader, Step},
     scenarios::rules::{
         Condition, OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Scenario, ScenarioKind, Splitting, Which,
         kilometres,
     },
-    spelling::{nearest, suggestion},
+    spelling::nearest,
     workflow::{NEEDED_BY_TRANSFERS, WAITING, WAITING_FOR_TRANSFER},
 };
 
@@ -256,7 +255,7 @@ fn read_rule(reader: &mut Reader<'_>) -> Rule {
         name: reader.text("name").unwrap_or_default(),
         order: reader.object("order", read_order).unwrap_or_default(),
         products: reader.object("products", read_products).flatten(),
-        conditions: reader.objects_or_words("conditions", read_condition, condition_of_word),
+        conditions: reader.objects_or_words("conditions", Condition::read, Condition::of_word),
         order_by: reader.words("order_by", &OrderBy::WORDS),
         transferable: reader.flag("transferable").unwrap_or(false),
     };
@@ -299,70 +298,6 @@ fn read_products(reader: &mut Reader<'_>) -> Option<ProductPrerequisite> {
     }
     reader.finish();
     (!says_nothing).then_some(products)
-}
-
-/// A condition given as a word.
-fn condition_of_word(word: &str) -> Result<Condition, (String, String)> {
-    Ok(match word {
-        "SELECT_BY_STOCK" => Condition::SelectByStock,
-        "SELECT_BY_QUOTA" => Condition::SelectByQuota,
-        "SELECT_BY_SAME_CITY" => Condition::SelectBySameCity,
-        "SELECT_BY_SAME_COUNTRY" => Condition::SelectBySameCountry,
-        "SELECT_BY_OPENING_HOURS" => Condition::SelectByOpeningHours(0),
-        "SELECT_BY_NOT_REFUSED" => Condition::SelectByNotRefused,
-        "SELECT_BY_PRODUCT_LOCATIONS" => Condition::SelectByProductLocations,
-        "SELECT_BY_LOCATION_TYPE" => return Err(lacks(word, "location_types = [\"store\"]")),
-        "SELECT_BY_TAG" => return Err(lacks(word, "tags = [\"…\"]")),
-        "SELECT_BY_DISTANCE" => return Err(lacks(word, "kilometres = 25")),
-        _ => return Err((format!("`{word}` is not one of its words"), suggestion(word, &Condition::NAMES))),
-    })
-}
-
-fn lacks(word: &str, parameter: &str) -> (String, String) {
-    (format!("`{word}` needs to know more"), format!("write `{{ condition = \"{word}\", {parameter} }}`"))
-}
-
-/// A condition with parameters: `{ condition = "…", … }`.
-fn read_condition(reader: &mut Reader<'_>) -> Option<Condition> {
-    reader.require(&["condition"]);
-    let word = reader.text("condition")?;
-    let needs = |reader: &mut Reader<'_>, key: &str, is_empty: bool| {
-        if !reader.has(key) {
-            reader.require(&[key]);
-        } else if is_empty {
-            reader.refuse(key, "names none", "name at least one");
-        }
-    };
-    let condition = match word.as_str() {
-        "SELECT_BY_LOCATION_TYPE" => {
-            let types = reader.words("location_types", &LocationType::WORDS);
-            needs(reader, "location_types", types.is_empty());
-            Condition::SelectByLocationType(types)
-        }
-        "SELECT_BY_TAG" => {
-            let tags = reader.texts("tags");
-            needs(reader, "tags", tags.is_empty());
-            Condition::SelectByTag(tags)
-        }
-        "SELECT_BY_DISTANCE" => {
-            reader.require(&["kilometres"]);
-            Condition::SelectByDistance(reader.kilometres("kilometres").unwrap_or_default())
-        }
-        "SELECT_BY_OPENING_HOURS" => {
-            // Opening hours repeat after a week.
-            let minutes = reader.count("opens_within_minutes", 0..=7 * 24 * 60);
-            Condition::SelectByOpeningHours(minutes.and_then(|minutes| u32::try_from(minutes).ok()).unwrap_or(0))
-        }
-        _ => match condition_of_word(&word) {
-            Ok(condition) => condition,
-            Err((message, remedy)) => {
-                reader.refuse("condition", message, remedy);
-                return None;
-            }
-        },
-    };
-    reader.finish();
-    Some(condition)
 }
 
 /// The wire form of rules.
@@ -463,7 +398,7 @@ mod tests {
         let definition = read(&whole()).expect("sound");
         assert_eq!(Value::Object(definition.to_json()), whole());
         let names: Vec<&str> = definition.rules[0].conditions.iter().map(Condition::name).collect();
-        assert_eq!(names, Condition::NAMES, "every condition can be written");
+        assert_eq!(names, Condition::names(), "every condition can be written");
         // A condition whose parameters are optional may have either form.
         let open = |condition: Value| {
             read(&with_rule(&json!({ "name": "r", "conditions": [condition] }))).expect("sound").rules[0].clone()

@@ -4,8 +4,10 @@
 //! set the scenarios that they name. A scenario that no file names is left alone, unless an earlier file named it: then
 //! it is deactivated. Every change raises the version, and plans name the version that decided them.
 
+pub mod conditions;
 pub mod definition;
 pub mod rules;
+pub mod verdict;
 
 use std::collections::BTreeMap;
 

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::locations::{Location, LocationType};
+pub use super::conditions::Condition;
+use crate::locations::Location;
 
 /// The decision that a scenario makes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +69,8 @@ impl Scenario {
     /// True if its rules use more of an item than its SKU.
     #[must_use]
     pub fn reads_products(&self) -> bool {
-        self.rules.iter().any(|rule| rule.products.is_some() || rule.asks_for(&Condition::SelectByProductLocations))
+        let reads = |condition: &Condition| condition.kind().reads_products;
+        self.rules.iter().any(|rule| rule.products.is_some() || rule.conditions.iter().any(reads))
     }
 
     /// True if it chooses the sources of transfers.
@@ -250,78 +252,6 @@ impl ProductPrerequisite {
         among(&self.skus, Some(sku))
             && among(&self.base_codes, product.base_code.as_deref())
             && self.attributes.iter().all(has_one_of)
-    }
-}
-
-/// A condition of a rule on a location.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
-    /// Its available stock of the SKU covers the whole line.
-    SelectByStock,
-    /// It has room for one more package.
-    SelectByQuota,
-    /// It is of one of these kinds.
-    SelectByLocationType(Vec<LocationType>),
-    /// It has at least one of these tags.
-    SelectByTag(Vec<String>),
-    /// It is in the city of the delivery address.
-    SelectBySameCity,
-    /// It is in the country of the delivery address.
-    SelectBySameCountry,
-    /// Its distance to the delivery address is at most this many metres. An unknown distance is too far.
-    SelectByDistance(i64),
-    /// It is open at the time of the plan, or opens within this many minutes.
-    SelectByOpeningHours(u32),
-    /// It has not refused a package of this order before, nor failed to find an item of it.
-    SelectByNotRefused,
-    /// It is one of the product's own allowed locations, if the product has any.
-    SelectByProductLocations,
-}
-
-impl Condition {
-    /// The word for it in installation files, on the wire and in the database.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::SelectByStock => "SELECT_BY_STOCK",
-            Self::SelectByQuota => "SELECT_BY_QUOTA",
-            Self::SelectByLocationType(_) => "SELECT_BY_LOCATION_TYPE",
-            Self::SelectByTag(_) => "SELECT_BY_TAG",
-            Self::SelectBySameCity => "SELECT_BY_SAME_CITY",
-            Self::SelectBySameCountry => "SELECT_BY_SAME_COUNTRY",
-            Self::SelectByDistance(_) => "SELECT_BY_DISTANCE",
-            Self::SelectByOpeningHours(_) => "SELECT_BY_OPENING_HOURS",
-            Self::SelectByNotRefused => "SELECT_BY_NOT_REFUSED",
-            Self::SelectByProductLocations => "SELECT_BY_PRODUCT_LOCATIONS",
-        }
-    }
-
-    /// Every word, for the error that lists them.
-    pub const NAMES: [&'static str; 10] = [
-        "SELECT_BY_STOCK",
-        "SELECT_BY_QUOTA",
-        "SELECT_BY_LOCATION_TYPE",
-        "SELECT_BY_TAG",
-        "SELECT_BY_SAME_CITY",
-        "SELECT_BY_SAME_COUNTRY",
-        "SELECT_BY_DISTANCE",
-        "SELECT_BY_OPENING_HOURS",
-        "SELECT_BY_NOT_REFUSED",
-        "SELECT_BY_PRODUCT_LOCATIONS",
-    ];
-
-    /// The form on the wire: the word, or with parameters `{"condition": word, …}`.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let name = self.name();
-        match self {
-            Self::SelectByLocationType(types) => json!({ "condition": name, "location_types": types }),
-            Self::SelectByTag(tags) => json!({ "condition": name, "tags": tags }),
-            Self::SelectByDistance(metres) => json!({ "condition": name, "kilometres": kilometres(*metres) }),
-            Self::SelectByOpeningHours(0) => json!(name),
-            Self::SelectByOpeningHours(minutes) => json!({ "condition": name, "opens_within_minutes": minutes }),
-            _ => json!(name),
-        }
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
-    Candidate,
     state::{PlanState, needed},
     trace::{CandidateTrace, Items, Missing, RuleTrace, SHOWN_CANDIDATES, SHOWN_ENTRIES, SHOWN_MISSING, Verdict},
     view::View,
@@ -122,7 +121,7 @@ impl PlanState<'_> {
             available_quota: candidate.available_quota(),
             open_packages: candidate.open_packages,
             stock: had.take(SHOWN_ENTRIES).collect(),
-            seen: self.seen(rule, candidate),
+            seen: self.shown_by_conditions(rule, asked, view.candidate),
             verdict,
             reason: verdict.sentence(),
             has_parcel: view.has_parcel,
@@ -136,24 +135,11 @@ impl PlanState<'_> {
     }
 
     /// The values that conditions used and that are not shown elsewhere.
-    fn seen(&self, rule: &Rule, candidate: &Candidate) -> Map<String, Value> {
-        let location = &*candidate.location;
-        let value = |condition: &Condition| {
-            Some(match condition {
-                Condition::SelectByLocationType(_) => json!(location.stock_location_type),
-                Condition::SelectByTag(_) => json!(location.tags),
-                Condition::SelectBySameCity => json!(location.city()),
-                Condition::SelectBySameCountry => json!(location.country()),
-                Condition::SelectByOpeningHours(_) => json!(location.conf.local_text(self.circumstances.time)),
-                Condition::SelectByNotRefused => json!(self.circumstances.refused_by.contains(&location.id)),
-                Condition::SelectByStock
-                | Condition::SelectByQuota
-                | Condition::SelectByDistance(_)
-                | Condition::SelectByProductLocations => return None,
-            })
-        };
-        let seen = rule.conditions.iter().filter_map(|condition| Some((condition.name(), value(condition)?)));
-        seen.map(|(name, value)| (name.to_owned(), value)).collect()
+    fn shown_by_conditions(&self, rule: &Rule, asked: &Bits, candidate: usize) -> Map<String, Value> {
+        let items = self.items_of(rule, asked);
+        let seen = self.seen(candidate, &items);
+        let kinds = rule.conditions.iter().map(Condition::kind);
+        kinds.filter_map(|kind| Some((kind.name.to_owned(), kind.shows?(&seen)))).collect()
     }
 
     /// The lines that it lacked stock for.

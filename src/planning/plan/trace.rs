@@ -19,6 +19,8 @@ use utoipa::{
 
 use crate::scenarios::rules::Condition;
 
+pub use crate::scenarios::verdict::Verdict;
+
 /// Candidates that a rule shows; more only if more got something.
 pub const SHOWN_CANDIDATES: usize = 50;
 /// Entries shown of a list, beside its count.
@@ -96,7 +98,7 @@ pub struct RuleTrace {
 
 /// Conditions as they are shown: see [`Condition::to_json`].
 fn conditions() -> RefOr<Schema> {
-    let name = || ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Condition::NAMES));
+    let name = || ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Condition::names()));
     let words = || ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
     let with_parameters = ObjectBuilder::new()
         .property("condition", name())
@@ -173,66 +175,6 @@ pub struct Missing {
     pub needed: i64,
     /// How many there were, after what this plan gave the location otherwise.
     pub available: i64,
-}
-
-/// What became of a location in a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// It got items.
-    Chosen,
-    /// It could take items, but those that got them do without it.
-    NotNeeded,
-    /// It could take items, but has no room for a package.
-    NoQuota,
-    /// It has too little stock for each item.
-    NoStock,
-    /// It was left out for every item: it refused them or could not find them.
-    LeftOutBefore,
-    /// It could take items, but the order may have no more packages.
-    NoPackageLeft,
-    /// It could take items, but not all of them, and the order is not to be split.
-    NotEverything,
-    /// It is not of the kind the rule asks for.
-    OtherType,
-    /// It has none of the tags the rule asks for.
-    NoTag,
-    /// It is not known to be in the city of the delivery address.
-    OtherCity,
-    /// It is not known to be in the country of the delivery address.
-    OtherCountry,
-    /// It is too far away, or nobody knows how far.
-    TooFar,
-    /// It is closed.
-    Closed,
-    /// It refused a package of the order, or could not find an item of it.
-    RefusedBefore,
-    /// None of the items' products may come from there.
-    NotAllowed,
-}
-
-impl Verdict {
-    /// The verdict as a sentence for people.
-    #[must_use]
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::Chosen => "It got these items.",
-            Self::NotNeeded => "It could take items, but the chosen locations do without it.",
-            Self::NoQuota => "It could take items, but has no room for another package.",
-            Self::NoStock => "It has too little stock for every one of the items.",
-            Self::LeftOutBefore => "It refused these items or could not find them before.",
-            Self::NoPackageLeft => "It could take items, but the order may have no more packages.",
-            Self::NotEverything => "It could take items, but not all of them, and the order is not to be split.",
-            Self::OtherType => "It is not of the kind the rule asks for.",
-            Self::NoTag => "It has none of the tags the rule asks for.",
-            Self::OtherCity => "It is not known to be in the city of the delivery address.",
-            Self::OtherCountry => "It is not known to be in the country of the delivery address.",
-            Self::TooFar => "It is farther away than the rule allows, or the distance is unknown.",
-            Self::Closed => "It is closed.",
-            Self::RefusedBefore => "It refused a package of this order or could not find an item of it before.",
-            Self::NotAllowed => "The products of these items may not come from there.",
-        }
-    }
 }
 
 /// Some items: the first [`SHOWN_ENTRIES`] and how many there are.

@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     planning::cover::Bits,
-    scenarios::rules::{Condition, OrderBy, Rule},
+    scenarios::{
+        conditions::Seen,
+        rules::{Condition, OrderBy, Product, Rule},
+    },
 };
 
 /// The greatest distance on Earth, in metres. An unknown distance counts as much in a sum.
@@ -34,7 +37,8 @@ pub(super) struct View {
 impl PlanState<'_> {
     /// The candidates in the rule's order.
     pub(super) fn ranked(&self, rule: &Rule, asked: &Bits) -> Vec<View> {
-        let mut views: Vec<View> = (0..self.candidates.len()).map(|at| self.view(at, rule, asked)).collect();
+        let items = self.items_of(rule, asked);
+        let mut views: Vec<View> = (0..self.candidates.len()).map(|at| self.view(at, rule, asked, &items)).collect();
         let compare = |a: &View, b: &View, key: OrderBy| {
             let (left, right) = (self.candidates[a.candidate], self.candidates[b.candidate]);
             match key {
@@ -55,12 +59,13 @@ impl PlanState<'_> {
         views
     }
 
-    fn view(&self, candidate: usize, rule: &Rule, asked: &Bits) -> View {
+    fn view(&self, candidate: usize, rule: &Rule, asked: &Bits, items: &[(&Product, i64)]) -> View {
         let by_stock = rule.asks_for(&Condition::SelectByStock);
         let by_quota = rule.asks_for(&Condition::SelectByQuota);
         let by_product = rule.asks_for(&Condition::SelectByProductLocations);
         let has_parcel = self.has_parcel(candidate);
         let seen = self.candidates[candidate];
+        let conditions_see = self.seen(candidate, items);
         let stock = self.row(candidate);
         let mut can = Bits::none(self.waiting.len());
         let mut left_out = Bits::none(self.waiting.len());
@@ -79,7 +84,11 @@ impl PlanState<'_> {
         }
         View {
             candidate,
-            barred: rule.conditions.iter().find_map(|condition| self.bars(condition, seen)),
+            barred: rule.conditions.iter().find_map(|condition| {
+                let kind = condition.kind();
+                let holds = kind.holds?(condition, &conditions_see);
+                (!holds).then_some(kind.verdict)
+            }),
             has_room: has_parcel || !by_quota || seen.available_quota().is_none_or(|room| room >= 1),
             has_parcel,
             can,
@@ -89,28 +98,24 @@ impl PlanState<'_> {
         }
     }
 
-    /// Why a condition on the location itself does not hold.
-    fn bars(&self, condition: &Condition, seen: &Candidate) -> Option<Verdict> {
-        let location = &*seen.location;
-        let order = &self.circumstances.order;
-        let (holds, verdict) = match condition {
-            // These conditions look at the items, or at the parcel.
-            Condition::SelectByStock | Condition::SelectByQuota | Condition::SelectByProductLocations => return None,
-            Condition::SelectByLocationType(types) => {
-                (types.contains(&location.stock_location_type), Verdict::OtherType)
-            }
-            Condition::SelectByTag(tags) => (tags.iter().any(|tag| location.tags.contains(tag)), Verdict::NoTag),
-            Condition::SelectBySameCity => (order.is_in_city(location), Verdict::OtherCity),
-            Condition::SelectBySameCountry => (order.is_in_country(location), Verdict::OtherCountry),
-            Condition::SelectByDistance(most) => (metres(seen).is_some_and(|metres| metres <= *most), Verdict::TooFar),
-            Condition::SelectByOpeningHours(within) => {
-                (location.conf.is_open(self.circumstances.time, *within), Verdict::Closed)
-            }
-            Condition::SelectByNotRefused => {
-                (!self.circumstances.refused_by.contains(&location.id), Verdict::RefusedBefore)
-            }
-        };
-        (!holds).then_some(verdict)
+    /// The products of the lines that a rule is to place, with their quantities; none where no condition looks at them.
+    pub(super) fn items_of(&self, rule: &Rule, asked: &Bits) -> Vec<(&Product, i64)> {
+        let is_read = rule.conditions.iter().any(|condition| condition.kind().reads_products);
+        let demands = asked.iter().filter(|_| is_read).map(|line| self.demands[self.waiting[line]]);
+        demands.map(|demand| (&demand.product, needed(demand))).collect()
+    }
+
+    /// What the conditions look at.
+    pub(super) fn seen<'s>(&'s self, candidate: usize, items: &'s [(&'s Product, i64)]) -> Seen<'s> {
+        let Candidate { location, .. } = self.candidates[candidate];
+        Seen {
+            location,
+            items,
+            order: &self.circumstances.order,
+            time: self.circumstances.time,
+            metres: metres(self.candidates[candidate]),
+            has_refused: self.circumstances.refused_by.contains(&location.id),
+        }
     }
 
     /// The cost of a new parcel at a candidate.
