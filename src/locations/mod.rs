@@ -114,6 +114,8 @@ pub struct Location {
     pub available_quota: Option<Option<i64>>,
     /// The groups it is in, for scenarios.
     pub tags: Vec<String>,
+    /// Most kilograms of one order that it can handle, for scenarios; null: no limit.
+    pub max_weight_kg: Option<f64>,
 }
 
 impl Location {
@@ -171,6 +173,7 @@ impl Form for Location {
         }
         set(&mut self.tags, reader.texts_if_given("tags"));
         set(&mut self.conf, hours(reader));
+        set(&mut self.max_weight_kg, reader.amount("max_weight_kg"));
     }
 }
 

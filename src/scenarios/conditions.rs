@@ -31,6 +31,18 @@ pub struct Seen<'a> {
     pub has_refused: bool,
 }
 
+impl Seen<'_> {
+    /// The weight of the items together.
+    #[expect(clippy::cast_precision_loss, reason = "grams, far below what a float holds")]
+    fn weight_kg(&self) -> f64 {
+        let grams = self
+            .items
+            .iter()
+            .fold(0_i64, |sum, (product, quantity)| sum.saturating_add(product.weight_grams.saturating_mul(*quantity)));
+        grams as f64 / 1000.0
+    }
+}
+
 /// A kind of condition.
 #[derive(Debug)]
 pub struct Kind {
@@ -80,16 +92,7 @@ macro_rules! conditions {
 
 /// A condition that looks at each item, or at the room for a package.
 const fn of_items(name: &'static str, verdict: Verdict, read: fn(&mut Reader<'_>) -> Condition) -> Kind {
-    Kind {
-        name,
-        needs: None,
-        read,
-        parameters: |_| None,
-        reads_products: false,
-        holds: None,
-        verdict,
-        shows: None,
-    }
+    Kind { name, needs: None, read, parameters: |_| None, reads_products: false, holds: None, verdict, shows: None }
 }
 
 conditions! {
@@ -205,6 +208,14 @@ conditions! {
         reads_products: true,
         ..of_items("SELECT_BY_PRODUCT_LOCATIONS", Verdict::NotAllowed, |_| Condition::SelectByProductLocations)
     };
+
+    /// The items that the rule is to place are together no heavier than it can handle.
+    SelectByMaxWeight = Kind {
+        reads_products: true,
+        holds: Some(|_, seen| seen.location.max_weight_kg.is_none_or(|most| seen.weight_kg() <= most)),
+        shows: Some(|seen| json!({ "weight_kg": seen.weight_kg(), "max_weight_kg": seen.location.max_weight_kg })),
+        ..of_items("SELECT_BY_MAX_WEIGHT", Verdict::TooHeavy, |_| Condition::SelectByMaxWeight)
+    };
 }
 
 fn opens_within(condition: &Condition) -> u32 {
@@ -236,9 +247,10 @@ impl Condition {
     }
 
     fn kind_of(word: &str) -> Result<&'static Kind, (String, String)> {
-        KINDS.iter().find(|kind| kind.name == word).ok_or_else(|| {
-            (format!("`{word}` is not one of its words"), suggestion(word, &Self::names()))
-        })
+        KINDS
+            .iter()
+            .find(|kind| kind.name == word)
+            .ok_or_else(|| (format!("`{word}` is not one of its words"), suggestion(word, &Self::names())))
     }
 
     /// A condition that is a word alone.

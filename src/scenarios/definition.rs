@@ -384,7 +384,7 @@ mod tests {
                     "SELECT_BY_SAME_CITY", "SELECT_BY_SAME_COUNTRY",
                     { "condition": "SELECT_BY_DISTANCE", "kilometres": 25 },
                     { "condition": "SELECT_BY_OPENING_HOURS", "opens_within_minutes": 30 },
-                    "SELECT_BY_NOT_REFUSED", "SELECT_BY_PRODUCT_LOCATIONS"
+                    "SELECT_BY_NOT_REFUSED", "SELECT_BY_PRODUCT_LOCATIONS", "SELECT_BY_MAX_WEIGHT"
                 ],
                 "order_by": ["priority", "distance", "available_quota", "available_quota_share", "items_covered",
                              "open_packages"],

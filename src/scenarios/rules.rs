@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use super::conditions::Condition;
-use crate::locations::Location;
+use crate::{locations::Location, reading::values};
 
 /// The decision that a scenario makes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -205,6 +205,14 @@ pub struct Product {
     /// `extra_attributes.allowed_stock_locations`, ERP codes; none: all locations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_locations: Option<Vec<String>>,
+    /// `extra_attributes.weight_kg` in grams; 0: unknown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub weight_grams: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 impl Product {
@@ -220,6 +228,7 @@ impl Product {
             base_code: product.get("base_code").and_then(text),
             attributes: attributes.map(|(name, value)| (name.clone(), texts(value))).collect(),
             allowed_locations: allowed_locations(product).filter(|value| value.is_array()).map(texts),
+            weight_grams: product.pointer("/extra_attributes/weight_kg").and_then(grams).unwrap_or(0),
         }
     }
 }
@@ -228,6 +237,13 @@ impl Product {
 #[must_use]
 pub fn allowed_locations(product: &Value) -> Option<&Value> {
     product.get("extra_attributes")?.get("allowed_stock_locations").filter(|value| !value.is_null())
+}
+
+/// A number of kilograms, or its digits, in grams; a weight that makes no sense is unknown.
+#[expect(clippy::cast_possible_truncation, reason = "at most a million tons")]
+fn grams(value: &Value) -> Option<i64> {
+    let kilograms = values::number(value).filter(|kilograms| (0.0..=1e9).contains(kilograms))?;
+    Some((kilograms * 1000.0).round() as i64)
 }
 
 fn text(value: &Value) -> Option<String> {

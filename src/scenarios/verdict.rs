@@ -55,4 +55,6 @@ verdicts! {
     RefusedBefore: "It refused a package of this order or could not find an item of it before.";
     /// None of the items' products may come from there.
     NotAllowed: "The products of these items may not come from there.";
+    /// The items are heavier than it can handle.
+    TooHeavy: "These items together are heavier than it can handle.";
 }

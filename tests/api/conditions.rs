@@ -214,6 +214,29 @@ async fn the_products_own_allowed_locations() {
 }
 
 #[tokio::test]
+async fn the_weight_that_a_location_can_handle() {
+    let shop = stocked().await;
+    asking(&shop, json!("SELECT_BY_MAX_WEIGHT")).await;
+    let path = format!("/api/v1/oms/stocklocations/{}/", shop.location_id("KADIKOY").await);
+    assert_eq!(shop.get(&path).await.ok()["max_weight_kg"], Value::Null);
+    assert_eq!(shop.patch(&path, &json!({ "max_weight_kg": "7.5" })).await.ok()["max_weight_kg"], json!(7.5));
+    let reply = shop.changes_nothing(shop.patch(&path, &json!({ "max_weight_kg": -1 }))).await;
+    assert_eq!(reply.wrong("max_weight_kg"), ["A number from 0 to 1000000000 is required. Send null for no limit."]);
+    let weighing = |number: &str, kilograms: Value| {
+        let mut order = red(number);
+        order["orderitem_set"][0]["product"]["extra_attributes"] = json!({ "weight_kg": kilograms });
+        order
+    };
+    assert_eq!(place_and_verdict(&shop, &weighing("1", json!(7.5)), "BESIKTAS").await, went("KADIKOY", "not_needed"));
+    assert_eq!(
+        place_and_verdict(&shop, &weighing("2", json!("7.501")), "KADIKOY").await,
+        went("BESIKTAS", "too_heavy")
+    );
+    assert_eq!(place_and_verdict(&shop, &red("3"), "BESIKTAS").await, went("KADIKOY", "not_needed"));
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn orders_of_locations() {
     let shop = stocked().await;
     shop.count("BESIKTAS", "BLUE", 9).await;

@@ -54,7 +54,7 @@ impl Case {
     }
 
     /// True if the location itself is one for the rule: written down again, one condition after the other.
-    fn is_eligible(&self, rule: &Rule, candidate: &Candidate) -> bool {
+    fn is_eligible(&self, rule: &Rule, candidate: &Candidate, asked: &[&Demand]) -> bool {
         let location = &candidate.location;
         rule.conditions.iter().all(|condition| match condition {
             Condition::SelectByStock | Condition::SelectByQuota | Condition::SelectByProductLocations => true,
@@ -72,6 +72,12 @@ impl Case {
             }
             Condition::SelectByOpeningHours(_) => location.conf.is_open(self.circumstances.time, 0),
             Condition::SelectByNotRefused => !self.circumstances.refused_by.contains(&location.id),
+            #[expect(clippy::cast_precision_loss, reason = "small")]
+            Condition::SelectByMaxWeight => {
+                let grams =
+                    asked.iter().map(|demand| demand.product.weight_grams * demand.quantity.max(1)).sum::<i64>();
+                location.max_weight_kg.is_none_or(|most| grams as f64 <= most * 1000.0)
+            }
         })
     }
 
@@ -105,8 +111,9 @@ fn places() -> impl Strategy<Value = Location> {
     let tags = subsequence(vec!["cold".to_owned(), "fast".to_owned()], 0..=2);
     let city = prop_oneof![Just(None), Just(Some("Izmir".to_owned())), Just(Some("Ankara".to_owned()))];
     let country = prop_oneof![1 => Just(None), 3 => Just(Some("tr".to_owned()))];
-    (1..=2_i32, any::<bool>(), tags, city, country, any::<bool>()).prop_map(
-        |(priority, is_store, tags, city, country, is_open)| {
+    let most_kg = option::weighted(0.3, (0..=12_i32).prop_map(|halves| f64::from(halves) / 2.0));
+    (1..=2_i32, any::<bool>(), tags, city, country, any::<bool>(), most_kg).prop_map(
+        |(priority, is_store, tags, city, country, is_open, max_weight_kg)| {
             let day = if is_open { "monday" } else { "tuesday" };
             let conf = serde_json::json!({ "timezone": "UTC", "opening_hours": { day: "00:00-24:00" } });
             let mut address = Address::default();
@@ -121,6 +128,7 @@ fn places() -> impl Strategy<Value = Location> {
                 stock_location_type: if is_store { LocationType::Store } else { LocationType::Warehouse },
                 tags,
                 address,
+                max_weight_kg,
                 conf: crate::reading::whole(conf.as_object().unwrap(), crate::locations::Hours::read).unwrap(),
                 ..Location::default()
             }
@@ -140,6 +148,7 @@ fn conditions() -> impl Strategy<Value = Vec<Condition>> {
         Condition::SelectByOpeningHours(0),
         Condition::SelectByNotRefused,
         Condition::SelectByProductLocations,
+        Condition::SelectByMaxWeight,
     ];
     let stock = prop_oneof![subsequence(stock.clone(), 0..=2), Just(stock)];
     let others = prop_oneof![3 => Just(vec![]), 1 => subsequence(others, 1..=2)];
@@ -214,16 +223,20 @@ fn demands(locations: usize, lines: usize, skus: &'static [&'static str]) -> imp
     let ids: Vec<i64> = (1..=i64::try_from(locations).unwrap()).collect();
     let excluded = prop_oneof![3 => Just(vec![]), 1 => subsequence(ids.clone(), 0..=2)];
     let allowed = option::weighted(0.2, subsequence(ids, 0..=2));
-    let line = (0..skus.len(), 1..=4_i64, excluded, allowed).prop_map(|(sku, quantity, excluded, allowed)| Demand {
-        order_item_id: 0,
-        sku: skus[sku].to_owned(),
-        quantity,
-        excluded_location_ids: excluded.into_iter().collect(),
-        product: Product {
-            allowed_locations: allowed.map(|ids| ids.iter().map(|id| format!("L{id}")).collect()),
-            ..Product::default()
+    let weight = prop_oneof![Just(0), Just(500), Just(2_000)];
+    let line = (0..skus.len(), 1..=4_i64, excluded, allowed, weight).prop_map(
+        |(sku, quantity, excluded, allowed, weight_grams)| Demand {
+            order_item_id: 0,
+            sku: skus[sku].to_owned(),
+            quantity,
+            excluded_location_ids: excluded.into_iter().collect(),
+            product: Product {
+                allowed_locations: allowed.map(|ids| ids.iter().map(|id| format!("L{id}")).collect()),
+                weight_grams,
+                ..Product::default()
+            },
         },
-    });
+    );
     vec(line, 1..=lines).prop_map(|mut lines| {
         for (id, line) in (1..).zip(&mut lines) {
             line.order_item_id = id;
@@ -418,7 +431,7 @@ impl<'a> TryAll<'a> {
                 || candidate.max_quota.is_none_or(|most| most > candidate.open_packages);
             let by_stock = rule.asks_for(&Condition::SelectByStock);
             let stock = self.available(candidate, demand);
-            let may = self.case.is_eligible(rule, candidate) && Case::may_take(rule, candidate, demand);
+            let may = self.case.is_eligible(rule, candidate, asked) && Case::may_take(rule, candidate, demand);
             if !may || !has_room || (by_stock && stock < demand.quantity) {
                 continue;
             }
@@ -493,9 +506,10 @@ fn check(case: &Case, plan: &Planned) -> Result<(), TestCaseError> {
     for rule in &plan.rules {
         let mut placed = 0;
         let of_scenario = case.scenario.rules.iter().find(|other| other.name == rule.rule).unwrap();
+        let asked: Vec<&Demand> = rule.asked.ids.iter().map(|id| case.demand(*id)).collect();
         for candidate in &rule.candidates {
             if candidate.verdict == Verdict::Chosen {
-                prop_assert!(case.is_eligible(of_scenario, case.candidate(candidate.stock_location_id)));
+                prop_assert!(case.is_eligible(of_scenario, case.candidate(candidate.stock_location_id), &asked));
                 for id in &candidate.given {
                     prop_assert!(Case::may_take(
                         of_scenario,

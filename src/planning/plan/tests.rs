@@ -5,8 +5,8 @@ use crate::{
     locations::LocationType,
     scenarios::rules::{
         Condition::{
-            SelectByDistance, SelectByLocationType, SelectByNotRefused, SelectByOpeningHours, SelectByProductLocations,
-            SelectByQuota, SelectBySameCity, SelectBySameCountry, SelectByStock, SelectByTag,
+            SelectByDistance, SelectByLocationType, SelectByMaxWeight, SelectByNotRefused, SelectByOpeningHours,
+            SelectByProductLocations, SelectByQuota, SelectBySameCity, SelectBySameCountry, SelectByStock, SelectByTag,
         },
         OrderBy::{self, AvailableQuota, AvailableQuotaShare, Distance, ItemsCovered, OpenPackages, Priority},
         OrderPrerequisites, ProductPrerequisite, Rule, Splitting, Which,
@@ -730,6 +730,24 @@ fn a_product_may_say_where_it_comes_from() {
     assert_eq!(parcels(&not_asked), [(1, vec![1, 2, 3])]);
     let none = plan(&scenario([rule(&[SelectByProductLocations], &[])]), &items[1..2], &locations);
     assert_eq!(verdicts(&none), [(1, Verdict::NotAllowed), (2, Verdict::NotAllowed)]);
+}
+
+#[test]
+fn a_location_may_be_too_weak_for_the_items_together() {
+    let mut items = order(&[("shirt", 2), ("shoe", 1), ("hat", 1)]);
+    items[0].product.weight_grams = 1_250;
+    items[1].product.weight_grams = 500;
+    let all = [("shirt", 9), ("shoe", 9), ("hat", 9)];
+    let most = |id, kilograms: Option<f64>| with(location(id, &all), |location| location.max_weight_kg = kilograms);
+    let by_weight = || scenario([rule(&[SelectByMaxWeight], &[])]);
+    let planned = plan(&by_weight(), &items, &[most(1, Some(2.999)), most(2, Some(3.0)), most(3, None)]);
+    assert_eq!(parcels(&planned), [(2, vec![1, 2, 3])]);
+    assert_eq!(verdicts(&planned), [(1, Verdict::TooHeavy), (2, Verdict::Chosen), (3, Verdict::NotNeeded)]);
+    let seen = &planned.trace.rules[0].candidates[0].seen["SELECT_BY_MAX_WEIGHT"];
+    assert_eq!(*seen, json!({ "weight_kg": 3.0, "max_weight_kg": 2.999 }));
+    // A product without a weight weighs nothing.
+    let planned = plan(&by_weight(), &items[2..], &[most(1, Some(0.0))]);
+    assert_eq!(parcels(&planned), [(1, vec![3])]);
 }
 
 #[test]
