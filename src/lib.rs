@@ -1,32 +1,37 @@
-//! The tour: one line a module, in reading order.
+//! The tour, floor by floor. A module imports from its own floor and from lower ones only (`floors.rs` is the test).
 //!
-//! * [`cli`]: one file per subcommand, for operators.
-//! * [`config`]: every setting, with its flag, variable, default and meaning.
-//! * [`server`]: the layers, graceful serve. [`api`]: the routes, one file or folder per resource. [`app`]: their shared
-//!   state.
-//! * [`error`]: the one error and its form in the API.
-//! * [`wire`]: dates, decimals, bodies.
-//! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
-//! * [`role`], [`auth`]: users, tokens, rights.
-//! * [`page`]: lists: count, next, previous, results; sort, filters. [`export`]: lists as CSV and XLSX files.
-//! * [`installation`]: the installation file: read, check, apply, draw.
-//! * [`kinds`]: kinds of commands as data. [`workflow`]: states and transitions in memory. [`catalog`]: the copy in
-//!   memory, which follows the database.
+//! Entry:
+//! * [`cli`]: one file per subcommand, for operators. [`config`]: every setting, with its flag, variable, default and
+//!   meaning.
+//! * [`server`]: the layers, graceful serve, the `OpenAPI` document. [`simulator`]: a stand-in for the upstream.
+//! * [`api`]: the routes, one file or folder per resource. [`app`]: the engines, started together, for the routes.
+//!
+//! Engines:
 //! * [`commands`]: the core: the commands, their list, the dispatcher.
-//! * [`planning`]: which location gets which items, and why. [`scenarios`]: the rules, and their versions.
-//! * [`reading`]: reads objects of files and requests, and names every defect.
-//! * [`plans`]: why each package is where it is.
-//! * [`inventory`]: stock from a service of the brand, requested before planning.
-//! * [`events`]: what happened, in order, for readers that follow.
+//! * [`installation`]: the installation file: read, check, apply, draw.
+//! * [`planning`]: which location gets which items, and why. [`plans`]: why each package is where it is.
+//! * [`placing`]: orders become packages. [`inventory`]: stock from a service of the brand, requested before planning.
 //! * [`replanning`]: packages without a place are planned again when something comes free.
-//! * [`placing`]: orders become packages. [`payloads`]: the payloads of events, rendered when they are read.
-//! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`]: records: queries, views.
-//! * [`upstream`]: the source of orders, which gets their statuses; [`simulator`] is a stand-in. [`outbound`]: the
-//!   limits of our own requests. [`signature`]: signatures of webhooks.
-//! * [`simulation`]: past orders planned by other scenarios.
+//! * [`upstream`]: the source of orders, which gets their statuses.
 //! * [`webhooks`]: events delivered to subscribers, in order, until they arrive.
-//! * [`verify`]: checks the invariants.
-//! * [`metrics`], [`logging`], [`openapi`]: for operators and for developers of clients.
+//! * [`simulation`]: past orders planned by other scenarios. [`verify`]: checks the invariants.
+//!
+//! Records:
+//! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`], [`scenarios`]: what is stored: reading,
+//!   queries, views.
+//! * [`catalog`]: the copy in memory, which follows the database. [`payloads`]: the payloads of events, rendered when they
+//!   are read.
+//!
+//! Ground:
+//! * [`kinds`]: kinds of commands as data. [`workflow`]: states and transitions in memory.
+//! * [`events`]: what happened, in order, for readers that follow.
+//! * [`page`]: lists: count, next, previous, results; sort, filters. [`export`]: lists as CSV and XLSX files.
+//! * [`reading`]: objects of files and requests, read with every defect named. [`wire`]: dates, decimals, bodies.
+//!   [`openapi`]: schemas that are written by hand.
+//! * [`error`]: the one error and its form in the API. [`role`], [`auth`]: users, tokens, rights.
+//! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
+//! * [`outbound`]: the limits of our own requests. [`signature`]: signatures of webhooks. [`metrics`], [`logging`]: for
+//!   operators.
 //!
 //! ARCHITECTURE.md follows one POST of a pack command through these files.
 
@@ -43,6 +48,8 @@ pub mod embedded;
 pub mod error;
 pub mod events;
 pub mod export;
+#[cfg(test)]
+mod floors;
 pub mod installation;
 pub mod inventory;
 pub mod kinds;

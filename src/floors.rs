@@ -1,0 +1,271 @@
+//! The order of the floors, kept by a test that reads the imports of every file: see ARCHITECTURE.md.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+/// The floors from the lowest to the highest, each with its modules. A module imports from its own floor and from lower
+/// ones.
+const FLOORS: [(&str, &[&str]); 6] = [
+    (
+        "ground",
+        &[
+            "auth",
+            "db",
+            "embedded",
+            "error",
+            "events",
+            "export",
+            "kinds",
+            "logging",
+            "metrics",
+            "openapi",
+            "outbound",
+            "page",
+            "reading",
+            "role",
+            "signature",
+            "spelling",
+            "wire",
+            "workflow",
+        ],
+    ),
+    (
+        "records",
+        &["cargo", "catalog", "locations", "orders", "packages", "payloads", "scenarios", "stock", "transfers"],
+    ),
+    (
+        "engines",
+        &[
+            "commands",
+            "installation",
+            "inventory",
+            "placing",
+            "planning",
+            "plans",
+            "replanning",
+            "simulation",
+            "upstream",
+            "verify",
+            "webhooks",
+        ],
+    ),
+    ("api", &["api", "app"]),
+    ("server", &["server", "simulator"]),
+    ("cli", &["cli", "config"]),
+];
+/// The modules that may use axum.
+const KNOWS_AXUM: [&str; 3] = ["api", "server", "simulator"];
+/// Most files that may import each other in a circle.
+const LARGEST_CIRCLE: usize = 6;
+
+/// The path of a module below the crate: `commands`, `dispatch`.
+type Module = Vec<String>;
+
+/// Every module with its file and its code, without tests and comments.
+struct House {
+    files: BTreeMap<Module, (String, String)>,
+}
+
+impl House {
+    fn read() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut files = BTreeMap::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let name = path.strip_prefix(&root).expect("below src").to_str().expect("a name").to_owned();
+                    let text = fs::read_to_string(&path).expect("a file");
+                    files.insert(module_of(&name), (name, text));
+                }
+            }
+        }
+        let tests: BTreeSet<Module> = files.iter().flat_map(|(module, (_, text))| test_modules(module, text)).collect();
+        files.retain(|module, (name, _)| {
+            let is_test = (1..=module.len()).any(|depth| tests.contains(&module[..depth]));
+            !is_test && !["lib.rs", "main.rs"].contains(&name.as_str())
+        });
+        for (_, text) in files.values_mut() {
+            *text = code(text);
+        }
+        Self { files }
+    }
+
+    /// The file that a path names: that of its longest beginning that is a module.
+    fn named(&self, path: &[String]) -> Option<Module> {
+        (1..=path.len()).rev().map(|depth| path[..depth].to_vec()).find(|module| self.files.contains_key(module))
+    }
+
+    /// The modules that a module imports from.
+    fn imports(&self, module: &Module) -> BTreeSet<Module> {
+        let (_, text) = &self.files[module];
+        let mut named = BTreeSet::new();
+        for path in paths(text) {
+            let supers = path.iter().take_while(|word| *word == "super").count();
+            let base = match path[0].as_str() {
+                "crate" => path[1..].to_vec(),
+                "self" => [module, &path[1..]].concat(),
+                "super" => [&module[..module.len().saturating_sub(supers)], &path[supers..]].concat(),
+                child if self.files.contains_key(&[module.as_slice(), &[child.to_owned()]].concat()) => {
+                    [module, path.as_slice()].concat()
+                }
+                _ => continue,
+            };
+            named.extend(self.named(&base).filter(|found| found != module));
+        }
+        named
+    }
+
+    fn file(&self, module: &Module) -> &str {
+        &self.files[module].0
+    }
+}
+
+fn module_of(name: &str) -> Module {
+    let path = name.trim_end_matches(".rs");
+    if path == "lib" {
+        return Module::new();
+    }
+    path.strip_suffix("/mod").unwrap_or(path).split('/').map(str::to_owned).collect()
+}
+
+/// The modules that are declared for tests alone.
+fn test_modules(module: &Module, text: &str) -> Vec<Module> {
+    let lines: Vec<&str> = text.lines().collect();
+    let declared = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]").filter_map(|pair| {
+        let name = pair[1].strip_suffix(';')?.split_once("mod ")?.1;
+        Some([module.as_slice(), &[name.to_owned()]].concat())
+    });
+    declared.collect()
+}
+
+/// The text without comments and without the tests at its end.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The paths that `use` names, and those that begin with `crate` elsewhere.
+fn paths(text: &str) -> Vec<Module> {
+    let mut found = Vec::new();
+    let mut rest = String::new();
+    let mut text = text;
+    while let Some((before, after)) = text.split_once("use ") {
+        let begins_line = before.rsplit('\n').next().is_some_and(|line| line.trim().is_empty() || line.contains("pub"));
+        rest.push_str(before);
+        text = after;
+        if begins_line && let Some((tree, after)) = after.split_once(';') {
+            leaves(&[], tree, &mut found);
+            text = after;
+        }
+    }
+    rest.push_str(text);
+    for (at, _) in rest.match_indices("crate::") {
+        let path: String = rest[at..].chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
+        found.push(path.split("::").filter(|word| !word.is_empty()).map(str::to_owned).collect());
+    }
+    found
+}
+
+/// The paths of a tree of imports: `a::{b, c::d}` names `a::b` and `a::c::d`.
+fn leaves(prefix: &[String], tree: &str, found: &mut Vec<Module>) {
+    let tree = tree.trim();
+    let (path, inner) = tree.split_once('{').map_or((tree, None), |(path, inner)| (path, inner.strip_suffix('}')));
+    let words = path.split(" as ").next().unwrap_or_default().split("::").map(str::trim);
+    let path: Module = prefix.iter().cloned().chain(words.filter(|word| !word.is_empty()).map(str::to_owned)).collect();
+    let Some(inner) = inner else {
+        if path.len() > prefix.len() {
+            found.push(path);
+        }
+        return;
+    };
+    let (mut depth, mut begin) = (0, 0);
+    for (at, sign) in inner.char_indices().chain([(inner.len(), ',')]) {
+        match sign {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                leaves(&path, &inner[begin..at], found);
+                begin = (at + 1).min(inner.len());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The height of a module, from 0.
+fn floor(module: &Module) -> Option<usize> {
+    FLOORS.iter().position(|(_, modules)| modules.contains(&module[0].as_str()))
+}
+
+#[test]
+fn no_file_imports_from_a_floor_above_its_own() {
+    let house = House::read();
+    let mut wrong = Vec::new();
+    for module in house.files.keys() {
+        let Some(own) = floor(module) else {
+            wrong.push(format!("{} stands on no floor: add `{}` to FLOORS", house.file(module), module[0]));
+            continue;
+        };
+        for imported in house.imports(module) {
+            if floor(&imported).is_some_and(|other| other > own) {
+                wrong.push(format!("{} imports {}, which stands above it", house.file(module), house.file(&imported)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_few_files_import_each_other_in_a_circle() {
+    let house = House::read();
+    let imports: BTreeMap<&Module, BTreeSet<Module>> =
+        house.files.keys().map(|module| (module, house.imports(module))).collect();
+    let reached_from = |module: &Module| {
+        let mut reached = BTreeSet::new();
+        let mut ahead: Vec<&Module> = imports[module].iter().collect();
+        while let Some(next) = ahead.pop() {
+            if reached.insert(next) {
+                ahead.extend(&imports[next]);
+            }
+        }
+        reached
+    };
+    let reached: BTreeMap<&Module, BTreeSet<&Module>> =
+        imports.keys().map(|module| (*module, reached_from(module))).collect();
+    for (module, ahead) in &reached {
+        let circle: Vec<&str> =
+            ahead.iter().filter(|other| reached[*other].contains(module)).map(|other| house.file(other)).collect();
+        assert!(circle.len() <= LARGEST_CIRCLE, "these import each other in a circle: {}", circle.join(", "));
+    }
+}
+
+#[test]
+fn only_the_servers_know_axum() {
+    let house = House::read();
+    let knows: Vec<&str> = house
+        .files
+        .iter()
+        .filter(|(module, (_, text))| text.contains("axum") && !KNOWS_AXUM.contains(&module[0].as_str()))
+        .map(|(_, (name, _))| name.as_str())
+        .collect();
+    assert!(knows.is_empty(), "these use axum: {}", knows.join(", "));
+}
+
+#[test]
+fn imports_are_read_as_the_compiler_reads_them() {
+    let text =
+        "use std::fmt;\n\npub use self::a::{B, c::{self, D as E}};\nuse super::{f, g::*};\nlet x = crate::h::i(1);";
+    let found: Vec<String> = paths(text).iter().map(|path| path.join("::")).collect();
+    assert_eq!(
+        found,
+        ["std::fmt", "self::a::B", "self::a::c::self", "self::a::c::D", "super::f", "super::g::*", "crate::h::i"]
+    );
+}
