@@ -216,12 +216,11 @@ async fn take_under_lock(pool: &PgPool, store: &Store) -> Result<(bool, StoreTak
 
 /// Writes the changes. A new location comes after all others.
 async fn write(connection: &mut PgConnection, known: Option<Known>, store: &Store) -> Result<i64> {
-    let location = match known {
-        Some(known) => known.location,
-        None => {
-            let last = sqlx::query_scalar!(r#"select coalesce(max(priority), 0) as "last!" from stock_locations"#);
-            Location { priority: last.fetch_one(&mut *connection).await? + 10, ..Location::blank() }
-        }
+    let location = if let Some(known) = known {
+        known.location
+    } else {
+        let last = sqlx::query_scalar!(r#"select coalesce(max(priority), 0) as "last!" from stock_locations"#);
+        Location { priority: last.fetch_one(&mut *connection).await? + 10, ..Location::blank() }
     };
     let id = locations::write(&mut *connection, &store.over(&location))
         .await
