@@ -8,7 +8,7 @@ use super::{
     spec::Transition,
     world::Package,
 };
-use crate::support::standard::kind;
+use crate::support::standard::{kind, plain_input};
 
 impl Model {
     /// `input_parameters`, and what is wrong with them.
@@ -105,11 +105,11 @@ impl Model {
             "SHIP_THE_PACKAGE" => (map([("package_items", json!("whatever"))]), None),
             // A command that nothing more is known of: its documented example, or that without a parameter it needs.
             name => {
-                let mut input = kind(name).plain_input().as_object().cloned().expect("an object");
-                match kind(name).required.first().filter(|_| flaw == Some(2)) {
-                    Some(field) => {
-                        input.remove(*field);
-                        (input, wrong(field))
+                let mut input = plain_input(kind(name)).as_object().cloned().expect("an object");
+                match kind(name).parameters.iter().find(|parameter| parameter.required && flaw == Some(2)) {
+                    Some(parameter) => {
+                        input.remove(parameter.name);
+                        (input, wrong(parameter.name))
                     }
                     None => (input, None),
                 }

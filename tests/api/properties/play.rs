@@ -244,7 +244,7 @@ impl<'s> Player<'s> {
             .iter()
             .filter(|transition| transition.source == state.slug)
             .filter(|transition| {
-                !kind(transition.command).leads_back || transition.destination == package.state_before()
+                !kind(transition.command).leads_back() || transition.destination == package.state_before()
             })
             .map(|transition| (self.model.ids[&transition.slug()], transition.slug()))
             .collect();

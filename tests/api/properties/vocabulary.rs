@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use oms::installation::read::Entity;
+use oms::{installation::read::Entity, kinds::Plans};
 
 use crate::support::standard::{kind, kinds_of, standard};
 
@@ -20,9 +20,9 @@ pub fn answers_nothing(command: &str) -> bool {
     )
 }
 
-/// Whether a command plans: the items it leaves waiting hold reservations then, whatever was before.
+/// Whether a command always plans: the items it leaves waiting hold reservations then, whatever was before.
 pub fn plans(command: &str) -> bool {
-    kind(command).plans
+    kind(command).plans == Plans::Always
 }
 
 /// Transitions that make a shop worth its day: numbers of source and destination, and the command.

@@ -9,67 +9,26 @@ use std::{
 use oms::{
     commands,
     installation::read::{Entity, Installation},
-    kinds::{self, Plans},
+    kinds::{self, Kind},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{STANDARD, read_installation};
 
-/// A kind of command.
-#[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact that tests ask for")]
-pub struct Kind {
-    pub identifier: &'static str,
-    /// `package` or `transfer`.
-    pub entity: &'static str,
-    /// Whether it gives items new places.
-    pub plans: bool,
-    /// Whether it leaves the state as it is.
-    pub stays: bool,
-    /// Whether it has a second outcome.
-    pub has_otherwise: bool,
-    /// Whether it leads back to the state before.
-    pub leads_back: bool,
-    /// Names of the parameters that it refuses without.
-    pub required: Vec<&'static str>,
-    /// The documented example of its parameters.
-    pub example: Value,
-}
-
-impl Kind {
-    fn of(kind: &kinds::Kind) -> Self {
-        let parameters = kind.parameters.iter();
-        Self {
-            identifier: kind.identifier,
-            entity: kind.entity,
-            plans: kind.plans != Plans::Never,
-            stays: kind.stays,
-            has_otherwise: kind.has_otherwise,
-            leads_back: kind.leads_back(),
-            required: parameters.filter(|parameter| parameter.required).map(|parameter| parameter.name).collect(),
-            example: kind.example(),
-        }
-    }
-
-    /// Parameters with which it does something, for a test that knows nothing more of it.
-    pub fn plain_input(&self) -> Value {
-        if self.required.is_empty() { serde_json::json!({}) } else { self.example.clone() }
-    }
-}
-
-/// Every kind of command.
-pub fn all_kinds() -> &'static [Kind] {
-    static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| commands::kinds().iter().map(|kind| Kind::of(kind)).collect());
-    &KINDS
-}
-
+/// The kinds of commands on an entity.
 pub fn kinds_of(entity: &str) -> impl Iterator<Item = &'static Kind> {
-    all_kinds().iter().filter(move |kind| kind.entity == entity)
+    commands::kinds().iter().copied().filter(move |kind| kind.entity == entity)
 }
 
+/// The kind of a command.
 #[track_caller]
 pub fn kind(identifier: &str) -> &'static Kind {
-    all_kinds().iter().find(|kind| kind.identifier == identifier).expect("a command of this version")
+    kinds::find(commands::kinds(), identifier).expect("a command of this version")
+}
+
+/// Parameters with which a command does something, for a test that knows nothing more of it.
+pub fn plain_input(kind: &Kind) -> Value {
+    if kind.requires_parameters() { kind.example() } else { json!({}) }
 }
 
 /// The standard installation.

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::open;
 use crate::support::{
     NOT_ALLOWED, Shop, Transfer,
-    standard::{Row, Step, assert_every_kind_has_a_row, kind, rows_of, standard, ways},
+    standard::{Row, Step, assert_every_kind_has_a_row, kind, plain_input, rows_of, standard, ways},
 };
 
 fn input(row: &Row) -> Value {
     match row.command.as_str() {
         "TRANSFER_ORDER_ADVANCED" => json!({ "tracking_number": "T", "cargo_company": 1 }),
-        command => kind(command).plain_input(),
+        command => plain_input(kind(command)),
     }
 }
 
