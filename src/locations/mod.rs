@@ -114,7 +114,8 @@ pub struct Location {
     pub available_quota: Option<Option<i64>>,
     /// The groups it is in, for scenarios.
     pub tags: Vec<String>,
-    /// Most kilograms of one order that it can handle, for scenarios; null: no limit.
+    /// Most kilograms of one order that it can handle, for scenarios; left out, as in events of before: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_weight_kg: Option<f64>,
 }
 
