@@ -72,6 +72,7 @@ pub(super) fn complete(declared: &OpenApi) -> Value {
         }
     });
     commands::add(&mut document);
+    require_nothing_of_changes(&mut document);
     for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
         for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
             errors::add(path, operation);
@@ -79,6 +80,25 @@ pub(super) fn complete(declared: &OpenApi) -> Value {
     }
     answers::require_nullable_keys(&mut document);
     document
+}
+
+/// A PATCH sends what is to change: no key of its body is required.
+fn require_nothing_of_changes(document: &mut Value) {
+    const BODY: &str = "/patch/requestBody/content/application~1json/schema/$ref";
+    let mut changed = Map::new();
+    for (_, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        let Some(Value::String(reference)) = item.pointer_mut(BODY) else { continue };
+        if let Some((before, name)) = reference.rsplit_once('/').map(|(before, name)| (before, name.to_owned())) {
+            let changes = format!("{}Change", name.trim_end_matches("Input"));
+            *reference = format!("{before}/{changes}");
+            changed.insert(name, Value::String(changes));
+        }
+    }
+    for (name, changes) in changed {
+        let mut schema = document["components"]["schemas"][&name].clone();
+        schema.as_object_mut().map(|schema| schema.shift_remove("required"));
+        document["components"]["schemas"][changes.as_str().unwrap_or_default()] = schema;
+    }
 }
 
 /// Those of the routes' own types, and those that are written down; in the order of their names.

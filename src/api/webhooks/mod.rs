@@ -24,10 +24,11 @@ use crate::{
     events,
     page::{Filter, Kind, List, Page, filter},
     webhooks::{
+        countdown::Countdown,
         definition::{Definition, Purpose, TargetAuth},
         pause,
         replay::{self, ReplayRange, Replayed},
-        view::{COLUMNS, DeliveryView, HookView},
+        view::{self, COLUMNS, DeliveryView, HookView},
     },
     wire::{self, Timestamp},
 };
@@ -87,7 +88,7 @@ pub(super) struct HookInput {
     event_type: String,
     /// When a delivery that failed is tried again. `fixed` (`seconds`), `linear` (`base`, `limit`), `exponential`
     /// (`base`, `factor`, `limit`) or `random` (`min_value`, `max_value`).
-    #[schema(value_type = Object, example = json!({ "choice": "exponential", "kwargs": { "base": 2, "factor": 3 } }))]
+    #[schema(value_type = Countdown)]
     retry_countdown_config: Value,
     /// True without one. True for one that is paused resumes it.
     is_active: Option<bool>,
@@ -98,11 +99,11 @@ pub(super) struct HookInput {
     #[schema(max_length = 64)]
     callback: Option<String>,
     /// Sent with each request; they may replace those of the server but not sign, frame or number it.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<HashMap<String, String>>)]
     additional_headers: Value,
     /// `auth`: how to log in. `{"auth_type": "basic", "username", "password"}`, or `{"auth_type": "token", "url",
     /// "username", "password"}` with `username_field`, `password_field`, `token_key` and `header_format`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(schema_with = view::config, required = false)]
     config: Value,
 }
 
