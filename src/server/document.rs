@@ -7,7 +7,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::{
     api::{self, stock},
-    openapi::{Written, answers, errors},
+    openapi::{Written, answers, errors, reference},
     orders,
 };
 
@@ -73,6 +73,7 @@ pub(super) fn complete(declared: &OpenApi) -> Value {
     });
     commands::add(&mut document);
     require_nothing_of_changes(&mut document);
+    name_variants(&mut document);
     for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
         for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
             errors::add(path, operation);
@@ -80,6 +81,22 @@ pub(super) fn complete(declared: &OpenApi) -> Value {
     }
     answers::require_nullable_keys(&mut document);
     document
+}
+
+/// A variant with a title is a schema of that name: generators make a type of it.
+fn name_variants(document: &mut Value) {
+    let mut named = Map::new();
+    for (_, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
+        for variant in schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(name) = variant["title"].as_str().map(str::to_owned) {
+                named.insert(name.clone(), std::mem::replace(variant, reference(&name)));
+            }
+        }
+    }
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        schemas.extend(named);
+        schemas.sort_keys();
+    }
 }
 
 /// A PATCH sends what is to change: no key of its body is required.

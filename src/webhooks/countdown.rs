@@ -21,11 +21,13 @@ const LONGEST: u64 = 12 * 7 * 24 * 60 * 60;
 #[serde(tag = "choice", content = "kwargs", rename_all = "lowercase")]
 pub enum Countdown {
     /// The same wait each time.
+    #[schema(title = "FixedCountdown")]
     Fixed {
         /// The wait.
         seconds: u64,
     },
     /// `base * n`.
+    #[schema(title = "LinearCountdown")]
     Linear {
         /// Added with each retry.
         base: u64,
@@ -33,6 +35,7 @@ pub enum Countdown {
         limit: Option<u64>,
     },
     /// `base ** n * factor`.
+    #[schema(title = "ExponentialCountdown")]
     Exponential {
         /// The factor of each retry.
         base: u64,
@@ -42,6 +45,7 @@ pub enum Countdown {
         limit: Option<u64>,
     },
     /// A random wait, both ends included.
+    #[schema(title = "RandomCountdown")]
     Random {
         /// Shortest wait.
         min_value: u64,
