@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+/// The key that may be null and may be missing too: events leave it out.
+const LEFT_OUT: &str = "available_quota";
+
 /// Requires the keys that may be null, in every schema that answers are made of.
 pub fn require_nullable_keys(document: &mut Value) {
     let mut asked = BTreeSet::new();
@@ -57,7 +60,11 @@ fn require(schema: &mut Value) {
         Value::Object(object) => {
             let always: Vec<String> =
                 object.get("properties").and_then(Value::as_object).map_or_else(Vec::new, |properties| {
-                    properties.iter().filter(|(_, schema)| may_be_null(schema)).map(|(name, _)| name.clone()).collect()
+                    properties
+                        .iter()
+                        .filter(|(name, schema)| may_be_null(schema) && *name != LEFT_OUT)
+                        .map(|(name, _)| name.clone())
+                        .collect()
                 });
             if !always.is_empty()
                 && let Some(required) = object.entry("required").or_insert_with(|| json!([])).as_array_mut()

@@ -7,7 +7,7 @@ use utoipa::{
     ToSchema,
     openapi::{
         Ref, RefOr, Schema,
-        schema::{AdditionalProperties, AnyOfBuilder, ObjectBuilder, OneOfBuilder, Type},
+        schema::{AdditionalProperties, AnyOfBuilder, ObjectBuilder},
     },
 };
 use uuid::Uuid;
@@ -81,8 +81,7 @@ impl HookView {
 
 /// The schema of `config`: an object, of which only `auth` means something to this server.
 pub(crate) fn config() -> RefOr<Schema> {
-    let null = ObjectBuilder::new().schema_type(Type::Null);
-    let auth = OneOfBuilder::new().item(null).item(Ref::from_schema_name(TargetAuth::name()));
+    let auth = Ref::from_schema_name(TargetAuth::name());
     ObjectBuilder::new().property("auth", auth).additional_properties(Some(AdditionalProperties::FreeForm(true))).into()
 }
 
