@@ -92,7 +92,7 @@ impl WakeSignal {
         self.notify.notify_one();
     }
 
-    /// Wakes the worker because there is a new row in [`super::wakes`].
+    /// Wakes the worker because there is a new row in `replanning_wakes`.
     pub fn wake(&self) {
         self.notify.notify_one();
     }

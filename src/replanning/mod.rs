@@ -8,7 +8,8 @@
 //!
 //! * Counts of stock, and changes of locations and scenarios, write a row to `replanning_wakes` in their own
 //!   transaction ([`wakes`]). Every server looks there each second; one of them takes the row.
-//! * Commands write no extra row. They send the [`WakeSignal`] of their own process after their commit.
+//! * Commands write no extra row. They send the
+//!   [`WakeSignal`](crate::commands::wake_signal::WakeSignal) of their own process after their commit.
 //!
 //! A signal lost in a crash is made good at the next start, which looks at every waiting package, or by the sweep,
 //! which tries every package and which one server does for all.
