@@ -123,14 +123,15 @@ struct MoveReason {
     title: String,
 }
 
-/// A product that was replaced by another.
+/// A product that was replaced by another; its keys in the order in which Postgres keeps them.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct Replacement {
-    package_item: i64,
-    /// SKU of the product before.
-    from: String,
     /// SKU of the product since.
     to: String,
+    /// SKU of the product before.
+    from: String,
+    /// Id of the package item.
+    package_item: i64,
 }
 
 /// A move of a transfer.

@@ -152,6 +152,8 @@ impl Engine {
                 Err(AttemptError::Plans | AttemptError::Conflict) if attempt < MOST_ATTEMPTS => {}
                 Err(AttemptError::Failed(error)) if is_conflict(&error) && attempt < MOST_ATTEMPTS => {}
                 Err(AttemptError::Plans | AttemptError::Conflict) => return Err(Error::Overloaded),
+                // Others were faster each time: not a fault of the server, and worth another try.
+                Err(AttemptError::Failed(error)) if is_conflict(&error) => return Err(Error::Overloaded),
                 Err(AttemptError::Failed(error)) => return Err(error),
             }
             attempt += 1;
