@@ -192,8 +192,7 @@ struct Query {
 }
 
 impl Query {
-    fn read(uri: &Uri, headers: &HeaderMap, caller: &Caller) -> Result<Self, Refusal> {
-        let page = Page::parse(uri, headers)?;
+    fn read(page: &Page, uri: &Uri, caller: &Caller) -> Result<Self, Refusal> {
         page.no_list()?;
         let types: Vec<String> = page.get("types").map(list).unwrap_or_default();
         if let Some(unknown) = types.iter().find(|name| !TYPES.contains(&name.as_str())) {
@@ -325,10 +324,11 @@ fn number(field: &str, text: &str) -> Result<i64, Refusal> {
 async fn follow(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
+    page: Page,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response> {
-    let query = Query::read(&uri, &headers, &caller)?;
+    let query = Query::read(&page, &uri, &caller)?;
     let wants_stream = headers.get(header::ACCEPT).is_some_and(|accept| {
         accept.to_str().is_ok_and(|accept| accept.to_ascii_lowercase().contains("text/event-stream"))
     });

@@ -3,11 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::declare::listed,
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     error::{Refusal, Result},
     page::{Filter, Kind, List, Page, filter},
@@ -217,8 +213,7 @@ impl PackageMove {
 }
 
 /// The id of an address whose object is at one of the caller's locations.
-async fn visible(pool: &PgPool, id: &str, locations: &'static str, seen: Option<&[i64]>) -> Result<i64> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+async fn visible(pool: &PgPool, id: i64, locations: &'static str, seen: Option<&[i64]>) -> Result<i64> {
     let places: Option<Vec<i64>> = sqlx::query_scalar(locations).bind(id).fetch_optional(pool).await?;
     let places = places.ok_or_else(Refusal::not_found)?;
     if seen.is_some_and(|seen| places.iter().all(|place| !seen.contains(place))) {
@@ -237,13 +232,11 @@ async fn visible(pool: &PgPool, id: &str, locations: &'static str, seen: Option<
 async fn of_package(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
+    Id(id): Id,
+    page: Page,
 ) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
     let places = "select array[stock_location_id] from packages where id = $1";
-    let id = visible(&app.pool, &id, places, caller.visible_location_ids().as_deref()).await?;
+    let id = visible(&app.pool, id, places, caller.visible_location_ids().as_deref()).await?;
     let mut listing = PACKAGES.open(&app.pool, page, Some(&[id]), PACKAGE_COLUMNS).await?;
     listing.add_all(PackageMove::from_row).await?;
     listing.respond().await
@@ -259,13 +252,11 @@ async fn of_package(
 async fn of_transfer(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
+    Id(id): Id,
+    page: Page,
 ) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
     let places = "select array[source_location_id, destination_location_id] from transfers where id = $1";
-    let id = visible(&app.pool, &id, places, caller.visible_location_ids().as_deref()).await?;
+    let id = visible(&app.pool, id, places, caller.visible_location_ids().as_deref()).await?;
     let mut listing = TRANSFERS.open(&app.pool, page, Some(&[id]), TRANSFER_COLUMNS).await?;
     listing.add_all(Move::from_row).await?;
     listing.respond().await

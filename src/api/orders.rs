@@ -2,7 +2,7 @@
 
 use axum::{
     body::Bytes,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
@@ -13,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::declare::{listed, with_body},
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     auth::{Caller, Role},
     commands::wake_signal::Freed,
@@ -98,13 +98,7 @@ const LIST: List = List {
 
 /// Orders
 #[utoipa::path(get, path = "/api/v1/oms/orders/", tag = "Orders", operation_id = "listOrders")]
-async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let base_url = page.base_url().to_owned();
     let locations = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, locations.as_deref(), "o.id").await?;
@@ -122,10 +116,9 @@ async fn list(
 async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let location_ids = caller.visible_location_ids();
     let visible = sqlx::query_scalar!(
         r#"select $2::bigint[] is null

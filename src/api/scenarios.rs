@@ -2,8 +2,8 @@
 
 use axum::{
     body::Bytes,
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, Uri},
+    extract::State,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -14,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::declare::listed,
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     auth::Role,
     db,
@@ -114,13 +114,7 @@ struct ScenarioInput {
 
 /// Scenarios
 #[utoipa::path(get, path = "/api/v1/oms/scenarios/", tag = "Scenarios", operation_id = "listScenarios")]
-async fn list(
-    State(app): State<App>,
-    Authenticated(_caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+async fn list(State(app): State<App>, Authenticated(_caller): Authenticated, page: Page) -> Result<Response> {
     let mut listing = LIST.open(&app.pool, page, None, "s.id").await?;
     while let Some((connection, ids)) = listing.ids()? {
         let kept = load(connection, Some(&ids)).await?;
@@ -137,14 +131,13 @@ async fn list(
 async fn detail(
     State(app): State<App>,
     Authenticated(_caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<axum::Json<ScenarioView>> {
     let mut connection = app.pool.acquire().await?;
-    Ok(axum::Json(ScenarioView::of(&one(&mut connection, &id).await?)))
+    Ok(axum::Json(ScenarioView::of(&one(&mut connection, id).await?)))
 }
 
-async fn one(connection: &mut PgConnection, id: &str) -> Result<Kept> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+async fn one(connection: &mut PgConnection, id: i64) -> Result<Kept> {
     let kept = load(connection, Some(&[id])).await?.pop();
     Ok(kept.ok_or_else(Refusal::not_found)?)
 }
@@ -183,7 +176,7 @@ async fn create(
     db::announce(&mut transaction).await?;
     let references = resolve(&mut transaction, &definition).await?;
     let id = write(&mut transaction, None, &definition, references, Author::User(caller.user_id)).await?;
-    let kept = one(&mut transaction, &id.to_string()).await?;
+    let kept = one(&mut transaction, id).await?;
     transaction.commit().await?;
     Ok((StatusCode::CREATED, axum::Json(ScenarioView::of(&kept))).into_response())
 }
@@ -198,13 +191,13 @@ async fn create(
 async fn replace(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<axum::Json<ScenarioView>> {
     caller.require(&[Role::Operator])?;
     let object = body_object(&headers, &body)?;
-    set(&app, &id, caller.user_id, |_| object).await
+    set(&app, id, caller.user_id, |_| object).await
 }
 
 /// Change a scenario
@@ -217,7 +210,7 @@ async fn replace(
 async fn change(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<axum::Json<ScenarioView>> {
@@ -228,13 +221,13 @@ async fn change(
         object.extend(sent);
         object
     };
-    set(&app, &id, caller.user_id, merge).await
+    set(&app, id, caller.user_id, merge).await
 }
 
 /// Gives a scenario a new version; what says the same as before stays as it is.
 async fn set(
     app: &App,
-    id: &str,
+    id: i64,
     user_id: i64,
     wanted: impl FnOnce(&Definition) -> Map<String, Value>,
 ) -> Result<axum::Json<ScenarioView>> {
@@ -261,15 +254,11 @@ async fn set(
 #[utoipa::path(delete, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios", operation_id = "deleteScenario",
     params(("id" = i64, Path, description = "The scenario's id", example = 1)),
     responses((status = 204, description = "It is gone")))]
-async fn delete(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
-) -> Result<StatusCode> {
+async fn delete(State(app): State<App>, Authenticated(caller): Authenticated, Id(id): Id) -> Result<StatusCode> {
     caller.require(&[Role::Operator])?;
     let mut transaction = app.pool.begin().await?;
     db::announce(&mut transaction).await?;
-    let kept = one(&mut transaction, &id).await?;
+    let kept = one(&mut transaction, id).await?;
     remove(&mut transaction, &kept, Author::User(caller.user_id)).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
@@ -312,12 +301,9 @@ const VERSION_COLUMNS: &str = "v.version, v.change, v.definition,
 async fn versions(
     State(app): State<App>,
     Authenticated(_caller): Authenticated,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
+    Id(id): Id,
+    page: Page,
 ) -> Result<Response> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
-    let page = Page::parse(&uri, &headers)?;
     let known =
         sqlx::query_scalar!(r#"select exists (select from scenario_versions where scenario_id = $1) as "known!""#, id)
             .fetch_one(&app.pool)

@@ -1,11 +1,6 @@
 //! `/api/v1/oms/stocks/`.
 
-use axum::{
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{body::Bytes, extract::State, http::HeaderMap, response::Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{Row as _, postgres::PgRow};
@@ -76,13 +71,7 @@ const LIST: List = List {
 
 /// Stock
 #[utoipa::path(get, path = "/api/v1/oms/stocks/", tag = "Stock", operation_id = "listStock")]
-async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let columns = "s.stock_location_id, l.erp_code, s.sku, s.quantity, s.reserved, s.modified_date";
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), columns).await?;

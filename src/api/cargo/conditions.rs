@@ -1,18 +1,13 @@
 //! `/cargo-company-conditions/`.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{Json, extract::State, response::Response};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use crate::{
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     error::{Refusal, Result},
     page::{Filter, Kind, List, Page, VISIBLE_TO_ALL, filter},
@@ -80,8 +75,7 @@ impl Condition {
     tag = "Cargo companies",
     operation_id = "listCargoCompanyConditions"
 )]
-pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+pub(super) async fn list(State(app): State<App>, _: Authenticated, page: Page) -> Result<Response> {
     let mut listing = LIST.open(&app.pool, page, None, COLUMNS).await?;
     listing.add_all(Condition::from_row).await?;
     listing.respond().await
@@ -92,12 +86,7 @@ pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: Head
     operation_id = "getCargoCompanyCondition",
     params(("id" = i64, Path, description = "The id of the conditions", example = 1)),
     responses((status = 200, description = "The conditions", body = Condition)))]
-pub(super) async fn detail(
-    State(app): State<App>,
-    _: Authenticated,
-    Path(id): Path<String>,
-) -> Result<Json<Condition>> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+pub(super) async fn detail(State(app): State<App>, _: Authenticated, Id(id): Id) -> Result<Json<Condition>> {
     let row =
         sqlx::query("select * from cargo_company_conditions where id = $1").bind(id).fetch_optional(&app.pool).await?;
     Ok(Json(Condition::from_row(&row.ok_or_else(Refusal::not_found)?)?))

@@ -3,19 +3,18 @@
 mod conditions;
 
 use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, Uri, header},
+    extract::State,
+    http::header,
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
 use sqlx::{Row as _, postgres::PgRow};
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use super::file::File;
 use crate::{
     api::declare::listed,
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Key},
     app::App,
     cargo::{
         CargoCompany,
@@ -59,8 +58,7 @@ const LIST: List = List {
 ///
 /// Their ids are what commands send as `cargo_company`.
 #[utoipa::path(get, path = "/api/v1/oms/cargo-company/", tag = "Cargo companies", operation_id = "listCargoCompanies")]
-async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+async fn list(State(app): State<App>, _: Authenticated, page: Page) -> Result<Response> {
     let columns = "c.id, c.name, c.slug, c.integration, c.is_active, c.created_date, c.modified_date";
     let mut listing = LIST.open(&app.pool, page, None, columns).await?;
     let read = |row: &PgRow| {
@@ -87,8 +85,7 @@ async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri:
     params(("key" = Uuid, Path, description = "The key in the package's shipping_label")),
     security(()),
     responses((status = 200, description = "A printable label, 100 × 150 mm", body = File, content_type = "application/pdf")))]
-async fn label(State(app): State<App>, Path(key): Path<String>) -> Result<Response> {
-    let key: Uuid = key.parse().map_err(|_| Refusal::not_found())?;
+async fn label(State(app): State<App>, Key(key): Key) -> Result<Response> {
     let row = sqlx::query!(
         r#"select p.id, p.number, o.number as order_number, o.details, s.tracking_number, s.created_date,
                   c.name as cargo_company, l.name as sender, l.address,

@@ -5,8 +5,8 @@ mod simple;
 
 use axum::{
     body::Bytes,
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, Uri},
+    extract::State,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -16,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::declare::listed,
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     auth::{Caller, Role},
     db,
@@ -77,13 +77,7 @@ const LIST: List = List {
 ///
 /// With `max_quota` (most packages that may occupy the location), `quota` (those that do) and `available_quota`.
 #[utoipa::path(get, path = "/api/v1/oms/stocklocations/", tag = "Stock locations", operation_id = "listStockLocations")]
-async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "l.id").await?;
     while let Some((connection, ids)) = listing.ids()? {
@@ -101,15 +95,15 @@ async fn list(
 async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<axum::Json<Location>> {
-    let id = visible(&caller, &id)?;
+    let id = visible(&caller, id)?;
     let mut connection = app.pool.acquire().await?;
     Ok(axum::Json(one(&mut connection, id).await?))
 }
 
-fn visible(caller: &Caller, id: &str) -> Result<i64, Refusal> {
-    id.parse().ok().filter(|id| caller.sees(*id)).ok_or_else(Refusal::not_found)
+fn visible(caller: &Caller, id: i64) -> Result<i64, Refusal> {
+    Some(id).filter(|id| caller.sees(*id)).ok_or_else(Refusal::not_found)
 }
 
 async fn one(connection: &mut PgConnection, id: i64) -> Result<Location> {
@@ -149,11 +143,11 @@ async fn create(
 async fn change(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<axum::Json<Location>> {
-    let id = visible(&caller, &id)?;
+    let id = visible(&caller, id)?;
     caller.require(&[Role::Operator, Role::Integrator])?;
     wire::check_media_type(&headers)?;
     let mut transaction = app.pool.begin().await?;
@@ -205,12 +199,10 @@ struct LedgerRow {
 async fn ledger(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
+    Id(id): Id,
+    page: Page,
 ) -> Result<Response> {
-    let id = visible(&caller, &id)?;
-    let page = Page::parse(&uri, &headers)?;
+    let id = visible(&caller, id)?;
     load(&mut *app.pool.acquire().await?, &[id]).await?.remove(&id).ok_or_else(Refusal::not_found)?;
     let mut listing = LEDGER.open(&app.pool, page, Some(&[id]), LEDGER_COLUMNS).await?;
     let read = |row: &PgRow| {

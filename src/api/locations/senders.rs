@@ -3,8 +3,8 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, Uri},
+    extract::State,
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use serde::Serialize;
@@ -12,7 +12,7 @@ use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use crate::{
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     auth::{Caller, Role},
     error::{Error, OnConstraint, Refusal, Result},
@@ -145,21 +145,14 @@ fn on_constraints<T>(done: sqlx::Result<T>) -> Result<T> {
     tag = "Stock locations",
     operation_id = "listSenderAddresses"
 )]
-pub(super) async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+pub(super) async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), COLUMNS).await?;
     listing.add_all(SenderAddress::from_row).await?;
     listing.respond().await
 }
 
-async fn one(connection: &mut PgConnection, caller: &Caller, id: &str) -> Result<SenderAddress> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+async fn one(connection: &mut PgConnection, caller: &Caller, id: i64) -> Result<SenderAddress> {
     let row = sqlx::query("select * from sender_addresses where id = $1").bind(id).fetch_optional(connection).await?;
     let address = row.as_ref().map(SenderAddress::from_row).transpose()?;
     Ok(address.filter(|address| caller.sees(address.stock_location)).ok_or_else(Refusal::not_found)?)
@@ -173,9 +166,9 @@ async fn one(connection: &mut PgConnection, caller: &Caller, id: &str) -> Result
 pub(super) async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<SenderAddress>> {
-    Ok(Json(one(&mut *app.pool.acquire().await?, &caller, &id).await?))
+    Ok(Json(one(&mut *app.pool.acquire().await?, &caller, id).await?))
 }
 
 /// Add a sender address
@@ -215,12 +208,12 @@ pub(super) async fn create(
 pub(super) async fn change(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<SenderAddress>> {
     let mut connection = app.pool.acquire().await?;
-    let before = one(&mut connection, &caller, &id).await?;
+    let before = one(&mut connection, &caller, id).await?;
     caller.require(&[Role::Operator, Role::Integrator])?;
     let given = Given::read(&caller, &headers, &body, &[])?;
     let changed = sqlx::query(
@@ -249,10 +242,10 @@ pub(super) async fn change(
 pub(super) async fn delete(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<StatusCode> {
     let mut connection = app.pool.acquire().await?;
-    let kept = one(&mut connection, &caller, &id).await?;
+    let kept = one(&mut connection, &caller, id).await?;
     caller.require(&[Role::Operator, Role::Integrator])?;
     let gone = sqlx::query!("delete from sender_addresses where id = $1", kept.id).execute(&mut *connection).await?;
     if gone.rows_affected() == 0 {

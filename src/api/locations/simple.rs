@@ -1,10 +1,6 @@
 //! `/stocklocations/list-simple/`: locations without nested objects, for reports.
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -106,13 +102,7 @@ impl LocationSimple {
     tag = "Stock locations",
     operation_id = "listStockLocationSummaries"
 )]
-pub(super) async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+pub(super) async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "l.id").await?;
     while let Some((connection, ids)) = listing.ids()? {

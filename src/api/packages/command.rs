@@ -2,14 +2,14 @@
 
 use axum::{
     body::Bytes,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value};
 
 use crate::{
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     commands::{
         dispatch::Request,
@@ -33,14 +33,13 @@ use crate::{
 pub(super) async fn run(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(package_id): Id,
     headers: HeaderMap,
     uri: Uri,
     body: Bytes,
 ) -> Result<Reply> {
     wire::check_media_type(&headers)?;
     let command = read_body(&body)?;
-    let package_id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let dry_run = wire::dry_run(&uri)?;
     let key = if dry_run { None } else { idempotency_key(&headers)? };
     let request = Request {

@@ -1,14 +1,14 @@
 //! `GET /invoices/{key}/`: the document of a package's invoice.
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
-use uuid::Uuid;
 
 use super::super::file::File;
 use crate::{
+    api::extract::Key,
     app::App,
     commands::package::update_invoice::media_type,
     error::{Refusal, Result},
@@ -23,8 +23,7 @@ use crate::{
     security(()),
     responses((status = 200, description = "The document as UPDATE_INVOICE gave it",
                content((File = "application/pdf"), (File = "image/png"), (File = "image/jpeg"), (File = "application/xml")))))]
-pub(super) async fn document(State(app): State<App>, Path(key): Path<String>) -> Result<Response> {
-    let key: Uuid = key.parse().map_err(|_| Refusal::not_found())?;
+pub(super) async fn document(State(app): State<App>, Key(key): Key) -> Result<Response> {
     let row = sqlx::query!(
         r#"select document_type as "document_type!", document as "document!"
              from package_invoices where document_key = $1"#,

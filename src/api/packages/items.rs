@@ -1,18 +1,13 @@
 //! `GET /packages/package-items/`, `/packages/package-items/{id}/`.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{Json, extract::State, response::Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, types};
 use utoipa::ToSchema;
 
 use crate::{
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     catalog::{Catalog, CatalogCache},
     error::{Refusal, Result},
@@ -164,13 +159,7 @@ struct ItemOrderItem {
 ///
 /// The items of the packages the caller may see, latest first.
 #[utoipa::path(get, path = "/api/v1/oms/packages/package-items/", tag = "Packages", operation_id = "listPackageItems")]
-pub(super) async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+pub(super) async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "i.id").await?;
     while let Some((connection, ids)) = listing.ids()? {
@@ -188,9 +177,8 @@ pub(super) async fn list(
 pub(super) async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<PackageItem>> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let mut connection = app.pool.acquire().await?;
     let item = load(&mut connection, &app.catalog_cache, &[id]).await?.pop();
     let item = item.filter(|item| caller.sees(item.package.stock_location.id));

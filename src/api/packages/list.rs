@@ -1,8 +1,8 @@
 //! `GET /packages/`, `/packages/short/`, `/packages/{id}/`.
 
 use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, Uri, header},
+    extract::State,
+    http::header,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -11,11 +11,11 @@ use utoipa::ToSchema;
 
 use super::{FILTERS, explain};
 use crate::{
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     error::{Refusal, Result},
     packages::view,
-    page::{List, Page, base_url},
+    page::{List, Page},
     wire::Timestamp,
 };
 
@@ -57,13 +57,7 @@ pub(super) struct PackageShort {
 /// The packages the caller may see, latest first. A filter of the original that is not offered here yet is answered
 /// 400; a parameter that is no filter is ignored.
 #[utoipa::path(get, path = "/api/v1/oms/packages/", tag = "Packages", operation_id = "listPackages")]
-pub(super) async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+pub(super) async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let base_url = page.base_url().to_owned();
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "p.id").await?;
@@ -84,10 +78,8 @@ pub(super) async fn list(
 pub(super) async fn list_short(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
+    page: Page,
 ) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "p.id").await?;
     while let Some((connection, ids)) = listing.ids()? {
@@ -139,14 +131,11 @@ async fn load_short(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Pa
 pub(super) async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
+    Id(id): Id,
+    page: Page,
 ) -> Result<Response> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
-    let page = Page::parse(&uri, &headers)?;
     page.no_list()?;
-    let loaded = app.loader.load(id, base_url(&headers)).await?.ok_or_else(Refusal::not_found)?;
+    let loaded = app.loader.load(id, page.base_url().to_owned()).await?.ok_or_else(Refusal::not_found)?;
     if !caller.sees(loaded.stock_location_id) {
         return Err(Refusal::not_found().into());
     }

@@ -2,16 +2,12 @@
 
 mod stock_info;
 
-use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::declare::{listed, paged},
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     error::{Refusal, Result},
     page::{Filter, Kind, List, Page, filter},
@@ -63,13 +59,7 @@ const LIST: List = List {
 /// One an order: where its items went, and in `context` each time they were planned: every candidate location in the
 /// rule's order, the values that were seen, and why it was chosen or not.
 #[utoipa::path(get, path = "/api/v1/oms/orderexecutionplans/", tag = "Plans", operation_id = "listPlanningRecords")]
-async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "o.id").await?;
     while let Some((connection, ids)) = listing.ids()? {
@@ -87,9 +77,8 @@ async fn list(
 async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<axum::Json<ExecutionPlanView>> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let visible = caller.visible_location_ids();
     let mut connection = app.pool.acquire().await?;
     let planned = sqlx::query_scalar!(

@@ -1,10 +1,6 @@
 //! `/api/v1/oms/order-stock-info/`: the stock that each plan of an order saw.
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -53,13 +49,7 @@ struct StockData {
 /// own package held while it was planned again is not counted as reserved.
 #[utoipa::path(get, path = "/api/v1/oms/order-stock-info/", tag = "Plans", operation_id = "listOrderStockInfo",
     params(("order_number" = String, Query, description = "Number of the order. Required."), ("erp_code" = Option<String>, Query, description = "ERP code of the location; every location without one.")))]
-pub(super) async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+pub(super) async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let number = page.get("order_number").ok_or_else(|| {
         Refusal::field("order_number", "This field is required: the stock is told of one order at a time.")
     })?;

@@ -1,17 +1,12 @@
 //! `/cancellation-reasons/`.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{Json, extract::State, response::Response};
 use serde::Serialize;
 use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use crate::{
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     error::{Refusal, Result},
     page::{Filter, Kind, List, Page, VISIBLE_TO_ALL, filter},
@@ -90,8 +85,7 @@ impl CancellationReason {
     tag = "Reasons",
     operation_id = "listCancellationReasons"
 )]
-pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+pub(super) async fn list(State(app): State<App>, _: Authenticated, page: Page) -> Result<Response> {
     let mut listing = LIST.open(&app.pool, page, None, "r.*").await?;
     listing.add_all(CancellationReason::from_row).await?;
     listing.respond().await
@@ -102,12 +96,7 @@ pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: Head
     operation_id = "getCancellationReason",
     params(("id" = i64, Path, description = "The reason's id", example = 1)),
     responses((status = 200, description = "The reason", body = CancellationReason)))]
-pub(super) async fn detail(
-    State(app): State<App>,
-    _: Authenticated,
-    Path(id): Path<String>,
-) -> Result<Json<CancellationReason>> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+pub(super) async fn detail(State(app): State<App>, _: Authenticated, Id(id): Id) -> Result<Json<CancellationReason>> {
     let row =
         sqlx::query("select * from cancellation_reasons where id = $1").bind(id).fetch_optional(&app.pool).await?;
     Ok(Json(CancellationReason::from_row(&row.ok_or_else(Refusal::not_found)?)?))

@@ -3,8 +3,8 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, Uri},
+    extract::State,
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use serde::Serialize;
@@ -12,7 +12,7 @@ use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use crate::{
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     auth::Role,
     db,
@@ -109,8 +109,7 @@ struct DenialReasonInput {
     is_active: Option<bool>,
 }
 
-async fn answer(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Response> {
-    let page = Page::parse(uri, headers)?;
+async fn answer(app: &App, page: Page) -> Result<Response> {
     let mut listing = LIST.open(&app.pool, page, None, COLUMNS).await?;
     listing.add_all(DenialReason::from_row).await?;
     listing.respond().await
@@ -123,8 +122,8 @@ async fn answer(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Response> {
     tag = "Reasons",
     operation_id = "listDenialReasons"
 )]
-pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: HeaderMap, uri: Uri) -> Result<Response> {
-    answer(&app, &headers, &uri).await
+pub(super) async fn list(State(app): State<App>, _: Authenticated, page: Page) -> Result<Response> {
+    answer(&app, page).await
 }
 
 /// Denial reasons, at their older address
@@ -134,13 +133,8 @@ pub(super) async fn list(State(app): State<App>, _: Authenticated, headers: Head
     tag = "Reasons",
     operation_id = "listDenialReasonsAtOlderAddress"
 )]
-pub(super) async fn list_older(
-    State(app): State<App>,
-    _: Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    answer(&app, &headers, &uri).await
+pub(super) async fn list_older(State(app): State<App>, _: Authenticated, page: Page) -> Result<Response> {
+    answer(&app, page).await
 }
 
 /// Denial reasons, for reports
@@ -150,13 +144,7 @@ pub(super) async fn list_older(
     tag = "Reasons",
     operation_id = "listDenialReasonsWithDates"
 )]
-pub(super) async fn list_simple(
-    State(app): State<App>,
-    _: Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+pub(super) async fn list_simple(State(app): State<App>, _: Authenticated, page: Page) -> Result<Response> {
     let mut listing = LIST.open(&app.pool, page, None, COLUMNS).await?;
     let read = |row: &PgRow| {
         let DenialReason { id, title, remote_id, priority, is_active } = DenialReason::from_row(row)?;
@@ -182,12 +170,7 @@ async fn one(connection: &mut PgConnection, id: i64) -> Result<DenialReason> {
     operation_id = "getDenialReason",
     params(("id" = i64, Path, description = "The reason's id", example = 1)),
     responses((status = 200, description = "The reason", body = DenialReason)))]
-pub(super) async fn detail(
-    State(app): State<App>,
-    _: Authenticated,
-    Path(id): Path<String>,
-) -> Result<Json<DenialReason>> {
-    let id = id.parse().map_err(|_| Refusal::not_found())?;
+pub(super) async fn detail(State(app): State<App>, _: Authenticated, Id(id): Id) -> Result<Json<DenialReason>> {
     Ok(Json(one(&mut *app.pool.acquire().await?, id).await?))
 }
 

@@ -2,13 +2,13 @@
 
 use axum::{
     body::Bytes,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, Uri},
 };
 
 use crate::{
     api::{
-        extract::Authenticated,
+        extract::{Authenticated, Id},
         packages::command::{idempotency_key, read_body},
     },
     app::App,
@@ -17,7 +17,7 @@ use crate::{
         idempotency::IdempotencyKey,
         outcome::{Reply, TransferAnswer},
     },
-    error::{Refusal, Result},
+    error::Result,
     wire,
 };
 
@@ -34,14 +34,13 @@ use crate::{
 pub(super) async fn run(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(transfer_id): Id,
     headers: HeaderMap,
     uri: Uri,
     body: Bytes,
 ) -> Result<Reply> {
     wire::check_media_type(&headers)?;
     let command = read_body(&body)?;
-    let transfer_id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let dry_run = wire::dry_run(&uri)?;
     let key = if dry_run { None } else { idempotency_key(&headers)? };
     let request = Request {

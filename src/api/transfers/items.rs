@@ -1,13 +1,12 @@
 //! `GET /transfer_orders/transfer-items/`, `/transfer_orders/transfer-items/{id}/`.
 
 use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
+    extract::State,
     response::{IntoResponse, Response},
 };
 
 use crate::{
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     error::{Refusal, Result},
     page::{Filter, Kind, List, Page, filter},
@@ -52,13 +51,7 @@ pub(super) const LIST: List = List {
     tag = "Transfers",
     operation_id = "listTransferItems"
 )]
-pub(super) async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+pub(super) async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "i.id").await?;
     while let Some((connection, ids)) = listing.ids()? {
@@ -76,9 +69,8 @@ pub(super) async fn list(
 pub(super) async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Response> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
     let mut connection = app.pool.acquire().await?;
     let item = view::load_items(&mut connection, &[id], &[]).await?.pop();
     let item = item.filter(|item| item.is_visible(&caller)).ok_or_else(Refusal::not_found)?;

@@ -1,8 +1,7 @@
 //! `GET /transfer_orders/`, `/transfer_orders/short/`, `/transfer_orders/{id}/`.
 
 use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -11,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::explain;
 use crate::{
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     error::{Refusal, Result},
     page::{Filter, Kind, List, Page, filter},
@@ -169,13 +168,7 @@ pub(super) struct TransferShort {
 /// Goods on their way from a location that has them to the one that packs them: those from or to the locations the caller
 /// sees, latest first.
 #[utoipa::path(get, path = "/api/v1/oms/transfer_orders/", tag = "Transfers", operation_id = "listTransfers")]
-pub(super) async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+pub(super) async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "t.id").await?;
     while let Some((connection, ids)) = listing.ids()? {
@@ -197,10 +190,8 @@ pub(super) async fn list(
 pub(super) async fn list_short(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
+    page: Page,
 ) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "t.id").await?;
     while let Some((connection, ids)) = listing.ids()? {
@@ -258,12 +249,9 @@ async fn load_short(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Tr
 pub(super) async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
+    Id(id): Id,
+    page: Page,
 ) -> Result<Response> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
-    let page = Page::parse(&uri, &headers)?;
     page.no_list()?;
     let mut connection = app.pool.acquire().await?;
     let found = view::load(&mut connection, &app.catalog_cache, &[id]).await?.pop();

@@ -1,10 +1,6 @@
 //! `/api/v1/oms/upstream/calls/`: what the upstream was told, and what it is still to be told.
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -93,14 +89,8 @@ impl CallView {
 /// Those of an order are made one after the other, each again until it is taken. `is_done=false` lists what is still to be
 /// told.
 #[utoipa::path(get, path = "/api/v1/oms/upstream/calls/", tag = "Upstream", operation_id = "listUpstreamCalls")]
-pub(super) async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
+pub(super) async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     caller.require(&[Role::Integrator, Role::Operator])?;
-    let page = Page::parse(&uri, &headers)?;
     let mut listing = LIST.open(&app.pool, page, None, "c.*, o.number").await?;
     listing.add_all(CallView::from_row).await?;
     listing.respond().await

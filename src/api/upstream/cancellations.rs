@@ -1,12 +1,6 @@
 //! `/api/v1/oms/cancellation_plan/`: the plans of the upstream and what was decided.
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{Json, body::Bytes, extract::State, http::HeaderMap, response::Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{Row as _, postgres::PgRow};
@@ -95,13 +89,7 @@ impl PlanView {
 
 /// Cancellation plans and what was decided
 #[utoipa::path(get, path = "/api/v1/oms/cancellation_plan/", tag = "Upstream", operation_id = "listCancellationPlans")]
-pub(super) async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+pub(super) async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let visible = caller.visible_location_ids();
     let mut listing = LIST.open(&app.pool, page, visible.as_deref(), COLUMNS).await?;
     listing.add_all(PlanView::from_row).await?;

@@ -9,8 +9,8 @@ mod stores;
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, Uri},
+    extract::State,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -22,7 +22,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::declare::listed,
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     auth::Role,
     error::{Refusal, Result},
@@ -225,14 +225,8 @@ impl Problem {
 ///
 /// Each is tried again by itself, after a minute, then after twice as long, up to six hours.
 #[utoipa::path(get, path = "/api/v1/oms/upstream/problems/", tag = "Upstream", operation_id = "listUpstreamProblems")]
-async fn problem_list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
+async fn problem_list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     caller.require(&[Role::Integrator, Role::Operator])?;
-    let page = Page::parse(&uri, &headers)?;
     let mut listing = PROBLEMS.open(&app.pool, page, None, "p.*").await?;
     listing.add_all(Problem::from_row).await?;
     listing.respond().await
@@ -246,14 +240,13 @@ async fn problem_list(
 async fn problem_detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<impl Serialize>> {
     caller.require(&[Role::Integrator, Role::Operator])?;
-    read_problem(&app, &id).await.map(Json)
+    read_problem(&app, id).await.map(Json)
 }
 
-async fn read_problem(app: &App, id: &str) -> Result<Problem> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+async fn read_problem(app: &App, id: i64) -> Result<Problem> {
     let row = sqlx::query("select * from upstream_problems where id = $1").bind(id).fetch_optional(&app.pool).await?;
     let row = row.ok_or_else(Refusal::not_found)?;
     Ok(Problem { payload: row.try_get("payload")?, ..Problem::from_row(&row)? })
@@ -269,15 +262,15 @@ async fn read_problem(app: &App, id: &str) -> Result<Problem> {
 async fn problem_retry(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<impl Serialize>> {
     caller.require(&[Role::Integrator, Role::Operator])?;
-    let problem = read_problem(&app, &id).await?;
+    let problem = read_problem(&app, id).await?;
     if problem.resolved_date.is_none() {
         let payload = problem.payload.unwrap_or_default();
         if let Ok(Taken::Left { .. }) = app.intake.take_or_record(&payload, Some(caller.user_id)).await? {
             problems::close(&app.pool, problem.id).await?;
         }
     }
-    read_problem(&app, &id).await.map(Json)
+    read_problem(&app, id).await.map(Json)
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, Uri},
+    extract::State,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::owner;
 use crate::{
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     auth::Caller,
     error::{Error, Refusal, Result},
@@ -82,13 +82,7 @@ pub(super) const LIST: List = List {
 ///
 /// What was sent to your subscriptions (an admin: to all), successfully or not.
 #[utoipa::path(get, path = "/whisperer/hook_events/", tag = "Webhooks", operation_id = "listDeliveries")]
-pub(super) async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+pub(super) async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let mut listing = LIST.open(&app.pool, page, owner(&caller).as_deref(), "e.id").await?;
     let base_url = &app.webhooks.settings.base_url;
     while let Some((connection, ids)) = listing.ids()? {
@@ -105,18 +99,17 @@ pub(super) async fn list(
 pub(super) async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<DeliveryView>> {
     let mut connection = app.pool.acquire().await?;
-    let (row, _) = visible(&mut connection, &caller, &id).await?;
+    let (row, _) = visible(&mut connection, &caller, id).await?;
     let base_url = &app.webhooks.settings.base_url;
     let views = view::deliveries(&mut connection, &app.catalog_cache, base_url, &[row.id]).await?;
     Ok(Json(views.into_iter().next().ok_or_else(Refusal::not_found)?))
 }
 
 /// A delivery that was tried, and whether it was delivered.
-async fn visible(connection: &mut PgConnection, caller: &Caller, id: &str) -> Result<(Claimed, bool)> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+async fn visible(connection: &mut PgConnection, caller: &Caller, id: i64) -> Result<(Claimed, bool)> {
     let owner = owner(caller);
     let delivered = sqlx::query_scalar!(
         "select h.delivered from hook_events h join webhooks w on w.id = h.webhook_id
@@ -161,13 +154,13 @@ pub(super) struct RetryAnswer {
 pub(super) async fn retry(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
     wire::check_media_type(&headers)?;
     let mut connection = app.pool.acquire().await?;
-    let (row, delivered) = visible(&mut connection, &caller, &id).await?;
+    let (row, delivered) = visible(&mut connection, &caller, id).await?;
     let force = force(&body)?;
     if delivered {
         return Err(refusal("event_100_3", "Event already delivered").into());

@@ -5,8 +5,8 @@ mod deliveries;
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, Uri},
+    extract::State,
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use serde::Serialize;
@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::declare::{listed, with_schema},
-    api::extract::Authenticated,
+    api::extract::{Authenticated, Id},
     app::App,
     auth::{Caller, Role},
     error::{OnConstraint as _, Refusal, Result},
@@ -113,8 +113,7 @@ pub(super) fn owner(caller: &Caller) -> Option<Vec<i64>> {
 }
 
 /// A subscription with its secrets, if the caller may see it.
-async fn one(connection: &mut PgConnection, caller: &Caller, id: &str) -> Result<HookView> {
-    let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+async fn one(connection: &mut PgConnection, caller: &Caller, id: i64) -> Result<HookView> {
     let mut query = QueryBuilder::new("select ");
     query.push(COLUMNS).push(" from webhooks w where w.id = ").push_bind(id);
     if let Some(owner) = owner(caller) {
@@ -135,13 +134,7 @@ fn already_registered() -> Refusal {
 
 /// Subscriptions
 #[utoipa::path(get, path = "/whisperer/hooks/", tag = "Webhooks", operation_id = "listWebhooks")]
-async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let page = Page::parse(&uri, &headers)?;
+async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
     let mut listing = LIST.open(&app.pool, page, owner(&caller).as_deref(), COLUMNS).await?;
     listing.add_all(|row| HookView::from_row(row).map(HookView::masked)).await?;
     listing.respond().await
@@ -180,7 +173,7 @@ async fn create(
     .fetch_one(&mut *connection)
     .await
     .on_constraint("webhooks_user_url_type_key", already_registered)?;
-    let view = one(&mut connection, &caller, &id.to_string()).await?;
+    let view = one(&mut connection, &caller, id).await?;
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -197,12 +190,8 @@ async fn registry(_: Authenticated) -> Json<&'static [&'static str]> {
 #[utoipa::path(get, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "getWebhook",
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView)))]
-async fn detail(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
-) -> Result<Json<HookView>> {
-    Ok(Json(one(&mut *app.pool.acquire().await?, &caller, &id).await?.masked()))
+async fn detail(State(app): State<App>, Authenticated(caller): Authenticated, Id(id): Id) -> Result<Json<HookView>> {
+    Ok(Json(one(&mut *app.pool.acquire().await?, &caller, id).await?.masked()))
 }
 
 /// Replace a subscription
@@ -215,12 +204,12 @@ async fn detail(
 async fn replace(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<HookView>> {
     wire::check_media_type(&headers)?;
-    update(&app, &caller, &id, &body, Purpose::Replace).await
+    update(&app, &caller, id, &body, Purpose::Replace).await
 }
 
 /// Change a subscription
@@ -231,15 +220,15 @@ async fn replace(
 async fn change(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<HookView>> {
     wire::check_media_type(&headers)?;
-    update(&app, &caller, &id, &body, Purpose::Change).await
+    update(&app, &caller, id, &body, Purpose::Change).await
 }
 
-async fn update(app: &App, caller: &Caller, id: &str, body: &[u8], purpose: Purpose) -> Result<Json<HookView>> {
+async fn update(app: &App, caller: &Caller, id: i64, body: &[u8], purpose: Purpose) -> Result<Json<HookView>> {
     let mut transaction = app.pool.begin().await?;
     let known = one(&mut transaction, caller, id).await?;
     let sent = Definition::read(body, purpose, app.webhooks.client.guard(), Some(&known.config))?;
@@ -292,13 +281,9 @@ async fn wake(app: &App, id: i64) -> Result<()> {
 #[utoipa::path(delete, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "deactivateWebhook",
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 204, description = "Inactive")))]
-async fn delete(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
-) -> Result<StatusCode> {
+async fn delete(State(app): State<App>, Authenticated(caller): Authenticated, Id(id): Id) -> Result<StatusCode> {
     let mut transaction = app.pool.begin().await?;
-    let known = one(&mut transaction, &caller, &id).await?;
+    let known = one(&mut transaction, &caller, id).await?;
     sqlx::query!("update webhooks set is_active = false, modified_date = now() where id = $1", known.id)
         .execute(&mut *transaction)
         .await?;
@@ -328,13 +313,9 @@ struct HookStatus {
 #[utoipa::path(get, path = "/whisperer/hooks/{id}/status/", tag = "Webhooks", operation_id = "getWebhookStatus",
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "Its state", body = HookStatus)))]
-async fn status(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
-) -> Result<Json<HookStatus>> {
+async fn status(State(app): State<App>, Authenticated(caller): Authenticated, Id(id): Id) -> Result<Json<HookStatus>> {
     let mut connection = app.pool.acquire().await?;
-    let known = one(&mut connection, &caller, &id).await?;
+    let known = one(&mut connection, &caller, id).await?;
     let row = sqlx::query!(
         r#"select case when not is_active then 'inactive' when paused_date is null then 'active' else 'paused' end
                   as "state!", paused_date, pause_reason, failing_since, last_delivered_date,
@@ -361,15 +342,11 @@ async fn status(
 #[utoipa::path(post, path = "/whisperer/hooks/{id}/resume/", tag = "Webhooks", operation_id = "resumeWebhook",
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView)))]
-async fn resume(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
-) -> Result<Json<HookView>> {
+async fn resume(State(app): State<App>, Authenticated(caller): Authenticated, Id(id): Id) -> Result<Json<HookView>> {
     let mut transaction = app.pool.begin().await?;
-    let known = one(&mut transaction, &caller, &id).await?;
+    let known = one(&mut transaction, &caller, id).await?;
     let resumed = pause::resume(&mut transaction, known.id).await?;
-    let view = one(&mut transaction, &caller, &id).await?.masked();
+    let view = one(&mut transaction, &caller, id).await?.masked();
     transaction.commit().await?;
     if resumed {
         wake(&app, known.id).await?;
@@ -388,13 +365,13 @@ async fn resume(
 async fn replay_events(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Replayed>> {
     wire::check_media_type(&headers)?;
     let mut connection = app.pool.acquire().await?;
-    let known = one(&mut connection, &caller, &id).await?;
+    let known = one(&mut connection, &caller, id).await?;
     let range = ReplayRange::read(&body)?;
     let replayed = replay::replay(&mut connection, known.id, &range).await?;
     app.webhooks.due.notify_one();
