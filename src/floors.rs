@@ -25,6 +25,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "outbound",
             "page",
             "reading",
+            "record",
             "role",
             "signature",
             "spelling",
@@ -34,7 +35,19 @@ const FLOORS: [(&str, &[&str]); 6] = [
     ),
     (
         "records",
-        &["cargo", "catalog", "locations", "orders", "packages", "payloads", "scenarios", "stock", "transfers"],
+        &[
+            "cargo",
+            "catalog",
+            "history",
+            "locations",
+            "orders",
+            "packages",
+            "payloads",
+            "reasons",
+            "scenarios",
+            "stock",
+            "transfers",
+        ],
     ),
     (
         "engines",

@@ -17,8 +17,8 @@
 //! * [`simulation`]: past orders planned by other scenarios. [`verify`]: checks the invariants.
 //!
 //! Records:
-//! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`], [`scenarios`]: what is stored: reading,
-//!   queries, views.
+//! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`], [`reasons`], [`scenarios`]: what is
+//!   stored: reading, queries, lists, views. [`history`]: the logs of packages and transfers.
 //! * [`catalog`]: the copy in memory, which follows the database. [`payloads`]: the payloads of events, rendered when they
 //!   are read.
 //!
@@ -26,7 +26,8 @@
 //! * [`kinds`]: kinds of commands as data. [`workflow`]: states and transitions in memory.
 //! * [`events`]: what happened, in order, for readers that follow.
 //! * [`page`]: lists: count, next, previous, results; sort, filters. [`export`]: lists as CSV and XLSX files.
-//! * [`reading`]: objects of files and requests, read with every defect named. [`wire`]: dates, decimals, bodies.
+//! * [`reading`]: objects of files and requests, read with every defect named. [`record`]: what both write is one form
+//!   and one statement. [`wire`]: dates, decimals, bodies.
 //!   [`openapi`]: schemas that are written by hand.
 //! * [`error`]: the one error and its form in the API. [`role`], [`auth`]: users, tokens, rights.
 //! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
@@ -50,6 +51,7 @@ pub mod events;
 pub mod export;
 #[cfg(test)]
 mod floors;
+pub mod history;
 pub mod installation;
 pub mod inventory;
 pub mod kinds;
@@ -66,6 +68,8 @@ pub mod placing;
 pub mod planning;
 pub mod plans;
 pub mod reading;
+pub mod reasons;
+pub mod record;
 pub mod replanning;
 pub mod role;
 pub mod scenarios;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, Postgres, QueryBuilder, postgres::PgRow};
 use uuid::Uuid;
 
-pub use listing::Listing;
+pub use listing::{ListRow, Listing, ids};
 
 use crate::{
     error::{Refusal, Result},
@@ -257,6 +257,8 @@ pub const VISIBLE_TO_ALL: &str = "{}::bigint[] is not null";
 pub struct List {
     /// ` from …`, with the alias that the other parts use.
     pub from: &'static str,
+    /// The columns of a row; of objects that are read by their ids, the id.
+    pub columns: &'static str,
     /// The condition under which a row is visible to a caller with locations of their own; `{}` stands for their ids.
     pub visible: &'static str,
     /// The filters it offers.
@@ -270,13 +272,29 @@ pub struct List {
 }
 
 impl List {
-    /// How many rows fit, and some columns of those on the page.
+    /// The row of an object, if the caller may see it. The list must be sortable by `id`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn find(
+        &self,
+        connection: &mut PgConnection,
+        id: i64,
+        visible_location_ids: Option<&[i64]>,
+    ) -> Result<Option<PgRow>> {
+        let column = self.sorts.iter().find(|(name, _)| *name == "id").map_or("id", |(_, column)| column);
+        let mut query = QueryBuilder::new("");
+        self.push_visible(&mut query, self.columns, visible_location_ids);
+        query.push(" and ").push(column).push(" = ").push_bind(id);
+        Ok(query.build().fetch_optional(connection).await?)
+    }
+
+    /// How many rows fit, and those on the page.
     async fn rows(
         &self,
         connection: &mut PgConnection,
         page: &Page,
         visible_location_ids: Option<&[i64]>,
-        columns: &str,
     ) -> Result<(usize, Vec<PgRow>)> {
         let order = self.order_by(page)?;
         let mut query = QueryBuilder::new("");
@@ -291,13 +309,21 @@ impl List {
         // of many: it reads in the order of the list until the page is full, which is the whole table.
         let is_few = count <= MOST_SORTED;
         let mut query = QueryBuilder::new(if is_few { "with found as materialized (" } else { "" });
-        self.push_query(&mut query, columns, page, visible_location_ids)?;
+        self.push_query(&mut query, self.columns, page, visible_location_ids)?;
         query.push(order);
         query.push(if is_few { ") select * from found" } else { "" });
         query.push(" limit ").push_bind(i64::try_from(page.limit()).unwrap_or(i64::MAX));
         query.push(" offset ").push_bind(i64::try_from(page.offset()).unwrap_or(i64::MAX));
         let rows = query.build().fetch_all(connection).await?;
         Ok((count, rows))
+    }
+
+    fn push_visible(&self, query: &mut QueryBuilder<Postgres>, columns: &str, visible_location_ids: Option<&[i64]>) {
+        query.push("select ").push(columns).push(self.from).push(" where true");
+        if let Some(ids) = visible_location_ids {
+            let (before, after) = self.visible.split_once("{}").unwrap_or((self.visible, ""));
+            query.push(" and ").push(before).push_bind(ids.to_vec()).push(after);
+        }
     }
 
     fn push_query(
@@ -307,11 +333,7 @@ impl List {
         page: &Page,
         visible_location_ids: Option<&[i64]>,
     ) -> Result<(), Refusal> {
-        query.push("select ").push(columns).push(self.from).push(" where true");
-        if let Some(ids) = visible_location_ids {
-            let (before, after) = self.visible.split_once("{}").unwrap_or((self.visible, ""));
-            query.push(" and ").push(before).push_bind(ids.to_vec()).push(after);
-        }
+        self.push_visible(query, columns, visible_location_ids);
         for filter in self.filters {
             // A parameter that is no filter is ignored, as the original does.
             let Some(value) = page.get(filter.name) else { continue };

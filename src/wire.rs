@@ -13,8 +13,9 @@ use crate::error::Refusal;
 
 /// A date as the Akinon OMS's examples print it: `2023-02-28T08:48:29.679101Z`. Without a fraction if the microseconds
 /// are 0, as in Django REST framework.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, sqlx::Type)]
 #[serde(transparent)]
+#[sqlx(transparent)]
 pub struct Timestamp(pub DateTime<Utc>);
 
 impl std::fmt::Display for Timestamp {

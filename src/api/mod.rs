@@ -8,12 +8,12 @@ pub mod events;
 pub mod extract;
 mod file;
 pub mod health;
-pub mod history;
 pub mod locations;
 pub mod orders;
 pub mod packages;
 pub mod plans;
 pub mod reasons;
+mod resource;
 pub mod respond;
 pub mod scenarios;
 pub mod stock;
@@ -31,7 +31,6 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(packages::routes())
         .merge(transfers::routes())
-        .merge(history::routes())
         .merge(orders::routes())
         .merge(plans::routes())
         .merge(events::routes())

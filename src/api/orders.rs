@@ -8,12 +8,16 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use sqlx::{PgConnection, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::declare::{listed, with_body},
-    api::extract::{Authenticated, Id},
+    api::{
+        declare::with_body,
+        extract::{Authenticated, Id},
+        resource::{Read, Resource, Viewer, list},
+    },
     app::App,
     auth::{Caller, Role},
     commands::wake_signal::Freed,
@@ -21,9 +25,10 @@ use crate::{
     openapi::any_error,
     orders::{
         input::{ORDER, OrderInput, example},
+        list::LIST,
         view::{self, OrderView},
     },
-    page::{Filter, Kind, List, Page, base_url, filter},
+    page::{List, base_url, ids},
     placing::{
         dry_run::{self, DryRun, Taken},
         place::{Durability, Placed, place},
@@ -36,77 +41,20 @@ const MOST_ORDERS: usize = 1000;
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
-    let list = listed::<OrderView, _>(routes!(list, create), &LIST);
-    OpenApiRouter::new().routes(with_body(list, &ORDER.one_or_many(), &example())).routes(routes!(detail))
+    let read = Read { path: "/api/v1/oms/orders/", tag: "Orders", operation: "listOrders", text: "Orders" };
+    OpenApiRouter::new()
+        .routes(list::<OrderView>(&read))
+        .routes(with_body(routes!(create), &ORDER.one_or_many(), &example()))
+        .routes(routes!(detail))
 }
 
-/// The filters of the list.
-pub const FILTERS: &[Filter] = &[
-    filter("number", Kind::Text, "o.number = {}", "Its number."),
-    filter("number__in", Kind::Texts, "o.number = any({})", "Numbers, separated by commas."),
-    filter("omnitron_id", Kind::Integer, "o.omnitron_id = {}", "The upstream's own key."),
-    filter("state", Kind::Integer, "o.state_id = {}", "Id of the state."),
-    filter(
-        "state__enum_value",
-        Kind::Text,
-        "o.state_id in (select id from states where entity = 'order' and enum_value = {})",
-        "The stable code of the state, as `100`.",
-    ),
-    filter("channel", Kind::Integer, "o.channel_id = {}", "The upstream's key of the channel."),
-    filter(
-        "customer__first_name",
-        Kind::Contains,
-        "o.customer_first_name ilike {}",
-        "Part of the customer's first name, in any case.",
-    ),
-    filter(
-        "customer__last_name",
-        Kind::Contains,
-        "o.customer_last_name ilike {}",
-        "Part of the customer's last name, in any case.",
-    ),
-    filter(
-        "product_sku",
-        Kind::Text,
-        "o.id in (select order_id from order_items where sku = {})",
-        "SKU of a product in it.",
-    ),
-    filter("date_placed__gte", Kind::DateTime, "o.date_placed >= {}", "Placed at this moment or later."),
-    filter("date_placed__lte", Kind::DateTime, "o.date_placed <= {}", "Placed at this moment or earlier."),
-    filter("created_date__gte", Kind::DateTime, "o.created_date >= {}", "Created at this moment or later."),
-    filter("created_date__lte", Kind::DateTime, "o.created_date <= {}", "Created at this moment or earlier."),
-    filter("id__gt", Kind::Integer, "o.id > {}", "Ids greater than this one."),
-    filter("id__lt", Kind::Integer, "o.id < {}", "Ids smaller than this one."),
-    filter("pk__in", Kind::Integers, "o.id = any({})", "Ids, separated by commas."),
-];
+impl Resource for OrderView {
+    const LIST: List = LIST;
 
-/// The list of orders. A caller with locations of their own sees the orders that have a package there.
-const LIST: List = List {
-    from: " from orders o",
-    visible: "exists (select from packages p where p.order_id = o.id and p.stock_location_id = any({}))",
-    filters: FILTERS,
-    sorts: &[
-        ("id", "o.id"),
-        ("date_placed", "o.date_placed"),
-        ("created_date", "o.created_date"),
-        ("modified_date", "o.modified_date"),
-        ("number", "o.number"),
-    ],
-    default_sort: "-id",
-    tie_breaker: "o.id desc",
-};
-
-/// Orders
-#[utoipa::path(get, path = "/api/v1/oms/orders/", tag = "Orders", operation_id = "listOrders")]
-async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
-    let base_url = page.base_url().to_owned();
-    let locations = caller.visible_location_ids();
-    let mut listing = LIST.open(&app.pool, page, locations.as_deref(), "o.id").await?;
-    while let Some((connection, ids)) = listing.ids()? {
-        let views = view::load(connection, &app.catalog_cache, &ids, locations.as_deref(), &base_url).await?;
-        listing.add(views).await?;
+    async fn load(app: &App, connection: &mut PgConnection, rows: &[PgRow], viewer: &Viewer) -> Result<Vec<Self>> {
+        let visible = viewer.visible.as_deref();
+        view::load(connection, &app.catalog_cache, &ids(rows)?, visible, &viewer.base_url).await
     }
-    listing.respond().await
 }
 
 /// One order
@@ -119,18 +67,10 @@ async fn detail(
     Id(id): Id,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let location_ids = caller.visible_location_ids();
-    let visible = sqlx::query_scalar!(
-        r#"select $2::bigint[] is null
-                  or exists (select from packages where order_id = $1 and stock_location_id = any($2)) as "visible!""#,
-        id,
-        location_ids.as_deref()
-    )
-    .fetch_one(&app.pool)
-    .await?;
-    if !visible {
-        return Err(Refusal::not_found().into());
-    }
+    let mut connection = app.pool.acquire().await?;
+    let visible = LIST.find(&mut connection, id, caller.visible_location_ids().as_deref()).await?;
+    visible.ok_or_else(Refusal::not_found)?;
+    drop(connection);
     let order = read_one(&app, &caller, id, &headers).await?;
     Ok(axum::Json(order).into_response())
 }

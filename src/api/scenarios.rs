@@ -8,56 +8,44 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
+use sqlx::{PgConnection, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::declare::listed,
-    api::extract::{Authenticated, Id},
+    api::{
+        declare::listed,
+        extract::{Authenticated, Id},
+        resource::{Read, Resource, Viewer, answer, detail, list},
+    },
     app::App,
     auth::Role,
     db,
     error::{Refusal, Result},
-    page::{Filter, Kind, List, Page, filter},
+    page::{List, ListRow, Page, ids},
     reading::{self, Defect},
-    scenarios::{Author, Kept, definition::Definition, load, remove, resolve, write},
+    scenarios::{
+        Author, Kept,
+        definition::Definition,
+        lists::{LIST, VersionView},
+        load, remove, resolve, write,
+    },
     wire::{self, Timestamp},
 };
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
+    let read = |path, operation, text| Read { path, tag: "Scenarios", operation, text };
     OpenApiRouter::new()
-        .routes(listed::<ScenarioView, _>(routes!(list, create), &LIST))
-        .routes(routes!(detail, replace, change, delete))
-        .routes(listed::<VersionView, _>(routes!(versions), &VERSIONS))
+        .routes(list::<ScenarioView>(&read("/api/v1/oms/scenarios/", "listScenarios", "Scenarios")))
+        .routes(routes!(create))
+        .routes(detail::<ScenarioView>(
+            &read("/api/v1/oms/scenarios/{id}/", "getScenario", "One scenario"),
+            "the scenario",
+        ))
+        .routes(routes!(replace, change, delete))
+        .routes(listed::<VersionView, _>(routes!(versions), &<VersionView as ListRow>::LIST))
 }
-
-/// The filters of the list.
-pub const FILTERS: &[Filter] = &[
-    filter("name", Kind::Contains, "s.name ilike {}", "Part of the name, in any case."),
-    filter("kind", Kind::Text, "s.kind = {}", "`distribution` or `transfer`."),
-    filter("is_active", Kind::Boolean, "s.is_active = {}", "Whether it is active."),
-    filter("id__gt", Kind::Integer, "s.id > {}", "Ids greater than this one."),
-    filter("id__lt", Kind::Integer, "s.id < {}", "Ids smaller than this one."),
-    filter("pk__in", Kind::Integers, "s.id = any({})", "Ids, separated by commas."),
-];
-
-/// The list of scenarios. Whoever may read at all may read them: they say nothing of any location's business.
-const LIST: List = List {
-    from: " from scenarios s",
-    visible: "{} is not null",
-    filters: FILTERS,
-    sorts: &[
-        ("id", "s.id"),
-        ("name", "s.name"),
-        ("priority", "s.priority"),
-        ("created_date", "s.created_date"),
-        ("modified_date", "s.modified_date"),
-    ],
-    default_sort: "priority",
-    tie_breaker: "s.id",
-};
 
 /// The keys that are shown and cannot be set; sent back, they are ignored.
 const READ_ONLY: [&str; 5] = ["id", "version", "is_installed", "created_date", "modified_date"];
@@ -112,29 +100,14 @@ struct ScenarioInput {
     rules: Vec<Value>,
 }
 
-/// Scenarios
-#[utoipa::path(get, path = "/api/v1/oms/scenarios/", tag = "Scenarios", operation_id = "listScenarios")]
-async fn list(State(app): State<App>, Authenticated(_caller): Authenticated, page: Page) -> Result<Response> {
-    let mut listing = LIST.open(&app.pool, page, None, "s.id").await?;
-    while let Some((connection, ids)) = listing.ids()? {
-        let kept = load(connection, Some(&ids)).await?;
-        let of_id = |id: &i64| kept.iter().find(|kept| kept.id == *id).map(ScenarioView::of);
-        listing.add(ids.iter().filter_map(of_id).collect()).await?;
-    }
-    listing.respond().await
-}
+impl Resource for ScenarioView {
+    const LIST: List = LIST;
 
-/// One scenario
-#[utoipa::path(get, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios", operation_id = "getScenario",
-    params(("id" = i64, Path, description = "The scenario's id", example = 1)),
-    responses((status = 200, description = "The scenario", body = ScenarioView)))]
-async fn detail(
-    State(app): State<App>,
-    Authenticated(_caller): Authenticated,
-    Id(id): Id,
-) -> Result<axum::Json<ScenarioView>> {
-    let mut connection = app.pool.acquire().await?;
-    Ok(axum::Json(ScenarioView::of(&one(&mut connection, id).await?)))
+    async fn load(_: &App, connection: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
+        let ids = ids(rows)?;
+        let kept = load(connection, Some(&ids)).await?;
+        Ok(ids.iter().filter_map(|id| kept.iter().find(|kept| kept.id == *id)).map(Self::of).collect())
+    }
 }
 
 async fn one(connection: &mut PgConnection, id: i64) -> Result<Kept> {
@@ -264,34 +237,6 @@ async fn delete(State(app): State<App>, Authenticated(caller): Authenticated, Id
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A version of a scenario.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ScenarioVersion)]
-struct VersionView {
-    /// From 1.
-    version: i32,
-    /// `created`, `changed` or `deleted`.
-    change: String,
-    /// The scenario as it was from then on; of a deletion, as it was before.
-    #[schema(value_type = Object)]
-    definition: Json<Map<String, Value>>,
-    /// Name of the user; null: `oms install`.
-    user: Option<String>,
-    created_date: Timestamp,
-}
-
-/// The list of versions. Every one of a scenario is visible to who may see the scenario.
-const VERSIONS: List = List {
-    from: " from scenario_versions v",
-    visible: "v.scenario_id = any({})",
-    filters: &[],
-    sorts: &[("version", "v.version")],
-    default_sort: "-version",
-    tie_breaker: "v.version desc",
-};
-const VERSION_COLUMNS: &str = "v.version, v.change, v.definition,
-    (select username from users u where u.id = v.user_id), v.created_date";
-
 /// A scenario's versions
 ///
 /// Latest first; those of a scenario that was deleted too.
@@ -311,16 +256,6 @@ async fn versions(
     if !known {
         return Err(Refusal::not_found().into());
     }
-    let mut listing = VERSIONS.open(&app.pool, page, Some(&[id]), VERSION_COLUMNS).await?;
-    let read = |row: &PgRow| {
-        Ok(VersionView {
-            version: row.try_get(0)?,
-            change: row.try_get(1)?,
-            definition: row.try_get(2)?,
-            user: row.try_get(3)?,
-            created_date: Timestamp(row.try_get(4)?),
-        })
-    };
-    listing.add_all(read).await?;
-    listing.respond().await
+    let viewer = Viewer { visible: None, base_url: page.base_url().to_owned() };
+    answer::<VersionView>(&app, page, &viewer, Some(id)).await
 }

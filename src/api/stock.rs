@@ -1,24 +1,25 @@
 //! `/api/v1/oms/stocks/`.
 
-use axum::{body::Bytes, extract::State, http::HeaderMap, response::Response};
+use axum::{body::Bytes, extract::State, http::HeaderMap};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::declare::{listed, with_body},
-    api::extract::Authenticated,
+    api::{
+        declare::with_body,
+        extract::Authenticated,
+        resource::{Read, list},
+    },
     app::App,
     auth::{Caller, Role},
     catalog::Catalog,
     error::{Refusal, Result},
     openapi::Written,
-    page::{Filter, Kind, List, Page, filter},
     reading::values::integer,
-    stock::{Count, MOST_UNITS, count},
-    wire::{self, Timestamp},
+    stock::{Count, MOST_UNITS, count, list::StockLevel},
+    wire,
 };
 
 /// Most counts in one request; more belong into `oms stock import`.
@@ -27,68 +28,12 @@ const MOST_COUNTS: usize = 10_000;
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
     let example = json!([{ "stock_location": "W-LEEDS", "sku": "85123A", "quantity": 12 }]);
-    OpenApiRouter::new().routes(with_body(
-        listed::<StockLevel, _>(routes!(list, put), &LIST),
+    let read = Read { path: "/api/v1/oms/stocks/", tag: "Stock", operation: "listStock", text: "Stock" };
+    OpenApiRouter::new().routes(list::<StockLevel>(&read)).routes(with_body(
+        routes!(put),
         &COUNT.one_or_many(),
         &example,
     ))
-}
-
-/// What stock can be filtered by.
-pub const FILTERS: &[Filter] = &[
-    filter("sku", Kind::Text, "s.sku = {}", "SKU of the product."),
-    filter("sku__in", Kind::Texts, "s.sku = any({})", "SKUs, separated by commas."),
-    filter("stock_location", Kind::Integer, "s.stock_location_id = {}", "Id of the stock location."),
-    filter("stock_location__erp_code", Kind::Text, "l.erp_code = {}", "ERP code of the stock location."),
-];
-
-/// The stock of a SKU at a location.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct StockLevel {
-    /// Id of the location.
-    stock_location: i64,
-    /// The ERP's word for the location.
-    erp_code: String,
-    sku: String,
-    /// Units on the shelf.
-    quantity: i64,
-    /// Units of them held for packages.
-    reserved: i64,
-    /// `quantity - reserved`: what can still be promised.
-    available: i64,
-    modified_date: Timestamp,
-}
-
-/// The list of stock.
-const LIST: List = List {
-    from: " from stocks s join stock_locations l on l.id = s.stock_location_id",
-    visible: "s.stock_location_id = any({})",
-    filters: FILTERS,
-    sorts: &[("sku", "s.sku"), ("quantity", "s.quantity"), ("modified_date", "s.modified_date")],
-    default_sort: "sku",
-    tie_breaker: "s.sku, s.stock_location_id",
-};
-
-/// Stock
-#[utoipa::path(get, path = "/api/v1/oms/stocks/", tag = "Stock", operation_id = "listStock")]
-async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
-    let columns = "s.stock_location_id, l.erp_code, s.sku, s.quantity, s.reserved, s.modified_date";
-    let visible = caller.visible_location_ids();
-    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), columns).await?;
-    let read = |row: &PgRow| {
-        let (quantity, reserved): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
-        Ok(StockLevel {
-            stock_location: row.try_get(0)?,
-            erp_code: row.try_get(1)?,
-            sku: row.try_get(2)?,
-            quantity,
-            reserved,
-            available: quantity - reserved,
-            modified_date: Timestamp(row.try_get(5)?),
-        })
-    };
-    listing.add_all(read).await?;
-    listing.respond().await
 }
 
 /// How many counts were set.

@@ -1,16 +1,39 @@
-//! Cargo companies, and the labels made here.
+//! Cargo companies, the conditions by which clients choose one, and the labels made here.
 
 pub mod label;
+mod shipping_label;
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-use sqlx::PgConnection;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sqlx::{FromRow, PgConnection, types::Json};
 use utoipa::ToSchema;
 
-use crate::{error::Result, wire::Timestamp};
+pub use shipping_label::shipping_label;
+
+use crate::{
+    error::Result,
+    page::{Kind, List, ListRow, VISIBLE_TO_ALL, filter},
+    reading::{Form, Reader, set},
+    record::Record,
+    wire::Timestamp,
+};
+
+/// How shipments reach a carrier.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema, sqlx::Type,
+)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Integration {
+    /// Labels are made here, the carrier is told by people.
+    #[default]
+    Manual,
+    /// Through a carrier adaptor.
+    Flow,
+}
 
 /// Who carries packages.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema, FromRow)]
 pub struct CargoCompany {
     /// What commands send as `cargo_company`.
     pub id: i64,
@@ -19,7 +42,8 @@ pub struct CargoCompany {
     /// Its word for machines.
     pub slug: String,
     /// `manual` (labels are made here) or `flow` (a carrier adaptor).
-    pub integration: String,
+    #[schema(inline)]
+    pub integration: Integration,
     /// Whether packages may be given to it.
     pub is_active: bool,
     /// When it was installed.
@@ -31,42 +55,79 @@ pub struct CargoCompany {
 #[cfg(test)]
 impl CargoCompany {
     pub(crate) fn for_tests(id: i64, slug: &str) -> Self {
-        let never = Timestamp(DateTime::UNIX_EPOCH);
-        Self {
-            id,
-            name: slug.to_owned(),
-            slug: slug.to_owned(),
-            integration: "manual".to_owned(),
-            is_active: true,
-            created_date: never,
-            modified_date: never,
-        }
+        Self { id, name: slug.to_owned(), slug: slug.to_owned(), ..Self::blank() }
     }
 }
 
-/// A row of `cargo_companies`.
-struct CompanyRow {
-    id: i64,
-    name: String,
-    slug: String,
-    integration: String,
-    is_active: bool,
-    created_date: DateTime<Utc>,
-    modified_date: DateTime<Utc>,
+impl Form for CargoCompany {
+    const REQUIRED: &'static [&'static str] = &["slug", "name", "integration"];
+
+    fn blank() -> Self {
+        Self { is_active: true, ..Self::default() }
+    }
+
+    fn read(&mut self, reader: &mut Reader<'_>) {
+        set(&mut self.slug, reader.slug("slug"));
+        set(&mut self.name, reader.text("name"));
+        set(&mut self.integration, reader.choice("integration"));
+    }
 }
 
-impl From<CompanyRow> for CargoCompany {
-    fn from(row: CompanyRow) -> Self {
-        Self {
-            id: row.id,
-            name: row.name,
-            slug: row.slug,
-            integration: row.integration,
-            is_active: row.is_active,
-            created_date: row.created_date.into(),
-            modified_date: row.modified_date.into(),
-        }
+impl Record for CargoCompany {
+    const TABLE: &'static str = "cargo_companies";
+    const PLURAL: &'static str = "cargo companies";
+    const REQUIRED_IN_FILES: &'static [&'static str] = Self::REQUIRED;
+    const CONSTRAINTS: &'static [(&'static str, &'static str, &'static str)] =
+        &[("cargo_companies_slug_key", "slug", "There is a cargo company with this slug already.")];
+
+    fn id(&self) -> i64 {
+        self.id
     }
+
+    fn set_id(&mut self, id: i64) {
+        self.id = id;
+    }
+
+    async fn stored_id(&self, connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
+        let stored = sqlx::query_scalar!("select id from cargo_companies where slug = $1", self.slug);
+        stored.fetch_optional(connection).await
+    }
+
+    async fn store(&self, connection: &mut PgConnection) -> sqlx::Result<i64> {
+        sqlx::query_scalar!(
+            "insert into cargo_companies (id, slug, name, integration, is_active)
+             values (coalesce(nullif($1::bigint, 0), nextval(pg_get_serial_sequence('cargo_companies', 'id'))), $2, $3, $4,
+                     $5)
+             on conflict (id) do update
+                set slug = excluded.slug, name = excluded.name, integration = excluded.integration,
+                    is_active = excluded.is_active
+             returning id",
+            self.id,
+            self.slug,
+            self.name,
+            self.integration as Integration,
+            self.is_active
+        )
+        .fetch_one(connection)
+        .await
+    }
+}
+
+impl ListRow for CargoCompany {
+    const LIST: List = List {
+        from: " from cargo_companies c",
+        columns: "c.*",
+        visible: VISIBLE_TO_ALL,
+        filters: &[
+            filter("slug", Kind::Text, "c.slug = {}", "Its slug."),
+            filter("name", Kind::Contains, "c.name ilike {}", "Part of the name, in any case."),
+            filter("is_active", Kind::Boolean, "c.is_active = {}", "Whether it is active."),
+            filter("pk__in", Kind::Integers, "c.id = any({})", "Ids, separated by commas."),
+        ],
+        sorts: &[("id", "c.id"), ("name", "c.name"), ("slug", "c.slug")],
+        default_sort: "id",
+        tie_breaker: "c.id",
+    };
 }
 
 /// Reads every cargo company, by id.
@@ -74,30 +135,115 @@ impl From<CompanyRow> for CargoCompany {
 /// # Errors
 /// When the database fails.
 pub async fn load(connection: &mut PgConnection) -> Result<Vec<CargoCompany>> {
-    let rows = sqlx::query_as!(
-        CompanyRow,
-        "select id, name, slug, integration, is_active, created_date, modified_date from cargo_companies order by id"
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    Ok(sqlx::query_as("select * from cargo_companies order by id").fetch_all(connection).await?)
 }
 
 /// Reads them as they were kept for a version of the installation, by id.
 ///
 /// # Errors
-/// When the database fails.
+/// When the database fails, or holds a record that this version does not understand.
 pub async fn load_kept(connection: &mut PgConnection, kept_version: i64) -> Result<Vec<CargoCompany>> {
-    let rows = sqlx::query_as!(
-        CompanyRow,
-        r#"select c.id as "id!", c.name as "name!", c.slug as "slug!", c.integration as "integration!",
-                  c.is_active as "is_active!", c.created_date as "created_date!", c.modified_date as "modified_date!"
-             from installation_words w, jsonb_populate_recordset(null::cargo_companies, w.cargo_companies) c
-            where w.installation_version = $1
-            order by c.id"#,
+    let kept = sqlx::query_scalar!(
+        r#"select cargo_companies as "companies: Json<Vec<CargoCompany>>" from installation_words
+            where installation_version = $1"#,
         kept_version
     )
-    .fetch_all(connection)
+    .fetch_optional(connection)
     .await?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    Ok(kept.map(|companies| companies.0).unwrap_or_default())
+}
+
+/// By which rules a cargo company is chosen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema, FromRow)]
+pub struct CargoCompanyCondition {
+    /// Its id.
+    pub id: i64,
+    /// `{"rules": [...]}`, as installed. This server does not judge by them: a location's cargo company carries.
+    #[schema(value_type = Object)]
+    pub rules_configuration: Json<Map<String, Value>>,
+    /// The cargo company's id.
+    #[sqlx(rename = "cargo_company_id")]
+    pub cargo_company: i64,
+}
+
+impl Form for CargoCompanyCondition {
+    const REQUIRED: &'static [&'static str] = &["cargo_company", "rules_configuration"];
+
+    fn blank() -> Self {
+        Self::default()
+    }
+
+    fn read(&mut self, reader: &mut Reader<'_>) {
+        set(&mut self.rules_configuration.0, reader.json("rules_configuration"));
+    }
+}
+
+impl Record for CargoCompanyCondition {
+    const TABLE: &'static str = "cargo_company_conditions";
+    const PLURAL: &'static str = "conditions";
+    const REQUIRED_IN_FILES: &'static [&'static str] = Self::REQUIRED;
+    const REFERENCES: &'static [&'static str] = &["cargo_company"];
+    const CONSTRAINTS: &'static [(&'static str, &'static str, &'static str)] = &[(
+        "cargo_company_conditions_cargo_company_id_key",
+        "cargo_company",
+        "The cargo company has conditions already.",
+    )];
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn set_id(&mut self, id: i64) {
+        self.id = id;
+    }
+
+    async fn stored_id(&self, connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
+        sqlx::query_scalar!("select id from cargo_company_conditions where cargo_company_id = $1", self.cargo_company)
+            .fetch_optional(connection)
+            .await
+    }
+
+    async fn store(&self, connection: &mut PgConnection) -> sqlx::Result<i64> {
+        sqlx::query_scalar!(
+            "insert into cargo_company_conditions (id, cargo_company_id, rules_configuration)
+             values (coalesce(nullif($1::bigint, 0), nextval(pg_get_serial_sequence('cargo_company_conditions', 'id'))),
+                     $2, $3)
+             on conflict (id) do update
+                set cargo_company_id = excluded.cargo_company_id, rules_configuration = excluded.rules_configuration
+             returning id",
+            self.id,
+            self.cargo_company,
+            &self.rules_configuration as _
+        )
+        .fetch_one(connection)
+        .await
+    }
+}
+
+impl ListRow for CargoCompanyCondition {
+    const LIST: List = List {
+        from: " from cargo_company_conditions c",
+        columns: "c.*",
+        visible: VISIBLE_TO_ALL,
+        filters: &[
+            filter("cargo_company", Kind::Integer, "c.cargo_company_id = {}", "Id of the cargo company."),
+            filter(
+                "cargo_company__in",
+                Kind::Integers,
+                "c.cargo_company_id = any({})",
+                "Ids of cargo companies, separated by commas.",
+            ),
+            filter("id__gt", Kind::Integer, "c.id > {}", "Ids greater than this one."),
+            filter("id__lt", Kind::Integer, "c.id < {}", "Ids smaller than this one."),
+            filter("pk__in", Kind::Integers, "c.id = any({})", "Ids, separated by commas."),
+        ],
+        sorts: &[
+            ("id", "c.id"),
+            ("cargo_company", "c.cargo_company_id"),
+            ("created_date", "c.created_date"),
+            ("modified_date", "c.modified_date"),
+        ],
+        default_sort: "-id",
+        tie_breaker: "c.id desc",
+    };
 }

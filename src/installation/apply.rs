@@ -16,7 +16,6 @@ use super::read::{Entity, Installation, State, Transition};
 use crate::{
     db::{self, INSTALLATION_LOCK},
     error::{Error, OnConstraint, Refusal, Result},
-    locations::{self, Location},
     scenarios::{self, References},
     workflow::{NEEDED_BY_TRANSFERS, OUT_OF_STOCK, TRANSFER_CANCELLED, WAITING, WAITING_FOR_TRANSFER},
 };
@@ -48,11 +47,11 @@ pub async fn apply(pool: &PgPool, installation: &Installation) -> Result<Vec<Ins
     let states = apply_states(&mut transaction, installation).await?;
     keep_states_of_transfers(&mut transaction, &states).await?;
     apply_transitions(&mut transaction, installation, &states).await?;
-    let companies = apply_companies(&mut transaction, installation).await?;
-    let locations = apply_locations(&mut transaction, installation, &companies).await?;
+    let companies = resources::cargo_companies(&mut transaction, installation).await?;
+    let locations = resources::locations(&mut transaction, installation, &companies).await?;
     apply_scenarios(&mut transaction, installation, &states, &locations).await?;
     keep_states_of_scenarios(&mut transaction, &states).await?;
-    resources::apply(&mut transaction, installation, &companies, &locations).await?;
+    resources::others(&mut transaction, installation, &companies, &locations).await?;
     apply_inventory(&mut transaction, installation).await?;
     remove_unused_states(&mut transaction, &states).await?;
     recount_quota(&mut transaction, version).await?;
@@ -100,20 +99,6 @@ async fn reserve_fixed_ids(connection: &mut PgConnection, installation: &Install
                                 nextval(pg_get_serial_sequence('transitions', 'id'))), false) as transitions",
         states,
         transitions
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(())
-}
-
-/// The same for one more table, by its largest fixed id.
-async fn reserve_ids(connection: &mut PgConnection, table: &'static str, largest: Option<i64>) -> Result<()> {
-    let Some(largest) = largest else { return Ok(()) };
-    sqlx::query!(
-        "select setval(pg_get_serial_sequence($1, 'id'),
-                       greatest($2::bigint + 1, nextval(pg_get_serial_sequence($1, 'id'))), false) as next",
-        table,
-        largest
     )
     .fetch_one(connection)
     .await?;
@@ -414,64 +399,6 @@ async fn remove_unused_states(connection: &mut PgConnection, states: &StateIds) 
     .execute(connection)
     .await?;
     Ok(())
-}
-
-async fn apply_companies(connection: &mut PgConnection, installation: &Installation) -> Result<HashMap<String, i64>> {
-    let fixed = installation.cargo_companies.iter().filter_map(|company| company.id).max();
-    reserve_ids(&mut *connection, "cargo_companies", fixed).await?;
-    let mut ids = HashMap::new();
-    for company in &installation.cargo_companies {
-        let id = sqlx::query_scalar!(
-            "insert into cargo_companies (id, slug, name, integration)
-             values (coalesce($1, (select id from cargo_companies where slug = $2),
-                              nextval(pg_get_serial_sequence('cargo_companies', 'id'))), $2, $3, $4)
-             on conflict (id) do update
-                set slug = excluded.slug, name = excluded.name, integration = excluded.integration, is_active = true,
-                    modified_date = case when (cargo_companies.slug, cargo_companies.name, cargo_companies.integration)
-                                    is distinct from (excluded.slug, excluded.name, excluded.integration)
-                                    then now() else cargo_companies.modified_date end
-             returning id",
-            company.id,
-            company.slug,
-            company.name,
-            company.integration.as_str()
-        )
-        .fetch_one(&mut *connection)
-        .await
-        .on_constraint("cargo_companies_slug_key", || taken("cargo_companies", &company.slug, company.at.line))?;
-        if ids.values().any(|other| *other == id) {
-            return Err(shared("cargo_companies", id, company.at.line));
-        }
-        ids.insert(company.slug.clone(), id);
-    }
-    let kept: Vec<i64> = ids.values().copied().collect();
-    sqlx::query!("update cargo_companies set is_active = false where not (id = any($1)) and is_active", &kept)
-        .execute(&mut *connection)
-        .await?;
-    Ok(ids)
-}
-
-/// Locations of the files are added and changed; others stay, for they may come from the upstream or by REST.
-async fn apply_locations(
-    connection: &mut PgConnection,
-    installation: &Installation,
-    companies: &HashMap<String, i64>,
-) -> Result<HashMap<String, i64>> {
-    let known = sqlx::query!("select id, erp_code from stock_locations").fetch_all(&mut *connection).await?;
-    let mut ids: HashMap<String, i64> = known.into_iter().map(|row| (row.erp_code, row.id)).collect();
-    for entry in &installation.stock_locations {
-        let company = installation.cargo_company_of(entry).and_then(|company| companies.get(&company.slug));
-        let erp_code = entry.location.erp_code.clone();
-        let known = match ids.get(&erp_code) {
-            Some(id) => locations::load(connection, &[*id]).await?.remove(id),
-            None => None,
-        };
-        // The upstream's key is not the file's to say.
-        let (id, omnitron_id) = known.map_or((0, None), |known| (known.id, known.omnitron_id));
-        let location = Location { id, omnitron_id, cargo_company: company.copied(), ..entry.location.clone() };
-        ids.insert(erp_code, locations::save(connection, &location).await?);
-    }
-    Ok(ids)
 }
 
 async fn apply_scenarios(

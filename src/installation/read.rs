@@ -6,24 +6,27 @@
 //! The file is read through the TOML crate's spanned tree instead of `#[derive(Deserialize)]`,
 //! because a derive stops at the first defect; somebody who edits a workflow wants all of them.
 
+mod entry;
 mod inventory;
-mod places;
-mod resources;
 mod source;
 mod words;
 mod workflow;
 
 use toml::de::DeTable;
 
+pub use entry::{Entry, Scenario};
 pub use inventory::Inventory;
-pub use places::{CargoCompany, DenialReason, Scenario, StockLocation};
-pub use resources::{CancellationReason, CargoCompanyCondition, SenderAddress};
 use source::{Document, Source, json_object};
-pub use words::{CancellationType, Entity, Integration, Interface, LocationType, Role};
+pub use words::{Entity, Interface, Role};
 pub use workflow::{CommonParameters, State, Transition, Translations};
 
-use crate::reading::{self, Reader, Voice};
 pub use crate::reading::{Place, Problem};
+use crate::{
+    cargo::{CargoCompany, CargoCompanyCondition},
+    locations::{Location, senders::SenderAddress},
+    reading::{self, Reader, Voice},
+    reasons::{CancellationReason, DenialReason},
+};
 
 /// A whole installation: the entries of its files, in the order in which they stand there.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -35,17 +38,17 @@ pub struct Installation {
     /// The moves between states, each by one command.
     pub transitions: Vec<Transition>,
     /// The stores and warehouses.
-    pub stock_locations: Vec<StockLocation>,
+    pub stock_locations: Vec<Entry<Location>>,
     /// The carriers.
-    pub cargo_companies: Vec<CargoCompany>,
+    pub cargo_companies: Vec<Entry<CargoCompany>>,
     /// The reasons a store may give for refusing a package.
-    pub denial_reasons: Vec<DenialReason>,
+    pub denial_reasons: Vec<Entry<DenialReason>>,
     /// By which rules carriers are chosen, for clients.
-    pub cargo_company_conditions: Vec<CargoCompanyCondition>,
+    pub cargo_company_conditions: Vec<Entry<CargoCompanyCondition>>,
     /// Under which numbers carriers know locations.
-    pub sender_addresses: Vec<SenderAddress>,
+    pub sender_addresses: Vec<Entry<SenderAddress>>,
     /// The reasons a customer may give for cancelling.
-    pub cancellation_reasons: Vec<CancellationReason>,
+    pub cancellation_reasons: Vec<Entry<CancellationReason>>,
     /// How orders are distributed, tried by priority.
     pub scenarios: Vec<Scenario>,
     /// The service that knows the stock: one or none.
@@ -95,13 +98,13 @@ impl Installation {
     fn append_from(&mut self, root: &mut Reader<'_>) {
         self.states.extend(root.tables("states", State::read));
         self.transitions.extend(root.tables("transitions", Transition::read));
-        self.stock_locations.extend(root.tables("stock_locations", StockLocation::read));
-        self.cargo_companies.extend(root.tables("cargo_companies", CargoCompany::read));
-        self.denial_reasons.extend(root.tables("denial_reasons", DenialReason::read));
-        let conditions = root.tables("cargo_company_conditions", CargoCompanyCondition::read);
+        self.stock_locations.extend(root.tables("stock_locations", Entry::read));
+        self.cargo_companies.extend(root.tables("cargo_companies", Entry::read));
+        self.denial_reasons.extend(root.tables("denial_reasons", Entry::read));
+        let conditions = root.tables("cargo_company_conditions", Entry::read);
         self.cargo_company_conditions.extend(conditions);
-        self.sender_addresses.extend(root.tables("sender_addresses", SenderAddress::read));
-        self.cancellation_reasons.extend(root.tables("cancellation_reasons", CancellationReason::read));
+        self.sender_addresses.extend(root.tables("sender_addresses", Entry::read));
+        self.cancellation_reasons.extend(root.tables("cancellation_reasons", Entry::read));
         self.scenarios.extend(root.tables("scenarios", Scenario::read));
         self.inventory.extend(root.object("inventory", Inventory::read));
         root.finish();
@@ -115,10 +118,11 @@ impl Installation {
 
     /// The carrier of a location: the one it names, else the first of the installation.
     #[must_use]
-    pub fn cargo_company_of(&self, location: &StockLocation) -> Option<&CargoCompany> {
-        match &location.cargo_company {
-            Some(slug) => self.cargo_companies.iter().find(|company| company.slug == *slug),
-            None => self.cargo_companies.first(),
+    pub fn cargo_company_of(&self, location: &Entry<Location>) -> Option<&CargoCompany> {
+        let mut companies = self.cargo_companies.iter().map(|entry| &entry.record);
+        match location.reference("cargo_company") {
+            Some(slug) => companies.find(|company| company.slug == slug),
+            None => companies.next(),
         }
     }
 }

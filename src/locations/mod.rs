@@ -5,7 +5,9 @@
 
 mod address;
 pub mod hours;
+pub mod lists;
 mod rows;
+pub mod senders;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,7 +16,7 @@ use utoipa::ToSchema;
 pub use self::{
     address::{Address, Degrees},
     hours::Hours,
-    rows::{all_as_of, as_of, load, save, write},
+    rows::{all_as_of, as_of, load},
 };
 use crate::{
     reading::{Form, Reader, set},

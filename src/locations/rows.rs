@@ -8,10 +8,11 @@ use std::{
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, types::Json};
 
-use super::Location;
+use super::{Location, senders::NO_OBJECT};
 use crate::{
-    error::{Error, OnConstraint as _, Refusal, Result},
+    error::{Error, Result},
     reading::Form as _,
+    record::Record,
 };
 
 /// What has a column of its own, is the system's own, or is on the wire alone.
@@ -127,51 +128,57 @@ pub async fn as_of(
     told.map(|(key, record)| Location::from_record(record).map(|location| (key, location))).collect()
 }
 
-/// Writes a location; one with id 0 is new. Versions, events and the date of the change follow by themselves
-/// (migration 0014), and a record that is written as it was is no change.
-///
-/// # Errors
-/// When its code is another one's already, its cargo company is unknown, or the database fails.
-pub async fn write(connection: &mut PgConnection, location: &Location) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(
-        "insert into stock_locations (id, erp_code, name, stock_location_type, priority, is_active, max_quota, address,
-                                      cargo_company_id, omnitron_id, attributes)
-         values (coalesce(nullif($1::bigint, 0), nextval(pg_get_serial_sequence('stock_locations', 'id'))), $2, $3, $4,
-                 $5, $6, $7, $8, $9, $10, $11)
-         on conflict (id) do update
-            set erp_code = excluded.erp_code, name = excluded.name, stock_location_type = excluded.stock_location_type,
-                priority = excluded.priority, is_active = excluded.is_active, max_quota = excluded.max_quota,
-                address = excluded.address, cargo_company_id = excluded.cargo_company_id,
-                omnitron_id = excluded.omnitron_id, attributes = excluded.attributes
-         returning id",
-        location.id,
-        location.erp_code,
-        location.name,
-        location.stock_location_type.as_str(),
-        location.priority,
-        location.is_active,
-        location.max_quota,
-        Json(&location.address) as _,
-        location.cargo_company,
-        location.omnitron_id,
-        Value::Object(location.attributes())
-    )
-    .fetch_one(connection)
-    .await
-}
+/// Versions and events of a location follow its rows by themselves (migration 0014).
+impl Record for Location {
+    const TABLE: &'static str = "stock_locations";
+    const PLURAL: &'static str = "locations";
+    const REQUIRED_IN_FILES: &'static [&'static str] =
+        &["erp_code", "name", "type", "priority", "latitude", "longitude"];
+    const HAS_FIXED_IDS: bool = false;
+    const REFERENCES: &'static [&'static str] = &["cargo_company"];
+    const CONSTRAINTS: &'static [(&'static str, &'static str, &'static str)] = &[
+        ("stock_locations_erp_code_key", "erp_code", "There is a stock location {} already."),
+        ("stock_locations_cargo_company_id_fkey", "cargo_company", NO_OBJECT),
+    ];
 
-/// Writes a location that a request or a file gives.
-///
-/// # Errors
-/// 400 where its code is another one's already, or its cargo company is unknown. When the database fails.
-pub async fn save(connection: &mut PgConnection, location: &Location) -> Result<i64> {
-    let saved = write(connection, location).await.on_constraint("stock_locations_erp_code_key", || {
-        Refusal::field("erp_code", format!("There is a stock location {} already.", location.erp_code))
-    });
-    match saved {
-        Err(Error::Database(error)) => Err(error).on_constraint("stock_locations_cargo_company_id_fkey", || {
-            Refusal::field("cargo_company", "Invalid pk - object does not exist.")
-        }),
-        other => other,
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn set_id(&mut self, id: i64) {
+        self.id = id;
+    }
+
+    async fn stored_id(&self, connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
+        let stored = sqlx::query_scalar!("select id from stock_locations where erp_code = $1", self.erp_code);
+        stored.fetch_optional(connection).await
+    }
+
+    async fn store(&self, connection: &mut PgConnection) -> sqlx::Result<i64> {
+        sqlx::query_scalar!(
+            "insert into stock_locations (id, erp_code, name, stock_location_type, priority, is_active, max_quota, address,
+                                          cargo_company_id, omnitron_id, attributes)
+             values (coalesce(nullif($1::bigint, 0), nextval(pg_get_serial_sequence('stock_locations', 'id'))), $2, $3, $4,
+                     $5, $6, $7, $8, $9, $10, $11)
+             on conflict (id) do update
+                set erp_code = excluded.erp_code, name = excluded.name, stock_location_type = excluded.stock_location_type,
+                    priority = excluded.priority, is_active = excluded.is_active, max_quota = excluded.max_quota,
+                    address = excluded.address, cargo_company_id = excluded.cargo_company_id,
+                    omnitron_id = excluded.omnitron_id, attributes = excluded.attributes
+             returning id",
+            self.id,
+            self.erp_code,
+            self.name,
+            self.stock_location_type.as_str(),
+            self.priority,
+            self.is_active,
+            self.max_quota,
+            Json(&self.address) as _,
+            self.cargo_company,
+            self.omnitron_id,
+            Value::Object(self.attributes())
+        )
+        .fetch_one(connection)
+        .await
     }
 }

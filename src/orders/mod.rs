@@ -2,4 +2,5 @@
 
 pub mod details;
 pub mod input;
+pub mod list;
 pub(crate) mod view;

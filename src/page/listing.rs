@@ -1,48 +1,55 @@
 //! The answer of a list: a page of JSON, or a file of all rows.
 
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool, Postgres, Row as _, pool::PoolConnection, postgres::PgRow};
+use sqlx::{FromRow, PgConnection, PgPool, Postgres, Row as _, pool::PoolConnection, postgres::PgRow};
+use utoipa::ToSchema;
 
 use super::{List, Listed, Page};
-use crate::{
-    error::{Error, Result},
-    export::Sheet,
-};
+use crate::{error::Result, export::Sheet, role::Role};
 
 /// Rows read and turned into JSON at a time.
 const BATCH: usize = 200;
 
+/// A row of a list that needs no more than its own columns.
+pub trait ListRow: for<'r> FromRow<'r, PgRow> + Serialize + ToSchema + Send + Unpin + 'static {
+    /// Its list.
+    const LIST: List;
+    /// The roles that may read it, besides admins; empty: all.
+    const ROLES: &'static [Role] = &[];
+}
+
+/// The ids of rows whose first column is one.
+///
+/// # Errors
+/// When the first column is no id.
+pub fn ids(rows: &[PgRow]) -> Result<Vec<i64>> {
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?)
+}
+
 impl List {
-    /// Finds the requested rows. The caller turns each batch of them into views:
+    /// Finds the requested rows. The caller turns each batch of them into views and adds them:
     ///
     /// ```text
-    /// let mut listing = LIST.open(&app.pool, page, visible, "p.id").await?;
-    /// while let Some((connection, ids)) = listing.ids()? {
-    ///     let views = view::load(connection, &ids).await?;
+    /// let mut listing = LIST.open(&app.pool, page, visible).await?;
+    /// while let Some((connection, rows)) = listing.batch() {
+    ///     let views = view::load(connection, &ids(&rows)?).await?;
     ///     listing.add(views).await?;
     /// }
     /// listing.respond().await
     /// ```
     ///
-    /// `visible_location_ids`: none for a caller who sees all. `columns` are the columns of a row, `<alias>.id` for
-    /// [`Listing::ids`].
+    /// `visible_location_ids`: none for a caller who sees all.
     ///
     /// # Errors
     /// 400 named by the parameter that is wrong, or for a file that would be too long; 404 for a page beyond the last;
     /// when the database fails.
-    pub async fn open<T>(
-        &self,
-        pool: &PgPool,
-        page: Page,
-        visible_location_ids: Option<&[i64]>,
-        columns: &str,
-    ) -> Result<Listing<T>> {
+    pub async fn open<T>(&self, pool: &PgPool, page: Page, visible_location_ids: Option<&[i64]>) -> Result<Listing<T>> {
         let sheet = match page.format {
             None => None,
             Some(format) => Some(Sheet::begin(format).await?),
         };
         let mut connection = pool.acquire().await?;
-        let (count, rows) = self.rows(&mut connection, &page, visible_location_ids, columns).await?;
+        let (count, rows) = self.rows(&mut connection, &page, visible_location_ids).await?;
         Ok(Listing { page, count, connection, rows: rows.into_iter(), results: Vec::new(), sheet })
     }
 }
@@ -84,16 +91,6 @@ impl<T: Serialize + Send + 'static> Listing<T> {
         (!rows.is_empty()).then_some((&mut *self.connection, rows))
     }
 
-    /// As [`Self::batch`], where the first column is an id.
-    ///
-    /// # Errors
-    /// When it is not an id.
-    pub fn ids(&mut self) -> Result<Option<(&mut PgConnection, Vec<i64>)>> {
-        let Some((connection, rows)) = self.batch() else { return Ok(None) };
-        let ids = rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
-        Ok(Some((connection, ids)))
-    }
-
     /// Adds the views of a batch.
     ///
     /// # Errors
@@ -102,18 +99,6 @@ impl<T: Serialize + Send + 'static> Listing<T> {
         match self.sheet.take() {
             Some(sheet) => self.sheet = Some(sheet.add(rows).await?),
             None => self.results.extend(rows),
-        }
-        Ok(())
-    }
-
-    /// Adds every row, for lists that need only their own columns.
-    ///
-    /// # Errors
-    /// When a row cannot be read or a file cannot be written.
-    pub async fn add_all(&mut self, read: impl Fn(&PgRow) -> sqlx::Result<T>) -> Result<()> {
-        while let Some((_, rows)) = self.batch() {
-            let rows = rows.iter().map(&read).collect::<sqlx::Result<Vec<_>>>().map_err(Error::from)?;
-            self.add(rows).await?;
         }
         Ok(())
     }

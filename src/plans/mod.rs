@@ -3,6 +3,8 @@
 //! Reasons are not stored: the plan is made again from its stored facts ([`crate::planning::replay`]). `reproduced`
 //! says that it came out the same; only a change of the planner itself can prevent that.
 
+pub mod list;
+
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;

@@ -6,6 +6,7 @@
 
 pub mod conditions;
 pub mod definition;
+pub mod lists;
 pub mod rules;
 pub mod verdict;
 

@@ -1,6 +1,7 @@
 //! Stock: the units of a SKU at a location, and how many of them are reserved for packages.
 
 pub mod import;
+pub mod list;
 pub mod service;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! Transfers: facts and views.
 
+pub mod list;
 pub mod snapshot;
 pub mod view;
 

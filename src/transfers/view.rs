@@ -106,16 +106,6 @@ pub(crate) struct ItemView {
     quantity: i64,
     created_date: Timestamp,
     modified_date: Timestamp,
-    /// Decides who may see it.
-    #[serde(skip)]
-    ends: [i64; 2],
-}
-
-impl ItemView {
-    /// True if the caller sees it, as its transfer.
-    pub(crate) fn is_visible(&self, caller: &Caller) -> bool {
-        self.ends.iter().any(|end| caller.sees(*end))
-    }
 }
 
 #[derive(Clone)]
@@ -289,10 +279,8 @@ pub(crate) async fn load_items(
 ) -> Result<Vec<ItemView>> {
     let rows = sqlx::query!(
         r#"select i.id, i.transfer_id, i.package_item_id, pi.order_item_id,
-                  oi.product as "product: Json<Box<RawValue>>", oi.sku, i.quantity, i.created_date, i.modified_date,
-                  t.source_location_id, t.destination_location_id
+                  oi.product as "product: Json<Box<RawValue>>", oi.sku, i.quantity, i.created_date, i.modified_date
              from transfer_items i
-             join transfers t on t.id = i.transfer_id
              join package_items pi on pi.id = i.package_item_id
              join order_items oi on oi.id = pi.order_item_id
             where i.id = any($1) or i.transfer_id = any($2)
@@ -312,7 +300,6 @@ pub(crate) async fn load_items(
         quantity: row.quantity,
         created_date: row.created_date.into(),
         modified_date: row.modified_date.into(),
-        ends: [row.source_location_id, row.destination_location_id],
     });
     Ok(items.collect())
 }

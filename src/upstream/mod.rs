@@ -7,6 +7,7 @@ pub(crate) mod cancellations;
 mod client;
 mod cursor;
 pub(crate) mod intake;
+pub mod lists;
 mod paging;
 mod poller;
 pub(crate) mod problems;

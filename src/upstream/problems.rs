@@ -76,6 +76,11 @@ pub(crate) async fn close(pool: &PgPool, id: i64) -> Result<()> {
     Ok(())
 }
 
+/// The order of a problem, as it came.
+pub(crate) async fn payload(pool: &PgPool, id: i64) -> Result<Value> {
+    Ok(sqlx::query_scalar!("select payload from upstream_problems where id = $1", id).fetch_one(pool).await?)
+}
+
 /// The problems that are due.
 pub(crate) async fn due(pool: &PgPool) -> Result<Vec<Due>> {
     let due = sqlx::query_as!(

@@ -15,8 +15,9 @@ use crate::{
     commands::wake_signal::WakeSignal,
     db,
     error::{OnConstraint as _, Refusal, Result},
-    locations::{self, Degrees, Location, LocationType},
+    locations::{Degrees, Location, LocationType},
     reading::{Form as _, set},
+    record::Record as _,
 };
 
 /// Longest name or code, in characters.
@@ -222,9 +223,8 @@ async fn write(connection: &mut PgConnection, known: Option<Known>, store: &Stor
         let last = sqlx::query_scalar!(r#"select coalesce(max(priority), 0) as "last!" from stock_locations"#);
         Location { priority: last.fetch_one(&mut *connection).await? + 10, ..Location::blank() }
     };
-    let id = locations::write(&mut *connection, &store.over(&location))
-        .await
-        .on_constraint("stock_locations_erp_code_key", || {
+    let id =
+        store.over(&location).store(&mut *connection).await.on_constraint("stock_locations_erp_code_key", || {
             Refusal::field("erp_code", format!("Another stock location has the code {} already.", store.erp_code))
         })?;
     if let Some(modified) = store.modified {

@@ -19,6 +19,7 @@ pub mod headers;
 pub mod hook;
 pub mod json;
 mod limits;
+pub mod lists;
 pub mod pause;
 pub(crate) mod record;
 mod relay;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
-use sqlx::{PgConnection, Row as _, postgres::PgRow};
+use sqlx::{FromRow, PgConnection};
 use utoipa::{
     ToSchema,
     openapi::{
@@ -16,16 +16,12 @@ use super::{
     claim::{self, Claimed},
     countdown::Countdown,
     definition::{MASK, TargetAuth},
+    lists::HOOKS,
 };
 use crate::{catalog::CatalogCache, error::Result, wire::Timestamp};
 
-/// What [`HookView::from_row`] reads.
-pub(crate) const COLUMNS: &str = "w.id, w.retry_countdown_config, w.created_date, w.modified_date, w.target_url, \
-                                  w.is_active and w.paused_date is null as is_active, w.secret_key, w.event_type, \
-                                  w.callback, w.additional_headers, w.config";
-
 /// A subscription. Its secrets are shown as `********`, but in the answer that made it.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema, FromRow)]
 #[schema(as = Webhook)]
 pub(crate) struct HookView {
     pub id: i64,
@@ -50,23 +46,6 @@ pub(crate) struct HookView {
 }
 
 impl HookView {
-    /// From a row with [`COLUMNS`], its secrets shown.
-    pub(crate) fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            id: row.try_get("id")?,
-            retry_countdown_config: row.try_get("retry_countdown_config")?,
-            created_date: Timestamp(row.try_get("created_date")?),
-            modified_date: Timestamp(row.try_get("modified_date")?),
-            target_url: row.try_get("target_url")?,
-            is_active: row.try_get("is_active")?,
-            secret_key: row.try_get("secret_key")?,
-            event_type: row.try_get("event_type")?,
-            callback: row.try_get("callback")?,
-            additional_headers: row.try_get("additional_headers")?,
-            config: row.try_get("config")?,
-        })
-    }
-
     /// The same without its secrets.
     pub(crate) fn masked(mut self) -> Self {
         if let Some(secret_key) = self.secret_key.as_mut().filter(|secret| !secret.is_empty()) {
@@ -180,9 +159,9 @@ pub(crate) async fn deliveries(
 async fn hooks(connection: &mut PgConnection, claimed: &[Claimed]) -> Result<Vec<HookView>> {
     let ids: Vec<i64> = claimed.iter().map(|row| row.webhook_id).collect();
     let mut query = sqlx::QueryBuilder::new("select ");
-    query.push(COLUMNS).push(" from webhooks w where w.id = any(").push_bind(ids).push(")");
-    let rows = query.build().fetch_all(connection).await?;
-    Ok(rows.iter().map(|row| HookView::from_row(row).map(HookView::masked)).collect::<sqlx::Result<_>>()?)
+    query.push(HOOKS.columns).push(HOOKS.from).push(" where w.id = any(").push_bind(ids).push(")");
+    let hooks: Vec<HookView> = query.build_query_as().fetch_all(connection).await?;
+    Ok(hooks.into_iter().map(HookView::masked).collect())
 }
 
 #[cfg(test)]

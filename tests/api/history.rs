@@ -1,5 +1,6 @@
 //! Transition logs: every move of a package or a transfer, with user, time and reason.
 
+use oms::{history::PackageMove, page::ListRow as _};
 use serde_json::{Value, json};
 
 use crate::{
@@ -207,6 +208,6 @@ async fn every_filter_of_a_log_filters() {
         })
     };
     let rows = [rows[0].clone(), rows[1].clone()];
-    check_filters(&shop, &of_package(package.id), oms::api::history::FILTERS, rows, "id", of).await;
+    check_filters(&shop, &of_package(package.id), PackageMove::LIST.filters, rows, "id", of).await;
     shop.abandon().await;
 }

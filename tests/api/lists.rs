@@ -320,7 +320,7 @@ async fn every_filter_of_packages_filters() {
         })
     };
     for path in [PACKAGES, SHORT] {
-        check_filters(&shop, path, oms::api::packages::FILTERS, ["OLDP1", "NEWP1"], "number", of).await;
+        check_filters(&shop, path, oms::packages::list::LIST.filters, ["OLDP1", "NEWP1"], "number", of).await;
     }
     shop.finish().await;
 }
@@ -353,7 +353,7 @@ async fn every_filter_of_orders_filters() {
             _ => return None,
         })
     };
-    check_filters(&shop, ORDERS, oms::api::orders::FILTERS, ["OLD", "NEW"], "number", of).await;
+    check_filters(&shop, ORDERS, oms::orders::list::LIST.filters, ["OLD", "NEW"], "number", of).await;
     shop.finish().await;
 }
 
@@ -377,7 +377,7 @@ async fn every_filter_of_locations_filters() {
         })
     };
     for path in [LOCATIONS, "/api/v1/oms/stocklocations/list-simple/"] {
-        check_filters(&shop, path, oms::api::locations::FILTERS, ["KADIKOY", "GEBZE"], "erp_code", of).await;
+        check_filters(&shop, path, oms::locations::lists::LIST.filters, ["KADIKOY", "GEBZE"], "erp_code", of).await;
     }
     shop.finish().await;
 }

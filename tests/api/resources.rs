@@ -1,6 +1,13 @@
 //! Lists for clients: package items, reasons, sender addresses, conditions, flat locations.
 
-use oms::installation::{apply, check};
+use oms::{
+    cargo::{CargoCompany, CargoCompanyCondition},
+    installation::{apply, check},
+    locations::senders::SenderAddress,
+    page::ListRow as _,
+    reasons::{CancellationReason, DenialReason},
+    stock::list::StockLevel,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -138,7 +145,7 @@ async fn every_filter_of_package_items_filters() {
             _ => return None,
         })
     };
-    check_filters(&shop, ITEMS, oms::api::packages::ITEM_FILTERS, [2, 5], "quantity", of).await;
+    check_filters(&shop, ITEMS, oms::packages::items::LIST.filters, [2, 5], "quantity", of).await;
     shop.finish().await;
 }
 
@@ -227,7 +234,7 @@ async fn every_filter_of_reasons_filters() {
         })
     };
     for path in [DENIALS, OLDER_DENIALS, SIMPLE_DENIALS] {
-        check_filters(&shop, path, oms::api::reasons::DENIAL_FILTERS, ["Old", "New"], "title", of).await;
+        check_filters(&shop, path, DenialReason::LIST.filters, ["Old", "New"], "title", of).await;
     }
     shop.execute(
         "insert into cancellation_reasons (subject, cancellation_type, omnitron_id, is_active, installed)
@@ -248,7 +255,7 @@ async fn every_filter_of_reasons_filters() {
             _ => return None,
         })
     };
-    check_filters(&shop, CANCELLATIONS, oms::api::reasons::CANCELLATION_FILTERS, ["Old", "New"], "subject", of).await;
+    check_filters(&shop, CANCELLATIONS, CancellationReason::LIST.filters, ["Old", "New"], "subject", of).await;
     shop.finish().await;
 }
 
@@ -396,7 +403,7 @@ async fn every_filter_of_cargo_companies_and_what_they_know_filters() {
             _ => return None,
         })
     };
-    check_filters(&shop, COMPANIES, oms::api::cargo::FILTERS, ["manual", "yurtici"], "slug", of).await;
+    check_filters(&shop, COMPANIES, CargoCompany::LIST.filters, ["manual", "yurtici"], "slug", of).await;
     let of = |name: &str| {
         Some(match name {
             "origin_id" => values(&["98765"], &["G-1"]),
@@ -409,7 +416,7 @@ async fn every_filter_of_cargo_companies_and_what_they_know_filters() {
             _ => return None,
         })
     };
-    check_filters(&shop, SENDERS, oms::api::locations::SENDER_FILTERS, ["98765", "G-1"], "origin_id", of).await;
+    check_filters(&shop, SENDERS, SenderAddress::LIST.filters, ["98765", "G-1"], "origin_id", of).await;
     let of = |name: &str| {
         Some(match name {
             "cargo_company" | "cargo_company__in" => values(&[&yurtici], &["1"]),
@@ -419,7 +426,7 @@ async fn every_filter_of_cargo_companies_and_what_they_know_filters() {
             _ => return None,
         })
     };
-    check_filters(&shop, CONDITIONS, oms::api::cargo::CONDITION_FILTERS, [1, 2], "id", of).await;
+    check_filters(&shop, CONDITIONS, CargoCompanyCondition::LIST.filters, [1, 2], "id", of).await;
     let of = |name: &str| {
         Some(match name {
             "sku" => values(&["RED"], &["PINK"]),
@@ -431,7 +438,7 @@ async fn every_filter_of_cargo_companies_and_what_they_know_filters() {
     };
     shop.execute("delete from stocks where sku <> 'RED'").await;
     shop.count("GEBZE", "PINK", 1).await;
-    check_filters(&shop, "/api/v1/oms/stocks/", oms::api::stock::FILTERS, ["RED", "PINK"], "sku", of).await;
+    check_filters(&shop, "/api/v1/oms/stocks/", StockLevel::LIST.filters, ["RED", "PINK"], "sku", of).await;
     shop.finish().await;
 }
 

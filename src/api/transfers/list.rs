@@ -1,242 +1,48 @@
-//! `GET /transfer_orders/`, `/transfer_orders/short/`, `/transfer_orders/{id}/`.
+//! `GET /transfer_orders/`, `/transfer_orders/short/`, `/transfer_orders/transfer-items/`, `/transfer_orders/{id}/`.
 
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
-use sqlx::PgConnection;
-use utoipa::ToSchema;
+use sqlx::{PgConnection, postgres::PgRow};
 
 use super::explain;
 use crate::{
-    api::extract::{Authenticated, Id},
+    api::{
+        extract::{Authenticated, Id},
+        resource::{Resource, Viewer},
+    },
     app::App,
     error::{Refusal, Result},
-    page::{Filter, Kind, List, Page, filter},
-    transfers::view,
-    wire::Timestamp,
+    page::{List, Page, ids},
+    transfers::{
+        list::{self, TransferSummary},
+        view::{self, ItemView, TransferView},
+    },
 };
 
-/// The documented filters of `GET /transfer_orders/`, by the names of the Akinon OMS where they are known.
-pub const FILTERS: &[Filter] = &[
-    filter("state", Kind::Integer, "t.state_id = {}", "Id of the state."),
-    filter(
-        "state__enum_value",
-        Kind::Text,
-        "t.state_id in (select id from states where entity = 'transfer' and enum_value = {})",
-        "The stable code of the state, as `100`.",
-    ),
-    filter("number", Kind::Text, "t.number = {}", "Its number."),
-    filter("order", Kind::Integer, "p.order_id = {}", "Id of the order."),
-    filter("order__number", Kind::Prefix, "o.number like {}", "The beginning of the order's number."),
-    filter("package", Kind::Integer, "t.package_id = {}", "Id of the package."),
-    filter("package_number", Kind::Text, "p.number = {}", "Number of the package."),
-    filter(
-        "product_sku",
-        Kind::Text,
-        "exists (select from transfer_items ti join package_items i on i.id = ti.package_item_id join order_items oi on oi.id = i.order_item_id where ti.transfer_id = t.id and oi.sku = {})",
-        "SKU of a product in it.",
-    ),
-    filter(
-        "product_barcode",
-        Kind::Text,
-        "exists (select from transfer_items ti join package_items i on i.id = ti.package_item_id join order_items oi on oi.id = i.order_item_id where ti.transfer_id = t.id and oi.product->>'barcode' = {})",
-        "Barcode of a product in it.",
-    ),
-    filter("source__erp_code", Kind::Text, "s.erp_code = {}", "ERP code of the location that sends."),
-    filter("destination__erp_code", Kind::Text, "d.erp_code = {}", "ERP code of the location that packs."),
-    // Either end.
-    filter("erp_code", Kind::Text, "{} in (s.erp_code, d.erp_code)", "ERP code of the location that sends or packs."),
-    filter(
-        "retail_store__erp_code",
-        Kind::Text,
-        "o.details->'retail_store'->>'erp_code' = {}",
-        "ERP code of the store where the customer collects it.",
-    ),
-    filter(
-        "order__customer__first_name",
-        Kind::Contains,
-        "o.customer_first_name ilike {}",
-        "Part of the customer's first name, in any case.",
-    ),
-    filter(
-        "order__customer__last_name",
-        Kind::Contains,
-        "o.customer_last_name ilike {}",
-        "Part of the customer's last name, in any case.",
-    ),
-    filter(
-        "order__date_placed",
-        Kind::Day,
-        "o.date_placed >= {}::timestamp at time zone 'UTC' and o.date_placed < ({}::date + 1)::timestamp at time zone 'UTC'",
-        "Day on which the order was placed, in UTC.",
-    ),
-    filter(
-        "order__date_placed__gte",
-        Kind::DateTime,
-        "o.date_placed >= {}",
-        "Of an order placed at this moment or later.",
-    ),
-    filter(
-        "order__date_placed__lte",
-        Kind::DateTime,
-        "o.date_placed <= {}",
-        "Of an order placed at this moment or earlier.",
-    ),
-    filter("id__gt", Kind::Integer, "t.id > {}", "Ids greater than this one."),
-    filter("id__gte", Kind::Integer, "t.id >= {}", "This id and greater ones."),
-    filter("id__lt", Kind::Integer, "t.id < {}", "Ids smaller than this one."),
-    filter("id__lte", Kind::Integer, "t.id <= {}", "This id and smaller ones."),
-    filter("pk__in", Kind::Integers, "t.id = any({})", "Ids, separated by commas."),
-    filter("order__channel", Kind::Integer, "o.channel_id = {}", "The upstream's key of the order's channel."),
-    filter(
-        "package__shipment__cargo_company",
-        Kind::Integer,
-        "exists (select from shipments h where h.package_id = t.package_id and h.cargo_company_id = {})",
-        "Id of the cargo company that carries the package.",
-    ),
-    filter(
-        "package__shipment__awb_number",
-        Kind::Text,
-        "exists (select from shipments h where h.package_id = t.package_id and h.tracking_number = {})",
-        "Tracking number of the package's shipment.",
-    ),
-    // An address has the name itself, or an object with it.
-    filter(
-        "destination__country",
-        Kind::Text,
-        "{} in (d.address->>'country', d.address #>> '{country,name}', d.address #>> '{country,code}')",
-        "Name or code of the destination's country.",
-    ),
-    filter(
-        "destination__city",
-        Kind::Text,
-        "{} in (d.address->>'city', d.address #>> '{city,name}')",
-        "Name of the destination's city.",
-    ),
-    filter(
-        "destination__township",
-        Kind::Text,
-        "{} in (d.address->>'township', d.address #>> '{township,name}')",
-        "Name of the destination's township.",
-    ),
-    filter("created_date__gte", Kind::DateTime, "t.created_date >= {}", "Created at this moment or later."),
-    filter("created_date__lte", Kind::DateTime, "t.created_date <= {}", "Created at this moment or earlier."),
-];
+impl Resource for TransferView {
+    const LIST: List = list::LIST;
 
-/// The list of transfers. A store sees those from and to its locations.
-pub(super) const LIST: List = List {
-    from: " from transfers t join packages p on p.id = t.package_id join orders o on o.id = p.order_id \
-           join stock_locations s on s.id = t.source_location_id join stock_locations d on d.id = t.destination_location_id",
-    visible: "array[t.source_location_id, t.destination_location_id] && {}",
-    filters: FILTERS,
-    sorts: &[
-        ("id", "t.id"),
-        ("created_date", "t.created_date"),
-        ("modified_date", "t.modified_date"),
-        ("order_id", "p.order_id"),
-    ],
-    default_sort: "-id",
-    tie_breaker: "t.id desc",
-};
-
-/// A transfer in the short list: related objects by their keys.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = TransferSummary)]
-pub(super) struct TransferShort {
-    id: i64,
-    /// `<package>T<n>`.
-    number: String,
-    /// The state's `enum_value`.
-    state: String,
-    order: i64,
-    order_number: String,
-    package: i64,
-    package_number: String,
-    source: i64,
-    source_erp_code: String,
-    destination: i64,
-    destination_erp_code: String,
-    transferitem_count: i64,
-    created_date: Timestamp,
-    modified_date: Timestamp,
-}
-
-/// Transfers
-///
-/// Goods on their way from a location that has them to the one that packs them: those from or to the locations the caller
-/// sees, latest first.
-#[utoipa::path(get, path = "/api/v1/oms/transfer_orders/", tag = "Transfers", operation_id = "listTransfers")]
-pub(super) async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
-    let visible = caller.visible_location_ids();
-    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "t.id").await?;
-    while let Some((connection, ids)) = listing.ids()? {
-        let views = view::load(connection, &app.catalog_cache, &ids).await?;
-        listing.add(views).await?;
+    async fn load(app: &App, connection: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
+        view::load(connection, &app.catalog_cache, &ids(rows)?).await
     }
-    listing.respond().await
 }
 
-/// Transfers, short
-///
-/// The same list with related objects reduced to their keys and `transferitem_count` for the items.
-#[utoipa::path(
-    get,
-    path = "/api/v1/oms/transfer_orders/short/",
-    tag = "Transfers",
-    operation_id = "listTransferSummaries"
-)]
-pub(super) async fn list_short(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    page: Page,
-) -> Result<Response> {
-    let visible = caller.visible_location_ids();
-    let mut listing = LIST.open(&app.pool, page, visible.as_deref(), "t.id").await?;
-    while let Some((connection, ids)) = listing.ids()? {
-        let rows = load_short(connection, &ids).await?;
-        listing.add(rows).await?;
+impl Resource for TransferSummary {
+    const LIST: List = list::LIST;
+
+    async fn load(_: &App, connection: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
+        list::load_summaries(connection, &ids(rows)?).await
     }
-    listing.respond().await
 }
 
-async fn load_short(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<TransferShort>> {
-    let rows = sqlx::query!(
-        r#"select t.id, t.number, st.enum_value, p.order_id, o.number as order_number, t.package_id,
-                  p.number as package_number, t.source_location_id, s.erp_code as source_erp_code,
-                  t.destination_location_id, d.erp_code as destination_erp_code,
-                  (select count(*) from transfer_items i where i.transfer_id = t.id) as "items!",
-                  t.created_date, t.modified_date
-             from unnest($1::bigint[]) with ordinality as wanted(id, n)
-             join transfers t on t.id = wanted.id
-             join states st on st.id = t.state_id
-             join packages p on p.id = t.package_id
-             join orders o on o.id = p.order_id
-             join stock_locations s on s.id = t.source_location_id
-             join stock_locations d on d.id = t.destination_location_id
-            order by wanted.n"#,
-        ids
-    )
-    .fetch_all(connection)
-    .await?;
-    let rows = rows.into_iter().map(|row| TransferShort {
-        id: row.id,
-        number: row.number,
-        state: row.enum_value,
-        order: row.order_id,
-        order_number: row.order_number,
-        package: row.package_id,
-        package_number: row.package_number,
-        source: row.source_location_id,
-        source_erp_code: row.source_erp_code,
-        destination: row.destination_location_id,
-        destination_erp_code: row.destination_erp_code,
-        transferitem_count: row.items,
-        created_date: row.created_date.into(),
-        modified_date: row.modified_date.into(),
-    });
-    Ok(rows.collect())
+impl Resource for ItemView {
+    const LIST: List = list::ITEMS;
+
+    async fn load(_: &App, connection: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
+        view::load_items(connection, &ids(rows)?, &[]).await
+    }
 }
 
 /// One transfer
@@ -245,7 +51,7 @@ async fn load_short(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Tr
 /// is allowed or why not.
 #[utoipa::path(get, path = "/api/v1/oms/transfer_orders/{id}/", tag = "Transfers", operation_id = "getTransfer",
     params(("id" = i64, Path, description = "The transfer's id", example = 1), ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not")),
-    responses((status = 200, description = "The transfer", body = view::TransferView)))]
+    responses((status = 200, description = "The transfer", body = TransferView)))]
 pub(super) async fn detail(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

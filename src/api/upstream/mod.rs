@@ -1,6 +1,5 @@
 //! `/api/v1/oms/orders-webhook/` and `/api/v1/oms/upstream/`.
 
-mod calls;
 mod cancellations;
 mod envelope;
 mod reasons;
@@ -16,40 +15,54 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::declare::listed,
-    api::extract::{Authenticated, Id},
+    api::{
+        extract::{Authenticated, Id},
+        resource::{Read, find, list},
+    },
     app::App,
-    auth::Role,
-    error::{Refusal, Result},
-    page::{Filter, Kind, List, Page, VISIBLE_TO_ALL, filter},
-    upstream::{intake::Taken, problems},
+    auth::{Caller, Role},
+    error::Result,
+    upstream::{
+        intake::Taken,
+        lists::{CallView, PlanView, Problem},
+        problems,
+    },
     wire::Timestamp,
 };
 
-pub use calls::FILTERS as CALL_FILTERS;
-pub use cancellations::FILTERS as PLAN_FILTERS;
-
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
+    let read = |path, operation, text| Read { path, tag: "Upstream", operation, text };
     OpenApiRouter::new()
         .routes(routes!(orders_webhook))
         // As the original spells it.
         .route("/api/v1/oms/orders-webhook", post(orders_webhook))
         .routes(routes!(stores::stores_webhook))
         .route("/api/v1/oms/stocklocations-webhook", post(stores::stores_webhook))
-        .routes(listed::<cancellations::PlanView, _>(
-            routes!(cancellations::list, cancellations::create),
-            &cancellations::LIST,
-        ))
+        .routes(list::<PlanView>(&read(
+            "/api/v1/oms/cancellation_plan/",
+            "listCancellationPlans",
+            "Cancellation plans and what was decided",
+        )))
+        .routes(routes!(cancellations::create))
         .routes(routes!(reasons::pull))
-        .routes(listed::<calls::CallView, _>(routes!(calls::list), &calls::LIST))
+        .routes(list::<CallView>(&read(
+            "/api/v1/oms/upstream/calls/",
+            "listUpstreamCalls",
+            "Calls to the upstream\n\nThose of an order are made one after the other, each again until it is taken. \
+             `is_done=false` lists what is still to be told.",
+        )))
         .routes(routes!(status))
-        .routes(listed::<Problem, _>(routes!(problem_list), &PROBLEMS))
+        .routes(list::<Problem>(&read(
+            "/api/v1/oms/upstream/problems/",
+            "listUpstreamProblems",
+            "Orders of the upstream that could not be taken\n\nEach is tried again by itself, after a minute, then after \
+             twice as long, up to six hours.",
+        )))
         .routes(routes!(problem_detail))
         .routes(routes!(problem_retry))
 }
@@ -154,84 +167,6 @@ async fn status(State(app): State<App>, Authenticated(caller): Authenticated) ->
     }))
 }
 
-/// What problems can be filtered by.
-pub const PROBLEM_FILTERS: &[Filter] = &[
-    filter(
-        "reference",
-        Kind::Text,
-        "p.reference = {}",
-        "Number of the order, or what the problem is known by instead.",
-    ),
-    filter(
-        "is_resolved",
-        Kind::Boolean,
-        "(p.resolved_date is not null) = {}",
-        "Whether the order was taken after all.",
-    ),
-    filter("created_date__gte", Kind::DateTime, "p.created_date >= {}", "Created at this moment or later."),
-    filter("created_date__lte", Kind::DateTime, "p.created_date <= {}", "Created at this moment or earlier."),
-];
-
-/// The list of problems. They belong to no location.
-const PROBLEMS: List = List {
-    from: " from upstream_problems p",
-    visible: VISIBLE_TO_ALL,
-    filters: PROBLEM_FILTERS,
-    sorts: &[("id", "p.id"), ("created_date", "p.created_date"), ("modified_date", "p.modified_date")],
-    default_sort: "-id",
-    tie_breaker: "p.id desc",
-};
-
-/// An order of the upstream that could not be taken.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = UpstreamProblem)]
-struct Problem {
-    id: i64,
-    created_date: Timestamp,
-    modified_date: Timestamp,
-    /// The order's number; where it has none, another way to tell it from others.
-    reference: String,
-    /// What is wrong, as of the last attempt.
-    reason: String,
-    /// How often it was tried.
-    attempts: i32,
-    /// When it is tried again.
-    next_attempt_date: Timestamp,
-    /// When it was taken after all.
-    resolved_date: Option<Timestamp>,
-    /// The order as it came; of a single problem only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Value, required = false)]
-    payload: Option<Value>,
-}
-
-impl Problem {
-    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            id: row.try_get("id")?,
-            created_date: Timestamp(row.try_get("created_date")?),
-            modified_date: Timestamp(row.try_get("modified_date")?),
-            reference: row.try_get("reference")?,
-            reason: row.try_get("reason")?,
-            attempts: row.try_get("attempts")?,
-            next_attempt_date: Timestamp(row.try_get("next_attempt_date")?),
-            resolved_date: row.try_get::<Option<_>, _>("resolved_date")?.map(Timestamp),
-            payload: None,
-        })
-    }
-}
-
-/// Orders of the upstream that could not be taken
-///
-/// Each is tried again by itself, after a minute, then after twice as long, up to six hours.
-#[utoipa::path(get, path = "/api/v1/oms/upstream/problems/", tag = "Upstream", operation_id = "listUpstreamProblems")]
-async fn problem_list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
-    caller.require(&[Role::Integrator, Role::Operator])?;
-    let mut listing = PROBLEMS.open(&app.pool, page, None, "p.*").await?;
-    listing.add_all(Problem::from_row).await?;
-    listing.respond().await
-}
-
 /// One of them, with the order as it came
 #[utoipa::path(get, path = "/api/v1/oms/upstream/problems/{id}/", tag = "Upstream",
     operation_id = "getUpstreamProblem",
@@ -242,14 +177,14 @@ async fn problem_detail(
     Authenticated(caller): Authenticated,
     Id(id): Id,
 ) -> Result<Json<impl Serialize>> {
-    caller.require(&[Role::Integrator, Role::Operator])?;
-    read_problem(&app, id).await.map(Json)
+    read_problem(&app, &caller, id).await.map(Json)
 }
 
-async fn read_problem(app: &App, id: i64) -> Result<Problem> {
-    let row = sqlx::query("select * from upstream_problems where id = $1").bind(id).fetch_optional(&app.pool).await?;
-    let row = row.ok_or_else(Refusal::not_found)?;
-    Ok(Problem { payload: row.try_get("payload")?, ..Problem::from_row(&row)? })
+/// A problem, with the order as it came.
+async fn read_problem(app: &App, caller: &Caller, id: i64) -> Result<Problem> {
+    let mut problem: Problem = find(&mut *app.pool.acquire().await?, caller, id).await?;
+    problem.payload = Some(problems::payload(&app.pool, problem.id).await?);
+    Ok(problem)
 }
 
 /// Try one of them again now
@@ -264,13 +199,12 @@ async fn problem_retry(
     Authenticated(caller): Authenticated,
     Id(id): Id,
 ) -> Result<Json<impl Serialize>> {
-    caller.require(&[Role::Integrator, Role::Operator])?;
-    let problem = read_problem(&app, id).await?;
+    let problem = read_problem(&app, &caller, id).await?;
     if problem.resolved_date.is_none() {
         let payload = problem.payload.unwrap_or_default();
         if let Ok(Taken::Left { .. }) = app.intake.take_or_record(&payload, Some(caller.user_id)).await? {
             problems::close(&app.pool, problem.id).await?;
         }
     }
-    read_problem(&app, id).await.map(Json)
+    read_problem(&app, &caller, id).await.map(Json)
 }

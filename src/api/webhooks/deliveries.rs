@@ -11,20 +11,24 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::json;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use super::owner;
 use crate::{
-    api::extract::{Authenticated, Id},
+    api::{
+        extract::{Authenticated, Id},
+        resource::{Resource, Viewer, row},
+    },
     app::App,
     auth::Caller,
     error::{Error, Refusal, Result},
-    page::{Filter, Kind, List, Page, filter},
+    page::{List, ids},
     reading::values::boolean,
     webhooks::{
         claim::{self, Claimed, LEASE_SECONDS, Prepared},
         client,
+        lists::DELIVERIES,
         record::{self, Report},
         view::{self, DeliveryView},
         worker,
@@ -35,91 +39,23 @@ use crate::{
 /// A delivery that was tried so often is out of the hands of the retries that follow each other.
 const IN_RETRY_PROCESS: i32 = 11;
 
-/// Filters of `GET /whisperer/hook_events/`, those of dj-whisperer.
-pub const FILTERS: &[Filter] = &[
-    filter("uuid", Kind::Uuid, "e.uuid = {}", "The uuid in the body that was sent."),
-    filter("response_http_status", Kind::Integer, "e.response_http_status = {}", "Status of the latest answer."),
-    filter("delivered", Kind::Boolean, "e.delivered = {}", "Whether it was delivered."),
-    filter("created_date", Kind::DateTime, "e.created_date = {}", "Created at exactly this moment."),
-    filter("created_date__gt", Kind::DateTime, "e.created_date > {}", "Created after this moment."),
-    filter("created_date__gte", Kind::DateTime, "e.created_date >= {}", "Created at this moment or later."),
-    filter("created_date__lt", Kind::DateTime, "e.created_date < {}", "Created before this moment."),
-    filter("created_date__lte", Kind::DateTime, "e.created_date <= {}", "Created at this moment or earlier."),
-    filter(
-        "object_id",
-        Kind::Text,
-        "e.object_id::text = {}",
-        "Id of the package, transfer, location or subscription that it tells of.",
-    ),
-    filter(
-        "content_type",
-        Kind::Integer,
-        "case e.entity when 'package' then 26 when 'transfer' then 27 end = {}",
-        "26: events of packages; 27: events of transfers.",
-    ),
-    filter("webhook", Kind::Integer, "e.webhook_id = {}", "Id of the subscription."),
-    filter("event_type", Kind::Text, "lower(w.event_type) = lower({})", "Type of event, in any case."),
-];
+impl Resource for DeliveryView {
+    const LIST: List = DELIVERIES;
 
-/// Deliveries that were tried, as the original has them: what is to come is no row of the list.
-pub(super) const LIST: List = List {
-    from: " from hook_events e join webhooks w on w.id = e.webhook_id and e.response_http_status is not null",
-    visible: "w.user_id = any({})",
-    filters: FILTERS,
-    sorts: &[
-        ("id", "e.id"),
-        ("created_date", "e.created_date"),
-        ("modified_date", "e.modified_date"),
-        ("response_http_status", "e.response_http_status"),
-        ("retry_count", "e.retry_count"),
-        ("webhook", "e.webhook_id"),
-    ],
-    default_sort: "-id",
-    tie_breaker: "e.id desc",
-};
-
-/// Deliveries
-///
-/// What was sent to your subscriptions (an admin: to all), successfully or not.
-#[utoipa::path(get, path = "/whisperer/hook_events/", tag = "Webhooks", operation_id = "listDeliveries")]
-pub(super) async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
-    let mut listing = LIST.open(&app.pool, page, owner(&caller).as_deref(), "e.id").await?;
-    let base_url = &app.webhooks.settings.base_url;
-    while let Some((connection, ids)) = listing.ids()? {
-        let views = view::deliveries(connection, &app.catalog_cache, base_url, &ids).await?;
-        listing.add(views).await?;
+    fn visible(caller: &Caller) -> Option<Vec<i64>> {
+        owner(caller)
     }
-    listing.respond().await
-}
 
-/// One delivery
-#[utoipa::path(get, path = "/whisperer/hook_events/{id}/", tag = "Webhooks", operation_id = "getDelivery",
-    params(("id" = i64, Path, description = "The delivery's id", example = 1)),
-    responses((status = 200, description = "The delivery", body = DeliveryView)))]
-pub(super) async fn detail(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-) -> Result<Json<DeliveryView>> {
-    let mut connection = app.pool.acquire().await?;
-    let (row, _) = visible(&mut connection, &caller, id).await?;
-    let base_url = &app.webhooks.settings.base_url;
-    let views = view::deliveries(&mut connection, &app.catalog_cache, base_url, &[row.id]).await?;
-    Ok(Json(views.into_iter().next().ok_or_else(Refusal::not_found)?))
+    async fn load(app: &App, connection: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
+        view::deliveries(connection, &app.catalog_cache, &app.webhooks.settings.base_url, &ids(rows)?).await
+    }
 }
 
 /// A delivery that was tried, and whether it was delivered.
 async fn visible(connection: &mut PgConnection, caller: &Caller, id: i64) -> Result<(Claimed, bool)> {
-    let owner = owner(caller);
-    let delivered = sqlx::query_scalar!(
-        "select h.delivered from hook_events h join webhooks w on w.id = h.webhook_id
-          where h.id = $1 and h.response_http_status is not null and ($2::bigint[] is null or w.user_id = any($2))",
-        id,
-        owner.as_deref()
-    )
-    .fetch_optional(&mut *connection)
-    .await?
-    .ok_or_else(Refusal::not_found)?;
+    let id: i64 = row::<DeliveryView>(connection, caller, id).await?.try_get("id")?;
+    let delivered = sqlx::query_scalar!("select delivered from hook_events where id = $1", id);
+    let delivered = delivered.fetch_optional(&mut *connection).await?.ok_or_else(Refusal::not_found)?;
     let row = claim::peek(connection, &[id]).await?.pop().ok_or_else(Refusal::not_found)?;
     Ok((row, delivered))
 }

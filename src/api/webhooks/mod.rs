@@ -7,74 +7,61 @@ use axum::{
     body::Bytes,
     extract::State,
     http::{HeaderMap, StatusCode},
-    response::Response,
 };
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{PgConnection, QueryBuilder};
+use sqlx::{FromRow as _, PgConnection, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::declare::{listed, with_schema},
-    api::extract::{Authenticated, Id},
+    api::{
+        declare::with_schema,
+        extract::{Authenticated, Id},
+        resource::{Read, Resource, Viewer, detail, list, row},
+    },
     app::App,
     auth::{Caller, Role},
     error::{OnConstraint as _, Refusal, Result},
     events,
-    page::{Filter, Kind, List, Page, filter},
+    page::List,
     webhooks::{
         countdown::Countdown,
         definition::{Definition, Purpose, TargetAuth},
+        lists::HOOKS,
         pause,
         replay::{self, ReplayRange, Replayed},
-        view::{self, COLUMNS, DeliveryView, HookView},
+        view::{self, DeliveryView, HookView},
     },
     wire::{self, Timestamp},
 };
 
-pub use deliveries::FILTERS as EVENT_FILTERS;
-
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<App> {
+    let read = |path, operation, text| Read { path, tag: "Webhooks", operation, text };
     OpenApiRouter::new()
-        .routes(listed::<HookView, _>(routes!(list, create), &LIST))
+        .routes(list::<HookView>(&read("/whisperer/hooks/", "listWebhooks", "Subscriptions")))
+        .routes(routes!(create))
         .routes(routes!(registry))
-        .routes(with_schema::<TargetAuth, _>(routes!(detail, replace, change, delete)))
+        .routes(detail::<HookView>(
+            &read("/whisperer/hooks/{id}/", "getWebhook", "One subscription"),
+            "the subscription",
+        ))
+        .routes(with_schema::<TargetAuth, _>(routes!(replace, change, delete)))
         .routes(routes!(status))
         .routes(routes!(resume))
         .routes(routes!(replay_events))
-        .routes(listed::<DeliveryView, _>(routes!(deliveries::list), &deliveries::LIST))
-        .routes(routes!(deliveries::detail))
+        .routes(list::<DeliveryView>(&read(
+            "/whisperer/hook_events/",
+            "listDeliveries",
+            "Deliveries\n\nWhat was sent to your subscriptions (an admin: to all), successfully or not.",
+        )))
+        .routes(detail::<DeliveryView>(
+            &read("/whisperer/hook_events/{id}/", "getDelivery", "One delivery"),
+            "the delivery",
+        ))
         .routes(routes!(deliveries::retry))
 }
-
-/// Filters of `GET /whisperer/hooks/`, those of dj-whisperer.
-pub const FILTERS: &[Filter] = &[
-    filter("target_url", Kind::Text, "lower(w.target_url) = lower({})", "Address it is delivered to, in any case."),
-    filter("event_type", Kind::Text, "lower(w.event_type) = lower({})", "Type of event, in any case."),
-    filter(
-        "is_active",
-        Kind::Boolean,
-        "(w.is_active and w.paused_date is null) = {}",
-        "Whether it is active and not paused.",
-    ),
-];
-
-const LIST: List = List {
-    from: " from webhooks w",
-    visible: "w.user_id = any({})",
-    filters: FILTERS,
-    sorts: &[
-        ("id", "w.id"),
-        ("target_url", "w.target_url"),
-        ("event_type", "w.event_type"),
-        ("created_date", "w.created_date"),
-        ("modified_date", "w.modified_date"),
-    ],
-    default_sort: "-id",
-    tie_breaker: "w.id desc",
-};
 
 /// What can be set of a subscription.
 #[derive(Debug, ToSchema)]
@@ -112,15 +99,22 @@ pub(super) fn owner(caller: &Caller) -> Option<Vec<i64>> {
     (caller.role != Role::Admin).then(|| vec![caller.user_id])
 }
 
+impl Resource for HookView {
+    const LIST: List = HOOKS;
+
+    fn visible(caller: &Caller) -> Option<Vec<i64>> {
+        owner(caller)
+    }
+
+    async fn load(_: &App, _: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
+        let hooks = rows.iter().map(|row| Self::from_row(row).map(Self::masked));
+        Ok(hooks.collect::<sqlx::Result<_>>()?)
+    }
+}
+
 /// A subscription with its secrets, if the caller may see it.
 async fn one(connection: &mut PgConnection, caller: &Caller, id: i64) -> Result<HookView> {
-    let mut query = QueryBuilder::new("select ");
-    query.push(COLUMNS).push(" from webhooks w where w.id = ").push_bind(id);
-    if let Some(owner) = owner(caller) {
-        query.push(" and w.user_id = any(").push_bind(owner).push(")");
-    }
-    let row = query.build().fetch_optional(connection).await?.ok_or_else(Refusal::not_found)?;
-    Ok(HookView::from_row(&row)?)
+    Ok(HookView::from_row(&row::<HookView>(connection, caller, id).await?)?)
 }
 
 /// JSON as text: a value of its own type would be stored with its keys in another order.
@@ -130,14 +124,6 @@ fn text(value: Option<Value>) -> Option<String> {
 
 fn already_registered() -> Refusal {
     deliveries::refusal("webhook_100_2", "Webhook already registered")
-}
-
-/// Subscriptions
-#[utoipa::path(get, path = "/whisperer/hooks/", tag = "Webhooks", operation_id = "listWebhooks")]
-async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
-    let mut listing = LIST.open(&app.pool, page, owner(&caller).as_deref(), COLUMNS).await?;
-    listing.add_all(|row| HookView::from_row(row).map(HookView::masked)).await?;
-    listing.respond().await
 }
 
 /// Subscribe
@@ -184,14 +170,6 @@ async fn create(
     responses((status = 200, description = "The types", body = Vec<String>)))]
 async fn registry(_: Authenticated) -> Json<&'static [&'static str]> {
     Json(&events::TYPES)
-}
-
-/// One subscription
-#[utoipa::path(get, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "getWebhook",
-    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
-    responses((status = 200, description = "The subscription", body = HookView)))]
-async fn detail(State(app): State<App>, Authenticated(caller): Authenticated, Id(id): Id) -> Result<Json<HookView>> {
-    Ok(Json(one(&mut *app.pool.acquire().await?, &caller, id).await?.masked()))
 }
 
 /// Replace a subscription

@@ -1,220 +1,151 @@
-//! Reasons, sender addresses and conditions: an entry is known by its id, or else by what it is for. What came from a
-//! file and is there no more goes; what was made over HTTP stays.
+//! Companies, locations, reasons, sender addresses and conditions: an entry is the record of its id, or else the one that
+//! is the same thing. What came from a file and is there no more goes, or is kept, passive, where clients send its id;
+//! what was made over HTTP stays.
 
 use std::collections::HashMap;
 
-use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{Installation, refuse, shared};
-use crate::error::{OnConstraint, Refusal, Result};
+use crate::{
+    error::{Error, Result},
+    installation::read::Entry,
+    locations::{self, Location},
+    record::{Record, value, violated},
+};
 
-/// Ids of cargo companies by slug.
-type CompanyIds = HashMap<String, i64>;
+/// Ids by the name that files have for an object.
+type Ids = HashMap<String, i64>;
 
-/// Applies them all. `companies` and `locations` are ids by slug and by ERP code.
-pub(super) async fn apply(
+/// Applies the cargo companies; their ids by slug.
+pub(super) async fn cargo_companies(connection: &mut PgConnection, installation: &Installation) -> Result<Ids> {
+    let entries = &installation.cargo_companies;
+    let ids = store_all(&mut *connection, entries, |entry| Ok(entry.record.clone())).await?;
+    sqlx::query!("update cargo_companies set is_active = false where not (id = any($1)) and is_active", &ids)
+        .execute(connection)
+        .await?;
+    Ok(entries.iter().map(|entry| entry.record.slug.clone()).zip(ids).collect())
+}
+
+/// Locations of the files are added and changed; others stay, for they may come from the upstream or by REST. All ids by
+/// ERP code.
+pub(super) async fn locations(
     connection: &mut PgConnection,
     installation: &Installation,
-    companies: &CompanyIds,
-    locations: &HashMap<String, i64>,
+    companies: &Ids,
+) -> Result<Ids> {
+    let known = sqlx::query!("select id, erp_code from stock_locations").fetch_all(&mut *connection).await?;
+    let mut ids: Ids = known.into_iter().map(|row| (row.erp_code, row.id)).collect();
+    for entry in &installation.stock_locations {
+        let company = installation.cargo_company_of(entry).and_then(|company| companies.get(&company.slug));
+        let erp_code = entry.record.erp_code.clone();
+        let known = match ids.get(&erp_code) {
+            Some(id) => locations::load(connection, &[*id]).await?.remove(id),
+            None => None,
+        };
+        // The upstream's key is not the file's to say.
+        let (id, omnitron_id) = known.map_or((0, None), |known| (known.id, known.omnitron_id));
+        let location = Location { id, omnitron_id, cargo_company: company.copied(), ..entry.record.clone() };
+        ids.insert(erp_code, location.store(connection).await?);
+    }
+    Ok(ids)
+}
+
+/// Applies all others. `companies` and `locations` are ids by slug and by ERP code.
+pub(super) async fn others(
+    connection: &mut PgConnection,
+    installation: &Installation,
+    companies: &Ids,
+    locations: &Ids,
 ) -> Result<()> {
-    reserve_fixed_ids(connection, installation).await?;
-    denial_reasons(connection, installation).await?;
-    conditions(connection, installation, companies).await?;
-    sender_addresses(connection, installation, companies, locations).await?;
-    cancellation_reasons(connection, installation).await
+    let Installation { denial_reasons, cargo_company_conditions, sender_addresses, cancellation_reasons, .. } =
+        installation;
+
+    let ids = store_all(&mut *connection, denial_reasons, |entry| Ok(entry.record.clone())).await?;
+    sqlx::query!(
+        "update denial_reasons set is_active = false where not (id = any($1)) and is_active and installed",
+        &ids
+    )
+    .execute(&mut *connection)
+    .await?;
+
+    let ids = store_all(&mut *connection, cargo_company_conditions, |entry| {
+        let mut condition = entry.record.clone();
+        condition.cargo_company = referred(entry, "cargo_company", companies)?;
+        Ok(condition)
+    });
+    let ids = ids.await?;
+    sqlx::query!("delete from cargo_company_conditions where not (id = any($1))", &ids)
+        .execute(&mut *connection)
+        .await?;
+
+    let ids = store_all(&mut *connection, sender_addresses, |entry| {
+        let mut address = entry.record.clone();
+        address.cargo_company = referred(entry, "cargo_company", companies)?;
+        address.stock_location = referred(entry, "stock_location", locations)?;
+        Ok(address)
+    });
+    let ids = ids.await?;
+    sqlx::query!("delete from sender_addresses where not (id = any($1)) and installed", &ids)
+        .execute(&mut *connection)
+        .await?;
+
+    let ids = store_all(&mut *connection, cancellation_reasons, |entry| Ok(entry.record.clone())).await?;
+    sqlx::query!(
+        "update cancellation_reasons set is_active = false where not (id = any($1)) and is_active and installed",
+        &ids
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Stores the records of a table, as `complete` makes them of their entries. Their ids, in the order of the entries.
+async fn store_all<R: Record>(
+    connection: &mut PgConnection,
+    entries: &[Entry<R>],
+    complete: impl Fn(&Entry<R>) -> Result<R>,
+) -> Result<Vec<i64>> {
+    reserve_ids(connection, R::TABLE, entries.iter().map(|entry| entry.record.id()).max()).await?;
+    let mut kept = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let mut record = complete(entry)?;
+        if record.id() == 0 {
+            record.set_id(record.stored_id(connection).await?.unwrap_or_default());
+        }
+        let id = record.store(connection).await.map_err(|error| taken(entry, error))?;
+        if kept.contains(&id) {
+            return Err(shared(R::TABLE, id, entry.at.line));
+        }
+        kept.push(id);
+    }
+    Ok(kept)
 }
 
 /// Ids that the files fix, now or before, are not given to other entries.
-async fn reserve_fixed_ids(connection: &mut PgConnection, installation: &Installation) -> Result<()> {
-    let reasons = installation.denial_reasons.iter().filter_map(|entry| entry.id).max();
-    let conditions = installation.cargo_company_conditions.iter().filter_map(|entry| entry.id).max();
-    let addresses = installation.sender_addresses.iter().filter_map(|entry| entry.id).max();
-    let cancellations = installation.cancellation_reasons.iter().filter_map(|entry| entry.id).max();
-    for (table, largest) in [
-        ("denial_reasons", reasons),
-        ("cargo_company_conditions", conditions),
-        ("sender_addresses", addresses),
-        ("cancellation_reasons", cancellations),
-    ] {
-        super::reserve_ids(connection, table, largest).await?;
-    }
-    Ok(())
-}
-
-/// Notes an entry's id; one that another entry has already is refused.
-fn keep(kept: &mut Vec<i64>, section: &str, id: i64, line: usize) -> Result<()> {
-    if kept.contains(&id) {
-        return Err(shared(section, id, line));
-    }
-    kept.push(id);
-    Ok(())
-}
-
-/// Ids are what clients send: a reason that is gone from the files is kept, passive.
-async fn denial_reasons(connection: &mut PgConnection, installation: &Installation) -> Result<()> {
-    let mut kept = Vec::with_capacity(installation.denial_reasons.len());
-    for reason in &installation.denial_reasons {
-        let line = reason.at.line;
-        let id = sqlx::query_scalar!(
-            "insert into denial_reasons (id, title, remote_id, priority, installed)
-             values (coalesce($1, (select id from denial_reasons where title = $2),
-                              nextval(pg_get_serial_sequence('denial_reasons', 'id'))), $2, $3, $4, true)
-             on conflict (id) do update
-                set title = excluded.title, remote_id = excluded.remote_id, priority = excluded.priority,
-                    installed = true, is_active = true,
-                    modified_date = case when (denial_reasons.title, denial_reasons.remote_id,
-                                               denial_reasons.priority, denial_reasons.is_active)
-                                    is distinct from (excluded.title, excluded.remote_id, excluded.priority, true)
-                                    then now() else denial_reasons.modified_date end
-             returning id",
-            reason.id,
-            reason.title,
-            reason.remote_id,
-            reason.priority
-        )
-        .fetch_one(&mut *connection)
-        .await
-        .on_constraint("denial_reasons_title_key", || super::taken("denial_reasons", &reason.title, line))?;
-        keep(&mut kept, "denial_reasons", id, line)?;
-    }
+async fn reserve_ids(connection: &mut PgConnection, table: &'static str, largest: Option<i64>) -> Result<()> {
+    let Some(largest) = largest.filter(|id| *id > 0) else { return Ok(()) };
     sqlx::query!(
-        "update denial_reasons set is_active = false, modified_date = now()
-          where not (id = any($1)) and is_active and installed",
-        &kept
+        "select setval(pg_get_serial_sequence($1, 'id'),
+                       greatest($2::bigint + 1, nextval(pg_get_serial_sequence($1, 'id'))), false) as next",
+        table,
+        largest
     )
-    .execute(connection)
+    .fetch_one(connection)
     .await?;
     Ok(())
 }
 
-async fn conditions(connection: &mut PgConnection, installation: &Installation, companies: &CompanyIds) -> Result<()> {
-    let mut kept = Vec::with_capacity(installation.cargo_company_conditions.len());
-    for condition in &installation.cargo_company_conditions {
-        let line = condition.at.line;
-        let company = company(companies, "cargo_company_conditions", &condition.cargo_company, line)?;
-        let id = sqlx::query_scalar!(
-            "insert into cargo_company_conditions (id, cargo_company_id, rules_configuration)
-             values (coalesce($1, (select id from cargo_company_conditions where cargo_company_id = $2),
-                              nextval(pg_get_serial_sequence('cargo_company_conditions', 'id'))), $2, $3)
-             on conflict (id) do update
-                set cargo_company_id = excluded.cargo_company_id, rules_configuration = excluded.rules_configuration,
-                    modified_date = case when (cargo_company_conditions.cargo_company_id,
-                                               cargo_company_conditions.rules_configuration)
-                                    is distinct from (excluded.cargo_company_id, excluded.rules_configuration)
-                                    then now() else cargo_company_conditions.modified_date end
-             returning id",
-            condition.id,
-            company,
-            Value::Object(condition.rules_configuration.clone())
-        )
-        .fetch_one(&mut *connection)
-        .await
-        .on_constraint("cargo_company_conditions_cargo_company_id_key", || {
-            super::taken("cargo_company_conditions", &condition.cargo_company, line)
-        })?;
-        keep(&mut kept, "cargo_company_conditions", id, line)?;
-    }
-    sqlx::query!("delete from cargo_company_conditions where not (id = any($1))", &kept).execute(connection).await?;
-    Ok(())
+/// What makes the record unique is another one's.
+fn taken<R: Record>(entry: &Entry<R>, error: sqlx::Error) -> Error {
+    let Some((field, _)) = violated::<R>(&error) else { return error.into() };
+    let names: Vec<&str> = entry.references.values().map(String::as_str).collect();
+    let what = if names.is_empty() { value(&entry.record, field) } else { names.join(" with ") };
+    super::taken(R::TABLE, &what, entry.at.line).into()
 }
 
-async fn sender_addresses(
-    connection: &mut PgConnection,
-    installation: &Installation,
-    companies: &CompanyIds,
-    locations: &HashMap<String, i64>,
-) -> Result<()> {
-    let mut kept = Vec::with_capacity(installation.sender_addresses.len());
-    for address in &installation.sender_addresses {
-        let line = address.at.line;
-        let company = company(companies, "sender_addresses", &address.cargo_company, line)?;
-        let location = locations.get(&address.stock_location).copied().ok_or_else(|| {
-            refuse("sender_addresses", format!("line {line}: there is no location {}", address.stock_location))
-        })?;
-        let id = sqlx::query_scalar!(
-            "insert into sender_addresses (id, stock_location_id, cargo_company_id, origin_id, installed)
-             values (coalesce($1, (select id from sender_addresses where stock_location_id = $2 and cargo_company_id = $3),
-                              nextval(pg_get_serial_sequence('sender_addresses', 'id'))), $2, $3, $4, true)
-             on conflict (id) do update
-                set stock_location_id = excluded.stock_location_id, cargo_company_id = excluded.cargo_company_id,
-                    origin_id = excluded.origin_id, installed = true,
-                    modified_date = case when (sender_addresses.stock_location_id, sender_addresses.cargo_company_id,
-                                               sender_addresses.origin_id)
-                                    is distinct from (excluded.stock_location_id, excluded.cargo_company_id,
-                                                      excluded.origin_id)
-                                    then now() else sender_addresses.modified_date end
-             returning id",
-            address.id,
-            location,
-            company,
-            address.origin_id
-        )
-        .fetch_one(&mut *connection)
-        .await
-        .on_constraint("sender_addresses_location_company_key", || {
-            let name = format!("{} with {}", address.stock_location, address.cargo_company);
-            super::taken("sender_addresses", &name, line)
-        })?;
-        keep(&mut kept, "sender_addresses", id, line)?;
-    }
-    sqlx::query!("delete from sender_addresses where not (id = any($1)) and installed", &kept)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// As denial reasons: what is gone from the files is kept, passive.
-async fn cancellation_reasons(connection: &mut PgConnection, installation: &Installation) -> Result<()> {
-    let mut kept = Vec::with_capacity(installation.cancellation_reasons.len());
-    for reason in &installation.cancellation_reasons {
-        let line = reason.at.line;
-        let taken = |what: String| move || -> Refusal { super::taken("cancellation_reasons", &what, line) };
-        let id = sqlx::query_scalar!(
-            "insert into cancellation_reasons (id, subject, cancellation_type, position, extra_information_needed,
-                                               omnitron_id, installed)
-             values (coalesce($1, (select id from cancellation_reasons where subject = $2 and cancellation_type = $3),
-                              nextval(pg_get_serial_sequence('cancellation_reasons', 'id'))), $2, $3, $4, $5, $6, true)
-             on conflict (id) do update
-                set subject = excluded.subject, cancellation_type = excluded.cancellation_type,
-                    position = excluded.position, extra_information_needed = excluded.extra_information_needed,
-                    omnitron_id = excluded.omnitron_id, installed = true, is_active = true,
-                    modified_date = case when (cancellation_reasons.subject, cancellation_reasons.cancellation_type,
-                                               cancellation_reasons.position,
-                                               cancellation_reasons.extra_information_needed,
-                                               cancellation_reasons.omnitron_id, cancellation_reasons.is_active)
-                                    is distinct from (excluded.subject, excluded.cancellation_type, excluded.position,
-                                                      excluded.extra_information_needed, excluded.omnitron_id, true)
-                                    then now() else cancellation_reasons.modified_date end
-             returning id",
-            reason.id,
-            reason.subject,
-            reason.cancellation_type.as_str(),
-            reason.position,
-            reason.extra_information_needed,
-            reason.omnitron_id
-        )
-        .fetch_one(&mut *connection)
-        .await
-        .on_constraint("cancellation_reasons_subject_key", taken(reason.subject.clone()))
-        .or_else(|error| {
-            let what = format!("omnitron_id {}", reason.omnitron_id.unwrap_or_default());
-            super::on_taken(error, "cancellation_reasons_omnitron_id_key", "cancellation_reasons", &what, line)
-        })?;
-        keep(&mut kept, "cancellation_reasons", id, line)?;
-    }
-    sqlx::query!(
-        "update cancellation_reasons set is_active = false, modified_date = now()
-          where not (id = any($1)) and is_active and installed",
-        &kept
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-fn company(companies: &CompanyIds, section: &str, slug: &str, line: usize) -> Result<i64> {
-    let id = companies.get(slug).copied();
-    id.ok_or_else(|| refuse(section, format!("line {line}: there is no cargo company {slug}")))
+fn referred<R: Record>(entry: &Entry<R>, key: &str, ids: &Ids) -> Result<i64> {
+    let name = entry.reference(key).unwrap_or_default();
+    let missing = || refuse(R::TABLE, format!("line {}: there is no {key} {name}", entry.at.line));
+    ids.get(name).copied().ok_or_else(missing)
 }

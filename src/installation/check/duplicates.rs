@@ -11,11 +11,11 @@ pub(super) fn check(installation: &Installation, findings: &mut Findings) {
     transitions(installation, findings);
     let Installation { stock_locations, cargo_companies, denial_reasons, scenarios, .. } = installation;
 
-    let erp_codes = stock_locations.iter().map(|entry| (&entry.at, &entry.location.erp_code));
+    let erp_codes = stock_locations.iter().map(|entry| (&entry.at, &entry.record.erp_code));
     refuse(findings, "erp_code", "two locations", erp_codes);
-    let companies = cargo_companies.iter().map(|entry| (&entry.at, &entry.slug));
+    let companies = cargo_companies.iter().map(|entry| (&entry.at, &entry.record.slug));
     refuse(findings, "slug", "two cargo companies", companies);
-    let titles = denial_reasons.iter().map(|entry| (&entry.at, &entry.title));
+    let titles = denial_reasons.iter().map(|entry| (&entry.at, &entry.record.title));
     refuse(findings, "title", "two denial reasons", titles);
     let names = scenarios.iter().map(|entry| (&entry.at, &entry.definition.name));
     refuse(findings, "name", "two scenarios", names);

@@ -8,7 +8,7 @@ pub(super) fn check(installation: &Installation, findings: &mut Findings) {
         let message = "another file has an `[inventory]` already";
         findings.problem(&second.at, "", message, "name one stock service; take the other out");
     }
-    let erp_codes = || installation.stock_locations.iter().map(|entry| entry.location.erp_code.as_str());
+    let erp_codes = || installation.stock_locations.iter().map(|entry| entry.record.erp_code.as_str());
     for inventory in &installation.inventory {
         for erp_code in &inventory.settings.stock_locations {
             if erp_codes().any(|known| known == erp_code) {

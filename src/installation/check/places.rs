@@ -1,7 +1,8 @@
 //! Carriers, locations and scenarios: their references exist.
 
 use super::Findings;
-use crate::installation::read::{Entity, Installation, Integration};
+use crate::cargo::Integration;
+use crate::installation::read::{Entity, Installation};
 use crate::spelling::nearest;
 
 pub(super) fn check(installation: &Installation, findings: &mut Findings) {
@@ -12,7 +13,7 @@ pub(super) fn check(installation: &Installation, findings: &mut Findings) {
 
 fn cargo_companies(installation: &Installation, findings: &mut Findings) {
     for company in &installation.cargo_companies {
-        if company.integration == Integration::Flow {
+        if company.record.integration == Integration::Flow {
             let message = "carrier adaptors are not part of this version";
             findings.problem(&company.at, "integration", message, "use `manual`");
         }
@@ -25,14 +26,14 @@ fn stock_locations(installation: &Installation, findings: &mut Findings) {
             continue;
         }
         let companies = installation.cargo_companies.iter();
-        let (message, remedy) = match &location.cargo_company {
+        let (message, remedy) = match location.reference("cargo_company") {
             None => (
                 "the installation has no cargo company for this location".to_owned(),
                 "add a `[[cargo_companies]]` entry".to_owned(),
             ),
             Some(slug) => (
                 format!("there is no cargo company `{slug}`"),
-                match nearest(slug, companies.map(|company| company.slug.as_str())) {
+                match nearest(slug, companies.map(|company| company.record.slug.as_str())) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "add a `[[cargo_companies]]` entry with this slug".to_owned(),
                 },
@@ -44,7 +45,7 @@ fn stock_locations(installation: &Installation, findings: &mut Findings) {
 
 fn scenarios(installation: &Installation, findings: &mut Findings) {
     let erp_codes: Vec<&str> =
-        installation.stock_locations.iter().map(|entry| entry.location.erp_code.as_str()).collect();
+        installation.stock_locations.iter().map(|entry| entry.record.erp_code.as_str()).collect();
     let states = installation.states.iter().filter(|state| state.entity == Entity::Package);
     let states: Vec<(&str, bool)> = states.map(|state| (state.slug.as_str(), state.is_final)).collect();
     for scenario in &installation.scenarios {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::scenarios::rules::{Condition, OrderBy};
+use crate::{cargo::Integration, locations::LocationType};
 
 const STANDARD: &str = include_str!("../../../installations/standard.toml");
 const DEMO: &str = include_str!("../../../installations/demo.toml");
@@ -113,7 +114,7 @@ fn reads_every_key() {
     );
 
     let entry = &installation.stock_locations[0];
-    let location = &entry.location;
+    let location = &entry.record;
     assert_eq!(location.stock_location_type, LocationType::Store);
     assert_eq!((location.priority, location.max_quota), (10, Some(1000)));
     assert_eq!(location.coordinates(), Some((40.99, 29.0)));
@@ -123,7 +124,7 @@ fn reads_every_key() {
     assert!(!location.is_active);
     let company = installation.cargo_company_of(entry).expect("a carrier");
     assert_eq!((company.slug.as_str(), company.integration), ("manual", Integration::Manual));
-    assert_eq!(installation.denial_reasons[0].title, "Item is damaged");
+    assert_eq!(installation.denial_reasons[0].record.title, "Item is damaged");
 
     let scenario = &installation.scenarios[0].definition;
     assert_eq!((scenario.priority, scenario.is_active), (1, false));
@@ -171,7 +172,7 @@ fn fills_in_what_is_left_out() {
     assert_eq!((&transition.roles, &transition.otherwise), (&None, &None));
     assert_eq!(transition.parameters, CommonParameters::default());
     let entry = &installation.stock_locations[0];
-    assert_eq!((entry.location.max_quota, entry.location.is_active), (None, true));
+    assert_eq!((entry.record.max_quota, entry.record.is_active), (None, true));
     assert_eq!(installation.cargo_company_of(entry), None);
 }
 

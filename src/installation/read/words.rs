@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::{locations::LocationType, role::Role};
+pub use crate::role::Role;
 
 /// What a state or a transition belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,48 +64,6 @@ impl Interface {
     }
 }
 
-/// What a customer does by a cancellation reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CancellationType {
-    /// The goods have not left.
-    Cancel,
-    /// They come back.
-    Refund,
-}
-
-impl CancellationType {
-    /// The word of the file.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Cancel => "cancel",
-            Self::Refund => "refund",
-        }
-    }
-}
-
-/// How shipments reach a carrier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Integration {
-    /// Labels are made here, the carrier is told by people.
-    Manual,
-    /// Through a carrier adaptor.
-    Flow,
-}
-
-impl Integration {
-    /// The word of the file.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Manual => "manual",
-            Self::Flow => "flow",
-        }
-    }
-}
-
 macro_rules! display_as_word {
     ($($word:ty),+) => {$(
         impl fmt::Display for $word {
@@ -116,7 +74,7 @@ macro_rules! display_as_word {
     )+};
 }
 
-display_as_word!(Entity, Interface, LocationType, Integration);
+display_as_word!(Entity, Interface);
 
 #[cfg(test)]
 mod tests {
@@ -139,9 +97,5 @@ mod tests {
         spelled(Role::Store);
         spelled(Role::Operator);
         spelled(Role::Admin);
-        spelled(LocationType::Store);
-        spelled(LocationType::Warehouse);
-        spelled(Integration::Manual);
-        spelled(Integration::Flow);
     }
 }

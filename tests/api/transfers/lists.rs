@@ -128,7 +128,7 @@ async fn every_filter_of_transfers_filters() {
     };
     let rows = [&json!("OLDP1T1"), &json!("NEWP1T1")];
     for path in [LIST, SHORT] {
-        check(&shop, path, oms::api::transfers::FILTERS, rows, "number", of).await;
+        check(&shop, path, oms::transfers::list::LIST.filters, rows, "number", of).await;
     }
     // Either end.
     for end in ["KADIKOY", "BESIKTAS"] {
@@ -156,7 +156,7 @@ async fn every_filter_of_items_filters() {
             _ => None,
         }
     };
-    check(&shop, ITEMS, oms::api::transfers::ITEM_FILTERS, [&json!("FAR"), &json!("NEAR")], "sku", of).await;
+    check(&shop, ITEMS, oms::transfers::list::ITEMS.filters, [&json!("FAR"), &json!("NEAR")], "sku", of).await;
     let page = shop.get(ITEMS).await.ok();
     assert_eq!(column(&page, "sku"), ["NEAR", "FAR"], "latest first");
     assert_eq!(column(&shop.get(&format!("{ITEMS}?sort=id")).await.ok(), "sku"), ["FAR", "NEAR"]);

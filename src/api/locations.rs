@@ -1,0 +1,160 @@
+//! `/api/v1/oms/stocklocations/`, `/stocklocations-senderaddress/`.
+
+mod senders;
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use sqlx::{PgConnection, postgres::PgRow};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    extract::{Authenticated, Id},
+    resource::{Read, Resource, Viewer, detail, list, list_below},
+};
+use crate::{
+    app::App,
+    auth::{Caller, Role},
+    db,
+    error::{Refusal, Result},
+    locations::{
+        self, Location,
+        lists::{LedgerEntry, LocationSummary},
+        load,
+        senders::SenderAddress,
+    },
+    page::{List, ids},
+    reading::{self, Changed, New},
+    record, wire,
+};
+
+/// What a request for a new location holds.
+type NewLocation = New<Location>;
+/// What a request that changes a location holds.
+type ChangedLocation = Changed<Location>;
+
+/// The routes of this area.
+pub fn routes() -> OpenApiRouter<App> {
+    let read = |path, operation, text| Read { path, tag: "Stock locations", operation, text };
+    OpenApiRouter::new()
+        .routes(list::<Location>(&read(
+            "/api/v1/oms/stocklocations/",
+            "listStockLocations",
+            "Stock locations\n\nWith `max_quota` (most packages that may occupy the location), `quota` (those that do) \
+             and `available_quota`.",
+        )))
+        .routes(routes!(create))
+        .routes(list::<LocationSummary>(&read(
+            "/api/v1/oms/stocklocations/list-simple/",
+            "listStockLocationSummaries",
+            "Stock locations, for reports\n\nOne flat row a location.",
+        )))
+        .routes(detail::<Location>(
+            &read("/api/v1/oms/stocklocations/{id}/", "getStockLocation", "One stock location"),
+            "the location",
+        ))
+        .routes(routes!(change))
+        .routes(list_below::<Location, LedgerEntry>(
+            &read(
+                "/api/v1/oms/stocklocations/{id}/quota-ledger/",
+                "listQuotaLedger",
+                "A location's quota ledger\n\nEvery change of the location's quota, latest first. Their sum is `quota`.",
+            ),
+            "the location",
+        ))
+        .routes(list::<SenderAddress>(&read(
+            "/api/v1/oms/stocklocations-senderaddress/",
+            "listSenderAddresses",
+            "Sender addresses",
+        )))
+        .routes(routes!(senders::create))
+        .routes(detail::<SenderAddress>(
+            &read(
+                "/api/v1/oms/stocklocations-senderaddress/{id}/",
+                "getSenderAddress",
+                "One sender address",
+            ),
+            "the sender address",
+        ))
+        .routes(routes!(senders::change, senders::delete))
+}
+
+impl Resource for Location {
+    const LIST: List = locations::lists::LIST;
+
+    async fn load(_: &App, connection: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
+        let ids = ids(rows)?;
+        let mut locations = load(connection, &ids).await?;
+        Ok(ids.iter().filter_map(|id| locations.remove(id)).collect())
+    }
+}
+
+impl Resource for LocationSummary {
+    const LIST: List = locations::lists::LIST;
+
+    async fn load(app: &App, connection: &mut PgConnection, rows: &[PgRow], viewer: &Viewer) -> Result<Vec<Self>> {
+        Ok(Location::load(app, connection, rows, viewer).await?.iter().map(Self::of).collect())
+    }
+}
+
+fn visible(caller: &Caller, id: i64) -> Result<i64, Refusal> {
+    Some(id).filter(|id| caller.sees(*id)).ok_or_else(Refusal::not_found)
+}
+
+async fn one(connection: &mut PgConnection, id: i64) -> Result<Location> {
+    Ok(load(connection, &[id]).await?.remove(&id).ok_or_else(Refusal::not_found)?)
+}
+
+/// Add a stock location
+#[utoipa::path(post, path = "/api/v1/oms/stocklocations/", tag = "Stock locations",
+    operation_id = "createStockLocation", request_body = NewLocation,
+    responses((status = 201, description = "The location", body = Location)))]
+async fn create(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response> {
+    caller.require(&[Role::Operator, Role::Integrator])?;
+    wire::check_media_type(&headers)?;
+    let location = reading::create::<Location>(&body)?;
+    let mut transaction = app.pool.begin().await?;
+    // First, as when an installation is applied: else the two could wait for each other.
+    db::announce(&mut transaction).await?;
+    let id = record::save(&mut transaction, &location).await?;
+    let saved = one(&mut transaction, id).await?;
+    transaction.commit().await?;
+    Ok((StatusCode::CREATED, axum::Json(saved)).into_response())
+}
+
+/// Change a stock location
+///
+/// Only the keys that are sent are changed.
+#[utoipa::path(patch, path = "/api/v1/oms/stocklocations/{id}/", tag = "Stock locations",
+    operation_id = "updateStockLocation",
+    params(("id" = i64, Path, description = "The location's id", example = 1)),
+    request_body = ChangedLocation,
+    responses((status = 200, description = "The location", body = Location)))]
+async fn change(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<axum::Json<Location>> {
+    let id = visible(&caller, id)?;
+    caller.require(&[Role::Operator, Role::Integrator])?;
+    wire::check_media_type(&headers)?;
+    let mut transaction = app.pool.begin().await?;
+    // First, as when an installation is applied: else the two could wait for each other.
+    db::announce(&mut transaction).await?;
+    let location = reading::change(&body, &one(&mut transaction, id).await?)?;
+    record::save(&mut transaction, &location).await?;
+    let saved = one(&mut transaction, id).await?;
+    transaction.commit().await?;
+    app.wake_signal.wake();
+    Ok(axum::Json(saved))
+}

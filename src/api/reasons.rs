@@ -1,0 +1,85 @@
+//! `/packages/package_denial_reason/`, the older `/package-denial-reason/`, and `/cancellation-reasons/`.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    extract::Authenticated,
+    resource::{Read, detail, list},
+};
+use crate::{
+    app::App,
+    auth::Role,
+    db,
+    error::Result,
+    reading::{self, New},
+    reasons::{CancellationReason, DenialReason, DenialReasonWithDates},
+    record::{self, Record as _},
+    wire,
+};
+
+/// What a request for a new denial reason holds.
+type NewDenialReason = New<DenialReason>;
+
+/// The routes of this area.
+pub fn routes() -> OpenApiRouter<App> {
+    let read = |path, operation, text| Read { path, tag: "Reasons", operation, text };
+    OpenApiRouter::new()
+        .routes(list::<DenialReason>(&read(
+            "/api/v1/oms/packages/package_denial_reason/",
+            "listDenialReasons",
+            "Denial reasons",
+        )))
+        .routes(routes!(create))
+        .routes(detail::<DenialReason>(
+            &read("/api/v1/oms/packages/package_denial_reason/{id}/", "getDenialReason", "One denial reason"),
+            "the reason",
+        ))
+        .routes(list::<DenialReason>(&read(
+            "/api/v1/oms/package-denial-reason/",
+            "listDenialReasonsAtOlderAddress",
+            "Denial reasons, at their older address",
+        )))
+        .routes(list::<DenialReasonWithDates>(&read(
+            "/api/v1/oms/package-denial-reason/list-simple/",
+            "listDenialReasonsWithDates",
+            "Denial reasons, for reports",
+        )))
+        .routes(list::<CancellationReason>(&read(
+            "/api/v1/oms/cancellation-reasons/",
+            "listCancellationReasons",
+            "Cancellation reasons\n\nThey come from the installation, or are pulled from the upstream.",
+        )))
+        .routes(detail::<CancellationReason>(
+            &read("/api/v1/oms/cancellation-reasons/{id}/", "getCancellationReason", "One cancellation reason"),
+            "the reason",
+        ))
+}
+
+/// Add a denial reason
+///
+/// It stays when an installation is applied that does not know it.
+#[utoipa::path(post, path = "/api/v1/oms/packages/package_denial_reason/", tag = "Reasons",
+    operation_id = "createDenialReason", request_body = NewDenialReason,
+    responses((status = 201, description = "The reason", body = DenialReason)))]
+async fn create(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<DenialReason>)> {
+    caller.require(&[Role::Operator, Role::Integrator])?;
+    wire::check_media_type(&headers)?;
+    let mut reason = reading::create::<DenialReason>(&body)?;
+    let mut transaction = app.pool.begin().await?;
+    // First, as when an installation is applied: else the two could wait for each other.
+    db::announce(&mut transaction).await?;
+    reason.set_id(record::save(&mut transaction, &reason).await?);
+    transaction.commit().await?;
+    Ok((StatusCode::CREATED, Json(reason)))
+}

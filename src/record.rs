@@ -1,0 +1,65 @@
+//! Records that both requests and the installation's files write: one form each, and one statement that stores it.
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::{
+    error::{Error, Refusal, Result},
+    reading::Form,
+};
+
+/// A record with a table of its own. Its dates need no care: what is stored as it was is no change.
+pub trait Record: Form + Serialize + Send + Sync {
+    /// Its table, and the key of its entries in files.
+    const TABLE: &'static str;
+    /// Several of them, in messages about files.
+    const PLURAL: &'static str;
+    /// The keys that an entry of a file must have.
+    const REQUIRED_IN_FILES: &'static [&'static str];
+    /// Whether a file may fix the id that clients send.
+    const HAS_FIXED_IDS: bool = true;
+    /// The keys under which a file names other records, and a request has their ids.
+    const REFERENCES: &'static [&'static str] = &[];
+    /// Constraints of the table, each with the field that is wrong and the message; `{}` stands for the field's value.
+    const CONSTRAINTS: &'static [(&'static str, &'static str, &'static str)];
+
+    /// Its id; 0 before it is stored.
+    fn id(&self) -> i64;
+
+    /// Gives it an id.
+    fn set_id(&mut self, id: i64);
+
+    /// The id of the stored record that is the same thing, by what makes it unique.
+    fn stored_id(&self, connection: &mut PgConnection) -> impl Future<Output = sqlx::Result<Option<i64>>> + Send;
+
+    /// Stores it; one with id 0 is new.
+    fn store(&self, connection: &mut PgConnection) -> impl Future<Output = sqlx::Result<i64>> + Send;
+}
+
+/// Stores a record that a request gives, and returns its id.
+///
+/// # Errors
+/// 400 for what the table does not allow; when the database fails.
+pub async fn save<R: Record>(connection: &mut PgConnection, record: &R) -> Result<i64> {
+    record.store(connection).await.map_err(|error| match violated::<R>(&error) {
+        Some((field, message)) => Refusal::field(field, message.replace("{}", &value(record, field))).into(),
+        None => Error::from(error),
+    })
+}
+
+/// The field and the message of a constraint that was violated.
+pub(crate) fn violated<R: Record>(error: &sqlx::Error) -> Option<(&'static str, &'static str)> {
+    let name = error.as_database_error()?.constraint()?;
+    R::CONSTRAINTS.iter().find(|(constraint, ..)| *constraint == name).map(|(_, field, message)| (*field, *message))
+}
+
+/// A field as a text.
+pub(crate) fn value<R: Record>(record: &R, field: &str) -> String {
+    match &serde_json::to_value(record).unwrap_or_default()[field] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

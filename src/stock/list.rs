@@ -1,0 +1,45 @@
+//! The list of stock.
+
+use serde::Serialize;
+use sqlx::FromRow;
+use utoipa::ToSchema;
+
+use crate::{
+    page::{Kind, List, ListRow, filter},
+    wire::Timestamp,
+};
+
+/// The stock of a SKU at a location.
+#[derive(Debug, Serialize, ToSchema, FromRow)]
+pub struct StockLevel {
+    /// Id of the location.
+    #[sqlx(rename = "stock_location_id")]
+    stock_location: i64,
+    /// The ERP's word for the location.
+    erp_code: String,
+    sku: String,
+    /// Units on the shelf.
+    quantity: i64,
+    /// Units of them held for packages.
+    reserved: i64,
+    /// `quantity - reserved`: what can still be promised.
+    available: i64,
+    modified_date: Timestamp,
+}
+
+impl ListRow for StockLevel {
+    const LIST: List = List {
+        from: " from stocks s join stock_locations l on l.id = s.stock_location_id",
+        columns: "s.*, l.erp_code, s.quantity - s.reserved as available",
+        visible: "s.stock_location_id = any({})",
+        filters: &[
+            filter("sku", Kind::Text, "s.sku = {}", "SKU of the product."),
+            filter("sku__in", Kind::Texts, "s.sku = any({})", "SKUs, separated by commas."),
+            filter("stock_location", Kind::Integer, "s.stock_location_id = {}", "Id of the stock location."),
+            filter("stock_location__erp_code", Kind::Text, "l.erp_code = {}", "ERP code of the stock location."),
+        ],
+        sorts: &[("sku", "s.sku"), ("quantity", "s.quantity"), ("modified_date", "s.modified_date")],
+        default_sort: "sku",
+        tie_breaker: "s.sku, s.stock_location_id",
+    };
+}

@@ -1,0 +1,175 @@
+//! What the upstream was told, is still to be told, and could not tell us; and the cancellations it plans.
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::FromRow;
+use utoipa::ToSchema;
+
+use crate::{
+    page::{Kind, List, ListRow, VISIBLE_TO_ALL, filter},
+    role::Role,
+    wire::Timestamp,
+};
+
+/// A call to the upstream, or to the service that makes invoices.
+#[derive(Debug, Serialize, ToSchema, FromRow)]
+#[schema(as = UpstreamCall)]
+pub struct CallView {
+    id: i64,
+    created_date: Timestamp,
+    /// `status`, `mapping` (the release of its stock reservation), `bill` or `invoice`.
+    kind: String,
+    #[sqlx(rename = "order_id")]
+    order: i64,
+    #[sqlx(rename = "number")]
+    order_number: String,
+    #[sqlx(rename = "package_id")]
+    package: i64,
+    /// What is sent.
+    payload: Value,
+    /// How often it was tried.
+    attempts: i32,
+    /// When it is tried again.
+    next_attempt_date: Timestamp,
+    /// The status of the last answer.
+    answered_status: Option<i16>,
+    /// Its body, where it was short.
+    answer: Option<Value>,
+    /// Why it failed last.
+    last_error: Option<String>,
+    /// When it was taken.
+    done_date: Option<Timestamp>,
+}
+
+impl ListRow for CallView {
+    /// The list of calls. They belong to no location.
+    const LIST: List = List {
+        from: " from upstream_calls c join orders o on o.id = c.order_id",
+        columns: "c.*, o.number",
+        visible: VISIBLE_TO_ALL,
+        filters: &[
+            filter("kind", Kind::Text, "c.kind = {}", "What is told: the kind of the call."),
+            filter("is_done", Kind::Boolean, "(c.done_date is not null) = {}", "Whether the call was answered."),
+            filter("order", Kind::Integer, "c.order_id = {}", "Id of the order."),
+            filter("order__number", Kind::Text, "o.number = {}", "Number of the order."),
+            filter("package", Kind::Integer, "c.package_id = {}", "Id of the package."),
+            filter("created_date__gte", Kind::DateTime, "c.created_date >= {}", "Created at this moment or later."),
+            filter("created_date__lte", Kind::DateTime, "c.created_date <= {}", "Created at this moment or earlier."),
+        ],
+        sorts: &[("id", "c.id"), ("created_date", "c.created_date"), ("next_attempt_date", "c.next_attempt_date")],
+        default_sort: "-id",
+        tie_breaker: "c.id desc",
+    };
+    const ROLES: &'static [Role] = &[Role::Integrator, Role::Operator];
+}
+
+/// An order of the upstream that could not be taken.
+#[derive(Debug, Serialize, ToSchema, FromRow)]
+#[schema(as = UpstreamProblem)]
+pub struct Problem {
+    /// Its id.
+    pub id: i64,
+    created_date: Timestamp,
+    modified_date: Timestamp,
+    /// The order's number; where it has none, another way to tell it from others.
+    reference: String,
+    /// What is wrong, as of the last attempt.
+    reason: String,
+    /// How often it was tried.
+    attempts: i32,
+    /// When it is tried again.
+    next_attempt_date: Timestamp,
+    /// When it was taken after all.
+    pub resolved_date: Option<Timestamp>,
+    /// The order as it came; of a single problem only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value, required = false)]
+    #[sqlx(skip)]
+    pub payload: Option<Value>,
+}
+
+impl ListRow for Problem {
+    /// The list of problems. They belong to no location.
+    const LIST: List = List {
+        from: " from upstream_problems p",
+        columns: "p.*",
+        visible: VISIBLE_TO_ALL,
+        filters: &[
+            filter(
+                "reference",
+                Kind::Text,
+                "p.reference = {}",
+                "Number of the order, or what the problem is known by instead.",
+            ),
+            filter(
+                "is_resolved",
+                Kind::Boolean,
+                "(p.resolved_date is not null) = {}",
+                "Whether the order was taken after all.",
+            ),
+            filter("created_date__gte", Kind::DateTime, "p.created_date >= {}", "Created at this moment or later."),
+            filter("created_date__lte", Kind::DateTime, "p.created_date <= {}", "Created at this moment or earlier."),
+        ],
+        sorts: &[("id", "p.id"), ("created_date", "p.created_date"), ("modified_date", "p.modified_date")],
+        default_sort: "-id",
+        tie_breaker: "p.id desc",
+    };
+    const ROLES: &'static [Role] = &[Role::Integrator, Role::Operator];
+}
+
+/// A plan and what was decided.
+#[derive(Debug, Serialize, ToSchema, FromRow)]
+#[schema(as = CancellationPlan)]
+pub struct PlanView {
+    id: i64,
+    /// The upstream's key of it.
+    remote_id: i64,
+    /// `cancel` or `refund`.
+    plan_type: String,
+    /// The order's id here.
+    #[sqlx(rename = "order_id")]
+    order: i64,
+    #[sqlx(rename = "number")]
+    order_number: String,
+    /// Ids here of the order's lines that it is about; null: all.
+    #[sqlx(rename = "order_item_ids")]
+    order_items: Option<Vec<i64>>,
+    /// `cancelled`; `waiting`: somebody has to decide; `refused`: a package cannot be cancelled any more, and none was;
+    /// `partly`: one moved on while the others were cancelled; `recorded`: a refund, for which nothing is to be done here.
+    decision: Option<String>,
+    /// Why it was refused.
+    reason: Option<String>,
+    /// Ids of the packages it is about.
+    packages: Vec<i64>,
+    decided_date: Option<Timestamp>,
+    created_date: Timestamp,
+}
+
+impl ListRow for PlanView {
+    /// The list of plans. A caller with locations of their own sees those of orders that have a package there.
+    const LIST: List = List {
+        from: " from cancellation_plans c join orders o on o.id = c.order_id",
+        columns: "c.id, c.remote_id, c.plan_type, c.order_id, o.number, c.order_item_ids, c.decision, c.reason, \
+                      c.decided_date, c.created_date, \
+                      array(select p.package_id from cancellation_plan_packages p where p.plan_id = c.id \
+                      order by p.package_id) as packages",
+        visible: "exists (select from packages p where p.order_id = c.order_id and p.stock_location_id = any({}))",
+        filters: &[
+            filter("remote_id", Kind::Integer, "c.remote_id = {}", "The upstream's key of the plan."),
+            filter("plan_type", Kind::Text, "c.plan_type = {}", "`cancel` or `refund`."),
+            filter(
+                "decision",
+                Kind::Text,
+                "c.decision = {}",
+                "`cancelled`, `waiting`, `refused`, `partly` or `recorded`.",
+            ),
+            filter("order", Kind::Integer, "c.order_id = {}", "Id of the order."),
+            filter("order__number", Kind::Text, "o.number = {}", "Number of the order."),
+            filter("created_date__gte", Kind::DateTime, "c.created_date >= {}", "Created at this moment or later."),
+            filter("created_date__lte", Kind::DateTime, "c.created_date <= {}", "Created at this moment or earlier."),
+        ],
+        sorts: &[("id", "c.id"), ("remote_id", "c.remote_id"), ("created_date", "c.created_date")],
+        default_sort: "-id",
+        tie_breaker: "c.id desc",
+    };
+}
