@@ -20,7 +20,10 @@ use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 
-use crate::error::{Error, OnConstraint, Refusal, Result};
+use crate::{
+    error::{Error, OnConstraint, Refusal, Result},
+    scope::Scope,
+};
 
 pub use crate::role::Role;
 
@@ -33,23 +36,11 @@ pub struct Caller {
     pub username: String,
     /// The user's rights.
     pub role: Role,
-    /// The locations whose objects the user sees; none: all. A store user without locations sees none.
-    pub location_ids: Option<BTreeSet<i64>>,
+    /// The locations whose objects the user sees. A store user without locations sees none.
+    pub scope: Scope,
 }
 
 impl Caller {
-    /// True if the caller sees objects of a location.
-    #[must_use]
-    pub fn sees(&self, stock_location_id: i64) -> bool {
-        self.location_ids.as_ref().is_none_or(|ids| ids.contains(&stock_location_id))
-    }
-
-    /// The visible locations as a query parameter; none: all.
-    #[must_use]
-    pub fn visible_location_ids(&self) -> Option<Vec<i64>> {
-        self.location_ids.as_ref().map(|ids| ids.iter().copied().collect())
-    }
-
     /// Refuses a caller whose role is not listed. Admins always pass.
     ///
     /// # Errors
@@ -126,7 +117,11 @@ async fn read_caller(pool: &PgPool, hash: &[u8; 32]) -> Result<Option<Caller>> {
         user_id: row.id,
         username: row.username,
         role,
-        location_ids: (role == Role::Store || !location_ids.is_empty()).then_some(location_ids),
+        scope: if role == Role::Store || !location_ids.is_empty() {
+            Scope::limited_to(location_ids)
+        } else {
+            Scope::unlimited()
+        },
     }))
 }
 

@@ -27,6 +27,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "reading",
             "record",
             "role",
+            "scope",
             "signature",
             "spelling",
             "wire",
@@ -270,6 +271,15 @@ fn only_the_servers_know_axum() {
         .map(|(_, (name, _))| name.as_str())
         .collect();
     assert!(knows.is_empty(), "these use axum: {}", knows.join(", "));
+}
+
+#[test]
+fn no_route_makes_a_scope_or_a_caller() {
+    let house = House::read();
+    let makes = |text: &str| ["Scope::", "Caller {"].iter().any(|word| text.contains(word));
+    let routes = house.files.iter().filter(|(module, _)| module[0] == "api");
+    let wrong: Vec<&str> = routes.filter(|(_, (_, text))| makes(text)).map(|(_, (name, _))| name.as_str()).collect();
+    assert!(wrong.is_empty(), "a scope comes from the doors (api/extract.rs): {}", wrong.join(", "));
 }
 
 #[test]

@@ -14,8 +14,8 @@ pub struct Kind {
     pub identifier: &'static str,
     /// Other names for it in an installation.
     pub aliases: &'static [&'static str],
-    /// The entity it moves: `package` or `transfer`.
-    pub entity: &'static str,
+    /// The object it moves, and for a transfer the end that runs it.
+    pub moves: Moves,
     /// A sentence for the documentation.
     pub summary: &'static str,
     /// Its own parameters.
@@ -45,7 +45,7 @@ impl Kind {
     pub const BASE: Self = Self {
         identifier: "",
         aliases: &[],
-        entity: "package",
+        moves: Moves::Package,
         summary: "",
         parameters: &[],
         common: &[],
@@ -58,6 +58,15 @@ impl Kind {
         undone_by: None,
         event: None,
     };
+
+    /// The entity that it moves: `package` or `transfer`.
+    #[must_use]
+    pub const fn entity(&self) -> &'static str {
+        match self.moves {
+            Moves::Package => "package",
+            Moves::Transfer(_) => "transfer",
+        }
+    }
 
     /// True if it plans with this input.
     #[must_use]
@@ -92,6 +101,25 @@ impl Kind {
 #[must_use]
 pub fn find(kinds: &[&'static Kind], identifier: &str) -> Option<&'static Kind> {
     kinds.iter().copied().find(|kind| kind.identifier == identifier || kind.aliases.contains(&identifier))
+}
+
+/// The object that a command moves. A user who is limited to some locations runs the commands of these locations: on a
+/// package at one of them, on a transfer whose end it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moves {
+    /// A package. Its location runs the command.
+    Package,
+    /// A transfer. This end runs the command.
+    Transfer(End),
+}
+
+/// An end of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The location that sends the goods.
+    Source,
+    /// The location that packs them.
+    Destination,
 }
 
 /// When a command may give items a new place. Then it has a transaction of its own, and knows the available stock.

@@ -29,7 +29,8 @@
 //! * [`reading`]: objects of files and requests, read with every defect named. [`record`]: what both write is one form
 //!   and one statement. [`wire`]: dates, decimals, bodies.
 //!   [`openapi`]: schemas that are written by hand.
-//! * [`error`]: the one error and its form in the API. [`role`], [`auth`]: users, tokens, rights.
+//! * [`error`]: the one error and its form in the API. [`role`], [`scope`], [`auth`]: users, tokens, rights, and the
+//!   locations that a user sees.
 //! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
 //! * [`outbound`]: the limits of our own requests. [`signature`]: signatures of webhooks. [`metrics`], [`logging`]: for
 //!   operators.
@@ -73,6 +74,7 @@ pub mod record;
 pub mod replanning;
 pub mod role;
 pub mod scenarios;
+pub mod scope;
 pub mod server;
 pub mod signature;
 pub mod simulation;

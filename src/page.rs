@@ -16,6 +16,7 @@ use crate::{
     error::{Refusal, Result},
     export::{File, Format, MOST_ROWS},
     reading::values::boolean,
+    scope::Visible,
 };
 
 /// Rows on a page without `limit`.
@@ -251,6 +252,8 @@ pub const fn filter(name: &'static str, kind: Kind, sql: &'static str, summary: 
 
 /// Of a list whose rows belong to no location: a caller with locations of their own sees them all.
 pub const VISIBLE_TO_ALL: &str = "{}::bigint[] is not null";
+/// Of a list whose rows belong to no location and are not for callers with locations of their own: they get 403.
+pub const VISIBLE_TO_NONE: &str = "{}::bigint[] is null";
 
 /// A list that can be filtered, sorted and paged: everything that differs from one to the next.
 #[derive(Debug, Clone, Copy)]
@@ -276,29 +279,19 @@ impl List {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn find(
-        &self,
-        connection: &mut PgConnection,
-        id: i64,
-        visible_location_ids: Option<&[i64]>,
-    ) -> Result<Option<PgRow>> {
+    pub async fn find(&self, connection: &mut PgConnection, id: i64, visible: &Visible) -> Result<Option<PgRow>> {
         let column = self.sorts.iter().find(|(name, _)| *name == "id").map_or("id", |(_, column)| column);
         let mut query = QueryBuilder::new("");
-        self.push_visible(&mut query, self.columns, visible_location_ids);
+        self.push_visible(&mut query, self.columns, visible);
         query.push(" and ").push(column).push(" = ").push_bind(id);
         Ok(query.build().fetch_optional(connection).await?)
     }
 
     /// How many rows fit, and those on the page.
-    async fn rows(
-        &self,
-        connection: &mut PgConnection,
-        page: &Page,
-        visible_location_ids: Option<&[i64]>,
-    ) -> Result<(usize, Vec<PgRow>)> {
+    async fn rows(&self, connection: &mut PgConnection, page: &Page, visible: &Visible) -> Result<(usize, Vec<PgRow>)> {
         let order = self.order_by(page)?;
         let mut query = QueryBuilder::new("");
-        self.push_query(&mut query, "count(*)", page, visible_location_ids)?;
+        self.push_query(&mut query, "count(*)", page, visible)?;
         let count: i64 = query.build_query_scalar().fetch_one(&mut *connection).await?;
         let count = usize::try_from(count).unwrap_or_default();
         page.check_exists(count)?;
@@ -309,7 +302,7 @@ impl List {
         // of many: it reads in the order of the list until the page is full, which is the whole table.
         let is_few = count <= MOST_SORTED;
         let mut query = QueryBuilder::new(if is_few { "with found as materialized (" } else { "" });
-        self.push_query(&mut query, self.columns, page, visible_location_ids)?;
+        self.push_query(&mut query, self.columns, page, visible)?;
         query.push(order);
         query.push(if is_few { ") select * from found" } else { "" });
         query.push(" limit ").push_bind(i64::try_from(page.limit()).unwrap_or(i64::MAX));
@@ -318,9 +311,9 @@ impl List {
         Ok((count, rows))
     }
 
-    fn push_visible(&self, query: &mut QueryBuilder<Postgres>, columns: &str, visible_location_ids: Option<&[i64]>) {
+    fn push_visible(&self, query: &mut QueryBuilder<Postgres>, columns: &str, visible: &Visible) {
         query.push("select ").push(columns).push(self.from).push(" where true");
-        if let Some(ids) = visible_location_ids {
+        if let Some(ids) = visible.ids() {
             let (before, after) = self.visible.split_once("{}").unwrap_or((self.visible, ""));
             query.push(" and ").push(before).push_bind(ids.to_vec()).push(after);
         }
@@ -331,9 +324,9 @@ impl List {
         query: &mut QueryBuilder<Postgres>,
         columns: &str,
         page: &Page,
-        visible_location_ids: Option<&[i64]>,
+        visible: &Visible,
     ) -> Result<(), Refusal> {
-        self.push_visible(query, columns, visible_location_ids);
+        self.push_visible(query, columns, visible);
         for filter in self.filters {
             // A parameter that is no filter is ignored, as the original does.
             let Some(value) = page.get(filter.name) else { continue };

@@ -29,6 +29,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::{
     api::{
         self,
+        extract::Doors,
         respond::{Bare, Fault},
     },
     app::App,
@@ -57,7 +58,7 @@ pub fn router(app: &App, request_timeout: Duration) -> Router {
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(axum::Extension(document))
-        .with_state(app.clone())
+        .with_state(Doors::new(app.clone()))
 }
 
 /// Redirects a path that lacks only its last slash (308, with method and body). Anything else is 404.

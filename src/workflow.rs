@@ -452,28 +452,6 @@ impl Workflow {
         named.filter(|transition| transition.entity == entity).ok_or_else(Refusal::not_allowed)
     }
 
-    /// The transition a request may run on an object in a state: named, permitted, and starting there, in that order.
-    ///
-    /// # Errors
-    /// As [`Self::named`]; 403 when the role may not run it; 406 when it does not start at the state.
-    pub fn resolve(
-        &self,
-        entity: &str,
-        id: Option<i64>,
-        slug: Option<&str>,
-        role: Role,
-        state_id: i64,
-    ) -> Result<&Transition, Refusal> {
-        let transition = self.named(entity, id, slug)?;
-        if !transition.permits(role) {
-            return Err(Refusal::forbidden());
-        }
-        if transition.source_id != state_id {
-            return Err(Refusal::not_allowed());
-        }
-        Ok(transition)
-    }
-
     /// Every transition of an entity, by id.
     pub fn transitions<'a>(&'a self, entity: &'a str) -> impl Iterator<Item = &'a Transition> {
         self.transitions.values().filter(move |transition| transition.entity == entity)

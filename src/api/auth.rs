@@ -1,12 +1,13 @@
 //! `POST /api/v1/auth/login/`, and the same at `/api/i1/auth/login/`, where the upstream's clients expect it.
 
-use axum::{Json, body::Bytes, extract::State, http::HeaderMap};
+use axum::{Json, body::Bytes, http::HeaderMap};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::extract::{Doors, Public},
     app::App,
     auth,
     error::{Refusal, Result},
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// The routes of this area.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     OpenApiRouter::new().routes(routes!(login)).routes(routes!(login_i1))
 }
 
@@ -38,7 +39,7 @@ struct Key {
 #[utoipa::path(post, path = "/api/v1/auth/login/", tag = "Users", operation_id = "login", security(()),
     request_body = Credentials,
     responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit")))]
-async fn login(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Json<Key>> {
+async fn login(Public { app }: Public, headers: HeaderMap, body: Bytes) -> Result<Json<Key>> {
     log_in(&app, &headers, &body).await
 }
 
@@ -46,7 +47,7 @@ async fn login(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Resul
 #[utoipa::path(post, path = "/api/i1/auth/login/", tag = "Users", operation_id = "loginAtOlderAddress",
     security(()), request_body = Credentials,
     responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit")))]
-async fn login_i1(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Json<Key>> {
+async fn login_i1(Public { app }: Public, headers: HeaderMap, body: Bytes) -> Result<Json<Key>> {
     log_in(&app, &headers, &body).await
 }
 

@@ -1,25 +1,23 @@
 //! `/cargo-company/`, `/cargo-company-conditions/` and the labels.
 
 use axum::{
-    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    extract::Key,
+    extract::{Doors, Key, Public},
     file::File,
     resource::{Read, detail, list},
 };
 use crate::{
-    app::App,
     cargo::{CargoCompany, CargoCompanyCondition, shipping_label},
     error::{Refusal, Result},
 };
 
 /// The routes of this area.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     let read = |path, operation, text| Read { path, tag: "Cargo companies", operation, text };
     OpenApiRouter::new()
         .routes(list::<CargoCompany>(&read(
@@ -53,7 +51,7 @@ pub fn routes() -> OpenApiRouter<App> {
     params(("key" = Uuid, Path, description = "The key in the package's shipping_label")),
     security(()),
     responses((status = 200, description = "A printable label, 100 × 150 mm", body = File, content_type = "application/pdf")))]
-async fn label(State(app): State<App>, Key(key): Key) -> Result<Response> {
+async fn label(Public { app }: Public, Key(key): Key) -> Result<Response> {
     let pdf = shipping_label(&app.pool, key).await?.ok_or_else(Refusal::not_found)?;
     let kind = (header::CONTENT_TYPE, "application/pdf");
     Ok(([kind, (header::CACHE_CONTROL, "private, max-age=300")], File(pdf)).into_response())

@@ -3,7 +3,6 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
-    extract::State,
     http::{HeaderMap, StatusCode, Uri, header},
     response::{
         IntoResponse, Response,
@@ -25,16 +24,18 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::declare::{query, streamed, with_parameters},
-    api::extract::Authenticated,
+    api::{
+        declare::{query, streamed, with_parameters},
+        extract::{Doors, Limited},
+    },
     app::App,
-    auth::Caller,
     error::{Error, Refusal, Result},
     events::{self, Change, Cursor, TYPES, Wanted},
     locations::Location,
     packages::view::PackageView,
     page::Page,
     payloads,
+    scope::Scope,
     transfers::view::TransferView,
     webhooks::pause::PauseEvent,
     wire::Timestamp,
@@ -51,7 +52,7 @@ const HELD: usize = 256;
 
 /// The routes of this area.
 #[must_use]
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     OpenApiRouter::new().routes(streamed(with_parameters(routes!(follow), parameters())))
 }
 
@@ -192,7 +193,7 @@ struct Query {
 }
 
 impl Query {
-    fn read(page: &Page, uri: &Uri, caller: &Caller) -> Result<Self, Refusal> {
+    fn read(page: &Page, uri: &Uri, scope: &Scope) -> Result<Self, Refusal> {
         page.no_list()?;
         let types: Vec<String> = page.get("types").map(list).unwrap_or_default();
         if let Some(unknown) = types.iter().find(|name| !TYPES.contains(&name.as_str())) {
@@ -210,11 +211,11 @@ impl Query {
             }
             _ => return Err(Refusal::field("entity", "Give entity and object_id together, or neither.")),
         };
-        let mut stock_location_ids = caller.visible_location_ids();
+        let mut stock_location_ids = scope.location_ids().map(<[i64]>::to_vec);
         if let Some(text) = page.get("stock_location") {
             let ids: Vec<i64> =
                 list(text).iter().map(|id| number("stock_location", id)).collect::<Result<_, Refusal>>()?;
-            stock_location_ids = Some(ids.into_iter().filter(|id| caller.sees(*id)).collect());
+            stock_location_ids = Some(ids.into_iter().filter(|id| scope.sees(*id)).collect());
         }
         let limit = page.get("limit").map_or(Ok(DEFAULT_LIMIT), |text| number("limit", text))?;
         let wait = page.get("wait").map_or(Ok(0), |text| number("wait", text))?;
@@ -321,14 +322,8 @@ fn number(field: &str, text: &str) -> Result<i64, Refusal> {
     responses((status = 200, description = "The events after the cursor; or, for who accepts it, a stream of them",
                body = Events),
               (status = 410, description = "Events after the cursor are no longer kept")))]
-async fn follow(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    page: Page,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response> {
-    let query = Query::read(&page, &uri, &caller)?;
+async fn follow(Limited { app, scope, .. }: Limited, page: Page, headers: HeaderMap, uri: Uri) -> Result<Response> {
+    let query = Query::read(&page, &uri, &scope)?;
     let wants_stream = headers.get(header::ACCEPT).is_some_and(|accept| {
         accept.to_str().is_ok_and(|accept| accept.to_ascii_lowercase().contains("text/event-stream"))
     });

@@ -1,6 +1,26 @@
-//! The parts of a request that many handlers take: each is read once, with its refusal.
+//! The parts of a request that many handlers take: each is read once, with its refusal. First of them, who may come in.
+//!
+//! A handler cannot do without that decision. The state of the routes is [`Doors`], which gives the [`App`] (the database,
+//! the engines) to nobody but the extractors [`Limited`], [`Unlimited`] and [`Public`] of this file. A handler that takes
+//! none of them can read and change nothing; one that takes the [`App`] itself does not compile:
+//!
+//! ```compile_fail
+//! # use axum::{Router, extract::State, routing::get};
+//! # use oms::{api::extract::Doors, app::App};
+//! async fn undecided(State(app): State<App>) {}
+//! let router: Router<Doors> = Router::new().route("/", get(undecided));
+//! ```
+//!
+//! ```
+//! # use axum::{Router, routing::get};
+//! # use oms::api::extract::{Doors, Limited};
+//! async fn decided(Limited { app, scope, .. }: Limited) {}
+//! let router: Router<Doors> = Router::new().route("/", get(decided));
+//! ```
+//!
+//! A list is read with a [`Visible`](crate::scope::Visible), and only a scope makes one that has every row.
 
-use std::sync::Arc;
+use std::{convert::Infallible, marker::PhantomData, sync::Arc};
 
 use axum::{
     extract::{FromRequestParts, Path},
@@ -14,19 +34,149 @@ use crate::{
     auth::{self, Caller},
     error::{Error, Refusal, Result},
     page::Page,
+    role::Role,
+    scope::Scope,
 };
 
-/// An extractor: a handler with this argument is for authenticated callers only.
-#[derive(Debug, Clone)]
-pub struct Authenticated(pub Arc<Caller>);
+/// The state of the routes: see the module.
+#[derive(Clone)]
+pub struct Doors(App);
 
-impl FromRequestParts<App> for Authenticated {
+impl Doors {
+    /// The doors of a server.
+    #[must_use]
+    pub const fn new(app: App) -> Self {
+        Self(app)
+    }
+}
+
+/// Any user, and the locations that the user sees: whatever the handler reads or changes is at one of them.
+///
+/// `R`: the roles that may come in.
+pub struct Limited<R = Everyone> {
+    /// The server.
+    pub app: App,
+    /// The locations that the user sees.
+    pub scope: Scope,
+    /// The user's id, for logs and records.
+    pub user_id: i64,
+    caller: Arc<Caller>,
+    roles: PhantomData<R>,
+}
+
+/// A user who sees every location: the handler reads or changes what belongs to none, or to all. Others get 403.
+///
+/// `R`: the roles that may come in.
+pub struct Unlimited<R = Everyone> {
+    /// The server.
+    pub app: App,
+    /// Every location.
+    pub scope: Scope,
+    /// The user's id, for logs and records.
+    pub user_id: i64,
+    caller: Arc<Caller>,
+    roles: PhantomData<R>,
+}
+
+/// Anybody, without a token: a login, the health of the server, a document whose address is a secret.
+pub struct Public {
+    /// The server.
+    pub app: App,
+}
+
+/// Roles that may come in; admins always may.
+pub trait Roles: Send + Sync + 'static {
+    /// The roles; none: every role.
+    const ROLES: Option<&'static [Role]>;
+
+    /// Refuses a caller of another role.
+    ///
+    /// # Errors
+    /// 403.
+    fn check(caller: &Caller) -> Result<(), Refusal> {
+        Self::ROLES.map_or(Ok(()), |roles| caller.require(roles))
+    }
+}
+
+/// Every role.
+#[derive(Debug)]
+pub enum Everyone {}
+
+/// Roles that manage the data of locations: integrators and operators.
+#[derive(Debug)]
+pub enum Managers {}
+
+/// Operators.
+#[derive(Debug)]
+pub enum Operators {}
+
+impl Roles for Everyone {
+    const ROLES: Option<&'static [Role]> = None;
+}
+
+impl Roles for Managers {
+    const ROLES: Option<&'static [Role]> = Some(&[Role::Integrator, Role::Operator]);
+}
+
+impl Roles for Operators {
+    const ROLES: Option<&'static [Role]> = Some(&[Role::Operator]);
+}
+
+impl<R> Limited<R> {
+    /// Refuses other roles, where the object is looked for first: an invisible one is 404 for every role.
+    pub(super) fn require<Needed: Roles>(&self) -> Result<(), Refusal> {
+        Needed::check(&self.caller)
+    }
+
+    /// The user, for commands: each decides itself who may run it where.
+    pub(super) fn caller(&self) -> Arc<Caller> {
+        Arc::clone(&self.caller)
+    }
+}
+
+impl<R> Unlimited<R> {
+    /// The user, for commands: each decides itself who may run it where.
+    pub(super) fn caller(&self) -> Arc<Caller> {
+        Arc::clone(&self.caller)
+    }
+}
+
+impl<R: Roles> FromRequestParts<Doors> for Limited<R> {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let key = auth::key(&parts.headers)?;
-        Ok(Self(app.sessions.caller(&app.pool, key).await?))
+    async fn from_request_parts(parts: &mut Parts, Doors(app): &Doors) -> Result<Self> {
+        let caller = caller::<R>(parts, app).await?;
+        let (scope, user_id) = (caller.scope.clone(), caller.user_id);
+        Ok(Self { app: app.clone(), scope, user_id, caller, roles: PhantomData })
     }
+}
+
+impl<R: Roles> FromRequestParts<Doors> for Unlimited<R> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, Doors(app): &Doors) -> Result<Self> {
+        let caller = caller::<R>(parts, app).await?;
+        if caller.scope.is_limited() {
+            return Err(Refusal::forbidden().into());
+        }
+        let (scope, user_id) = (caller.scope.clone(), caller.user_id);
+        Ok(Self { app: app.clone(), scope, user_id, caller, roles: PhantomData })
+    }
+}
+
+impl FromRequestParts<Doors> for Public {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_parts: &mut Parts, Doors(app): &Doors) -> Result<Self, Infallible> {
+        Ok(Self { app: app.clone() })
+    }
+}
+
+/// The user of the token, with one of the roles.
+async fn caller<R: Roles>(parts: &Parts, app: &App) -> Result<Arc<Caller>> {
+    let caller = app.sessions.caller(&app.pool, auth::key(&parts.headers)?).await?;
+    R::check(&caller)?;
+    Ok(caller)
 }
 
 /// The `{id}` of an address. 404 for a text that is no id.

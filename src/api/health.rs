@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Json,
-    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -13,10 +12,16 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, db, error::Result, webhooks};
+use crate::{
+    api::extract::{Doors, Public},
+    app::App,
+    db,
+    error::Result,
+    webhooks,
+};
 
 /// The routes of this area.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     OpenApiRouter::new()
         .routes(routes!(healthz))
         .routes(routes!(readyz))
@@ -44,7 +49,7 @@ async fn healthz() -> Json<Health> {
 /// The database is reachable and its migrations are current.
 #[utoipa::path(get, path = "/readyz", tag = "Operations", operation_id = "getReadiness", security(()),
     responses((status = 200, description = "Ready", body = Health), (status = 503, description = "Not ready", body = Health)))]
-async fn readyz(State(app): State<App>) -> Response {
+async fn readyz(Public { app }: Public) -> Response {
     let (status, why) = match readiness(&app).await {
         Ok(true) => (StatusCode::OK, "ready"),
         Ok(false) => (StatusCode::SERVICE_UNAVAILABLE, "migrations are pending; run oms migrate"),
@@ -67,7 +72,7 @@ async fn readiness(app: &App) -> Result<bool> {
 /// connections, open packages by state.
 #[utoipa::path(get, path = "/metrics", tag = "Operations", operation_id = "getMetrics", security(()),
     responses((status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text")))]
-async fn metrics(State(app): State<App>) -> Result<Response> {
+async fn metrics(Public { app }: Public) -> Result<Response> {
     let rows = sqlx::query!(
         r#"select s.slug, count(p.id) as "count!"
              from states s left join packages p on p.state_id = s.id

@@ -4,7 +4,6 @@ mod senders;
 
 use axum::{
     body::Bytes,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -12,12 +11,11 @@ use sqlx::{PgConnection, postgres::PgRow};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    extract::{Authenticated, Id},
+    extract::{Doors, Id, Limited, Managers, Unlimited},
     resource::{Read, Resource, Viewer, detail, list, list_below},
 };
 use crate::{
     app::App,
-    auth::{Caller, Role},
     db,
     error::{Refusal, Result},
     locations::{
@@ -28,7 +26,9 @@ use crate::{
     },
     page::{List, ids},
     reading::{self, Changed, New},
-    record, wire,
+    record,
+    scope::Scope,
+    wire,
 };
 
 /// What a request for a new location holds.
@@ -37,7 +37,7 @@ type NewLocation = New<Location>;
 type ChangedLocation = Changed<Location>;
 
 /// The routes of this area.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     let read = |path, operation, text| Read { path, tag: "Stock locations", operation, text };
     OpenApiRouter::new()
         .routes(list::<Location>(&read(
@@ -100,8 +100,8 @@ impl Resource for LocationSummary {
     }
 }
 
-fn visible(caller: &Caller, id: i64) -> Result<i64, Refusal> {
-    Some(id).filter(|id| caller.sees(*id)).ok_or_else(Refusal::not_found)
+fn visible(scope: &Scope, id: i64) -> Result<i64, Refusal> {
+    Some(id).filter(|id| scope.sees(*id)).ok_or_else(Refusal::not_found)
 }
 
 async fn one(connection: &mut PgConnection, id: i64) -> Result<Location> {
@@ -112,13 +112,7 @@ async fn one(connection: &mut PgConnection, id: i64) -> Result<Location> {
 #[utoipa::path(post, path = "/api/v1/oms/stocklocations/", tag = "Stock locations",
     operation_id = "createStockLocation", request_body = NewLocation,
     responses((status = 201, description = "The location", body = Location)))]
-async fn create(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response> {
-    caller.require(&[Role::Operator, Role::Integrator])?;
+async fn create(Unlimited { app, .. }: Unlimited<Managers>, headers: HeaderMap, body: Bytes) -> Result<Response> {
     wire::check_media_type(&headers)?;
     let location = reading::create::<Location>(&body)?;
     let mut transaction = app.pool.begin().await?;
@@ -138,23 +132,17 @@ async fn create(
     params(("id" = i64, Path, description = "The location's id", example = 1)),
     request_body = ChangedLocation,
     responses((status = 200, description = "The location", body = Location)))]
-async fn change(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<axum::Json<Location>> {
-    let id = visible(&caller, id)?;
-    caller.require(&[Role::Operator, Role::Integrator])?;
+async fn change(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<axum::Json<Location>> {
+    let id = visible(&door.scope, id)?;
+    door.require::<Managers>()?;
     wire::check_media_type(&headers)?;
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = door.app.pool.begin().await?;
     // First, as when an installation is applied: else the two could wait for each other.
     db::announce(&mut transaction).await?;
     let location = reading::change(&body, &one(&mut transaction, id).await?)?;
     record::save(&mut transaction, &location).await?;
     let saved = one(&mut transaction, id).await?;
     transaction.commit().await?;
-    app.wake_signal.wake();
+    door.app.wake_signal.wake();
     Ok(axum::Json(saved))
 }

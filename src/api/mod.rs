@@ -23,11 +23,11 @@ pub mod webhooks;
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::app::App;
+use self::extract::Doors;
 
 /// Every route with its documentation.
 #[must_use]
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     OpenApiRouter::new()
         .merge(packages::routes())
         .merge(transfers::routes())

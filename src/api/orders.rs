@@ -2,7 +2,6 @@
 
 use axum::{
     body::Bytes,
-    extract::State,
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
@@ -15,11 +14,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     api::{
         declare::with_body,
-        extract::{Authenticated, Id},
+        extract::{Doors, Id, Limited, Managers, Unlimited},
         resource::{Read, Resource, Viewer, list},
     },
     app::App,
-    auth::{Caller, Role},
     commands::wake_signal::Freed,
     error::{Error, Refusal, Result},
     openapi::any_error,
@@ -33,6 +31,7 @@ use crate::{
         dry_run::{self, DryRun, Taken},
         place::{Durability, Placed, place},
     },
+    scope::Scope,
     wire,
 };
 
@@ -40,7 +39,7 @@ use crate::{
 const MOST_ORDERS: usize = 1000;
 
 /// The routes of this area.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     let read = Read { path: "/api/v1/oms/orders/", tag: "Orders", operation: "listOrders", text: "Orders" };
     OpenApiRouter::new()
         .routes(list::<OrderView>(&read))
@@ -52,8 +51,7 @@ impl Resource for OrderView {
     const LIST: List = LIST;
 
     async fn load(app: &App, connection: &mut PgConnection, rows: &[PgRow], viewer: &Viewer) -> Result<Vec<Self>> {
-        let visible = viewer.visible.as_deref();
-        view::load(connection, &app.catalog_cache, &ids(rows)?, visible, &viewer.base_url).await
+        view::load(connection, &app.catalog_cache, &ids(rows)?, &viewer.scope, &viewer.base_url).await
     }
 }
 
@@ -61,27 +59,20 @@ impl Resource for OrderView {
 #[utoipa::path(get, path = "/api/v1/oms/orders/{id}/", tag = "Orders", operation_id = "getOrder",
     params(("id" = i64, Path, description = "The order's id", example = 1)),
     responses((status = 200, description = "The order with its packages", body = OrderView)))]
-async fn detail(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-    headers: HeaderMap,
-) -> Result<Response> {
+async fn detail(Limited { app, scope, .. }: Limited, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     let mut connection = app.pool.acquire().await?;
-    let visible = LIST.find(&mut connection, id, caller.visible_location_ids().as_deref()).await?;
+    let visible = LIST.find(&mut connection, id, &(&scope).into()).await?;
     visible.ok_or_else(Refusal::not_found)?;
     drop(connection);
-    let order = read_one(&app, &caller, id, &headers).await?;
+    let order = read_one(&app, &scope, id, base_url(&headers)).await?;
     Ok(axum::Json(order).into_response())
 }
 
-async fn read_one(app: &App, caller: &Caller, id: i64, headers: &HeaderMap) -> Result<OrderView> {
+async fn read_one(app: &App, scope: &Scope, id: i64, base_url: String) -> Result<OrderView> {
     // However young the tables are: their plans are not made anew for each order, and one made while they were empty would
     // read them whole.
     let mut connection = app.reads.acquire().await?;
-    let locations = caller.visible_location_ids();
-    let mut views =
-        view::load(&mut connection, &app.catalog_cache, &[id], locations.as_deref(), &base_url(headers)).await?;
+    let mut views = view::load(&mut connection, &app.catalog_cache, &[id], scope, &base_url).await?;
     Ok(views.pop().ok_or_else(Refusal::not_found)?)
 }
 
@@ -99,13 +90,11 @@ async fn read_one(app: &App, caller: &Caller, id: i64, headers: &HeaderMap) -> R
         (status = 200, description = "The known order; the results of a list; or what a dry run tells", body = Answer),
         (status = 406, description = "No scenario fits")))]
 async fn create(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
+    Unlimited { app, scope, user_id, .. }: Unlimited<Managers>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
-    caller.require(&[Role::Integrator, Role::Operator])?;
     wire::check_media_type(&headers)?;
     let is_dry_run = wire::dry_run(&uri)?;
     let value: Value = wire::parse(&body)?;
@@ -113,7 +102,7 @@ async fn create(
         return rehearse(&app, &value).await;
     }
     let Value::Array(list) = value else {
-        let (status, order) = take(&app, &caller, &value, &headers).await?;
+        let (status, order) = take(&app, (&scope, user_id), &value, &headers).await?;
         return Ok((status, axum::Json(Answer::Order(Box::new(order)))).into_response());
     };
     if list.len() > MOST_ORDERS {
@@ -127,7 +116,7 @@ async fn create(
     }
     let mut results = Vec::with_capacity(list.len());
     for value in &list {
-        results.push(match take(&app, &caller, value, &headers).await {
+        results.push(match take(&app, (&scope, user_id), value, &headers).await {
             Ok((status, order)) => ListedOrder::Taken { status_code: status.as_u16(), order: Box::new(order) },
             Err(Error::Refused(refusal)) => ListedOrder::from(refusal),
             Err(error) if results.is_empty() => return Err(error),
@@ -214,15 +203,20 @@ impl From<Refusal> for ListedOrder {
     }
 }
 
-async fn take(app: &App, caller: &Caller, value: &Value, headers: &HeaderMap) -> Result<(StatusCode, OrderView)> {
+async fn take(
+    app: &App,
+    (scope, user_id): (&Scope, i64),
+    value: &Value,
+    headers: &HeaderMap,
+) -> Result<(StatusCode, OrderView)> {
     let order = OrderInput::read(value)?;
     app.inventory.before_order(&app.catalog_cache.current(), &order.number, order.skus()).await?;
     let Placed { order_id, is_new, waits } =
-        place(&app.pool, &app.catalog_cache, &order, Some(caller.user_id), Durability::Each).await?;
+        place(&app.pool, &app.catalog_cache, &order, Some(user_id), Durability::Each).await?;
     if waits {
         // What it lacks may have been counted while it was planned.
         app.wake_signal.send(Freed { skus: order.skus(), ..Freed::default() });
     }
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, read_one(app, caller, order_id, headers).await?))
+    Ok((status, read_one(app, scope, order_id, base_url(headers)).await?))
 }

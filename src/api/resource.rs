@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use axum::{Json, extract::State, http::HeaderMap, response::Response, routing};
+use axum::{Json, http::HeaderMap, response::Response, routing};
 use serde::Serialize;
 use sqlx::{PgConnection, postgres::PgRow};
 use utoipa::{
@@ -17,14 +17,15 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::{
     declare,
-    extract::{Authenticated, Id},
+    extract::{Doors, Id, Limited},
 };
 use crate::{
     app::App,
     auth::Caller,
     error::{Refusal, Result},
-    page::{List, ListRow, Page, base_url},
+    page::{List, ListRow, Page, VISIBLE_TO_NONE, base_url},
     role::Role,
+    scope::{Scope, Visible},
 };
 
 /// What a list answers, object by object.
@@ -34,9 +35,9 @@ pub(super) trait Resource: Serialize + ToSchema + Send + Sized + 'static {
     /// The roles that may read it, besides admins; empty: all.
     const ROLES: &'static [Role] = &[];
 
-    /// The ids that [`List::visible`] takes for a caller; none: the caller sees all.
-    fn visible(caller: &Caller) -> Option<Vec<i64>> {
-        caller.visible_location_ids()
+    /// The rows that a caller sees.
+    fn visible(caller: &Caller) -> Visible {
+        Visible::from(&caller.scope)
     }
 
     /// The objects of some rows, in their order.
@@ -50,8 +51,8 @@ pub(super) trait Resource: Serialize + ToSchema + Send + Sized + 'static {
 
 /// For whom objects are read.
 pub(super) struct Viewer {
-    /// See [`Resource::visible`].
-    pub visible: Option<Vec<i64>>,
+    /// The locations that the reader sees.
+    pub scope: Scope,
     /// `http://host`, as the client called it.
     pub base_url: String,
 }
@@ -79,65 +80,46 @@ pub(super) async fn find<T: ListRow>(connection: &mut PgConnection, caller: &Cal
 /// 404 where there is none, or the caller may not see it; 403 by the caller's role.
 pub(super) async fn row<T: Resource>(connection: &mut PgConnection, caller: &Caller, id: i64) -> Result<PgRow> {
     require::<T>(caller)?;
-    let row = T::LIST.find(connection, id, T::visible(caller).as_deref()).await?;
+    let row = T::LIST.find(connection, id, &T::visible(caller)).await?;
     Ok(row.ok_or_else(Refusal::not_found)?)
 }
 
+/// Refuses a role that may not read, and a limited caller where only others may.
 fn require<T: Resource>(caller: &Caller) -> Result<(), Refusal> {
-    if T::ROLES.is_empty() { Ok(()) } else { caller.require(T::ROLES) }
+    if !T::ROLES.is_empty() {
+        caller.require(T::ROLES)?;
+    }
+    let is_hidden = T::LIST.visible == VISIBLE_TO_NONE && caller.scope.is_limited();
+    if is_hidden { Err(Refusal::forbidden()) } else { Ok(()) }
 }
 
-fn viewer<T: Resource>(caller: &Caller, base_url: String) -> Viewer {
-    Viewer { visible: T::visible(caller), base_url }
-}
-
-/// The answer of a list. `below`: the id of the object that it is of, where it is one object's own.
-pub(super) async fn answer<T: Resource>(
-    app: &App,
-    page: Page,
-    viewer: &Viewer,
-    below: Option<i64>,
-) -> Result<Response> {
-    let visible = below.map(|id| vec![id]).or_else(|| viewer.visible.clone());
-    let mut listing = T::LIST.open(&app.pool, page, visible.as_deref()).await?;
+/// The answer of a list.
+pub(super) async fn answer<T: Resource>(app: &App, page: Page, scope: Scope, visible: &Visible) -> Result<Response> {
+    let viewer = Viewer { scope, base_url: page.base_url().to_owned() };
+    let mut listing = T::LIST.open(&app.pool, page, visible).await?;
     while let Some((connection, rows)) = listing.batch() {
-        let views = T::load(app, connection, &rows, viewer).await?;
+        let views = T::load(app, connection, &rows, &viewer).await?;
         listing.add(views).await?;
     }
     listing.respond().await
 }
 
-async fn get_list<T: Resource>(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    page: Page,
-) -> Result<Response> {
+async fn get_list<T: Resource>(door: Limited, page: Page) -> Result<Response> {
+    let caller = door.caller();
     require::<T>(&caller)?;
-    let viewer = viewer::<T>(&caller, page.base_url().to_owned());
-    answer::<T>(&app, page, &viewer, None).await
+    answer::<T>(&door.app, page, door.scope, &T::visible(&caller)).await
 }
 
-async fn get_list_below<Owner: Resource, T: Resource>(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-    page: Page,
-) -> Result<Response> {
-    row::<Owner>(&mut *app.pool.acquire().await?, &caller, id).await?;
-    let viewer = viewer::<T>(&caller, page.base_url().to_owned());
-    answer::<T>(&app, page, &viewer, Some(id)).await
+async fn get_list_below<Owner: Resource, T: Resource>(door: Limited, Id(id): Id, page: Page) -> Result<Response> {
+    row::<Owner>(&mut *door.app.pool.acquire().await?, &door.caller(), id).await?;
+    answer::<T>(&door.app, page, door.scope, &Visible::below(id)).await
 }
 
-async fn get_one<T: Resource>(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-    headers: HeaderMap,
-) -> Result<Json<T>> {
-    let mut connection = app.pool.acquire().await?;
-    let row = row::<T>(&mut connection, &caller, id).await?;
-    let viewer = viewer::<T>(&caller, base_url(&headers));
-    let found = T::load(&app, &mut connection, std::slice::from_ref(&row), &viewer).await?.pop();
+async fn get_one<T: Resource>(door: Limited, Id(id): Id, headers: HeaderMap) -> Result<Json<T>> {
+    let mut connection = door.app.pool.acquire().await?;
+    let row = row::<T>(&mut connection, &door.caller(), id).await?;
+    let viewer = Viewer { scope: door.scope, base_url: base_url(&headers) };
+    let found = T::load(&door.app, &mut connection, std::slice::from_ref(&row), &viewer).await?.pop();
     Ok(Json(found.ok_or_else(Refusal::not_found)?))
 }
 
@@ -154,19 +136,19 @@ pub(super) struct Read {
 }
 
 /// A list of `T`: its parameters and its answer are those of [`Resource::LIST`].
-pub(super) fn list<T: Resource>(read: &Read) -> UtoipaMethodRouter<App> {
+pub(super) fn list<T: Resource>(read: &Read) -> UtoipaMethodRouter<Doors> {
     let route = route(read, None, routing::get(get_list::<T>));
     declare::listed::<T, _>(route, &T::LIST)
 }
 
 /// A list of what one `Owner` has: [`List::visible`] is a condition on the owner's id.
-pub(super) fn list_below<Owner: Resource, T: Resource>(read: &Read, of: &str) -> UtoipaMethodRouter<App> {
+pub(super) fn list_below<Owner: Resource, T: Resource>(read: &Read, of: &str) -> UtoipaMethodRouter<Doors> {
     let route = route(read, Some(id_parameter(of)), routing::get(get_list_below::<Owner, T>));
     declare::listed::<T, _>(route, &T::LIST)
 }
 
 /// One `T` by its id. `of` is a noun: `the package`.
-pub(super) fn detail<T: Resource>(read: &Read, of: &str) -> UtoipaMethodRouter<App> {
+pub(super) fn detail<T: Resource>(read: &Read, of: &str) -> UtoipaMethodRouter<Doors> {
     let (schemas, mut paths, router) = route(read, Some(id_parameter(of)), routing::get(get_one::<T>));
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(T::name()))).build();
     let response = ResponseBuilder::new().description(capitalized(of)).content("application/json", content).build();
@@ -176,7 +158,7 @@ pub(super) fn detail<T: Resource>(read: &Read, of: &str) -> UtoipaMethodRouter<A
     declare::with_schema::<T, _>((schemas, paths, router))
 }
 
-fn route(read: &Read, parameter: Option<Parameter>, router: routing::MethodRouter<App>) -> UtoipaMethodRouter<App> {
+fn route(read: &Read, parameter: Option<Parameter>, router: routing::MethodRouter<Doors>) -> UtoipaMethodRouter<Doors> {
     let (title, description) =
         read.text.split_once("\n\n").map_or((read.text, None), |(title, more)| (title, Some(more)));
     let operation = OperationBuilder::new()

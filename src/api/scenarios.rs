@@ -2,7 +2,6 @@
 
 use axum::{
     body::Bytes,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -15,11 +14,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     api::{
         declare::listed,
-        extract::{Authenticated, Id},
+        extract::{Doors, Id, Limited, Operators, Unlimited},
         resource::{Read, Resource, Viewer, answer, detail, list},
     },
     app::App,
-    auth::Role,
     db,
     error::{Refusal, Result},
     page::{List, ListRow, Page, ids},
@@ -30,11 +28,12 @@ use crate::{
         lists::{LIST, VersionView},
         load, remove, resolve, write,
     },
+    scope::Visible,
     wire::{self, Timestamp},
 };
 
 /// The routes of this area.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     let read = |path, operation, text| Read { path, tag: "Scenarios", operation, text };
     OpenApiRouter::new()
         .routes(list::<ScenarioView>(&read("/api/v1/oms/scenarios/", "listScenarios", "Scenarios")))
@@ -137,18 +136,16 @@ fn read_definition(object: &Map<String, Value>) -> Result<Definition, Refusal> {
     request_body = ScenarioInput,
     responses((status = 201, description = "The scenario", body = ScenarioView)))]
 async fn create(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
+    Unlimited { app, user_id, .. }: Unlimited<Operators>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
-    caller.require(&[Role::Operator])?;
     let definition = read_definition(&body_object(&headers, &body)?)?;
     let mut transaction = app.pool.begin().await?;
     // First, as when an installation is applied: else the two could wait for each other.
     db::announce(&mut transaction).await?;
     let references = resolve(&mut transaction, &definition).await?;
-    let id = write(&mut transaction, None, &definition, references, Author::User(caller.user_id)).await?;
+    let id = write(&mut transaction, None, &definition, references, Author::User(user_id)).await?;
     let kept = one(&mut transaction, id).await?;
     transaction.commit().await?;
     Ok((StatusCode::CREATED, axum::Json(ScenarioView::of(&kept))).into_response())
@@ -162,15 +159,13 @@ async fn create(
     request_body = ScenarioInput,
     responses((status = 200, description = "The scenario", body = ScenarioView)))]
 async fn replace(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
+    Unlimited { app, user_id, .. }: Unlimited<Operators>,
     Id(id): Id,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<axum::Json<ScenarioView>> {
-    caller.require(&[Role::Operator])?;
     let object = body_object(&headers, &body)?;
-    set(&app, id, caller.user_id, |_| object).await
+    set(&app, id, user_id, |_| object).await
 }
 
 /// Change a scenario
@@ -181,20 +176,18 @@ async fn replace(
     request_body = ScenarioInput,
     responses((status = 200, description = "The scenario", body = ScenarioView)))]
 async fn change(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
+    Unlimited { app, user_id, .. }: Unlimited<Operators>,
     Id(id): Id,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<axum::Json<ScenarioView>> {
-    caller.require(&[Role::Operator])?;
     let sent = body_object(&headers, &body)?;
     let merge = |before: &Definition| {
         let mut object = before.to_json();
         object.extend(sent);
         object
     };
-    set(&app, id, caller.user_id, merge).await
+    set(&app, id, user_id, merge).await
 }
 
 /// Gives a scenario a new version; what says the same as before stays as it is.
@@ -227,12 +220,11 @@ async fn set(
 #[utoipa::path(delete, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios", operation_id = "deleteScenario",
     params(("id" = i64, Path, description = "The scenario's id", example = 1)),
     responses((status = 204, description = "It is gone")))]
-async fn delete(State(app): State<App>, Authenticated(caller): Authenticated, Id(id): Id) -> Result<StatusCode> {
-    caller.require(&[Role::Operator])?;
+async fn delete(Unlimited { app, user_id, .. }: Unlimited<Operators>, Id(id): Id) -> Result<StatusCode> {
     let mut transaction = app.pool.begin().await?;
     db::announce(&mut transaction).await?;
     let kept = one(&mut transaction, id).await?;
-    remove(&mut transaction, &kept, Author::User(caller.user_id)).await?;
+    remove(&mut transaction, &kept, Author::User(user_id)).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -243,12 +235,7 @@ async fn delete(State(app): State<App>, Authenticated(caller): Authenticated, Id
 #[utoipa::path(get, path = "/api/v1/oms/scenarios/{id}/versions/", tag = "Scenarios",
     operation_id = "listScenarioVersions",
     params(("id" = i64, Path, description = "The scenario's id", example = 1)))]
-async fn versions(
-    State(app): State<App>,
-    Authenticated(_caller): Authenticated,
-    Id(id): Id,
-    page: Page,
-) -> Result<Response> {
+async fn versions(Limited { app, scope, .. }: Limited, Id(id): Id, page: Page) -> Result<Response> {
     let known =
         sqlx::query_scalar!(r#"select exists (select from scenario_versions where scenario_id = $1) as "known!""#, id)
             .fetch_one(&app.pool)
@@ -256,6 +243,5 @@ async fn versions(
     if !known {
         return Err(Refusal::not_found().into());
     }
-    let viewer = Viewer { visible: None, base_url: page.base_url().to_owned() };
-    answer::<VersionView>(&app, page, &viewer, Some(id)).await
+    answer::<VersionView>(&app, page, scope, &Visible::below(id)).await
 }

@@ -1,6 +1,6 @@
 //! `/api/v1/oms/stocks/`.
 
-use axum::{body::Bytes, extract::State, http::HeaderMap};
+use axum::{body::Bytes, http::HeaderMap};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -9,15 +9,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     api::{
         declare::with_body,
-        extract::Authenticated,
+        extract::{Doors, Limited, Managers},
         resource::{Read, list},
     },
-    app::App,
-    auth::{Caller, Role},
     catalog::Catalog,
     error::{Refusal, Result},
     openapi::Written,
     reading::values::integer,
+    scope::Scope,
     stock::{Count, MOST_UNITS, count, list::StockLevel},
     wire,
 };
@@ -26,7 +25,7 @@ use crate::{
 const MOST_COUNTS: usize = 10_000;
 
 /// The routes of this area.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     let example = json!([{ "stock_location": "W-LEEDS", "sku": "85123A", "quantity": 12 }]);
     let read = Read { path: "/api/v1/oms/stocks/", tag: "Stock", operation: "listStock", text: "Stock" };
     OpenApiRouter::new().routes(list::<StockLevel>(&read)).routes(with_body(
@@ -62,12 +61,10 @@ pub const COUNT: Written = Written {
 #[utoipa::path(put, path = "/api/v1/oms/stocks/", tag = "Stock", operation_id = "setStock", request_body = Value,
     responses((status = 200, description = "The number of counts", body = Counted)))]
 async fn put(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
+    Limited { app, scope, .. }: Limited<Managers>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<axum::Json<Counted>> {
-    caller.require(&[Role::Integrator, Role::Operator])?;
     wire::check_media_type(&headers)?;
     let value: Value = wire::parse(&body)?;
     let list = match &value {
@@ -82,7 +79,7 @@ async fn put(
     let counts = list
         .iter()
         .enumerate()
-        .map(|(index, value)| read_count(&catalog, &caller, value, (list.len() > 1).then_some(index + 1)))
+        .map(|(index, value)| read_count(&catalog, &scope, value, (list.len() > 1).then_some(index + 1)))
         .collect::<Result<Vec<_>, _>>()?;
     count(&app.pool, &counts).await?;
     app.wake_signal.wake();
@@ -90,7 +87,7 @@ async fn put(
 }
 
 /// `place` is the count's number in a list, for the message.
-fn read_count(catalog: &Catalog, caller: &Caller, value: &Value, place: Option<usize>) -> Result<Count, Refusal> {
+fn read_count(catalog: &Catalog, scope: &Scope, value: &Value, place: Option<usize>) -> Result<Count, Refusal> {
     let refuse = |field: &str, message: &str| {
         let place = place.map(|number| format!("Count {number}: ")).unwrap_or_default();
         Refusal::field(field, format!("{place}{message}"))
@@ -105,7 +102,7 @@ fn read_count(catalog: &Catalog, caller: &Caller, value: &Value, place: Option<u
     let erp_code = text(field)?;
     let location = catalog.locations.values().find(|location| location.erp_code == erp_code);
     let location = location
-        .filter(|location| caller.sees(location.id))
+        .filter(|location| scope.sees(location.id))
         .ok_or_else(|| refuse(field, &format!("There is no stock location {erp_code}.")))?;
     let quantity = value.get("quantity").ok_or_else(|| refuse("quantity", "This field is required."))?;
     let quantity = integer(quantity).ok_or_else(|| refuse("quantity", "A valid integer is required."))?;

@@ -7,6 +7,7 @@ use crate::{
     kinds::Kind,
     packages::facts::PackageFacts,
     planning::Supply,
+    scope::Scope,
     workflow::Transition,
 };
 
@@ -25,6 +26,8 @@ pub struct Context<'a, Facts = PackageFacts> {
     pub supply: Option<&'a Supply>,
     /// Further facts that the command asks for.
     pub background: &'a Background,
+    /// The locations that the caller sees: a refusal has no stock of others.
+    pub scope: &'a Scope,
 }
 
 impl<Facts> Context<'_, Facts> {

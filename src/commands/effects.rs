@@ -8,7 +8,8 @@ use super::{
     transfer::consequences::{Derived, Laid},
 };
 use crate::{
-    commands::transfer::changes::TransferChange, error::Result, packages::facts::Placement, workflow::Workflow,
+    commands::transfer::changes::TransferChange, error::Result, packages::facts::Placement, scope::Scope,
+    workflow::Workflow,
 };
 
 /// The changes of a command on a package.
@@ -111,124 +112,137 @@ pub struct ShipmentEffect {
     label: bool,
 }
 
-/// The effects of a command on a package. `before` is the package's present place.
-///
-/// # Errors
-/// A fault when a state is not in the workflow.
-pub fn of_package(before: Placement, laid: &Laid, derived: &Derived, workflow: &Workflow) -> Result<PackageEffects> {
-    let own = &laid.packages[0];
-    let shipments = laid.packages.iter().filter_map(|package| package.shipment.as_ref());
-    Ok(PackageEffects {
-        state: states(before.state_id, own.after.state_id, workflow)?,
-        stock_location: FromTo { from: before.stock_location_id, to: own.after.stock_location_id },
-        items: items(laid.packages.iter().flat_map(|package| &package.items), workflow)?,
-        successors: successors(&laid.packages, workflow)?,
-        transfers: transfers(&laid.transfers),
-        quota: quota(&derived.packages),
-        stock: stock(&derived.packages),
-        shipments: shipments
-            .map(|shipment| ShipmentEffect {
-                cargo_company: shipment.cargo_company_id,
-                tracking_number: shipment.tracking_number.clone(),
-                label: shipment.labelled,
-            })
-            .collect(),
-        events: events(derived),
-    })
+/// Shows the effects of a command to a user: of other locations only those that are in the scope.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EffectsView<'a> {
+    pub(super) scope: &'a Scope,
+    pub(super) workflow: &'a Workflow,
 }
 
-/// The effects of a command on a transfer. `before` is its state; `package` is the id and place of its package.
-///
-/// # Errors
-/// A fault when a state is not in the workflow.
-pub fn of_transfer(
-    before: i64,
-    (package_id, placement): (i64, Placement),
-    laid: &Laid,
-    derived: &Derived,
-    workflow: &Workflow,
-) -> Result<TransferEffects> {
-    let own = laid.packages.first();
-    let after = own.map_or(placement, |own| own.after);
-    Ok(TransferEffects {
-        state: states(before, laid.transfers[0].after, workflow)?,
-        package: PackageEffect {
-            id: package_id,
-            state: states(placement.state_id, after.state_id, workflow)?,
-            stock_location: FromTo { from: placement.stock_location_id, to: after.stock_location_id },
-            items: items(own.into_iter().flat_map(|own| &own.items), workflow)?,
-        },
-        transfers: transfers(&laid.transfers),
-        successors: successors(&laid.packages, workflow)?,
-        quota: quota(&derived.packages),
-        stock: stock(&derived.packages),
-        events: events(derived),
-    })
-}
-
-fn state(id: i64, workflow: &Workflow) -> Result<StateName> {
-    let state = workflow.state(id)?;
-    Ok(StateName { id: state.id, slug: state.slug.clone(), enum_value: state.enum_value.clone() })
-}
-
-fn states(from: i64, to: i64, workflow: &Workflow) -> Result<FromTo<StateName>> {
-    Ok(FromTo { from: state(from, workflow)?, to: state(to, workflow)? })
-}
-
-/// The items that change.
-fn items<'a>(items: impl Iterator<Item = &'a ItemChange>, workflow: &Workflow) -> Result<Vec<ItemEffect>> {
-    let mut effects = Vec::new();
-    for item in items {
-        if let (Some(package_item), Some(before)) = (item.id, item.before)
-            && before != item.after
-        {
-            let state = states(before.state_id, item.after.state_id, workflow)?;
-            effects.push(ItemEffect { package_item, order_item: item.order_item_id, state });
-        }
+impl EffectsView<'_> {
+    /// The effects of a command on a package. `before` is the package's present place.
+    ///
+    /// # Errors
+    /// A fault when a state is not in the workflow.
+    pub(super) fn of_package(self, before: Placement, laid: &Laid, derived: &Derived) -> Result<PackageEffects> {
+        let own = &laid.packages[0];
+        let seen = laid.packages.iter().filter(|package| self.scope.sees(package.after.stock_location_id));
+        let shipments = seen.filter_map(|package| package.shipment.as_ref());
+        Ok(PackageEffects {
+            state: self.states(before.state_id, own.after.state_id)?,
+            stock_location: FromTo { from: before.stock_location_id, to: own.after.stock_location_id },
+            items: self.items(laid.packages.iter().flat_map(|package| &package.items))?,
+            successors: self.successors(&laid.packages)?,
+            transfers: self.transfers(&laid.transfers),
+            quota: self.quota(&derived.packages),
+            stock: self.stock(&derived.packages),
+            shipments: shipments
+                .map(|shipment| ShipmentEffect {
+                    cargo_company: shipment.cargo_company_id,
+                    tracking_number: shipment.tracking_number.clone(),
+                    label: shipment.labelled,
+                })
+                .collect(),
+            events: events(derived),
+        })
     }
-    Ok(effects)
-}
 
-fn successors(packages: &[PackageChange], workflow: &Workflow) -> Result<Vec<SuccessorEffect>> {
-    let begun = packages.iter().filter(|package| package.id.is_none());
-    begun
-        .map(|package| {
-            Ok(SuccessorEffect {
-                stock_location: package.after.stock_location_id,
-                state: state(package.after.state_id, workflow)?,
-                order_items: package.items.iter().map(|item| item.order_item_id).collect(),
+    /// The effects of a command on a transfer. `before` is its state; `package` is the id and place of its package.
+    ///
+    /// # Errors
+    /// A fault when a state is not in the workflow.
+    pub(super) fn of_transfer(
+        self,
+        before: i64,
+        (package_id, placement): (i64, Placement),
+        laid: &Laid,
+        derived: &Derived,
+    ) -> Result<TransferEffects> {
+        let own = laid.packages.first();
+        let after = own.map_or(placement, |own| own.after);
+        let is_seen = self.scope.sees(placement.stock_location_id);
+        Ok(TransferEffects {
+            state: self.states(before, laid.transfers[0].after)?,
+            package: PackageEffect {
+                id: package_id,
+                state: self.states(placement.state_id, after.state_id)?,
+                stock_location: FromTo { from: placement.stock_location_id, to: after.stock_location_id },
+                items: self.items(own.into_iter().filter(|_| is_seen).flat_map(|own| &own.items))?,
+            },
+            transfers: self.transfers(&laid.transfers),
+            successors: self.successors(&laid.packages)?,
+            quota: self.quota(&derived.packages),
+            stock: self.stock(&derived.packages),
+            events: events(derived),
+        })
+    }
+
+    fn state(self, id: i64) -> Result<StateName> {
+        let state = self.workflow.state(id)?;
+        Ok(StateName { id: state.id, slug: state.slug.clone(), enum_value: state.enum_value.clone() })
+    }
+
+    fn states(self, from: i64, to: i64) -> Result<FromTo<StateName>> {
+        Ok(FromTo { from: self.state(from)?, to: self.state(to)? })
+    }
+
+    /// The items that change.
+    fn items<'i>(self, items: impl Iterator<Item = &'i ItemChange>) -> Result<Vec<ItemEffect>> {
+        let mut effects = Vec::new();
+        for item in items {
+            if let (Some(package_item), Some(before)) = (item.id, item.before)
+                && before != item.after
+            {
+                let state = self.states(before.state_id, item.after.state_id)?;
+                effects.push(ItemEffect { package_item, order_item: item.order_item_id, state });
+            }
+        }
+        Ok(effects)
+    }
+
+    fn successors(self, packages: &[PackageChange]) -> Result<Vec<SuccessorEffect>> {
+        let begun = packages.iter().filter(|package| package.id.is_none());
+        begun
+            .filter(|package| self.scope.sees(package.after.stock_location_id))
+            .map(|package| {
+                Ok(SuccessorEffect {
+                    stock_location: package.after.stock_location_id,
+                    state: self.state(package.after.state_id)?,
+                    order_items: package.items.iter().map(|item| item.order_item_id).collect(),
+                })
             })
-        })
-        .collect()
-}
+            .collect()
+    }
 
-/// The new transfers.
-fn transfers(transfers: &[TransferChange]) -> Vec<TransferEffect> {
-    let begun = transfers.iter().filter(|transfer| transfer.id.is_none());
-    begun
-        .map(|transfer| TransferEffect {
-            source: transfer.source_location_id,
-            destination: transfer.destination_location_id,
-            order_items: transfer.items.iter().map(|item| item.order_item_id).collect(),
-        })
-        .collect()
-}
+    /// The new transfers. Either end sees one.
+    fn transfers(self, transfers: &[TransferChange]) -> Vec<TransferEffect> {
+        let begun = transfers.iter().filter(|transfer| transfer.id.is_none());
+        begun
+            .filter(|it| self.scope.sees(it.source_location_id) || self.scope.sees(it.destination_location_id))
+            .map(|transfer| TransferEffect {
+                source: transfer.source_location_id,
+                destination: transfer.destination_location_id,
+                order_items: transfer.items.iter().map(|item| item.order_item_id).collect(),
+            })
+            .collect()
+    }
 
-fn quota(consequences: &Consequences) -> Vec<QuotaEffect> {
-    let deltas = consequences.quota.iter();
-    deltas.map(|quota| QuotaEffect { stock_location: quota.stock_location_id, delta: quota.delta }).collect()
-}
+    fn quota(self, consequences: &Consequences) -> Vec<QuotaEffect> {
+        let deltas = consequences.quota.iter().filter(|quota| self.scope.sees(quota.stock_location_id));
+        deltas.map(|quota| QuotaEffect { stock_location: quota.stock_location_id, delta: quota.delta }).collect()
+    }
 
-fn stock(consequences: &Consequences) -> Vec<StockEffect> {
-    let deltas = consequences.stock.iter();
-    deltas
-        .map(|((sku, stock_location), delta)| StockEffect {
-            stock_location: *stock_location,
-            sku: sku.clone(),
-            quantity: delta.quantity,
-            reserved: delta.reserved,
-        })
-        .collect()
+    fn stock(self, consequences: &Consequences) -> Vec<StockEffect> {
+        let deltas = consequences.stock.iter().filter(|((_, stock_location), _)| self.scope.sees(*stock_location));
+        deltas
+            .map(|((sku, stock_location), delta)| StockEffect {
+                stock_location: *stock_location,
+                sku: sku.clone(),
+                quantity: delta.quantity,
+                reserved: delta.reserved,
+            })
+            .collect()
+    }
 }
 
 fn events(derived: &Derived) -> Vec<&'static str> {

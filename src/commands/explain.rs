@@ -7,7 +7,12 @@ use sqlx::PgPool;
 use crate::{
     auth::Caller,
     catalog::{Catalog, CatalogCache},
-    commands::{background::Background, command::Context, input::Input, subject::Subject},
+    commands::{
+        background::Background,
+        command::Context,
+        input::Input,
+        subject::{self, Subject},
+    },
     db,
     error::{Refusal, Result},
     kinds::Lookup,
@@ -56,8 +61,7 @@ fn refusal<S: Subject>(
     transition: &Transition,
     (supply, background): (&Supply, &Background),
 ) -> Option<Refusal> {
-    let state_id = S::state_id(facts);
-    if let Err(refusal) = catalog.workflow.resolve(S::ENTITY, Some(transition.id), None, caller.role, state_id) {
+    if let Err(refusal) = subject::resolve::<S>(&catalog.workflow, (Some(transition.id), None), caller, facts) {
         return Some(refusal);
     }
     if transition.kind.requires_parameters() {
@@ -65,7 +69,8 @@ fn refusal<S: Subject>(
     }
     let nothing = Map::new();
     let input = Input(&nothing);
-    let refused = S::decide(&Context { catalog, transition, facts, input, supply: Some(supply), background });
+    let (supply, scope) = (Some(supply), &caller.scope);
+    let refused = S::decide(&Context { catalog, transition, facts, input, supply, background, scope });
     // A refusal of parameters only says that there are none.
     refused.err().filter(|refusal| refusal.status != StatusCode::BAD_REQUEST)
 }

@@ -20,10 +20,11 @@ use crate::{
         transfer::changes::TransferChange,
     },
     error::{Refusal, Result},
-    kinds::Lookup,
+    kinds::{Kind, Lookup},
     packages::facts::Found,
     planning::Supply,
-    workflow::Workflow,
+    scope::Scope,
+    workflow::{Transition, Workflow},
 };
 
 /// A subject of commands.
@@ -49,8 +50,11 @@ pub trait Subject: Debug + Sized + Send + Sync + 'static {
     /// Its state.
     fn state_id(facts: &Self::Facts) -> i64;
 
-    /// True if the caller sees it.
-    fn is_visible(facts: &Self::Facts, caller: &Caller) -> bool;
+    /// True if it is in a scope.
+    fn is_visible(facts: &Self::Facts, scope: &Scope) -> bool;
+
+    /// The location that runs a command of this kind on it.
+    fn location_of(facts: &Self::Facts, kind: &Kind) -> i64;
 
     /// The stock from which its items could be planned, its own reservations included.
     fn supply(
@@ -93,9 +97,30 @@ pub trait Subject: Debug + Sized + Send + Sync + 'static {
     /// A fault when a state is not in the workflow.
     fn answer(context: &Context<'_, Self::Facts>, changes: &Self::Changes) -> Result<Option<Self::Answer>>;
 
-    /// The effects for a dry run.
+    /// The effects for a dry run, as far as they are in a scope.
     ///
     /// # Errors
     /// A fault when a state is not in the workflow.
     fn effects(context: &Context<'_, Self::Facts>, laid: &Laid, derived: &Derived) -> Result<Value>;
+}
+
+/// The transition that a caller may run on an object. Checked in this order: it is named; the caller's role may run it,
+/// and the caller sees the location that runs it; it starts at the object's state.
+///
+/// # Errors
+/// As [`Workflow::named`]; 403 when the caller may not run it; 406 when it does not start at the state.
+pub(super) fn resolve<'c, S: Subject>(
+    workflow: &'c Workflow,
+    (id, slug): (Option<i64>, Option<&str>),
+    caller: &Caller,
+    facts: &S::Facts,
+) -> Result<&'c Transition, Refusal> {
+    let transition = workflow.named(S::ENTITY, id, slug)?;
+    if !transition.permits(caller.role) || !caller.scope.sees(S::location_of(facts, transition.kind)) {
+        return Err(Refusal::forbidden());
+    }
+    if transition.source_id != S::state_id(facts) {
+        return Err(Refusal::not_allowed());
+    }
+    Ok(transition)
 }

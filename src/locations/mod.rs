@@ -128,6 +128,12 @@ impl Location {
         self.address.latitude.zip(self.address.longitude).map(|(north, east)| (north.get(), east.get()))
     }
 
+    /// The location without its quota, for users who do not see it.
+    #[must_use]
+    pub fn without_quota(self) -> Self {
+        Self { max_quota: None, quota: None, available_quota: None, ..self }
+    }
+
     /// The city of its address.
     #[must_use]
     pub fn city(&self) -> Option<&str> {

@@ -12,6 +12,7 @@ use crate::{
     catalog::{Catalog, CatalogCache},
     error::Result,
     packages::view::{self, PackageView},
+    scope::Scope,
     wire::Timestamp,
     workflow::{CommandObject, StateObject},
 };
@@ -80,15 +81,15 @@ struct LineView {
     discount_amount: Option<String>,
 }
 
-/// Reads orders, in the order of `ids`, with the packages at locations that the caller sees.
+/// Reads orders, in the order of `ids`, with the packages at locations of the scope.
 pub(crate) async fn load(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
     ids: &[i64],
-    visible_location_ids: Option<&[i64]>,
+    scope: &Scope,
     base_url: &str,
 ) -> Result<Vec<OrderView>> {
-    let mut packages = load_packages(&mut *connection, catalog_cache, ids, visible_location_ids, base_url).await?;
+    let mut packages = load_packages(&mut *connection, catalog_cache, ids, scope, base_url).await?;
     let mut orders = catalog_cache
         .read(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids)))
         .await?;
@@ -184,14 +185,14 @@ async fn load_packages(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
     ids: &[i64],
-    visible_location_ids: Option<&[i64]>,
+    scope: &Scope,
     base_url: &str,
 ) -> Result<HashMap<i64, Vec<PackageView>>> {
     let rows = sqlx::query!(
         "select id, order_id from packages
           where order_id = any($1) and ($2::bigint[] is null or stock_location_id = any($2)) order by id",
         ids,
-        visible_location_ids
+        scope.location_ids()
     )
     .fetch_all(&mut *connection)
     .await?;

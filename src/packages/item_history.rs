@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use crate::{error::Result, wire::Timestamp};
+use crate::{error::Result, scope::Scope, wire::Timestamp};
 
 /// The history of one item.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -51,6 +51,15 @@ struct Discrepancy {
     stock_location: i64,
     stock_location_erp_code: String,
     created_date: Timestamp,
+}
+
+impl ItemHistory {
+    /// Leaves out what locations outside of a scope sent, refused or did not find.
+    pub(super) fn restrict(&mut self, scope: &Scope) {
+        self.transfer_orders.retain(|it| scope.sees(it.source) || scope.sees(it.destination));
+        self.denial_reasons.retain(|it| scope.sees(it.stock_location));
+        self.discrepancies.retain(|it| scope.sees(it.stock_location));
+    }
 }
 
 /// Histories by item.

@@ -11,6 +11,7 @@ use crate::{
     error::Result,
     orders::details,
     page::{Kind, List, filter},
+    scope::Scope,
     wire::Timestamp,
     workflow::StateObject,
 };
@@ -160,7 +161,7 @@ struct ItemOrderItem {
     discount_amount: Option<String>,
 }
 
-/// Reads items, in the order of `ids`. Where they are in a state that was installed a moment ago, the catalog is
+/// Reads items, in the order of `ids`, with the history that a scope sees. Where they are in a state that was installed a moment ago, the catalog is
 /// refreshed.
 ///
 /// # Errors
@@ -169,8 +170,15 @@ pub async fn load(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
     ids: &[i64],
+    scope: &Scope,
 ) -> Result<Vec<PackageItem>> {
-    catalog_cache.read(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids))).await
+    let mut items = catalog_cache
+        .read(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids)))
+        .await?;
+    for item in &mut items {
+        item.history.restrict(scope);
+    }
+    Ok(items)
 }
 
 async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<PackageItem>> {

@@ -5,7 +5,7 @@ use sqlx::{FromRow, PgConnection, PgPool, Postgres, Row as _, pool::PoolConnecti
 use utoipa::ToSchema;
 
 use super::{List, Listed, Page};
-use crate::{error::Result, export::Sheet, role::Role};
+use crate::{error::Result, export::Sheet, role::Role, scope::Visible};
 
 /// Rows read and turned into JSON at a time.
 const BATCH: usize = 200;
@@ -38,18 +38,16 @@ impl List {
     /// listing.respond().await
     /// ```
     ///
-    /// `visible_location_ids`: none for a caller who sees all.
-    ///
     /// # Errors
     /// 400 named by the parameter that is wrong, or for a file that would be too long; 404 for a page beyond the last;
     /// when the database fails.
-    pub async fn open<T>(&self, pool: &PgPool, page: Page, visible_location_ids: Option<&[i64]>) -> Result<Listing<T>> {
+    pub async fn open<T>(&self, pool: &PgPool, page: Page, visible: &Visible) -> Result<Listing<T>> {
         let sheet = match page.format {
             None => None,
             Some(format) => Some(Sheet::begin(format).await?),
         };
         let mut connection = pool.acquire().await?;
-        let (count, rows) = self.rows(&mut connection, &page, visible_location_ids).await?;
+        let (count, rows) = self.rows(&mut connection, &page, visible).await?;
         Ok(Listing { page, count, connection, rows: rows.into_iter(), results: Vec::new(), sheet })
     }
 }

@@ -5,7 +5,7 @@
 
 pub mod list;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -18,6 +18,7 @@ use crate::{
         plan::{Parcel, RuleTrace, ScenarioTrace, fetch::Gathering},
         replay::{Content, PlanReferences, StoredPlan, plans},
     },
+    scope::Scope,
     wire::Timestamp,
 };
 
@@ -56,7 +57,7 @@ struct ItemView {
     id: i64,
     sku: String,
     quantity: i64,
-    /// The package it is in; null: it was not to be packed.
+    /// The package it is in; null: it was not to be packed, or the package is at a location that the caller does not see.
     package: Option<i64>,
     stock_location: Option<i64>,
     stock_location_erp_code: Option<String>,
@@ -75,7 +76,7 @@ struct Context {
 pub struct Attempt {
     /// The plan's id; null in a dry run.
     plan: Option<i64>,
-    /// The package whose items were planned again; null for a new order.
+    /// The package whose items were planned again; null for a new order, or where the caller does not see the package.
     package: Option<i64>,
     /// The moment it was made for: opening hours are those of then.
     time: Option<Timestamp>,
@@ -142,14 +143,16 @@ impl Attempt {
         }
     }
 
-    /// Shows only these of the locations that a rule saw.
-    fn restrict(&mut self, visible_location_ids: Option<&[i64]>) {
-        let Some(visible) = visible_location_ids else { return };
+    /// Shows only what is at these locations: candidates of the rules, parcels, transfers.
+    fn restrict(&mut self, scope: &Scope) {
+        let Some(visible) = scope.location_ids() else { return };
         let is_visible = |at: &Value| at.as_i64().is_some_and(|id| visible.contains(&id));
         let restrict_rule = |rule: &mut Value| {
             if let Some(candidates) = rule["candidates"].as_array_mut() {
                 candidates.retain(|candidate| is_visible(&candidate["stock_location_id"]));
             }
+            // It tells how many of the others had no stock or no room.
+            rule.as_object_mut().map(|rule| rule.shift_remove("not_shown"));
         };
         for rule in self.rules.as_array_mut().into_iter().flatten() {
             restrict_rule(rule);
@@ -205,23 +208,22 @@ fn attempt(kept: &StoredPlan, references: &PlanReferences) -> Attempt {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn load(
-    connection: &mut PgConnection,
-    ids: &[i64],
-    visible_location_ids: Option<&[i64]>,
-) -> Result<Vec<ExecutionPlanView>> {
+pub async fn load(connection: &mut PgConnection, ids: &[i64], scope: &Scope) -> Result<Vec<ExecutionPlanView>> {
     let kept = plans(connection, ids).await?;
     let references = PlanReferences::read(connection, &kept).await?;
+    let seen_packages = seen_packages(connection, ids, scope).await?;
     let mut attempts: HashMap<i64, Vec<Attempt>> = HashMap::new();
     let mut dates: HashMap<i64, (Timestamp, Timestamp)> = HashMap::new();
     for plan in &kept {
         let mut attempt = attempt(plan, &references);
-        attempt.restrict(visible_location_ids);
+        attempt.restrict(scope);
+        // A package that is elsewhere by now is not named.
+        attempt.package = attempt.package.filter(|id| seen_packages.as_ref().is_none_or(|seen| seen.contains(id)));
         attempts.entry(plan.order_id).or_default().push(attempt);
         let made: Timestamp = plan.created_date.into();
         dates.entry(plan.order_id).or_insert((made, made)).1 = made;
     }
-    let mut items = load_items(connection, ids).await?;
+    let mut items = load_items(connection, ids, scope).await?;
     let states = load_states(connection, ids).await?;
     let rows =
         sqlx::query!("select id, number, omnitron_id, date_placed, created_date from orders where id = any($1)", ids)
@@ -251,8 +253,8 @@ pub async fn load(
     Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
 }
 
-/// Each order item with its last package.
-async fn load_items(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, Vec<ItemView>>> {
+/// Each order item with its last package, if the scope sees it.
+async fn load_items(connection: &mut PgConnection, ids: &[i64], scope: &Scope) -> Result<HashMap<i64, Vec<ItemView>>> {
     let rows = sqlx::query!(
         r#"select oi.id, oi.order_id, oi.sku, oi.quantity, p.id as "package_id?",
                   p.stock_location_id as "stock_location_id?", l.erp_code as "erp_code?"
@@ -268,16 +270,34 @@ async fn load_items(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMa
     .await?;
     let mut items: HashMap<i64, Vec<ItemView>> = HashMap::new();
     for row in rows {
+        let is_seen = row.stock_location_id.is_some_and(|id| scope.sees(id));
         items.entry(row.order_id).or_default().push(ItemView {
             id: row.id,
             sku: row.sku,
             quantity: row.quantity,
-            package: row.package_id,
-            stock_location: row.stock_location_id,
-            stock_location_erp_code: row.erp_code,
+            package: row.package_id.filter(|_| is_seen),
+            stock_location: row.stock_location_id.filter(|_| is_seen),
+            stock_location_erp_code: row.erp_code.filter(|_| is_seen),
         });
     }
     Ok(items)
+}
+
+/// The packages of orders that a scope sees; none: all.
+async fn seen_packages(
+    connection: &mut PgConnection,
+    order_ids: &[i64],
+    scope: &Scope,
+) -> Result<Option<HashSet<i64>>> {
+    let Some(visible) = scope.location_ids() else { return Ok(None) };
+    let ids = sqlx::query_scalar!(
+        "select id from packages where order_id = any($1) and stock_location_id = any($2)",
+        order_ids,
+        visible
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(Some(ids.into_iter().collect()))
 }
 
 /// `pending`, `cancelled` or `completed`, by order.

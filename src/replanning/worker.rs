@@ -25,6 +25,7 @@ use crate::{
     error::Result,
     inventory::Inventory,
     metrics::Metrics,
+    scope::Scope,
 };
 
 /// The user in the log of automatic plans.
@@ -305,6 +306,6 @@ impl Worker {
     async fn caller(&self) -> Result<Arc<Caller>> {
         let user_id =
             sqlx::query_scalar!("select id from users where username = $1", USERNAME).fetch_one(&self.pool).await?;
-        Ok(Arc::new(Caller { user_id, username: USERNAME.to_owned(), role: Role::Admin, location_ids: None }))
+        Ok(Arc::new(Caller { user_id, username: USERNAME.to_owned(), role: Role::Admin, scope: Scope::unlimited() }))
     }
 }

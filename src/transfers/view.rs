@@ -9,13 +9,13 @@ use sqlx::{PgConnection, types::Json};
 use utoipa::ToSchema;
 
 use crate::{
-    auth::Caller,
     catalog::{Catalog, CatalogCache},
     error::{Error, Result},
     events::Change,
     locations::{self, Location},
     orders::details,
     packages::view::CargoCompanyView,
+    scope::Scope,
     transfers::snapshot::TransferSnapshot,
     wire::{Timestamp, raw},
     workflow::{CommandObject, StateObject},
@@ -50,9 +50,20 @@ pub struct TransferView {
 }
 
 impl TransferView {
+    /// Leaves out how busy an end is that a scope does not see. Its address stays: the goods go there or come from there.
+    #[must_use]
+    pub(crate) fn restricted_to(mut self, scope: &Scope) -> Self {
+        for end in [&mut self.source, &mut self.destination] {
+            if !scope.sees(end.id) {
+                *end = std::mem::take(end).without_quota();
+            }
+        }
+        self
+    }
+
     /// True if the caller sees it: it is from or to a location of the caller.
-    pub(crate) fn is_visible(&self, caller: &Caller) -> bool {
-        caller.sees(self.source.id) || caller.sees(self.destination.id)
+    pub(crate) fn is_visible(&self, scope: &Scope) -> bool {
+        scope.sees(self.source.id) || scope.sees(self.destination.id)
     }
 }
 

@@ -1,13 +1,17 @@
 //! What the upstream was told, is still to be told, and could not tell us; and the cancellations it plans.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::FromRow;
+use sqlx::{FromRow, PgConnection};
 use utoipa::ToSchema;
 
 use crate::{
-    page::{Kind, List, ListRow, VISIBLE_TO_ALL, filter},
+    error::Result,
+    page::{Kind, List, ListRow, VISIBLE_TO_NONE, filter},
     role::Role,
+    scope::Scope,
     wire::Timestamp,
 };
 
@@ -46,7 +50,7 @@ impl ListRow for CallView {
     const LIST: List = List {
         from: " from upstream_calls c join orders o on o.id = c.order_id",
         columns: "c.*, o.number",
-        visible: VISIBLE_TO_ALL,
+        visible: VISIBLE_TO_NONE,
         filters: &[
             filter("kind", Kind::Text, "c.kind = {}", "What is told: the kind of the call."),
             filter("is_done", Kind::Boolean, "(c.done_date is not null) = {}", "Whether the call was answered."),
@@ -93,7 +97,7 @@ impl ListRow for Problem {
     const LIST: List = List {
         from: " from upstream_problems p",
         columns: "p.*",
-        visible: VISIBLE_TO_ALL,
+        visible: VISIBLE_TO_NONE,
         filters: &[
             filter(
                 "reference",
@@ -145,9 +149,9 @@ pub struct PlanView {
     created_date: Timestamp,
 }
 
-impl ListRow for PlanView {
+impl PlanView {
     /// The list of plans. A caller with locations of their own sees those of orders that have a package there.
-    const LIST: List = List {
+    pub const LIST: List = List {
         from: " from cancellation_plans c join orders o on o.id = c.order_id",
         columns: "c.id, c.remote_id, c.plan_type, c.order_id, o.number, c.order_item_ids, c.decision, c.reason, \
                       c.decided_date, c.created_date, \
@@ -172,4 +176,25 @@ impl ListRow for PlanView {
         default_sort: "-id",
         tie_breaker: "c.id desc",
     };
+
+    /// Leaves out the packages that a scope does not see, and a reason that may be about one of them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn restrict(connection: &mut PgConnection, plans: &mut [Self], scope: &Scope) -> Result<()> {
+        let Some(location_ids) = scope.location_ids() else { return Ok(()) };
+        let package_ids: Vec<i64> = plans.iter().flat_map(|plan| plan.packages.iter().copied()).collect();
+        let seen = sqlx::query_scalar!(
+            "select id from packages where id = any($1) and stock_location_id = any($2)",
+            &package_ids,
+            location_ids
+        );
+        let seen: HashSet<i64> = seen.fetch_all(connection).await?.into_iter().collect();
+        for plan in plans {
+            let count = plan.packages.len();
+            plan.packages.retain(|id| seen.contains(id));
+            plan.reason = plan.reason.take().filter(|_| plan.packages.len() == count);
+        }
+        Ok(())
+    }
 }

@@ -41,6 +41,7 @@ mod replanning;
 mod reservations;
 mod resources;
 mod scenarios;
+mod scope;
 mod seeds;
 mod simulate;
 mod stock;

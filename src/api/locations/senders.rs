@@ -3,22 +3,21 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::State,
     http::{HeaderMap, StatusCode},
 };
 use sqlx::PgConnection;
 
 use crate::{
     api::{
-        extract::{Authenticated, Id},
+        extract::{Id, Limited, Managers},
         resource::find,
     },
-    app::App,
-    auth::{Caller, Role},
     error::{Refusal, Result},
     locations::senders::{NO_OBJECT, SenderAddress},
     reading::{self, Changed, New},
-    record, wire,
+    record,
+    scope::Scope,
+    wire,
 };
 
 /// What a request for a new sender address holds.
@@ -27,8 +26,8 @@ pub(super) type NewSenderAddress = New<SenderAddress>;
 pub(super) type ChangedSenderAddress = Changed<SenderAddress>;
 
 /// Stores an address, and reads it again with its dates.
-async fn save(connection: &mut PgConnection, caller: &Caller, address: &SenderAddress) -> Result<SenderAddress> {
-    if !caller.sees(address.stock_location) {
+async fn save(connection: &mut PgConnection, scope: &Scope, address: &SenderAddress) -> Result<SenderAddress> {
+    if !scope.sees(address.stock_location) {
         return Err(Refusal::field("stock_location", NO_OBJECT).into());
     }
     let id = record::save(connection, address).await?;
@@ -42,15 +41,13 @@ async fn save(connection: &mut PgConnection, caller: &Caller, address: &SenderAd
     operation_id = "createSenderAddress", request_body = NewSenderAddress,
     responses((status = 201, description = "The sender address", body = SenderAddress)))]
 pub(super) async fn create(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
+    Limited { app, scope, .. }: Limited<Managers>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<SenderAddress>)> {
-    caller.require(&[Role::Operator, Role::Integrator])?;
     wire::check_media_type(&headers)?;
     let address = reading::create(&body)?;
-    Ok((StatusCode::CREATED, Json(save(&mut *app.pool.acquire().await?, &caller, &address).await?)))
+    Ok((StatusCode::CREATED, Json(save(&mut *app.pool.acquire().await?, &scope, &address).await?)))
 }
 
 /// Change a sender address
@@ -61,22 +58,16 @@ pub(super) async fn create(
     params(("id" = i64, Path, description = "The sender address' id", example = 1)),
     request_body = ChangedSenderAddress,
     responses((status = 200, description = "The sender address", body = SenderAddress)))]
-pub(super) async fn change(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Json<SenderAddress>> {
-    let mut transaction = app.pool.begin().await?;
-    let seen: SenderAddress = find(&mut transaction, &caller, id).await?;
-    caller.require(&[Role::Operator, Role::Integrator])?;
+pub(super) async fn change(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Json<SenderAddress>> {
+    let mut transaction = door.app.pool.begin().await?;
+    let seen: SenderAddress = find(&mut transaction, &door.caller(), id).await?;
+    door.require::<Managers>()?;
     wire::check_media_type(&headers)?;
     // Others who change it wait, so that what they did not send stays as it is.
     let stored = sqlx::query_as("select * from sender_addresses where id = $1 for update").bind(seen.id);
     let stored: Option<SenderAddress> = stored.fetch_optional(&mut *transaction).await?;
     let address = reading::change(&body, &stored.ok_or_else(Refusal::not_found)?)?;
-    let saved = save(&mut transaction, &caller, &address).await?;
+    let saved = save(&mut transaction, &door.scope, &address).await?;
     transaction.commit().await?;
     Ok(Json(saved))
 }
@@ -88,14 +79,10 @@ pub(super) async fn change(
     operation_id = "deleteSenderAddress",
     params(("id" = i64, Path, description = "The sender address' id", example = 1)),
     responses((status = 204, description = "It is gone")))]
-pub(super) async fn delete(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-) -> Result<StatusCode> {
-    let mut connection = app.pool.acquire().await?;
-    let seen: SenderAddress = find(&mut connection, &caller, id).await?;
-    caller.require(&[Role::Operator, Role::Integrator])?;
+pub(super) async fn delete(door: Limited, Id(id): Id) -> Result<StatusCode> {
+    let mut connection = door.app.pool.acquire().await?;
+    let seen: SenderAddress = find(&mut connection, &door.caller(), id).await?;
+    door.require::<Managers>()?;
     let gone = sqlx::query!("delete from sender_addresses where id = $1", seen.id).execute(&mut *connection).await?;
     if gone.rows_affected() == 0 {
         return Err(Refusal::not_found().into());

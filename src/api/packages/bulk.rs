@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     body::Bytes,
-    extract::State,
     http::{HeaderMap, StatusCode, Uri},
 };
 use serde::Serialize;
@@ -20,7 +19,7 @@ use utoipa::{
 
 use super::command::{Body, idempotency_key, shape};
 use crate::{
-    api::extract::Authenticated,
+    api::extract::Limited,
     app::App,
     auth::Caller,
     commands::{
@@ -55,13 +54,8 @@ static WAITING_AT_ONCE: Semaphore = Semaphore::const_new(256);
     operation_id = "runPackageCommands", request_body = Value,
     params(("dry_run" = Option<bool>, Query, description = "Only say what the commands would do"), ("Idempotency-Key" = Option<String>, Header, description = "Names this list, at most 255 characters")),
     responses( (status = 200, description = "The results, in order", body = Vec<Listed>), (status = 422, description = "The Idempotency-Key was used with another request")))]
-pub(super) async fn run(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Bytes,
-) -> Result<axum::Json<Vec<Listed>>> {
+pub(super) async fn run(door: Limited, headers: HeaderMap, uri: Uri, body: Bytes) -> Result<axum::Json<Vec<Listed>>> {
+    let (app, caller) = (&door.app, door.caller());
     wire::check_media_type(&headers)?;
     let list = match wire::parse(&body)? {
         Value::Array(list) => list,

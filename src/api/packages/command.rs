@@ -2,15 +2,13 @@
 
 use axum::{
     body::Bytes,
-    extract::State,
     http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value};
 
 use crate::{
-    api::extract::{Authenticated, Id},
-    app::App,
+    api::extract::{Id, Limited},
     commands::{
         dispatch::Request,
         idempotency::{IdempotencyKey, LONGEST_KEY},
@@ -30,14 +28,7 @@ use crate::{
     operation_id = "runPackageCommand", request_body = Value,
     params(("id" = i64, Path, description = "The package's id", example = 1), ("dry_run" = Option<bool>, Query, description = "Only say what the command would do"), ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters")),
     responses( (status = 200, description = "Done; or, for a dry run, what would be done", body = PackageAnswer), (status = 204, description = "Done, by a command that answers nothing"), (status = 422, description = "The Idempotency-Key was used with another request")))]
-pub(super) async fn run(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(package_id): Id,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Bytes,
-) -> Result<Reply> {
+pub(super) async fn run(door: Limited, Id(package_id): Id, headers: HeaderMap, uri: Uri, body: Bytes) -> Result<Reply> {
     wire::check_media_type(&headers)?;
     let command = read_body(&body)?;
     let dry_run = wire::dry_run(&uri)?;
@@ -47,11 +38,11 @@ pub(super) async fn run(
         transition: command.transition,
         slug: command.slug,
         input: command.input,
-        key: key.map(|key| IdempotencyKey::new(caller.user_id, key, package_id, &body)),
-        caller,
+        key: key.map(|key| IdempotencyKey::new(door.user_id, key, package_id, &body)),
+        caller: door.caller(),
         dry_run,
     };
-    Ok(app.dispatcher.run(request).await?.reply())
+    Ok(door.app.dispatcher.run(request).await?.reply())
 }
 
 impl IntoResponse for Reply {

@@ -1,15 +1,13 @@
 //! `GET /invoices/{key}/`: the document of a package's invoice.
 
 use axum::{
-    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
 
 use super::super::file::File;
 use crate::{
-    api::extract::Key,
-    app::App,
+    api::extract::{Key, Public},
     commands::package::update_invoice::media_type,
     error::{Refusal, Result},
 };
@@ -23,7 +21,7 @@ use crate::{
     security(()),
     responses((status = 200, description = "The document as UPDATE_INVOICE gave it",
                content((File = "application/pdf"), (File = "image/png"), (File = "image/jpeg"), (File = "application/xml")))))]
-pub(super) async fn document(State(app): State<App>, Key(key): Key) -> Result<Response> {
+pub(super) async fn document(Public { app }: Public, Key(key): Key) -> Result<Response> {
     let row = sqlx::query!(
         r#"select document_type as "document_type!", document as "document!"
              from package_invoices where document_key = $1"#,

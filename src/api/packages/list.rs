@@ -1,7 +1,6 @@
 //! `GET /packages/`, `/packages/short/`, `/packages/package-items/`, `/packages/{id}/`.
 
 use axum::{
-    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
@@ -10,7 +9,7 @@ use sqlx::{PgConnection, postgres::PgRow};
 use super::explain;
 use crate::{
     api::{
-        extract::{Authenticated, Id},
+        extract::{Id, Limited},
         resource::{Resource, Viewer},
     },
     app::App,
@@ -46,8 +45,8 @@ impl Resource for PackageSummary {
 impl Resource for PackageItem {
     const LIST: List = items::LIST;
 
-    async fn load(app: &App, connection: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
-        items::load(connection, &app.catalog_cache, &ids(rows)?).await
+    async fn load(app: &App, connection: &mut PgConnection, rows: &[PgRow], viewer: &Viewer) -> Result<Vec<Self>> {
+        items::load(connection, &app.catalog_cache, &ids(rows)?, &viewer.scope).await
     }
 }
 
@@ -58,20 +57,15 @@ impl Resource for PackageItem {
 #[utoipa::path(get, path = "/api/v1/oms/packages/{id}/", tag = "Packages", operation_id = "getPackage",
     params(("id" = i64, Path, description = "The package's id", example = 1), ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not")),
     responses((status = 200, description = "The package", body = PackageView)))]
-pub(super) async fn detail(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-    page: Page,
-) -> Result<Response> {
+pub(super) async fn detail(door: Limited, Id(id): Id, page: Page) -> Result<Response> {
     page.no_list()?;
-    let loaded = app.loader.load(id, page.base_url().to_owned()).await?.ok_or_else(Refusal::not_found)?;
-    if !caller.sees(loaded.stock_location_id) {
+    let loaded = door.app.loader.load(id, page.base_url().to_owned()).await?.ok_or_else(Refusal::not_found)?;
+    if !door.scope.sees(loaded.stock_location_id) {
         return Err(Refusal::not_found().into());
     }
     match page.get("explain") {
         None => Ok(([(header::CONTENT_TYPE, "application/json")], loaded.body).into_response()),
-        Some("commands") => explain::commands(&app, &caller, id, &loaded.body).await,
+        Some("commands") => explain::commands(&door.app, &door.caller(), id, &loaded.body).await,
         Some(other) => Err(Refusal::field("explain", format!("{other} cannot be explained; use commands.")).into()),
     }
 }

@@ -13,14 +13,14 @@ use super::{
     resource::{self, Read, detail, list_below},
 };
 use crate::{
-    app::App,
+    api::extract::Doors,
     commands::effects::PackageEffects,
     history::PackageMove,
     packages::{items::PackageItem, list::PackageSummary, view::PackageView},
 };
 
 /// The routes of this area.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     let read = |path, operation, text| Read { path, tag: "Packages", operation, text };
     OpenApiRouter::new()
         .routes(resource::list::<PackageView>(&read(

@@ -10,6 +10,7 @@ use super::{
     resource::{Read, Resource, Viewer, detail, list},
 };
 use crate::{
+    api::extract::Doors,
     app::App,
     error::Result,
     page::{List, ids},
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// The routes of this area.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     let read = |path, operation, text| Read { path, tag: "Plans", operation, text };
     OpenApiRouter::new()
         .routes(list::<ExecutionPlanView>(&read(
@@ -37,6 +38,6 @@ impl Resource for ExecutionPlanView {
     const LIST: List = plans::list::LIST;
 
     async fn load(_: &App, connection: &mut PgConnection, rows: &[PgRow], viewer: &Viewer) -> Result<Vec<Self>> {
-        plans::load(connection, &ids(rows)?, viewer.visible.as_deref()).await
+        plans::load(connection, &ids(rows)?, &viewer.scope).await
     }
 }

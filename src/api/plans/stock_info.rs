@@ -1,12 +1,11 @@
 //! `/api/v1/oms/order-stock-info/`: the stock that each plan of an order saw.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    api::extract::Authenticated,
-    app::App,
+    api::extract::Limited,
     error::{Refusal, Result},
     page::Page,
     planning::replay::{Content, plans},
@@ -49,24 +48,27 @@ struct StockData {
 /// own package held while it was planned again is not counted as reserved.
 #[utoipa::path(get, path = "/api/v1/oms/order-stock-info/", tag = "Plans", operation_id = "listOrderStockInfo",
     params(("order_number" = String, Query, description = "Number of the order. Required."), ("erp_code" = Option<String>, Query, description = "ERP code of the location; every location without one.")))]
-pub(super) async fn list(State(app): State<App>, Authenticated(caller): Authenticated, page: Page) -> Result<Response> {
+pub(super) async fn list(Limited { app, scope, .. }: Limited, page: Page) -> Result<Response> {
     let number = page.get("order_number").ok_or_else(|| {
         Refusal::field("order_number", "This field is required: the stock is told of one order at a time.")
     })?;
     let mut connection = app.pool.acquire().await?;
-    let visible = caller.visible_location_ids();
     let location_ids = sqlx::query_scalar!(
         "select id from stock_locations
           where ($1::text is null or erp_code = $1) and ($2::bigint[] is null or id = any($2))",
         page.get("erp_code"),
-        visible.as_deref()
+        scope.location_ids()
     )
     .fetch_all(&mut *connection)
     .await?;
+    // An order that the caller does not see has no items.
     let items = sqlx::query!(
         "select oi.id, oi.order_id, oi.sku, oi.omnitron_id from order_items oi join orders o on o.id = oi.order_id
-          where o.number = $1",
-        number
+          where o.number = $1
+            and ($2::bigint[] is null
+                 or exists (select from packages p where p.order_id = o.id and p.stock_location_id = any($2)))",
+        number,
+        scope.location_ids()
     )
     .fetch_all(&mut *connection)
     .await?;

@@ -2,16 +2,14 @@
 
 use axum::{
     body::Bytes,
-    extract::State,
     http::{HeaderMap, Uri},
 };
 
 use crate::{
     api::{
-        extract::{Authenticated, Id},
+        extract::{Id, Limited},
         packages::command::{idempotency_key, read_body},
     },
-    app::App,
     commands::{
         dispatch::Request,
         idempotency::IdempotencyKey,
@@ -32,8 +30,7 @@ use crate::{
     params(("id" = i64, Path, description = "The transfer's id", example = 1), ("dry_run" = Option<bool>, Query, description = "Only say what the command would do"), ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters")),
     responses( (status = 200, description = "Done; or, for a dry run, what would be done", body = TransferAnswer), (status = 422, description = "The Idempotency-Key was used with another request")))]
 pub(super) async fn run(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
+    door: Limited,
     Id(transfer_id): Id,
     headers: HeaderMap,
     uri: Uri,
@@ -48,9 +45,9 @@ pub(super) async fn run(
         transition: command.transition,
         slug: command.slug,
         input: command.input,
-        key: key.map(|key| IdempotencyKey::for_transfer(caller.user_id, key, transfer_id, &body)),
-        caller,
+        key: key.map(|key| IdempotencyKey::for_transfer(door.user_id, key, transfer_id, &body)),
+        caller: door.caller(),
         dry_run,
     };
-    Ok(app.dispatcher.run_on_transfer(request).await?.reply())
+    Ok(door.app.dispatcher.run_on_transfer(request).await?.reply())
 }

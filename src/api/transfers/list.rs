@@ -1,15 +1,12 @@
 //! `GET /transfer_orders/`, `/transfer_orders/short/`, `/transfer_orders/transfer-items/`, `/transfer_orders/{id}/`.
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use sqlx::{PgConnection, postgres::PgRow};
 
 use super::explain;
 use crate::{
     api::{
-        extract::{Authenticated, Id},
+        extract::{Id, Limited},
         resource::{Resource, Viewer},
     },
     app::App,
@@ -24,8 +21,9 @@ use crate::{
 impl Resource for TransferView {
     const LIST: List = list::LIST;
 
-    async fn load(app: &App, connection: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
-        view::load(connection, &app.catalog_cache, &ids(rows)?).await
+    async fn load(app: &App, connection: &mut PgConnection, rows: &[PgRow], viewer: &Viewer) -> Result<Vec<Self>> {
+        let transfers = view::load(connection, &app.catalog_cache, &ids(rows)?).await?;
+        Ok(transfers.into_iter().map(|transfer| transfer.restricted_to(&viewer.scope)).collect())
     }
 }
 
@@ -52,20 +50,16 @@ impl Resource for ItemView {
 #[utoipa::path(get, path = "/api/v1/oms/transfer_orders/{id}/", tag = "Transfers", operation_id = "getTransfer",
     params(("id" = i64, Path, description = "The transfer's id", example = 1), ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not")),
     responses((status = 200, description = "The transfer", body = TransferView)))]
-pub(super) async fn detail(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-    page: Page,
-) -> Result<Response> {
+pub(super) async fn detail(door: Limited, Id(id): Id, page: Page) -> Result<Response> {
     page.no_list()?;
-    let mut connection = app.pool.acquire().await?;
-    let found = view::load(&mut connection, &app.catalog_cache, &[id]).await?.pop();
+    let mut connection = door.app.pool.acquire().await?;
+    let found = view::load(&mut connection, &door.app.catalog_cache, &[id]).await?.pop();
     drop(connection);
-    let mut transfer = found.filter(|transfer| transfer.is_visible(&caller)).ok_or_else(Refusal::not_found)?;
+    let mut transfer = found.filter(|transfer| transfer.is_visible(&door.scope)).ok_or_else(Refusal::not_found)?;
+    transfer = transfer.restricted_to(&door.scope);
     match page.get("explain") {
         None => {}
-        Some("commands") => transfer.explanation = Some(explain::commands(&app, &caller, id).await?),
+        Some("commands") => transfer.explanation = Some(explain::commands(&door.app, &door.caller(), id).await?),
         Some(other) => {
             return Err(Refusal::field("explain", format!("{other} cannot be explained; use commands.")).into());
         }

@@ -11,7 +11,7 @@ use super::{
     resource::{self, Read, detail, list_below},
 };
 use crate::{
-    app::App,
+    api::extract::Doors,
     commands::effects::TransferEffects,
     history::Move,
     transfers::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The routes of this area.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     let read = |path, operation, text| Read { path, tag: "Transfers", operation, text };
     OpenApiRouter::new()
         .routes(resource::list::<TransferView>(&read(

@@ -1,16 +1,13 @@
 //! `POST /api/v1/oms/cancellation_plan/`: the plans of the upstream are decided.
 
-use axum::{Json, body::Bytes, extract::State, http::HeaderMap};
+use axum::{Json, body::Bytes, http::HeaderMap};
 use serde::Serialize;
 use sqlx::FromRow as _;
 
 use super::{Envelope, envelope};
 use crate::{
-    api::extract::Authenticated,
-    app::App,
-    auth::Role,
+    api::extract::{Managers, Unlimited},
     error::{Refusal, Result},
-    page::ListRow as _,
     upstream::{
         cancellations::{self, Canceller},
         lists::PlanView,
@@ -26,16 +23,11 @@ use crate::{
 #[utoipa::path(post, path = "/api/v1/oms/cancellation_plan/", tag = "Upstream",
     operation_id = "decideCancellationPlan", request_body = Envelope,
     responses((status = 200, description = "What was decided", body = PlanView), (status = 404, description = "There is no such order here yet")))]
-pub(super) async fn create(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Json<impl Serialize>> {
-    caller.require(&[Role::Integrator, Role::Operator])?;
-    let webhook = envelope::authenticate(&app.upstream, &headers, &body, "cancellation_plan.")?;
-    let canceller = Canceller { pool: &app.pool, catalog_cache: &app.catalog_cache, dispatcher: &app.dispatcher };
-    let plan_id = cancellations::take(canceller, &caller, &webhook.payload).await?;
-    let row = PlanView::LIST.find(&mut *app.pool.acquire().await?, plan_id, None).await?;
+pub(super) async fn create(door: Unlimited<Managers>, headers: HeaderMap, body: Bytes) -> Result<Json<impl Serialize>> {
+    let webhook = envelope::authenticate(&door.app.upstream, &headers, &body, "cancellation_plan.")?;
+    let canceller =
+        Canceller { pool: &door.app.pool, catalog_cache: &door.app.catalog_cache, dispatcher: &door.app.dispatcher };
+    let plan_id = cancellations::take(canceller, &door.caller(), &webhook.payload).await?;
+    let row = PlanView::LIST.find(&mut *door.app.pool.acquire().await?, plan_id, &(&door.scope).into()).await?;
     Ok(Json(PlanView::from_row(&row.ok_or_else(Refusal::not_found)?)?))
 }

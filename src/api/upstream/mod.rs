@@ -8,24 +8,25 @@ mod stores;
 use axum::{
     Json,
     body::Bytes,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::post,
 };
 use serde::Serialize;
 use serde_json::Value;
+use sqlx::{FromRow as _, PgConnection, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::{
-        extract::{Authenticated, Id},
-        resource::{Read, find, list},
+        extract::{Doors, Id, Managers, Unlimited},
+        resource::{Read, Resource, Viewer, find, list},
     },
     app::App,
-    auth::{Caller, Role},
+    auth::Caller,
     error::Result,
+    page::List,
     upstream::{
         intake::Taken,
         lists::{CallView, PlanView, Problem},
@@ -35,7 +36,7 @@ use crate::{
 };
 
 /// The routes of this area.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     let read = |path, operation, text| Read { path, tag: "Upstream", operation, text };
     OpenApiRouter::new()
         .routes(routes!(orders_webhook))
@@ -65,6 +66,16 @@ pub fn routes() -> OpenApiRouter<App> {
         )))
         .routes(routes!(problem_detail))
         .routes(routes!(problem_retry))
+}
+
+impl Resource for PlanView {
+    const LIST: List = Self::LIST;
+
+    async fn load(_: &App, connection: &mut PgConnection, rows: &[PgRow], viewer: &Viewer) -> Result<Vec<Self>> {
+        let mut plans = rows.iter().map(Self::from_row).collect::<sqlx::Result<Vec<_>>>()?;
+        Self::restrict(connection, &mut plans, &viewer.scope).await?;
+        Ok(plans)
+    }
 }
 
 /// A webhook of the upstream.
@@ -99,14 +110,12 @@ struct OrderTaken {
     request_body = Envelope,
     responses((status = 201, description = "The order is new", body = OrderTaken), (status = 200, description = "The order is known, or left until it is approved", body = OrderTaken)))]
 async fn orders_webhook(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
+    Unlimited { app, user_id, .. }: Unlimited<Managers>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
-    caller.require(&[Role::Integrator, Role::Operator])?;
     let webhook = envelope::authenticate(&app.upstream, &headers, &body, "order.")?;
-    let taken = app.intake.take_or_record(&webhook.payload, Some(caller.user_id)).await??;
+    let taken = app.intake.take_or_record(&webhook.payload, Some(user_id)).await??;
     let (status, order_id, reason) = match taken {
         Taken::New(id) => {
             app.metrics.upstream_orders("pushed", 1);
@@ -145,8 +154,7 @@ struct UpstreamStatus {
 /// How the upstream is followed
 #[utoipa::path(get, path = "/api/v1/oms/upstream/", tag = "Upstream", operation_id = "getUpstreamStatus",
     responses((status = 200, description = "How it stands", body = UpstreamStatus)))]
-async fn status(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<Json<impl Serialize>> {
-    caller.require(&[Role::Integrator, Role::Operator])?;
+async fn status(Unlimited { app, .. }: Unlimited<Managers>) -> Result<Json<impl Serialize>> {
     let row = sqlx::query!(
         r#"select seen_date, polled_date, next_poll_date, failures, last_error,
                   (select count(*) from upstream_problems where resolved_date is null) as "open_problems!",
@@ -172,12 +180,8 @@ async fn status(State(app): State<App>, Authenticated(caller): Authenticated) ->
     operation_id = "getUpstreamProblem",
     params(("id" = i64, Path, description = "The problem's id", example = 1)),
     responses((status = 200, description = "The problem", body = Problem)))]
-async fn problem_detail(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-) -> Result<Json<impl Serialize>> {
-    read_problem(&app, &caller, id).await.map(Json)
+async fn problem_detail(door: Unlimited<Managers>, Id(id): Id) -> Result<Json<impl Serialize>> {
+    read_problem(&door.app, &door.caller(), id).await.map(Json)
 }
 
 /// A problem, with the order as it came.
@@ -194,17 +198,13 @@ async fn read_problem(app: &App, caller: &Caller, id: i64) -> Result<Problem> {
     operation_id = "retryUpstreamProblem",
     params(("id" = i64, Path, description = "The problem's id", example = 1)),
     responses((status = 200, description = "The problem as it is now", body = Problem)))]
-async fn problem_retry(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-) -> Result<Json<impl Serialize>> {
-    let problem = read_problem(&app, &caller, id).await?;
+async fn problem_retry(door: Unlimited<Managers>, Id(id): Id) -> Result<Json<impl Serialize>> {
+    let problem = read_problem(&door.app, &door.caller(), id).await?;
     if problem.resolved_date.is_none() {
         let payload = problem.payload.unwrap_or_default();
-        if let Ok(Taken::Left { .. }) = app.intake.take_or_record(&payload, Some(caller.user_id)).await? {
-            problems::close(&app.pool, problem.id).await?;
+        if let Ok(Taken::Left { .. }) = door.app.intake.take_or_record(&payload, Some(door.user_id)).await? {
+            problems::close(&door.app.pool, problem.id).await?;
         }
     }
-    read_problem(&app, &caller, id).await.map(Json)
+    read_problem(&door.app, &door.caller(), id).await.map(Json)
 }

@@ -1,11 +1,9 @@
 //! `/api/v1/oms/cancellation-reasons/pull_from_omnitron/`: why customers cancel, as the upstream lists it.
 
-use axum::{extract::State, http::StatusCode};
+use axum::http::StatusCode;
 
 use crate::{
-    api::extract::Authenticated,
-    app::App,
-    auth::Role,
+    api::extract::{Managers, Unlimited},
     error::{NO_UPSTREAM, Refusal, Result},
     upstream::cancellations::reasons,
 };
@@ -16,8 +14,7 @@ use crate::{
 #[utoipa::path(get, path = "/api/v1/oms/cancellation-reasons/pull_from_omnitron/", tag = "Reasons",
     operation_id = "pullCancellationReasons",
     responses((status = 200, description = "They are pulled; no body"), (status = 406, description = "This server has no upstream")))]
-pub(super) async fn pull(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<StatusCode> {
-    caller.require(&[Role::Integrator, Role::Operator])?;
+pub(super) async fn pull(Unlimited { app, .. }: Unlimited<Managers>) -> Result<StatusCode> {
     let Some(client) = &app.upstream.client else {
         let sentence = "This server has no upstream; start it with OMS_UPSTREAM_URL.";
         return Err(Refusal::rule(NO_UPSTREAM, sentence).into());

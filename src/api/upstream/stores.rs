@@ -3,16 +3,13 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 
 use super::{Envelope, envelope};
 use crate::{
-    api::extract::Authenticated,
-    app::App,
-    auth::Role,
+    api::extract::{Managers, Unlimited},
     error::Result,
     upstream::stores::{self, StoreTaken},
 };
@@ -26,12 +23,10 @@ use crate::{
     request_body = Envelope,
     responses((status = 201, description = "The location is new", body = StoreTaken), (status = 200, description = "The location is known", body = StoreTaken)))]
 pub(super) async fn stores_webhook(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
+    Unlimited { app, .. }: Unlimited<Managers>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
-    caller.require(&[Role::Integrator, Role::Operator])?;
     let webhook = envelope::authenticate(&app.upstream, &headers, &body, "retail_store.")?;
     let (is_new, taken) = stores::take(&app.pool, &app.wake_signal, &webhook.payload).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };

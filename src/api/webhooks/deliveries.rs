@@ -5,7 +5,6 @@ use std::time::Instant;
 use axum::{
     Json,
     body::Bytes,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -14,10 +13,10 @@ use serde_json::json;
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
-use super::owner;
+use super::owned;
 use crate::{
     api::{
-        extract::{Authenticated, Id},
+        extract::{Id, Limited},
         resource::{Resource, Viewer, row},
     },
     app::App,
@@ -25,6 +24,7 @@ use crate::{
     error::{Error, Refusal, Result},
     page::{List, ids},
     reading::values::boolean,
+    scope::Visible,
     webhooks::{
         claim::{self, Claimed, LEASE_SECONDS, Prepared},
         client,
@@ -42,8 +42,8 @@ const IN_RETRY_PROCESS: i32 = 11;
 impl Resource for DeliveryView {
     const LIST: List = DELIVERIES;
 
-    fn visible(caller: &Caller) -> Option<Vec<i64>> {
-        owner(caller)
+    fn visible(caller: &Caller) -> Visible {
+        owned(caller)
     }
 
     async fn load(app: &App, connection: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
@@ -52,8 +52,8 @@ impl Resource for DeliveryView {
 }
 
 /// A delivery that was tried, and whether it was delivered.
-async fn visible(connection: &mut PgConnection, caller: &Caller, id: i64) -> Result<(Claimed, bool)> {
-    let id: i64 = row::<DeliveryView>(connection, caller, id).await?.try_get("id")?;
+async fn visible(connection: &mut PgConnection, door: &Limited, id: i64) -> Result<(Claimed, bool)> {
+    let id: i64 = row::<DeliveryView>(connection, &door.caller(), id).await?.try_get("id")?;
     let delivered = sqlx::query_scalar!("select delivered from hook_events where id = $1", id);
     let delivered = delivered.fetch_optional(&mut *connection).await?.ok_or_else(Refusal::not_found)?;
     let row = claim::peek(connection, &[id]).await?.pop().ok_or_else(Refusal::not_found)?;
@@ -87,16 +87,10 @@ pub(super) struct RetryAnswer {
     request_body = RetryInput,
     params(("id" = i64, Path, description = "The delivery's id", example = 1)),
     responses((status = 200, description = "Delivered", body = RetryAnswer), (status = 406, description = "Not delivered", body = RetryAnswer)))]
-pub(super) async fn retry(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response> {
+pub(super) async fn retry(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Response> {
     wire::check_media_type(&headers)?;
-    let mut connection = app.pool.acquire().await?;
-    let (row, delivered) = visible(&mut connection, &caller, id).await?;
+    let mut connection = door.app.pool.acquire().await?;
+    let (row, delivered) = visible(&mut connection, &door, id).await?;
     let force = force(&body)?;
     if delivered {
         return Err(refusal("event_100_3", "Event already delivered").into());
@@ -112,19 +106,20 @@ pub(super) async fn retry(
     )
     .execute(&mut *connection)
     .await?;
-    let base_url = &app.webhooks.settings.base_url;
-    let prepared = claim::prepare(&mut connection, &app.catalog_cache, base_url, std::slice::from_ref(&row)).await?;
+    let base_url = &door.app.webhooks.settings.base_url;
+    let prepared =
+        claim::prepare(&mut connection, &door.app.catalog_cache, base_url, std::slice::from_ref(&row)).await?;
     drop(connection);
     let gone = || Error::Fault("a delivery that failed has no body".to_owned());
     let hook = prepared.hook(&row).ok_or_else(gone)?;
     let delivery = Prepared::delivery(&row, hook, prepared.body(&row, hook).ok_or_else(gone)?);
     let started = Instant::now();
-    let outcome = app.webhooks.client.send(&delivery).await;
-    app.metrics.webhooks.attempt(outcome.is_delivered(), outcome.took);
+    let outcome = door.app.webhooks.client.send(&delivery).await;
+    door.app.metrics.webhooks.attempt(outcome.is_delivered(), outcome.took);
     let result = worker::attempt_result(hook, &row, &delivery.body, started, outcome.clone());
     let report = [Report { row, result, _slot: () }];
-    record::write(&mut *app.pool.acquire().await?, &report, app.webhooks.settings.pause_after).await?;
-    app.webhooks.due.notify_one();
+    record::write(&mut *door.app.pool.acquire().await?, &report, door.app.webhooks.settings.pause_after).await?;
+    door.app.webhooks.due.notify_one();
     Ok(answer(outcome))
 }
 

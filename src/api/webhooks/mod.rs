@@ -5,7 +5,6 @@ mod deliveries;
 use axum::{
     Json,
     body::Bytes,
-    extract::State,
     http::{HeaderMap, StatusCode},
 };
 use serde::Serialize;
@@ -17,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     api::{
         declare::with_schema,
-        extract::{Authenticated, Id},
+        extract::{Doors, Id, Limited},
         resource::{Read, Resource, Viewer, detail, list, row},
     },
     app::App,
@@ -25,6 +24,7 @@ use crate::{
     error::{OnConstraint as _, Refusal, Result},
     events,
     page::List,
+    scope::Visible,
     webhooks::{
         countdown::Countdown,
         definition::{Definition, Purpose, TargetAuth},
@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// The routes of this area.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes() -> OpenApiRouter<Doors> {
     let read = |path, operation, text| Read { path, tag: "Webhooks", operation, text };
     OpenApiRouter::new()
         .routes(list::<HookView>(&read("/whisperer/hooks/", "listWebhooks", "Subscriptions")))
@@ -94,16 +94,17 @@ pub(super) struct HookInput {
     config: Value,
 }
 
-/// Whose subscriptions a caller sees, as a filter; none: everybody's.
-pub(super) fn owner(caller: &Caller) -> Option<Vec<i64>> {
-    (caller.role != Role::Admin).then(|| vec![caller.user_id])
+/// Whose subscriptions a caller sees: an admin of every location sees everybody's.
+pub(super) fn owned(caller: &Caller) -> Visible {
+    let sees_all = caller.role == Role::Admin && !caller.scope.is_limited();
+    if sees_all { Visible::from(&caller.scope) } else { Visible::of_user(caller.user_id) }
 }
 
 impl Resource for HookView {
     const LIST: List = HOOKS;
 
-    fn visible(caller: &Caller) -> Option<Vec<i64>> {
-        owner(caller)
+    fn visible(caller: &Caller) -> Visible {
+        owned(caller)
     }
 
     async fn load(_: &App, _: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
@@ -113,8 +114,8 @@ impl Resource for HookView {
 }
 
 /// A subscription with its secrets, if the caller may see it.
-async fn one(connection: &mut PgConnection, caller: &Caller, id: i64) -> Result<HookView> {
-    Ok(HookView::from_row(&row::<HookView>(connection, caller, id).await?)?)
+async fn one(connection: &mut PgConnection, door: &Limited, id: i64) -> Result<HookView> {
+    Ok(HookView::from_row(&row::<HookView>(connection, &door.caller(), id).await?)?)
 }
 
 /// JSON as text: a value of its own type would be stored with its keys in another order.
@@ -132,21 +133,16 @@ fn already_registered() -> Refusal {
 #[utoipa::path(post, path = "/whisperer/hooks/", tag = "Webhooks", operation_id = "createWebhook",
     request_body = HookInput,
     responses((status = 201, description = "The subscription", body = HookView), (status = 406, description = "There is one already: `webhook_100_2`")))]
-async fn create(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<(StatusCode, Json<HookView>)> {
+async fn create(door: Limited, headers: HeaderMap, body: Bytes) -> Result<(StatusCode, Json<HookView>)> {
     wire::check_media_type(&headers)?;
-    let sent = Definition::read(&body, Purpose::Create, app.webhooks.client.guard(), None)?;
-    let mut connection = app.pool.acquire().await?;
+    let sent = Definition::read(&body, Purpose::Create, door.app.webhooks.client.guard(), None)?;
+    let mut connection = door.app.pool.acquire().await?;
     let id = sqlx::query_scalar!(
         "insert into webhooks (user_id, target_url, event_type, is_active, secret_key, callback, retry_countdown_config,
                                additional_headers, config)
          values ($1, $2, $3, $4, $5, $6, $7::text::json, coalesce($8::text::json, '{}'), coalesce($9::text::json, '{}'))
          returning id",
-        caller.user_id,
+        door.user_id,
         sent.target_url,
         sent.event_type,
         sent.is_active.unwrap_or(true),
@@ -159,7 +155,7 @@ async fn create(
     .fetch_one(&mut *connection)
     .await
     .on_constraint("webhooks_user_url_type_key", already_registered)?;
-    let view = one(&mut connection, &caller, id).await?;
+    let view = one(&mut connection, &door, id).await?;
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -168,7 +164,7 @@ async fn create(
 /// What can be subscribed to.
 #[utoipa::path(get, path = "/whisperer/hooks/registry/", tag = "Webhooks", operation_id = "listEventTypes",
     responses((status = 200, description = "The types", body = Vec<String>)))]
-async fn registry(_: Authenticated) -> Json<&'static [&'static str]> {
+async fn registry(_: Limited) -> Json<&'static [&'static str]> {
     Json(&events::TYPES)
 }
 
@@ -179,15 +175,9 @@ async fn registry(_: Authenticated) -> Json<&'static [&'static str]> {
     request_body = HookInput,
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView), (status = 406, description = "There is another like it: `webhook_100_2`")))]
-async fn replace(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Json<HookView>> {
+async fn replace(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Json<HookView>> {
     wire::check_media_type(&headers)?;
-    update(&app, &caller, id, &body, Purpose::Replace).await
+    update(&door, id, &body, Purpose::Replace).await
 }
 
 /// Change a subscription
@@ -195,20 +185,15 @@ async fn replace(
     request_body = HookInput,
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView), (status = 406, description = "There is another like it: `webhook_100_2`")))]
-async fn change(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Json<HookView>> {
+async fn change(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Json<HookView>> {
     wire::check_media_type(&headers)?;
-    update(&app, &caller, id, &body, Purpose::Change).await
+    update(&door, id, &body, Purpose::Change).await
 }
 
-async fn update(app: &App, caller: &Caller, id: i64, body: &[u8], purpose: Purpose) -> Result<Json<HookView>> {
+async fn update(door: &Limited, id: i64, body: &[u8], purpose: Purpose) -> Result<Json<HookView>> {
+    let app = &door.app;
     let mut transaction = app.pool.begin().await?;
-    let known = one(&mut transaction, caller, id).await?;
+    let known = one(&mut transaction, door, id).await?;
     let sent = Definition::read(body, purpose, app.webhooks.client.guard(), Some(&known.config))?;
     sqlx::query!(
         "update webhooks
@@ -236,7 +221,7 @@ async fn update(app: &App, caller: &Caller, id: i64, body: &[u8], purpose: Purpo
     .await
     .on_constraint("webhooks_user_url_type_key", already_registered)?;
     let resumed = sent.is_active == Some(true) && pause::resume(&mut transaction, known.id).await?;
-    let view = one(&mut transaction, caller, id).await?.masked();
+    let view = one(&mut transaction, door, id).await?.masked();
     transaction.commit().await?;
     if resumed {
         wake(app, known.id).await?;
@@ -259,9 +244,9 @@ async fn wake(app: &App, id: i64) -> Result<()> {
 #[utoipa::path(delete, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "deactivateWebhook",
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 204, description = "Inactive")))]
-async fn delete(State(app): State<App>, Authenticated(caller): Authenticated, Id(id): Id) -> Result<StatusCode> {
-    let mut transaction = app.pool.begin().await?;
-    let known = one(&mut transaction, &caller, id).await?;
+async fn delete(door: Limited, Id(id): Id) -> Result<StatusCode> {
+    let mut transaction = door.app.pool.begin().await?;
+    let known = one(&mut transaction, &door, id).await?;
     sqlx::query!("update webhooks set is_active = false, modified_date = now() where id = $1", known.id)
         .execute(&mut *transaction)
         .await?;
@@ -291,9 +276,9 @@ struct HookStatus {
 #[utoipa::path(get, path = "/whisperer/hooks/{id}/status/", tag = "Webhooks", operation_id = "getWebhookStatus",
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "Its state", body = HookStatus)))]
-async fn status(State(app): State<App>, Authenticated(caller): Authenticated, Id(id): Id) -> Result<Json<HookStatus>> {
-    let mut connection = app.pool.acquire().await?;
-    let known = one(&mut connection, &caller, id).await?;
+async fn status(door: Limited, Id(id): Id) -> Result<Json<HookStatus>> {
+    let mut connection = door.app.pool.acquire().await?;
+    let known = one(&mut connection, &door, id).await?;
     let row = sqlx::query!(
         r#"select case when not is_active then 'inactive' when paused_date is null then 'active' else 'paused' end
                   as "state!", paused_date, pause_reason, failing_since, last_delivered_date,
@@ -320,14 +305,14 @@ async fn status(State(app): State<App>, Authenticated(caller): Authenticated, Id
 #[utoipa::path(post, path = "/whisperer/hooks/{id}/resume/", tag = "Webhooks", operation_id = "resumeWebhook",
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView)))]
-async fn resume(State(app): State<App>, Authenticated(caller): Authenticated, Id(id): Id) -> Result<Json<HookView>> {
-    let mut transaction = app.pool.begin().await?;
-    let known = one(&mut transaction, &caller, id).await?;
+async fn resume(door: Limited, Id(id): Id) -> Result<Json<HookView>> {
+    let mut transaction = door.app.pool.begin().await?;
+    let known = one(&mut transaction, &door, id).await?;
     let resumed = pause::resume(&mut transaction, known.id).await?;
-    let view = one(&mut transaction, &caller, id).await?.masked();
+    let view = one(&mut transaction, &door, id).await?.masked();
     transaction.commit().await?;
     if resumed {
-        wake(&app, known.id).await?;
+        wake(&door.app, known.id).await?;
     }
     Ok(Json(view))
 }
@@ -340,18 +325,12 @@ async fn resume(State(app): State<App>, Authenticated(caller): Authenticated, Id
     request_body = replay::ReplayInput,
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "What will be delivered", body = Replayed)))]
-async fn replay_events(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Json<Replayed>> {
+async fn replay_events(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Json<Replayed>> {
     wire::check_media_type(&headers)?;
-    let mut connection = app.pool.acquire().await?;
-    let known = one(&mut connection, &caller, id).await?;
+    let mut connection = door.app.pool.acquire().await?;
+    let known = one(&mut connection, &door, id).await?;
     let range = ReplayRange::read(&body)?;
     let replayed = replay::replay(&mut connection, known.id, &range).await?;
-    app.webhooks.due.notify_one();
+    door.app.webhooks.due.notify_one();
     Ok(Json(replayed))
 }

@@ -17,7 +17,11 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    commands::{command::Context, input::Input, subject::Subject},
+    commands::{
+        command::Context,
+        input::Input,
+        subject::{self, Subject},
+    },
     error::Refusal,
     workflow::Transition,
 };
@@ -48,9 +52,10 @@ pub(super) async fn judge<S: Subject>(
     } else {
         None
     };
-    let input = Input(&request.input);
+    let (input, scope) = (Input(&request.input), &request.caller.scope);
     let background = S::background(connection, transition.kind.looks_up, facts, input).await?;
-    let context = Context { catalog, transition, facts, input, supply: supply.as_ref(), background: &background };
+    let context =
+        Context { catalog, transition, facts, input, supply: supply.as_ref(), background: &background, scope };
     let changes = match S::decide(&context) {
         Err(refusal) => return Ok(answered(Outcome::Refused(refusal))),
         Ok(changes) => changes,
@@ -84,11 +89,11 @@ fn resolve<'a, S: Subject>(
         }
         return Err(Outcome::Refused(Refusal::key_reused()));
     }
-    if !S::is_visible(facts, &request.caller) {
+    if !S::is_visible(facts, &request.caller.scope) {
         return Err(Outcome::Refused(Refusal::not_found()));
     }
-    let (slug, role) = (request.slug.as_deref(), request.caller.role);
-    let transition = catalog.workflow.resolve(S::ENTITY, request.transition, slug, role, S::state_id(facts));
+    let named = (request.transition, request.slug.as_deref());
+    let transition = subject::resolve::<S>(&catalog.workflow, named, &request.caller, facts);
     Ok((facts, transition.map_err(Outcome::Refused)?))
 }
 

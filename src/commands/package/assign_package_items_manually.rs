@@ -119,10 +119,12 @@ fn check_stock(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
         let available = context.supply.map_or(0, |supply| supply.available(location, sku));
         if available < quantity {
             let name = context.catalog.locations.get(&location).map_or("the location", |location| &location.name);
-            return Err(Refusal::rule(
-                NOT_ENOUGH_STOCK,
-                format!("{name} has {} of {sku} available, {quantity} are needed.", available.max(0)),
-            ));
+            let sentence = if context.scope.sees(location) {
+                format!("{name} has {} of {sku} available, {quantity} are needed.", available.max(0))
+            } else {
+                format!("{name} cannot serve {quantity} of {sku}.")
+            };
+            return Err(Refusal::rule(NOT_ENOUGH_STOCK, sentence));
         }
     }
     Ok(())
@@ -146,6 +148,7 @@ mod tests {
     use serde_json::json;
 
     use super::{super::testing::Scene, *};
+    use crate::scope::Scope;
 
     const COMMAND: &str = "ASSIGN_PACKAGE_ITEMS_MANUALLY";
 
@@ -188,6 +191,15 @@ mod tests {
         let refusal = scene.decide(COMMAND, "waiting", &input).expect_err("refused");
         assert_eq!(refusal.error["error_code"], "oms_planning_2");
         assert_eq!(refusal.error["non_field_errors"], "Store B has 1 of BLUE available, 2 are needed.");
+    }
+
+    #[test]
+    fn who_does_not_see_the_location_is_not_told_its_stock() {
+        let mut scene = Scene::new().with_stock(2, &[("RED", 1), ("BLUE", 1)]);
+        scene.scope = Scope::limited_to([1].into());
+        let input = groups(&json!([{ "stock_location": "B", "package_items": [1, 2] }]));
+        let refusal = scene.decide(COMMAND, "waiting", &input).expect_err("refused");
+        assert_eq!(refusal.error["non_field_errors"], "Store B cannot serve 2 of BLUE.");
     }
 
     #[test]

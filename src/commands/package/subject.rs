@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::super::{
     background, common,
     consequences::{self, PackageChange},
-    effects,
+    effects::EffectsView,
     outcome::PackageAnswer,
     transfer::{
         self,
@@ -16,7 +16,6 @@ use super::super::{
     },
 };
 use crate::{
-    auth::Caller,
     catalog::Catalog,
     commands::{
         background::Background,
@@ -27,9 +26,10 @@ use crate::{
         transfer::changes::TransferChange,
     },
     error::{Refusal, Result},
-    kinds::Lookup,
+    kinds::{Kind, Lookup},
     packages::facts::{self, Found, PackageFacts},
     planning::{self, Held, Line, Supply},
+    scope::Scope,
     workflow::Workflow,
 };
 
@@ -58,8 +58,12 @@ impl Subject for Packages {
         package.state_id
     }
 
-    fn is_visible(package: &PackageFacts, caller: &Caller) -> bool {
-        caller.sees(package.stock_location_id)
+    fn is_visible(package: &PackageFacts, scope: &Scope) -> bool {
+        scope.sees(package.stock_location_id)
+    }
+
+    fn location_of(package: &PackageFacts, _kind: &Kind) -> i64 {
+        package.stock_location_id
     }
 
     async fn supply(
@@ -143,7 +147,8 @@ impl Subject for Packages {
     }
 
     fn effects(context: &Context<'_>, laid: &Laid, derived: &Derived) -> Result<Value> {
-        let effects = effects::of_package(context.facts.placement(), laid, derived, &context.catalog.workflow)?;
+        let view = EffectsView { scope: context.scope, workflow: &context.catalog.workflow };
+        let effects = view.of_package(context.facts.placement(), laid, derived)?;
         Ok(serde_json::to_value(effects).unwrap_or_default())
     }
 }

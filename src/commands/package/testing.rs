@@ -26,6 +26,7 @@ use crate::{
         plan::{Candidate, Stock},
     },
     scenarios::rules::{Condition, OrderBy, Rule, Scenario},
+    scope::Scope,
     workflow::{StateRow, Transition, TransitionRow, Workflow},
 };
 
@@ -35,6 +36,7 @@ pub(crate) struct Scene {
     pub(crate) package: PackageFacts,
     pub(crate) supply: Supply,
     pub(crate) background: Background,
+    pub(crate) scope: Scope,
 }
 
 impl Scene {
@@ -89,6 +91,7 @@ impl Scene {
             },
             supply: Supply { scenario: Some(scenario(waiting)), ..Supply::default() },
             background: Background::default(),
+            scope: Scope::unlimited(),
         }
     }
 
@@ -124,6 +127,7 @@ impl Scene {
             input: Input(input.as_object().expect("an object")),
             supply: Some(&self.supply),
             background: &self.background,
+            scope: &self.scope,
         })
     }
 }

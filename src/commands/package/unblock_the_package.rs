@@ -59,6 +59,7 @@ mod tests {
                 input: Input(&nothing),
                 supply: None,
                 background: &scene.background,
+                scope: &scene.scope,
             });
             if transition.destination_id == scene.state("preparing") {
                 assert_eq!(decided.expect("back").state_id, scene.state("preparing"));

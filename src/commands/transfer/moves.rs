@@ -6,7 +6,7 @@ use crate::{
         subject::{TransferCommand, TransferContext},
     },
     error::Refusal,
-    kinds::Kind,
+    kinds::{End, Kind, Moves},
 };
 
 /// Every one of them.
@@ -14,7 +14,7 @@ pub static MOVES: &[TransferCommand] = &[
     TransferCommand {
         kind: Kind {
             identifier: "TRANSFER_DISPATCH",
-            entity: "transfer",
+            moves: Moves::Transfer(End::Source),
             summary: "Dispatch: the products are on their way. Their units are taken from the stock of the source.",
             ..Kind::BASE
         },
@@ -23,7 +23,7 @@ pub static MOVES: &[TransferCommand] = &[
     TransferCommand {
         kind: Kind {
             identifier: "TRANSFER_DELIVERED",
-            entity: "transfer",
+            moves: Moves::Transfer(End::Destination),
             summary: "Delivered: the products are on the shelf of the destination, reserved for the package. When no \
                       other transfer of the package is open, the package moves to waiting.",
             ..Kind::BASE

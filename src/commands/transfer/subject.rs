@@ -6,12 +6,11 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{
-    super::{consequences::PackageChange, effects, outcome::TransferAnswer},
+    super::{consequences::PackageChange, effects::EffectsView, outcome::TransferAnswer},
     consequences::{Derived, Laid},
     facts, lay_out,
 };
 use crate::{
-    auth::Caller,
     catalog::Catalog,
     commands::{
         background::Background,
@@ -24,9 +23,10 @@ use crate::{
         },
     },
     error::{Refusal, Result},
-    kinds::Lookup,
+    kinds::{End, Kind, Lookup, Moves},
     packages::{facts as package_facts, facts::Found},
     planning::{self, Held, Line, Supply},
+    scope::Scope,
     workflow::{Holding, Workflow},
 };
 
@@ -71,9 +71,18 @@ impl Subject for Transfers {
         facts.transfer().state_id
     }
 
-    fn is_visible(facts: &LockedTransfer, caller: &Caller) -> bool {
+    /// Either end sees it.
+    fn is_visible(facts: &LockedTransfer, scope: &Scope) -> bool {
         let transfer = facts.transfer();
-        caller.sees(transfer.source_location_id) || caller.sees(transfer.destination_location_id)
+        scope.sees(transfer.source_location_id) || scope.sees(transfer.destination_location_id)
+    }
+
+    fn location_of(facts: &LockedTransfer, kind: &Kind) -> i64 {
+        let transfer = facts.transfer();
+        match kind.moves {
+            Moves::Transfer(End::Source) => transfer.source_location_id,
+            Moves::Transfer(End::Destination) | Moves::Package => transfer.destination_location_id,
+        }
     }
 
     async fn supply(
@@ -141,7 +150,8 @@ impl Subject for Transfers {
         let LockedTransfer { package, .. } = context.facts;
         let before = context.facts.transfer().state_id;
         let of_package = (package.id, package.placement());
-        let effects = effects::of_transfer(before, of_package, laid, derived, &context.catalog.workflow)?;
+        let view = EffectsView { scope: context.scope, workflow: &context.catalog.workflow };
+        let effects = view.of_transfer(before, of_package, laid, derived)?;
         Ok(serde_json::to_value(effects).unwrap_or_default())
     }
 }

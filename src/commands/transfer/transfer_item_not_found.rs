@@ -11,7 +11,7 @@ use crate::{
         subject::{TransferCommand, TransferContext},
     },
     error::Refusal,
-    kinds::{Kind, Parameter, Plans},
+    kinds::{End, Kind, Moves, Parameter, Plans},
     planning::Line,
 };
 
@@ -21,7 +21,7 @@ const ITEMS: &str = "transfer_items";
 pub static COMMAND: TransferCommand = TransferCommand {
     kind: Kind {
         identifier: "TRANSFER_ITEM_NOT_FOUND",
-        entity: "transfer",
+        moves: Moves::Transfer(End::Source),
         summary: "Product for transfer not found, or wrong: the transfer is cancelled, and its items are planned \
                   again by the transfer scenario. What no location can send waits in an out-of-stock package.",
         parameters: &[Parameter {

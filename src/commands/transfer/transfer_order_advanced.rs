@@ -10,14 +10,14 @@ use crate::{
         subject::{TransferCommand, TransferContext},
     },
     error::Refusal,
-    kinds::{Kind, Parameter},
+    kinds::{End, Kind, Moves, Parameter},
 };
 
 /// See the module.
 pub static COMMAND: TransferCommand = TransferCommand {
     kind: Kind {
         identifier: "TRANSFER_ORDER_ADVANCED",
-        entity: "transfer",
+        moves: Moves::Transfer(End::Source),
         summary: "Ready for dispatch: records the carrier and the tracking number chosen outside; the carrier is not \
                   called. From then on its products cannot be reported missing.",
         parameters: &[

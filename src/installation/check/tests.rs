@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     commands,
     installation::read::{Entity, State},
-    kinds::{self, Kind},
+    kinds::{self, End, Kind, Moves},
 };
 
 const STANDARD: (&str, &str) = ("standard.toml", include_str!("../../../installations/standard.toml"));
@@ -34,7 +34,7 @@ fn with(names: &[&[&str]], others: &[&'static Kind]) -> Vec<&'static Kind> {
 
 static STAYING: Kind = Kind { identifier: "UPDATE_INVOICE", stays: true, ..Kind::BASE };
 static WITH_ALIAS: Kind = Kind { identifier: "READY_FOR_PICKUP", aliases: &["PICKUP_COMMAND"], ..Kind::BASE };
-static OF_TRANSFERS: Kind = Kind { identifier: "DISPATCH_TRANSFER", entity: "transfer", ..Kind::BASE };
+static OF_TRANSFERS: Kind = Kind { identifier: "DISPATCH_TRANSFER", moves: Moves::Transfer(End::Source), ..Kind::BASE };
 
 /// A small sound installation. Line numbers in the tests below count from its first line.
 const SOUND: &str = r#"[[states]]

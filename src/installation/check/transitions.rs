@@ -99,10 +99,10 @@ fn unknown_state(
 /// What the command makes of its transition: the entity, and one outcome or two.
 fn outcomes(transition: &Transition, kind: &Kind, findings: &mut Findings) {
     let (at, command) = (&transition.at, kind.identifier);
-    if kind.entity != transition.entity.as_str() {
+    if kind.entity() != transition.entity.as_str() {
         let message =
-            format!("{command} is a command of {}s, the transition is of {}", kind.entity, plural(transition.entity));
-        findings.problem(at, "entity", message, format!("write `{}`", kind.entity));
+            format!("{command} is a command of {}s, the transition is of {}", kind.entity(), plural(transition.entity));
+        findings.problem(at, "entity", message, format!("write `{}`", kind.entity()));
     }
     match (&transition.otherwise, kind.has_otherwise) {
         (None, true) => {

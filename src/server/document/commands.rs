@@ -44,7 +44,7 @@ const LIST: (&str, &str) = ("/api/v1/oms/packages/commands/", "ListedPackageComm
 pub(super) fn add(document: &mut Value) {
     let slugs = slugs();
     for Subject { entity, path, request, answers: [answer, dry_run, effects] } in SUBJECTS {
-        let commands = || commands::kinds().iter().copied().filter(|command| command.entity == entity);
+        let commands = || commands::kinds().iter().copied().filter(|command| command.entity() == entity);
         let mut variants = Vec::new();
         for command in commands() {
             let name = parameters_name(command);
@@ -114,7 +114,7 @@ fn parameters_schema(command: &'static Kind) -> Value {
     let mut properties = Map::new();
     // Every command may repeat what stands in the address.
     let own = json!({ "type": "integer", "format": "int64", "description": "The id in the address; may be left out." });
-    properties.insert(command.entity.to_owned(), own);
+    properties.insert(command.entity().to_owned(), own);
     for parameter in all_parameters(command) {
         let mut schema: Value = serde_json::from_str(parameter.schema).unwrap_or_default();
         let default = schema.get("default").map(|default| format!(" {default} without it.")).unwrap_or_default();

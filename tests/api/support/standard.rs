@@ -17,7 +17,7 @@ use super::{STANDARD, read_installation};
 
 /// The kinds of commands on an entity.
 pub fn kinds_of(entity: &str) -> impl Iterator<Item = &'static Kind> {
-    commands::kinds().iter().copied().filter(move |kind| kind.entity == entity)
+    commands::kinds().iter().copied().filter(move |kind| kind.entity() == entity)
 }
 
 /// The kind of a command.

@@ -1,0 +1,93 @@
+//! Scope: the locations whose objects a user sees.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+/// The locations whose objects a user sees: all, or these.
+///
+/// Every function that answers a user takes the user's scope, so an answer cannot be made without it. What belongs to no
+/// location is for scopes that are not limited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// In order; none: all.
+    location_ids: Option<Arc<[i64]>>,
+}
+
+impl Scope {
+    /// Every location. For the server's own work: no handler makes a scope, it gets one.
+    #[must_use]
+    pub const fn unlimited() -> Self {
+        Self { location_ids: None }
+    }
+
+    /// These locations only; without one, nothing is seen.
+    #[must_use]
+    pub fn limited_to(location_ids: BTreeSet<i64>) -> Self {
+        Self { location_ids: Some(location_ids.into_iter().collect()) }
+    }
+
+    /// True if it is limited to some locations.
+    #[must_use]
+    pub const fn is_limited(&self) -> bool {
+        self.location_ids.is_some()
+    }
+
+    /// True if objects of a location are seen.
+    #[must_use]
+    pub fn sees(&self, stock_location_id: i64) -> bool {
+        self.location_ids.as_ref().is_none_or(|ids| ids.binary_search(&stock_location_id).is_ok())
+    }
+
+    /// The locations as a query parameter; none: all.
+    #[must_use]
+    pub fn location_ids(&self) -> Option<&[i64]> {
+        self.location_ids.as_deref()
+    }
+}
+
+/// The rows of a list that somebody sees, as the list's own condition asks: those at some locations, those of one object,
+/// those of one user; or all.
+///
+/// All rows are seen only with a scope that is not limited.
+#[derive(Debug, Clone)]
+pub struct Visible(Option<Vec<i64>>);
+
+impl Visible {
+    /// The rows of an object that its reader sees.
+    #[must_use]
+    pub fn below(object_id: i64) -> Self {
+        Self(Some(vec![object_id]))
+    }
+
+    /// The rows of a user.
+    #[must_use]
+    pub fn of_user(user_id: i64) -> Self {
+        Self(Some(vec![user_id]))
+    }
+
+    /// The ids for the condition; none: all rows.
+    #[must_use]
+    pub fn ids(&self) -> Option<&[i64]> {
+        self.0.as_deref()
+    }
+}
+
+impl From<&Scope> for Visible {
+    fn from(scope: &Scope) -> Self {
+        Self(scope.location_ids().map(<[i64]>::to_vec))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limited_scope_sees_its_locations_and_an_empty_one_nothing() {
+        let scope = Scope::limited_to(BTreeSet::from([7, 3]));
+        assert_eq!((scope.sees(3), scope.sees(7), scope.sees(5)), (true, true, false));
+        assert_eq!(scope.location_ids(), Some(&[3, 7][..]));
+        let nothing = Scope::limited_to(BTreeSet::new());
+        assert!(nothing.is_limited() && !nothing.sees(3));
+        assert!(Scope::unlimited().sees(3) && Scope::unlimited().location_ids().is_none());
+    }
+}
