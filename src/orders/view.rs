@@ -201,6 +201,7 @@ async fn load_packages(
     let mut packages: HashMap<i64, Vec<PackageView>> = HashMap::new();
     for mut package in view::load(connection, catalog_cache, &package_ids).await? {
         package.absolute(base_url);
+        package.restrict(scope);
         packages.entry(orders[&package.id]).or_default().push(package);
     }
     Ok(packages)

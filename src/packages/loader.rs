@@ -13,6 +13,7 @@ use super::view;
 use crate::{
     catalog::CatalogCache,
     error::{Error, Result},
+    scope::Scope,
 };
 
 /// Most packages in one query.
@@ -22,19 +23,11 @@ const LONGEST_QUEUE: usize = 4096;
 /// Queries at the same time.
 pub(crate) const READERS: u32 = 2;
 
-/// A package, ready to be sent.
-#[derive(Debug, Clone)]
-pub struct Loaded {
-    /// Decides who may see it.
-    pub stock_location_id: i64,
-    /// The JSON, with relative addresses.
-    pub body: Bytes,
-}
-
 struct Wanted {
     id: i64,
     base_url: String,
-    reply: oneshot::Sender<Result<Option<Loaded>>>,
+    scope: Scope,
+    reply: oneshot::Sender<Result<Option<Bytes>>>,
 }
 
 /// The loader. Clones share its queue.
@@ -55,13 +48,13 @@ impl Loader {
         Self { queue }
     }
 
-    /// A package; none if it does not exist.
+    /// The JSON of a package for a reader; none if it does not exist, or the reader's scope does not see it.
     ///
     /// # Errors
     /// 503 when too many wait or the database is away.
-    pub async fn load(&self, id: i64, base_url: String) -> Result<Option<Loaded>> {
+    pub async fn load(&self, id: i64, base_url: String, scope: Scope) -> Result<Option<Bytes>> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Wanted { id, base_url, reply }).map_err(|_| Error::Overloaded)?;
+        self.queue.try_send(Wanted { id, base_url, scope, reply }).map_err(|_| Error::Overloaded)?;
         answer.await.unwrap_or_else(|_| Err(Error::Fault("the loader stopped".to_owned())))
     }
 }
@@ -94,7 +87,7 @@ async fn read_forever(
 }
 
 /// The packages found, by index in the group.
-async fn read_group(pool: &PgPool, catalog_cache: &CatalogCache, group: &[Wanted]) -> Result<HashMap<usize, Loaded>> {
+async fn read_group(pool: &PgPool, catalog_cache: &CatalogCache, group: &[Wanted]) -> Result<HashMap<usize, Bytes>> {
     let mut ids: Vec<i64> = group.iter().map(|wanted| wanted.id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -104,12 +97,19 @@ async fn read_group(pool: &PgPool, catalog_cache: &CatalogCache, group: &[Wanted
     drop(connection);
     let mut found = HashMap::with_capacity(group.len());
     for (index, wanted) in group.iter().enumerate() {
-        let Some(view) = views.get_mut(&wanted.id) else { continue };
+        let Some(view) = views.get_mut(&wanted.id).filter(|view| wanted.scope.sees(view.stock_location_id)) else {
+            continue;
+        };
         let addresses = (view.shipping_label.clone(), view.invoice_document.clone());
+        let transfers = wanted.scope.is_limited().then(|| view.transfer_orders.clone());
         view.absolute(&wanted.base_url);
+        view.restrict(&wanted.scope);
         let body = serde_json::to_vec(&view).map_err(|error| Error::Fault(format!("package JSON: {error}")))?;
         (view.shipping_label, view.invoice_document) = addresses;
-        found.insert(index, Loaded { stock_location_id: view.stock_location_id, body: body.into() });
+        if let Some(transfers) = transfers {
+            view.transfer_orders = transfers;
+        }
+        found.insert(index, body.into());
     }
     Ok(found)
 }

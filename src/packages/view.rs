@@ -19,6 +19,7 @@ use crate::{
     error::{Error, Result},
     locations::Location,
     orders::details,
+    scope::Scope,
     wire::{Timestamp, raw},
     workflow::{CommandObject, StateObject},
 };
@@ -71,7 +72,7 @@ pub struct PackageView {
     /// The transfers that bring its items. Not in events: a transfer has events of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<TransferView>, required = false)]
-    transfer_orders: Option<Vec<TransferView>>,
+    pub(super) transfer_orders: Option<Vec<TransferView>>,
     /// For the explanation of commands.
     #[serde(skip)]
     pub state_id: i64,
@@ -81,9 +82,9 @@ pub struct PackageView {
 }
 
 /// A transfer that carries or carried some of its items.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = PackageTransfer)]
-struct TransferView {
+pub(super) struct TransferView {
     id: i64,
     /// `<package>T<n>`.
     number: String,
@@ -467,6 +468,13 @@ fn item_view(row: ItemRow, catalog: &Catalog) -> Result<ItemView> {
 }
 
 impl PackageView {
+    /// Leaves out transfers between locations that a scope does not see, of before the package came here.
+    pub fn restrict(&mut self, scope: &Scope) {
+        if let Some(transfers) = &mut self.transfer_orders {
+            transfers.retain(|transfer| scope.sees(transfer.source) || scope.sees(transfer.destination));
+        }
+    }
+
     /// Makes the addresses of label and invoice absolute, with the host of the request.
     pub fn absolute(&mut self, base_url: &str) {
         for path in [&mut self.shipping_label, &mut self.invoice_document].into_iter().flatten() {

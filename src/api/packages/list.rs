@@ -29,6 +29,7 @@ impl Resource for PackageView {
         let mut packages = view::load(connection, &app.catalog_cache, &ids(rows)?).await?;
         for package in &mut packages {
             package.absolute(&viewer.base_url);
+            package.restrict(&viewer.scope);
         }
         Ok(packages)
     }
@@ -59,13 +60,11 @@ impl Resource for PackageItem {
     responses((status = 200, description = "The package", body = PackageView)))]
 pub(super) async fn detail(door: Limited, Id(id): Id, page: Page) -> Result<Response> {
     page.no_list()?;
-    let loaded = door.app.loader.load(id, page.base_url().to_owned()).await?.ok_or_else(Refusal::not_found)?;
-    if !door.scope.sees(loaded.stock_location_id) {
-        return Err(Refusal::not_found().into());
-    }
+    let body = door.app.loader.load(id, page.base_url().to_owned(), door.scope.clone()).await?;
+    let body = body.ok_or_else(Refusal::not_found)?;
     match page.get("explain") {
-        None => Ok(([(header::CONTENT_TYPE, "application/json")], loaded.body).into_response()),
-        Some("commands") => explain::commands(&door.app, &door.caller(), id, &loaded.body).await,
+        None => Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response()),
+        Some("commands") => explain::commands(&door.app, &door.caller(), id, &body).await,
         Some(other) => Err(Refusal::field("explain", format!("{other} cannot be explained; use commands.")).into()),
     }
 }

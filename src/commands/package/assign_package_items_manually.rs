@@ -118,11 +118,14 @@ fn check_stock(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
     for ((location, sku), quantity) in needed {
         let available = context.supply.map_or(0, |supply| supply.available(location, sku));
         if available < quantity {
-            let name = context.catalog.locations.get(&location).map_or("the location", |location| &location.name);
+            let named = context.catalog.locations.get(&location);
             let sentence = if context.scope.sees(location) {
+                let name = named.map_or("the location", |location| &location.name);
                 format!("{name} has {} of {sku} available, {quantity} are needed.", available.max(0))
             } else {
-                format!("{name} cannot serve {quantity} of {sku}.")
+                // In the words of the request: neither its name nor its stock is told.
+                let erp_code = named.map_or("the location", |location| &location.erp_code);
+                format!("{erp_code} cannot serve {quantity} of {sku}.")
             };
             return Err(Refusal::rule(NOT_ENOUGH_STOCK, sentence));
         }
@@ -199,7 +202,7 @@ mod tests {
         scene.scope = Scope::limited_to([1].into());
         let input = groups(&json!([{ "stock_location": "B", "package_items": [1, 2] }]));
         let refusal = scene.decide(COMMAND, "waiting", &input).expect_err("refused");
-        assert_eq!(refusal.error["non_field_errors"], "Store B cannot serve 2 of BLUE.");
+        assert_eq!(refusal.error["non_field_errors"], "B cannot serve 2 of BLUE.");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{House, NUMBER, SECRETS, elsewhere};
-use crate::support::{FORBIDDEN, NOT_FOUND, Order, Reply, add_user, order_json, send};
+use crate::support::{FORBIDDEN, NOT_FOUND, Order, Package, Reply, add_user, order_json, send};
 
 const ORDERS: &str = "/api/v1/oms/orders/";
 const PLANS: &str = "/api/v1/oms/orderexecutionplans/";
@@ -221,6 +221,28 @@ async fn an_end_of_a_transfer_is_not_told_how_busy_the_other_is() {
 }
 
 #[tokio::test]
+async fn transfers_of_before_a_package_came_here_are_not_shown() {
+    let house = House::open().await;
+    let transfer = house.transfer().await;
+    transfer.run("TRANSFER_ITEM_NOT_FOUND").await.ok();
+    house.shop.count("KADIKOY", "HIDDEN", 5).await;
+    let id: i64 = house.shop.value("select package_id from transfers where id = $1", transfer.id).await;
+    let package = Package::new(&house.shop, id);
+    package.run("REPACK").await.ok();
+    assert_eq!(package.place().await, "waiting@KADIKOY");
+    let order: i64 = house.shop.value("select order_id from packages where id = $1", id).await;
+    let order = format!("{ORDERS}{order}/");
+    for (path, at) in [(package.path(), ""), ("/api/v1/oms/packages/".to_owned(), "/results/0"), (order, "/packages/0")]
+    {
+        let limited = house.get_as(Role::Operator, &path).await.ok();
+        assert_eq!(limited.pointer(at).expect("a package")["transfer_orders"], json!([]), "{path}");
+        let all = house.shop.get(&path).await.ok();
+        assert_eq!(all.pointer(at).expect("a package")["transfer_orders"][0]["id"], transfer.id, "{path}");
+    }
+    house.shop.finish().await;
+}
+
+#[tokio::test]
 async fn the_stock_that_a_plan_of_somebody_elses_order_saw_is_not_shown() {
     let house = House::open().await;
     house.shop.count("KADIKOY", "HIDDEN", 0).await;
@@ -242,7 +264,7 @@ async fn a_refusal_and_a_dry_run_have_no_stock_of_others() {
     let body = json!({ "slug": slug, "input_parameters": { "assignment_groups": groups } });
     for path in [package.command_path(), format!("{}?dry_run=true", package.command_path())] {
         let refused = house.shop.changes_nothing(house.post_as(Role::Operator, &path, &body)).await;
-        assert_eq!(refused.refused_by("oms_planning_2"), "Gebze Warehouse cannot serve 1 of RED.");
+        assert_eq!(refused.refused_by("oms_planning_2"), "GEBZE cannot serve 1 of RED.");
         let told = house.shop.changes_nothing(house.shop.post(&path, &body)).await;
         assert_eq!(told.refused_by("oms_planning_2"), "Gebze Warehouse has 0 of RED available, 1 are needed.");
     }
