@@ -1,8 +1,8 @@
 //! `oms orders import FILE`: takes orders from JSON lines. A bad line is reported, and the others are taken.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use crate::{
@@ -14,6 +14,10 @@ use crate::{
     replanning::wakes,
 };
 
+/// Lines after which the orders so far are made durable, and told.
+const BATCH: u64 = 100;
+/// How long these orders wait for the next line.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// Longest line, in bytes. A longer one is reported and skipped, so that no file fills the memory.
 const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 
@@ -50,12 +54,10 @@ pub async fn import(
     let mut summary = Summary::default();
     let mut number = 0;
     let mut line = Vec::new();
+    let mut batch = Batch::default();
     loop {
-        line.clear();
-        let read = (&mut file)
-            .take(LONGEST_LINE)
-            .read_until(b'\n', &mut line)
-            .await
+        let read = read_line(&mut file, &mut line, &mut batch)
+            .await?
             .map_err(|error| Error::Fault(format!("reading line {}: {error}", number + 1)))?;
         if read == 0 {
             break;
@@ -69,16 +71,20 @@ pub async fn import(
         } else {
             let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii();
             if !text.is_empty() {
+                batch.begin(pool).await?;
                 take(pool, catalog_cache, &inventory, text, number, &mut summary, progress).await?;
             }
         }
         progress.advance(bytes, summary);
+        if number % BATCH == 0 {
+            batch.end().await?;
+        }
     }
     if summary.taken > 0 {
         // Missing stock may have been counted while the orders were planned.
         wakes::for_anything(&mut *pool.acquire().await?).await?;
     }
-    make_durable(pool).await?;
+    batch.end().await?;
     Ok(summary)
 }
 
@@ -111,6 +117,22 @@ async fn take(
     Ok(())
 }
 
+/// Reads a line, up to the longest. A batch does not wait for a slow file.
+async fn read_line(
+    file: &mut (impl AsyncBufRead + Unpin),
+    line: &mut Vec<u8>,
+    batch: &mut Batch,
+) -> Result<std::io::Result<usize>> {
+    line.clear();
+    let mut file = file.take(LONGEST_LINE);
+    let mut reading = pin!(file.read_until(b'\n', line));
+    if let Ok(read) = tokio::time::timeout(PATIENCE, &mut reading).await {
+        return Ok(read);
+    }
+    batch.end().await?;
+    Ok(reading.await)
+}
+
 /// Skips the rest of a line.
 async fn skip_line(file: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<u64> {
     let mut skipped = 0;
@@ -129,12 +151,28 @@ async fn skip_line(file: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<u6
     }
 }
 
-/// One durable commit makes all earlier ones durable, because the log is written in order.
-async fn make_durable(pool: &PgPool) -> Result<()> {
-    let mut transaction = pool.begin().await?;
-    sqlx::query!("set local synchronous_commit = on").execute(&mut *transaction).await?;
-    // A transaction without a write would not wait for the disk.
-    sqlx::query!("select pg_current_xact_id()::text as id").fetch_one(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(())
+/// Orders that are stored without a wait for the disk. It is an open transaction: until its end, no reader is told of
+/// these orders, since a crash could take them back.
+#[derive(Default)]
+struct Batch(Option<Transaction<'static, Postgres>>);
+
+impl Batch {
+    async fn begin(&mut self, pool: &PgPool) -> Result<()> {
+        if self.0.is_none() {
+            let mut transaction = pool.begin().await?;
+            sqlx::query!("set local synchronous_commit = on").execute(&mut *transaction).await?;
+            // Without an id it would hold back nothing, and without a write not wait for the disk.
+            sqlx::query!("select pg_current_xact_id()::text as id").fetch_one(&mut *transaction).await?;
+            self.0 = Some(transaction);
+        }
+        Ok(())
+    }
+
+    /// One durable commit makes all earlier ones durable, because the log is written in order.
+    async fn end(&mut self) -> Result<()> {
+        if let Some(transaction) = self.0.take() {
+            transaction.commit().await?;
+        }
+        Ok(())
+    }
 }
