@@ -30,8 +30,21 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Looks up each element of an array by an index, with a plan that is made once.
-const LOOKUPS: &str = "set jit = off; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
-                       set enable_hashjoin = off; set enable_mergejoin = off";
+const LOOKUPS: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; \
+                       set enable_mergejoin = off";
+
+/// For every connection. Compiling a statement takes longer than running any of ours. But without sequential scans a
+/// plan looks so expensive that Postgres would compile it.
+///
+/// And a crash or a failover of Postgres ends all connections, and begins an epoch of event positions: the first new
+/// connection begins it before anything is written. (A writer would begin it too, but in its own transaction, and others
+/// would wait for that.)
+const ON_CONNECT: &str = "set jit = off; \
+    do $$ begin \
+        if to_regproc('begin_event_epoch') is not null and not pg_is_in_recovery() then \
+            perform begin_event_epoch(); \
+        end if; \
+    end $$";
 
 /// Opens the pool.
 ///
@@ -44,10 +57,8 @@ pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPo
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        // Compiling a statement takes longer than running any of ours. But without sequential scans a plan looks so
-        // expensive that Postgres would compile it.
         .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::raw_sql("set jit = off").execute(connection).await.map(drop) })
+            Box::pin(async move { sqlx::raw_sql(ON_CONNECT).execute(connection).await.map(drop) })
         })
         .connect_with(options)
         .await?;
@@ -93,6 +104,7 @@ fn lookups(pool: &PgPool, connections: u32, besides: Option<&'static str>) -> Pg
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
             Box::pin(async move {
+                sqlx::raw_sql(ON_CONNECT).execute(&mut *connection).await?;
                 sqlx::raw_sql(LOOKUPS).execute(&mut *connection).await?;
                 if let Some(besides) = besides {
                     sqlx::raw_sql(besides).execute(connection).await?;

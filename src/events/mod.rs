@@ -110,13 +110,23 @@ impl Cursor {
         Self { position, id }
     }
 
-    /// The position after everything that is final now.
+    /// The cursor after everything that is final now: the last final event. Never the horizon itself: ids of transactions
+    /// that were rolled back can be given out again, and events written then must not stand before a cursor.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn now(connection: &mut PgConnection) -> Result<Self> {
-        let position = sqlx::query_scalar!(r#"select event_horizon() as "position!""#).fetch_one(connection).await?;
-        Ok(Self { position, id: i64::MAX })
+        let last = sqlx::query!(
+            r#"select last.position as "position!", last.id as "id!"
+                 from ((select position, id from events where position <= event_horizon()
+                         order by position desc, id desc limit 1)
+                       union all select dropped_position, $1 from event_clock) last
+                order by 1 desc, 2 desc limit 1"#,
+            i64::MAX
+        )
+        .fetch_one(connection)
+        .await?;
+        Ok(Self { position: last.position, id: last.id })
     }
 
     /// The position of the last change read.
@@ -174,20 +184,21 @@ pub async fn after(
     limit: i64,
 ) -> Result<(Vec<Change>, Cursor)> {
     let (entity, object_id) = wanted.object.clone().unzip();
-    let horizon = Cursor::now(&mut *connection).await?;
+    let end = Cursor::now(&mut *connection).await?;
     let changes = sqlx::query_as!(
         Change,
         r#"select id, position, entity, object_id, sequence, types, stock_location_ids, installation_version,
                   facts::text as "facts!", created_date
              from events
-            where (position, id) > ($1, $2) and position <= $3
-              and ($4::text[] = '{}' or types && $4) and ($5::bigint[] is null or stock_location_ids && $5)
-              and ($6::text is null or (entity = $6 and object_id = $7))
+            where (position, id) > ($1, $2) and (position, id) <= ($3, $4)
+              and ($5::text[] = '{}' or types && $5) and ($6::bigint[] is null or stock_location_ids && $6)
+              and ($7::text is null or (entity = $7 and object_id = $8))
             order by position, id
-            limit $8"#,
+            limit $9"#,
         cursor.position,
         cursor.id,
-        horizon.position,
+        end.position,
+        end.id,
         &wanted.types,
         wanted.stock_location_ids.as_deref(),
         entity,
@@ -197,12 +208,12 @@ pub async fn after(
     .fetch_all(connection)
     .await?;
     let is_all = i64::try_from(changes.len()).is_ok_and(|count| count < limit);
-    let next = if is_all { Some(horizon) } else { changes.last().map(Change::cursor) };
+    let next = if is_all { Some(end) } else { changes.last().map(Change::cursor) };
     Ok((changes, next.unwrap_or(cursor).max(cursor)))
 }
 
-/// Writes that a subscription was paused or resumed, in the same transaction. The whole payload is stored: it is small,
-/// and there is no other source for it.
+/// Writes that a subscription was paused or resumed, in the same transaction, which then waits for the disk: no event is
+/// told that a crash can take back. The whole payload is stored: it is small, and there is no other source for it.
 ///
 /// # Errors
 /// When the database fails.
@@ -213,6 +224,7 @@ pub async fn record_webhook(
     event_type: &str,
     payload: &serde_json::Value,
 ) -> Result<()> {
+    sqlx::query!("set local synchronous_commit = on").execute(&mut *connection).await?;
     sqlx::query!(
         "insert into events (entity, object_id, sequence, types, stock_location_ids, installation_version, facts)
          select 'webhook', $1, $2, array[$3::text], '{}', version, $4::text::json from installation",

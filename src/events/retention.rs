@@ -17,8 +17,8 @@ const EVERY: Duration = Duration::from_hours(1);
 /// Key of the advisory lock for dropping partitions: one server does it at a time.
 const DROPPING: i64 = 0x6f6d_7303;
 
-/// Creates the partitions of the next weeks. Keeps positions growing when a database was restored into a cluster with
-/// smaller transaction ids. Call it before anything is written.
+/// Creates the partitions of the next weeks, and begins the epoch of positions unless it has begun. Call it before
+/// anything is written.
 ///
 /// # Errors
 /// When the database fails.
@@ -26,19 +26,7 @@ pub async fn prepare(pool: &PgPool) -> Result<()> {
     sqlx::query!("select create_event_partitions(now() + make_interval(weeks => $1))", WEEKS_AHEAD)
         .execute(pool)
         .await?;
-    let raised = sqlx::query_scalar!(
-        "update event_clock
-            set base = base + last.position - event_position() + 1
-           from (select greatest((select max(position) from events), (select dropped_position from event_clock))
-                        as position) last
-          where last.position > event_position()
-      returning base"
-    )
-    .fetch_optional(pool)
-    .await?;
-    if let Some(base) = raised {
-        tracing::info!(base, "this Postgres counts transactions anew; event positions go on from where they were");
-    }
+    sqlx::query_scalar!("select begin_event_epoch()").fetch_one(pool).await?;
     Ok(())
 }
 

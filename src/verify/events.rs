@@ -10,6 +10,7 @@ pub(super) async fn faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
                select 'package' as entity, id, number as name, event_sequence, created_date from packages
                union all select 'transfer', id, number, event_sequence, created_date from transfers
                union all select 'stock_location', id, erp_code, event_sequence, created_date from stock_locations
+               union all select 'webhook', id, id::text, event_sequence, created_date from webhooks
            ), told as (
                select entity, object_id, sequence, cardinality(types) as count,
                       sequence <> lag(sequence + cardinality(types)) over w as leaps,

@@ -89,9 +89,6 @@ pub(super) async fn pass(pool: &PgPool, batch: i64) -> Result<Passed> {
         let wanted = Wanted { types, ..Wanted::default() };
         events::after(&mut transaction, cursor, &wanted, batch).await?
     };
-    // Not farther than the last event: ids of transactions that were rolled back can be given out again after a crash of
-    // Postgres, and events written then must not stand behind the cursor.
-    let next = changes.last().map_or(next, |change| Cursor::new(change.position, change.id));
     let is_more = i64::try_from(changes.len()).is_ok_and(|count| count >= batch);
     if changes.is_empty() && next.position() - cursor.position() < FAR {
         return Ok(Passed::default());

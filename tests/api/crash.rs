@@ -5,8 +5,10 @@
 #![expect(clippy::print_stdout, reason = "what a failed run has to be repeated with")]
 
 mod deliveries;
+mod feed;
 mod house;
 mod load;
+mod standby;
 
 use std::{
     collections::{BTreeMap, HashSet},

@@ -87,7 +87,7 @@ pub(super) async fn events(pool: &PgPool, catalog: &Catalog, releases: bool) -> 
     }
     let (changes, next) = events::after(&mut transaction, cursor, &wanted, MOST_AT_ONCE).await?;
     if changes.is_empty() && next.position() - position < SKIPPED {
-        // The update of the cursor would itself move the horizon, and lead to the next update, without end.
+        // Events that do not matter are worth a write only now and then.
         return Ok(Some(0));
     }
     let mut snapshots = Vec::with_capacity(changes.len());

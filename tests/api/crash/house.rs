@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{self, ExitStatus, Stdio},
     sync::{PoisonError, RwLock},
     time::{Duration, Instant},
@@ -15,7 +15,7 @@ use oms::{
     installation::apply,
     stock::import::import,
 };
-use sqlx::PgPool;
+use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::process::{Child, Command};
 
 use crate::support::{SHOP, STANDARD, add_user, read_installation, watched_folder};
@@ -32,7 +32,8 @@ pub(super) struct House {
     url: RwLock<String>,
     server: tokio::sync::Mutex<Option<Child>>,
     cluster: Option<Cluster>,
-    folder: PathBuf,
+    settings: ClusterSettings,
+    pub(super) folder: PathBuf,
     watcher: process::Child,
 }
 
@@ -40,21 +41,27 @@ impl House {
     /// Postgres runs and the shop is installed; the server does not run yet.
     pub(super) async fn build() -> Self {
         let (folder, watcher) = watched_folder(&std::env::temp_dir());
+        let settings = ClusterSettings {
+            data_dir: folder.join("postgres"),
+            durability: Durability::Full,
+            // Nothing is written to the disk that nobody waits for: a crash loses as much as it can.
+            extra: [("max_connections", "60"), ("wal_writer_delay", "10s")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
+        };
         let mut house = Self {
             token: String::new(),
             url: RwLock::default(),
             server: tokio::sync::Mutex::default(),
             cluster: None,
+            settings,
             folder,
             watcher,
         };
-        let settings = ClusterSettings {
-            data_dir: house.folder.join("postgres"),
-            durability: Durability::Full,
-            extra: vec![("max_connections".to_owned(), "60".to_owned())],
-        };
-        let cluster = house.cluster.insert(Cluster::start(&settings).await.expect("Postgres starts"));
+        let cluster = house.cluster.insert(Cluster::start(&house.settings).await.expect("Postgres starts"));
         cluster.ensure_database("oms").await.expect("a database");
+        let socket_dir = cluster.socket_dir().to_owned();
+        house.turn_to(&socket_dir);
         let pool = house.pool().await;
         db::migrate(&pool).await.expect("migrate");
         apply::apply(&pool, &read_installation(&[STANDARD, SHOP])).await.expect("apply");
@@ -64,13 +71,25 @@ impl House {
         house
     }
 
-    fn cluster(&self) -> &Cluster {
+    pub(super) fn cluster(&self) -> &Cluster {
         self.cluster.as_ref().expect("Postgres was started")
+    }
+
+    /// Lets new connections go to the Postgres of a socket, as a proxy does.
+    pub(super) fn turn_to(&self, socket_dir: &Path) {
+        let (link, new) = (self.folder.join("current"), self.folder.join("current.new"));
+        std::os::unix::fs::symlink(socket_dir, &new).expect("a link");
+        std::fs::rename(&new, &link).expect("renamed");
+    }
+
+    fn database_url(&self) -> String {
+        format!("postgres://postgres@localhost/oms?host={}", self.folder.join("current").display())
     }
 
     /// A pool for checks.
     pub(super) async fn pool(&self) -> PgPool {
-        db::connect(self.cluster().connect_options("oms"), 4).await.expect("connect")
+        let options: PgConnectOptions = self.database_url().parse().expect("an address");
+        db::connect(options, 4).await.expect("connect")
     }
 
     /// `http://127.0.0.1:<port>`, of the latest server.
@@ -83,7 +102,7 @@ impl House {
         let log = self.folder.join("server.log");
         let child = Command::new(env!("CARGO_BIN_EXE_oms"))
             .args(["serve", "--listen", "127.0.0.1:0"])
-            .env("DATABASE_URL", self.cluster().url("oms"))
+            .env("DATABASE_URL", self.database_url())
             .env("RUST_LOG", "info")
             .env("OMS_WEBHOOK_ALLOW_PRIVATE", "127.0.0.0/8")
             .env("OMS_PUBLIC_URL", "http://oms.example")
@@ -126,7 +145,7 @@ impl House {
         .await;
     }
 
-    async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    pub(super) async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(found) = look().await {
@@ -160,10 +179,41 @@ impl House {
         self.cluster().restart_immediate().await.expect("Postgres comes back");
     }
 
+    /// SIGKILL for the first process of Postgres; the others end by themselves.
+    pub(super) async fn kill_postgres(&self) {
+        let file = std::fs::read_to_string(self.settings.data_dir.join("data/postmaster.pid")).expect("it runs");
+        kill(file.lines().next().expect("a number")).await;
+    }
+
+    /// The same, and Postgres is started again.
+    pub(super) async fn kill_and_start_postgres(&self) {
+        self.kill_postgres().await;
+        let again = Cluster::start(&self.settings).await.expect("Postgres comes back");
+        again.stop().await.expect("it stays, for us");
+    }
+
+    /// SIGKILL for the process of one connection: Postgres ends all others too and recovers, without a new start.
+    pub(super) async fn kill_connection(&self) {
+        let pool = self.pool().await;
+        let pid: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&pool).await.expect("a number");
+        let mut bystander = pool.begin().await.expect("another connection");
+        sqlx::query("select 1").execute(&mut *bystander).await.expect("it lives");
+        kill(&pid.to_string()).await;
+        // The crash is there when another connection is broken.
+        sqlx::query("select pg_sleep(60)").execute(&mut *bystander).await.expect_err("a crash");
+        drop(bystander);
+        pool.close().await;
+    }
+
     /// Lines of the server's log at `ERROR`.
     pub(super) fn errors(&self) -> Vec<String> {
         self.log().lines().filter(|line| line.contains(" ERROR ")).map(str::to_owned).collect()
     }
+}
+
+async fn kill(pid: &str) {
+    let killed = Command::new("sh").args(["-c", "kill -KILL $0", pid]).status().await;
+    assert!(killed.expect("sh").success());
 }
 
 impl Drop for House {

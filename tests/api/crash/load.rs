@@ -18,7 +18,7 @@ pub(super) const SHIP: &str = "package__ship_the_package__packed__shipped";
 pub(super) const NOT_FOUND: &str = "package__detected_out_of_stock_item__waiting__out-of-stock";
 /// How long a client tries.
 const PATIENCE: Duration = Duration::from_mins(1);
-const ORDERS: &str = "/api/v1/oms/orders/";
+pub(super) const ORDERS: &str = "/api/v1/oms/orders/";
 
 /// The result of a request.
 pub(super) enum Outcome {
@@ -72,6 +72,11 @@ impl<'h> Client<'h> {
         self.send(self.http.post(format!("{}{path}", self.house.url())).json(body), key).await
     }
 
+    /// Reads once.
+    pub(super) async fn get(&self, path: &str) -> Outcome {
+        self.send(self.http.get(format!("{}{path}", self.house.url())), None).await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder, key: Option<&str>) -> Outcome {
         let request = request.header("Authorization", format!("Token {}", self.house.token));
         let request = if let Some(key) = key { request.header("Idempotency-Key", key) } else { request };
@@ -106,8 +111,7 @@ impl<'h> Client<'h> {
     async fn items(&self, package_id: i64) -> Vec<i64> {
         let began = Instant::now();
         loop {
-            let request = self.http.get(format!("{}/api/v1/oms/packages/{package_id}/", self.house.url()));
-            if let Outcome::Answer(200, body) = self.send(request, None).await {
+            if let Outcome::Answer(200, body) = self.get(&format!("/api/v1/oms/packages/{package_id}/")).await {
                 let package: Value = serde_json::from_str(&body).expect("JSON");
                 let items = package["packageitem_set"].as_array().expect("items");
                 return items.iter().map(|item| item["id"].as_i64().expect("an id")).collect();
@@ -128,7 +132,7 @@ impl<'h> Client<'h> {
     }
 
     /// Runs a command without parameters; returns its status.
-    async fn command(&mut self, package_id: i64, slug: &'static str, key: String) -> u16 {
+    pub(super) async fn command(&mut self, package_id: i64, slug: &'static str, key: String) -> u16 {
         self.command_with(package_id, slug, key, json!({})).await
     }
 
@@ -165,7 +169,7 @@ impl<'h> Client<'h> {
         self.told
     }
 
-    async fn pack_against_a_rival(&mut self, package_id: i64, n: usize) {
+    pub(super) async fn pack_against_a_rival(&mut self, package_id: i64, n: usize) {
         let mut rival = Client::new(self.house, format!("{}-rival", self.name), self.repeats);
         let (key, rivals_key) = (format!("{}-pack-{n}", self.name), format!("{}-pack-{n}", rival.name));
         let (mine, other) =

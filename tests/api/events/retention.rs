@@ -3,7 +3,7 @@
 use oms::events::retention;
 
 use super::Reader;
-use crate::support::Shop;
+use crate::support::{Shop, join};
 
 /// Makes all present events ten weeks old.
 async fn age(shop: &Shop) {
@@ -53,17 +53,37 @@ async fn partitions_are_there_for_two_months_and_made_once() {
 #[tokio::test]
 async fn a_restored_database_goes_on_behind_what_was_told() {
     let shop = Shop::open().await;
-    let package = shop.package().await;
+    let mut packages = Vec::new();
+    for _ in 0..6 {
+        packages.push(shop.package().await);
+    }
+    let old = Reader::new(&shop).read_all().await.len();
+    // Elsewhere, transactions were counted much further, by another server.
+    shop.execute("update events set position = position + (1::bigint << 60)").await;
+    shop.execute("update event_epoch set started = started - interval '1 day'").await;
+    join(packages.iter().map(async |package| package.run("COMPLETE_PACKING").await.ok())).await;
     let mut reader = Reader::new(&shop);
     reader.read_all().await;
-    // Elsewhere, transactions were counted much further.
-    shop.execute("update events set position = position + 1000000").await;
-    retention::prepare(shop.pool()).await.expect("prepared");
-    let mut anew = Reader::new(&shop);
-    let old = anew.read_all().await.len();
+    for package in &packages {
+        let sequences: Vec<&serde_json::Value> = reader.events[old..]
+            .iter()
+            .filter(|event| event["entity"] == "package" && event["object_id"] == package.id)
+            .map(|event| &event["sequence"])
+            .collect();
+        assert_eq!(sequences, [2, 3, 4]);
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn verify_names_an_object_whose_positions_fall() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
     package.run("COMPLETE_PACKING").await.ok();
-    anew.read_until(old + 3).await;
-    let sequences: Vec<&serde_json::Value> = anew.events[old..].iter().map(|event| &event["sequence"]).collect();
-    assert_eq!(sequences, [2, 3, 4]);
+    shop.execute("update events set position = position + 1000 where entity = 'package' and sequence = 1").await;
+    let number: String = shop.value("select number from packages where id = $1", package.id).await;
+    let faults = oms::verify::verify(shop.pool()).await.expect("verified");
+    assert_eq!(faults, [format!("package {number}: a later event of it is told before an earlier one")]);
+    shop.execute("update events set position = position - 1000 where entity = 'package' and sequence = 1").await;
     shop.finish().await;
 }
