@@ -25,6 +25,9 @@ pub use origin::{Origin, Place, Problem};
 
 use crate::{error::Refusal, spelling::suggestion, wire};
 
+/// What is said of a text that Postgres cannot keep.
+const NO_NULL_CHARACTERS: &str = "Null characters are not allowed.";
+
 /// In which words defects are said, and how far a value may bend.
 #[derive(Clone, Copy)]
 pub enum Voice<'a> {
@@ -239,11 +242,28 @@ impl<'a> Reader<'a> {
             return inner;
         }
         let value = self.given(key, || json!({ "type": "object" }))?;
-        let Value::Object(object) = value else {
-            self.no_object(key, value);
-            return None;
-        };
-        Some(self.inner(&[key.into()], object, read))
+        match value {
+            Value::Object(_) if self.is_request() && wire::has_null_character(value) => {
+                self.wrong(key, NO_NULL_CHARACTERS);
+                None
+            }
+            Value::Object(object) => Some(self.inner(&[key.into()], object, read)),
+            // As a serializer within a serializer says it.
+            _ if self.is_request() => {
+                self.refuse_at(&[key.into(), "non_field_errors".into()], no_dictionary(value), "");
+                None
+            }
+            _ => {
+                self.no_object(key, value);
+                None
+            }
+        }
+    }
+
+    /// Everything that is given, whoever reads it.
+    #[must_use]
+    pub fn all(&self) -> Map<String, Value> {
+        self.object.clone()
     }
 
     fn no_object(&mut self, key: &str, value: &Value) {

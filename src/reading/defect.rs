@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::error::Refusal;
 
@@ -83,18 +83,30 @@ impl Defect {
         Refusal::fields(fields)
     }
 
-    /// Defects of a request as a 400: the messages of each key, in the order in which they were found.
+    /// Defects of a request as a 400: the messages of each key, in the order in which they were found. Those of an object
+    /// within an object stand under its key.
     #[must_use]
     pub fn field_errors(defects: &[Self]) -> Refusal {
-        let mut fields: Map<String, Value> = Map::new();
+        let mut fields = Map::new();
         for defect in defects {
-            let Some(outermost) = defect.outermost() else { continue };
-            let messages = fields.entry(outermost).or_insert_with(|| Value::Array(Vec::new()));
-            if let Value::Array(messages) = messages {
-                messages.push(Value::from(defect.message.as_str()));
-            }
+            let keys = defect.path.iter().filter_map(|step| match step {
+                Step::Key(key) => Some(key.as_str()),
+                Step::Entry(_) => None,
+            });
+            put(&mut fields, &keys.collect::<Vec<_>>(), &defect.message);
         }
         Refusal { status: http::StatusCode::BAD_REQUEST, error: Value::Object(fields) }
+    }
+}
+
+/// Adds a message at a place. Where an object has messages itself, those of what is in it are left out.
+fn put(errors: &mut Map<String, Value>, keys: &[&str], message: &str) {
+    let Some((key, within)) = keys.split_first() else { return };
+    let empty = if within.is_empty() { json!([]) } else { json!({}) };
+    match errors.entry(*key).or_insert(empty) {
+        Value::Array(messages) if within.is_empty() => messages.push(Value::from(message)),
+        Value::Object(inner) => put(inner, within, message),
+        _ => {}
     }
 }
 

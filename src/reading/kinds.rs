@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde::de::{self, DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 use serde_json::{Map, Value, json};
 
-use super::{Defect, Reader, Step, values};
+use super::{Defect, NO_NULL_CHARACTERS, Reader, Step, values};
 use crate::{
     spelling::{suggestion, unsound},
     wire,
@@ -51,7 +51,7 @@ impl Reader<'_> {
         }
         let message = match values::text(value) {
             None => "Not a valid string.".to_owned(),
-            Some(text) if text.contains('\0') => "Null characters are not allowed.".to_owned(),
+            Some(text) if text.contains('\0') => NO_NULL_CHARACTERS.to_owned(),
             Some(text) if text.chars().count() > most => {
                 format!("Ensure this field has no more than {most} characters.")
             }
@@ -119,13 +119,15 @@ impl Reader<'_> {
 
     /// A number of things that a request may set to null.
     pub fn nullable_count(&mut self, key: &'static str) -> Option<Option<i32>> {
-        let range = 0..=i64::from(*COUNTS.end());
+        let number = self.nullable_integer(key, 0..=i64::from(*COUNTS.end()))?;
+        Some(number.and_then(|number| i32::try_from(number).ok()))
+    }
+
+    /// A whole number that a request may set to null.
+    pub fn nullable_integer(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<Option<i64>> {
         match self.nullable(key, || integer_schema(&range))? {
             None => Some(None),
-            Some(value) => {
-                let number = self.integer_of(key, value, range.clone(), "A valid integer is required.")?;
-                i32::try_from(number).ok().map(Some)
-            }
+            Some(value) => self.integer_of(key, value, range, "A valid integer is required.").map(Some),
         }
     }
 
@@ -142,7 +144,9 @@ impl Reader<'_> {
 
     fn integer_of(&mut self, key: &str, value: &Value, range: RangeInclusive<i64>, required: &str) -> Option<i64> {
         if self.is_request() {
-            let message = match values::integer(value) {
+            // `5.0` counts as 5, as in Django.
+            let whole = || value.as_f64().filter(|number| number.fract() == 0.0).map(|number| format!("{number:.0}"));
+            let message = match values::integer(value).or_else(|| whole()?.parse().ok()) {
                 None => required.to_owned(),
                 Some(number) if number < *range.start() => {
                     format!("Ensure this value is greater than or equal to {}.", range.start())
@@ -271,7 +275,7 @@ impl Reader<'_> {
         let value = self.given(key, || json!({ "type": "object" }))?;
         match value {
             Value::Object(_) if self.is_request() && wire::has_null_character(value) => {
-                self.wrong(key, "Null characters are not allowed.");
+                self.wrong(key, NO_NULL_CHARACTERS);
                 None
             }
             Value::Object(object) => Some(object.clone()),

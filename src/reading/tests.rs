@@ -84,6 +84,22 @@ fn what_is_written_alike_everywhere_is_told_in_a_request_with_its_remedy() {
 }
 
 #[test]
+fn defects_of_an_object_within_stand_under_its_key() {
+    let error = refused(&json!({ "a": { "b": { "n": -1 }, "c": 5 }, "d": 5 }), |reader| {
+        reader.object("a", |a| {
+            a.object("b", |b| b.nullable_integer("n", 0..=9));
+            a.object("c", |_| ());
+            a.require(&["e"]);
+        });
+        reader.object("d", |_| ());
+    });
+    let no_dictionary = json!({ "non_field_errors": ["Invalid data. Expected a dictionary, but got int."] });
+    let of_a = json!({ "b": { "n": ["Ensure this value is greater than or equal to 0."] }, "c": no_dictionary,
+                       "e": ["This field is required."] });
+    assert_eq!(error, json!({ "a": of_a, "d": no_dictionary }));
+}
+
+#[test]
 fn the_keys_that_are_read_are_the_schema() {
     let schema = schema(|reader| {
         reader.text_within("title", 9);

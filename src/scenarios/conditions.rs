@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
+use utoipa::openapi::{RefOr, Schema, schema::ArrayBuilder};
 
 use super::{
     rules::{OrderFacts, Product, kilometres},
@@ -286,6 +287,23 @@ impl Condition {
         }
     }
 
+    /// The schema of a list of conditions in their form on the wire: for each the word, an object where it has parameters.
+    #[must_use]
+    pub fn list_schema() -> RefOr<Schema> {
+        let words: Vec<&str> = KINDS.iter().filter(|kind| kind.needs.is_none()).map(|kind| kind.name).collect();
+        let mut forms = vec![json!({ "type": "string", "enum": words })];
+        for kind in KINDS {
+            let mut form = reading::schema(|reader| drop((kind.read)(reader)));
+            if form["properties"] != json!({}) {
+                form["properties"]["condition"] = json!({ "type": "string", "enum": [kind.name] });
+                form["required"] = json!(["condition"]);
+                forms.push(form);
+            }
+        }
+        let schema = serde_json::from_value(json!({ "type": "array", "items": { "oneOf": forms } }));
+        schema.unwrap_or_else(|_| ArrayBuilder::new().into())
+    }
+
     /// Its form on the wire: the word, or where it has parameters `{"condition": word, …}`.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -297,5 +315,22 @@ impl Condition {
             }
             _ => Value::from(kind.name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_has_every_condition_with_its_parameters() {
+        let schema = serde_json::to_value(Condition::list_schema()).expect("JSON");
+        let text = schema.to_string();
+        for kind in KINDS {
+            assert!(text.contains(&format!("\"{}\"", kind.name)), "{} is not in {text}", kind.name);
+        }
+        let forms = schema["items"]["oneOf"].as_array().expect("forms");
+        let with = |key: &str| forms.iter().filter(|form| form["properties"].get(key).is_some()).count();
+        assert_eq!((with("condition"), with("tags"), with("kilometres"), with("opens_within_minutes")), (4, 1, 1, 1));
     }
 }

@@ -10,8 +10,7 @@ use super::{countdown::Countdown, headers, target::Guard};
 use crate::{
     error::Refusal,
     events,
-    reading::{self, Reader, values::integer},
-    wire,
+    reading::{self, Reader},
 };
 
 /// Longest `target_url`, `event_type`, `secret_key` and `callback`, in characters.
@@ -109,45 +108,23 @@ impl Definition {
     /// # Errors
     /// 400 that names every field that is wrong.
     pub fn read(body: &[u8], purpose: Purpose, guard: &Guard, stored: Option<&Value>) -> Result<Self, Refusal> {
-        let sent = match wire::parse(body)? {
-            Value::Object(sent) => sent,
-            other => return Err(nested(&[], &["non_field_errors"], &reading::no_dictionary(&other))),
-        };
-        let mut wrong = Map::new();
-        if purpose != Purpose::Change {
-            for name in ["retry_countdown_config", "target_url", "event_type"] {
-                if !sent.contains_key(name) {
-                    wrong.insert(name.to_owned(), json!(["This field is required."]));
-                }
+        reading::body(body, |reader| {
+            if purpose != Purpose::Change {
+                reader.require(&["retry_countdown_config", "target_url", "event_type"]);
             }
-        }
-        let read = reading::request(&sent, |reader| Self::read_from(reader, purpose, guard, stored, &mut wrong));
-        let refusal = Refusal { status: http::StatusCode::BAD_REQUEST, error: Value::Object(wrong) };
-        match read {
-            Err(more) => Err(refusal.and(more)),
-            Ok(_) if refusal.error != json!({}) => Err(refusal),
-            Ok(definition) => Ok(definition),
-        }
+            Self::read_from(reader, purpose, guard, stored)
+        })
     }
 
-    /// Reads the fields; `wrong` takes the messages for what is within an object.
-    fn read_from(
-        reader: &mut Reader<'_>,
-        purpose: Purpose,
-        guard: &Guard,
-        stored: Option<&Value>,
-        wrong: &mut Map<String, Value>,
-    ) -> Self {
-        let retry_countdown_config = object(reader, "retry_countdown_config", wrong, countdown_config);
-        let additional_headers = object(reader, "additional_headers", wrong, |value| {
-            let object = dictionary(value)?;
-            headers::parse(object).map(|_| value.clone()).map_err(|why| json!([why]))
-        });
-        let config = object(reader, "config", wrong, |value| config(value, stored, guard));
-        let target_url = reader.text_within("target_url", LONGEST[0]);
-        if let Some(why) = target_url.as_deref().and_then(|url| refused_url(url, guard)) {
-            reader.wrong("target_url", why);
+    fn read_from(reader: &mut Reader<'_>, purpose: Purpose, guard: &Guard, stored: Option<&Value>) -> Self {
+        let retry_countdown_config = object(reader, "retry_countdown_config", countdown_config).flatten();
+        let additional_headers = object(reader, "additional_headers", |reader| reader.all());
+        if let Some(Err(why)) = additional_headers.as_ref().map(headers::parse) {
+            reader.wrong("additional_headers", why);
         }
+        let config = object(reader, "config", |reader| config(reader, stored, guard));
+        let target_url = reader.text_within("target_url", LONGEST[0]);
+        refuse_url(reader, "target_url", target_url.as_deref(), guard);
         let event_type = reader.text_within("event_type", LONGEST[1]);
         if let Some(name) = event_type.as_deref().filter(|name| !events::TYPES.contains(name)) {
             reader.wrong("event_type", format!("\"{name}\" is not a valid choice."));
@@ -166,203 +143,131 @@ impl Definition {
             secret_key: secret_key.filter(|_| !is_masked),
             callback,
             retry_countdown_config,
-            additional_headers,
-            config,
+            additional_headers: additional_headers.map(Value::Object),
+            config: config.map(Value::Object),
         }
     }
 }
 
-/// Reads a field that is an object. The error is the field's message.
-fn object(
-    reader: &mut Reader<'_>,
-    name: &'static str,
-    wrong: &mut Map<String, Value>,
-    read: impl FnOnce(&Value) -> Result<Value, Value>,
-) -> Option<Value> {
-    let value = reader.value(name)?;
-    let result = if value.is_null() {
-        Err(json!(["This field may not be null."]))
-    } else if value.to_string().len() > LONGEST_OBJECT {
-        Err(json!([format!("Ensure this field has no more than {LONGEST_OBJECT} bytes.")]))
-    } else if value.to_string().contains("\\u0000") {
-        Err(json!(["Null characters are not allowed."]))
-    } else {
-        read(value)
-    };
-    result.map_err(|why| wrong.insert(name.to_owned(), why)).ok()
-}
-
-fn dictionary(value: &Value) -> Result<&Map<String, Value>, Value> {
-    value.as_object().ok_or_else(|| json!({ "non_field_errors": [reading::no_dictionary(value)] }))
-}
-
-/// 400 with a message at a nested key.
-fn nested(path: &[&str], names: &[&str], message: &str) -> Refusal {
-    let mut error = Value::Object(names.iter().map(|name| ((*name).to_owned(), json!([message]))).collect());
-    for name in path.iter().rev() {
-        error = json!({ *name: error });
+/// An object that is not too long.
+fn object<T>(reader: &mut Reader<'_>, key: &'static str, read: impl FnOnce(&mut Reader<'_>) -> T) -> Option<T> {
+    if reader.value(key).is_some_and(|value| value.to_string().len() > LONGEST_OBJECT) {
+        reader.wrong(key, format!("Ensure this field has no more than {LONGEST_OBJECT} bytes."));
+        return None;
     }
-    Refusal { status: http::StatusCode::BAD_REQUEST, error }
+    reader.object(key, read)
 }
 
-/// Why an address is refused, if that is known without a DNS lookup.
-fn refused_url(text: &str, guard: &Guard) -> Option<String> {
-    match text.parse::<Url>() {
+/// Notes why an address is refused, if that is known without a DNS lookup.
+fn refuse_url(reader: &mut Reader<'_>, key: &str, text: Option<&str>, guard: &Guard) {
+    let refused = text.and_then(|text| match text.parse::<Url>() {
         Ok(url) => guard.check(&url).err(),
         Err(_) => Some("Enter a valid URL.".to_owned()),
+    });
+    if let Some(why) = refused {
+        reader.wrong(key, why);
     }
 }
 
-/// `{"choice", "kwargs"}`, checked, with numbers as numbers.
-fn countdown_config(value: &Value) -> Result<Value, Value> {
-    let object = dictionary(value)?;
-    let mut wrong = Map::new();
-    let mut refuse = |name: &str, message: String| {
-        wrong.insert(name.to_owned(), json!([message]));
-    };
-    let choice = match object.get("choice") {
-        None => Err("This field is required.".to_owned()),
-        Some(Value::Null) => Err("This field may not be null.".to_owned()),
-        Some(Value::String(text)) if text.trim().is_empty() => Err("This field may not be blank.".to_owned()),
-        Some(Value::String(text)) => Ok(text.trim().to_owned()),
-        Some(Value::Number(number)) => Ok(number.to_string()),
-        Some(_) => Err("Not a valid string.".to_owned()),
-    };
-    let keys = choice.and_then(|choice| match kwargs_of(&choice) {
-        Some(keys) => Ok((choice, keys)),
-        None => Err(format!("\"{choice}\" is not a valid choice.")),
-    });
-    let keys = keys.map_err(|message| refuse("choice", message)).ok();
-    match object.get("kwargs") {
-        None => refuse("kwargs", "This field is required.".to_owned()),
-        Some(Value::Null) => refuse("kwargs", "This field may not be null.".to_owned()),
-        Some(given) => {
-            if let (Some((choice, keys)), true) = (keys, wrong.is_empty()) {
-                let kwargs = kwargs(keys, given).map_err(|why| json!({ "kwargs": why }))?;
-                return Ok(json!({ "choice": choice, "kwargs": kwargs }));
-            }
-        }
-    }
-    Err(Value::Object(wrong))
+/// `{"choice", "kwargs"}`, with numbers as numbers.
+fn countdown_config(reader: &mut Reader<'_>) -> Option<Value> {
+    reader.require(&["choice", "kwargs"]);
+    let choice = reader.word("choice", COUNTDOWNS);
+    let kwargs = reader.object("kwargs", |reader| choice.map(|(_, keys)| kwargs(reader, keys)));
+    let (name, _) = choice?;
+    Some(json!({ "choice": name, "kwargs": kwargs?? }))
 }
 
 /// A parameter of a countdown: its name, its least value, whether it is required, and its default.
 type Kwarg = (&'static str, i64, bool, Option<i64>);
 
-const FIXED: &[Kwarg] = &[("seconds", 0, true, None)];
-const LINEAR: &[Kwarg] = &[("base", 0, true, None), ("limit", 0, false, None)];
-const EXPONENTIAL: &[Kwarg] = &[("base", 0, true, None), ("factor", 1, false, Some(1)), ("limit", 0, false, None)];
-const RANDOM: &[Kwarg] = &[("min_value", 0, true, None), ("max_value", 0, true, None)];
+/// The countdowns there are: their words, and with each its parameters.
+const COUNTDOWNS: &[(&str, (&str, &[Kwarg]))] = &[
+    ("fixed", ("fixed", &[("seconds", 0, true, None)])),
+    ("linear", ("linear", &[("base", 0, true, None), ("limit", 0, false, None)])),
+    (
+        "exponential",
+        ("exponential", &[("base", 0, true, None), ("factor", 1, false, Some(1)), ("limit", 0, false, None)]),
+    ),
+    ("random", ("random", &[("min_value", 0, true, None), ("max_value", 0, true, None)])),
+];
 
-fn kwargs_of(choice: &str) -> Option<&'static [Kwarg]> {
-    match choice {
-        "fixed" => Some(FIXED),
-        "linear" => Some(LINEAR),
-        "exponential" => Some(EXPONENTIAL),
-        "random" => Some(RANDOM),
-        _ => None,
-    }
-}
-
-fn kwargs(keys: &[Kwarg], given: &Value) -> Result<Value, Value> {
-    let given = dictionary(given)?;
-    let (mut kwargs, mut wrong) = (Map::new(), Map::new());
+fn kwargs(reader: &mut Reader<'_>, keys: &[Kwarg]) -> Map<String, Value> {
+    let mut kwargs = Map::new();
     for (name, least, is_required, default) in keys {
-        let read = match given.get(*name) {
-            None if *is_required => Err("This field is required.".to_owned()),
-            None => match default {
-                Some(default) => Ok(json!(default)),
-                None => continue,
-            },
-            // Only `limit` may be null.
-            Some(Value::Null) if *is_required || default.is_some() => Err("This field may not be null.".to_owned()),
-            Some(Value::Null) => Ok(Value::Null),
-            Some(value) => match whole(value) {
-                None => Err("A valid integer is required.".to_owned()),
-                Some(number) if number < *least => {
-                    Err(format!("Ensure this value is greater than or equal to {least}."))
-                }
-                Some(number) => Ok(json!(number)),
-            },
+        if *is_required {
+            reader.require(&[name]);
+        }
+        let range = *least..=i64::MAX;
+        let given = if *is_required || default.is_some() {
+            reader.integer(name, range).or(*default).map(Some)
+        } else {
+            reader.nullable_integer(name, range)
         };
-        match read {
-            Ok(value) => kwargs.insert((*name).to_owned(), value),
-            Err(message) => wrong.insert((*name).to_owned(), json!([message])),
-        };
+        if let Some(number) = given {
+            kwargs.insert((*name).to_owned(), json!(number));
+        }
     }
-    let is_after = |least: &str, most: &str| match (kwargs.get(least), kwargs.get(most)) {
-        (Some(least), Some(most)) => least.as_i64() < most.as_i64(),
-        _ => true,
-    };
-    if !wrong.is_empty() {
-        return Err(Value::Object(wrong));
+    if let (Some(least), Some(most)) = (kwargs.get("min_value"), kwargs.get("max_value"))
+        && least.as_i64() >= most.as_i64()
+    {
+        reader.wrong("non_field_errors", "'max_value' must be greater than 'min_value'.");
     }
-    if !is_after("min_value", "max_value") {
-        return Err(json!({ "non_field_errors": ["'max_value' must be greater than 'min_value'."] }));
-    }
-    Ok(Value::Object(kwargs))
-}
-
-/// A whole number, given as an integer, as digits, or as a float without a fraction.
-fn whole(value: &Value) -> Option<i64> {
-    integer(value)
-        .or_else(|| value.as_f64().map(|float| format!("{float:.0}")).filter(|_| is_whole(value))?.parse().ok())
-}
-
-fn is_whole(value: &Value) -> bool {
-    value.as_f64().is_some_and(|float| float.fract() == 0.0)
+    kwargs
 }
 
 /// `config`: an object. This server uses only its key `auth`.
-fn config(value: &Value, stored: Option<&Value>, guard: &Guard) -> Result<Value, Value> {
-    dictionary(value)?;
-    let mut config = value.clone();
-    let Some(auth) = config.get_mut("auth").filter(|auth| !auth.is_null()) else { return Ok(config) };
-    if auth.get("password").is_some_and(|password| password == MASK)
-        && let Some(known) = stored.and_then(|stored| stored.pointer("/auth/password"))
-    {
-        auth["password"] = known.clone();
+fn config(reader: &mut Reader<'_>, stored: Option<&Value>, guard: &Guard) -> Map<String, Value> {
+    let mut config = reader.all();
+    if reader.value("auth").is_some_and(|auth| !auth.is_null()) {
+        let password = stored.and_then(|stored| stored.pointer("/auth/password"));
+        if let Some(auth) = reader.object("auth", |reader| target_auth(reader, password, guard)) {
+            config.insert("auth".to_owned(), Value::Object(auth));
+        }
     }
-    check_auth(auth, guard).map_err(|why| json!({ "auth": why }))?;
-    Ok(config)
+    config
 }
 
-fn check_auth(auth: &Value, guard: &Guard) -> Result<(), Value> {
-    let object = dictionary(auth)?;
-    let kind = object.get("auth_type").and_then(Value::as_str).unwrap_or_default();
-    let (required, optional): (&[&str], &[&str]) = match kind {
+/// What is read of a [`TargetAuth`], beside what else is given.
+fn target_auth(reader: &mut Reader<'_>, stored: Option<&Value>, guard: &Guard) -> Map<String, Value> {
+    let mut auth = reader.all();
+    let kind = auth.get("auth_type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (required, optional): (&[&str], &[&str]) = match kind.as_str() {
         "basic" => (&["username", "password"], &[]),
         "token" => {
             (&["url", "username", "password"], &["username_field", "password_field", "token_key", "header_format"])
         }
-        _ => return Err(json!({ "auth_type": ["Choose basic or token."] })),
+        _ => {
+            reader.wrong("auth_type", "Choose basic or token.");
+            return auth;
+        }
     };
-    let mut wrong = Map::new();
-    for name in required.iter().filter(|name| !object.contains_key(**name)) {
-        wrong.insert((*name).to_owned(), json!(["This field is required."]));
+    reader.require(required);
+    for name in required.iter().chain(optional).filter(|name| **name != "password") {
+        if let Some(text) = reader.text_within(name, LONGEST_OBJECT) {
+            auth.insert((*name).to_owned(), Value::from(text));
+        }
     }
-    for name in required.iter().chain(optional) {
-        let message = match object.get(*name) {
-            Some(Value::String(text)) if text.is_empty() && *name != "password" => "This field may not be blank.",
-            Some(Value::String(text)) if text == MASK && *name == "password" => "Send the password itself.",
-            None | Some(Value::String(_)) => continue,
-            Some(_) => "Not a valid string.",
-        };
-        wrong.insert((*name).to_owned(), json!([message]));
+    // A password is kept with the blanks around it.
+    match (auth.get("password"), stored) {
+        (Some(Value::String(text)), Some(stored)) if text == MASK => {
+            auth.insert("password".to_owned(), stored.clone());
+        }
+        (Some(Value::String(text)), _) if text == MASK => reader.wrong("password", "Send the password itself."),
+        (None | Some(Value::String(_)), _) => {}
+        (Some(_), _) => reader.wrong("password", "Not a valid string."),
     }
-    let text = |name: &str| object.get(name).and_then(Value::as_str);
-    if kind == "token"
-        && let Some(why) = text("url").and_then(|url| refused_url(url, guard))
-    {
-        wrong.insert("url".to_owned(), json!([why]));
+    let text = |name: &str| auth.get(name).and_then(Value::as_str);
+    if kind == "token" {
+        refuse_url(reader, "url", text("url"), guard);
     }
     if text("header_format").is_some_and(|format| !format.contains("{}") || HeaderValue::from_str(format).is_err()) {
-        wrong.insert("header_format".to_owned(), json!(["Write it like: Token {}"]));
+        reader.wrong("header_format", "Write it like: Token {}");
     }
     if kind == "basic" && text("username").is_some_and(|name| name.contains(':')) {
-        wrong.insert("username".to_owned(), json!(["A user with a colon cannot log in by basic authentication."]));
+        reader.wrong("username", "A user with a colon cannot log in by basic authentication.");
     }
-    if wrong.is_empty() { Ok(()) } else { Err(Value::Object(wrong)) }
+    auth
 }
 
 /// A stored countdown. One that cannot be read becomes a minute.

@@ -23,7 +23,7 @@ use crate::{
     auth::Caller,
     error::{Error, Refusal, Result},
     page::{List, ids},
-    reading::values::boolean,
+    reading,
     scope::Visible,
     webhooks::{
         claim::{self, Claimed, LEASE_SECONDS, Prepared},
@@ -142,11 +142,7 @@ fn force(body: &[u8]) -> Result<bool, Refusal> {
     if body.is_empty() {
         return Ok(false);
     }
-    let value: serde_json::Value = wire::parse(body)?;
-    match value.get("force") {
-        None => Ok(false),
-        Some(force) => boolean(force).ok_or_else(|| Refusal::field("force", "Must be a valid boolean.")),
-    }
+    Ok(reading::body(body, |reader| reader.flag("force"))?.unwrap_or_default())
 }
 
 /// 406 in the form of the original.

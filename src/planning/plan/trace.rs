@@ -9,13 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::{
-    ToSchema,
-    openapi::{
-        RefOr, Schema,
-        schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type},
-    },
-};
+use utoipa::ToSchema;
 
 use crate::scenarios::rules::Condition;
 
@@ -69,7 +63,7 @@ pub struct RuleTrace {
     /// Name of the rule.
     pub rule: String,
     /// What it demanded of a location.
-    #[schema(schema_with = conditions)]
+    #[schema(schema_with = Condition::list_schema)]
     pub conditions: Vec<Value>,
     /// The keys it was told to order by; after them come priority and id.
     pub order_by: Vec<&'static str>,
@@ -94,20 +88,6 @@ pub struct RuleTrace {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(no_recursion)]
     pub sources: Vec<RuleTrace>,
-}
-
-/// Conditions as they are shown: see [`Condition::to_json`].
-fn conditions() -> RefOr<Schema> {
-    let name = || ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Condition::names()));
-    let words = || ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
-    let with_parameters = ObjectBuilder::new()
-        .property("condition", name())
-        .required("condition")
-        .property("location_types", words())
-        .property("tags", words())
-        .property("kilometres", ObjectBuilder::new().schema_type(Type::Number))
-        .property("opens_within_minutes", ObjectBuilder::new().schema_type(Type::Integer));
-    ArrayBuilder::new().items(OneOfBuilder::new().item(name()).item(with_parameters)).into()
 }
 
 /// What a rule saw at one location.

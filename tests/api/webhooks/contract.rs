@@ -111,6 +111,15 @@ async fn what_is_wrong_is_told_in_the_words_of_the_original() {
             json!({ "retry_countdown_config": { "choice": "fixed", "kwargs": [1] } }),
             r#"{"retry_countdown_config":{"kwargs":{"non_field_errors":["Invalid data. Expected a dictionary, but got list."]}}}"#,
         ),
+        (json!({ "config": { "x": "a\u{0}" } }), r#"{"config":["Null characters are not allowed."]}"#),
+        (
+            json!({ "config": { "x": "a".repeat(16384) } }),
+            r#"{"config":["Ensure this field has no more than 16384 bytes."]}"#,
+        ),
+        (
+            json!({ "config": { "auth": 5 }, "additional_headers": { "Host": "x" } }),
+            r#"{"additional_headers":["Host is set by the server; leave it out."],"config":{"auth":{"non_field_errors":["Invalid data. Expected a dictionary, but got int."]}}}"#,
+        ),
     ] {
         let reply = shop.changes_nothing(shop.post(HOOKS, &with(&changes))).await;
         assert_eq!((reply.status, reply.text()), (400, wanted), "{changes}");
