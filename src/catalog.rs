@@ -129,7 +129,7 @@ async fn words_version(connection: &mut PgConnection, version: i64) -> Result<i6
 /// Most old versions of words kept in memory.
 const MOST_OLD_WORDS: usize = 8;
 
-/// The future of a reader of [`CatalogCache::read`]. It is boxed: the compiler does not see yet that an async closure is
+/// The future of a reader of [`CatalogCache::load_with`]. It is boxed: the compiler does not see yet that an async closure is
 /// `Send`.
 pub type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
@@ -196,7 +196,7 @@ impl CatalogCache {
     ///
     /// # Errors
     /// As the reader.
-    pub async fn read<T>(
+    pub async fn load_with<T>(
         &self,
         connection: &mut PgConnection,
         ids: &[i64],

@@ -34,6 +34,11 @@ pub struct Kind {
     pub has_otherwise: bool,
     /// Slugs of package states that it leads to by itself; an installation must have them.
     pub needs_states: &'static [&'static str],
+    /// The outcome in which its package has ended, because the package's items go on in others.
+    pub gives_items_away: Option<StateKey>,
+    /// The commands whose work it does in one step: their transitions from the same state, to this end if one is given,
+    /// must be there too.
+    pub leans_on: &'static [(&'static str, Option<StateKey>)],
     /// The command that leads back, if a package could not leave its state without one.
     pub undone_by: Option<&'static str>,
     /// An event type of its own, besides those of its states.
@@ -55,6 +60,8 @@ impl Kind {
         stays: false,
         has_otherwise: false,
         needs_states: &[],
+        gives_items_away: None,
+        leans_on: &[],
         undone_by: None,
         event: None,
     };
@@ -120,6 +127,17 @@ pub enum End {
     Source,
     /// The location that packs them.
     Destination,
+}
+
+/// A state that a transition names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateKey {
+    /// Where it starts.
+    Source,
+    /// Where it leads.
+    Destination,
+    /// Where it leads by its second outcome.
+    Otherwise,
 }
 
 /// When a command may give items a new place. Then it has a transaction of its own, and knows the available stock.

@@ -13,7 +13,7 @@ use crate::{
     scenarios::definition::Definition,
     simulation::{
         html::{self, Title},
-        run::{Simulation, read_orders, run as simulate},
+        run::{Simulation, compare, read_orders},
         text,
     },
 };
@@ -58,7 +58,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
     let data = Data::open(settings).await?;
     let line = ProgressBar::new_spinner();
     let progress = &mut |orders| line.set_message(format!("{orders} orders"));
-    let compared = simulate(&data.pool, &simulation, progress).await;
+    let compared = compare(&data.pool, &simulation, progress).await;
     line.finish_and_clear();
     data.close().await?;
     let comparison = compared?;
@@ -81,7 +81,7 @@ fn in_file(file: &std::path::Path, error: &Error) -> Error {
 fn read_scenarios(file: &std::path::Path) -> Result<Option<Vec<Definition>>> {
     let text = read_file(file)?;
     let name = file.display().to_string();
-    match Installation::read_files(&[(&name, &text)]) {
+    match Installation::parse_files(&[(&name, &text)]) {
         Ok(installation) => Ok(Some(installation.scenarios.into_iter().map(|scenario| scenario.definition).collect())),
         Err(problems) => {
             for problem in &problems {

@@ -33,7 +33,7 @@ pub struct Checked {
 /// # Errors
 /// Every problem of reading; if there is none, every problem of the check.
 pub fn load(files: &[(&str, &str)], kinds: &[&'static Kind]) -> Result<(Installation, Vec<Problem>), Vec<Problem>> {
-    let mut installation = Installation::read_files(files)?;
+    let mut installation = Installation::parse_files(files)?;
     resolve_aliases(&mut installation, kinds);
     let Checked { problems, warnings } = check(&installation, kinds);
     if problems.is_empty() { Ok((installation, warnings)) } else { Err(problems) }

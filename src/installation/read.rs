@@ -60,8 +60,8 @@ impl Installation {
     ///
     /// # Errors
     /// Every defect of shape that was found, in the order of its lines.
-    pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
-        Self::read_files(&[("", text)])
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        Self::parse_files(&[("", text)])
     }
 
     /// Reads several files, given as (name, text), into one installation: the entries of the
@@ -69,7 +69,7 @@ impl Installation {
     ///
     /// # Errors
     /// Every defect of shape that was found, file by file, in the order of the lines.
-    pub fn read_files(files: &[(&str, &str)]) -> Result<Self, Vec<Problem>> {
+    pub fn parse_files(files: &[(&str, &str)]) -> Result<Self, Vec<Problem>> {
         let mut installation = Self::default();
         let mut problems = Vec::new();
         for (name, text) in files {

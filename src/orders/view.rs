@@ -91,7 +91,7 @@ pub(crate) async fn load(
 ) -> Result<Vec<OrderView>> {
     let mut packages = load_packages(&mut *connection, catalog_cache, ids, scope, base_url).await?;
     let mut orders = catalog_cache
-        .read(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids)))
+        .load_with(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids)))
         .await?;
     for order in &mut orders {
         order.packages = packages.remove(&order.id).unwrap_or_default();

@@ -173,7 +173,7 @@ pub async fn load(
     scope: &Scope,
 ) -> Result<Vec<PackageItem>> {
     let mut items = catalog_cache
-        .read(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids)))
+        .load_with(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids)))
         .await?;
     for item in &mut items {
         item.history.restrict(scope);

@@ -351,10 +351,13 @@ pub struct PackageSummary {
 /// # Errors
 /// When the database fails.
 pub async fn load_summaries(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<PackageSummary>> {
-    let rows = sqlx::query!(
-        r#"select p.id, p.number, st.enum_value, p.stock_location_id, l.erp_code, p.order_id, o.number as order_number,
-                  s.id as "shipment?", p.created_date, p.modified_date,
-                  (select count(*) from package_items i where i.package_id = p.id) as "items!"
+    let rows = sqlx::query_as!(
+        PackageSummary,
+        r#"select p.id, p.number, st.enum_value as state, p.stock_location_id as stock_location,
+                  l.erp_code as stock_location_erp_code, p.order_id as "order", o.number as order_number,
+                  s.id as "shipment?",
+                  (select count(*) from package_items i where i.package_id = p.id) as "packageitem_count!",
+                  p.created_date, p.modified_date
              from unnest($1::bigint[]) with ordinality as wanted(id, n)
              join packages p on p.id = wanted.id
              join states st on st.id = p.state_id
@@ -363,21 +366,6 @@ pub async fn load_summaries(connection: &mut PgConnection, ids: &[i64]) -> Resul
              left join shipments s on s.package_id = p.id
             order by wanted.n"#,
         ids
-    )
-    .fetch_all(connection)
-    .await?;
-    let rows = rows.into_iter().map(|row| PackageSummary {
-        id: row.id,
-        number: row.number,
-        state: row.enum_value,
-        stock_location: row.stock_location_id,
-        stock_location_erp_code: row.erp_code,
-        order: row.order_id,
-        order_number: row.order_number,
-        shipment: row.shipment,
-        packageitem_count: row.items,
-        created_date: row.created_date.into(),
-        modified_date: row.modified_date.into(),
-    });
-    Ok(rows.collect())
+    );
+    Ok(rows.fetch_all(connection).await?)
 }

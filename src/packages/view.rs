@@ -233,7 +233,9 @@ pub async fn load(
     catalog_cache: &CatalogCache,
     ids: &[i64],
 ) -> Result<Vec<PackageView>> {
-    catalog_cache.read(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids))).await
+    catalog_cache
+        .load_with(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids)))
+        .await
 }
 
 async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<PackageView>> {

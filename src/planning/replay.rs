@@ -137,17 +137,17 @@ impl PlanReferences {
     ///
     /// # Errors
     /// When the database fails, or has something that this version cannot read.
-    pub async fn read(connection: &mut PgConnection, plans: &[StoredPlan]) -> Result<Self> {
+    pub async fn load(connection: &mut PgConnection, plans: &[StoredPlan]) -> Result<Self> {
         let mut references = Self::default();
-        references.read_more(connection, plans).await?;
+        references.load_more(connection, plans).await?;
         Ok(references)
     }
 
     /// Reads the things that more plans name.
     ///
     /// # Errors
-    /// As [`Self::read`].
-    pub async fn read_more(&mut self, connection: &mut PgConnection, plans: &[StoredPlan]) -> Result<()> {
+    /// As [`Self::load`].
+    pub async fn load_more(&mut self, connection: &mut PgConnection, plans: &[StoredPlan]) -> Result<()> {
         if self.changes.is_empty() {
             self.changes =
                 sqlx::query_scalar!("select distinct installation_version from stock_location_versions order by 1")

@@ -210,7 +210,7 @@ fn attempt(kept: &StoredPlan, references: &PlanReferences) -> Attempt {
 /// When the database fails.
 pub async fn load(connection: &mut PgConnection, ids: &[i64], scope: &Scope) -> Result<Vec<ExecutionPlanView>> {
     let kept = plans(connection, ids).await?;
-    let references = PlanReferences::read(connection, &kept).await?;
+    let references = PlanReferences::load(connection, &kept).await?;
     let seen_packages = seen_packages(connection, ids, scope).await?;
     let mut attempts: HashMap<i64, Vec<Attempt>> = HashMap::new();
     let mut dates: HashMap<i64, (Timestamp, Timestamp)> = HashMap::new();

@@ -124,10 +124,10 @@ impl Worker {
     pub fn start(self, settings: Settings) {
         // Before anything can be freed: a signal without a listener is lost.
         self.wake_signal.listen();
-        tokio::spawn(self.run(settings));
+        tokio::spawn(self.replan_until_stopped(settings));
     }
 
-    async fn run(self, settings: Settings) {
+    async fn replan_until_stopped(self, settings: Settings) {
         // Things freed while no server ran, or lost in a crash.
         self.wake_signal.send(Freed { anything: true, ..Freed::default() });
         let mut sweep = None;

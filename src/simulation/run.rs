@@ -47,7 +47,7 @@ pub struct Simulation<'a> {
 ///
 /// # Errors
 /// 400 if a scenario names something that does not exist; when the database fails.
-pub async fn run(pool: &PgPool, simulation: &Simulation<'_>, progress: &mut dyn FnMut(u64)) -> Result<Comparison> {
+pub async fn compare(pool: &PgPool, simulation: &Simulation<'_>, progress: &mut dyn FnMut(u64)) -> Result<Comparison> {
     let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
     let catalog = Catalog::load(&mut transaction, commands::kinds()).await?;
     let mut scenarios = Vec::new();
@@ -117,7 +117,7 @@ impl Run {
             last = *newest;
             let mut kept = plans(connection, &ids).await?;
             kept.retain(|plan| plan.package_id.is_none());
-            self.references.read_more(connection, &kept).await?;
+            self.references.load_more(connection, &kept).await?;
             for plan in &kept {
                 self.compare_kept(plan);
             }
@@ -179,7 +179,7 @@ impl Run {
             if let Some(id) = known.get(&order.number) {
                 let mut kept = plans(connection, &[*id]).await?;
                 kept.retain(|plan| plan.package_id.is_none());
-                self.references.read_more(connection, &kept).await?;
+                self.references.load_more(connection, &kept).await?;
                 for plan in &kept {
                     self.compare_kept(plan);
                 }

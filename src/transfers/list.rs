@@ -162,11 +162,13 @@ pub struct TransferSummary {
 /// # Errors
 /// When the database fails.
 pub async fn load_summaries(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<TransferSummary>> {
-    let rows = sqlx::query!(
-        r#"select t.id, t.number, st.enum_value, p.order_id, o.number as order_number, t.package_id,
-                  p.number as package_number, t.source_location_id, s.erp_code as source_erp_code,
-                  t.destination_location_id, d.erp_code as destination_erp_code,
-                  (select count(*) from transfer_items i where i.transfer_id = t.id) as "items!",
+    let rows = sqlx::query_as!(
+        TransferSummary,
+        r#"select t.id, t.number, st.enum_value as state, p.order_id as "order", o.number as order_number,
+                  t.package_id as package, p.number as package_number, t.source_location_id as source,
+                  s.erp_code as source_erp_code, t.destination_location_id as destination,
+                  d.erp_code as destination_erp_code,
+                  (select count(*) from transfer_items i where i.transfer_id = t.id) as "transferitem_count!",
                   t.created_date, t.modified_date
              from unnest($1::bigint[]) with ordinality as wanted(id, n)
              join transfers t on t.id = wanted.id
@@ -177,26 +179,8 @@ pub async fn load_summaries(connection: &mut PgConnection, ids: &[i64]) -> Resul
              join stock_locations d on d.id = t.destination_location_id
             order by wanted.n"#,
         ids
-    )
-    .fetch_all(connection)
-    .await?;
-    let rows = rows.into_iter().map(|row| TransferSummary {
-        id: row.id,
-        number: row.number,
-        state: row.enum_value,
-        order: row.order_id,
-        order_number: row.order_number,
-        package: row.package_id,
-        package_number: row.package_number,
-        source: row.source_location_id,
-        source_erp_code: row.source_erp_code,
-        destination: row.destination_location_id,
-        destination_erp_code: row.destination_erp_code,
-        transferitem_count: row.items,
-        created_date: row.created_date.into(),
-        modified_date: row.modified_date.into(),
-    });
-    Ok(rows.collect())
+    );
+    Ok(rows.fetch_all(connection).await?)
 }
 
 /// The list of what transfers carry.

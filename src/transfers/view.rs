@@ -148,7 +148,9 @@ pub(crate) async fn load(
     catalog_cache: &CatalogCache,
     ids: &[i64],
 ) -> Result<Vec<TransferView>> {
-    catalog_cache.read(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids))).await
+    catalog_cache
+        .load_with(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids)))
+        .await
 }
 
 async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<TransferView>> {
@@ -288,9 +290,11 @@ pub(crate) async fn load_items(
     ids: &[i64],
     transfer_ids: &[i64],
 ) -> Result<Vec<ItemView>> {
-    let rows = sqlx::query!(
-        r#"select i.id, i.transfer_id, i.package_item_id, pi.order_item_id,
-                  oi.product as "product: Json<Box<RawValue>>", oi.sku, i.quantity, i.created_date, i.modified_date
+    let items = sqlx::query_as!(
+        ItemView,
+        r#"select i.id, i.transfer_id as transfer_order, i.package_item_id as package_item,
+                  pi.order_item_id as order_item, oi.product as "product: Json<Box<RawValue>>", oi.sku, i.quantity,
+                  i.created_date, i.modified_date
              from transfer_items i
              join package_items pi on pi.id = i.package_item_id
              join order_items oi on oi.id = pi.order_item_id
@@ -298,19 +302,6 @@ pub(crate) async fn load_items(
             order by array_position($1, i.id), i.id"#,
         ids,
         transfer_ids
-    )
-    .fetch_all(connection)
-    .await?;
-    let items = rows.into_iter().map(|row| ItemView {
-        id: row.id,
-        transfer_order: row.transfer_id,
-        package_item: row.package_item_id,
-        order_item: row.order_item_id,
-        product: row.product,
-        sku: row.sku,
-        quantity: row.quantity,
-        created_date: row.created_date.into(),
-        modified_date: row.modified_date.into(),
-    });
-    Ok(items.collect())
+    );
+    Ok(items.fetch_all(connection).await?)
 }

@@ -70,10 +70,10 @@ pub async fn start(
         stop: stop.clone(),
     };
     reporter.begin().await?;
-    tokio::spawn(reporter.run());
+    tokio::spawn(reporter.report_until_stopped());
     if let Some(client) = client.clone() {
         let poller = Poller { intake, metrics, client, pace, since: settings.since, stop: stop.clone() };
-        tokio::spawn(poller.run());
+        tokio::spawn(poller.poll_until_stopped());
     }
     Ok(Upstream { client, webhook_secret: settings.webhook_secret.clone() })
 }

@@ -59,7 +59,7 @@ impl From<Error> for PollError {
 }
 
 impl Poller {
-    pub(super) async fn run(self) {
+    pub(super) async fn poll_until_stopped(self) {
         while !self.stop.is_cancelled() {
             let pause = match self.turn().await {
                 Ok(pause) => pause,

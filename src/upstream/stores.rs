@@ -73,7 +73,7 @@ fn place(payload: &Value, name: &str) -> Option<String> {
 
 impl Store {
     /// Reads the payload of `retail_store.created` or `retail_store.updated`.
-    fn read(payload: &Value) -> Result<Self, Refusal> {
+    fn of_payload(payload: &Value) -> Result<Self, Refusal> {
         let mut wrong = Vec::new();
         let mut refuse = |field: &str, message: &str| wrong.push((field.to_owned(), vec![message.to_owned()]));
         let pk = payload["pk"].as_i64().or_else(|| payload["id"].as_i64());
@@ -138,7 +138,7 @@ pub(crate) struct StoreTaken {
 /// # Errors
 /// 400 for a payload that is no location, or one whose code another location has; when the database fails.
 pub(crate) async fn take(pool: &PgPool, wake_signal: &WakeSignal, payload: &Value) -> Result<(bool, StoreTaken)> {
-    let store = Store::read(payload)?;
+    let store = Store::of_payload(payload)?;
     // Mostly nothing is new: that is checked without a lock.
     if let Some(known) = find(&mut *pool.acquire().await?, &store).await?
         && known.has_all_of(&store)
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_store_is_read_from_what_is_known_of_it() {
-        let store = Store::read(&json!({
+        let store = Store::of_payload(&json!({
             "pk": 7, "erp_code": 369, "name": " Kadıköy ", "is_active": false, "latitude": "40.99", "longitude": 29.03,
             "township": { "pk": 3, "name": "Kadıköy", "city": { "pk": 34, "name": "İstanbul", "country": {
                 "pk": 1, "name": "Türkiye" } } }, "address": "Bahariye 7", "phone_number": "1", "segment": 4,
@@ -263,14 +263,14 @@ mod tests {
 
     #[test]
     fn keys_of_the_upstream_are_no_names_and_nonsense_is_left_out() {
-        let store = Store::read(&json!({
+        let store = Store::of_payload(&json!({
             "pk": 7, "erp_code": "A", "name": "B", "township": 3, "city": 34, "latitude": "91",
             "address": { "line": "C", "postcode": 34710, "city": { "name": "D" } }
         }));
         let store = store.expect("a store");
         assert_eq!(json!(store.address), json!({ "line": "C", "postcode": "34710", "city": "D" }));
         assert_eq!((store.latitude, store.modified), (None, None));
-        let refusal = Store::read(&json!({ "modified_date": "soon" })).expect_err("refused");
+        let refusal = Store::of_payload(&json!({ "modified_date": "soon" })).expect_err("refused");
         let fields: Vec<&String> = refusal.error.as_object().expect("fields").keys().collect();
         assert_eq!(fields, ["pk", "erp_code", "name", "modified_date"]);
     }

@@ -10,7 +10,8 @@ use super::{countdown::Countdown, headers, target::Guard};
 use crate::{
     error::Refusal,
     events,
-    reading::{self, Reader},
+    reading::{self, Defect, Reader},
+    wire,
 };
 
 /// Longest `target_url`, `event_type`, `secret_key` and `callback`, in characters.
@@ -107,8 +108,15 @@ impl Definition {
     ///
     /// # Errors
     /// 400 that names every field that is wrong.
-    pub fn read(body: &[u8], purpose: Purpose, guard: &Guard, stored: Option<&Value>) -> Result<Self, Refusal> {
-        reading::body(body, |reader| {
+    pub fn of_body(body: &[u8], purpose: Purpose, guard: &Guard, stored: Option<&Value>) -> Result<Self, Refusal> {
+        let sent = match wire::parse(body)? {
+            Value::Object(sent) => sent,
+            other => {
+                let said = Defect::of_key("non_field_errors", reading::no_dictionary(&other), "");
+                return Err(Defect::field_errors(&[said]));
+            }
+        };
+        reading::request(&sent, |reader| {
             if purpose != Purpose::Change {
                 reader.require(&["retry_countdown_config", "target_url", "event_type"]);
             }

@@ -32,7 +32,7 @@ pub struct ReplayRange {
 
 /// What to deliver again.
 #[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "the documentation's view of what `ReplayRange::read` reads")]
+#[expect(dead_code, reason = "the documentation's view of what `ReplayRange::of_body` reads")]
 pub(crate) struct ReplayInput {
     /// With `object_id`: `package`, `transfer` or `stock_location`.
     entity: Option<String>,
@@ -63,7 +63,7 @@ impl ReplayRange {
     ///
     /// # Errors
     /// 400 that names every wrong field, also when no field selects events.
-    pub fn read(body: &[u8]) -> Result<Self, Refusal> {
+    pub fn of_body(body: &[u8]) -> Result<Self, Refusal> {
         reading::body(body, |reader| {
             let entity = reader.text_within("entity", 64);
             let object_id = reader.id("object_id");

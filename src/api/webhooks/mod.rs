@@ -135,7 +135,7 @@ fn already_registered() -> Refusal {
     responses((status = 201, description = "The subscription", body = HookView), (status = 406, description = "There is one already: `webhook_100_2`")))]
 async fn create(door: Limited, headers: HeaderMap, body: Bytes) -> Result<(StatusCode, Json<HookView>)> {
     wire::check_media_type(&headers)?;
-    let sent = Definition::read(&body, Purpose::Create, door.app.webhooks.client.guard(), None)?;
+    let sent = Definition::of_body(&body, Purpose::Create, door.app.webhooks.client.guard(), None)?;
     let mut connection = door.app.pool.acquire().await?;
     let id = sqlx::query_scalar!(
         "insert into webhooks (user_id, target_url, event_type, is_active, secret_key, callback, retry_countdown_config,
@@ -194,7 +194,7 @@ async fn update(door: &Limited, id: i64, body: &[u8], purpose: Purpose) -> Resul
     let app = &door.app;
     let mut transaction = app.pool.begin().await?;
     let known = one(&mut transaction, door, id).await?;
-    let sent = Definition::read(body, purpose, app.webhooks.client.guard(), Some(&known.config))?;
+    let sent = Definition::of_body(body, purpose, app.webhooks.client.guard(), Some(&known.config))?;
     sqlx::query!(
         "update webhooks
             set target_url = coalesce($2, target_url), event_type = coalesce($3, event_type),
@@ -329,7 +329,7 @@ async fn replay_events(door: Limited, Id(id): Id, headers: HeaderMap, body: Byte
     wire::check_media_type(&headers)?;
     let mut connection = door.app.pool.acquire().await?;
     let known = one(&mut connection, &door, id).await?;
-    let range = ReplayRange::read(&body)?;
+    let range = ReplayRange::of_body(&body)?;
     let replayed = replay::replay(&mut connection, known.id, &range).await?;
     door.app.webhooks.due.notify_one();
     Ok(Json(replayed))

@@ -13,7 +13,7 @@ use crate::{
         package::subject::PackageCommand,
     },
     error::{NOT_ENOUGH_STOCK, Refusal},
-    kinds::{Kind, Parameter, Plans, common::SYNC},
+    kinds::{Kind, Parameter, Plans, StateKey, common::SYNC},
     workflow::WAITING,
 };
 
@@ -34,6 +34,7 @@ pub static COMMAND: PackageCommand = PackageCommand {
         example: r#"{"assignment_groups":[{"stock_location":"S-LONDON","package_items":[1]}]}"#,
         plans: Plans::Always,
         needs_states: &[WAITING],
+        gives_items_away: Some(StateKey::Destination),
         ..Kind::BASE
     },
     decide,

@@ -12,7 +12,7 @@ use crate::{
         package::subject::PackageCommand,
     },
     error::Refusal,
-    kinds::{Kind, Parameter, Plans, common::SYNC},
+    kinds::{Kind, Parameter, Plans, StateKey, common::SYNC},
     workflow::{CANCELLED, NOT_FOUND, OUT_OF_STOCK, WAITING},
 };
 
@@ -33,6 +33,8 @@ pub static COMMAND: PackageCommand = PackageCommand {
         plans: Plans::Always,
         has_otherwise: true,
         needs_states: &[WAITING, NOT_FOUND, CANCELLED, OUT_OF_STOCK],
+        // What has no place stays in the package and leads to the destination; else nothing stays in it.
+        gives_items_away: Some(StateKey::Otherwise),
         ..Kind::BASE
     },
     decide,

@@ -16,7 +16,7 @@ use crate::{
         package::subject::PackageCommand,
     },
     error::Refusal,
-    kinds::{Kind, Lookup, Parameter, Plans, common::SYNC},
+    kinds::{Kind, Lookup, Parameter, Plans, StateKey, common::SYNC},
     packages::facts::ItemFacts,
     workflow::{OUT_OF_STOCK, WAITING},
 };
@@ -58,6 +58,11 @@ pub static COMMAND: PackageCommand = PackageCommand {
         plans: Plans::Always,
         looks_up: &[Lookup::Products],
         needs_states: &[WAITING, OUT_OF_STOCK],
+        leans_on: &[
+            ("DETECTED_OUT_OF_STOCK_ITEM", None),
+            ("REPLACE_PRODUCT", Some(StateKey::Source)),
+            ("PKG_STATE_TRANSITION", Some(StateKey::Destination)),
+        ],
         ..Kind::BASE
     },
     decide,

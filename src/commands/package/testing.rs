@@ -152,7 +152,7 @@ fn scenario(waiting: i64) -> Scenario {
 /// The workflow of `installations/standard.toml`, with ids in the file's order.
 pub(crate) fn standard_workflow() -> Workflow {
     let text = include_str!("../../../installations/standard.toml");
-    let installation = Installation::read(text).expect("the standard installation reads");
+    let installation = Installation::parse(text).expect("the standard installation reads");
     let ids: HashMap<(String, String), i64> = installation
         .states
         .iter()

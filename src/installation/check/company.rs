@@ -6,12 +6,6 @@ use crate::{
     kinds::Kind,
 };
 
-pub(super) fn check(installation: &Installation, transition: &Transition, findings: &mut Findings) {
-    if transition.command == "PREPARE_PACKAGE" {
-        preparing(installation, transition, findings);
-    }
-}
-
 /// True if there is a transition of a command from a state, and to a state if one is given.
 fn is_there(installation: &Installation, like: &Transition, command: &str, way: (&str, Option<&str>)) -> bool {
     let (source, destination) = way;
@@ -23,14 +17,11 @@ fn is_there(installation: &Installation, like: &Transition, command: &str, way: 
     })
 }
 
-/// It does in one step the work of three others, so these must be allowed from the same state.
-fn preparing(installation: &Installation, transition: &Transition, findings: &mut Findings) {
-    let (source, destination) = (transition.source.as_str(), transition.destination.as_str());
-    for (command, to) in [
-        ("DETECTED_OUT_OF_STOCK_ITEM", None),
-        ("REPLACE_PRODUCT", Some(source)),
-        ("PKG_STATE_TRANSITION", Some(destination)),
-    ] {
+/// A command that does the work of others in one step needs theirs allowed from the same state.
+pub(super) fn leans_on(installation: &Installation, transition: &Transition, kind: &Kind, findings: &mut Findings) {
+    let source = transition.source.as_str();
+    for (command, key) in kind.leans_on {
+        let to = key.and_then(|key| transition.state_under(key).1);
         if !is_there(installation, transition, command, (source, to)) {
             let way = to.map_or_else(|| format!("from `{source}`"), |to| format!("from `{source}` to `{to}`"));
             let message = format!("it leans on {command} {way}, which is not there");

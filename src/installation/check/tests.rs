@@ -146,7 +146,7 @@ order_by = ["distance"]
 
 /// What the check says of a text: problems, then warnings, a line each.
 fn findings(text: &str, kinds: &[&'static Kind]) -> (Vec<String>, Vec<String>) {
-    let installation = Installation::read(text).expect("it is sound");
+    let installation = Installation::parse(text).expect("it is sound");
     let checked = check(&installation, kinds);
     let told = |problems: &[Problem]| problems.iter().map(ToString::to_string).collect();
     (told(&checked.problems), told(&checked.warnings))
@@ -198,7 +198,7 @@ fn the_standard_alone_is_sound() {
 /// The package states of the standard installation: which occupy quota, which are final.
 #[test]
 fn the_standard_states_occupy_quota_as_agreed() {
-    let installation = Installation::read(STANDARD.1).expect("it is sound");
+    let installation = Installation::parse(STANDARD.1).expect("it is sound");
     let states = installation.states.iter();
     let packages: Vec<_> = states.filter(|it| it.entity == Entity::Package).collect();
     let numbers = |wanted: fn(&State) -> bool| {
@@ -212,7 +212,7 @@ fn the_standard_states_occupy_quota_as_agreed() {
 
 #[test]
 fn every_transition_and_name_of_the_standard_is_in_both_languages() {
-    let installation = Installation::read(STANDARD.1).expect("it is sound");
+    let installation = Installation::parse(STANDARD.1).expect("it is sound");
     let states = installation.states.iter().map(|state| &state.translations);
     let transitions = installation.transitions.iter().map(|it| &it.translations);
     assert!(states.chain(transitions).all(|it| it.contains_key("tr-tr")));

@@ -13,11 +13,11 @@ const ENDED: &str = "packaging-canceled";
 pub(super) fn check(installation: &Installation, kinds: &[&'static Kind], findings: &mut Findings) {
     for transition in &installation.transitions {
         states(installation, transition, findings);
-        ending(installation, transition, findings);
-        company::check(installation, transition, findings);
         let kind = kinds.iter().find(|kind| kind.identifier == transition.command);
         match kind {
             Some(kind) => {
+                ending(installation, transition, kind, findings);
+                company::leans_on(installation, transition, kind, findings);
                 outcomes(transition, kind, findings);
                 defaults(transition, kind, findings);
                 company::way_back(installation, transition, kind, findings);
@@ -55,17 +55,11 @@ fn states(installation: &Installation, transition: &Transition, findings: &mut F
 }
 
 /// Where the items of a package go on in other packages, it ends: a line of an order is in one package.
-fn ending(installation: &Installation, transition: &Transition, findings: &mut Findings) {
-    let (key, outcome) = match transition.command.as_str() {
-        "ASSIGN_PACKAGE_ITEMS_MANUALLY" => ("destination", Some(&transition.destination)),
-        // What has no place stays in the package and leads to the destination; else nothing stays in it.
-        "DETECTED_OUT_OF_STOCK_ITEM" | "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED" => {
-            ("otherwise", transition.otherwise.as_ref())
-        }
-        _ => return,
-    };
+fn ending(installation: &Installation, transition: &Transition, kind: &Kind, findings: &mut Findings) {
+    let Some(key) = kind.gives_items_away else { return };
+    let (key, outcome) = transition.state_under(key);
     // An unknown state is reported for itself.
-    let goes_on = |slug: &&String| *slug != ENDED && installation.state(transition.entity, slug).is_some();
+    let goes_on = |slug: &&str| *slug != ENDED && installation.state(transition.entity, slug).is_some();
     if let Some(slug) = outcome.filter(goes_on) {
         let message = format!("the package's items go on in others, so it cannot go on in `{slug}`");
         findings.problem(&transition.at, key, message, format!("write `{ENDED}`"));

@@ -7,7 +7,7 @@ use super::*;
 const STANDARD: &str = include_str!("../../../installations/standard.toml");
 
 fn draw(text: &str) -> String {
-    svg(&Installation::read(text).expect("it is sound"))
+    svg(&Installation::parse(text).expect("it is sound"))
 }
 
 /// Asserts that every element is closed in the right order and no `<` or `&` is stray.
@@ -43,7 +43,7 @@ fn the_standard_is_drawn_whole_and_always_the_same() {
     let svg = draw(STANDARD);
     assert_eq!(svg, draw(STANDARD));
     assert_well_formed(&svg);
-    let installation = Installation::read(STANDARD).expect("it is sound");
+    let installation = Installation::parse(STANDARD).expect("it is sound");
     let moved = |state: &&super::super::read::State| state.entity.is_moved_by_commands();
     let states = installation.states.iter().filter(moved);
     assert_eq!(svg.matches("class=\"state\"").count(), states.clone().count());
@@ -111,7 +111,7 @@ fn installation_of(states: usize, transitions: &[(usize, usize, usize)]) -> Inst
             let _ = writeln!(text, "otherwise = 's{otherwise}'");
         }
     }
-    Installation::read(&text).expect("it is sound")
+    Installation::parse(&text).expect("it is sound")
 }
 
 /// A straight piece of a line: its two ends, each (x, y).

@@ -122,7 +122,7 @@ mod tests {
     use crate::installation::read::Installation;
 
     fn complaints(text: &str) -> Vec<String> {
-        match Installation::read(text) {
+        match Installation::parse(text) {
             Ok(_) => Vec::new(),
             Err(problems) => problems.iter().map(ToString::to_string).collect(),
         }

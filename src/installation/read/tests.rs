@@ -7,14 +7,14 @@ const DEMO: &str = include_str!("../../../installations/demo.toml");
 
 /// What reading a text complains about, a line each.
 fn complaints(text: &str) -> Vec<String> {
-    match Installation::read(text) {
+    match Installation::parse(text) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.iter().map(ToString::to_string).collect(),
     }
 }
 
 fn read(text: &str) -> Installation {
-    Installation::read(text).expect("it is sound")
+    Installation::parse(text).expect("it is sound")
 }
 
 /// The example of the format's own description, with every optional key.
@@ -216,13 +216,13 @@ fn quota_is_occupied_by_numbers_below_400_unless_the_file_says_otherwise() {
 #[test]
 fn files_are_one_installation_and_problems_name_theirs() {
     let files = [("standard.toml", STANDARD), ("demo.toml", DEMO)];
-    let installation = Installation::read_files(&files).expect("both are sound");
+    let installation = Installation::parse_files(&files).expect("both are sound");
     assert_eq!(installation.files, ["standard.toml", "demo.toml"]);
     assert_eq!(installation.stock_locations.len(), 6);
     assert_eq!(installation.stock_locations[0].at.to_string(), "demo.toml, line 13");
 
     let broken = [("a.toml", "x = 1"), ("b.toml", "\n[[denial_reasons]]"), ("c.toml", "")];
-    let problems = Installation::read_files(&broken).expect_err("two are not");
+    let problems = Installation::parse_files(&broken).expect_err("two are not");
     let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
@@ -425,7 +425,7 @@ fn a_text_that_is_too_long_is_refused() {
 fn several_defects_are_told_at_once_in_the_order_of_their_lines() {
     let text = "[[stock_locations]]\nerp_code = 1\npriority = 'x'\n[[states]]\nslug = ''\n";
     let lines: Vec<usize> =
-        Installation::read(text).expect_err("nothing is right in it").iter().map(|problem| problem.line).collect();
+        Installation::parse(text).expect_err("nothing is right in it").iter().map(|problem| problem.line).collect();
     assert_eq!(lines, [1, 1, 1, 1, 2, 3, 4, 4, 4, 5]);
 }
 
@@ -450,7 +450,7 @@ mod no_text_breaks_the_reader {
             let end = (start + length).min(text.len());
             text.splice(start..end, put.chars());
             let text: String = text.into_iter().collect();
-            if let Err(problems) = Installation::read(&text) {
+            if let Err(problems) = Installation::parse(&text) {
                 let lines = text.lines().count() + 1;
                 prop_assert!(!problems.is_empty());
                 prop_assert!(problems.iter().all(|problem| (1..=lines).contains(&problem.line)));

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::words::{Entity, Interface, Role};
+use crate::kinds::StateKey;
 use crate::reading::{Place, Reader};
 use crate::spelling::is_language_code;
 
@@ -105,6 +106,16 @@ pub struct Transition {
 }
 
 impl Transition {
+    /// The state under a key, with the key in the file.
+    #[must_use]
+    pub fn state_under(&self, key: StateKey) -> (&'static str, Option<&str>) {
+        match key {
+            StateKey::Source => ("source", Some(&self.source)),
+            StateKey::Destination => ("destination", Some(&self.destination)),
+            StateKey::Otherwise => ("otherwise", self.otherwise.as_deref()),
+        }
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         reader.require(&["entity", "command", "source", "destination", "label"]);
         Self {

@@ -89,7 +89,7 @@ fn add_list(document: &mut Value, slugs: &Map<String, Value>) {
 
 /// By command, the slug of its first transition in the standard installation.
 fn slugs() -> Map<String, Value> {
-    let installation = Installation::read(STANDARD).unwrap_or_default();
+    let installation = Installation::parse(STANDARD).unwrap_or_default();
     let mut slugs = Map::new();
     for transition in installation.transitions {
         slugs.entry(transition.command.clone()).or_insert_with(|| json!(transition.slug()));

@@ -35,7 +35,7 @@ pub(crate) struct Canceller<'a> {
 /// # Errors
 /// 400 for a payload that is no plan, 404 for an order that is not here; when the database fails.
 pub(crate) async fn take(canceller: Canceller<'_>, caller: &Arc<Caller>, payload: &Value) -> Result<i64> {
-    let plan = Plan::read(payload)?;
+    let plan = Plan::of_payload(payload)?;
     let (order_id, order_item_ids) = find(canceller.pool, &plan).await?;
     let (plan_id, is_decided) = begin(canceller.pool, &plan, order_id, order_item_ids.as_deref()).await?;
     if !is_decided {

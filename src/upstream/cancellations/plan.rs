@@ -40,7 +40,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Reads the payload of `cancellation_plan.created`.
-    pub(super) fn read(payload: &Value) -> Result<Self, Refusal> {
+    pub(super) fn of_payload(payload: &Value) -> Result<Self, Refusal> {
         let mut wrong = Vec::new();
         let mut refuse = |field: &str, message: &str| wrong.push((field.to_owned(), vec![message.to_owned()]));
         let pk = payload["pk"].as_i64();
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn a_plan_names_its_order_and_its_lines() {
         let plan = json!({ "pk": 7, "plan_type": "cancel", "order": { "pk": 3, "number": "R1" } });
-        let read = Plan::read(&plan).expect("a plan");
+        let read = Plan::of_payload(&plan).expect("a plan");
         assert_eq!((read.pk, read.kind, read.order_number.as_str()), (7, PlanType::Cancel, "R1"));
         assert_eq!(read.order_items, None);
         for lines in [
@@ -106,13 +106,13 @@ mod tests {
         ] {
             let mut plan = plan.clone();
             plan.as_object_mut().expect("an object").extend(lines.as_object().expect("an object").clone());
-            assert_eq!(Plan::read(&plan).expect("a plan").order_items, Some(vec![1, 2]), "{plan}");
+            assert_eq!(Plan::of_payload(&plan).expect("a plan").order_items, Some(vec![1, 2]), "{plan}");
         }
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        let refusal = Plan::read(&json!({ "plan_type": "maybe", "order_items": [] })).expect_err("refused");
+        let refusal = Plan::of_payload(&json!({ "plan_type": "maybe", "order_items": [] })).expect_err("refused");
         let fields: Vec<&String> = refusal.error.as_object().expect("fields").keys().collect();
         assert_eq!(fields, ["pk", "plan_type", "order", "order_items"]);
     }

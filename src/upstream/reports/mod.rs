@@ -47,7 +47,7 @@ impl Reporter {
         Ok(())
     }
 
-    pub(super) async fn run(self) {
+    pub(super) async fn report_until_stopped(self) {
         let mut events = self.event_notifier.subscribe();
         let mut failures = 0;
         let mut forget = tokio::time::interval(FORGET_EVERY);
