@@ -29,20 +29,23 @@ use crate::{
     params(("id" = i64, Path, description = "The package's id", example = 1), ("dry_run" = Option<bool>, Query, description = "Only say what the command would do"), ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters")),
     responses( (status = 200, description = "Done; or, for a dry run, what would be done", body = PackageAnswer), (status = 204, description = "Done, by a command that answers nothing"), (status = 422, description = "The Idempotency-Key was used with another request")))]
 pub(super) async fn run(door: Limited, Id(package_id): Id, headers: HeaderMap, uri: Uri, body: Bytes) -> Result<Reply> {
-    wire::check_media_type(&headers)?;
-    let command = read_body(&body)?;
-    let dry_run = wire::dry_run(&uri)?;
-    let key = if dry_run { None } else { idempotency_key(&headers)? };
-    let request = Request {
-        id: package_id,
-        transition: command.transition,
-        slug: command.slug,
-        input: command.input,
-        key: key.map(|key| IdempotencyKey::new(door.user_id, key, package_id, &body)),
-        caller: door.caller(),
-        dry_run,
-    };
+    let request = request(&door, package_id, (&headers, &uri, &body), IdempotencyKey::new)?;
     Ok(door.app.dispatcher.run(request).await?.reply())
+}
+
+/// A command on whatever object, as it is requested; `named` makes the key of its idempotency from user, key, id and body.
+pub(crate) fn request(
+    door: &Limited,
+    id: i64,
+    (headers, uri, body): (&HeaderMap, &Uri, &[u8]),
+    named: impl FnOnce(i64, String, i64, &[u8]) -> IdempotencyKey,
+) -> Result<Request, Refusal> {
+    wire::check_media_type(headers)?;
+    let Body { transition, slug, input } = shape(wire::parse(body)?)?;
+    let dry_run = wire::dry_run(uri)?;
+    let key = if dry_run { None } else { idempotency_key(headers)? };
+    let key = key.map(|key| named(door.user_id, key, id, body));
+    Ok(Request { id, transition, slug, input, key, caller: door.caller(), dry_run })
 }
 
 impl IntoResponse for Reply {
@@ -62,11 +65,6 @@ pub(crate) struct Body {
 }
 
 /// The body's shape, before anything is asked of the database.
-pub(crate) fn read_body(body: &[u8]) -> Result<Body, Refusal> {
-    shape(wire::parse(body)?)
-}
-
-/// The same of a command in a list.
 pub(super) fn shape(value: Value) -> Result<Body, Refusal> {
     let Value::Object(mut object) = value else {
         return Err(Refusal::parse(format!("expected an object, got {}", wire::python_type(&value))));

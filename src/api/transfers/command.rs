@@ -8,15 +8,13 @@ use axum::{
 use crate::{
     api::{
         extract::{Id, Limited},
-        packages::command::{idempotency_key, read_body},
+        packages::command::request,
     },
     commands::{
-        dispatch::Request,
         idempotency::IdempotencyKey,
         outcome::{Reply, TransferAnswer},
     },
     error::Result,
-    wire,
 };
 
 /// Run a command on a transfer
@@ -36,18 +34,6 @@ pub(super) async fn run(
     uri: Uri,
     body: Bytes,
 ) -> Result<Reply> {
-    wire::check_media_type(&headers)?;
-    let command = read_body(&body)?;
-    let dry_run = wire::dry_run(&uri)?;
-    let key = if dry_run { None } else { idempotency_key(&headers)? };
-    let request = Request {
-        id: transfer_id,
-        transition: command.transition,
-        slug: command.slug,
-        input: command.input,
-        key: key.map(|key| IdempotencyKey::for_transfer(door.user_id, key, transfer_id, &body)),
-        caller: door.caller(),
-        dry_run,
-    };
+    let request = request(&door, transfer_id, (&headers, &uri, &body), IdempotencyKey::for_transfer)?;
     Ok(door.app.dispatcher.run_on_transfer(request).await?.reply())
 }
