@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use http::HeaderMap;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::Sessions,
+    auth::{self, Caller, Sessions},
     catalog::{self, CatalogCache},
     commands::{
         self,
@@ -103,7 +104,7 @@ impl App {
         let (sessions, metrics) = (Arc::new(Sessions::default()), Arc::new(Metrics::default()));
         let (wake_signal, event_notifier) = (Arc::new(WakeSignal::default()), Arc::new(EventNotifier::default()));
         tokio::spawn(Arc::clone(&event_notifier).watch(pool.clone(), stop.clone()));
-        tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&catalog_cache), Arc::clone(&sessions), stop.clone()));
+        tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&catalog_cache), stop.clone()));
         tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
         let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal));
         let lookups = db::for_groups(&pool, dispatch::CONNECTIONS + loader::READERS);
@@ -153,6 +154,15 @@ impl App {
 }
 
 impl Shared {
+    /// The user that sent a request, with the rights that this server knows of now.
+    ///
+    /// # Errors
+    /// 401 if there is no such active user.
+    pub async fn caller(&self, headers: &HeaderMap) -> Result<Arc<Caller>> {
+        let key = auth::key(headers)?;
+        self.sessions.caller(&self.pool, key, self.catalog_cache.current().version).await
+    }
+
     /// Starts the workers that the settings name.
     async fn start_workers(&mut self, settings: Settings) -> Result<()> {
         if settings.delivers_webhooks {

@@ -2,14 +2,15 @@
 //!
 //! A client sends `Authorization: Token <key>`. The key is 40 hex digits from the system's random source; only its
 //! SHA-256 is stored (a random key needs no slow hash). Passwords are hashed by argon2id. A request writes nothing
-//! here: each process caches the user of a token, and drops the cache when the installation's version changes, which
-//! every change of a user or token causes.
-//! change of a user or token does.
+//! here: each process caches the user of a token, with the version of the installation at which it was read. Every change
+//! of a user, of the user's locations or of a token raises that version (triggers of the database), and what was read at
+//! an earlier one is read again.
 
 use std::{
     collections::{BTreeSet, HashMap},
     fmt::Write as _,
     sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
 use argon2::{
@@ -53,55 +54,55 @@ impl Caller {
 /// The cache of callers, by the hash of their token.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    known: RwLock<Known>,
+    known: RwLock<HashMap<[u8; 32], Session>>,
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    /// Counts the resets, so that an answer read before a reset is not cached after it.
-    generation: u64,
-    callers: HashMap<[u8; 32], Arc<Caller>>,
+/// A caller as read at a version of the installation.
+#[derive(Debug)]
+struct Session {
+    caller: Arc<Caller>,
+    version: i64,
+    read: Instant,
 }
 
 /// Most tokens in the cache. At more, it is emptied.
 const MOST_SESSIONS: usize = 10_000;
+/// A caller is read again after this time, also when this server hears of no new version.
+const LONGEST_SESSION: Duration = Duration::from_secs(10);
 
 impl Sessions {
-    /// Empties the cache, after a change of users or tokens anywhere.
-    pub fn forget(&self) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.callers.clear();
-        known.generation += 1;
-    }
-
-    /// The user of a token.
+    /// The user of a token, as of the known version of the installation or a later one.
     ///
     /// # Errors
     /// 401 if there is no such active user.
-    pub async fn caller(&self, pool: &PgPool, key: &str) -> Result<Arc<Caller>> {
+    pub async fn caller(&self, pool: &PgPool, key: &str, version: i64) -> Result<Arc<Caller>> {
         let hash = hash(key);
-        let generation = {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(caller) = known.callers.get(&hash) {
-                return Ok(Arc::clone(caller));
-            }
-            known.generation
-        };
-        let caller = Arc::new(read_caller(pool, &hash).await?.ok_or_else(Refusal::invalid_token)?);
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.generation == generation {
-            if known.callers.len() >= MOST_SESSIONS {
-                known.callers.clear();
-            }
-            known.callers.insert(hash, Arc::clone(&caller));
+        if let Some(session) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&hash)
+            && session.version >= version
+            && session.read.elapsed() < LONGEST_SESSION
+        {
+            return Ok(Arc::clone(&session.caller));
         }
+        let read = Instant::now();
+        let found = read_caller(pool, &hash).await?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let Some((caller, version)) = found else {
+            known.remove(&hash);
+            return Err(Refusal::invalid_token().into());
+        };
+        let caller = Arc::new(caller);
+        if known.len() >= MOST_SESSIONS {
+            known.clear();
+        }
+        known.insert(hash, Session { caller: Arc::clone(&caller), version, read });
         Ok(caller)
     }
 }
 
-async fn read_caller(pool: &PgPool, hash: &[u8; 32]) -> Result<Option<Caller>> {
+/// The user of a token, and the version of the installation, as of one moment.
+async fn read_caller(pool: &PgPool, hash: &[u8; 32]) -> Result<Option<(Caller, i64)>> {
     let row = sqlx::query!(
-        r#"select u.id, u.username, u.role,
+        r#"select u.id, u.username, u.role, (select version from installation) as "version!",
                   array(select l.stock_location_id from user_stock_locations l where l.user_id = u.id
                         order by 1) as "location_ids!"
              from tokens t join users u on u.id = t.user_id
@@ -113,7 +114,7 @@ async fn read_caller(pool: &PgPool, hash: &[u8; 32]) -> Result<Option<Caller>> {
     let Some(row) = row else { return Ok(None) };
     let role: Role = row.role.parse()?;
     let location_ids: BTreeSet<i64> = row.location_ids.into_iter().collect();
-    Ok(Some(Caller {
+    let caller = Caller {
         user_id: row.id,
         username: row.username,
         role,
@@ -122,7 +123,8 @@ async fn read_caller(pool: &PgPool, hash: &[u8; 32]) -> Result<Option<Caller>> {
         } else {
             Scope::unlimited()
         },
-    }))
+    };
+    Ok(Some((caller, row.version)))
 }
 
 fn hash(key: &str) -> [u8; 32] {
@@ -191,7 +193,6 @@ pub async fn create_user(
             return Err(Refusal::field("location", format!("There is no stock location {erp_code}.")).into());
         }
     }
-    crate::db::announce(connection).await?;
     Ok(user_id)
 }
 
@@ -285,7 +286,6 @@ pub async fn set_active(connection: &mut PgConnection, username: &str, is_active
     if done.rows_affected() == 0 {
         return Err(Refusal::field("username", format!("There is no user {username}.")).into());
     }
-    crate::db::announce(connection).await?;
     Ok(())
 }
 
@@ -299,7 +299,6 @@ pub async fn revoke_tokens(connection: &mut PgConnection, username: &str) -> Res
         .await?
         .ok_or_else(|| Refusal::field("username", format!("There is no user {username}.")))?;
     let done = sqlx::query!("delete from tokens where user_id = $1", user).execute(&mut *connection).await?;
-    crate::db::announce(connection).await?;
     Ok(done.rows_affected())
 }
 

@@ -13,10 +13,10 @@ use std::{
 };
 
 use sqlx::{PgConnection, PgPool, postgres::PgListener};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::Sessions,
     cargo::CargoCompany,
     error::{Error, Result},
     kinds::Kind,
@@ -139,6 +139,8 @@ pub struct CatalogCache {
     /// The kinds of command that transitions may refer to.
     kinds: &'static [&'static Kind],
     current: RwLock<Arc<Catalog>>,
+    /// The version of `current`, for waiting readers.
+    version: watch::Sender<i64>,
     /// Old words, for old events, by the version that introduced them.
     old_words: Mutex<BTreeMap<i64, Arc<Catalog>>>,
 }
@@ -147,7 +149,13 @@ impl CatalogCache {
     /// An empty one, for transitions of these kinds.
     #[must_use]
     pub fn new(kinds: &'static [&'static Kind]) -> Self {
-        Self { kinds, current: RwLock::default(), old_words: Mutex::default() }
+        Self { kinds, current: RwLock::default(), version: watch::Sender::new(0), old_words: Mutex::default() }
+    }
+
+    /// Is told of each new version.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<i64> {
+        self.version.subscribe()
     }
 
     /// The cached catalog. Cheap; hold it for one request.
@@ -221,16 +229,17 @@ impl CatalogCache {
         if current.version <= fresh.version {
             *current = Arc::clone(&fresh);
         }
-        Ok(Arc::clone(&current))
+        let current = Arc::clone(&current);
+        self.version.send_if_modified(|known| std::mem::replace(known, current.version) != current.version);
+        Ok(current)
     }
 }
 
 /// How often the version is checked without a notice (a connection pooler may drop notices).
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Follows the installation until it is stopped: when the version changes, refreshes the catalog and empties the cache
-/// of sessions.
-pub async fn follow(pool: PgPool, catalog_cache: Arc<CatalogCache>, sessions: Arc<Sessions>, stop: CancellationToken) {
+/// Follows the installation until it is stopped: when the version changes, refreshes the catalog.
+pub async fn follow(pool: PgPool, catalog_cache: Arc<CatalogCache>, stop: CancellationToken) {
     let mut listener = None;
     while !stop.is_cancelled() {
         if listener.is_none() {
@@ -251,7 +260,7 @@ pub async fn follow(pool: PgPool, catalog_cache: Arc<CatalogCache>, sessions: Ar
             listener = None;
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        if let Err(error) = look(&pool, &catalog_cache, &sessions).await {
+        if let Err(error) = look(&pool, &catalog_cache).await {
             tracing::warn!(%error, "cannot look for a change of the installation");
         }
     }
@@ -263,10 +272,9 @@ async fn listen(pool: &PgPool) -> Option<PgListener> {
     Some(listener)
 }
 
-async fn look(pool: &PgPool, catalog_cache: &CatalogCache, sessions: &Sessions) -> Result<()> {
+async fn look(pool: &PgPool, catalog_cache: &CatalogCache) -> Result<()> {
     let mut connection = pool.acquire().await?;
     if version(&mut connection).await? != catalog_cache.current().version {
-        sessions.forget();
         let catalog = catalog_cache.refresh(&mut connection).await?;
         tracing::info!(version = catalog.version, "following a change of the installation");
     }

@@ -11,7 +11,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{json, value::RawValue};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use utoipa::{
     ToSchema,
@@ -29,6 +29,7 @@ use crate::{
         extract::{Doors, Limited},
     },
     app::App,
+    auth::Caller,
     error::{Error, Refusal, Result},
     events::{self, Change, Cursor, TYPES, Wanted},
     locations::Location,
@@ -47,6 +48,8 @@ const DEFAULT_LIMIT: i64 = 100;
 const LARGEST_LIMIT: i64 = 1000;
 /// Longest `wait`, in seconds: shorter than proxies commonly wait for an answer.
 const LONGEST_WAIT: u64 = 20;
+/// How often a waiting request looks whether its user may still see, besides at each change that this server hears of.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// Events that a stream holds for a slow reader.
 const HELD: usize = 256;
 
@@ -322,23 +325,28 @@ fn number(field: &str, text: &str) -> Result<i64, Refusal> {
     responses((status = 200, description = "The events after the cursor; or, for who accepts it, a stream of them",
                body = Events),
               (status = 410, description = "Events after the cursor are no longer kept")))]
-async fn follow(Limited { app, scope, .. }: Limited, page: Page, headers: HeaderMap, uri: Uri) -> Result<Response> {
-    let query = Query::read(&page, &uri, &scope)?;
+async fn follow(door: Limited, page: Page, headers: HeaderMap, uri: Uri) -> Result<Response> {
+    let query = Query::read(&page, &uri, &door.scope)?;
+    let caller = door.caller();
+    let app = door.app;
     let wants_stream = headers.get(header::ACCEPT).is_some_and(|accept| {
         accept.to_str().is_ok_and(|accept| accept.to_ascii_lowercase().contains("text/event-stream"))
     });
     if wants_stream {
         let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
         let cursor = query.cursor(&app, last.or(query.after.as_deref())).await?;
-        return Ok(stream(app, query, cursor));
+        let rights = Rights { changes: app.catalog_cache.subscribe(), headers, caller };
+        return Ok(stream(app, query, cursor, rights));
     }
+    let mut rights = Rights { changes: app.catalog_cache.subscribe(), headers, caller };
     let mut cursor = query.cursor(&app, query.after.as_deref()).await?;
     let mut listener = app.event_notifier.subscribe();
     let deadline = tokio::time::Instant::now() + query.wait;
     loop {
-        let (results, next) = query.read_on(&app, cursor).await?;
+        let are_other = !rights.hold(&app).await?;
+        let (results, next) = if are_other { (Vec::new(), cursor) } else { query.read_on(&app, cursor).await? };
         cursor = next;
-        let is_over = tokio::time::Instant::now() >= deadline || app.stop.is_cancelled();
+        let is_over = are_other || tokio::time::Instant::now() >= deadline || app.stop.is_cancelled();
         if !results.is_empty() || is_over {
             let answer = Events { cursor: cursor.to_string(), next: query.next(cursor), results };
             return Ok(axum::Json(answer).into_response());
@@ -347,23 +355,60 @@ async fn follow(Limited { app, scope, .. }: Limited, page: Page, headers: Header
             () = listener.wait() => {}
             () = app.stop.cancelled() => {}
             () = tokio::time::sleep_until(deadline) => {}
+            () = rights.end(&app) => {}
+        }
+    }
+}
+
+/// The rights with which a waiting request came in. When they change, it ends: its user comes again with the cursor, and
+/// is asked for the token.
+struct Rights {
+    headers: HeaderMap,
+    caller: Arc<Caller>,
+    /// New versions of the installation: every change of rights makes one.
+    changes: watch::Receiver<i64>,
+}
+
+impl Rights {
+    /// True if they are as they were.
+    ///
+    /// # Errors
+    /// 401 if the token is no longer good.
+    async fn hold(&self, app: &App) -> Result<bool> {
+        Ok(app.caller(&self.headers).await? == self.caller)
+    }
+
+    /// Returns when they have changed.
+    async fn end(&mut self, app: &App) {
+        while !matches!(self.hold(app).await, Ok(false) | Err(Error::Refused(_))) {
+            tokio::time::timeout(LOOK_AGAIN, self.changes.changed()).await.ok();
         }
     }
 }
 
 /// Sends events as they happen, until the reader or the server goes. A reader that does not read holds back nobody: what
 /// waits for it is bounded.
-fn stream(app: App, query: Query, cursor: Cursor) -> Response {
+fn stream(app: App, query: Query, cursor: Cursor, mut rights: Rights) -> Response {
     let (sender, events) = mpsc::channel::<sse::Event>(HELD);
     let gone = app.stop.clone();
+    let revoked = CancellationToken::new();
+    let end = revoked.clone();
     tokio::spawn(async move {
-        if let Err(error) = send(&app, &query, cursor, &sender, &gone).await {
-            tracing::warn!(%error, "a stream of events ends");
+        tokio::select! {
+            sent = send(&app, &query, cursor, &sender, &gone) => if let Err(error) = sent {
+                tracing::warn!(%error, "a stream of events ends");
+            },
+            () = rights.end(&app) => end.cancel(),
         }
     });
-    let stream = futures_util::stream::unfold(events, |mut events| async {
-        let event = events.recv().await?;
-        Some((Ok::<_, Infallible>(event), events))
+    let stream = futures_util::stream::unfold((events, revoked), |(mut events, revoked)| async {
+        // Also what was read before, and waits for a slow reader, is not told any more.
+        let event = tokio::select! {
+            biased;
+            () = revoked.cancelled() => None,
+            event = events.recv() => event,
+        };
+        Some((Ok::<_, Infallible>(event?), (events, revoked)))
     });
     Sse::new(stream).keep_alive(KeepAlive::default()).into_response()
 }

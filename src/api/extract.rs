@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    auth::{self, Caller},
+    auth::Caller,
     error::{Error, Refusal, Result},
     page::Page,
     role::Role,
@@ -174,7 +174,7 @@ impl FromRequestParts<Doors> for Public {
 
 /// The user of the token, with one of the roles.
 async fn caller<R: Roles>(parts: &Parts, app: &App) -> Result<Arc<Caller>> {
-    let caller = app.sessions.caller(&app.pool, auth::key(&parts.headers)?).await?;
+    let caller = app.caller(&parts.headers).await?;
     R::check(&caller)?;
     Ok(caller)
 }

@@ -152,7 +152,7 @@ pub(super) fn orders(text: &str) -> Result<Vec<Value>> {
 /// that only its owner can read.
 async fn demo_token(pool: &PgPool, file: &Path) -> Result<String> {
     let kept = std::fs::read_to_string(file).unwrap_or_default().trim().to_owned();
-    if !kept.is_empty() && auth::Sessions::default().caller(pool, &kept).await.is_ok() {
+    if !kept.is_empty() && auth::Sessions::default().caller(pool, &kept, 0).await.is_ok() {
         return Ok(kept);
     }
     let mut transaction = pool.begin().await?;

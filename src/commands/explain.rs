@@ -34,7 +34,7 @@ pub async fn explain<S: Subject>(
     let mut transaction = pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
     let locked = S::lock(&mut transaction, &[id]).await?;
     let facts = locked.by_id.get(&id).ok_or_else(Refusal::not_found)?;
-    let catalog = catalog_cache.refresh(&mut transaction).await?;
+    let catalog = catalog_cache.up_to_date(&mut transaction).await?;
     let supply = S::supply(&mut transaction, &catalog, facts, false).await?;
     let lookups = [Lookup::StateBefore, Lookup::DenialReasons, Lookup::Products];
     let background = S::background(&mut transaction, &lookups, facts, Input(&Map::new())).await?;

@@ -40,6 +40,7 @@ mod repack;
 mod replanning;
 mod reservations;
 mod resources;
+mod rights;
 mod scenarios;
 mod scope;
 mod seeds;
