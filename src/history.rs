@@ -155,7 +155,7 @@ impl ListRow for PackageMove {
              coalesce(r.parameters - array['cancellation_reason', 'denial_reason'], '{}') as parameters, \
              coalesce(r.replacements, '[]') as replacements, r.reservations"
         ),
-        visible: "g.package_id = any({})",
+        visible: "g.package_id = any({}) and coalesce(g.stock_location_id = any({locations}), true)",
         ..Move::LIST
     };
 }

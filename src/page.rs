@@ -262,7 +262,9 @@ pub struct List {
     pub from: &'static str,
     /// The columns of a row; of objects that are read by their ids, the id.
     pub columns: &'static str,
-    /// The condition under which a row is visible to a caller with locations of their own; `{}` stands for their ids.
+    /// The condition under which a row is visible to a caller with locations of their own; `{}` stands for their ids. Of
+    /// a list of one object's rows, `{}` stands for the object's id, and after it `{locations}` for the locations; null:
+    /// all.
     pub visible: &'static str,
     /// The filters it offers.
     pub filters: &'static [Filter],
@@ -315,7 +317,12 @@ impl List {
         query.push("select ").push(columns).push(self.from).push(" where true");
         if let Some(ids) = visible.ids() {
             let (before, after) = self.visible.split_once("{}").unwrap_or((self.visible, ""));
-            query.push(" and ").push(before).push_bind(ids.to_vec()).push(after);
+            query.push(" and ").push(before).push_bind(ids.to_vec());
+            let mut parts = after.split("{locations}");
+            query.push(parts.next().unwrap_or_default());
+            for part in parts {
+                query.push_bind(visible.location_ids().map(<[i64]>::to_vec)).push(part);
+            }
         }
     }
 

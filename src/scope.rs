@@ -49,31 +49,41 @@ impl Scope {
 ///
 /// All rows are seen only with a scope that is not limited.
 #[derive(Debug, Clone)]
-pub struct Visible(Option<Vec<i64>>);
+pub struct Visible {
+    ids: Option<Vec<i64>>,
+    location_ids: Option<Vec<i64>>,
+}
 
 impl Visible {
-    /// The rows of an object that its reader sees.
+    /// The rows of an object that its reader sees, as far as the scope sees them.
     #[must_use]
-    pub fn below(object_id: i64) -> Self {
-        Self(Some(vec![object_id]))
+    pub fn below(object_id: i64, scope: &Scope) -> Self {
+        Self { ids: Some(vec![object_id]), ..Self::from(scope) }
     }
 
     /// The rows of a user.
     #[must_use]
     pub fn of_user(user_id: i64) -> Self {
-        Self(Some(vec![user_id]))
+        Self { ids: Some(vec![user_id]), location_ids: None }
     }
 
     /// The ids for the condition; none: all rows.
     #[must_use]
     pub fn ids(&self) -> Option<&[i64]> {
-        self.0.as_deref()
+        self.ids.as_deref()
+    }
+
+    /// The locations of the scope, for rows of one object; none: all.
+    #[must_use]
+    pub fn location_ids(&self) -> Option<&[i64]> {
+        self.location_ids.as_deref()
     }
 }
 
 impl From<&Scope> for Visible {
     fn from(scope: &Scope) -> Self {
-        Self(scope.location_ids().map(<[i64]>::to_vec))
+        let location_ids = scope.location_ids().map(<[i64]>::to_vec);
+        Self { ids: location_ids.clone(), location_ids }
     }
 }
 

@@ -112,7 +112,8 @@ async fn get_list<T: Resource>(door: Limited, page: Page) -> Result<Response> {
 
 async fn get_list_below<Owner: Resource, T: Resource>(door: Limited, Id(id): Id, page: Page) -> Result<Response> {
     row::<Owner>(&mut *door.app.pool.acquire().await?, &door.caller(), id).await?;
-    answer::<T>(&door.app, page, door.scope, &Visible::below(id)).await
+    let visible = Visible::below(id, &door.scope);
+    answer::<T>(&door.app, page, door.scope, &visible).await
 }
 
 async fn get_one<T: Resource>(door: Limited, Id(id): Id, headers: HeaderMap) -> Result<Json<T>> {

@@ -243,5 +243,6 @@ async fn versions(Limited { app, scope, .. }: Limited, Id(id): Id, page: Page) -
     if !known {
         return Err(Refusal::not_found().into());
     }
-    answer::<VersionView>(&app, page, scope, &Visible::below(id)).await
+    let visible = Visible::below(id, &scope);
+    answer::<VersionView>(&app, page, scope, &visible).await
 }

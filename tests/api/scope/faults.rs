@@ -243,6 +243,23 @@ async fn transfers_of_before_a_package_came_here_are_not_shown() {
 }
 
 #[tokio::test]
+async fn moves_of_before_a_package_came_here_are_not_shown() {
+    let house = House::open().await;
+    let package = house.package().await;
+    package.run_with("REFUSE_PACKAGE", &json!({ "denial_reason": 1 })).await.ok();
+    house.shop.count("KADIKOY", "HIDDEN", 5).await;
+    package.run("REPACK").await.ok();
+    assert_eq!(package.place().await, "waiting@KADIKOY");
+    let path = format!("{}transition-logs/", package.path());
+    let log = house.get_as(Role::Operator, &path).await.ok();
+    assert_eq!((&log["count"], &log["results"][0]["transition"]["command"]), (&json!(1), &json!("REPACK")));
+    let file = house.get_as(Role::Operator, &format!("{path}?format=csv")).await;
+    assert!(!file.text().contains("GEBZE"), "{}", file.text());
+    assert_eq!(house.shop.get(&path).await.ok()["count"], 3);
+    house.shop.finish().await;
+}
+
+#[tokio::test]
 async fn the_stock_that_a_plan_of_somebody_elses_order_saw_is_not_shown() {
     let house = House::open().await;
     house.shop.count("KADIKOY", "HIDDEN", 0).await;
