@@ -52,6 +52,20 @@ pub fn reference(name: &str) -> Value {
     serde_json::json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
+/// A schema that is made as JSON; one that is none describes nothing.
+#[must_use]
+pub fn of_value(schema: Value) -> RefOr<Schema> {
+    serde_json::from_value(schema).unwrap_or_else(|_| Schema::Object(ObjectBuilder::new().build()).into())
+}
+
+/// The schema of the body of a command's refusal, or null.
+#[must_use]
+pub fn refusal_or_null() -> RefOr<Schema> {
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    let bodies = ["RuleError", "ValidationError"].map(Ref::from_schema_name);
+    bodies.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item).item(null).into()
+}
+
 /// The schema of `error` where any error may stand: a rule's, or any other.
 #[must_use]
 pub fn any_error() -> RefOr<Schema> {

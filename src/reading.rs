@@ -19,7 +19,7 @@ pub mod values;
 use serde_json::{Map, Value, json};
 
 pub use defect::{Defect, Step, keys, place};
-pub use form::{Changed, Form, New, change, create, set};
+pub use form::{Changed, Form, New, change, create, set, with_sentences};
 pub use kinds::COUNTS;
 pub use origin::{Origin, Place, Problem};
 
@@ -48,7 +48,15 @@ pub struct Reader<'a> {
     known: Vec<&'static str>,
     defects: &'a mut Vec<Defect>,
     /// The schema of what is read, where that is all that is wanted.
-    schema: Option<Map<String, Value>>,
+    schema: Option<Described>,
+}
+
+/// The keys that a function reads.
+#[derive(Default)]
+struct Described {
+    properties: Map<String, Value>,
+    /// Those that must be given.
+    required: Vec<Value>,
 }
 
 /// Reads an object in a voice.
@@ -102,17 +110,47 @@ pub fn no_dictionary(value: &Value) -> String {
 /// The JSON schema of what a function reads of a request. It is run with nothing, so that it names its keys.
 #[must_use]
 pub fn schema(read: impl FnOnce(&mut Reader<'_>)) -> Value {
+    schema_in(Voice::Request, read)
+}
+
+/// The JSON schema of what a function reads of something written: null counts as left out.
+#[must_use]
+pub fn schema_as_written(read: impl FnOnce(&mut Reader<'_>)) -> Value {
+    schema_in(Voice::Writing, read)
+}
+
+fn schema_in(voice: Voice<'_>, read: impl FnOnce(&mut Reader<'_>)) -> Value {
     let (nothing, mut defects) = (Map::new(), Vec::new());
     let mut reader = Reader {
         object: &nothing,
-        voice: Voice::Request,
+        voice,
         path: Vec::new(),
         known: Vec::new(),
         defects: &mut defects,
-        schema: Some(Map::new()),
+        schema: Some(Described::default()),
     };
     read(&mut reader);
-    json!({ "type": "object", "properties": reader.schema.unwrap_or_default() })
+    let Described { mut properties, required } = reader.schema.unwrap_or_default();
+    if matches!(voice, Voice::Writing) {
+        for (_, schema) in properties.iter_mut().filter(|(key, _)| !required.contains(&json!(key))) {
+            *schema = or_null(schema.take());
+        }
+    }
+    let mut schema = json!({ "type": "object", "properties": properties });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+/// A schema that null fits too.
+fn or_null(mut schema: Value) -> Value {
+    if schema["type"].is_string() && schema.get("enum").is_none() {
+        schema["type"] = json!([schema["type"].take(), "null"]);
+        schema
+    } else {
+        json!({ "oneOf": [schema, { "type": "null" }] })
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -128,8 +166,17 @@ impl<'a> Reader<'a> {
         if self.is_request() { in_requests } else { in_files }
     }
 
+    /// True if the reading is only described: nothing is given, and no case is decided.
+    #[must_use]
+    pub fn is_described(&self) -> bool {
+        self.schema.is_some()
+    }
+
     /// Notes the keys that are missing.
     pub fn require(&mut self, keys: &[&str]) {
+        if let Some(described) = &mut self.schema {
+            described.required.extend(keys.iter().map(|key| json!(key)));
+        }
         for key in keys {
             let given = self.object.get(*key);
             match self.voice {
@@ -176,10 +223,17 @@ impl<'a> Reader<'a> {
     /// Looks a key up and remembers that it is allowed.
     fn take(&mut self, key: &'static str, schema: impl FnOnce() -> Value) -> Option<&'a Value> {
         self.known.push(key);
-        if let Some(properties) = &mut self.schema {
-            properties.insert(key.to_owned(), schema());
+        if let Some(described) = &mut self.schema {
+            described.properties.insert(key.to_owned(), schema());
         }
         self.object.get(key)
+    }
+
+    /// Describes a key more closely.
+    fn describe(&mut self, key: &str, schema: impl FnOnce() -> Value) {
+        if let Some(described) = &mut self.schema {
+            described.properties.insert(key.to_owned(), schema());
+        }
     }
 
     /// A value that may not be null.
@@ -237,7 +291,7 @@ impl<'a> Reader<'a> {
         if self.schema.is_some() {
             let mut read = Some(read);
             let mut inner = None;
-            let schema = schema(|reader| inner = read.take().map(|read| read(reader)));
+            let schema = schema_in(self.voice, |reader| inner = read.take().map(|read| read(reader)));
             self.take(key, || schema);
             return inner;
         }

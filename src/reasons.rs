@@ -162,7 +162,6 @@ pub struct CancellationReason {
     /// What the customer reads and picks.
     pub subject: String,
     /// `cancel` or `refund`.
-    #[schema(inline)]
     pub cancellation_type: CancellationType,
     /// Whether the customer is asked for more words.
     pub extra_information_needed: bool,

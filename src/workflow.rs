@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use crate::{
     error::{Error, Refusal, Result},
     kinds::{self, Kind},
+    openapi,
     role::Role,
     wire::{Timestamp, raw},
 };
@@ -220,6 +221,29 @@ pub struct StateObject<'a> {
     /// By language: the `name` in it.
     #[schema(value_type = Option<HashMap<String, HashMap<String, String>>>)]
     translations: &'a Option<Value>,
+}
+
+/// Why each transition of the table can be run on an object now, or not.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Explanation {
+    /// One for every transition.
+    pub commands: Vec<ExplainedCommand>,
+}
+
+/// A transition, and the refusal that it would meet.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExplainedCommand {
+    /// The transition's id.
+    pub transition: i64,
+    /// Its slug.
+    pub slug: String,
+    /// The command that carries it out.
+    pub command: &'static str,
+    /// True if it can be run now. Parameters that it needs are not judged.
+    pub allowed: bool,
+    /// The body of the refusal; null where it is allowed.
+    #[schema(schema_with = openapi::refusal_or_null)]
+    pub refusal: Option<Value>,
 }
 
 /// `enum_class` and `content_type` of an entity's states, as the Akinon OMS answers them.

@@ -20,11 +20,26 @@ pub fn routes() -> OpenApiRouter<Doors> {
 }
 
 /// A name and its password.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "the documentation's view of what `run` parses")]
+#[derive(ToSchema)]
 struct Credentials {
     username: String,
     password: String,
+}
+
+impl Credentials {
+    fn of_body(body: &[u8]) -> Result<Self, Refusal> {
+        let value: Value = wire::parse(body)?;
+        let text = |field: &str| match value.get(field) {
+            None => Err(Refusal::field(field, "This field is required.")),
+            Some(Value::String(text)) if text.is_empty() => Err(Refusal::field(field, "This field may not be blank.")),
+            Some(Value::String(text)) if text.contains('\0') => {
+                Err(Refusal::field(field, "Null characters are not allowed."))
+            }
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(_) => Err(Refusal::field(field, "Not a valid string.")),
+        };
+        Ok(Self { username: text("username")?, password: text("password")? })
+    }
 }
 
 /// A new token.
@@ -53,17 +68,7 @@ async fn login_i1(Public { app }: Public, headers: HeaderMap, body: Bytes) -> Re
 
 async fn log_in(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Json<Key>> {
     wire::check_media_type(headers)?;
-    let value: Value = wire::parse(body)?;
-    let text = |field: &str| match value.get(field) {
-        None => Err(Refusal::field(field, "This field is required.")),
-        Some(Value::String(text)) if text.is_empty() => Err(Refusal::field(field, "This field may not be blank.")),
-        Some(Value::String(text)) if text.contains('\0') => {
-            Err(Refusal::field(field, "Null characters are not allowed."))
-        }
-        Some(Value::String(text)) => Ok(text.as_str()),
-        Some(_) => Err(Refusal::field(field, "Not a valid string.")),
-    };
-    let (username, password) = (text("username")?, text("password")?);
-    let key = auth::login(&app.pool, username, password).await?;
+    let Credentials { username, password } = Credentials::of_body(body)?;
+    let key = auth::login(&app.pool, &username, &password).await?;
     Ok(Json(Key { key }))
 }

@@ -48,7 +48,7 @@ async fn healthz() -> Json<Health> {
 ///
 /// The database is reachable and its migrations are current.
 #[utoipa::path(get, path = "/readyz", tag = "Operations", operation_id = "getReadiness", security(()),
-    responses((status = 200, description = "Ready", body = Health), (status = 503, description = "Not ready", body = Health)))]
+    responses((status = 200, description = "Ready", body = Health), (status = 503, description = "Not ready")))]
 async fn readyz(Public { app }: Public) -> Response {
     let (status, why) = match readiness(&app).await {
         Ok(true) => (StatusCode::OK, "ready"),

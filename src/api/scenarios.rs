@@ -6,9 +6,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sqlx::{PgConnection, postgres::PgRow};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, Schema},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -49,55 +52,44 @@ pub fn routes() -> OpenApiRouter<Doors> {
 /// The keys that are shown and cannot be set; sent back, they are ignored.
 const READ_ONLY: [&str; 5] = ["id", "version", "is_installed", "created_date", "modified_date"];
 
-/// A scenario: what can be set, and its id, version, `is_installed` (whether the installation's files hold it, and so
-/// decide it when they are applied again) and dates.
+/// A scenario.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Scenario, value_type = Object)]
-pub(super) struct ScenarioView(Map<String, Value>);
+#[schema(as = Scenario)]
+pub(super) struct ScenarioView {
+    id: i64,
+    /// Grows with each change.
+    version: i32,
+    #[serde(flatten)]
+    definition: Definition,
+    /// True if the installation's files hold it, and so decide it when they are applied again.
+    is_installed: bool,
+    created_date: Timestamp,
+    modified_date: Timestamp,
+}
 
 impl ScenarioView {
     fn of(kept: &Kept) -> Self {
-        let mut object = Map::new();
-        object.insert("id".to_owned(), json!(kept.id));
-        object.insert("version".to_owned(), json!(kept.version));
-        object.extend(kept.definition.to_json());
-        object.insert("is_installed".to_owned(), json!(kept.is_installed));
-        object.insert("created_date".to_owned(), json!(Timestamp(kept.created_date)));
-        object.insert("modified_date".to_owned(), json!(Timestamp(kept.modified_date)));
-        Self(object)
+        Self {
+            id: kept.id,
+            version: kept.version,
+            definition: kept.definition.clone(),
+            is_installed: kept.is_installed,
+            created_date: Timestamp(kept.created_date),
+            modified_date: Timestamp(kept.modified_date),
+        }
     }
 }
 
-/// What can be set of a scenario, in the form of the installation file.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "the documentation's view of what `Definition::read` reads")]
-struct ScenarioInput {
-    /// Required, unique.
-    name: String,
-    /// `distribution` (without one): it distributes orders; `transfer`: it says where what a location lacks comes from.
-    kind: Option<String>,
-    description: Option<String>,
-    /// Required. Lower is tried first.
-    priority: i32,
-    /// A passive scenario plans nothing. True without one.
-    is_active: Option<bool>,
-    /// Channels it is for, by name or pk; null or empty: not significant.
-    channels: Option<Vec<String>>,
-    /// Shipping options it is for; null or empty: not significant.
-    shipping: Option<Vec<String>>,
-    /// Payment types it is for; null or empty: not significant.
-    payments: Option<Vec<String>>,
-    /// Required. ERP code of the location where items without a place wait.
-    default_location: String,
-    /// Required but of a transfer scenario. Slug of the package state in which packages begin when an order is split.
-    initial_state_when_split: Option<String>,
-    /// `{"allowed": true, "most_packages": null, "kilometres_per_package": null}`.
-    #[schema(value_type = Option<Object>)]
-    splitting: Option<Value>,
-    /// Tried in order: `{"name", "order", "products", "conditions", "order_by", "transferable"}`.
-    #[schema(value_type = Vec<Object>)]
-    rules: Vec<Value>,
+/// A scenario as it is sent: what [`Definition::read`] reads.
+struct NewScenario;
+
+impl utoipa::PartialSchema for NewScenario {
+    fn schema() -> RefOr<Schema> {
+        reading::with_sentences::<Definition>(reading::schema_as_written(|reader| drop(Definition::read(reader))))
+    }
 }
+
+impl ToSchema for NewScenario {}
 
 impl Resource for ScenarioView {
     const LIST: List = LIST;
@@ -133,7 +125,7 @@ fn read_definition(object: &Map<String, Value>) -> Result<Definition, Refusal> {
 
 /// Add a scenario
 #[utoipa::path(post, path = "/api/v1/oms/scenarios/", tag = "Scenarios", operation_id = "createScenario",
-    request_body = ScenarioInput,
+    request_body = NewScenario,
     responses((status = 201, description = "The scenario", body = ScenarioView)))]
 async fn create(
     Unlimited { app, user_id, .. }: Unlimited<Operators>,
@@ -156,7 +148,7 @@ async fn create(
 /// What is left out has its default.
 #[utoipa::path(put, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios", operation_id = "replaceScenario",
     params(("id" = i64, Path, description = "The scenario's id", example = 1)),
-    request_body = ScenarioInput,
+    request_body = NewScenario,
     responses((status = 200, description = "The scenario", body = ScenarioView)))]
 async fn replace(
     Unlimited { app, user_id, .. }: Unlimited<Operators>,
@@ -173,7 +165,7 @@ async fn replace(
 /// Only the keys that are sent are changed; `splitting` and `rules` are replaced whole.
 #[utoipa::path(patch, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios", operation_id = "updateScenario",
     params(("id" = i64, Path, description = "The scenario's id", example = 1)),
-    request_body = ScenarioInput,
+    request_body = NewScenario,
     responses((status = 200, description = "The scenario", body = ScenarioView)))]
 async fn change(
     Unlimited { app, user_id, .. }: Unlimited<Operators>,

@@ -42,7 +42,6 @@ pub struct CargoCompany {
     /// Its word for machines.
     pub slug: String,
     /// `manual` (labels are made here) or `flow` (a carrier adaptor).
-    #[schema(inline)]
     pub integration: Integration,
     /// Whether packages may be given to it.
     pub is_active: bool,
@@ -159,7 +158,7 @@ pub struct CargoCompanyCondition {
     /// Its id.
     pub id: i64,
     /// `{"rules": [...]}`, as installed. This server does not judge by them: a location's cargo company carries.
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, Value>)]
     pub rules_configuration: Json<Map<String, Value>>,
     /// The cargo company's id.
     #[sqlx(rename = "cargo_company_id")]

@@ -75,7 +75,8 @@ async fn run_on(data: &Data, command: Command) -> Result<()> {
         Command::List => list(data).await,
         Command::Replay(Replay { id, what }) => {
             let What { object, from, to, since_last_delivered } = what;
-            let range = ReplayRange { object, from, to, since_last_delivered };
+            let (entity, object_id) = object.unzip();
+            let range = ReplayRange { entity, object_id, from, to, since_last_delivered };
             let mut connection = data.pool.acquire().await?;
             let replayed = replay::replay(&mut connection, id, &range).await.map_err(|error| unknown(error, id))?;
             println!("{} deliveries are made again, {} for the first time", replayed.replayed, replayed.added);

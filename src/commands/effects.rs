@@ -15,8 +15,8 @@ use crate::{
 /// The changes of a command on a package.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PackageEffects {
-    state: FromTo<StateName>,
-    stock_location: FromTo<i64>,
+    state: StateMove,
+    stock_location: StockLocationMove,
     items: Vec<ItemEffect>,
     successors: Vec<SuccessorEffect>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -31,7 +31,7 @@ pub struct PackageEffects {
 /// The changes of a command on a transfer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TransferEffects {
-    state: FromTo<StateName>,
+    state: StateMove,
     package: PackageEffect,
     transfers: Vec<TransferEffect>,
     successors: Vec<SuccessorEffect>,
@@ -40,11 +40,18 @@ pub struct TransferEffects {
     events: Vec<&'static str>,
 }
 
-/// A value before and after.
+/// A state before and after.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct FromTo<T> {
-    from: T,
-    to: T,
+pub struct StateMove {
+    from: StateName,
+    to: StateName,
+}
+
+/// A location before and after: their ids.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StockLocationMove {
+    from: i64,
+    to: i64,
 }
 
 /// A state.
@@ -60,7 +67,7 @@ pub struct StateName {
 pub struct ItemEffect {
     package_item: i64,
     order_item: i64,
-    state: FromTo<StateName>,
+    state: StateMove,
 }
 
 /// A new package.
@@ -83,8 +90,8 @@ pub struct TransferEffect {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PackageEffect {
     id: i64,
-    state: FromTo<StateName>,
-    stock_location: FromTo<i64>,
+    state: StateMove,
+    stock_location: StockLocationMove,
     items: Vec<ItemEffect>,
 }
 
@@ -130,7 +137,7 @@ impl EffectsView<'_> {
         let shipments = seen.filter_map(|package| package.shipment.as_ref());
         Ok(PackageEffects {
             state: self.states(before.state_id, own.after.state_id)?,
-            stock_location: FromTo { from: before.stock_location_id, to: own.after.stock_location_id },
+            stock_location: StockLocationMove { from: before.stock_location_id, to: own.after.stock_location_id },
             items: self.items(laid.packages.iter().flat_map(|package| &package.items))?,
             successors: self.successors(&laid.packages)?,
             transfers: self.transfers(&laid.transfers),
@@ -166,7 +173,7 @@ impl EffectsView<'_> {
             package: PackageEffect {
                 id: package_id,
                 state: self.states(placement.state_id, after.state_id)?,
-                stock_location: FromTo { from: placement.stock_location_id, to: after.stock_location_id },
+                stock_location: StockLocationMove { from: placement.stock_location_id, to: after.stock_location_id },
                 items: self.items(own.into_iter().filter(|_| is_seen).flat_map(|own| &own.items))?,
             },
             transfers: self.transfers(&laid.transfers),
@@ -182,8 +189,8 @@ impl EffectsView<'_> {
         Ok(StateName { id: state.id, slug: state.slug.clone(), enum_value: state.enum_value.clone() })
     }
 
-    fn states(self, from: i64, to: i64) -> Result<FromTo<StateName>> {
-        Ok(FromTo { from: self.state(from)?, to: self.state(to)? })
+    fn states(self, from: i64, to: i64) -> Result<StateMove> {
+        Ok(StateMove { from: self.state(from)?, to: self.state(to)? })
     }
 
     /// The items that change.

@@ -1,7 +1,7 @@
 //! Explains which commands an object allows now, and which refusals the others get.
 
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::Map;
 use sqlx::PgPool;
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     error::{Refusal, Result},
     kinds::Lookup,
     planning::Supply,
-    workflow::Transition,
+    workflow::{ExplainedCommand, Explanation, Transition},
 };
 
 /// A row for every transition of the entity.
@@ -29,7 +29,7 @@ pub async fn explain<S: Subject>(
     catalog_cache: &CatalogCache,
     caller: &Caller,
     id: i64,
-) -> Result<Vec<Value>> {
+) -> Result<Explanation> {
     // The same facts and rules as for a command, in a transaction that is rolled back.
     let mut transaction = pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
     let locked = S::lock(&mut transaction, &[id]).await?;
@@ -39,17 +39,17 @@ pub async fn explain<S: Subject>(
     let lookups = [Lookup::StateBefore, Lookup::DenialReasons, Lookup::Products];
     let background = S::background(&mut transaction, &lookups, facts, Input(&Map::new())).await?;
     transaction.rollback().await?;
-    let rows = catalog.workflow.transitions(S::ENTITY).map(|transition| {
+    let commands = catalog.workflow.transitions(S::ENTITY).map(|transition| {
         let refusal = refusal::<S>(&catalog, caller, facts, transition, (&supply, &background));
-        json!({
-            "transition": transition.id,
-            "slug": transition.slug,
-            "command": transition.kind.identifier,
-            "allowed": refusal.is_none(),
-            "refusal": refusal.as_ref().map(Refusal::body),
-        })
+        ExplainedCommand {
+            transition: transition.id,
+            slug: transition.slug.clone(),
+            command: transition.kind.identifier,
+            allowed: refusal.is_none(),
+            refusal: refusal.as_ref().map(Refusal::body),
+        }
     });
-    Ok(rows.collect())
+    Ok(Explanation { commands: commands.collect() })
 }
 
 /// The reason why the transition cannot be run now. Commands with required parameters are judged as far as possible:

@@ -1,11 +1,15 @@
 //! Where a location is.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
-use crate::reading::values;
+use crate::{openapi, reading::values};
 
 /// A coordinate in degrees; on the wire a text with eight decimals, about a millimetre.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,6 +60,30 @@ pub struct Address {
     pub latitude: Option<Degrees>,
     /// Degrees east.
     pub longitude: Option<Degrees>,
+}
+
+impl PartialSchema for Address {
+    /// The parts that labels and scenarios read; others are kept as they were given.
+    fn schema() -> RefOr<Schema> {
+        let text = || json!({ "type": ["string", "null"] });
+        let name = || json!({ "oneOf": [openapi::reference("Place"), { "type": ["string", "null"] }] });
+        let degrees =
+            |direction: &str| json!({ "type": ["string", "null"], "description": format!("Degrees {direction}.") });
+        openapi::of_value(json!({
+            "type": "object",
+            "description": "Where a location is. A city or a country is a name, or an object with a name.",
+            "properties": {
+                "line": text(), "postcode": text(), "township": name(), "city": name(), "country": name(),
+                "latitude": degrees("north"), "longitude": degrees("east") },
+            "additionalProperties": true
+        }))
+    }
+}
+
+impl ToSchema for Address {
+    fn name() -> Cow<'static, str> {
+        "StockLocationAddress".into()
+    }
 }
 
 impl Address {

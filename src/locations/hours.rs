@@ -1,13 +1,20 @@
 //! Opening hours of a location: per weekday, in its own time zone, except on holidays.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use chrono::{DateTime, Datelike, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value, json};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
-use crate::reading::{self, Reader};
+use crate::{
+    openapi,
+    reading::{self, Reader},
+};
 
 /// The weekdays, Monday first.
 pub const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -30,6 +37,18 @@ pub struct Hours {
     weekly: Option<[Vec<Span>; 7]>,
     /// Local dates on which it is closed.
     holidays: BTreeSet<NaiveDate>,
+}
+
+impl PartialSchema for Hours {
+    fn schema() -> RefOr<Schema> {
+        openapi::of_value(reading::schema(|reader| drop(Self::read(reader))))
+    }
+}
+
+impl ToSchema for Hours {
+    fn name() -> Cow<'static, str> {
+        "OpeningHours".into()
+    }
 }
 
 impl Hours {

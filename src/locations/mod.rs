@@ -28,6 +28,7 @@ const LONGEST: usize = 255;
 
 /// What kind of place a location is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(as = StockLocationType)]
 #[serde(rename_all = "snake_case")]
 pub enum LocationType {
     /// A shop.
@@ -60,7 +61,6 @@ pub struct Location {
     pub id: i64,
     /// When it is open: `timezone`, `opening_hours`, `holidays`, as far as they are known. It is replaced whole:
     /// `{"timezone": "Europe/Istanbul", "opening_hours": {"monday": ["09:00-18:00"]}, "holidays": ["2026-01-01"]}`.
-    #[schema(value_type = Object)]
     pub conf: Hours,
     /// Its name for people.
     pub name: String,
@@ -69,7 +69,6 @@ pub struct Location {
     /// Always null: of the original's, without meaning here.
     pub engine: Option<i64>,
     /// Line, postcode, township, city, country; in answers also latitude and longitude.
-    #[schema(value_type = Object)]
     pub address: Address,
     /// The ERP's word for it; unique.
     pub erp_code: String,
@@ -90,7 +89,6 @@ pub struct Location {
     /// The upstream's own key.
     pub omnitron_id: Option<i64>,
     /// `store` or `warehouse`.
-    #[schema(inline)]
     pub stock_location_type: LocationType,
     /// Whether orders are packed here. Clients read this and the following; planning asks its scenarios instead.
     pub is_fulfillment_center: bool,
@@ -118,6 +116,7 @@ pub struct Location {
     pub tags: Vec<String>,
     /// Most kilograms of one order that it can handle, for scenarios; left out, as in events of before: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64)]
     pub max_weight_kg: Option<f64>,
 }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-/// The key that may be null and may be missing too: events leave it out.
-const LEFT_OUT: &str = "available_quota";
+/// The schema and its key that may be null and may be missing too: events leave it out.
+const LEFT_OUT: (&str, &str) = ("StockLocation", "available_quota");
 
 /// Requires the keys that may be null, in every schema that answers are made of.
 pub fn require_nullable_keys(document: &mut Value) {
@@ -20,7 +20,7 @@ pub fn require_nullable_keys(document: &mut Value) {
         collect(document, &operation["responses"], &mut answered);
     }
     for name in answered.difference(&asked) {
-        require(&mut document["components"]["schemas"][name]);
+        require(name, &mut document["components"]["schemas"][name]);
     }
 }
 
@@ -54,15 +54,15 @@ fn collect(document: &Value, part: &Value, names: &mut BTreeSet<String>) {
     }
 }
 
-fn require(schema: &mut Value) {
+fn require(of: &str, schema: &mut Value) {
     match schema {
-        Value::Array(list) => list.iter_mut().for_each(require),
+        Value::Array(list) => list.iter_mut().for_each(|part| require(of, part)),
         Value::Object(object) => {
             let always: Vec<String> =
                 object.get("properties").and_then(Value::as_object).map_or_else(Vec::new, |properties| {
                     properties
                         .iter()
-                        .filter(|(name, schema)| may_be_null(schema) && *name != LEFT_OUT)
+                        .filter(|(name, schema)| may_be_null(schema) && (of, name.as_str()) != LEFT_OUT)
                         .map(|(name, _)| name.clone())
                         .collect()
                 });
@@ -73,7 +73,7 @@ fn require(schema: &mut Value) {
                     always.into_iter().map(Value::String).filter(|name| !required.contains(name)).collect();
                 required.extend(missing);
             }
-            object.iter_mut().filter(|(key, _)| !key.starts_with("example")).for_each(|(_, part)| require(part));
+            object.iter_mut().filter(|(key, _)| !key.starts_with("example")).for_each(|(_, part)| require(of, part));
         }
         _ => {}
     }

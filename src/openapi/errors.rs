@@ -24,7 +24,7 @@ pub fn schemas() -> Map<String, Value> {
         refusals_of_the_table().iter().map(|(code, ..)| *code).chain(RULES.iter().map(|rule| rule.code)).collect();
     let detail = json!({ "type": "object", "required": ["detail"], "properties": { "detail": { "type": "string" } } });
     let fault = json!({
-        "type": "object", "required": ["detail"], "properties": {
+        "type": "object", "required": ["detail", "request_id"], "properties": {
             "detail": { "type": "string" },
             "request_id": { "type": "string", "description": "Finds the request in the server's log." } }
     });
@@ -165,6 +165,8 @@ fn describe(status: &str, is_bare: bool, response: &mut Value) {
         ("406", false) => "RuleError",
         ("400", true) => "HookMessages",
         ("400", false) => "ValidationError",
+        (status, true) if status >= "500" => "Fault",
+        (status, false) if status >= "500" => "ServerError",
         (_, true) => "Detail",
         (_, false) => "DetailError",
     };

@@ -11,14 +11,14 @@ const KEPT: [&str; 6] =
 
 const CHANNEL: Written = Written {
     name: "Channel",
-    schema: r#"{"type": "object", "description": "A sales channel, as the order names it.", "properties": {
+    schema: r#"{"type": "object", "additionalProperties": true, "description": "A sales channel, as the order names it.", "properties": {
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
         "name": {"type": ["string", "null"]}}}"#,
 };
 
 const CUSTOMER: Written = Written {
     name: "Customer",
-    schema: r#"{"type": "object", "description": "Who ordered, as the order says.", "properties": {
+    schema: r#"{"type": "object", "additionalProperties": true, "description": "Who ordered, as the order says.", "properties": {
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
         "first_name": {"type": ["string", "null"]}, "last_name": {"type": ["string", "null"]},
         "email": {"type": ["string", "null"]}, "phone_number": {"type": ["string", "null"]}}}"#,
@@ -26,14 +26,14 @@ const CUSTOMER: Written = Written {
 
 const PLACE: Written = Written {
     name: "Place",
-    schema: r#"{"type": "object", "description": "A city, township or country, as the order names it.", "properties": {
+    schema: r#"{"type": "object", "additionalProperties": true, "description": "A city, township or country, as the order names it.", "properties": {
         "pk": {"type": ["integer", "null"]}, "name": {"type": ["string", "null"]},
         "code": {"type": ["string", "null"]}}}"#,
 };
 
 const ADDRESS: Written = Written {
     name: "Address",
-    schema: r##"{"type": "object", "description": "An address, as the order has it.", "properties": {
+    schema: r##"{"type": "object", "additionalProperties": true, "description": "An address, as the order has it.", "properties": {
         "title": {"type": ["string", "null"]}, "first_name": {"type": ["string", "null"]},
         "last_name": {"type": ["string", "null"]}, "phone_number": {"type": ["string", "null"]},
         "line": {"type": ["string", "null"]}, "postcode": {"type": ["string", "null"]},
@@ -47,20 +47,20 @@ const ADDRESS: Written = Written {
 
 const DELIVERY_RANGE: Written = Written {
     name: "DeliveryRange",
-    schema: r#"{"type": "object", "description": "When the customer wants it, as the order says.", "properties": {
+    schema: r#"{"type": "object", "additionalProperties": true, "description": "When the customer wants it, as the order says.", "properties": {
         "lower": {"type": ["string", "null"]}, "upper": {"type": ["string", "null"]}}}"#,
 };
 
 const RETAIL_STORE: Written = Written {
     name: "RetailStore",
-    schema: r#"{"type": "object", "description": "Where the customer comes for it, as the order says.", "properties": {
+    schema: r#"{"type": "object", "additionalProperties": true, "description": "Where the customer comes for it, as the order says.", "properties": {
         "pk": {"type": ["integer", "null"]}, "name": {"type": ["string", "null"]},
         "erp_code": {"type": ["string", "null"]}}}"#,
 };
 
 const PRODUCT: Written = Written {
     name: "Product",
-    schema: r#"{"type": "object", "description": "A product, as the order has it.", "required": ["sku"], "properties": {
+    schema: r#"{"type": "object", "additionalProperties": true, "description": "A product, as the order has it.", "required": ["sku"], "properties": {
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
         "sku": {"type": "string"}, "base_code": {"type": ["string", "null"]}, "name": {"type": ["string", "null"]},
         "barcode": {"type": ["string", "null"]},

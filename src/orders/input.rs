@@ -28,7 +28,7 @@ const NOT_TO_PACK: [&str; 2] = ["100", "600"];
 /// An order as it is sent: what [`OrderInput::read`] reads, and what is only handed on.
 pub const ORDER: Written = Written {
     name: "NewOrder",
-    schema: r##"{"type": "object", "description": "An order, as the upstream has it. It is known by its number.",
+    schema: r##"{"type": "object", "additionalProperties": true, "description": "An order, as the upstream has it. It is known by its number.",
         "required": ["number", "date_placed", "orderitem_set"], "properties": {
         "number": {"type": "string", "maxLength": 64},
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
@@ -59,7 +59,7 @@ pub const ORDER: Written = Written {
 /// A line of an order as it is sent.
 const LINE: Written = Written {
     name: "NewOrderItem",
-    schema: r##"{"type": "object", "description": "A line of an order, as the upstream has it.", "required": ["product"],
+    schema: r##"{"type": "object", "additionalProperties": true, "description": "A line of an order, as the upstream has it.", "required": ["product"],
         "properties": {
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
         "status": {"type": ["string", "null"], "description": "Its `OrderStatus`; the order's without one."},

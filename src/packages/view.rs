@@ -21,7 +21,7 @@ use crate::{
     orders::details,
     scope::Scope,
     wire::{Timestamp, raw},
-    workflow::{CommandObject, StateObject},
+    workflow::{CommandObject, Explanation, StateObject},
 };
 
 /// What a location packs of an order and sends as one.
@@ -73,7 +73,11 @@ pub struct PackageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<TransferView>, required = false)]
     pub(super) transfer_orders: Option<Vec<TransferView>>,
-    /// For the explanation of commands.
+    /// Only with `?explain=commands`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Explanation, required = false)]
+    pub explanation: Option<Explanation>,
+    /// For the commands it allows.
     #[serde(skip)]
     pub state_id: i64,
     /// Decides who may see it.
@@ -374,6 +378,7 @@ fn view(
         invoice_date: row.invoice_date,
         invoice_document: row.document_key.map(|key| format!("/api/v1/oms/invoices/{key}/")).or(row.invoice_url),
         transfer_orders: None,
+        explanation: None,
         state_id: row.state_id,
         stock_location_id: row.stock_location_id,
     })

@@ -9,7 +9,7 @@ use utoipa::{
 };
 
 use super::{Reader, body, schema};
-use crate::error::Refusal;
+use crate::{error::Refusal, openapi};
 
 /// A record whose fields are read by one function, wherever they are written.
 ///
@@ -79,25 +79,34 @@ impl<F: Form> PartialSchema for Changed<F> {
 
 impl<F: Form> ToSchema for Changed<F> {
     fn name() -> Cow<'static, str> {
-        format!("Changed{}", F::name()).into()
+        format!("{}Change", F::name()).into()
     }
 }
 
-/// The keys that are read, with the sentences that the record as it is answered has for them.
 fn documented<F: Form>(required: &[&str]) -> RefOr<Schema> {
     let mut keys = schema(|reader| F::blank().read(reader));
-    let answered = serde_json::to_value(F::schema()).unwrap_or_default();
+    if !required.is_empty() {
+        keys["required"] = json!(required);
+    }
+    with_sentences::<F>(keys)
+}
+
+/// The schema of what is read, with the sentences that the record as it is answered has for its keys, and its schemas of
+/// objects that are read as they come.
+#[must_use]
+pub fn with_sentences<T: PartialSchema>(mut keys: Value) -> RefOr<Schema> {
+    let answered = json!(T::schema());
     if let Some(properties) = keys["properties"].as_object_mut() {
         for (key, property) in properties {
-            if let Some(sentence @ Value::String(_)) = answered["properties"][key.as_str()].get("description") {
+            let shown = &answered["properties"][key.as_str()];
+            if *property == json!({ "type": "object" }) && shown.is_object() {
+                *property = shown.clone();
+            } else if let Some(sentence @ Value::String(_)) = shown.get("description") {
                 property["description"] = sentence.clone();
             }
         }
     }
-    if !required.is_empty() {
-        keys["required"] = json!(required);
-    }
-    serde_json::from_value(keys).unwrap_or_else(|_| RefOr::T(Schema::Object(utoipa::openapi::Object::new())))
+    openapi::of_value(keys)
 }
 
 /// Puts a value in its place, if it was given.

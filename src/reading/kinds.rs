@@ -288,6 +288,10 @@ impl Reader<'_> {
 
     /// An object that is written alike everywhere: in a request its defects are told with their remedies.
     pub fn writing<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Reader<'_>) -> T) -> Option<T> {
+        if self.is_described() {
+            self.take(key, || super::schema_as_written(|reader| drop(read(reader))));
+            return None;
+        }
         let object = self.json(key)?;
         match super::whole(&object, read) {
             Ok(value) => Some(value),
@@ -302,8 +306,9 @@ impl Reader<'_> {
 
     /// One of some words.
     pub fn word<T: Copy>(&mut self, key: &'static str, words: &[(&'static str, T)]) -> Option<T> {
-        let text = self.text(key)?;
-        self.word_of(&[key.into()], &text, words)
+        let text = self.text(key);
+        self.describe(key, || one_of(words));
+        self.word_of(&[key.into()], &text?, words)
     }
 
     pub(super) fn word_of<T: Copy>(&mut self, steps: &[Step], text: &str, words: &[(&'static str, T)]) -> Option<T> {
@@ -339,6 +344,10 @@ impl Reader<'_> {
             self.refuse_at(steps, format!("`{text}` is not one of its words"), suggestion(text, allowed));
         }
     }
+}
+
+pub(super) fn one_of<T>(words: &[(&'static str, T)]) -> Value {
+    json!({ "type": "string", "enum": words.iter().map(|(word, _)| *word).collect::<Vec<_>>() })
 }
 
 fn integer_schema(range: &RangeInclusive<i64>) -> Value {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use utoipa::PartialSchema;
 
-use super::{Reader, Step, Voice};
+use super::{Reader, Step, Voice, kinds::one_of, schema_in};
 use crate::spelling::unsound;
 
 /// Most entries of a list, but in a file.
@@ -72,6 +73,7 @@ impl<'a> Reader<'a> {
     /// A list of words, each once.
     pub fn words<T: Copy>(&mut self, key: &'static str, words: &[(&'static str, T)]) -> Vec<T> {
         let texts = self.texts_with_steps(key).unwrap_or_default();
+        self.describe(key, || json!({ "type": "array", "items": one_of(words) }));
         texts.iter().filter_map(|(steps, text)| self.word_of(steps, text, words)).collect()
     }
 
@@ -90,13 +92,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A list of objects, or of texts that `word` reads.
-    pub fn objects_or_words<T>(
+    pub fn objects_or_words<T: PartialSchema>(
         &mut self,
         key: &'static str,
         read: impl Fn(&mut Reader<'_>) -> Option<T>,
         word: impl Fn(&str) -> Result<T, (String, String)>,
     ) -> Vec<T> {
-        let entries = self.list(key, &json!({ "type": ["string", "object"] })).unwrap_or_default();
+        let entries = self.list(key, &json!(T::schema())).unwrap_or_default();
         let mut all = Vec::with_capacity(entries.len());
         for (at, value) in entries.iter().enumerate() {
             let steps = [key.into(), Step::Entry(at)];
@@ -115,7 +117,9 @@ impl<'a> Reader<'a> {
 
     /// A list of objects.
     pub fn objects<T>(&mut self, key: &'static str, remedy: &str, read: impl Fn(&mut Reader<'_>) -> T) -> Vec<T> {
-        let entries = self.list(key, &json!({ "type": "object" })).unwrap_or_default();
+        let entries = self.list(key, &Value::Null).unwrap_or_default();
+        let voice = self.voice;
+        self.describe(key, || json!({ "type": "array", "items": schema_in(voice, |reader| drop(read(reader))) }));
         self.each_object(key, entries, remedy, read)
     }
 
@@ -157,7 +161,8 @@ impl<'a> Reader<'a> {
         example: &str,
         judge: impl Fn(&str) -> Option<(&'static str, &'static str)>,
     ) -> BTreeMap<String, String> {
-        let Some(value) = self.given(key, || json!({ "type": "object" })) else { return BTreeMap::new() };
+        let texts = || json!({ "type": "object", "additionalProperties": { "type": "string" } });
+        let Some(value) = self.given(key, texts) else { return BTreeMap::new() };
         let Value::Object(object) = value else {
             self.mistyped(&[key.into()], value, "a table", example);
             return BTreeMap::new();
@@ -177,7 +182,9 @@ impl<'a> Reader<'a> {
 
     /// An object of keys that somebody else names, each with a list of texts.
     pub fn lists_by_name(&mut self, key: &'static str) -> BTreeMap<String, Vec<String>> {
-        let Some(value) = self.given(key, || json!({ "type": "object" })) else { return BTreeMap::new() };
+        let lists =
+            || json!({ "type": "object", "additionalProperties": { "type": "array", "items": { "type": "string" } } });
+        let Some(value) = self.given(key, lists) else { return BTreeMap::new() };
         let Value::Object(object) = value else {
             self.mistyped(&[key.into()], value, "a table", "write `{ name = [\"…\"] }`");
             return BTreeMap::new();

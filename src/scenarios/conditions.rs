@@ -1,8 +1,14 @@
 //! What a rule may ask of a location: everything about a condition stands in its one entry below.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
-use utoipa::openapi::{RefOr, Schema, schema::ArrayBuilder};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use super::{
     rules::{OrderFacts, Product, kilometres},
@@ -10,6 +16,7 @@ use super::{
 };
 use crate::{
     locations::{Location, LocationType},
+    openapi,
     reading::{self, Reader},
     spelling::suggestion,
 };
@@ -219,6 +226,37 @@ conditions! {
     };
 }
 
+impl Serialize for Condition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
+impl PartialSchema for Condition {
+    /// A word, or an object for each kind that has parameters.
+    fn schema() -> RefOr<Schema> {
+        let words: Vec<&str> = KINDS.iter().filter(|kind| kind.needs.is_none()).map(|kind| kind.name).collect();
+        let mut forms = vec![json!({ "type": "string", "enum": words })];
+        for kind in KINDS {
+            let mut form = reading::schema(|reader| drop((kind.read)(reader)));
+            if form["properties"] != json!({}) {
+                form["properties"]["condition"] = json!({ "type": "string", "enum": [kind.name] });
+                let mut required = form["required"].as_array().cloned().unwrap_or_default();
+                required.insert(0, json!("condition"));
+                form["required"] = json!(required);
+                forms.push(form);
+            }
+        }
+        openapi::of_value(json!({ "description": "A condition of a rule on a location.", "oneOf": forms }))
+    }
+}
+
+impl ToSchema for Condition {
+    fn name() -> Cow<'static, str> {
+        "ScenarioCondition".into()
+    }
+}
+
 fn opens_within(condition: &Condition) -> u32 {
     match condition {
         Condition::SelectByOpeningHours(minutes) => *minutes,
@@ -287,23 +325,6 @@ impl Condition {
         }
     }
 
-    /// The schema of a list of conditions in their form on the wire: for each the word, an object where it has parameters.
-    #[must_use]
-    pub fn list_schema() -> RefOr<Schema> {
-        let words: Vec<&str> = KINDS.iter().filter(|kind| kind.needs.is_none()).map(|kind| kind.name).collect();
-        let mut forms = vec![json!({ "type": "string", "enum": words })];
-        for kind in KINDS {
-            let mut form = reading::schema(|reader| drop((kind.read)(reader)));
-            if form["properties"] != json!({}) {
-                form["properties"]["condition"] = json!({ "type": "string", "enum": [kind.name] });
-                form["required"] = json!(["condition"]);
-                forms.push(form);
-            }
-        }
-        let schema = serde_json::from_value(json!({ "type": "array", "items": { "oneOf": forms } }));
-        schema.unwrap_or_else(|_| ArrayBuilder::new().into())
-    }
-
     /// Its form on the wire: the word, or where it has parameters `{"condition": word, …}`.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -324,12 +345,12 @@ mod tests {
 
     #[test]
     fn the_schema_has_every_condition_with_its_parameters() {
-        let schema = serde_json::to_value(Condition::list_schema()).expect("JSON");
+        let schema = serde_json::to_value(Condition::schema()).expect("JSON");
         let text = schema.to_string();
         for kind in KINDS {
             assert!(text.contains(&format!("\"{}\"", kind.name)), "{} is not in {text}", kind.name);
         }
-        let forms = schema["items"]["oneOf"].as_array().expect("forms");
+        let forms = schema["oneOf"].as_array().expect("forms");
         let with = |key: &str| forms.iter().filter(|form| form["properties"].get(key).is_some()).count();
         assert_eq!((with("condition"), with("tags"), with("kilometres"), with("opens_within_minutes")), (4, 1, 1, 1));
     }

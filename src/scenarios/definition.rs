@@ -1,14 +1,13 @@
 //! The form of a scenario in the installation file and in `/api/v1/oms/scenarios/`: one form, one reader.
 
-use std::collections::BTreeMap;
-
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::{
     reading::{Defect, Reader, Step},
     scenarios::rules::{
         Condition, OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Scenario, ScenarioKind, Splitting, Which,
-        kilometres,
     },
     spelling::nearest,
     workflow::{NEEDED_BY_TRANSFERS, WAITING, WAITING_FOR_TRANSFER},
@@ -16,24 +15,10 @@ use crate::{
 
 /// Most rules of one scenario.
 const MOST_RULES: usize = 100;
-/// The keys of a definition, in writing order.
-pub const KEYS: [&str; 12] = [
-    "name",
-    "kind",
-    "description",
-    "priority",
-    "is_active",
-    "channels",
-    "shipping",
-    "payments",
-    "default_location",
-    "initial_state_when_split",
-    "splitting",
-    "rules",
-];
 
 /// A scenario with its location and state by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ScenarioDefinition)]
 pub struct Definition {
     /// Its name, by which it is known.
     pub name: String,
@@ -65,8 +50,11 @@ impl Definition {
     /// Reads a definition. It does not check that the location and the state exist.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         reader.require(&["name", "priority", "default_location"]);
-        let named =
-            if reader.has("kind") { reader.word("kind", &ScenarioKind::WORDS) } else { Some(ScenarioKind::default()) };
+        let named = if reader.has("kind") || reader.is_described() {
+            reader.word("kind", &ScenarioKind::WORDS)
+        } else {
+            Some(ScenarioKind::default())
+        };
         if named == Some(ScenarioKind::Distribution) {
             reader.require(&["initial_state_when_split"]);
         }
@@ -197,21 +185,10 @@ impl Definition {
     /// Every key that [`Self::read`] reads.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
-        let values = [
-            json!(self.name),
-            json!(self.kind.as_str()),
-            json!(self.description),
-            json!(self.priority),
-            json!(self.is_active),
-            json!(self.channels),
-            json!(self.shipping),
-            json!(self.payments),
-            json!(self.default_location),
-            json!(self.initial_state_when_split),
-            splitting_json(self.splitting),
-            rules_json(&self.rules),
-        ];
-        KEYS.iter().map(|key| (*key).to_owned()).zip(values).collect()
+        match json!(self) {
+            Value::Object(object) => object,
+            _ => Map::new(),
+        }
     }
 }
 
@@ -238,15 +215,6 @@ fn read_splitting(reader: &mut Reader<'_>) -> Splitting {
     }
     reader.finish();
     splitting
-}
-
-/// The wire form of splitting.
-#[must_use]
-pub fn splitting_json(splitting: Splitting) -> Value {
-    json!({
-        "allowed": splitting.allowed, "most_packages": splitting.most_packages,
-        "kilometres_per_package": splitting.metres_per_package.map(kilometres)
-    })
 }
 
 fn read_rule(reader: &mut Reader<'_>) -> Rule {
@@ -298,56 +266,6 @@ fn read_products(reader: &mut Reader<'_>) -> Option<ProductPrerequisite> {
     }
     reader.finish();
     (!says_nothing).then_some(products)
-}
-
-/// The wire form of rules.
-#[must_use]
-pub fn rules_json(rules: &[Rule]) -> Value {
-    rules.iter().map(rule_json).collect()
-}
-
-fn rule_json(rule: &Rule) -> Value {
-    let mut object = Map::new();
-    object.insert("name".to_owned(), json!(rule.name));
-    let order = order_json(&rule.order);
-    if !order.is_empty() {
-        object.insert("order".to_owned(), json!(order));
-    }
-    if let Some(products) = &rule.products {
-        object.insert("products".to_owned(), products_json(products));
-    }
-    let conditions: Vec<Value> = rule.conditions.iter().map(Condition::to_json).collect();
-    object.insert("conditions".to_owned(), json!(conditions));
-    object.insert("order_by".to_owned(), json!(rule.order_by));
-    object.insert("transferable".to_owned(), json!(rule.transferable));
-    Value::Object(object)
-}
-
-fn order_json(order: &OrderPrerequisites) -> BTreeMap<&'static str, &[String]> {
-    let lists = [
-        ("channels", &order.channels),
-        ("shipping", &order.shipping),
-        ("payments", &order.payments),
-        ("delivery_types", &order.delivery_types),
-        ("cities", &order.cities),
-        ("countries", &order.countries),
-        ("package_locations", &order.package_locations),
-    ];
-    lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(key, list)| (key, list.as_slice())).collect()
-}
-
-fn products_json(products: &ProductPrerequisite) -> Value {
-    let mut object = Map::new();
-    object.insert("which".to_owned(), json!(products.which.name()));
-    for (key, list) in [("skus", &products.skus), ("base_codes", &products.base_codes)] {
-        if !list.is_empty() {
-            object.insert(key.to_owned(), json!(list));
-        }
-    }
-    if !products.attributes.is_empty() {
-        object.insert("attributes".to_owned(), json!(products.attributes));
-    }
-    Value::Object(object)
 }
 
 #[cfg(test)]

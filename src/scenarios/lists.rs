@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     page::{Kind, List, ListRow, VISIBLE_TO_ALL, filter},
+    scenarios::definition::Definition,
     wire::Timestamp,
 };
 
@@ -43,7 +44,7 @@ pub struct VersionView {
     /// `created`, `changed` or `deleted`.
     change: String,
     /// The scenario as it was from then on; of a deletion, as it was before.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Definition)]
     definition: Json<Map<String, Value>>,
     /// Name of the user; null: `oms install`.
     #[sqlx(rename = "username")]

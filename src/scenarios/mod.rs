@@ -12,7 +12,7 @@ pub mod verdict;
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sqlx::{PgConnection, types::Json};
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     reading,
     scenarios::rules::Scenario,
 };
-use definition::{Definition, rules_json, splitting_json};
+use definition::Definition;
 
 /// The author of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,8 +217,8 @@ pub async fn write(
         &definition.payments,
         references.default_location_id,
         references.initial_state_when_split_id,
-        splitting_json(definition.splitting),
-        rules_json(&definition.rules),
+        json!(definition.splitting),
+        json!(definition.rules),
         author == Author::Files,
         definition.kind.as_str()
     )

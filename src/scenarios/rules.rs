@@ -6,14 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 pub use super::conditions::Condition;
 use crate::{locations::Location, reading::values};
 
 /// The decision that a scenario makes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum ScenarioKind {
     /// Which locations an order's items go to.
     #[default]
@@ -93,14 +95,17 @@ impl Scenario {
 }
 
 /// How an order may be split into packages. The default: as many as needed, as few as possible.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ScenarioSplitting)]
 pub struct Splitting {
     /// False: a rule gives one location all items, or nothing.
     pub allowed: bool,
     /// Most packages of an order, existing ones included. An item that needs one more finds no place.
     pub most_packages: Option<usize>,
-    /// The metres that another package must save. Packages are chosen so that the sum of their distances to the
+    /// The distance that another package must save. Packages are chosen so that the sum of their distances to the
     /// address, and of this number for each of them, is the least. None: no distance is worth another package.
+    #[serde(rename = "kilometres_per_package", serialize_with = "in_kilometres")]
+    #[schema(value_type = Option<f64>)]
     pub metres_per_package: Option<i64>,
 }
 
@@ -111,13 +116,17 @@ impl Default for Splitting {
 }
 
 /// One step of a scenario: which locations may serve, and in which order they are asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ScenarioRule)]
 pub struct Rule {
     /// The name for people. Plans give it as their reason.
     pub name: String,
     /// The orders that it runs on.
+    #[serde(skip_serializing_if = "OrderPrerequisites::is_empty")]
     pub order: OrderPrerequisites,
     /// The products that it runs on; none: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ProductPrerequisite, required = false)]
     pub products: Option<ProductPrerequisite>,
     /// All of them must hold at a location; none: every location may take everything.
     pub conditions: Vec<Condition>,
@@ -136,39 +145,61 @@ impl Rule {
 }
 
 /// The orders that a rule runs on. An empty list does not restrict; of several, each must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ScenarioRuleOrders)]
 pub struct OrderPrerequisites {
     /// One of these channels, by name or pk.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<String>,
-    /// One of these shipping options.
-    pub shipping: Vec<String>,
-    /// One of these payment types.
-    pub payments: Vec<String>,
-    /// One of these ways to reach the customer.
-    pub delivery_types: Vec<String>,
     /// To one of these cities.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cities: Vec<String>,
     /// To one of these countries, by code or name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub countries: Vec<String>,
+    /// One of these ways to reach the customer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub delivery_types: Vec<String>,
     /// Planned again from a package at one of these locations, by ERP code.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub package_locations: Vec<String>,
+    /// One of these payment types.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub payments: Vec<String>,
+    /// One of these shipping options.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shipping: Vec<String>,
+}
+
+impl OrderPrerequisites {
+    /// True if the rule runs on every order.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The products that a rule runs on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ScenarioRuleProducts)]
 pub struct ProductPrerequisite {
     /// How many of them must match, and which of them the rule places.
     pub which: Which,
     /// One of these SKUs; empty: any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skus: Vec<String>,
     /// One of these base codes; empty: any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub base_codes: Vec<String>,
     /// By name, an attribute that has one of these values.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, Vec<String>>,
 }
 
 /// How many products must match a rule's prerequisite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ScenarioProductsWhich)]
+#[serde(rename_all = "snake_case")]
 pub enum Which {
     /// All waiting items must match; then the rule places all of them.
     All,
@@ -271,6 +302,11 @@ impl ProductPrerequisite {
     }
 }
 
+#[expect(clippy::ref_option, reason = "serde passes a reference")]
+fn in_kilometres<S: Serializer>(metres: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    metres.map(kilometres).serialize(serializer)
+}
+
 /// Metres as a number of kilometres, whole where it is.
 #[must_use]
 pub fn kilometres(metres: i64) -> Value {
@@ -284,7 +320,8 @@ pub fn kilometres(metres: i64) -> Value {
 }
 
 /// A key by which a rule sorts its locations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(as = ScenarioOrderBy)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderBy {
     /// The location's priority, lower first.

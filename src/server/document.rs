@@ -8,7 +8,7 @@ use utoipa::openapi::OpenApi;
 use crate::{
     api::{self, stock},
     openapi::{Written, answers, errors, reference},
-    orders,
+    orders, upstream,
 };
 
 /// What the document begins with.
@@ -107,14 +107,19 @@ fn name_variants(document: &mut Value) {
 fn require_nothing_of_changes(document: &mut Value) {
     const BODY: &str = "/patch/requestBody/content/application~1json/schema/$ref";
     let mut changed = Map::new();
+    let schemas = document["components"]["schemas"].take();
     for (_, item) in document["paths"].as_object_mut().into_iter().flatten() {
         let Some(Value::String(reference)) = item.pointer_mut(BODY) else { continue };
-        if let Some((before, name)) = reference.rsplit_once('/').map(|(before, name)| (before, name.to_owned())) {
-            let changes = format!("{}Change", name.trim_end_matches("Input"));
+        let Some((before, name)) = reference.rsplit_once('/').map(|(before, name)| (before, name.to_owned())) else {
+            continue;
+        };
+        if schemas[&name].get("required").is_some() {
+            let changes = format!("{}Change", name.trim_start_matches("New"));
             *reference = format!("{before}/{changes}");
             changed.insert(name, Value::String(changes));
         }
     }
+    document["components"]["schemas"] = schemas;
     for (name, changes) in changed {
         let mut schema = document["components"]["schemas"][&name].clone();
         schema.as_object_mut().map(|schema| schema.shift_remove("required"));
@@ -126,7 +131,7 @@ fn require_nothing_of_changes(document: &mut Value) {
 fn schemas(declared: &Value) -> Map<String, Value> {
     let mut schemas = declared.as_object().cloned().unwrap_or_default();
     let written = |written: &Written| (written.name.to_owned(), written.value());
-    let orders = [orders::details::SCHEMAS, orders::input::SCHEMAS].concat();
+    let orders = [orders::details::SCHEMAS, orders::input::SCHEMAS, upstream::SCHEMAS].concat();
     schemas.extend(orders.iter().chain([&stock::COUNT]).map(written));
     schemas.extend(errors::schemas());
     schemas.sort_keys();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
 use utoipa::ToSchema;
 
@@ -18,7 +18,7 @@ use crate::{
     scope::Scope,
     transfers::snapshot::TransferSnapshot,
     wire::{Timestamp, raw},
-    workflow::{CommandObject, StateObject},
+    workflow::{CommandObject, Explanation, StateObject},
 };
 
 /// Goods on their way from a location that has them to the one that packs them.
@@ -46,7 +46,8 @@ pub struct TransferView {
     transferitem_set: Vec<ItemView>,
     /// Only with `?explain=commands`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub explanation: Option<Value>,
+    #[schema(value_type = Explanation, required = false)]
+    pub explanation: Option<Explanation>,
 }
 
 impl TransferView {

@@ -38,6 +38,7 @@ pub struct CallView {
     /// The status of the last answer.
     answered_status: Option<i16>,
     /// Its body, where it was short.
+    #[schema(required = true)]
     answer: Option<Value>,
     /// Why it failed last.
     last_error: Option<String>,

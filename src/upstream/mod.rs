@@ -23,10 +23,13 @@ pub use client::{Answer, Client, Failure};
 use settings::SecretText;
 pub use settings::{Pace, UpstreamSettings};
 
-use crate::{error::Result, events::EventNotifier, metrics::Metrics};
+use crate::{error::Result, events::EventNotifier, metrics::Metrics, openapi::Written};
 pub use intake::Intake;
 use poller::Poller;
 use reports::Reporter;
+
+/// The schemas of what the upstream pushes.
+pub const SCHEMAS: &[Written] = &[cancellations::PLAN, stores::STORE];
 
 /// The upstream, as requests need it.
 #[derive(Debug, Clone, Default)]

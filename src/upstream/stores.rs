@@ -16,12 +16,31 @@ use crate::{
     db,
     error::{OnConstraint as _, Refusal, Result},
     locations::{Degrees, Location, LocationType},
+    openapi::Written,
     reading::{Form as _, set},
     record::Record as _,
 };
 
 /// Longest name or code, in characters.
 const LONGEST_TEXT: usize = 255;
+
+/// A store as it is sent: what [`Store::read`] reads; the upstream sends more.
+pub(crate) const STORE: Written = Written {
+    name: "UpstreamStore",
+    schema: r##"{"type": "object", "additionalProperties": true, "description": "A retail store, as the upstream has it.",
+        "required": ["pk", "erp_code", "name"], "properties": {
+        "pk": {"type": "integer", "description": "The upstream's own key."},
+        "erp_code": {"type": "string"}, "name": {"type": "string"},
+        "stock_location_type": {"type": "string", "description": "`store` or `warehouse`."},
+        "is_active": {"type": "boolean"},
+        "latitude": {"type": ["string", "number", "null"], "description": "Degrees."},
+        "longitude": {"type": ["string", "number", "null"], "description": "Degrees."},
+        "address": {"type": ["string", "null"], "description": "Street and number."},
+        "postcode": {"type": ["string", "null"]},
+        "township": {"oneOf": [{"$ref": "#/components/schemas/Place"}, {"type": ["string", "integer", "null"]}]},
+        "phone_number": {"type": ["string", "null"]}, "email": {"type": ["string", "null"]},
+        "modified_date": {"type": "string", "format": "date-time"}}}"##,
+};
 
 /// A store of the upstream. Unknown fields leave the location as it is.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::{countdown::Countdown, headers, target::Guard};
+use super::{countdown::Countdown, headers, target::Guard, view};
 use crate::{
     error::Refusal,
     events,
@@ -21,24 +21,35 @@ const LONGEST_OBJECT: usize = 16 * 1024;
 /// Replaces a secret in answers.
 pub const MASK: &str = "********";
 
-/// The fields that a request sets. None: the field stays as it is.
-#[derive(Debug, Default)]
+/// The fields that a request sets of a subscription. None: the field stays as it is.
+#[derive(Debug, Default, ToSchema)]
+#[schema(as = NewWebhook)]
 pub struct Definition {
-    /// `target_url`.
+    /// Where events are sent: http or https, no user or password in it, a public address.
+    #[schema(value_type = String, max_length = 255)]
     pub target_url: Option<String>,
-    /// `event_type`.
+    /// One of `GET /whisperer/hooks/registry/`.
+    #[schema(value_type = String, max_length = 124)]
     pub event_type: Option<String>,
-    /// `is_active`.
-    pub is_active: Option<bool>,
-    /// `secret_key`.
-    pub secret_key: Option<Option<String>>,
-    /// `callback`.
-    pub callback: Option<Option<String>>,
-    /// `retry_countdown_config`, completed with defaults.
+    /// When a delivery that failed is tried again. `fixed` (`seconds`), `linear` (`base`, `limit`), `exponential`
+    /// (`base`, `factor`, `limit`) or `random` (`min_value`, `max_value`).
+    #[schema(value_type = Countdown)]
     pub retry_countdown_config: Option<Value>,
-    /// `additional_headers`.
+    /// True without one. True for one that is paused resumes it.
+    #[schema(value_type = bool, required = false)]
+    pub is_active: Option<bool>,
+    /// Signs each body: `X-Whisperer-Signature: sha256=<hex>`. `********` keeps the one there is.
+    #[schema(value_type = Option<String>, max_length = 124)]
+    pub secret_key: Option<Option<String>>,
+    /// Kept for the client; this server calls nothing.
+    #[schema(value_type = Option<String>, max_length = 64)]
+    pub callback: Option<Option<String>>,
+    /// Sent with each request; they may replace those of the server but not sign, frame or number it.
+    #[schema(value_type = HashMap<String, String>, required = false)]
     pub additional_headers: Option<Value>,
-    /// `config`.
+    /// `auth`: how to log in. `{"auth_type": "basic", "username", "password"}`, or `{"auth_type": "token", "url",
+    /// "username", "password"}` with `username_field`, `password_field`, `token_key` and `header_format`.
+    #[schema(schema_with = view::config, required = false)]
     pub config: Option<Value>,
 }
 

@@ -18,34 +18,24 @@ const BATCH: i64 = 1000;
 pub const ENTITIES: [&str; 4] = ["package", "transfer", "stock_location", "webhook"];
 
 /// The events to deliver again.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
+#[schema(as = Replay)]
 pub struct ReplayRange {
-    /// Of one object: its kind and id.
-    pub object: Option<(String, i64)>,
+    /// With `object_id`: `package`, `transfer`, `stock_location` or `webhook`.
+    #[schema(value_type = String, required = false)]
+    pub entity: Option<String>,
+    /// Events of this object alone.
+    #[schema(value_type = i64, required = false)]
+    pub object_id: Option<i64>,
     /// Events from this time on.
+    #[schema(value_type = String, format = DateTime, required = false)]
     pub from: Option<DateTime<Utc>>,
     /// Events before this time.
+    #[schema(value_type = String, format = DateTime, required = false)]
     pub to: Option<DateTime<Utc>>,
     /// Events after the latest delivered one.
+    #[schema(required = false)]
     pub since_last_delivered: bool,
-}
-
-/// What to deliver again.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "the documentation's view of what `ReplayRange::of_body` reads")]
-pub(crate) struct ReplayInput {
-    /// With `object_id`: `package`, `transfer` or `stock_location`.
-    entity: Option<String>,
-    /// Events of this object alone.
-    object_id: Option<i64>,
-    /// What happened from this moment on.
-    #[schema(format = DateTime)]
-    from: Option<String>,
-    /// What happened before this moment.
-    #[schema(format = DateTime)]
-    to: Option<String>,
-    /// What happened after the latest event that was delivered.
-    since_last_delivered: Option<bool>,
 }
 
 /// The result of a replay.
@@ -88,7 +78,7 @@ impl ReplayRange {
                 }
                 _ => {}
             }
-            Self { object: entity.zip(object_id), from, to, since_last_delivered }
+            Self { entity, object_id, from, to, since_last_delivered }
         })
     }
 }
@@ -131,7 +121,7 @@ async fn first_id(
     range: &ReplayRange,
     from: Date,
 ) -> Result<Option<i64>> {
-    if range.object.is_some() || from.is_none() {
+    if range.object_id.is_some() || from.is_none() {
         return Ok(Some(0));
     }
     let first = sqlx::query_scalar!(
@@ -152,7 +142,7 @@ async fn again(
     (from, to): (Date, Date),
     after: i64,
 ) -> Result<(u64, Option<i64>)> {
-    let (entity, object_id) = range.object.clone().unzip();
+    let (entity, object_id) = (range.entity.clone(), range.object_id);
     let ids = sqlx::query_scalar!(
         r#"update hook_events h
               set delivered = false, retry_count = 0, held_back = false, next_attempt_date = now(), modified_date = now()
@@ -195,7 +185,7 @@ async fn add(connection: &mut PgConnection, webhook_id: i64, range: &ReplayRange
     let wanted = Wanted {
         types: vec![row.event_type.clone()],
         stock_location_ids: row.location_ids.clone(),
-        object: range.object.clone(),
+        object: range.entity.clone().zip(range.object_id),
     };
     let subscription = Subscription {
         id: webhook_id,

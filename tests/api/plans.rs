@@ -106,7 +106,11 @@ async fn a_plan_from_before_facts_were_kept_is_shown_as_it_was() {
     let order = shop.order(&[("RED", 1)]).await;
     shop.execute(
         "update order_plans set facts = null, scenario_version = null,
-                trace = '{\"scenarios\": [{\"name\": \"Old\"}], \"rules\": [{\"rule\": \"r\", \"candidates\": []}]}'",
+                trace = '{\"scenarios\": [{\"scenario_id\": 1, \"version\": 1, \"name\": \"Old\", \"priority\": 1,
+                                       \"verdict\": \"chosen\"}],
+                          \"rules\": [{\"rule\": \"r\", \"conditions\": [], \"order_by\": [], \"transferable\": false,
+                                   \"asked\": {\"count\": 0, \"ids\": []}, \"placed\": 0, \"exact\": true,
+                                   \"candidates\": []}]}'",
     )
     .await;
     let record = order.execution_plan().await;

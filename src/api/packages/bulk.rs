@@ -148,17 +148,26 @@ fn is_key(text: &str) -> bool {
 /// What became of a command of a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ListedCommandResult)]
-pub(super) struct Listed {
-    /// Where it failed: what is wrong, as in every error.
-    #[schema(schema_with = any_error, required = false)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Value>,
-    /// The status it would answer alone.
-    status_code: u16,
-    /// Where it succeeded: what it would answer alone; null with 204.
-    #[schema(schema_with = answer_alone, required = false)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<Option<Box<RawValue>>>,
+#[serde(untagged)]
+pub(super) enum Listed {
+    /// It was carried out, or, in a dry run, would be.
+    #[schema(title = "ListedCommandDone")]
+    Done {
+        /// The status it would answer alone.
+        status_code: u16,
+        /// What it would answer alone; null with 204.
+        #[schema(schema_with = answer_alone)]
+        body: Option<Box<RawValue>>,
+    },
+    /// It was refused, or could not be run.
+    #[schema(title = "ListedCommandRefused")]
+    Refused {
+        /// What is wrong, as in every error.
+        #[schema(schema_with = any_error)]
+        error: Value,
+        /// The status it would answer alone.
+        status_code: u16,
+    },
 }
 
 /// What a command answers alone, a dry run too.
@@ -170,11 +179,11 @@ fn answer_alone() -> RefOr<Schema> {
 
 impl Listed {
     fn refused(refusal: &Refusal) -> Self {
-        Self { error: Some(refusal.error.clone()), status_code: refusal.status.as_u16(), body: None }
+        Self::Refused { error: refusal.error.clone(), status_code: refusal.status.as_u16() }
     }
 
     fn done(status: StatusCode, body: Option<Box<RawValue>>) -> Self {
-        Self { error: None, status_code: status.as_u16(), body: Some(body) }
+        Self::Done { status_code: status.as_u16(), body }
     }
 
     /// As its first request was answered.
@@ -183,15 +192,15 @@ impl Listed {
             let body = (reply.status != StatusCode::NO_CONTENT).then(|| serde_json::from_slice(&reply.body).ok());
             return Self::done(reply.status, body.flatten());
         }
-        let refused: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-        Self { error: refused.get("error").cloned(), status_code: reply.status.as_u16(), body: None }
+        let mut refused: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        Self::Refused { error: refused["error"].take(), status_code: reply.status.as_u16() }
     }
 
     /// It could not be run: a fault of ours, which says nothing of the command.
     fn failed(error: &Error) -> Self {
         tracing::error!(%error, "a command of a list failed");
         let detail = "The command could not be run. Send it again.";
-        Self { error: Some(json!({ "detail": detail })), status_code: error.status().as_u16(), body: None }
+        Self::Refused { error: json!({ "detail": detail }), status_code: error.status().as_u16() }
     }
 }
 

@@ -6,13 +6,13 @@ use axum::{
 };
 use sqlx::{PgConnection, postgres::PgRow};
 
-use super::explain;
 use crate::{
     api::{
         extract::{Id, Limited},
         resource::{Resource, Viewer},
     },
     app::App,
+    commands::{explain::explain, package::subject::Packages},
     error::{Refusal, Result},
     packages::{
         items::{self, PackageItem},
@@ -64,7 +64,16 @@ pub(super) async fn detail(door: Limited, Id(id): Id, page: Page) -> Result<Resp
     let body = body.ok_or_else(Refusal::not_found)?;
     match page.get("explain") {
         None => Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response()),
-        Some("commands") => explain::commands(&door.app, &door.caller(), id, &body).await,
+        Some("commands") => {
+            let found = view::load(&mut *door.app.pool.acquire().await?, &door.app.catalog_cache, &[id]).await?.pop();
+            let seen = found.filter(|package| door.scope.sees(package.stock_location_id));
+            let mut package = seen.ok_or_else(Refusal::not_found)?;
+            package.absolute(page.base_url());
+            package.restrict(&door.scope);
+            package.explanation =
+                Some(explain::<Packages>(&door.app.pool, &door.app.catalog_cache, &door.caller(), id).await?);
+            Ok(axum::Json(package).into_response())
+        }
         Some(other) => Err(Refusal::field("explain", format!("{other} cannot be explained; use commands.")).into()),
     }
 }

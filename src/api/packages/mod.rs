@@ -2,7 +2,6 @@
 
 mod bulk;
 pub(super) mod command;
-mod explain;
 mod invoice;
 mod list;
 

@@ -3,13 +3,13 @@
 use axum::response::{IntoResponse, Response};
 use sqlx::{PgConnection, postgres::PgRow};
 
-use super::explain;
 use crate::{
     api::{
         extract::{Id, Limited},
         resource::{Resource, Viewer},
     },
     app::App,
+    commands::{explain::explain, transfer::subject::Transfers},
     error::{Refusal, Result},
     page::{List, Page, ids},
     transfers::{
@@ -59,7 +59,10 @@ pub(super) async fn detail(door: Limited, Id(id): Id, page: Page) -> Result<Resp
     transfer = transfer.restricted_to(&door.scope);
     match page.get("explain") {
         None => {}
-        Some("commands") => transfer.explanation = Some(explain::commands(&door.app, &door.caller(), id).await?),
+        Some("commands") => {
+            transfer.explanation =
+                Some(explain::<Transfers>(&door.app.pool, &door.app.catalog_cache, &door.caller(), id).await?);
+        }
         Some(other) => {
             return Err(Refusal::field("explain", format!("{other} cannot be explained; use commands.")).into());
         }

@@ -1,7 +1,6 @@
 //! `/api/v1/oms/transfer_orders/`: lists, one transfer, its items, its log, and the route by which commands come in.
 
 mod command;
-mod explain;
 mod list;
 
 use utoipa_axum::{router::OpenApiRouter, routes};

@@ -2,9 +2,10 @@
 
 use axum::{Json, body::Bytes, http::HeaderMap};
 use serde::Serialize;
+use serde_json::{Value, json};
 use sqlx::FromRow as _;
 
-use super::{Envelope, envelope};
+use super::envelope;
 use crate::{
     api::extract::{Managers, Unlimited},
     error::{Refusal, Result},
@@ -14,6 +15,12 @@ use crate::{
     },
 };
 
+/// A plan as the upstream sends it, as an example.
+pub(super) fn example() -> Value {
+    let plan = json!({ "pk": 1, "plan_type": "cancel", "order": { "number": "536365" } });
+    envelope::example("cancellation_plan.created", &plan)
+}
+
 /// Decide a cancellation plan
 ///
 /// The body is the upstream's `cancellation_plan.created`. Packages that are not packed yet are cancelled, by the
@@ -21,7 +28,7 @@ use crate::{
 /// what else was in them is planned anew. If one of them cannot be cancelled any more, none is. A refund is recorded. The
 /// answer says what was decided; the same plan, sent again, is answered the same.
 #[utoipa::path(post, path = "/api/v1/oms/cancellation_plan/", tag = "Upstream",
-    operation_id = "decideCancellationPlan", request_body = Envelope,
+    operation_id = "decideCancellationPlan", request_body = Value,
     responses((status = 200, description = "What was decided", body = PlanView), (status = 404, description = "There is no such order here yet")))]
 pub(super) async fn create(door: Unlimited<Managers>, headers: HeaderMap, body: Bytes) -> Result<Json<impl Serialize>> {
     let webhook = envelope::authenticate(&door.app.upstream, &headers, &body, "cancellation_plan.")?;

@@ -1,9 +1,33 @@
 //! Webhooks of the upstream: an envelope around the payload, signed if there is a secret.
 
 use axum::http::{HeaderMap, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
+use utoipa::openapi::{RefOr, Schema};
 
-use crate::{error::Refusal, reading, signature, upstream::Upstream, wire};
+use crate::{
+    error::Refusal,
+    openapi::{self, Written},
+    reading, signature,
+    upstream::Upstream,
+    wire,
+};
+
+/// The schema of a webhook with such a payload; `types` are its events.
+pub(super) fn schema(types: &[&str], payload: &Written) -> RefOr<Schema> {
+    openapi::of_value(json!({
+        "type": "object", "required": ["event", "payload"], "properties": {
+            "event": {
+                "type": "object", "additionalProperties": true, "required": ["type"], "properties": {
+                    "type": { "type": "string", "description": format!("As {}.", types.join(" or ")) },
+                    "uuid": { "type": "string" } } },
+            "payload": openapi::reference(payload.name) }
+    }))
+}
+
+/// A webhook of an event with this payload, as an example.
+pub(super) fn example(event_type: &str, payload: &Value) -> Value {
+    json!({ "event": { "type": event_type, "uuid": "8f14e45fceea467f9d2b0c6c1a5b7d3e" }, "payload": payload })
+}
 
 /// A checked webhook.
 #[derive(Debug)]

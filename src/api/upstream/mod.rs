@@ -13,24 +13,27 @@ use axum::{
     routing::post,
 };
 use serde::Serialize;
-use serde_json::Value;
 use sqlx::{FromRow as _, PgConnection, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::{
+        declare::with_body,
         extract::{Doors, Id, Managers, Unlimited},
         resource::{Read, Resource, Viewer, find, list},
     },
     app::App,
     auth::Caller,
     error::Result,
+    orders::input::{ORDER, example},
     page::List,
     upstream::{
+        cancellations::PLAN,
         intake::Taken,
         lists::{CallView, PlanView, Problem},
         problems,
+        stores::STORE,
     },
     wire::Timestamp,
 };
@@ -38,18 +41,21 @@ use crate::{
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<Doors> {
     let read = |path, operation, text| Read { path, tag: "Upstream", operation, text };
+    let order = envelope::schema(&["order.created", "order.updated"], &ORDER);
+    let store = envelope::schema(&["retail_store.created", "retail_store.updated"], &STORE);
+    let plan = envelope::schema(&["cancellation_plan.created"], &PLAN);
     OpenApiRouter::new()
-        .routes(routes!(orders_webhook))
+        .routes(with_body(routes!(orders_webhook), &order, &envelope::example("order.created", &example())))
         // As the original spells it.
         .route("/api/v1/oms/orders-webhook", post(orders_webhook))
-        .routes(routes!(stores::stores_webhook))
+        .routes(with_body(routes!(stores::stores_webhook), &store, &stores::example()))
         .route("/api/v1/oms/stocklocations-webhook", post(stores::stores_webhook))
         .routes(list::<PlanView>(&read(
             "/api/v1/oms/cancellation_plan/",
             "listCancellationPlans",
             "Cancellation plans and what was decided",
         )))
-        .routes(routes!(cancellations::create))
+        .routes(with_body(routes!(cancellations::create), &plan, &cancellations::example()))
         .routes(routes!(reasons::pull))
         .routes(list::<CallView>(&read(
             "/api/v1/oms/upstream/calls/",
@@ -78,18 +84,6 @@ impl Resource for PlanView {
     }
 }
 
-/// A webhook of the upstream.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "the documentation's view of what `envelope::authenticate` parses")]
-struct Envelope {
-    /// `{"type": "order.created", "uuid": "…"}`
-    #[schema(value_type = Object)]
-    event: Value,
-    /// What it is about.
-    #[schema(value_type = Object)]
-    payload: Value,
-}
-
 /// What became of an order that was pushed.
 #[derive(Debug, Serialize, ToSchema)]
 struct OrderTaken {
@@ -107,7 +101,7 @@ struct OrderTaken {
 /// approved (status 400); a known number changes nothing. With `OMS_UPSTREAM_WEBHOOK_SECRET` the body must be signed
 /// (`X-Whisperer-Signature: sha256=…`).
 #[utoipa::path(post, path = "/api/v1/oms/orders-webhook/", tag = "Upstream", operation_id = "receiveOrder",
-    request_body = Envelope,
+    request_body = Value,
     responses((status = 201, description = "The order is new", body = OrderTaken), (status = 200, description = "The order is known, or left until it is approved", body = OrderTaken)))]
 async fn orders_webhook(
     Unlimited { app, user_id, .. }: Unlimited<Managers>,

@@ -6,13 +6,22 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use serde_json::{Value, json};
 
-use super::{Envelope, envelope};
+use super::envelope;
 use crate::{
     api::extract::{Managers, Unlimited},
     error::Result,
     upstream::stores::{self, StoreTaken},
 };
+
+/// A store as the upstream sends it, as an example.
+pub(super) fn example() -> Value {
+    let store = json!({ "pk": 41, "erp_code": "S-YORK", "name": "York", "stock_location_type": "store",
+                        "latitude": "53.96", "longitude": "-1.08", "is_active": true,
+                        "modified_date": "2026-01-31T12:00:00Z" });
+    envelope::example("retail_store.created", &store)
+}
 
 /// Take a location that the upstream pushes
 ///
@@ -20,7 +29,7 @@ use crate::{
 /// name, place, telephone, email and whether it is active; a new one is asked last, until somebody sets its priority.
 /// What was changed earlier than what was heard already changes nothing.
 #[utoipa::path(post, path = "/api/v1/oms/stocklocations-webhook/", tag = "Upstream", operation_id = "receiveStore",
-    request_body = Envelope,
+    request_body = Value,
     responses((status = 201, description = "The location is new", body = StoreTaken), (status = 200, description = "The location is known", body = StoreTaken)))]
 pub(super) async fn stores_webhook(
     Unlimited { app, .. }: Unlimited<Managers>,

@@ -61,11 +61,22 @@ async fn visible(connection: &mut PgConnection, door: &Limited, id: i64) -> Resu
 }
 
 /// Whether to deliver what the server is still trying.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "the documentation's view of what `retry` reads")]
-pub(super) struct RetryInput {
+#[derive(Debug, Default, ToSchema)]
+pub(super) struct Retry {
     /// False without one.
-    force: Option<bool>,
+    #[schema(required = false)]
+    force: bool,
+}
+
+impl Retry {
+    /// Reads a body; an empty one says nothing.
+    fn of_body(body: &[u8]) -> Result<Self, Refusal> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        let force = reading::body(body, |reader| reader.flag("force"))?.unwrap_or_default();
+        Ok(Self { force })
+    }
 }
 
 /// What came of delivering again.
@@ -84,14 +95,14 @@ pub(super) struct RetryAnswer {
 /// The same body under the same uuid, whether or not earlier events of the object wait. 406 where it was delivered
 /// (`event_100_3`), where the server is still trying (`event_100_6`, unless `force`), and where it fails again.
 #[utoipa::path(post, path = "/whisperer/hook_events/{id}/retry/", tag = "Webhooks", operation_id = "retryDelivery",
-    request_body = RetryInput,
+    request_body = Option<Retry>,
     params(("id" = i64, Path, description = "The delivery's id", example = 1)),
     responses((status = 200, description = "Delivered", body = RetryAnswer), (status = 406, description = "Not delivered", body = RetryAnswer)))]
 pub(super) async fn retry(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Response> {
     wire::check_media_type(&headers)?;
     let mut connection = door.app.pool.acquire().await?;
     let (row, delivered) = visible(&mut connection, &door, id).await?;
-    let force = force(&body)?;
+    let Retry { force } = Retry::of_body(&body)?;
     if delivered {
         return Err(refusal("event_100_3", "Event already delivered").into());
     }
@@ -135,14 +146,6 @@ fn answer(outcome: client::Outcome) -> Response {
         response_time: i64::try_from(outcome.took.as_micros()).ok().map(view::duration),
     };
     (status, Json(answer)).into_response()
-}
-
-/// `{"force": true}`; an empty body is none.
-fn force(body: &[u8]) -> Result<bool, Refusal> {
-    if body.is_empty() {
-        return Ok(false);
-    }
-    Ok(reading::body(body, |reader| reader.flag("force"))?.unwrap_or_default())
 }
 
 /// 406 in the form of the original.

@@ -26,12 +26,11 @@ use crate::{
     page::List,
     scope::Visible,
     webhooks::{
-        countdown::Countdown,
         definition::{Definition, Purpose, TargetAuth},
         lists::HOOKS,
         pause,
         replay::{self, ReplayRange, Replayed},
-        view::{self, DeliveryView, HookView},
+        view::{DeliveryView, HookView},
     },
     wire::{self, Timestamp},
 };
@@ -61,37 +60,6 @@ pub fn routes() -> OpenApiRouter<Doors> {
             "the delivery",
         ))
         .routes(routes!(deliveries::retry))
-}
-
-/// What can be set of a subscription.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "the documentation's view of what `Definition` reads")]
-pub(super) struct HookInput {
-    /// Where events are sent: http or https, no user or password in it, a public address.
-    #[schema(max_length = 255)]
-    target_url: String,
-    /// One of `GET /whisperer/hooks/registry/`.
-    #[schema(max_length = 124)]
-    event_type: String,
-    /// When a delivery that failed is tried again. `fixed` (`seconds`), `linear` (`base`, `limit`), `exponential`
-    /// (`base`, `factor`, `limit`) or `random` (`min_value`, `max_value`).
-    #[schema(value_type = Countdown)]
-    retry_countdown_config: Value,
-    /// True without one. True for one that is paused resumes it.
-    is_active: Option<bool>,
-    /// Signs each body: `X-Whisperer-Signature: sha256=<hex>`. `********` keeps the one there is.
-    #[schema(max_length = 124)]
-    secret_key: Option<String>,
-    /// Kept for the client; this server calls nothing.
-    #[schema(max_length = 64)]
-    callback: Option<String>,
-    /// Sent with each request; they may replace those of the server but not sign, frame or number it.
-    #[schema(value_type = Option<HashMap<String, String>>)]
-    additional_headers: Value,
-    /// `auth`: how to log in. `{"auth_type": "basic", "username", "password"}`, or `{"auth_type": "token", "url",
-    /// "username", "password"}` with `username_field`, `password_field`, `token_key` and `header_format`.
-    #[schema(schema_with = view::config, required = false)]
-    config: Value,
 }
 
 /// Whose subscriptions a caller sees: an admin of every location sees everybody's.
@@ -131,7 +99,7 @@ fn already_registered() -> Refusal {
 ///
 /// The answer shows the secrets that were sent; no other does. One subscription for each event type and address.
 #[utoipa::path(post, path = "/whisperer/hooks/", tag = "Webhooks", operation_id = "createWebhook",
-    request_body = HookInput,
+    request_body = Definition,
     responses((status = 201, description = "The subscription", body = HookView), (status = 406, description = "There is one already: `webhook_100_2`")))]
 async fn create(door: Limited, headers: HeaderMap, body: Bytes) -> Result<(StatusCode, Json<HookView>)> {
     wire::check_media_type(&headers)?;
@@ -172,7 +140,7 @@ async fn registry(_: Limited) -> Json<&'static [&'static str]> {
 ///
 /// What is left out and need not be sent stays as it is.
 #[utoipa::path(put, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "replaceWebhook",
-    request_body = HookInput,
+    request_body = Definition,
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView), (status = 406, description = "There is another like it: `webhook_100_2`")))]
 async fn replace(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Json<HookView>> {
@@ -182,7 +150,7 @@ async fn replace(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> 
 
 /// Change a subscription
 #[utoipa::path(patch, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "updateWebhook",
-    request_body = HookInput,
+    request_body = Definition,
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView), (status = 406, description = "There is another like it: `webhook_100_2`")))]
 async fn change(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Json<HookView>> {
@@ -322,7 +290,7 @@ async fn resume(door: Limited, Id(id): Id) -> Result<Json<HookView>> {
 /// Each event under the uuid it had; those of before the subscription was made too, as far as they are kept. At least
 /// one of the parameters.
 #[utoipa::path(post, path = "/whisperer/hooks/{id}/replay/", tag = "Webhooks", operation_id = "replayWebhook",
-    request_body = replay::ReplayInput,
+    request_body = ReplayRange,
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "What will be delivered", body = Replayed)))]
 async fn replay_events(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Json<Replayed>> {

@@ -25,7 +25,7 @@ pub static COMMAND: PackageCommand = PackageCommand {
         summary: "Makes the shipment's label again; the old link leads nowhere from then on. Answers 204.",
         parameters: &[Parameter {
             name: ITEMS,
-            schema: r#"{"type":"array","items":{"oneOf":[{"type":"object"},{"type":"integer"}]}}"#,
+            schema: r#"{"type":"array","items":{"oneOf":[{"type":"object","additionalProperties":true},{"type":"integer"}]}}"#,
             summary: "Items of this package, by id or as objects with an id; may be empty. The label is always of all.",
             ..Parameter::REQUIRED
         }],

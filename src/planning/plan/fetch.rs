@@ -41,6 +41,7 @@ pub struct PlannedTransfer {
 pub struct Gathering {
     /// The name of the transferable rule; none for items of a failed transfer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub rule: Option<String>,
     /// The transfer scenario that chose the sources; none if none fits.
     pub scenario_id: Option<i64>,

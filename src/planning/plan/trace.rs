@@ -63,7 +63,7 @@ pub struct RuleTrace {
     /// Name of the rule.
     pub rule: String,
     /// What it demanded of a location.
-    #[schema(schema_with = Condition::list_schema)]
+    #[schema(value_type = Vec<Condition>)]
     pub conditions: Vec<Value>,
     /// The keys it was told to order by; after them come priority and id.
     pub order_by: Vec<&'static str>,
@@ -71,6 +71,7 @@ pub struct RuleTrace {
     pub transferable: bool,
     /// The prerequisite for which it did not run: a key of its `order`, or `products`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     pub skipped: Option<&'static str>,
     /// The items the earlier rules left to it.
     pub asked: Items,

@@ -20,6 +20,7 @@ use crate::{
     error::{Refusal, Result},
 };
 use decide::Outcome;
+pub(crate) use plan::PLAN;
 use plan::{Plan, PlanType};
 
 /// The pieces that deciding a plan needs.

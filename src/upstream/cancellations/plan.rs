@@ -6,11 +6,26 @@
 
 use serde_json::Value;
 
-use crate::error::Refusal;
+use crate::{error::Refusal, openapi::Written};
 
 /// Possible keys of the lines.
 const LINES: [&str; 4] =
     ["cancellationplanorderitem_set", "cancellation_plan_order_items", "order_items", "orderitem_set"];
+
+/// A plan as it is sent: what [`Plan::read`] reads; the upstream sends more.
+pub(crate) const PLAN: Written = Written {
+    name: "UpstreamCancellationPlan",
+    schema: r#"{"type": "object", "additionalProperties": true, "description": "A cancellation plan, as the upstream has it.",
+        "required": ["pk", "plan_type", "order"], "properties": {
+        "pk": {"type": "integer", "description": "The upstream's own key."},
+        "plan_type": {"type": "string", "enum": ["cancel", "refund"]},
+        "order": {"description": "The order's number, or an object with it.", "oneOf": [{"type": ["string", "integer"]},
+                  {"type": "object", "additionalProperties": true, "required": ["number"], "properties": {
+                   "number": {"type": ["string", "integer"]}}}]},
+        "order_items": {"type": "array", "minItems": 1,
+                        "description": "The upstream's keys of the lines, or objects with them; left out: the whole order.",
+                        "items": {"oneOf": [{"type": "integer"}, {"type": "object", "additionalProperties": true}]}}}}"#,
+};
 
 /// Cancelled before shipping, or sent back after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::Reader;
-use crate::support::{Shop, join, send};
+use crate::support::{Shop, contract, join, send};
 
 #[tokio::test]
 async fn an_event_says_what_happened_to_whom_and_which_it_is() {
@@ -180,7 +180,9 @@ async fn read_one(mut response: reqwest::Response) -> (Value, String) {
         let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("the field");
         line.trim_start_matches(':').trim().to_owned()
     };
-    (serde_json::from_str(&field("data")).expect("JSON"), field("id"))
+    let event = serde_json::from_str(&field("data")).expect("JSON");
+    contract::check_event(&event);
+    (event, field("id"))
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! What the tests are written with: a [`Shop`] to send orders to, packages to run commands on, replies to compare.
 
 mod cluster;
+pub mod contract;
 mod dump;
 mod join;
 mod moved;
 mod order;
 mod package;
 mod reply;
+mod schema;
 mod shop;
 pub mod standard;
 mod transfer;
@@ -17,7 +19,7 @@ pub use join::join;
 pub use order::{Order, order_json};
 pub use package::Package;
 pub use reply::Reply;
-pub use shop::{Server, Shop, client, send};
+pub use shop::{Server, Shop, client, send, send_loosely};
 pub use transfer::Transfer;
 
 /// The body of a refusal to run a command in this state, to the byte.

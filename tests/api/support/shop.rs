@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Dump, Order, Package, Reply,
     cluster::{Database, home, read_installation},
+    contract::{self, Asked},
     order_json,
 };
 
@@ -436,6 +437,21 @@ pub fn client() -> reqwest::ClientBuilder {
     reqwest::Client::builder().no_proxy()
 }
 
+/// Sends a request to the server, and compares it and its answer with the document.
 pub async fn send(request: reqwest::RequestBuilder) -> Reply {
-    Reply::read(request.send().await.expect("an answer")).await
+    send_and_check(request, true).await
+}
+
+/// Sends a request in a form that the server takes though it is not documented; its answer is.
+pub async fn send_loosely(request: reqwest::RequestBuilder) -> Reply {
+    send_and_check(request, false).await
+}
+
+async fn send_and_check(request: reqwest::RequestBuilder, is_documented: bool) -> Reply {
+    let (client, request) = request.build_split();
+    let request = request.expect("a request");
+    let asked = Asked::of(&request, is_documented);
+    let reply = Reply::read(client.execute(request).await.expect("an answer")).await;
+    contract::check(&asked, &reply);
+    reply
 }

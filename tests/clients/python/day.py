@@ -17,8 +17,7 @@ from oms_client.models import (
     FixedCountdownChoice,
     FixedCountdownKwargs,
     FollowEventsEntity,
-    HookChange,
-    HookInput,
+    NewWebhook,
     Package,
     PackageAnswer,
     PackageCommand,
@@ -28,6 +27,7 @@ from oms_client.models import (
     Token,
     UpdatePackageShipmentStatusParameters,
     Webhook,
+    WebhookChange,
 )
 
 
@@ -77,14 +77,14 @@ def main(base_url: str) -> None:
     assert state.enum_value == "700", state
     print(f"it is {state.name}")
 
-    wanted = HookInput(
+    wanted = NewWebhook(
         target_url=f"https://example.com/python-{time.time_ns()}",
         event_type="package.created",
         retry_countdown_config=FixedCountdown(FixedCountdownKwargs(seconds=60), FixedCountdownChoice.FIXED),
     )
     hook = create_webhook.sync(client=client, body=wanted)
     assert isinstance(hook, Webhook), hook
-    paused = update_webhook.sync(hook.id, client=client, body=HookChange(is_active=False))
+    paused = update_webhook.sync(hook.id, client=client, body=WebhookChange(is_active=False))
     assert isinstance(paused, Webhook) and not paused.is_active, paused
     print(f"webhook {hook.id} is paused")
 
