@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::{self, Caller, Sessions},
+    auth::{self, Caller, LoginAttempts, Sessions},
     catalog::{self, CatalogCache},
     commands::{
         self,
@@ -23,7 +23,7 @@ use crate::{
     packages::loader::{self, Loader},
     replanning::{self, wakes},
     upstream::{self, Intake, Pace, Upstream, UpstreamSettings},
-    webhooks::{self, DeliveryService},
+    webhooks::{self, DeliveryService, target::Range},
 };
 
 /// Connections for reading single orders.
@@ -55,6 +55,10 @@ pub struct Shared {
     pub catalog_cache: Arc<CatalogCache>,
     /// The cache of tokens.
     pub sessions: Arc<Sessions>,
+    /// The limits of guesses at passwords.
+    pub login_attempts: Arc<LoginAttempts>,
+    /// Proxies that are believed in what they say of their clients.
+    pub trusted_proxies: Vec<Range>,
     /// Runs commands.
     pub dispatcher: Dispatcher,
     /// Reads single packages.
@@ -90,6 +94,8 @@ pub struct Settings {
     pub upstream: Option<(UpstreamSettings, Pace)>,
     /// Days for which events are kept; none: this server deletes none.
     pub events_keep_days: Option<u32>,
+    /// Proxies that are believed in what they say of their clients (`X-Forwarded-For`).
+    pub trusted_proxies: Vec<Range>,
 }
 
 impl App {
@@ -131,6 +137,8 @@ impl App {
             pool,
             catalog_cache,
             sessions,
+            login_attempts: Arc::default(),
+            trusted_proxies: settings.trusted_proxies.clone(),
             metrics,
             event_notifier,
             stop: stop.clone(),

@@ -6,6 +6,9 @@
 //! of a user, of the user's locations or of a token raises that version (triggers of the database), and what was read at
 //! an earlier one is read again.
 
+mod attempts;
+mod passwords;
+
 use std::{
     collections::{BTreeSet, HashMap},
     fmt::Write as _,
@@ -13,20 +16,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use argon2::{
-    Argon2,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
-};
 use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
-    error::{Error, OnConstraint, Refusal, Result},
+    error::{OnConstraint, Refusal, Result},
     scope::Scope,
 };
 
 pub use crate::role::Role;
+pub use attempts::LoginAttempts;
+pub use passwords::hash as hash_password;
 
 /// The user that sent a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,7 +226,7 @@ pub async fn login(pool: &PgPool, username: &str, password: &str) -> Result<Stri
         .fetch_optional(pool)
         .await?
         .flatten();
-    if !verify_password(password.to_owned(), stored).await? {
+    if !passwords::verify(password.to_owned(), stored).await? {
         return Err(Refusal::non_field("Unable to log in with provided credentials.").into());
     }
     issue_token(&mut *pool.acquire().await?, username).await
@@ -239,40 +240,6 @@ fn random_key() -> String {
         write!(key, "{byte:02x}").ok();
         key
     })
-}
-
-/// Hashes a password with argon2id, off the async threads: it takes tens of milliseconds.
-///
-/// # Errors
-/// A fault when hashing fails.
-pub async fn hash_password(password: String) -> Result<String> {
-    blocking(move || {
-        let hash = Argon2::default().hash_password(password.as_bytes());
-        hash.map(|hash| hash.to_string()).map_err(|error| Error::Fault(format!("argon2: {error}")))
-    })
-    .await
-}
-
-/// Takes the same time with and without such a user, so that names cannot be discovered.
-async fn verify_password(password: String, stored: Option<String>) -> Result<bool> {
-    blocking(move || {
-        let Some(stored) = stored else {
-            Argon2::default().hash_password(password.as_bytes()).ok();
-            return Ok(false);
-        };
-        let parsed =
-            PasswordHash::new(&stored).map_err(|error| Error::Fault(format!("stored password hash: {error}")))?;
-        Ok(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
-    })
-    .await
-}
-
-/// Each argon2 run takes 19 MiB. More at once than this wait.
-static PASSWORDS_AT_ONCE: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(2);
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let _place = PASSWORDS_AT_ONCE.acquire().await.map_err(|_| Error::Overloaded)?;
-    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Fault(format!("password task: {error}")))?
 }
 
 /// Activates or deactivates a user.

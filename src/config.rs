@@ -5,9 +5,12 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::Args;
 
 use crate::{
-    app, replanning,
+    app, replanning, server,
     upstream::UpstreamSettings,
-    webhooks::{self, target::AllowPrivate},
+    webhooks::{
+        self,
+        target::{AllowPrivate, Range},
+    },
 };
 
 /// Where the data is. Every subcommand has these settings, so each works while a server runs on the same data.
@@ -50,6 +53,21 @@ pub struct ServerSettings {
     #[arg(long, env = "OMS_REQUEST_TIMEOUT_SECONDS", default_value_t = 30, value_name = "SECONDS")]
     pub request_timeout_seconds: u64,
 
+    /// Most connections of clients; one more is answered with 503. Fewer where the system gives fewer file descriptors.
+    #[arg(long, env = "OMS_MAX_CONNECTIONS", default_value_t = 8192, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub max_connections: u32,
+
+    /// Most connections of one address. A proxy in front of the server is one address.
+    #[arg(long, env = "OMS_MAX_CONNECTIONS_PER_PEER", default_value_t = 1024, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub max_connections_per_peer: u32,
+
+    /// Proxies that are believed in what they say of their clients (`X-Forwarded-For`): ranges like 10.0.0.0/8,
+    /// separated by commas.
+    #[arg(long, env = "OMS_TRUSTED_PROXIES", value_delimiter = ',', value_name = "RANGES")]
+    pub trusted_proxies: Vec<Range>,
+
     /// Plan packages without a place again by itself, as soon as stock or quota comes free for them.
     #[arg(long, env = "OMS_REPLAN", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub replan: bool,
@@ -89,6 +107,20 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
+    /// How long requests may take, and how many connections there may be. Makes the file descriptors available.
+    #[must_use]
+    pub fn for_serving(&self) -> server::Settings {
+        let limits = server::Limits {
+            connections: self.max_connections as usize,
+            connections_per_peer: self.max_connections_per_peer as usize,
+            ..server::Limits::default()
+        };
+        server::Settings {
+            request_timeout: Duration::from_secs(self.request_timeout_seconds),
+            limits: limits.within_descriptors(),
+        }
+    }
+
     /// The settings of the application for a server that listens on this address.
     #[must_use]
     pub fn for_app(&self, address: SocketAddr) -> app::Settings {
@@ -98,6 +130,7 @@ impl ServerSettings {
             replanning: self.replan.then(|| replanning::Settings::sweeping_every(self.sweep_minutes)),
             upstream: Some((self.upstream.clone(), self.upstream.pace())),
             events_keep_days: Some(self.events_keep_days),
+            trusted_proxies: self.trusted_proxies.clone(),
         }
     }
 

@@ -46,19 +46,50 @@ const ON_CONNECT: &str = "set jit = off; \
         end if; \
     end $$";
 
-/// Opens the pool.
+/// No statement of a server works this long, and no transaction waits this long for its next one: a request must not
+/// hold for ever what others need. Work that may take longer takes a connection by [`for_long_work`].
+const LIMITS: &str = "set statement_timeout = '60s'; set idle_in_transaction_session_timeout = '60s'";
+
+/// Opens the pool of a tool, whose statements may take as long as they need.
 ///
 /// # Errors
 /// When the database cannot be reached within ten seconds, or refuses the connection.
 pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPool> {
+    open(options, connections, "").await
+}
+
+/// Opens the pool of a server, whose statements have a limit.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_server(options: PgConnectOptions, connections: u32) -> Result<PgPool> {
+    open(options, connections, LIMITS).await
+}
+
+/// Takes a connection out of the pool for work that may take long. It is closed when it is dropped.
+///
+/// # Errors
+/// When the database fails.
+pub async fn for_long_work(pool: &PgPool) -> Result<PgConnection> {
+    let mut connection = pool.acquire().await?.detach();
+    sqlx::raw_sql("set statement_timeout = 0; set idle_in_transaction_session_timeout = 0")
+        .execute(&mut connection)
+        .await?;
+    Ok(connection)
+}
+
+async fn open(options: PgConnectOptions, connections: u32, settings: &'static str) -> Result<PgPool> {
     let options = options.application_name("oms");
     wait_for(&options).await?;
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::raw_sql(ON_CONNECT).execute(connection).await.map(drop) })
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                sqlx::raw_sql(ON_CONNECT).execute(&mut *connection).await?;
+                sqlx::raw_sql(settings).execute(connection).await.map(drop)
+            })
         })
         .connect_with(options)
         .await?;
@@ -106,6 +137,7 @@ fn lookups(pool: &PgPool, connections: u32, besides: Option<&'static str>) -> Pg
             Box::pin(async move {
                 sqlx::raw_sql(ON_CONNECT).execute(&mut *connection).await?;
                 sqlx::raw_sql(LOOKUPS).execute(&mut *connection).await?;
+                sqlx::raw_sql(LIMITS).execute(&mut *connection).await?;
                 if let Some(besides) = besides {
                     sqlx::raw_sql(besides).execute(connection).await?;
                 }
@@ -130,7 +162,8 @@ pub async fn set_lock_timeout(transaction: &mut PgConnection) -> Result<()> {
 /// # Errors
 /// When a migration fails, or the database is from a newer version.
 pub async fn migrate(pool: &PgPool) -> Result<()> {
-    MIGRATOR.run(pool).await.map_err(|error| Error::Fault(format!("migrate: {error}")))
+    let mut connection = for_long_work(pool).await?;
+    MIGRATOR.run(&mut connection).await.map_err(|error| Error::Fault(format!("migrate: {error}")))
 }
 
 /// True if every migration of this binary is applied, for `/readyz`.

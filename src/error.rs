@@ -17,6 +17,8 @@ pub struct Refusal {
     pub status: StatusCode,
     /// The value of `error`: `{"non_field_errors", "error_code"}`, `{"detail"}` or `{"<field>": ["…"]}`.
     pub error: Value,
+    /// Seconds after which to try again, for the header `Retry-After`.
+    pub retry_after: Option<u64>,
 }
 
 /// A business rule that can refuse a command, with a stable code.
@@ -73,8 +75,17 @@ pub const RULES: &[Rule] = &[
 ];
 
 impl Refusal {
-    fn new(status: StatusCode, error: Value) -> Self {
-        Self { status, error }
+    /// A refusal with this `error` object.
+    #[must_use]
+    pub fn new(status: StatusCode, error: Value) -> Self {
+        Self { status, error, retry_after: None }
+    }
+
+    /// The same, with the seconds after which to try again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
     }
 
     /// `{"detail": "…"}` with any status: Django REST framework's form of errors without a field.

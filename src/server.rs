@@ -1,7 +1,9 @@
 //! The server: the router with the layers around it, the envelope of errors, and serving until told to stop.
 
+mod connections;
 mod document;
 
+pub use connections::Limits;
 pub use document::document;
 
 use std::{sync::Arc, time::Duration};
@@ -14,7 +16,6 @@ use axum::{
     middleware::{self, Next},
     response::{Html, IntoResponse, Response},
     routing::get,
-    serve::ListenerExt,
 };
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -33,11 +34,11 @@ use crate::{
         respond::{Bare, Fault},
     },
     app::App,
-    error::{Error, Refusal, Result, panic_text},
+    error::{Error, Refusal, panic_text},
 };
 
-/// Largest body, in bytes, for lists of orders and of stock.
-const LARGEST_BODY: usize = 16 * 1024 * 1024;
+/// Largest body, in bytes, of a handler that does not say what it needs (see [`api::body`]).
+const LARGEST_UNDECLARED_BODY: usize = 1024;
 
 /// The whole router.
 pub fn router(app: &App, request_timeout: Duration) -> Router {
@@ -50,7 +51,7 @@ pub fn router(app: &App, request_timeout: Duration) -> Router {
         .merge(swagger)
         .route("/", get(|| async { Html(include_str!("welcome.html")) }))
         .fallback(move |method: Method, uri: Uri| std::future::ready(fallback(&method, &uri, &patterns)))
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(DefaultBodyLimit::max(LARGEST_UNDECLARED_BODY))
         .layer(CatchPanicLayer::custom(on_panic))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request_timeout))
         .layer(middleware::from_fn_with_state(app.clone(), observe))
@@ -138,9 +139,6 @@ async fn envelope(request: Request, next: Next) -> Response {
     let refusal = match status {
         StatusCode::NOT_FOUND => Refusal::not_found(),
         StatusCode::METHOD_NOT_ALLOWED => Refusal::detail(status, format!("Method \"{method}\" not allowed.")),
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Refusal::detail(status, format!("The body is larger than {LARGEST_BODY} bytes."))
-        }
         _ => Refusal::detail(status, status.canonical_reason().unwrap_or("The request cannot be served.")),
     };
     let body = if is_bare { refusal.error } else { refusal.body() };
@@ -161,30 +159,30 @@ fn with_body(response: Response, body: &serde_json::Value) -> Response {
 /// Longest time for requests under way once the server stops.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(30);
 
+/// How long requests may take, and how many connections there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// After this a request is given up with 503.
+    pub request_timeout: Duration,
+    /// The limits of connections.
+    pub limits: Limits,
+}
+
 /// Serves until `stop`, then finishes the requests under way.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, app: App, request_timeout: Duration, stop: CancellationToken) -> Result<()> {
-    let router = router(&app, request_timeout);
-    let listener = listener.tap_io(|stream| {
-        // Answers are small and written at once; waiting for a full packet would delay them.
-        stream.set_nodelay(true).ok();
-    });
-    let server = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+pub async fn serve(listener: TcpListener, app: App, settings: Settings, stop: CancellationToken) {
+    let router = router(&app, settings.request_timeout);
     let too_late = async {
         stop.cancelled().await;
         tokio::time::sleep(LONGEST_GOODBYE).await;
     };
     tokio::select! {
-        served = server => served.map_err(|error| Error::Fault(format!("serving: {error}")))?,
+        () = connections::serve(listener, router, settings.limits, &stop) => {}
         () = too_late => tracing::warn!("some requests did not end; stopping anyway"),
     }
     // Connections that did not end still hold the dispatcher. They are not waited for again.
     if tokio::time::timeout(LONGEST_GOODBYE, app.finish()).await.is_err() {
         tracing::warn!("some commands did not end; stopping anyway");
     }
-    Ok(())
 }
 
 #[cfg(test)]

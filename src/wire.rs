@@ -1,8 +1,10 @@
 //! The form of values in the API: dates with microseconds and `Z`, decimals as strings, prepared JSON.
 
+mod bounded;
+
 use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use http::{HeaderMap, StatusCode, Uri, header};
-use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, value::RawValue};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -63,9 +65,18 @@ pub fn raw(value: &impl Serialize) -> Box<RawValue> {
 /// Reads a JSON body, with the messages of a Django REST framework parse error.
 ///
 /// # Errors
-/// 400 when the text is no JSON of that shape.
-pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(Refusal::parse)
+/// 400 when the text is no JSON, is nested more than 64 deep, has a key of more than 255 bytes, or more than a million
+/// values.
+pub fn parse(body: &[u8]) -> Result<Value, Refusal> {
+    bounded::parse(body).map_err(Refusal::parse)
+}
+
+/// Refuses a value that [`parse`] would not have read: one from elsewhere than a request.
+///
+/// # Errors
+/// 400.
+pub fn check_bounds(value: &Value) -> Result<(), Refusal> {
+    bounded::check(value).map_err(|problem| Refusal::non_field(&problem))
 }
 
 /// The Python type of a JSON value, as the messages of Django REST framework name it.

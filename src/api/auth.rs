@@ -1,16 +1,19 @@
 //! `POST /api/v1/auth/login/`, and the same at `/api/i1/auth/login/`, where the upstream's clients expect it.
 
-use axum::{Json, body::Bytes, http::HeaderMap};
+use std::time::Instant;
+
+use axum::{Json, http::HeaderMap};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::extract::{Doors, Public},
+    api::body::{LOGIN_BYTES, RequestBody},
+    api::extract::{Doors, Peer, Public},
     app::App,
     auth,
-    error::{Refusal, Result},
+    error::{Error, Refusal, Result},
     wire,
 };
 
@@ -53,22 +56,38 @@ struct Key {
 /// Log in
 #[utoipa::path(post, path = "/api/v1/auth/login/", tag = "Users", operation_id = "login", security(()),
     request_body = Credentials,
-    responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit")))]
-async fn login(Public { app }: Public, headers: HeaderMap, body: Bytes) -> Result<Json<Key>> {
-    log_in(&app, &headers, &body).await
+    responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit"),
+        (status = 429, description = "Too many failed; `Retry-After` says how long to wait")))]
+async fn login(
+    Public { app }: Public,
+    peer: Peer,
+    headers: HeaderMap,
+    body: RequestBody<LOGIN_BYTES>,
+) -> Result<Json<Key>> {
+    log_in(&app, peer, &headers, &body).await
 }
 
 /// Log in, as clients of the upstream do
 #[utoipa::path(post, path = "/api/i1/auth/login/", tag = "Users", operation_id = "loginAtOlderAddress",
     security(()), request_body = Credentials,
-    responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit")))]
-async fn login_i1(Public { app }: Public, headers: HeaderMap, body: Bytes) -> Result<Json<Key>> {
-    log_in(&app, &headers, &body).await
+    responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit"),
+        (status = 429, description = "Too many failed; `Retry-After` says how long to wait")))]
+async fn login_i1(
+    Public { app }: Public,
+    peer: Peer,
+    headers: HeaderMap,
+    body: RequestBody<LOGIN_BYTES>,
+) -> Result<Json<Key>> {
+    log_in(&app, peer, &headers, &body).await
 }
 
-async fn log_in(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Json<Key>> {
+async fn log_in(app: &App, Peer(peer): Peer, headers: &HeaderMap, body: &[u8]) -> Result<Json<Key>> {
     wire::check_media_type(headers)?;
     let Credentials { username, password } = Credentials::of_body(body)?;
-    let key = auth::login(&app.pool, &username, &password).await?;
-    Ok(Json(Key { key }))
+    app.login_attempts.begin(&username, peer, Instant::now())?;
+    let logged_in = auth::login(&app.pool, &username, &password).await;
+    if !matches!(logged_in, Err(Error::Refused(_))) {
+        app.login_attempts.succeeded(&username, peer);
+    }
+    Ok(Json(Key { key: logged_in? }))
 }

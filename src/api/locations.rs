@@ -3,7 +3,6 @@
 mod senders;
 
 use axum::{
-    body::Bytes,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -15,6 +14,7 @@ use super::{
     resource::{Read, Resource, Viewer, detail, list, list_below},
 };
 use crate::{
+    api::body::{OBJECT_BYTES, RequestBody},
     app::App,
     db,
     error::{Refusal, Result},
@@ -112,7 +112,11 @@ async fn one(connection: &mut PgConnection, id: i64) -> Result<Location> {
 #[utoipa::path(post, path = "/api/v1/oms/stocklocations/", tag = "Stock locations",
     operation_id = "createStockLocation", request_body = NewLocation,
     responses((status = 201, description = "The location", body = Location)))]
-async fn create(Unlimited { app, .. }: Unlimited<Managers>, headers: HeaderMap, body: Bytes) -> Result<Response> {
+async fn create(
+    Unlimited { app, .. }: Unlimited<Managers>,
+    headers: HeaderMap,
+    body: RequestBody<OBJECT_BYTES>,
+) -> Result<Response> {
     wire::check_media_type(&headers)?;
     let location = reading::create::<Location>(&body)?;
     let mut transaction = app.pool.begin().await?;
@@ -132,7 +136,12 @@ async fn create(Unlimited { app, .. }: Unlimited<Managers>, headers: HeaderMap, 
     params(("id" = i64, Path, description = "The location's id", example = 1)),
     request_body = ChangedLocation,
     responses((status = 200, description = "The location", body = Location)))]
-async fn change(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<axum::Json<Location>> {
+async fn change(
+    door: Limited,
+    Id(id): Id,
+    headers: HeaderMap,
+    body: RequestBody<OBJECT_BYTES>,
+) -> Result<axum::Json<Location>> {
     let id = visible(&door.scope, id)?;
     door.require::<Managers>()?;
     wire::check_media_type(&headers)?;

@@ -2,6 +2,7 @@
 //! answer; it decides nothing. No module below this one knows axum.
 
 pub mod auth;
+pub mod body;
 pub mod cargo;
 mod declare;
 pub mod events;

@@ -1,7 +1,6 @@
 //! `/api/v1/oms/orders/`.
 
 use axum::{
-    body::Bytes,
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
@@ -12,6 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::body::{LIST_BYTES, RequestBody},
     api::{
         declare::with_body,
         extract::{Doors, Id, Limited, Managers, Unlimited},
@@ -93,11 +93,11 @@ async fn create(
     Unlimited { app, scope, user_id, .. }: Unlimited<Managers>,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: RequestBody<LIST_BYTES>,
 ) -> Result<Response> {
     wire::check_media_type(&headers)?;
     let is_dry_run = wire::dry_run(&uri)?;
-    let value: Value = wire::parse(&body)?;
+    let value = body.json().await?;
     if is_dry_run {
         return rehearse(&app, &value).await;
     }

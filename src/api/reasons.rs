@@ -2,7 +2,6 @@
 
 use axum::{
     Json,
-    body::Bytes,
     http::{HeaderMap, StatusCode},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -12,6 +11,7 @@ use super::{
     resource::{Read, detail, list},
 };
 use crate::{
+    api::body::{OBJECT_BYTES, RequestBody},
     db,
     error::Result,
     reading::{self, New},
@@ -67,7 +67,7 @@ pub fn routes() -> OpenApiRouter<Doors> {
 async fn create(
     Unlimited { app, .. }: Unlimited<Managers>,
     headers: HeaderMap,
-    body: Bytes,
+    body: RequestBody<OBJECT_BYTES>,
 ) -> Result<(StatusCode, Json<DenialReason>)> {
     wire::check_media_type(&headers)?;
     let mut reason = reading::create::<DenialReason>(&body)?;

@@ -1,7 +1,6 @@
 //! `/api/v1/oms/scenarios/`.
 
 use axum::{
-    body::Bytes,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -15,6 +14,7 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::body::{OBJECT_BYTES, RequestBody},
     api::{
         declare::listed,
         extract::{Doors, Id, Limited, Operators, Unlimited},
@@ -130,7 +130,7 @@ fn read_definition(object: &Map<String, Value>) -> Result<Definition, Refusal> {
 async fn create(
     Unlimited { app, user_id, .. }: Unlimited<Operators>,
     headers: HeaderMap,
-    body: Bytes,
+    body: RequestBody<OBJECT_BYTES>,
 ) -> Result<Response> {
     let definition = read_definition(&body_object(&headers, &body)?)?;
     let mut transaction = app.pool.begin().await?;
@@ -154,7 +154,7 @@ async fn replace(
     Unlimited { app, user_id, .. }: Unlimited<Operators>,
     Id(id): Id,
     headers: HeaderMap,
-    body: Bytes,
+    body: RequestBody<OBJECT_BYTES>,
 ) -> Result<axum::Json<ScenarioView>> {
     let object = body_object(&headers, &body)?;
     set(&app, id, user_id, |_| object).await
@@ -171,7 +171,7 @@ async fn change(
     Unlimited { app, user_id, .. }: Unlimited<Operators>,
     Id(id): Id,
     headers: HeaderMap,
-    body: Bytes,
+    body: RequestBody<OBJECT_BYTES>,
 ) -> Result<axum::Json<ScenarioView>> {
     let sent = body_object(&headers, &body)?;
     let merge = |before: &Definition| {

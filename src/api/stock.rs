@@ -1,12 +1,13 @@
 //! `/api/v1/oms/stocks/`.
 
-use axum::{body::Bytes, http::HeaderMap};
+use axum::http::HeaderMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::body::{LIST_BYTES, RequestBody},
     api::{
         declare::with_body,
         extract::{Doors, Limited, Managers},
@@ -63,10 +64,10 @@ pub const COUNT: Written = Written {
 async fn put(
     Limited { app, scope, .. }: Limited<Managers>,
     headers: HeaderMap,
-    body: Bytes,
+    body: RequestBody<LIST_BYTES>,
 ) -> Result<axum::Json<Counted>> {
     wire::check_media_type(&headers)?;
-    let value: Value = wire::parse(&body)?;
+    let value = body.json().await?;
     let list = match &value {
         Value::Array(list) => list.as_slice(),
         one => std::slice::from_ref(one),

@@ -24,14 +24,21 @@ pub(super) struct Data {
 impl Data {
     /// Opens the data and migrates it.
     pub(super) async fn open_and_migrate(settings: &DataSettings) -> Result<Self> {
-        let data = Self::connect(settings).await?;
+        let data = Self::connect(settings, User::Tool).await?;
+        db::migrate(&data.pool).await?;
+        Ok(data)
+    }
+
+    /// The same for a server, whose statements have a limit.
+    pub(super) async fn open_for_server(settings: &DataSettings) -> Result<Self> {
+        let data = Self::connect(settings, User::Server).await?;
         db::migrate(&data.pool).await?;
         Ok(data)
     }
 
     /// Opens the data. Refuses a schema that is not current.
     pub(super) async fn open(settings: &DataSettings) -> Result<Self> {
-        let data = Self::connect(settings).await?;
+        let data = Self::connect(settings, User::Tool).await?;
         if !db::is_current(&mut *data.pool.acquire().await?).await? {
             return Err(Error::Fault("the database's schema is not current; run: oms migrate".to_owned()));
         }
@@ -39,11 +46,11 @@ impl Data {
         Ok(data)
     }
 
-    async fn connect(settings: &DataSettings) -> Result<Self> {
+    async fn connect(settings: &DataSettings, user: User) -> Result<Self> {
         if let Some(url) = &settings.database_url {
             let options = PgConnectOptions::from_str(url)
                 .map_err(|error| Error::Fault(format!("DATABASE_URL is no Postgres address: {error}")))?;
-            let pool = db::connect(options, settings.database_connections).await.map_err(|error| {
+            let pool = user.connect(options, settings.database_connections).await.map_err(|error| {
                 Error::Fault(format!(
                     "cannot reach the Postgres of DATABASE_URL: {error}; is it running, and the address right?"
                 ))
@@ -55,7 +62,7 @@ impl Data {
             .await
             .map_err(|error| Error::Fault(with_sources(&error)))?;
         cluster.ensure_database(DATABASE).await.map_err(|error| Error::Fault(with_sources(&error)))?;
-        let pool = db::connect(cluster.connect_options(DATABASE), settings.database_connections).await?;
+        let pool = user.connect(cluster.connect_options(DATABASE), settings.database_connections).await?;
         Ok(Self { pool, cluster: Some(cluster) })
     }
 
@@ -66,6 +73,22 @@ impl Data {
             cluster.stop().await.map_err(|error| Error::Fault(with_sources(&error)))?;
         }
         Ok(())
+    }
+}
+
+/// What a pool is for.
+#[derive(Clone, Copy)]
+enum User {
+    Tool,
+    Server,
+}
+
+impl User {
+    async fn connect(self, options: PgConnectOptions, connections: u32) -> Result<PgPool> {
+        match self {
+            Self::Tool => db::connect(options, connections).await,
+            Self::Server => db::connect_server(options, connections).await,
+        }
     }
 }
 

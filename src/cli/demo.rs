@@ -1,6 +1,6 @@
 //! `oms demo`: a complete installation on a laptop.
 
-use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
+use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use serde_json::Value;
 use sqlx::PgPool;
@@ -51,7 +51,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
     let stop = stop_on_signal()?;
     let listener = bind(&args.server).await?;
     eprintln!("starting Postgres …");
-    let Some(data) = unless_stopped(&stop, Data::open_and_migrate(settings)).await? else {
+    let Some(data) = unless_stopped(&stop, Data::open_for_server(settings)).await? else {
         return Ok(Outcome::Done);
     };
     let served = async {
@@ -61,6 +61,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
             return Ok(());
         };
         let address = listener.local_addr().map_err(|error| Error::Fault(error.to_string()))?;
+        let serving = args.server.for_serving();
         let mut settings = args.server.for_app(address);
         let mut upstream = args.server.upstream.clone();
         if args.upstream {
@@ -73,8 +74,8 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
         if let Some(url) = upstream.url.filter(|_| args.upstream) {
             println!("\n# the simulated upstream: what it was told\ncurl -s {url}/_received/");
         }
-        let timeout = Duration::from_secs(args.server.request_timeout_seconds);
-        server::serve(listener, app, timeout, CancellationToken::clone(&stop)).await
+        server::serve(listener, app, serving, CancellationToken::clone(&stop)).await;
+        Ok(())
     }
     .await;
     data.close().await?;

@@ -1,6 +1,6 @@
 //! `oms serve`.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
     let stop = stop_on_signal()?;
     // The address first: a port in use should be reported before Postgres is started.
     let listener = bind(&args.server).await?;
-    let Some(data) = unless_stopped(&stop, Data::open_and_migrate(settings)).await? else {
+    let Some(data) = unless_stopped(&stop, Data::open_for_server(settings)).await? else {
         return Ok(Outcome::Done);
     };
     let served = serve(&data, &args, listener, stop).await;
@@ -47,7 +47,8 @@ async fn serve(data: &Data, args: &Args, listener: TcpListener, stop: Cancellati
     let address = listener.local_addr().map_err(|error| Error::Fault(format!("listening: {error}")))?;
     let app = App::start(data.pool.clone(), args.server.for_app(address), &stop).await?;
     tracing::info!(%address, "serving");
-    server::serve(listener, app, Duration::from_secs(args.server.request_timeout_seconds), stop).await
+    server::serve(listener, app, args.server.for_serving(), stop).await;
+    Ok(())
 }
 
 /// Listens on the address of the settings.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
+use crate::{db, error::Result};
 
 /// Weeks for which partitions are created ahead. Without a partition for today commands would fail; so a server that
 /// cannot create them has two months to be noticed.
@@ -54,13 +54,14 @@ pub async fn maintain(pool: PgPool, days: u32, stop: CancellationToken) {
 /// # Errors
 /// When the database fails. The next call finishes the work.
 pub async fn drop_old(pool: &PgPool, days: u32) -> Result<usize> {
-    let mut connection = pool.acquire().await?;
+    // Detaching a partition waits for its readers.
+    let mut connection = db::for_long_work(pool).await?;
     let is_free = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "free!""#, DROPPING);
-    if !is_free.fetch_one(&mut *connection).await? {
+    if !is_free.fetch_one(&mut connection).await? {
         return Ok(0);
     }
     let dropped = drop_partitions(&mut connection, days).await;
-    sqlx::query!("select pg_advisory_unlock($1)", DROPPING).fetch_one(&mut *connection).await?;
+    sqlx::query!("select pg_advisory_unlock($1)", DROPPING).fetch_one(&mut connection).await?;
     dropped
 }
 

@@ -86,7 +86,7 @@ impl Sheet {
     /// Calls `write` for each row, in order, with the columns of the file.
     fn each(
         mut rows: SpooledTempFile,
-        layout: &[(usize, &str)],
+        layout: &[(usize, String)],
         mut write: impl FnMut(usize, &[Option<Value>]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         rows.seek(SeekFrom::Start(0))?;
@@ -102,7 +102,7 @@ impl Sheet {
         let layout = self.columns.layout();
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
         if !layout.is_empty() {
-            writer.write_record(layout.iter().map(|(_, name)| harmless((*name).to_owned())))?;
+            writer.write_record(layout.iter().map(|(_, name)| harmless(name.clone())))?;
         }
         Self::each(self.rows, &layout, |_, row| {
             let texts = row.iter().map(|cell| match cell {

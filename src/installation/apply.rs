@@ -10,7 +10,7 @@ mod resources;
 use std::collections::HashMap;
 
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool};
 
 use super::read::{Entity, Installation, State, Transition};
 use crate::{
@@ -39,7 +39,8 @@ pub struct InstalledTransition {
 /// A refusal when it contradicts what is there (a state in use would change its code, ids collide); nothing is changed
 /// then. When the database fails.
 pub async fn apply(pool: &PgPool, installation: &Installation) -> Result<Vec<InstalledTransition>> {
-    let mut transaction = pool.begin().await?;
+    let mut connection = db::for_long_work(pool).await?;
+    let mut transaction = connection.begin().await?;
     sqlx::query!("select pg_advisory_xact_lock($1) as lock", INSTALLATION_LOCK).fetch_one(&mut *transaction).await?;
     let version = db::announce(&mut transaction).await?;
     sqlx::query!("update installation set applied_date = now()").execute(&mut *transaction).await?;

@@ -12,7 +12,7 @@ use crate::{
     openapi::Written,
     reading::{self, Reader, Voice, values},
     scenarios::rules::{OrderFacts, allowed_locations},
-    wire::without_nulls,
+    wire::{self, without_nulls},
 };
 
 /// Longest order number, in characters.
@@ -158,6 +158,8 @@ impl OrderInput {
     /// # Errors
     /// 400 that names every wrong field; a field of a line is under `orderitem_set`, with the line's number.
     pub fn read(value: &Value) -> Result<Self, Refusal> {
+        // The upstream's lists, and what was kept of them, did not come as a request.
+        wire::check_bounds(value)?;
         match value.as_object() {
             Some(object) => reading::request(object, |reader| Self::read_from(reader, object)),
             None => Err(Refusal::non_field(&reading::no_dictionary(value))),

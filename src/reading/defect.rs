@@ -95,7 +95,7 @@ impl Defect {
             });
             put(&mut fields, &keys.collect::<Vec<_>>(), &defect.message);
         }
-        Refusal { status: http::StatusCode::BAD_REQUEST, error: Value::Object(fields) }
+        Refusal::new(http::StatusCode::BAD_REQUEST, Value::Object(fields))
     }
 }
 

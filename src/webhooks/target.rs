@@ -56,7 +56,9 @@ pub struct Range {
 }
 
 impl Range {
-    fn contains(self, address: IpAddr) -> bool {
+    /// True if an address is in it.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
         match (self.address, address) {
             (IpAddr::V4(range), IpAddr::V4(address)) => {
                 same_prefix(range.to_bits().into(), address.to_bits().into(), 32 - self.prefix)

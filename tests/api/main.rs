@@ -20,6 +20,7 @@ mod errors;
 mod events;
 mod exports;
 mod history;
+mod hostile;
 mod idempotency;
 mod installation;
 mod inventory;

@@ -2,12 +2,12 @@
 
 use axum::{
     Json,
-    body::Bytes,
     http::{HeaderMap, StatusCode},
 };
 use sqlx::PgConnection;
 
 use crate::{
+    api::body::{OBJECT_BYTES, RequestBody},
     api::{
         extract::{Id, Limited, Managers},
         resource::find,
@@ -43,7 +43,7 @@ async fn save(connection: &mut PgConnection, scope: &Scope, address: &SenderAddr
 pub(super) async fn create(
     Limited { app, scope, .. }: Limited<Managers>,
     headers: HeaderMap,
-    body: Bytes,
+    body: RequestBody<OBJECT_BYTES>,
 ) -> Result<(StatusCode, Json<SenderAddress>)> {
     wire::check_media_type(&headers)?;
     let address = reading::create(&body)?;
@@ -58,7 +58,12 @@ pub(super) async fn create(
     params(("id" = i64, Path, description = "The sender address' id", example = 1)),
     request_body = ChangedSenderAddress,
     responses((status = 200, description = "The sender address", body = SenderAddress)))]
-pub(super) async fn change(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Json<SenderAddress>> {
+pub(super) async fn change(
+    door: Limited,
+    Id(id): Id,
+    headers: HeaderMap,
+    body: RequestBody<OBJECT_BYTES>,
+) -> Result<Json<SenderAddress>> {
     let mut transaction = door.app.pool.begin().await?;
     let seen: SenderAddress = find(&mut transaction, &door.caller(), id).await?;
     door.require::<Managers>()?;

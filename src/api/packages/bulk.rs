@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{
-    body::Bytes,
-    http::{HeaderMap, StatusCode, Uri},
-};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 use tokio::{sync::Semaphore, task::JoinSet};
@@ -19,6 +16,7 @@ use utoipa::{
 
 use super::command::{Body, idempotency_key, shape};
 use crate::{
+    api::body::{LIST_BYTES, RequestBody},
     api::extract::Limited,
     app::App,
     auth::Caller,
@@ -54,10 +52,15 @@ static WAITING_AT_ONCE: Semaphore = Semaphore::const_new(256);
     operation_id = "runPackageCommands", request_body = Value,
     params(("dry_run" = Option<bool>, Query, description = "Only say what the commands would do"), ("Idempotency-Key" = Option<String>, Header, description = "Names this list, at most 255 characters")),
     responses( (status = 200, description = "The results, in order", body = Vec<Listed>), (status = 422, description = "The Idempotency-Key was used with another request")))]
-pub(super) async fn run(door: Limited, headers: HeaderMap, uri: Uri, body: Bytes) -> Result<axum::Json<Vec<Listed>>> {
+pub(super) async fn run(
+    door: Limited,
+    headers: HeaderMap,
+    uri: Uri,
+    body: RequestBody<LIST_BYTES>,
+) -> Result<axum::Json<Vec<Listed>>> {
     let (app, caller) = (&door.app, door.caller());
     wire::check_media_type(&headers)?;
-    let list = match wire::parse(&body)? {
+    let list = match body.json().await? {
         Value::Array(list) => list,
         other => {
             let message = format!("Expected a list of items but got type \"{}\".", wire::python_type(&other));

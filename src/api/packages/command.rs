@@ -1,13 +1,13 @@
 //! `POST /packages/{id}/command/`.
 
 use axum::{
-    body::Bytes,
     http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value};
 
 use crate::{
+    api::body::{COMMAND_BYTES, RequestBody},
     api::extract::{Id, Limited},
     commands::{
         dispatch::Request,
@@ -28,7 +28,13 @@ use crate::{
     operation_id = "runPackageCommand", request_body = Value,
     params(("id" = i64, Path, description = "The package's id", example = 1), ("dry_run" = Option<bool>, Query, description = "Only say what the command would do"), ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters")),
     responses( (status = 200, description = "Done; or, for a dry run, what would be done", body = PackageAnswer), (status = 204, description = "Done, by a command that answers nothing"), (status = 422, description = "The Idempotency-Key was used with another request")))]
-pub(super) async fn run(door: Limited, Id(package_id): Id, headers: HeaderMap, uri: Uri, body: Bytes) -> Result<Reply> {
+pub(super) async fn run(
+    door: Limited,
+    Id(package_id): Id,
+    headers: HeaderMap,
+    uri: Uri,
+    body: RequestBody<COMMAND_BYTES>,
+) -> Result<Reply> {
     let request = request(&door, package_id, (&headers, &uri, &body), IdempotencyKey::new)?;
     Ok(door.app.dispatcher.run(request).await?.reply())
 }

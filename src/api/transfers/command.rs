@@ -1,11 +1,9 @@
 //! `POST /transfer_orders/{id}/command/`.
 
-use axum::{
-    body::Bytes,
-    http::{HeaderMap, Uri},
-};
+use axum::http::{HeaderMap, Uri};
 
 use crate::{
+    api::body::{COMMAND_BYTES, RequestBody},
     api::{
         extract::{Id, Limited},
         packages::command::request,
@@ -32,7 +30,7 @@ pub(super) async fn run(
     Id(transfer_id): Id,
     headers: HeaderMap,
     uri: Uri,
-    body: Bytes,
+    body: RequestBody<COMMAND_BYTES>,
 ) -> Result<Reply> {
     let request = request(&door, transfer_id, (&headers, &uri, &body), IdempotencyKey::for_transfer)?;
     Ok(door.app.dispatcher.run_on_transfer(request).await?.reply())

@@ -1,12 +1,13 @@
 //! `POST /api/v1/oms/cancellation_plan/`: the plans of the upstream are decided.
 
-use axum::{Json, body::Bytes, http::HeaderMap};
+use axum::{Json, http::HeaderMap};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::FromRow as _;
 
 use super::envelope;
 use crate::{
+    api::body::{LIST_BYTES, RequestBody},
     api::extract::{Managers, Unlimited},
     error::{Refusal, Result},
     upstream::{
@@ -30,8 +31,13 @@ pub(super) fn example() -> Value {
 #[utoipa::path(post, path = "/api/v1/oms/cancellation_plan/", tag = "Upstream",
     operation_id = "decideCancellationPlan", request_body = Value,
     responses((status = 200, description = "What was decided", body = PlanView), (status = 404, description = "There is no such order here yet")))]
-pub(super) async fn create(door: Unlimited<Managers>, headers: HeaderMap, body: Bytes) -> Result<Json<impl Serialize>> {
-    let webhook = envelope::authenticate(&door.app.upstream, &headers, &body, "cancellation_plan.")?;
+pub(super) async fn create(
+    door: Unlimited<Managers>,
+    headers: HeaderMap,
+    body: RequestBody<LIST_BYTES>,
+) -> Result<Json<impl Serialize>> {
+    envelope::authenticate(&door.app.upstream, &headers, &body)?;
+    let webhook = envelope::payload(body.json().await?, "cancellation_plan.")?;
     let canceller =
         Canceller { pool: &door.app.pool, catalog_cache: &door.app.catalog_cache, dispatcher: &door.app.dispatcher };
     let plan_id = cancellations::take(canceller, &door.caller(), &webhook.payload).await?;

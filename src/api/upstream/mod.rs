@@ -7,7 +7,6 @@ mod stores;
 
 use axum::{
     Json,
-    body::Bytes,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::post,
@@ -18,6 +17,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::body::{LIST_BYTES, RequestBody},
     api::{
         declare::with_body,
         extract::{Doors, Id, Managers, Unlimited},
@@ -106,9 +106,10 @@ struct OrderTaken {
 async fn orders_webhook(
     Unlimited { app, user_id, .. }: Unlimited<Managers>,
     headers: HeaderMap,
-    body: Bytes,
+    body: RequestBody<LIST_BYTES>,
 ) -> Result<Response> {
-    let webhook = envelope::authenticate(&app.upstream, &headers, &body, "order.")?;
+    envelope::authenticate(&app.upstream, &headers, &body)?;
+    let webhook = envelope::payload(body.json().await?, "order.")?;
     let taken = app.intake.take_or_record(&webhook.payload, Some(user_id)).await??;
     let (status, order_id, reason) = match taken {
         Taken::New(id) => {

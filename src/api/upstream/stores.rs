@@ -2,7 +2,6 @@
 
 use axum::{
     Json,
-    body::Bytes,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::envelope;
 use crate::{
+    api::body::{LIST_BYTES, RequestBody},
     api::extract::{Managers, Unlimited},
     error::Result,
     upstream::stores::{self, StoreTaken},
@@ -34,9 +34,10 @@ pub(super) fn example() -> Value {
 pub(super) async fn stores_webhook(
     Unlimited { app, .. }: Unlimited<Managers>,
     headers: HeaderMap,
-    body: Bytes,
+    body: RequestBody<LIST_BYTES>,
 ) -> Result<Response> {
-    let webhook = envelope::authenticate(&app.upstream, &headers, &body, "retail_store.")?;
+    envelope::authenticate(&app.upstream, &headers, &body)?;
+    let webhook = envelope::payload(body.json().await?, "retail_store.")?;
     let (is_new, taken) = stores::take(&app.pool, &app.wake_signal, &webhook.payload).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(taken)).into_response())

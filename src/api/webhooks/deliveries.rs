@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use axum::{
     Json,
-    body::Bytes,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -15,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::owned;
 use crate::{
+    api::body::{OBJECT_BYTES, RequestBody},
     api::{
         extract::{Id, Limited},
         resource::{Resource, Viewer, row},
@@ -98,7 +98,12 @@ pub(super) struct RetryAnswer {
     request_body = Option<Retry>,
     params(("id" = i64, Path, description = "The delivery's id", example = 1)),
     responses((status = 200, description = "Delivered", body = RetryAnswer), (status = 406, description = "Not delivered", body = RetryAnswer)))]
-pub(super) async fn retry(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Response> {
+pub(super) async fn retry(
+    door: Limited,
+    Id(id): Id,
+    headers: HeaderMap,
+    body: RequestBody<OBJECT_BYTES>,
+) -> Result<Response> {
     wire::check_media_type(&headers)?;
     let mut connection = door.app.pool.acquire().await?;
     let (row, delivered) = visible(&mut connection, &door, id).await?;
@@ -150,5 +155,5 @@ fn answer(outcome: client::Outcome) -> Response {
 
 /// 406 in the form of the original.
 pub(super) fn refusal(code: &str, sentence: &str) -> Refusal {
-    Refusal { status: StatusCode::NOT_ACCEPTABLE, error: json!({ "code": code, "en": sentence }) }
+    Refusal::new(StatusCode::NOT_ACCEPTABLE, json!({ "code": code, "en": sentence }))
 }

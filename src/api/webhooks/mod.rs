@@ -4,7 +4,6 @@ mod deliveries;
 
 use axum::{
     Json,
-    body::Bytes,
     http::{HeaderMap, StatusCode},
 };
 use serde::Serialize;
@@ -14,6 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::body::{OBJECT_BYTES, RequestBody},
     api::{
         declare::with_schema,
         extract::{Doors, Id, Limited},
@@ -101,7 +101,11 @@ fn already_registered() -> Refusal {
 #[utoipa::path(post, path = "/whisperer/hooks/", tag = "Webhooks", operation_id = "createWebhook",
     request_body = Definition,
     responses((status = 201, description = "The subscription", body = HookView), (status = 406, description = "There is one already: `webhook_100_2`")))]
-async fn create(door: Limited, headers: HeaderMap, body: Bytes) -> Result<(StatusCode, Json<HookView>)> {
+async fn create(
+    door: Limited,
+    headers: HeaderMap,
+    body: RequestBody<OBJECT_BYTES>,
+) -> Result<(StatusCode, Json<HookView>)> {
     wire::check_media_type(&headers)?;
     let sent = Definition::of_body(&body, Purpose::Create, door.app.webhooks.client.guard(), None)?;
     let mut connection = door.app.pool.acquire().await?;
@@ -143,7 +147,12 @@ async fn registry(_: Limited) -> Json<&'static [&'static str]> {
     request_body = Definition,
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView), (status = 406, description = "There is another like it: `webhook_100_2`")))]
-async fn replace(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Json<HookView>> {
+async fn replace(
+    door: Limited,
+    Id(id): Id,
+    headers: HeaderMap,
+    body: RequestBody<OBJECT_BYTES>,
+) -> Result<Json<HookView>> {
     wire::check_media_type(&headers)?;
     update(&door, id, &body, Purpose::Replace).await
 }
@@ -153,7 +162,12 @@ async fn replace(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> 
     request_body = Definition,
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView), (status = 406, description = "There is another like it: `webhook_100_2`")))]
-async fn change(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Json<HookView>> {
+async fn change(
+    door: Limited,
+    Id(id): Id,
+    headers: HeaderMap,
+    body: RequestBody<OBJECT_BYTES>,
+) -> Result<Json<HookView>> {
     wire::check_media_type(&headers)?;
     update(&door, id, &body, Purpose::Change).await
 }
@@ -293,7 +307,12 @@ async fn resume(door: Limited, Id(id): Id) -> Result<Json<HookView>> {
     request_body = ReplayRange,
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
     responses((status = 200, description = "What will be delivered", body = Replayed)))]
-async fn replay_events(door: Limited, Id(id): Id, headers: HeaderMap, body: Bytes) -> Result<Json<Replayed>> {
+async fn replay_events(
+    door: Limited,
+    Id(id): Id,
+    headers: HeaderMap,
+    body: RequestBody<OBJECT_BYTES>,
+) -> Result<Json<Replayed>> {
     wire::check_media_type(&headers)?;
     let mut connection = door.app.pool.acquire().await?;
     let known = one(&mut connection, &door, id).await?;

@@ -94,7 +94,7 @@ impl Database {
 
     /// A pool of its own for a server.
     pub async fn server_pool(&self) -> PgPool {
-        db::connect(home().cluster.connect_options(&self.name), 8).await.expect("connect")
+        db::connect_server(home().cluster.connect_options(&self.name), 8).await.expect("connect")
     }
 
     /// Frees its room.

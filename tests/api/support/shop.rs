@@ -10,8 +10,7 @@ use oms::{
     app::{self, App},
     db,
     installation::apply,
-    replanning,
-    server::serve,
+    replanning, server,
     upstream::{Pace, UpstreamSettings},
     verify, webhooks,
 };
@@ -45,13 +44,15 @@ struct Besides<'a> {
     upstream: Option<(&'a UpstreamSettings, Pace)>,
     /// It delivers webhooks.
     webhooks: Option<webhooks::Settings>,
+    /// Its limits of connections; none: as by default.
+    limits: Option<server::Limits>,
 }
 
 /// A running server.
 pub struct Server {
     pub url: String,
     stop: CancellationToken,
-    task: JoinHandle<oms::error::Result<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Server {
@@ -65,16 +66,18 @@ impl Server {
             replanning: besides.watching.then_some(WATCHING),
             upstream: besides.upstream.map(|(settings, pace)| (settings.clone(), pace)),
             events_keep_days: None,
+            trusted_proxies: Vec::new(),
         };
         let app = App::start(pool, settings, &stop).await.expect("the server starts");
-        let task = tokio::spawn(serve(listener, app, request_timeout, stop.clone()));
+        let settings = server::Settings { request_timeout, limits: besides.limits.unwrap_or_default() };
+        let task = tokio::spawn(server::serve(listener, app, settings, stop.clone()));
         Self { url, stop, task }
     }
 
     /// Stops it as SIGTERM does.
     pub async fn stop(self) {
         self.stop.cancel();
-        self.task.await.expect("no panic").expect("a clean end");
+        self.task.await.expect("no panic");
     }
 }
 
@@ -111,6 +114,12 @@ impl Shop {
     /// The same shop as [`open`](Self::open), with a server that delivers webhooks.
     pub async fn delivering(settings: webhooks::Settings) -> Self {
         let besides = Besides { webhooks: Some(settings), ..Besides::default() };
+        Self::begin(Database::create(false).await, besides).await
+    }
+
+    /// The same shop as [`open`](Self::open), with a server that has these limits of connections.
+    pub async fn limited(limits: server::Limits) -> Self {
+        let besides = Besides { limits: Some(limits), ..Besides::default() };
         Self::begin(Database::create(false).await, besides).await
     }
 

@@ -1,0 +1,120 @@
+//! Passwords are hashed by argon2id, which takes 19 MiB and tens of milliseconds: on two threads of its own, so that no
+//! number of logins takes more, whoever hangs up meanwhile.
+
+use std::{
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use tokio::sync::oneshot;
+
+use crate::error::{Error, Result};
+
+/// Passwords that are hashed at once.
+const THREADS: usize = 2;
+/// Passwords that wait. More are refused with 503.
+const MOST_WAITING: usize = 64;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+static WAITING: LazyLock<SyncSender<Job>> = LazyLock::new(|| {
+    let (sender, receiver) = sync_channel::<Job>(MOST_WAITING);
+    let receiver = Arc::new(Mutex::new(receiver));
+    for number in 0..THREADS {
+        let receiver = Arc::clone(&receiver);
+        let thread = thread::Builder::new().name(format!("passwords-{number}"));
+        if let Err(error) = thread.spawn(move || work(&receiver)) {
+            tracing::error!(%error, "cannot start a thread for passwords");
+        }
+    }
+    sender
+});
+
+fn work(waiting: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match job {
+            Ok(job) => job(),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Runs work on one of the threads. If the caller is gone when its turn comes, it is left out.
+async fn run<T: Send + 'static>(job: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let (answer, answered) = oneshot::channel();
+    let job = Box::new(move || {
+        if !answer.is_closed() {
+            answer.send(job()).ok();
+        }
+    });
+    WAITING.try_send(job).map_err(|_| Error::Overloaded)?;
+    answered.await.map_err(|_| Error::Fault("hashing a password: the thread ended".to_owned()))?
+}
+
+/// Hashes a password.
+///
+/// # Errors
+/// 503 when too many wait, a fault when hashing fails.
+pub async fn hash(password: String) -> Result<String> {
+    run(move || {
+        let hash = Argon2::default().hash_password(password.as_bytes());
+        hash.map(|hash| hash.to_string()).map_err(|error| Error::Fault(format!("argon2: {error}")))
+    })
+    .await
+}
+
+/// True if a password has this hash. Takes the same time with and without one, so that names cannot be discovered.
+///
+/// # Errors
+/// 503 when too many wait, a fault when the hash cannot be read.
+pub(super) async fn verify(password: String, stored: Option<String>) -> Result<bool> {
+    run(move || {
+        let Some(stored) = stored else {
+            Argon2::default().hash_password(password.as_bytes()).ok();
+            return Ok(false);
+        };
+        let parsed =
+            PasswordHash::new(&stored).map_err(|error| Error::Fault(format!("stored password hash: {error}")))?;
+        Ok(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn however_many_hang_up_two_run_at_once_and_the_next_is_answered() {
+        static RUNNING: AtomicUsize = AtomicUsize::new(0);
+        static MOST: AtomicUsize = AtomicUsize::new(0);
+        static RUN: AtomicUsize = AtomicUsize::new(0);
+        let slow = || {
+            MOST.fetch_max(RUNNING.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            Argon2::default().hash_password(b"x").ok();
+            RUNNING.fetch_sub(1, Ordering::SeqCst);
+            RUN.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        };
+        for _ in 0..40 {
+            // Polled once, so that it waits, and dropped.
+            let mut waiting = Box::pin(run(slow));
+            assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        }
+        while hash("password".to_owned()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        assert!(MOST.load(Ordering::SeqCst) <= THREADS);
+        assert!(RUN.load(Ordering::SeqCst) <= THREADS, "the others were gone before their turn");
+    }
+}

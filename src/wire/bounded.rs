@@ -1,0 +1,210 @@
+//! JSON of a request, within bounds. Parts of it are free (an order's `customer`, a webhook's `config`) and are stored
+//! and shown as they came, so what is too deep or too much is refused here, before anything is kept.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Most values in one text, each object, list and scalar counted: about 100 MB of memory. The largest list of orders
+/// has half as many.
+const MOST_VALUES: usize = 1_000_000;
+/// Deepest nesting. JSON is read to a depth of 128, and what is stored stands inside other objects when it is shown.
+const DEEPEST: usize = 64;
+/// Longest key, in bytes.
+const LONGEST_KEY: usize = 255;
+
+/// Reads a JSON text.
+///
+/// # Errors
+/// When it is no JSON, or exceeds a bound; the message has the place.
+pub(super) fn parse(text: &[u8]) -> serde_json::Result<Value> {
+    let mut left = MOST_VALUES;
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = Bounded { depth: 0, left: &mut left }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+/// Checks the depth and the keys of a value that was read elsewhere. (JSON is read to a depth of 128, so the recursion
+/// ends.)
+pub(super) fn check(value: &Value) -> Result<(), String> {
+    fn below(value: &Value, depth: usize) -> Result<(), String> {
+        match value {
+            Value::Array(_) | Value::Object(_) if depth == DEEPEST => Err(too_deep()),
+            Value::Array(list) => list.iter().try_for_each(|value| below(value, depth + 1)),
+            Value::Object(object) => object.iter().try_for_each(|(key, value)| {
+                if key.len() > LONGEST_KEY { Err(too_long()) } else { below(value, depth + 1) }
+            }),
+            _ => Ok(()),
+        }
+    }
+    below(value, 0)
+}
+
+fn too_deep() -> String {
+    format!("objects and lists may be nested {DEEPEST} deep")
+}
+
+fn too_long() -> String {
+    format!("a key may have at most {LONGEST_KEY} bytes")
+}
+
+/// Reads one value, and counts it.
+struct Bounded<'a> {
+    depth: usize,
+    left: &'a mut usize,
+}
+
+impl Bounded<'_> {
+    fn below(&mut self) -> Bounded<'_> {
+        Bounded { depth: self.depth + 1, left: self.left }
+    }
+
+    fn check_depth<E: Error>(&self) -> Result<(), E> {
+        if self.depth < DEEPEST { Ok(()) } else { Err(E::custom(too_deep())) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Bounded<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        *self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or_else(|| D::Error::custom(format_args!("there may be at most {MOST_VALUES} values")))?;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Bounded<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Value, A::Error> {
+        self.check_depth()?;
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element_seed(self.below())? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<Value, A::Error> {
+        self.check_depth()?;
+        let mut values = Map::new();
+        while let Some(key) = object.next_key::<String>()? {
+            if key.len() > LONGEST_KEY {
+                return Err(A::Error::custom(too_long()));
+            }
+            let value = object.next_value_seed(self.below())?;
+            values.insert(key, value);
+        }
+        Ok(Value::Object(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn nested(depth: usize) -> String {
+        format!("{}{}", "[".repeat(depth), "]".repeat(depth))
+    }
+
+    fn refused(text: &str) -> String {
+        parse(text.as_bytes()).expect_err("a bound").to_string()
+    }
+
+    #[test]
+    fn what_exceeds_a_bound_is_refused_and_what_reaches_it_is_not() {
+        assert!(parse(nested(DEEPEST).as_bytes()).is_ok());
+        assert!(refused(&nested(DEEPEST + 1)).starts_with("objects and lists may be nested 64 deep at line 1"));
+        assert!(parse(json!({ "k".repeat(LONGEST_KEY): 1 }).to_string().as_bytes()).is_ok());
+        assert!(refused(&json!({ "k".repeat(LONGEST_KEY + 1): 1 }).to_string()).starts_with("a key may have at most"));
+        let zeros = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        assert!(parse(zeros(MOST_VALUES - 1).as_bytes()).is_ok());
+        assert!(refused(&zeros(MOST_VALUES)).starts_with("there may be at most 1000000 values"));
+    }
+
+    #[test]
+    fn a_value_from_elsewhere_has_the_same_bounds() {
+        for text in [nested(DEEPEST), nested(DEEPEST + 1), json!({ "k".repeat(LONGEST_KEY + 1): [] }).to_string()] {
+            let value = serde_json::from_str(&text).expect("JSON");
+            assert_eq!(check(&value).is_ok(), parse(text.as_bytes()).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_depth_without_end_is_refused_without_being_followed() {
+        let deep = "[".repeat(10_000_000);
+        assert!(refused(&deep).starts_with("objects and lists may be nested 64 deep at line 1 column 65"));
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let scalars = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_filter("JSON has no others", |number| number.is_finite()).prop_map(Value::from),
+            ".{0,9}".prop_map(Value::from),
+        ];
+        scalars.prop_recursive(5, 40, 6, |below| {
+            prop_oneof![
+                prop::collection::vec(below.clone(), 0..6).prop_map(Value::from),
+                prop::collection::vec((".{0,9}", below), 0..6)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn within_the_bounds_it_reads_as_ever(value in values(), cut in 0_usize..40) {
+            let text = value.to_string();
+            let text = &text.as_bytes()[..text.len().saturating_sub(if cut < 30 { 0 } else { cut - 29 })];
+            let plain = serde_json::from_slice::<Value>(text);
+            match (parse(text), plain) {
+                (Ok(bounded), Ok(plain)) => prop_assert_eq!(bounded.to_string(), plain.to_string()),
+                (Err(bounded), Err(plain)) => prop_assert_eq!(bounded.to_string(), plain.to_string()),
+                (bounded, plain) => prop_assert!(false, "{:?} and {:?}", bounded, plain),
+            }
+        }
+    }
+}
