@@ -273,13 +273,13 @@ impl Error {
         match error {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => true,
             // 57P0x: shutting down or starting up; 53xxx: out of connections, memory or disk; 40xxx: deadlock; 08xxx:
-            // the connection itself; 55P03: a lock not to be had.
+            // the connection itself; 55P03: a lock not to be had; 57014 and 25P03: our own limits of time (`db`).
             sqlx::Error::Database(database) => database.code().is_some_and(|code| {
                 code.starts_with("57P")
                     || code.starts_with("53")
                     || code.starts_with("40")
                     || code.starts_with("08")
-                    || code == "55P03"
+                    || ["55P03", "57014", "25P03"].contains(&&*code)
             }),
             _ => false,
         }

@@ -86,8 +86,10 @@ async fn log_in(app: &App, Peer(peer): Peer, headers: &HeaderMap, body: &[u8]) -
     let Credentials { username, password } = Credentials::of_body(body)?;
     app.login_attempts.begin(&username, peer, Instant::now())?;
     let logged_in = auth::login(&app.pool, &username, &password).await;
-    if !matches!(logged_in, Err(Error::Refused(_))) {
-        app.login_attempts.succeeded(&username, peer);
+    match &logged_in {
+        Ok(_) => app.login_attempts.succeeded(&username, peer),
+        Err(Error::Refused(_)) => {}
+        Err(_) => app.login_attempts.take_back(&username, peer),
     }
     Ok(Json(Key { key: logged_in? }))
 }

@@ -80,11 +80,18 @@ impl LoginAttempts {
 
     /// Takes the attempt of a login that succeeded back. Failures of the same name from the same address are forgotten.
     pub fn succeeded(&self, username: &str, peer: IpAddr) {
+        self.take_back(username, peer);
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let [(both, _), ..] = keys(username, peer);
+        counters.remove(&both);
+    }
+
+    /// Takes an attempt back that nobody judged, because the server could not. The failures before it stay: else a guesser
+    /// who overloads the server could guess on.
+    pub fn take_back(&self, username: &str, peer: IpAddr) {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, _) in keys(username, peer) {
-            if matches!(key, Key::Both(..)) {
-                counters.remove(&key);
-            } else if let Some(counter) = counters.get_mut(&key) {
+            if let Some(counter) = counters.get_mut(&key) {
                 counter.failures = counter.failures.saturating_sub(1);
             }
         }
@@ -151,6 +158,20 @@ mod tests {
             attempts.begin("ayse", peer("192.0.2.1"), now).expect("it succeeded each time");
             attempts.succeeded("ayse", peer("192.0.2.1"));
         }
+    }
+
+    #[test]
+    fn an_attempt_that_nobody_judged_forgives_none_before_it() {
+        let (attempts, now) = (LoginAttempts::default(), Instant::now());
+        for _ in 0..MOST_OF_BOTH - 1 {
+            attempts.begin("ayse", peer("192.0.2.1"), now).expect("few");
+        }
+        for _ in 0..5 {
+            attempts.begin("ayse", peer("192.0.2.1"), now).expect("the last one");
+            attempts.take_back("ayse", peer("192.0.2.1"));
+        }
+        attempts.begin("ayse", peer("192.0.2.1"), now).expect("the last one");
+        assert!(attempts.begin("ayse", peer("192.0.2.1"), now).is_err());
     }
 
     #[test]
