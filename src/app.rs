@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -101,9 +102,16 @@ pub struct Settings {
 impl App {
     /// Reads the installation and starts the work in the background, until `stop`. Every server begins here.
     ///
+    /// The future is boxed: a crate that awaits it does not compile all this work once more.
+    ///
     /// # Errors
     /// When the database fails, TLS cannot be set up, or the settings contradict themselves.
-    pub async fn start(pool: PgPool, settings: Settings, stop: &CancellationToken) -> Result<Self> {
+    #[must_use]
+    pub fn start(pool: PgPool, settings: Settings, stop: &CancellationToken) -> BoxFuture<'_, Result<Self>> {
+        Box::pin(Self::start_all(pool, settings, stop))
+    }
+
+    async fn start_all(pool: PgPool, settings: Settings, stop: &CancellationToken) -> Result<Self> {
         events::retention::prepare(&pool).await?;
         let catalog_cache = Arc::new(CatalogCache::new(commands::kinds()));
         catalog_cache.refresh(&mut *pool.acquire().await?).await?;

@@ -17,6 +17,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -168,8 +169,13 @@ pub struct Settings {
     pub limits: Limits,
 }
 
-/// Serves until `stop`, then finishes the requests under way.
-pub async fn serve(listener: TcpListener, app: App, settings: Settings, stop: CancellationToken) {
+/// Serves until `stop`, then finishes the requests under way. Boxed, as [`App::start`].
+#[must_use]
+pub fn serve(listener: TcpListener, app: App, settings: Settings, stop: CancellationToken) -> BoxFuture<'static, ()> {
+    Box::pin(serve_until_stopped(listener, app, settings, stop))
+}
+
+async fn serve_until_stopped(listener: TcpListener, app: App, settings: Settings, stop: CancellationToken) {
     let router = router(&app, settings.request_timeout);
     let too_late = async {
         stop.cancelled().await;

@@ -16,15 +16,41 @@ mod user;
 mod verify;
 mod webhooks;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
-use crate::{config::DataSettings, error::Result};
+use crate::{config::DataSettings, error::Result, logging};
+
+/// Parses the command line, runs it, and prints the error.
+///
+/// It is not async, so that the work of all subcommands is compiled with this crate, and not again with the binary.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.default_log_filter());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("oms: cannot start the threads of the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(cli.run()) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Faults) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("oms: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// An order management server: orders come in, are distributed to locations as packages, and each package moves through
 /// a table of states by commands.
 #[derive(Debug, Parser)]
 #[command(name = "oms", version, max_term_width = 100, after_help = EXAMPLES)]
-pub struct Cli {
+struct Cli {
     #[command(flatten)]
     data: DataSettings,
     #[command(subcommand)]
@@ -83,7 +109,7 @@ enum Command {
 
 /// The result of a subcommand that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+enum Outcome {
     /// Success.
     Done,
     /// Faults were found and printed.
@@ -92,8 +118,7 @@ pub enum Outcome {
 
 impl Cli {
     /// The log level without `RUST_LOG`: servers log their work, tools only errors.
-    #[must_use]
-    pub fn default_log_filter(&self) -> &'static str {
+    fn default_log_filter(&self) -> &'static str {
         match self.command {
             Command::Serve(_) => "info,sqlx=warn",
             _ => "warn",
@@ -104,7 +129,7 @@ impl Cli {
     ///
     /// # Errors
     /// One line with the remedy.
-    pub async fn run(self) -> Result<Outcome> {
+    async fn run(self) -> Result<Outcome> {
         let data = &self.data;
         match self.command {
             Command::Serve(args) => Box::pin(serve::run(data, args)).await,

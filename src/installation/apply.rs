@@ -9,6 +9,7 @@ mod resources;
 
 use std::collections::HashMap;
 
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection, PgPool};
 
@@ -33,12 +34,18 @@ pub struct InstalledTransition {
     pub label: String,
 }
 
-/// Applies an installation and returns the table of transitions.
+/// Applies an installation and returns the table of transitions. The future is boxed: a crate that awaits it does not
+/// compile all this work once more.
 ///
 /// # Errors
 /// A refusal when it contradicts what is there (a state in use would change its code, ids collide); nothing is changed
 /// then. When the database fails.
-pub async fn apply(pool: &PgPool, installation: &Installation) -> Result<Vec<InstalledTransition>> {
+#[must_use]
+pub fn apply<'a>(pool: &'a PgPool, installation: &'a Installation) -> BoxFuture<'a, Result<Vec<InstalledTransition>>> {
+    Box::pin(apply_all(pool, installation))
+}
+
+async fn apply_all(pool: &PgPool, installation: &Installation) -> Result<Vec<InstalledTransition>> {
     let mut connection = db::for_long_work(pool).await?;
     let mut transaction = connection.begin().await?;
     sqlx::query!("select pg_advisory_xact_lock($1) as lock", INSTALLATION_LOCK).fetch_one(&mut *transaction).await?;

@@ -1,6 +1,7 @@
 //! Turns an order into packages: stores, plans and reserves it, in one transaction. An order is known by its number;
 //! sent again it changes nothing.
 
+use futures_util::future::BoxFuture;
 use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::{
@@ -44,12 +45,24 @@ pub struct Placed {
     pub waits: bool,
 }
 
-/// Stores and plans an order.
+/// Stores and plans an order. The future is boxed: an import, which is generic, does not compile the planning once more in
+/// each crate that imports.
 ///
 /// # Errors
 /// 400 for a status or cargo company that the installation does not have; 406 if no scenario fits; 503 when the
 /// database is away, or others were faster too often.
-pub async fn place(
+#[must_use]
+pub fn place<'a>(
+    pool: &'a PgPool,
+    catalog_cache: &'a CatalogCache,
+    order: &'a OrderInput,
+    user_id: Option<i64>,
+    durability: Durability,
+) -> BoxFuture<'a, Result<Placed>> {
+    Box::pin(place_or_retry(pool, catalog_cache, order, user_id, durability))
+}
+
+async fn place_or_retry(
     pool: &PgPool,
     catalog_cache: &CatalogCache,
     order: &OrderInput,
