@@ -5,7 +5,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::Args;
 
 use crate::{
-    app, replanning, server,
+    app, replanning,
+    secret::Secret,
+    server,
     upstream::UpstreamSettings,
     webhooks::{
         self,
@@ -18,7 +20,7 @@ use crate::{
 pub struct DataSettings {
     /// A Postgres of your own (postgres://user:password@host:port/database); no private one is started then.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true, value_name = "URL")]
-    pub database_url: Option<String>,
+    pub database_url: Option<Secret>,
 
     /// Folder of the private Postgres, used when there is no `DATABASE_URL`
     /// [default: .oms under the working folder, /var/lib/oms when started as root].

@@ -28,6 +28,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "record",
             "role",
             "scope",
+            "secret",
             "signature",
             "spelling",
             "wire",

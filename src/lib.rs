@@ -30,7 +30,7 @@
 //!   and one statement. [`wire`]: dates, decimals, bodies.
 //!   [`openapi`]: schemas that are written by hand.
 //! * [`error`]: the one error and its form in the API. [`role`], [`scope`], [`auth`]: users, tokens, rights, and the
-//!   locations that a user sees.
+//!   locations that a user sees. [`secret`]: what is never shown.
 //! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
 //! * [`outbound`]: the limits of our own requests. [`signature`]: signatures of webhooks. [`metrics`], [`logging`]: for
 //!   operators.
@@ -75,6 +75,7 @@ pub mod replanning;
 pub mod role;
 pub mod scenarios;
 pub mod scope;
+pub mod secret;
 pub mod server;
 pub mod signature;
 pub mod simulation;

@@ -48,7 +48,7 @@ impl Data {
 
     async fn connect(settings: &DataSettings, user: User) -> Result<Self> {
         if let Some(url) = &settings.database_url {
-            let options = PgConnectOptions::from_str(url)
+            let options = PgConnectOptions::from_str(url.reveal())
                 .map_err(|error| Error::Fault(format!("DATABASE_URL is no Postgres address: {error}")))?;
             let pool = user.connect(options, settings.database_connections).await.map_err(|error| {
                 Error::Fault(format!(

@@ -94,8 +94,8 @@ async fn simulate_upstream(stop: &CancellationToken) -> Result<String> {
         orders_per_minute: Some(ORDERS_PER_MINUTE),
         begins: super::simulate_upstream::now(),
         username: USERNAME.to_owned(),
-        password: USERNAME.to_owned(),
-        token: UPSTREAM_TOKEN.to_owned(),
+        password: USERNAME.into(),
+        token: UPSTREAM_TOKEN.into(),
         push_to: None,
     })?;
     let listening = |error: std::io::Error| Error::Fault(format!("the simulated upstream cannot listen: {error}"));

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use super::{Outcome, demo, read_file, serve::stop_on_signal};
 use crate::{
     error::{Error, Result},
+    secret::Secret,
     simulator::{Settings, Simulator, Target},
 };
 
@@ -30,11 +31,11 @@ pub(super) struct Args {
 
     /// And with what password.
     #[arg(long, default_value = "oms", value_name = "PASSWORD")]
-    password: String,
+    password: Secret,
 
     /// A token that is good from the beginning.
     #[arg(long, default_value = "upstream-token", value_name = "TOKEN")]
-    token: String,
+    token: Secret,
 
     /// Push each order that arrives to this address as well (…/api/v1/oms/orders-webhook/).
     #[arg(long, value_name = "URL")]
@@ -42,11 +43,11 @@ pub(super) struct Args {
 
     /// The token sent along when pushing.
     #[arg(long, value_name = "TOKEN", requires = "push_to")]
-    push_token: Option<String>,
+    push_token: Option<Secret>,
 
     /// The secret that what is pushed is signed with.
     #[arg(long, value_name = "SECRET", requires = "push_to")]
-    push_secret: Option<String>,
+    push_secret: Option<Secret>,
 }
 
 pub(super) async fn run(args: Args) -> Result<Outcome> {
@@ -82,7 +83,8 @@ curl -s http://{address}/_received/
 curl -s -d '{{\"fail\": 3}}' http://{address}/_control/
 
 Ctrl-C stops it; it remembers nothing.",
-        args.username, args.password
+        args.username,
+        args.password.reveal()
     );
     simulator.serve(listener, stop).await?;
     Ok(Outcome::Done)

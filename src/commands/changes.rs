@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
-use crate::{packages::facts::PackageFacts, planning::plan::Trace};
+use crate::{packages::facts::PackageFacts, planning::plan::Trace, secret::Secret};
 
 /// The decision of a command.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ pub struct Record {
     /// Common parameters that differ from their documented defaults, and the command's own that it records, by name.
     pub parameters: Map<String, Value>,
     /// `remote_invoice_call` with its defaults. It holds secrets: it is stored but never shown.
-    pub invoice_call: Option<Value>,
+    pub invoice_call: Option<Secret<Value>>,
     /// The invoice as given.
     pub invoice: Option<InvoiceChange>,
     /// Scanned barcodes, by order item id.

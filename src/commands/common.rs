@@ -12,6 +12,7 @@ use crate::{
         Parameter, Recorded,
         common::{COMMON, invoice_call},
     },
+    secret::Secret,
 };
 
 /// The key of the invoice service; the others are flags.
@@ -47,7 +48,7 @@ pub fn record(input: Input<'_>, defaults: &Map<String, Value>, accepted: &[&str]
             continue;
         };
         if *name == INVOICE_CALL {
-            record.invoice_call = source.optional(name).and_then(|call| invoice_call(call).ok());
+            record.invoice_call = source.optional(name).and_then(|call| invoice_call(call).ok()).map(Secret::new);
         } else if let Ok(flag) = source.boolean(name)
             && flag != is_on_by_default(name)
         {

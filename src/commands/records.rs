@@ -119,7 +119,7 @@ impl Rows {
             rows.packages.push(*id);
             let parameters = (!record.parameters.is_empty()).then(|| Value::Object(record.parameters.clone()));
             rows.parameters.push(parameters);
-            rows.invoice_calls.push(record.invoice_call.clone());
+            rows.invoice_calls.push(record.invoice_call.as_ref().map(|call| call.reveal().clone()));
             rows.replacements.push(replacements);
             rows.reservations.push(reservations.map(str::to_owned));
         }

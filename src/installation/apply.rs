@@ -435,12 +435,11 @@ async fn apply_inventory(connection: &mut PgConnection, installation: &Installat
         sqlx::query!("delete from inventory_engine").execute(connection).await?;
         return Ok(());
     };
-    let settings = serde_json::to_value(&inventory.settings)
-        .map_err(|error| Error::Fault(format!("the inventory's settings: {error}")))?;
+    let settings = inventory.settings.stored();
     sqlx::query!(
         "insert into inventory_engine (settings) values ($1)
          on conflict (only_row) do update set settings = excluded.settings",
-        settings
+        settings.reveal()
     )
     .execute(connection)
     .await?;

@@ -13,7 +13,8 @@ use super::answer::{self, Line};
 use crate::{
     metrics::Metrics,
     outbound,
-    stock::service::{Auth, Secret, ServiceType, Settings},
+    secret::Secret,
+    stock::service::{Auth, Password, ServiceType, Settings},
 };
 
 pub(super) use crate::outbound::Reason;
@@ -28,7 +29,7 @@ pub(super) struct Client {
     pub settings: Arc<Settings>,
     http: reqwest::Client,
     places: Semaphore,
-    token: Mutex<Option<Arc<str>>>,
+    token: Mutex<Option<Secret>>,
     metrics: Arc<Metrics>,
 }
 
@@ -68,10 +69,10 @@ impl Client {
     /// Sends a request. If the token is refused, logs in and sends it once more.
     async fn ask_as_known(&self, skus: &[String]) -> Result<Vec<Line>, Reason> {
         let token = self.token(None).await?;
-        let mut response = self.get(skus, token.as_deref()).await?;
+        let mut response = self.get(skus, token.as_ref()).await?;
         if response.status() == StatusCode::UNAUTHORIZED && token.is_some() {
             let token = self.token(token).await?;
-            response = self.get(skus, token.as_deref()).await?;
+            response = self.get(skus, token.as_ref()).await?;
         }
         if !response.status().is_success() {
             return Err(format!("it answered {}", response.status()));
@@ -79,15 +80,15 @@ impl Client {
         answer::lines(&body(response).await?, skus)
     }
 
-    async fn get(&self, skus: &[String], token: Option<&str>) -> Result<Response, Reason> {
+    async fn get(&self, skus: &[String], token: Option<&Secret>) -> Result<Response, Reason> {
         let service = &self.settings.service;
         let mut url: Url = service.url.parse().map_err(|error| format!("its url is none: {error}"))?;
         url.query_pairs_mut().extend_pairs(skus.iter().map(|sku| (service.sku_parameter.as_str(), sku.as_str())));
         let request = self.http.get(url).header(header::ACCEPT, "application/json");
         send(match (&self.settings.auth, token) {
-            (Auth::BasicAuth { username, password }, _) => request.basic_auth(username, Some(password.reveal()?)),
+            (Auth::BasicAuth { username, password }, _) => request.basic_auth(username, Some(password.get()?.reveal())),
             (Auth::Token { header_format, .. }, Some(token)) => {
-                request.header(header::AUTHORIZATION, header_format.replace("{}", token))
+                request.header(header::AUTHORIZATION, header_format.replace("{}", token.reveal()))
             }
             _ => request,
         })
@@ -96,7 +97,7 @@ impl Client {
 
     /// The token to use. `refused` is one that the service refused: it is replaced. One login serves all waiting
     /// requests.
-    async fn token(&self, refused: Option<Arc<str>>) -> Result<Option<Arc<str>>, Reason> {
+    async fn token(&self, refused: Option<Secret>) -> Result<Option<Secret>, Reason> {
         let Auth::Token { url, username, password, token_key, .. } = &self.settings.auth else { return Ok(None) };
         let mut known = self.token.lock().await;
         if known.is_some() && *known != refused {
@@ -104,12 +105,12 @@ impl Client {
         }
         *known = None;
         let token = self.log_in(url, username, password, token_key).await?;
-        *known = Some(Arc::clone(&token));
+        *known = Some(token.clone());
         Ok(Some(token))
     }
 
-    async fn log_in(&self, url: &str, username: &str, password: &Secret, token_key: &str) -> Result<Arc<str>, Reason> {
-        let credentials = json!({ "username": username, "password": password.reveal()? });
+    async fn log_in(&self, url: &str, username: &str, password: &Password, token_key: &str) -> Result<Secret, Reason> {
+        let credentials = json!({ "username": username, "password": password.get()?.reveal() });
         let response = send(self.http.post(url).json(&credentials)).await?;
         if !response.status().is_success() {
             return Err(format!("its login answered {}", response.status()));
@@ -117,7 +118,7 @@ impl Client {
         let answer: Value = serde_json::from_slice(&body(response).await?)
             .map_err(|error| format!("its login answered no JSON ({error})"))?;
         let token = answer.get(token_key).and_then(Value::as_str);
-        token.map(Arc::from).ok_or_else(|| format!("its login's answer has no text as `{token_key}`"))
+        token.map(Secret::from).ok_or_else(|| format!("its login's answer has no text as `{token_key}`"))
     }
 }
 

@@ -21,7 +21,10 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    secret::Secret,
+};
 
 pub use world::Received;
 use world::World;
@@ -41,9 +44,9 @@ pub struct Settings {
     /// The user that may log in.
     pub username: String,
     /// The user's password.
-    pub password: String,
+    pub password: Secret,
     /// A token that is valid from the beginning.
-    pub token: String,
+    pub token: Secret,
     /// Where each order is pushed when it arrives; it is also in the list.
     pub push_to: Option<Target>,
 }
@@ -55,9 +58,9 @@ pub struct Target {
     /// The address.
     pub url: String,
     /// The token of the request (`Authorization: Token …`).
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// The secret that signs the body.
-    pub secret: Option<String>,
+    pub secret: Option<Secret>,
 }
 
 /// The simulator. Clones share its state.

@@ -20,10 +20,10 @@ pub(super) async fn push(simulator: &Simulator, to: &Target, event_type: &str, p
         .header(header::CONTENT_TYPE, "application/json")
         .header("X-Whisperer-Event", event_type);
     if let Some(secret) = &to.secret {
-        request = request.header(signature::HEADER, signature::sign(secret, body.as_bytes()));
+        request = request.header(signature::HEADER, signature::sign(secret.reveal(), body.as_bytes()));
     }
     if let Some(token) = &to.token {
-        request = request.header(header::AUTHORIZATION, format!("Token {token}"));
+        request = request.header(header::AUTHORIZATION, format!("Token {}", token.reveal()));
     }
     match request.body(body).send().await {
         Ok(response) => {

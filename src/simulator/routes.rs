@@ -40,10 +40,10 @@ fn not_found() -> Response {
 
 async fn login(State(simulator): State<Simulator>, Json(body): Json<Value>) -> Response {
     let mut world = simulator.world();
-    if body["username"] != world.username.as_str() || body["password"] != world.password.as_str() {
+    if body["username"] != world.username.as_str() || body["password"] != world.password.reveal() {
         return refuse(StatusCode::BAD_REQUEST, "Unable to log in with provided credentials.");
     }
-    Json(json!({ "key": world.renew_token() })).into_response()
+    Json(json!({ "key": world.renew_token().reveal() })).into_response()
 }
 
 /// The query of a list.

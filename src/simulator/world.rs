@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{simulator::Settings, wire::Timestamp};
+use crate::{secret::Secret, simulator::Settings, wire::Timestamp};
 
 /// Most requests that are kept.
 const MOST_RECEIVED: usize = 20_000;
@@ -61,8 +61,8 @@ pub(super) struct Behaviour {
 #[derive(Debug)]
 pub(super) struct World {
     pub username: String,
-    pub password: String,
-    pub token: String,
+    pub password: Secret,
+    pub token: Secret,
     tokens: u64,
     pub orders: Vec<Stored>,
     to_come: VecDeque<Value>,
@@ -143,9 +143,9 @@ impl World {
     }
 
     /// Makes a new token; the old one is no longer valid.
-    pub(super) fn renew_token(&mut self) -> String {
+    pub(super) fn renew_token(&mut self) -> Secret {
         self.tokens += 1;
-        self.token = format!("upstream-token-{}", self.tokens);
+        self.token = format!("upstream-token-{}", self.tokens).into();
         self.token.clone()
     }
 

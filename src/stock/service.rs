@@ -1,14 +1,18 @@
 //! The installation's settings of its stock service: `[inventory]`.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    secret::Secret,
+};
 
 /// `[inventory]`: the stock service. `auth` and `service` have the keys of the Akinon OMS; the other keys are ours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Settings {
     /// How to log in.
     pub auth: Auth,
@@ -38,6 +42,20 @@ impl Settings {
     pub fn max_age(&self) -> Duration {
         Duration::from_secs(u64::from(self.max_age_seconds))
     }
+
+    /// As they are stored, with the password if it is theirs: what [`load`] reads.
+    #[must_use]
+    pub fn stored(&self) -> Secret<Value> {
+        Secret::new(json!({
+            "auth": self.auth.stored(),
+            "service": self.service,
+            "stock_locations": self.stock_locations,
+            "timeout_seconds": self.timeout_seconds,
+            "concurrency": self.concurrency,
+            "max_age_seconds": self.max_age_seconds,
+            "when_down": self.when_down,
+        }))
+    }
 }
 
 /// Reads the settings of the installation; none if it names no service.
@@ -56,7 +74,7 @@ pub async fn load(connection: &mut PgConnection) -> Result<Option<Arc<Settings>>
 }
 
 /// `[inventory.auth]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Auth {
     /// Without a login.
@@ -66,7 +84,7 @@ pub enum Auth {
         /// The user name.
         username: String,
         /// The password.
-        password: Secret,
+        password: Password,
     },
     /// A token from a login, used until the service refuses it with 401.
     Token {
@@ -75,12 +93,28 @@ pub enum Auth {
         /// The user name.
         username: String,
         /// The password.
-        password: Secret,
+        password: Password,
         /// The key of the token in the login's answer.
         token_key: String,
         /// The `Authorization` header; `{}` stands for the token.
         header_format: String,
     },
+}
+
+impl Auth {
+    /// As it is stored.
+    fn stored(&self) -> Value {
+        match self {
+            Self::Anonymous => json!({ "type": "anonymous" }),
+            Self::BasicAuth { username, password } => {
+                json!({ "type": "basic_auth", "username": username, "password": password.stored() })
+            }
+            Self::Token { url, username, password, token_key, header_format } => json!({
+                "type": "token", "url": url, "username": username, "password": password.stored(),
+                "token_key": token_key, "header_format": header_format,
+            }),
+        }
+    }
 }
 
 /// `[inventory.service]`
@@ -128,35 +162,34 @@ pub enum AuthType {
 }
 
 /// A password, or the name of the environment variable that holds it on each server.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Secret {
+pub enum Password {
     /// In the installation file, and so in the database.
-    Plain(String),
+    Plain(Secret),
     /// In the environment of each server.
     Variable(String),
 }
 
-impl Secret {
+impl Password {
     /// The password.
     ///
     /// # Errors
     /// The remedy, if the variable is not set.
-    pub fn reveal(&self) -> Result<String, String> {
+    pub fn get(&self) -> Result<Secret, String> {
         match self {
-            Self::Plain(text) => Ok(text.clone()),
+            Self::Plain(secret) => Ok(secret.clone()),
             Self::Variable(name) => std::env::var(name)
+                .map(Secret::from)
                 .map_err(|_| format!("the environment variable {name} holds no password; set it for the server")),
         }
     }
-}
 
-/// Shows no password.
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// As it is stored.
+    fn stored(&self) -> Value {
         match self {
-            Self::Plain(_) => formatter.write_str("Plain(…)"),
-            Self::Variable(name) => write!(formatter, "Variable({name:?})"),
+            Self::Plain(secret) => json!({ "plain": secret.reveal() }),
+            Self::Variable(name) => json!({ "variable": name }),
         }
     }
 }
@@ -167,8 +200,32 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown_and_one_that_is_not_set_is_named() {
-        assert!(!format!("{:?}", Secret::Plain("geheim".to_owned())).contains("geheim"));
-        let missing = Secret::Variable("OMS_NO_SUCH_VARIABLE".to_owned());
-        assert!(missing.reveal().expect_err("not set").contains("OMS_NO_SUCH_VARIABLE"));
+        assert!(!format!("{:?}", Password::Plain("geheim".into())).contains("geheim"));
+        let missing = Password::Variable("OMS_NO_SUCH_VARIABLE".to_owned());
+        assert!(missing.get().expect_err("not set").contains("OMS_NO_SUCH_VARIABLE"));
+    }
+    #[test]
+    fn what_is_stored_is_read_as_it_was() {
+        let service =
+            Service { url: "https://a.example".to_owned(), kind: ServiceType::Single, sku_parameter: "s".to_owned() };
+        let (url, username) = ("https://b.example".to_owned(), "oms".to_owned());
+        let (token_key, header_format) = ("key".to_owned(), "Token {}".to_owned());
+        for auth in [
+            Auth::Anonymous,
+            Auth::BasicAuth { username: username.clone(), password: Password::Variable("P".to_owned()) },
+            Auth::Token { url, username, password: Password::Plain("geheim".into()), token_key, header_format },
+        ] {
+            let settings = Settings {
+                auth,
+                service: service.clone(),
+                stock_locations: vec!["A".to_owned()],
+                timeout_seconds: 1,
+                concurrency: 2,
+                max_age_seconds: 3,
+                when_down: WhenDown::Wait,
+            };
+            let read: Settings = serde_json::from_value(settings.stored().reveal().clone()).expect("settings");
+            assert_eq!(read, settings);
+        }
     }
 }

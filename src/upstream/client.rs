@@ -1,15 +1,16 @@
 //! The HTTP client for the upstream: requests, logins, and the renewal of a refused token.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode, Url, header};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::settings::{SecretText, UpstreamSettings};
+use super::settings::UpstreamSettings;
 use crate::{
     error::{Error, Result},
     outbound::{self, Reason},
+    secret::{self, Secret},
 };
 
 /// Longest answer, in bytes.
@@ -25,13 +26,13 @@ pub struct Client {
     base: Url,
     http: reqwest::Client,
     credentials: Credentials,
-    token: Mutex<Option<Arc<str>>>,
+    token: Mutex<Option<Secret>>,
 }
 
 #[derive(Debug)]
 enum Credentials {
-    Token(SecretText),
-    Login { username: String, password: SecretText },
+    Token(Secret),
+    Login { username: String, password: Secret },
 }
 
 /// An answer of the upstream.
@@ -106,7 +107,19 @@ impl Client {
     /// # Errors
     /// As [`Self::get`].
     pub async fn send(&self, method: Method, path: &str, body: &Value) -> Result<Answer, Failure> {
-        self.call(method, path, &[], Some(body)).await
+        let answered = self.call(method, path, &[], Some(body)).await;
+        // These answers are kept and shown.
+        let token = self.token.lock().await.clone();
+        let given = match &self.credentials {
+            Credentials::Token(token) => token,
+            Credentials::Login { password, .. } => password,
+        };
+        let secrets: Vec<&str> = token.iter().chain([given]).map(Secret::reveal).collect();
+        let shown = |body| secret::without_in(body, &secrets);
+        match answered {
+            Ok(answer) => Ok(Answer { body: shown(answer.body), ..answer }),
+            Err(failure) => Err(Failure { body: failure.body.map(shown), ..failure }),
+        }
     }
 
     /// Sends a request. If the token is refused, logs in and sends it once more.
@@ -132,7 +145,7 @@ impl Client {
         path: &str,
         query: &[(&str, String)],
         body: Option<&Value>,
-        token: &str,
+        token: &Secret,
     ) -> Result<Response, Reason> {
         let mut url = self.base.join(path).map_err(|error| format!("there is no address for {path}: {error}"))?;
         if !query.is_empty() {
@@ -142,7 +155,7 @@ impl Client {
             .http
             .request(method.clone(), url)
             .header(header::ACCEPT, "application/json")
-            .header(header::AUTHORIZATION, format!("Token {token}"));
+            .header(header::AUTHORIZATION, format!("Token {}", token.reveal()));
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -151,14 +164,14 @@ impl Client {
 
     /// The token to use. `refused` is one that the upstream refused: it is replaced. One login serves all waiting
     /// requests.
-    async fn token(&self, refused: Option<Arc<str>>) -> Result<Arc<str>, Failure> {
+    async fn token(&self, refused: Option<Secret>) -> Result<Secret, Failure> {
         let (username, password) = match &self.credentials {
-            Credentials::Token(token) => return Ok(Arc::from(token.reveal())),
+            Credentials::Token(token) => return Ok(token.clone()),
             Credentials::Login { username, password } => (username, password),
         };
         let mut known = self.token.lock().await;
         if let Some(token) = known.as_ref().filter(|token| refused.as_ref() != Some(token)) {
-            return Ok(Arc::clone(token));
+            return Ok(token.clone());
         }
         *known = None;
         let url = self.base.join(LOGIN).map_err(|error| format!("there is no address to log in: {error}"))?;
@@ -171,8 +184,8 @@ impl Client {
         let answer =
             answer(response).await.map_err(|failure| Failure { why: format!("login: {}", failure.why), ..failure })?;
         let key = answer.body["key"].as_str().ok_or_else(|| "its login answered no `key`".to_owned())?;
-        let token: Arc<str> = Arc::from(key);
-        *known = Some(Arc::clone(&token));
+        let token = Secret::from(key);
+        *known = Some(token.clone());
         Ok(token)
     }
 }

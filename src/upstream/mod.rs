@@ -20,10 +20,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use client::{Answer, Client, Failure};
-use settings::SecretText;
 pub use settings::{Pace, UpstreamSettings};
 
-use crate::{error::Result, events::EventNotifier, metrics::Metrics, openapi::Written};
+use crate::{error::Result, events::EventNotifier, metrics::Metrics, openapi::Written, secret::Secret};
 pub use intake::Intake;
 use poller::Poller;
 use reports::Reporter;
@@ -37,7 +36,7 @@ pub struct Upstream {
     /// The client; none if no upstream is configured.
     pub client: Option<Arc<Client>>,
     /// The secret that signs its webhooks; none: signatures are not checked.
-    pub webhook_secret: Option<SecretText>,
+    pub webhook_secret: Option<Secret>,
 }
 
 /// The pieces that following the upstream needs.
@@ -78,5 +77,5 @@ pub async fn start(
         let poller = Poller { intake, metrics, client, pace, since: settings.since, stop: stop.clone() };
         tokio::spawn(poller.poll_until_stopped());
     }
-    Ok(Upstream { client, webhook_secret: settings.webhook_secret.clone() })
+    Ok(Upstream { client, webhook_secret: settings.webhook_secret() })
 }

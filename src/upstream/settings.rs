@@ -1,9 +1,11 @@
 //! The operator's settings for the upstream.
 
-use std::{convert::Infallible, fmt, str::FromStr, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+
+use crate::secret::Secret;
 
 /// The upstream that orders come from and statuses go to. Without `OMS_UPSTREAM_URL` none is asked.
 #[derive(Debug, Clone, Args)]
@@ -15,7 +17,7 @@ pub struct UpstreamSettings {
 
     /// A token of the upstream, instead of a name and password.
     #[arg(long = "upstream-token", env = "OMS_UPSTREAM_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    pub token: Option<SecretText>,
+    pub token: Option<Secret>,
 
     /// A user of the upstream, to log in with.
     #[arg(long = "upstream-username", env = "OMS_UPSTREAM_USERNAME", value_name = "NAME")]
@@ -23,7 +25,7 @@ pub struct UpstreamSettings {
 
     /// That user's password.
     #[arg(long = "upstream-password", env = "OMS_UPSTREAM_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
-    pub password: Option<SecretText>,
+    pub password: Option<Secret>,
 
     /// Seconds between two looks for new orders.
     #[arg(long = "upstream-poll-seconds", env = "OMS_UPSTREAM_POLL_SECONDS", default_value_t = 30, value_name = "SECONDS",
@@ -51,10 +53,16 @@ pub struct UpstreamSettings {
         hide_env_values = true,
         value_name = "SECRET"
     )]
-    pub webhook_secret: Option<SecretText>,
+    pub webhook_secret: Option<Secret>,
 }
 
 impl UpstreamSettings {
+    /// The secret that signs the upstream's webhooks. An empty one is none: anybody could sign with it.
+    #[must_use]
+    pub fn webhook_secret(&self) -> Option<Secret> {
+        self.webhook_secret.clone().filter(|secret| !secret.reveal().is_empty())
+    }
+
     /// How often and how patiently it is asked.
     #[must_use]
     pub fn pace(&self) -> Pace {
@@ -99,33 +107,6 @@ impl Pace {
     }
 }
 
-/// A secret text: never shown in logs or messages.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretText(String);
-
-impl SecretText {
-    /// The text.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for SecretText {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-/// Shows nothing.
-impl fmt::Debug for SecretText {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("…")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,11 +118,5 @@ mod tests {
         assert!((seconds(1, 1.0) - 1.0).abs() < 1e-9 && (seconds(1, 0.0) - 0.5).abs() < 1e-9);
         assert!((seconds(4, 1.0) - 8.0).abs() < 1e-9);
         assert!((seconds(1000, 1.0) - 300.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn what_is_hidden_is_not_shown() {
-        let hidden: SecretText = "geheim".parse().expect("any text");
-        assert!(!format!("{hidden:?}").contains("geheim"));
     }
 }

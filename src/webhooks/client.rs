@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use super::{definition::TargetAuth, target::Guard};
 use crate::{
     error::{Error, Result},
-    outbound, signature,
+    outbound,
+    secret::{self, Secret},
+    signature,
 };
 
 /// Longest time of an attempt, from the DNS lookup to the last byte of the answer, with redirects and a login.
@@ -43,7 +45,7 @@ pub struct Delivery {
     /// The event's type.
     pub event_type: String,
     /// The key that signs the body.
-    pub secret_key: Option<String>,
+    pub secret_key: Option<Secret>,
     /// Additional headers, already checked.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// How to log in at the receiver.
@@ -91,7 +93,7 @@ pub struct Client {
 /// Tokens by subscription, each with a hash of the login it came from: another login, another token.
 #[derive(Debug, Default)]
 struct Tokens {
-    known: Mutex<HashMap<i64, (u64, Arc<str>)>>,
+    known: Mutex<HashMap<i64, (u64, Secret)>>,
     hasher: RandomState,
 }
 
@@ -133,7 +135,27 @@ impl Client {
             Err(_) => Err(format!("no answer within {} seconds", TIMEOUT.as_secs())),
         };
         let (status, content) = answer.unwrap_or_else(|why| (NO_ANSWER, why));
+        // Not before: of a secret at the end, a part would be left.
+        let mut content = self.without_secrets(&content, delivery);
+        content.truncate(content.floor_char_boundary(LONGEST_KEPT));
         Outcome { status, content, took: started.elapsed() }
+    }
+
+    /// An answer that may be kept and shown: without what the receiver repeats of our secrets.
+    fn without_secrets(&self, content: &str, delivery: &Delivery) -> String {
+        let Delivery { secret_key, headers, auth, .. } = delivery;
+        let (password, username) = match auth {
+            Some(TargetAuth::Basic { username, password } | TargetAuth::Token { username, password, .. }) => {
+                (Some(password), username.as_str())
+            }
+            None => (None, ""),
+        };
+        let pair = password.map(|password| basic(username, password));
+        let login = auth.as_ref().map(|auth| self.tokens.hasher.hash_one(auth));
+        let token = login.and_then(|login| self.tokens.get(delivery.webhook_id, login));
+        let texts = [secret_key.as_ref(), password, pair.as_ref(), token.as_ref()];
+        let values = headers.iter().filter_map(|(_, value)| value.to_str().ok());
+        secret::without(content, texts.into_iter().flatten().map(Secret::reveal).chain(values))
     }
 
     /// Sends the request. If its token is refused, logs in and sends it once more.
@@ -182,12 +204,10 @@ impl Client {
         match &delivery.auth {
             None => Ok(None),
             Some(TargetAuth::Basic { username, password }) => {
-                use base64::Engine as _;
-                let pair = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"));
-                secret_value(&format!("Basic {pair}")).map(Some)
+                secret_value(&format!("Basic {}", basic(username, password).reveal())).map(Some)
             }
             Some(auth @ TargetAuth::Token { header_format, .. }) => {
-                let value = |token: &str| secret_value(&header_format.replace("{}", token));
+                let value = |token: &Secret| secret_value(&header_format.replace("{}", token.reveal()));
                 let login = self.tokens.hasher.hash_one(auth);
                 let known = self.tokens.get(delivery.webhook_id, login).map(|token| value(&token)).transpose()?;
                 if let Some(known) = known.filter(|known| Some(known) != refused) {
@@ -200,7 +220,7 @@ impl Client {
         }
     }
 
-    async fn log_in(&self, auth: &TargetAuth) -> Result<Arc<str>, Reason> {
+    async fn log_in(&self, auth: &TargetAuth) -> Result<Secret, Reason> {
         let TargetAuth::Token { url, username, password, username_field, password_field, token_key, .. } = auth else {
             return Err("no login".to_owned());
         };
@@ -208,7 +228,7 @@ impl Client {
         self.guard.check(&url).map_err(|why| format!("login: {why}"))?;
         let mut credentials = serde_json::Map::new();
         credentials.insert(username_field.clone(), json!(username));
-        credentials.insert(password_field.clone(), json!(password));
+        credentials.insert(password_field.clone(), json!(password.reveal()));
         let sent = self.http.post(url).json(&credentials).send().await;
         let response = sent.map_err(|error| format!("login: {}", no_answer(&error)))?;
         let status = response.status();
@@ -218,23 +238,29 @@ impl Client {
         let bytes = read_up_to(response, LONGEST_LOGIN).await.map_err(|why| format!("login: {why}"))?;
         let answer: Value = serde_json::from_slice(&bytes).map_err(|_| "the login answered no JSON".to_owned())?;
         let token = answer.get(token_key).and_then(Value::as_str);
-        token.map(Arc::from).ok_or_else(|| format!("the login's answer has no text as `{token_key}`"))
+        token.map(Secret::from).ok_or_else(|| format!("the login's answer has no text as `{token_key}`"))
     }
 }
 
 impl Tokens {
-    fn get(&self, webhook_id: i64, login: u64) -> Option<Arc<str>> {
+    fn get(&self, webhook_id: i64, login: u64) -> Option<Secret> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&webhook_id).filter(|(of, _)| *of == login).map(|(_, token)| Arc::clone(token))
+        known.get(&webhook_id).filter(|(of, _)| *of == login).map(|(_, token)| token.clone())
     }
 
-    fn keep(&self, webhook_id: i64, login: u64, token: &Arc<str>) {
+    fn keep(&self, webhook_id: i64, login: u64, token: &Secret) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_TOKENS {
             known.clear();
         }
-        known.insert(webhook_id, (login, Arc::clone(token)));
+        known.insert(webhook_id, (login, token.clone()));
     }
+}
+
+/// User and password as basic authentication sends them.
+fn basic(username: &str, password: &Secret) -> Secret {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(format!("{username}:{}", password.reveal())).into()
 }
 
 fn secret_value(text: &str) -> Result<HeaderValue, Reason> {
@@ -253,8 +279,8 @@ fn headers(delivery: &Delivery, authorization: Option<&HeaderValue>, is_trusted:
         }
     };
     set("x-whisperer-event", &delivery.event_type);
-    if let Some(secret_key) = delivery.secret_key.as_deref().filter(|secret| !secret.is_empty()) {
-        set("x-whisperer-signature", &signature::sign(secret_key, &delivery.body));
+    if let Some(secret_key) = delivery.secret_key.as_ref().filter(|secret| !secret.reveal().is_empty()) {
+        set("x-whisperer-signature", &signature::sign(secret_key.reveal(), &delivery.body));
     }
     set("x-oms-event-id", &delivery.event_id);
     set("x-oms-attempt", &delivery.attempt.to_string());
@@ -294,11 +320,10 @@ fn redirected(response: &Response, url: &Url) -> Option<Url> {
     url.join(location).ok()
 }
 
-/// The beginning of an answer as text. A short answer is read to its end, so that the connection can be reused.
+/// An answer as text, as far as it is read. A short one is read to its end, so that the connection can be reused.
 async fn content(response: Response) -> Result<String, Reason> {
     let bytes = read_up_to(response, LONGEST_READ).await?;
-    let kept = bytes.get(..LONGEST_KEPT).unwrap_or(&bytes);
-    Ok(String::from_utf8_lossy(kept).replace('\0', "\u{fffd}"))
+    Ok(String::from_utf8_lossy(&bytes).replace('\0', "\u{fffd}"))
 }
 
 async fn read_up_to(mut response: Response, longest: usize) -> Result<Vec<u8>, Reason> {
@@ -348,7 +373,7 @@ mod tests {
             webhook_id: 1,
             target_url: String::new(),
             event_type: "package.created".to_owned(),
-            secret_key: Some("s".to_owned()),
+            secret_key: Some("s".into()),
             headers: vec![(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"))],
             auth: None,
             event_id: "7".to_owned(),

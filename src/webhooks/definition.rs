@@ -2,15 +2,22 @@
 
 use http::HeaderValue;
 use reqwest::Url;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::{countdown::Countdown, headers, target::Guard, view};
+use super::{
+    countdown::Countdown,
+    headers,
+    masks::{GOES_ELSEWHERE, Kept, STANDS_FOR_NOTHING},
+    target::Guard,
+    view,
+};
 use crate::{
     error::Refusal,
     events,
     reading::{self, Defect, Reader},
+    secret::{MASK, Secret},
     wire,
 };
 
@@ -18,8 +25,6 @@ use crate::{
 const LONGEST: [usize; 4] = [255, 124, 124, 64];
 /// Longest `additional_headers` and `config`, in bytes of JSON.
 const LONGEST_OBJECT: usize = 16 * 1024;
-/// Replaces a secret in answers.
-pub const MASK: &str = "********";
 
 /// The fields that a request sets of a subscription. None: the field stays as it is.
 #[derive(Debug, Default, ToSchema)]
@@ -38,23 +43,24 @@ pub struct Definition {
     /// True without one. True for one that is paused resumes it.
     #[schema(value_type = bool, required = false)]
     pub is_active: Option<bool>,
-    /// Signs each body: `X-Whisperer-Signature: sha256=<hex>`. `********` keeps the one there is.
+    /// Signs each body: `X-Whisperer-Signature: sha256=<hex>`. `********`, here or for another secret, keeps the one there
+    /// is, as long as `target_url` stays.
     #[schema(value_type = Option<String>, max_length = 124)]
-    pub secret_key: Option<Option<String>>,
+    pub secret_key: Option<Option<Secret>>,
     /// Kept for the client; this server calls nothing.
     #[schema(value_type = Option<String>, max_length = 64)]
     pub callback: Option<Option<String>>,
     /// Sent with each request; they may replace those of the server but not sign, frame or number it.
     #[schema(value_type = HashMap<String, String>, required = false)]
-    pub additional_headers: Option<Value>,
+    pub additional_headers: Option<Secret<Value>>,
     /// `auth`: how to log in. `{"auth_type": "basic", "username", "password"}`, or `{"auth_type": "token", "url",
     /// "username", "password"}` with `username_field`, `password_field`, `token_key` and `header_format`.
     #[schema(schema_with = view::config, required = false)]
-    pub config: Option<Value>,
+    pub config: Option<Secret<Value>>,
 }
 
 /// `config.auth`: how to log in at the receiver.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, ToSchema)]
 #[serde(tag = "auth_type", rename_all = "lowercase")]
 pub enum TargetAuth {
     /// User and password with every request.
@@ -62,7 +68,8 @@ pub enum TargetAuth {
         /// The user.
         username: String,
         /// The password.
-        password: String,
+        #[schema(value_type = String)]
+        password: Secret,
     },
     /// A token that a login gives.
     Token {
@@ -71,7 +78,8 @@ pub enum TargetAuth {
         /// The user.
         username: String,
         /// The password.
-        password: String,
+        #[schema(value_type = String)]
+        password: Secret,
         /// The login's name for the user field.
         #[serde(default = "username_field")]
         username_field: String,
@@ -115,11 +123,11 @@ pub enum Purpose {
 }
 
 impl Definition {
-    /// Reads a body. `stored` is the stored `config`: a mask in the body keeps its secret.
+    /// Reads a body. A mask in it keeps a secret of the stored subscription.
     ///
     /// # Errors
     /// 400 that names every field that is wrong.
-    pub fn of_body(body: &[u8], purpose: Purpose, guard: &Guard, stored: Option<&Value>) -> Result<Self, Refusal> {
+    pub fn of_body(body: &[u8], purpose: Purpose, guard: &Guard, stored: Option<&Kept>) -> Result<Self, Refusal> {
         let sent = match wire::parse(body)? {
             Value::Object(sent) => sent,
             other => {
@@ -131,19 +139,19 @@ impl Definition {
             if purpose != Purpose::Change {
                 reader.require(&["retry_countdown_config", "target_url", "event_type"]);
             }
-            Self::read_from(reader, purpose, guard, stored)
+            Self::read_from(reader, guard, stored)
         })
     }
 
-    fn read_from(reader: &mut Reader<'_>, purpose: Purpose, guard: &Guard, stored: Option<&Value>) -> Self {
+    fn read_from(reader: &mut Reader<'_>, guard: &Guard, stored: Option<&Kept>) -> Self {
         let retry_countdown_config = object(reader, "retry_countdown_config", countdown_config).flatten();
-        let additional_headers = object(reader, "additional_headers", |reader| reader.all());
-        if let Some(Err(why)) = additional_headers.as_ref().map(headers::parse) {
-            reader.wrong("additional_headers", why);
-        }
-        let config = object(reader, "config", |reader| config(reader, stored, guard));
         let target_url = reader.text_within("target_url", LONGEST[0]);
         refuse_url(reader, "target_url", target_url.as_deref(), guard);
+        let is_elsewhere = target_url.as_ref().zip(stored).is_some_and(|(url, stored)| stored.is_elsewhere(url));
+        let keeping = Keeping { stored, is_elsewhere };
+        let additional_headers = object(reader, "additional_headers", |reader| reader.all());
+        let additional_headers = additional_headers.map(|sent| additional(reader, sent, keeping));
+        let config = object(reader, "config", |reader| config(reader, keeping, guard));
         let event_type = reader.text_within("event_type", LONGEST[1]);
         if let Some(name) = event_type.as_deref().filter(|name| !events::TYPES.contains(name)) {
             reader.wrong("event_type", format!("\"{name}\" is not a valid choice."));
@@ -152,20 +160,64 @@ impl Definition {
         let secret_key = reader.nullable_text("secret_key", LONGEST[2]);
         let callback = reader.nullable_text("callback", LONGEST[3]);
         let is_masked = secret_key.as_ref().and_then(Option::as_deref) == Some(MASK);
-        if purpose == Purpose::Create && is_masked {
-            reader.wrong("secret_key", "This is what stands for a secret in answers; send the secret itself.");
+        if is_masked && let Err(why) = keeping.allows(stored.is_some_and(|stored| stored.has("secret_key"))) {
+            reader.wrong("secret_key", why);
         }
+        keeping.refuse_what_is_left_out(reader);
         Self {
             target_url,
             event_type,
             is_active,
-            secret_key: secret_key.filter(|_| !is_masked),
+            secret_key: secret_key.filter(|_| !is_masked).map(|text| text.map(Secret::from)),
             callback,
             retry_countdown_config,
-            additional_headers: additional_headers.map(Value::Object),
-            config: config.map(Value::Object),
+            additional_headers: additional_headers.map(|headers| Secret::new(Value::Object(headers))),
+            config: config.map(|config| Secret::new(Value::Object(config))),
         }
     }
+}
+
+/// What of a subscription may be kept: nothing of a new one, nothing that would go to another address.
+#[derive(Clone, Copy)]
+struct Keeping<'a> {
+    stored: Option<&'a Kept>,
+    is_elsewhere: bool,
+}
+
+impl Keeping<'_> {
+    /// Whether a mask may stand for what is stored, if there is something.
+    fn allows(self, is_stored: bool) -> Result<(), &'static str> {
+        match (is_stored, self.is_elsewhere) {
+            (false, _) => Err(STANDS_FOR_NOTHING),
+            (true, true) => Err(GOES_ELSEWHERE),
+            (true, false) => Ok(()),
+        }
+    }
+
+    /// Where the address changes, no secret comes along by being left out.
+    fn refuse_what_is_left_out(self, reader: &mut Reader<'_>) {
+        let Some(stored) = self.stored.filter(|_| self.is_elsewhere) else { return };
+        for field in ["secret_key", "additional_headers", "config"] {
+            if stored.has(field) && !reader.has(field) {
+                reader.wrong(field, GOES_ELSEWHERE);
+            }
+        }
+    }
+}
+
+/// The additional headers, with the stored values of those that are masked.
+fn additional(reader: &mut Reader<'_>, mut sent: Map<String, Value>, keeping: Keeping<'_>) -> Map<String, Value> {
+    for (name, value) in sent.iter_mut().filter(|(_, value)| **value == MASK) {
+        let stored = keeping.stored.and_then(|stored| stored.header(name));
+        match keeping.allows(stored.is_some()) {
+            Ok(()) => *value = stored.cloned().unwrap_or_default(),
+            Err(why) => reader.wrong("additional_headers", format!("{}: {why}", headers::shown(name))),
+        }
+    }
+    if let Err(why) = headers::parse(&sent) {
+        reader.wrong("additional_headers", why);
+    }
+    sent
 }
 
 /// An object that is not too long.
@@ -236,21 +288,28 @@ fn kwargs(reader: &mut Reader<'_>, keys: &[Kwarg]) -> Map<String, Value> {
 }
 
 /// `config`: an object. This server uses only its key `auth`.
-fn config(reader: &mut Reader<'_>, stored: Option<&Value>, guard: &Guard) -> Map<String, Value> {
+fn config(reader: &mut Reader<'_>, keeping: Keeping<'_>, guard: &Guard) -> Map<String, Value> {
     let mut config = reader.all();
-    if reader.value("auth").is_some_and(|auth| !auth.is_null()) {
-        let password = stored.and_then(|stored| stored.pointer("/auth/password"));
-        if let Some(auth) = reader.object("auth", |reader| target_auth(reader, password, guard)) {
-            config.insert("auth".to_owned(), Value::Object(auth));
+    for (key, value) in config.iter_mut().filter(|(key, value)| *key != "auth" && **value == MASK) {
+        let stored = keeping.stored.and_then(|stored| stored.config.reveal().get(key));
+        match keeping.allows(stored.is_some()) {
+            Ok(()) => *value = stored.cloned().unwrap_or_default(),
+            Err(why) => reader.wrong(key, why),
         }
+    }
+    if reader.value("auth").is_some_and(|auth| !auth.is_null())
+        && let Some(auth) = reader.object("auth", |reader| target_auth(reader, keeping, guard))
+    {
+        config.insert("auth".to_owned(), Value::Object(auth));
     }
     config
 }
 
-/// What is read of a [`TargetAuth`], beside what else is given.
-fn target_auth(reader: &mut Reader<'_>, stored: Option<&Value>, guard: &Guard) -> Map<String, Value> {
-    let mut auth = reader.all();
-    let kind = auth.get("auth_type").and_then(Value::as_str).unwrap_or_default().to_owned();
+/// What is read of a [`TargetAuth`]. Other keys are passed over.
+fn target_auth(reader: &mut Reader<'_>, keeping: Keeping<'_>, guard: &Guard) -> Map<String, Value> {
+    let sent = reader.all();
+    let kind = sent.get("auth_type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut auth = Map::from_iter([("auth_type".to_owned(), Value::from(kind.as_str()))]);
     let (required, optional): (&[&str], &[&str]) = match kind.as_str() {
         "basic" => (&["username", "password"], &[]),
         "token" => {
@@ -267,14 +326,9 @@ fn target_auth(reader: &mut Reader<'_>, stored: Option<&Value>, guard: &Guard) -
             auth.insert((*name).to_owned(), Value::from(text));
         }
     }
-    // A password is kept with the blanks around it.
-    match (auth.get("password"), stored) {
-        (Some(Value::String(text)), Some(stored)) if text == MASK => {
-            auth.insert("password".to_owned(), stored.clone());
-        }
-        (Some(Value::String(text)), _) if text == MASK => reader.wrong("password", "Send the password itself."),
-        (None | Some(Value::String(_)), _) => {}
-        (Some(_), _) => reader.wrong("password", "Not a valid string."),
+    if let Some(password) = sent.get("password") {
+        let password = password_of(reader, password, &auth, keeping);
+        auth.insert("password".to_owned(), password);
     }
     let text = |name: &str| auth.get(name).and_then(Value::as_str);
     if kind == "token" {
@@ -287,6 +341,22 @@ fn target_auth(reader: &mut Reader<'_>, stored: Option<&Value>, guard: &Guard) -
         reader.wrong("username", "A user with a colon cannot log in by basic authentication.");
     }
     auth
+}
+
+/// The password of a login: as it is sent, with the blanks around it, or the stored one.
+fn password_of(reader: &mut Reader<'_>, sent: &Value, auth: &Map<String, Value>, keeping: Keeping<'_>) -> Value {
+    if *sent != MASK {
+        if !sent.is_string() {
+            reader.wrong("password", "Not a valid string.");
+        }
+        return sent.clone();
+    }
+    let stored = keeping.stored.and_then(|stored| stored.config.reveal().pointer("/auth/password"));
+    let is_elsewhere = keeping.is_elsewhere || keeping.stored.is_some_and(|stored| !stored.logs_in_at(auth));
+    if let Err(why) = (Keeping { is_elsewhere, ..keeping }).allows(stored.is_some()) {
+        reader.wrong("password", why);
+    }
+    stored.cloned().unwrap_or_default()
 }
 
 /// A stored countdown. One that cannot be read becomes a minute.

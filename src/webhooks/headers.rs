@@ -38,8 +38,13 @@ pub fn parse(headers: &Map<String, Value>) -> Result<Vec<(HeaderName, HeaderValu
     headers.iter().map(|(name, value)| one(name, value)).collect()
 }
 
+/// A name in a message.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().take(64).flat_map(char::escape_default).collect()
+}
+
 fn one(name: &str, value: &Value) -> Result<(HeaderName, HeaderValue), String> {
-    let shown: String = name.chars().take(64).flat_map(char::escape_default).collect();
+    let shown = shown(name);
     let header = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| format!("\"{shown}\" is no name of a header; use letters, digits and hyphens."))?;
     if RESERVED.contains(&header.as_str()) || header.as_str().starts_with(OWN) {
@@ -48,7 +53,10 @@ fn one(name: &str, value: &Value) -> Result<(HeaderName, HeaderValue), String> {
     let text = value.as_str().ok_or_else(|| format!("{shown}: Not a valid string."))?;
     let is_printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     match HeaderValue::from_str(text) {
-        Ok(value) if is_printable && text.len() <= LONGEST => Ok((header, value)),
+        Ok(mut value) if is_printable && text.len() <= LONGEST => {
+            value.set_sensitive(true);
+            Ok((header, value))
+        }
         _ => Err(format!("{shown}: use printable ASCII in one line, at most {LONGEST} characters.")),
     }
 }

@@ -11,7 +11,7 @@ use super::{
     definition::{self, TargetAuth},
     headers,
 };
-use crate::error::Result;
+use crate::{error::Result, secret::Secret};
 
 /// The data that is needed to deliver to a subscription.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Hook {
     /// The event type.
     pub event_type: String,
     /// The key that signs the body.
-    pub secret_key: Option<String>,
+    pub secret_key: Option<Secret>,
     /// When a failed delivery is tried again.
     pub countdown: Countdown,
     /// Additional headers.
@@ -49,7 +49,7 @@ pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
         id: row.id,
         target_url: row.target_url,
         event_type: row.event_type,
-        secret_key: row.secret_key,
+        secret_key: row.secret_key.map(Secret::from),
         countdown: definition::countdown(&row.countdown),
         headers: row.headers.as_object().and_then(|object| headers::parse(object).ok()).unwrap_or_default(),
         auth: row.config.get("auth").and_then(|auth| serde_json::from_value(auth.clone()).ok()),

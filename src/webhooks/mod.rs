@@ -5,7 +5,8 @@
 //! delivered always has a due time, so after a crash it is sent again, under the same uuid. Per subscription, the
 //! events of one object are delivered in their order; a failing one delays only its own object.
 //!
-//! * [`definition`], [`headers`]: a subscription as clients send it. [`hook`]: as it is stored.
+//! * [`definition`], [`headers`]: a subscription as clients send it. [`masks`]: what is shown of its secrets.
+//!   [`hook`]: as it is stored.
 //! * [`json`], [`countdown`]: bytes and waits as in Python. [`crate::signature`] signs them.
 //! * [`target`]: which addresses are allowed.
 //! * `limits`: how much each subscription may take. `throttle`: how much all may take while commands wait.
@@ -20,6 +21,7 @@ pub mod hook;
 pub mod json;
 mod limits;
 pub mod lists;
+pub mod masks;
 pub mod pause;
 pub(crate) mod record;
 mod relay;

@@ -15,13 +15,69 @@ use uuid::Uuid;
 use super::{
     claim::{self, Claimed},
     countdown::Countdown,
-    definition::{MASK, TargetAuth},
+    definition::TargetAuth,
     lists::HOOKS,
+    masks::{self, Kept},
 };
-use crate::{catalog::CatalogCache, error::Result, wire::Timestamp};
+use crate::{catalog::CatalogCache, error::Result, secret::Secret, wire::Timestamp};
+
+/// A subscription as it is stored, with its secrets: a row of [`HOOKS`].
+#[derive(Debug, FromRow)]
+pub(crate) struct StoredHook {
+    pub id: i64,
+    retry_countdown_config: Value,
+    created_date: Timestamp,
+    modified_date: Timestamp,
+    target_url: String,
+    is_active: bool,
+    secret_key: Option<Secret>,
+    event_type: String,
+    callback: Option<String>,
+    additional_headers: Secret<Value>,
+    config: Secret<Value>,
+}
+
+impl StoredHook {
+    /// As everybody is shown it.
+    pub(crate) fn masked(&self) -> HookView {
+        HookView {
+            secret_key: self.secret_key.as_ref().map(masks::key),
+            additional_headers: masks::headers(self.additional_headers.reveal()),
+            config: masks::config(self.config.reveal()),
+            id: self.id,
+            retry_countdown_config: self.retry_countdown_config.clone(),
+            created_date: self.created_date,
+            modified_date: self.modified_date,
+            target_url: self.target_url.clone(),
+            is_active: self.is_active,
+            event_type: self.event_type.clone(),
+            callback: self.callback.clone(),
+        }
+    }
+
+    /// With its secrets, for the answer to whoever has just sent them.
+    pub(crate) fn as_made(&self) -> HookView {
+        HookView {
+            secret_key: self.secret_key.as_ref().map(|secret| secret.reveal().to_owned()),
+            additional_headers: self.additional_headers.reveal().clone(),
+            config: self.config.reveal().clone(),
+            ..self.masked()
+        }
+    }
+
+    /// What a change may keep.
+    pub(crate) fn kept(self) -> Kept {
+        Kept {
+            target_url: self.target_url,
+            secret_key: self.secret_key,
+            additional_headers: self.additional_headers,
+            config: self.config,
+        }
+    }
+}
 
 /// A subscription. Its secrets are shown as `********`, but in the answer that made it.
-#[derive(Debug, Clone, Serialize, ToSchema, FromRow)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Webhook)]
 pub(crate) struct HookView {
     pub id: i64,
@@ -37,25 +93,12 @@ pub(crate) struct HookView {
     pub event_type: String,
     /// Kept for the client; this server calls nothing.
     pub callback: Option<String>,
-    /// Sent with each request.
+    /// Sent with each request: their names.
     #[schema(value_type = HashMap<String, String>)]
     pub additional_headers: Value,
-    /// `auth`: how to log in at the receiver.
+    /// `auth`: how to log in at the receiver. Other keys are kept for the client, and never shown.
     #[schema(schema_with = config)]
     pub config: Value,
-}
-
-impl HookView {
-    /// The same without its secrets.
-    pub(crate) fn masked(mut self) -> Self {
-        if let Some(secret_key) = self.secret_key.as_mut().filter(|secret| !secret.is_empty()) {
-            MASK.clone_into(secret_key);
-        }
-        if let Some(password) = self.config.pointer_mut("/auth/password") {
-            *password = MASK.into();
-        }
-        self
-    }
 }
 
 /// The schema of `config`: an object, of which only `auth` means something to this server.
@@ -160,8 +203,8 @@ async fn hooks(connection: &mut PgConnection, claimed: &[Claimed]) -> Result<Vec
     let ids: Vec<i64> = claimed.iter().map(|row| row.webhook_id).collect();
     let mut query = sqlx::QueryBuilder::new("select ");
     query.push(HOOKS.columns).push(HOOKS.from).push(" where w.id = any(").push_bind(ids).push(")");
-    let hooks: Vec<HookView> = query.build_query_as().fetch_all(connection).await?;
-    Ok(hooks.into_iter().map(HookView::masked).collect())
+    let hooks: Vec<StoredHook> = query.build_query_as().fetch_all(connection).await?;
+    Ok(hooks.iter().map(StoredHook::masked).collect())
 }
 
 #[cfg(test)]

@@ -25,12 +25,13 @@ use crate::{
     events,
     page::List,
     scope::Visible,
+    secret::Secret,
     webhooks::{
         definition::{Definition, Purpose, TargetAuth},
         lists::HOOKS,
         pause,
         replay::{self, ReplayRange, Replayed},
-        view::{DeliveryView, HookView},
+        view::{DeliveryView, HookView, StoredHook},
     },
     wire::{self, Timestamp},
 };
@@ -76,19 +77,24 @@ impl Resource for HookView {
     }
 
     async fn load(_: &App, _: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
-        let hooks = rows.iter().map(|row| Self::from_row(row).map(Self::masked));
+        let hooks = rows.iter().map(|row| StoredHook::from_row(row).map(|hook| hook.masked()));
         Ok(hooks.collect::<sqlx::Result<_>>()?)
     }
 }
 
 /// A subscription with its secrets, if the caller may see it.
-async fn one(connection: &mut PgConnection, door: &Limited, id: i64) -> Result<HookView> {
-    Ok(HookView::from_row(&row::<HookView>(connection, &door.caller(), id).await?)?)
+async fn one(connection: &mut PgConnection, door: &Limited, id: i64) -> Result<StoredHook> {
+    Ok(StoredHook::from_row(&row::<HookView>(connection, &door.caller(), id).await?)?)
 }
 
 /// JSON as text: a value of its own type would be stored with its keys in another order.
 fn text(value: Option<Value>) -> Option<String> {
     value.map(|value| value.to_string())
+}
+
+/// The same of what is secret.
+fn secret_text(value: Option<&Secret<Value>>) -> Option<String> {
+    value.map(|value| value.reveal().to_string())
 }
 
 fn already_registered() -> Refusal {
@@ -118,16 +124,16 @@ async fn create(
         sent.target_url,
         sent.event_type,
         sent.is_active.unwrap_or(true),
-        sent.secret_key.flatten(),
+        sent.secret_key.as_ref().and_then(Option::as_ref).map(Secret::reveal),
         sent.callback.flatten(),
         text(sent.retry_countdown_config),
-        text(sent.additional_headers),
-        text(sent.config)
+        secret_text(sent.additional_headers.as_ref()),
+        secret_text(sent.config.as_ref())
     )
     .fetch_one(&mut *connection)
     .await
     .on_constraint("webhooks_user_url_type_key", already_registered)?;
-    let view = one(&mut connection, &door, id).await?;
+    let view = one(&mut connection, &door, id).await?.as_made();
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -142,7 +148,7 @@ async fn registry(_: Limited) -> Json<&'static [&'static str]> {
 
 /// Replace a subscription
 ///
-/// What is left out and need not be sent stays as it is.
+/// What is left out and need not be sent stays as it is. With another `target_url` no secret stays: send them again.
 #[utoipa::path(put, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "replaceWebhook",
     request_body = Definition,
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
@@ -158,6 +164,8 @@ async fn replace(
 }
 
 /// Change a subscription
+///
+/// Only the keys that are sent are changed. With another `target_url` no secret stays: send them again.
 #[utoipa::path(patch, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "updateWebhook",
     request_body = Definition,
     params(("id" = i64, Path, description = "The subscription's id", example = 1)),
@@ -175,8 +183,11 @@ async fn change(
 async fn update(door: &Limited, id: i64, body: &[u8], purpose: Purpose) -> Result<Json<HookView>> {
     let app = &door.app;
     let mut transaction = app.pool.begin().await?;
-    let known = one(&mut transaction, door, id).await?;
-    let sent = Definition::of_body(body, purpose, app.webhooks.client.guard(), Some(&known.config))?;
+    let known_id = one(&mut transaction, door, id).await?.id;
+    // What is kept is what goes to the address that is kept: nobody changes either meanwhile.
+    sqlx::query!("select from webhooks where id = $1 for no key update", known_id).execute(&mut *transaction).await?;
+    let known = one(&mut transaction, door, known_id).await?.kept();
+    let sent = Definition::of_body(body, purpose, app.webhooks.client.guard(), Some(&known))?;
     sqlx::query!(
         "update webhooks
             set target_url = coalesce($2, target_url), event_type = coalesce($3, event_type),
@@ -187,26 +198,26 @@ async fn update(door: &Limited, id: i64, body: &[u8], purpose: Purpose) -> Resul
                 config = coalesce($11::text::json, config),
                 modified_date = now()
           where id = $1",
-        known.id,
+        known_id,
         sent.target_url,
         sent.event_type,
         sent.is_active,
         sent.secret_key.is_some(),
-        sent.secret_key.flatten(),
+        sent.secret_key.as_ref().and_then(Option::as_ref).map(Secret::reveal),
         sent.callback.is_some(),
         sent.callback.flatten(),
         text(sent.retry_countdown_config),
-        text(sent.additional_headers),
-        text(sent.config)
+        secret_text(sent.additional_headers.as_ref()),
+        secret_text(sent.config.as_ref())
     )
     .execute(&mut *transaction)
     .await
     .on_constraint("webhooks_user_url_type_key", already_registered)?;
-    let resumed = sent.is_active == Some(true) && pause::resume(&mut transaction, known.id).await?;
+    let resumed = sent.is_active == Some(true) && pause::resume(&mut transaction, known_id).await?;
     let view = one(&mut transaction, door, id).await?.masked();
     transaction.commit().await?;
     if resumed {
-        wake(app, known.id).await?;
+        wake(app, known_id).await?;
     }
     app.webhooks.due.notify_one();
     Ok(Json(view))

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use reqwest::Url;
 
 use crate::reading::{Place, Reader};
-use crate::stock::service::{Auth, AuthType, Secret, Service, ServiceType, Settings, WhenDown};
+use crate::stock::service::{Auth, AuthType, Password, Service, ServiceType, Settings, WhenDown};
 
 /// The `[inventory]` table, of which an installation has one or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Inventory {
 
 fn auth(reader: &mut Reader<'_>) -> Auth {
     reader.require(&["type"]);
-    let unknown = || Secret::Plain(String::new());
+    let unknown = || Password::Plain("".into());
     let auth = match reader.choice("type") {
         Some(AuthType::BasicAuth) => {
             reader.require(&["username"]);
@@ -88,7 +88,7 @@ fn web_address(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
 }
 
 /// A password, or the environment variable that holds it: one of the two.
-fn secret(reader: &mut Reader<'_>, key: &'static str, variable_key: &'static str) -> Option<Secret> {
+fn secret(reader: &mut Reader<'_>, key: &'static str, variable_key: &'static str) -> Option<Password> {
     let is_given = reader.has(key);
     let has_both_or_none = is_given == reader.has(variable_key);
     let (plain, variable) = (reader.text(key), reader.slug(variable_key));
@@ -98,7 +98,7 @@ fn secret(reader: &mut Reader<'_>, key: &'static str, variable_key: &'static str
         reader.refuse(key, message, remedy);
         return None;
     }
-    plain.map(Secret::Plain).or(variable.map(Secret::Variable))
+    plain.map(|text| Password::Plain(text.into())).or(variable.map(Password::Variable))
 }
 
 /// The value of a header, with `{}` for what is filled in.

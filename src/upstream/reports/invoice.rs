@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
@@ -12,6 +13,7 @@ use super::send::Call;
 use crate::{
     error::Result,
     outbound,
+    secret::{self, Secret},
     upstream::client::{Answer, Failure},
 };
 
@@ -27,9 +29,10 @@ pub(super) async fn call(pool: &PgPool, call: &Call) -> Result<Answer, Failure> 
     let log_id = call.transition_log_id.unwrap_or_default();
     let ask =
         ask(pool, call, log_id).await.map_err(|error| Failure::from(format!("it could not be asked: {error}")))?;
-    let Some((settings, body)) = ask else {
+    let Some((secret, body)) = ask else {
         return Err(Failure::from("what the service is told is no longer there".to_owned()));
     };
+    let settings = secret.reveal();
     let url = settings["remote_url"].as_str().unwrap_or_default();
     let seconds = |name: &str, default: f64| {
         let seconds = settings["timeouts"][name].as_f64().unwrap_or(default).clamp(0.001, LONGEST_WAIT);
@@ -47,6 +50,8 @@ pub(super) async fn call(pool: &PgPool, call: &Call) -> Result<Answer, Failure> 
     let status = response.status();
     let bytes = outbound::body(response, LONGEST_ANSWER).await?;
     let answer: Option<Value> = serde_json::from_slice(&bytes).ok();
+    // It is kept and shown.
+    let answer = answer.map(|answer| without_credentials(answer, &settings["auth"]));
     if !status.is_success() {
         return Err(Failure {
             why: format!("it answered {status}"),
@@ -79,6 +84,13 @@ fn authorized(request: RequestBuilder, auth: &Value) -> RequestBuilder {
     }
 }
 
+/// What a service answered, without what it repeats of its credentials.
+fn without_credentials(answer: Value, auth: &Value) -> Value {
+    let text = |name: &str| auth[name].as_str().unwrap_or_default();
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{}:{}", text("username"), text("password")));
+    secret::without_in(answer, &[text("password"), text("token"), pair.as_str()])
+}
+
 fn short(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.trim().replace('\0', ""),
@@ -98,7 +110,7 @@ fn url_of(answer: &Value) -> Option<String> {
 }
 
 /// The parameters of the call, and its body: the package with its items.
-async fn ask(pool: &PgPool, call: &Call, log_id: i64) -> Result<Option<(Value, Value)>> {
+async fn ask(pool: &PgPool, call: &Call, log_id: i64) -> Result<Option<(Secret<Value>, Value)>> {
     let row = sqlx::query!(
         r#"select r.invoice_call as "settings!",
                   jsonb_build_object(
@@ -125,7 +137,7 @@ async fn ask(pool: &PgPool, call: &Call, log_id: i64) -> Result<Option<(Value, V
         for flag in ["generate_invoice_number", "generate_invoice_url"] {
             body[flag] = json!(row.settings[flag] == true);
         }
-        (row.settings, body)
+        (Secret::new(row.settings), body)
     }))
 }
 
@@ -169,6 +181,16 @@ pub(super) async fn record(connection: &mut PgConnection, call: &Call, log_id: i
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_service_repeats_of_its_credentials_is_not_kept() {
+        let basic = json!({ "request_type": "basic_auth", "username": "oms", "password": "geheim" });
+        let answer = json!({ "seen": ["Basic b21zOmdlaGVpbQ==", "oms:geheim"], "number": 7 });
+        let kept = json!({ "seen": ["Basic ********", "oms:********"], "number": 7 });
+        assert_eq!(without_credentials(answer, &basic), kept);
+        let token = json!({ "request_type": "token", "token": "geheim", "token_prefix": "Bearer" });
+        assert_eq!(without_credentials(json!("Bearer geheim"), &token), json!("Bearer ********"));
+    }
 
     #[test]
     fn an_answer_is_read_where_it_is_one() {

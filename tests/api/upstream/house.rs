@@ -37,8 +37,8 @@ impl Upstream {
             orders_per_minute: None,
             begins: DateTime::from_timestamp(1_700_000_000, 0).expect("a moment"),
             username: "oms".to_owned(),
-            password: "secret".to_owned(),
-            token: "a token nobody was given".to_owned(),
+            password: "secret".into(),
+            token: "a token nobody was given".into(),
             push_to: None,
         };
         let simulator = Simulator::new(settings).expect("a simulator");

@@ -86,6 +86,8 @@ pub enum Mood {
     Redirects(u16, String),
     /// 200 with this body.
     Says(String),
+    /// This status, and everything that it received.
+    Repeats(u16),
 }
 
 type Chooser = Box<dyn Fn(&Received) -> Mood + Send>;
@@ -201,7 +203,7 @@ async fn receive(State(shared): State<Shared>, method: Method, uri: Uri, headers
     let mut one = Received { method, path: uri.path().to_owned(), headers, body: body.to_vec(), status: None };
     let mood = (shared.chooser.lock().expect("no panic"))(&one);
     one.status = match &mood {
-        Mood::Answers(status) | Mood::Redirects(status, _) => Some(*status),
+        Mood::Answers(status) | Mood::Redirects(status, _) | Mood::Repeats(status) => Some(*status),
         Mood::Slow(_) | Mood::Says(_) => Some(200),
         Mood::Stalls | Mood::ClosesEarly => None,
     };
@@ -216,6 +218,10 @@ async fn receive(State(shared): State<Shared>, method: Method, uri: Uri, headers
             (StatusCode::from_u16(status).expect("a status"), [(header::LOCATION, location)]).into_response()
         }
         Mood::Says(text) => text.into_response(),
+        Mood::Repeats(status) => {
+            let text = format!("{:?} {}", one.headers, String::from_utf8_lossy(&one.body));
+            (StatusCode::from_u16(status).expect("a status"), text).into_response()
+        }
         Mood::Slow(duration) => {
             tokio::time::sleep(duration).await;
             shared.received.lock().expect("no panic").push(one);
