@@ -1,31 +1,26 @@
 //! Lists: `count`, `next`, `previous`, `results`; pages, sorting and filters as in Django REST framework; or a file of
 //! the whole list ([`crate::export`]).
 
+mod list;
 mod listing;
 mod schema;
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
 use http::{HeaderMap, Uri, header};
 use serde::Serialize;
-use sqlx::{PgConnection, Postgres, QueryBuilder, postgres::PgRow};
-use uuid::Uuid;
 
+pub(crate) use list::date_time;
+pub use list::{Filter, Kind, List, VISIBLE_TO_ALL, VISIBLE_TO_NONE, filter};
 pub use listing::{ListRow, Listing, ids};
 
 use crate::{
-    error::{Refusal, Result},
+    error::Refusal,
     export::{File, Format, MOST_ROWS},
-    reading::values::boolean,
-    scope::Visible,
 };
 
 /// Rows on a page without `limit`.
 const DEFAULT_LIMIT: usize = 20;
 /// Most rows on a page. A larger `limit` is reduced to this.
 const LARGEST_LIMIT: usize = 100;
-
-/// Up to this many matching rows, all of them are sorted.
-const MOST_SORTED: usize = 10_000;
 
 /// A page of a list.
 #[derive(Debug, Serialize)]
@@ -206,229 +201,6 @@ pub fn base_url(headers: &HeaderMap) -> String {
     format!("{scheme}://{host}")
 }
 
-/// How a filter reads its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A whole number.
-    Integer,
-    /// Whole numbers, separated by commas.
-    Integers,
-    /// Text.
-    Text,
-    /// Texts, separated by commas.
-    Texts,
-    /// The beginning of a text.
-    Prefix,
-    /// A part of a text, whatever the case.
-    Contains,
-    /// A moment in ISO 8601, or a date (its midnight, UTC).
-    DateTime,
-    /// A day, UTC.
-    Day,
-    /// `true` or `false`, in the spellings of Django.
-    Boolean,
-    /// A UUID, with or without hyphens.
-    Uuid,
-}
-
-/// A documented filter of a list.
-#[derive(Debug, Clone, Copy)]
-pub struct Filter {
-    /// The parameter.
-    pub name: &'static str,
-    /// How its value is read.
-    pub kind: Kind,
-    /// The condition; each `{}` stands for the value.
-    pub sql: &'static str,
-    /// Which rows it finds, for the documentation.
-    pub summary: &'static str,
-}
-
-/// Shorthand for tables of filters.
-#[must_use]
-pub const fn filter(name: &'static str, kind: Kind, sql: &'static str, summary: &'static str) -> Filter {
-    Filter { name, kind, sql, summary }
-}
-
-/// Of a list whose rows belong to no location: a caller with locations of their own sees them all.
-pub const VISIBLE_TO_ALL: &str = "{}::bigint[] is not null";
-/// Of a list whose rows belong to no location and are not for callers with locations of their own: they get 403.
-pub const VISIBLE_TO_NONE: &str = "{}::bigint[] is null";
-
-/// A list that can be filtered, sorted and paged: everything that differs from one to the next.
-#[derive(Debug, Clone, Copy)]
-pub struct List {
-    /// ` from …`, with the alias that the other parts use.
-    pub from: &'static str,
-    /// The columns of a row; of objects that are read by their ids, the id.
-    pub columns: &'static str,
-    /// The condition under which a row is visible to a caller with locations of their own; `{}` stands for their ids. Of
-    /// a list of one object's rows, `{}` stands for the object's id, and after it `{locations}` for the locations; null:
-    /// all.
-    pub visible: &'static str,
-    /// The filters it offers.
-    pub filters: &'static [Filter],
-    /// What it can be sorted by: name and column.
-    pub sorts: &'static [(&'static str, &'static str)],
-    /// `sort` without one.
-    pub default_sort: &'static str,
-    /// The order of rows that are equal by `sort`: they keep their place from page to page.
-    pub tie_breaker: &'static str,
-}
-
-impl List {
-    /// The row of an object, if the caller may see it. The list must be sortable by `id`.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn find(&self, connection: &mut PgConnection, id: i64, visible: &Visible) -> Result<Option<PgRow>> {
-        let column = self.sorts.iter().find(|(name, _)| *name == "id").map_or("id", |(_, column)| column);
-        let mut query = QueryBuilder::new("");
-        self.push_visible(&mut query, self.columns, visible);
-        query.push(" and ").push(column).push(" = ").push_bind(id);
-        Ok(query.build().fetch_optional(connection).await?)
-    }
-
-    /// How many rows fit, and those on the page.
-    async fn rows(&self, connection: &mut PgConnection, page: &Page, visible: &Visible) -> Result<(usize, Vec<PgRow>)> {
-        let order = self.order_by(page)?;
-        let mut query = QueryBuilder::new("");
-        self.push_query(&mut query, "count(*)", page, visible)?;
-        let count: i64 = query.build_query_scalar().fetch_one(&mut *connection).await?;
-        let count = usize::try_from(count).unwrap_or_default();
-        page.check_exists(count)?;
-        if count == 0 {
-            return Ok((0, Vec::new()));
-        }
-        // Where few rows fit, Postgres is to find them and sort them. Left to itself it takes the way that serves a page
-        // of many: it reads in the order of the list until the page is full, which is the whole table.
-        let is_few = count <= MOST_SORTED;
-        let mut query = QueryBuilder::new(if is_few { "with found as materialized (" } else { "" });
-        self.push_query(&mut query, self.columns, page, visible)?;
-        query.push(order);
-        query.push(if is_few { ") select * from found" } else { "" });
-        query.push(" limit ").push_bind(i64::try_from(page.limit()).unwrap_or(i64::MAX));
-        query.push(" offset ").push_bind(i64::try_from(page.offset()).unwrap_or(i64::MAX));
-        let rows = query.build().fetch_all(connection).await?;
-        Ok((count, rows))
-    }
-
-    fn push_visible(&self, query: &mut QueryBuilder<Postgres>, columns: &str, visible: &Visible) {
-        query.push("select ").push(columns).push(self.from).push(" where true");
-        if let Some(ids) = visible.ids() {
-            let (before, after) = self.visible.split_once("{}").unwrap_or((self.visible, ""));
-            query.push(" and ").push(before).push_bind(ids.to_vec());
-            let mut parts = after.split("{locations}");
-            query.push(parts.next().unwrap_or_default());
-            for part in parts {
-                query.push_bind(visible.location_ids().map(<[i64]>::to_vec)).push(part);
-            }
-        }
-    }
-
-    fn push_query(
-        &self,
-        query: &mut QueryBuilder<Postgres>,
-        columns: &str,
-        page: &Page,
-        visible: &Visible,
-    ) -> Result<(), Refusal> {
-        self.push_visible(query, columns, visible);
-        for filter in self.filters {
-            // A parameter that is no filter is ignored, as the original does.
-            let Some(value) = page.get(filter.name) else { continue };
-            let mut parts = filter.sql.split("{}");
-            query.push(" and ").push(parts.next().unwrap_or_default());
-            for part in parts {
-                push_value(query, filter, value)?;
-                query.push(part);
-            }
-        }
-        Ok(())
-    }
-
-    /// The `order by` for `sort`: fields of the list, separated by commas, `-` for descending.
-    fn order_by(&self, page: &Page) -> Result<String, Refusal> {
-        let mut parts = Vec::new();
-        for word in page.get("sort").unwrap_or(self.default_sort).split(',') {
-            let (name, direction) = word.strip_prefix('-').map_or((word, "asc"), |name| (name, "desc"));
-            let Some((_, column)) = self.sorts.iter().find(|(field, _)| *field == name) else {
-                let known: Vec<&str> = self.sorts.iter().map(|(field, _)| *field).collect();
-                return Err(Refusal::field("sort", format!("Choose from {}; - for descending.", known.join(", "))));
-            };
-            parts.push(format!("{column} {direction}"));
-        }
-        parts.push(self.tie_breaker.to_owned());
-        Ok(format!(" order by {}", parts.join(", ")))
-    }
-}
-
-fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str) -> Result<(), Refusal> {
-    let wrong = |message: &str| Refusal::field(filter.name, message);
-    if value.contains('\0') {
-        return Err(wrong("Null characters are not allowed."));
-    }
-    let integers = || {
-        let numbers: Option<Vec<i64>> = value.split(',').map(|text| text.trim().parse().ok()).collect();
-        numbers.ok_or_else(|| wrong("Enter whole numbers, separated by commas."))
-    };
-    match filter.kind {
-        Kind::Integer => {
-            query.push_bind(value.trim().parse::<i64>().map_err(|_| wrong("Enter a whole number."))?);
-        }
-        Kind::Integers => {
-            query.push_bind(integers()?);
-        }
-        Kind::Text => {
-            query.push_bind(value.to_owned());
-        }
-        Kind::Texts => {
-            query.push_bind(value.split(',').map(|text| text.trim().to_owned()).collect::<Vec<_>>());
-        }
-        Kind::Prefix => {
-            query.push_bind(format!("{}%", escape_like(value)));
-        }
-        Kind::Contains => {
-            query.push_bind(format!("%{}%", escape_like(value)));
-        }
-        Kind::DateTime => {
-            query.push_bind(date_time(value).ok_or_else(|| wrong("Enter a valid date/time."))?);
-        }
-        Kind::Day => {
-            let day = value.trim().parse().ok().filter(|day| is_storable(*day));
-            query.push_bind(day.ok_or_else(|| wrong("Enter a valid date."))?);
-        }
-        Kind::Boolean => {
-            let flag = boolean(&value.trim().into()).ok_or_else(|| wrong("Enter true or false."))?;
-            query.push_bind(flag);
-        }
-        Kind::Uuid => {
-            query.push_bind(value.trim().parse::<Uuid>().map_err(|_| wrong("Enter a valid UUID."))?);
-        }
-    }
-    Ok(())
-}
-
-fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
-}
-
-/// Postgres knows no dates as far away as Rust does. These are the years of Django.
-fn is_storable(day: NaiveDate) -> bool {
-    (1..=9999).contains(&day.year())
-}
-
-/// A moment in ISO 8601, or the midnight of a date.
-pub(crate) fn date_time(text: &str) -> Option<DateTime<Utc>> {
-    let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
-    DateTime::parse_from_rfc3339(text)
-        .map(|moment| moment.with_timezone(&Utc))
-        .or_else(|_| text.parse::<chrono::NaiveDateTime>().map(|naive| naive.and_utc()))
-        .or_else(|_| text.parse::<NaiveDate>().map(midnight))
-        .ok()
-        .filter(|moment| is_storable(moment.date_naive()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -469,14 +241,5 @@ mod tests {
         assert!(page("?format=csv").check_exists(MOST_ROWS).is_ok());
         assert!(page("?format=csv").check_exists(MOST_ROWS + 1).is_err());
         assert!(page("").check_exists(MOST_ROWS + 1).is_ok());
-    }
-
-    #[test]
-    fn dates_may_be_moments_or_days() {
-        for text in ["2026-01-02", "2026-01-02T00:00:00Z", "2026-01-02T03:00:00+03:00", "2026-01-02T00:00:00"] {
-            assert_eq!(date_time(text).map(|moment| moment.to_rfc3339()).as_deref(), Some("2026-01-02T00:00:00+00:00"));
-        }
-        assert_eq!(date_time("tomorrow"), None);
-        assert_eq!((date_time("-9000-01-01"), date_time("+200000-01-01T00:00:00Z")), (None, None));
     }
 }

@@ -6,7 +6,9 @@
 
 pub mod conditions;
 pub mod definition;
+pub mod facts;
 pub mod lists;
+pub mod prerequisites;
 pub mod rules;
 pub mod verdict;
 

@@ -27,7 +27,10 @@ use crate::{
     },
     scenarios::rules::{Condition, OrderBy, Rule, Scenario},
     scope::Scope,
-    workflow::{StateRow, Transition, TransitionRow, Workflow},
+    workflow::{
+        Transition, Workflow,
+        load::{StateRow, TransitionRow},
+    },
 };
 
 /// See the module.

@@ -7,7 +7,10 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
 
-use super::{ItemRow, PackageRow, PackageView, commands, item_view, load_rows, view};
+use super::{
+    PackageView,
+    load::{ItemRow, PackageRow, commands, item_view, load_rows, view},
+};
 use crate::{
     catalog::Catalog,
     error::{Error, Result},
