@@ -4,6 +4,7 @@
 //! of a kind is a function beside its data; only the dispatcher calls it.
 
 pub mod common;
+pub mod names;
 
 use serde_json::{Map, Value};
 

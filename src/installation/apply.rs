@@ -17,6 +17,7 @@ use super::read::{Entity, Installation, State, Transition};
 use crate::{
     db::{self, INSTALLATION_LOCK},
     error::{Error, OnConstraint, Refusal, Result},
+    kinds::names::REPACK,
     scenarios::{self, References},
     workflow::{NEEDED_BY_TRANSFERS, OUT_OF_STOCK, TRANSFER_CANCELLED, WAITING, WAITING_FOR_TRANSFER},
 };
@@ -328,16 +329,13 @@ fn moves_along(transition: &Transition, installation: &Installation, states: &St
             let open = open.filter_map(|state| id("transfer", &state.slug));
             id("transfer", TRANSFER_CANCELLED).map(|to| open.map(|from| (from, to)).collect()).unwrap_or_default()
         }
-        Entity::Package if transition.command == PLANS_IN_PLACE => {
+        Entity::Package if transition.command == REPACK => {
             let source = id("package", &transition.source);
             source.zip(for_transfer).into_iter().collect()
         }
         Entity::Package | Entity::Order => Vec::new(),
     }
 }
-
-/// The command that plans a package again without making a new one of it.
-const PLANS_IN_PLACE: &str = "REPACK";
 
 /// The moves a transition stands for, as (source, destination). Moves it stood for before stay as long as logs name
 /// them.

@@ -10,14 +10,13 @@ use crate::{
     catalog::Catalog,
     commands::wake_signal::Freed,
     error::Result,
+    kinds::names::REPACK,
     scenarios::rules::{Condition, Rule},
     workflow::{OUT_OF_STOCK, Transition},
 };
 
 /// Slug of the state of packages that a store refused.
 const NEEDS_RESCHEDULING: &str = "needs-rescheduling";
-/// The command that plans waiting packages.
-const REPACK: &str = "REPACK";
 
 /// Makes Postgres look each package up by an index, for few or many packages.
 const BEGIN_LOOKUPS: &str = "begin read only; set local enable_hashjoin = off; set local enable_mergejoin = off; \

@@ -10,7 +10,7 @@ use crate::{
         package::subject::PackageCommand,
     },
     error::Refusal,
-    kinds::{Kind, Parameter, Plans, Recorded, common::SYNC},
+    kinds::{Kind, Parameter, Plans, Recorded, common::SYNC, names},
     workflow::{CANCELLED, Holding},
 };
 
@@ -20,7 +20,7 @@ const ITEMS: &str = "package_items";
 /// See the module.
 pub static COMMAND: PackageCommand = PackageCommand {
     kind: Kind {
-        identifier: "CANCEL_PACKAGE",
+        identifier: names::CANCEL_PACKAGE,
         summary: "Cancels the package and frees what it holds.",
         parameters: &[
             Parameter {

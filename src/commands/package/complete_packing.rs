@@ -8,13 +8,13 @@ use crate::{
         package::subject::PackageCommand,
     },
     error::{NO_CARGO_COMPANY, Refusal},
-    kinds::{Kind, common::PACKING},
+    kinds::{Kind, common::PACKING, names},
 };
 
 /// See the module.
 pub static COMMAND: PackageCommand = PackageCommand {
     kind: Kind {
-        identifier: "COMPLETE_PACKING",
+        identifier: names::COMPLETE_PACKING,
         summary: "Pack: all products are in the package. Creates the shipment and its label through the location's \
                   cargo company.",
         common: PACKING,

@@ -12,7 +12,7 @@ use crate::{
         package::subject::PackageCommand,
     },
     error::Refusal,
-    kinds::{Kind, Parameter, Plans, StateKey, common::SYNC},
+    kinds::{Kind, Parameter, Plans, StateKey, common::SYNC, names},
     packages::facts::ItemFacts,
     workflow::{CANCELLED, NOT_FOUND, WAITING},
 };
@@ -20,7 +20,7 @@ use crate::{
 /// See the module.
 pub static COMMAND: PackageCommand = PackageCommand {
     kind: Kind {
-        identifier: "DETECTED_OUT_OF_STOCK_ITEM",
+        identifier: names::DETECTED_OUT_OF_STOCK_ITEM,
         summary: "Out of stock: the listed items are not at this location. All items are planned again; what finds a \
                   place leaves in new packages, what does not waits at the default location.",
         parameters: &[Parameter {

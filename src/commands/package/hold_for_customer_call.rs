@@ -4,7 +4,7 @@
 use super::moves::go;
 use crate::{
     commands::package::subject::PackageCommand,
-    kinds::{Kind, Parameter, Recorded, common::SYNC},
+    kinds::{Kind, Parameter, Recorded, common::SYNC, names},
 };
 
 /// See the module.
@@ -21,7 +21,7 @@ pub static COMMAND: PackageCommand = PackageCommand {
         }],
         common: SYNC,
         example: r#"{"reason":"The flat's number is missing."}"#,
-        undone_by: Some("UNBLOCK_THE_PACKAGE"),
+        undone_by: Some(names::UNBLOCK_THE_PACKAGE),
         ..Kind::BASE
     },
     decide: go,

@@ -11,6 +11,7 @@ use crate::{
     kinds::{
         Kind, Parameter,
         common::{PACKING, SYNC},
+        names,
     },
 };
 
@@ -18,7 +19,7 @@ use crate::{
 pub static MOVES: &[PackageCommand] = &[
     PackageCommand {
         kind: Kind {
-            identifier: "PKG_STATE_TRANSITION",
+            identifier: names::PKG_STATE_TRANSITION,
             summary: "Moves the package and its items to the transition's destination, and does nothing else.",
             common: SYNC,
             ..Kind::BASE
@@ -99,7 +100,7 @@ pub static MOVES: &[PackageCommand] = &[
             identifier: "BLOCK_THE_PACKAGE",
             summary: "Blocks the package: nobody goes on with it until it is unblocked. It keeps its reservations and \
                       its place.",
-            undone_by: Some("UNBLOCK_THE_PACKAGE"),
+            undone_by: Some(names::UNBLOCK_THE_PACKAGE),
             ..Kind::BASE
         },
         decide: go,

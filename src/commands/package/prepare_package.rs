@@ -16,7 +16,7 @@ use crate::{
         package::subject::PackageCommand,
     },
     error::Refusal,
-    kinds::{Kind, Lookup, Parameter, Plans, StateKey, common::SYNC},
+    kinds::{Kind, Lookup, Parameter, Plans, StateKey, common::SYNC, names},
     packages::facts::ItemFacts,
     workflow::{OUT_OF_STOCK, WAITING},
 };
@@ -59,9 +59,9 @@ pub static COMMAND: PackageCommand = PackageCommand {
         looks_up: &[Lookup::Products],
         needs_states: &[WAITING, OUT_OF_STOCK],
         leans_on: &[
-            ("DETECTED_OUT_OF_STOCK_ITEM", None),
-            ("REPLACE_PRODUCT", Some(StateKey::Source)),
-            ("PKG_STATE_TRANSITION", Some(StateKey::Destination)),
+            (names::DETECTED_OUT_OF_STOCK_ITEM, None),
+            (names::REPLACE_PRODUCT, Some(StateKey::Source)),
+            (names::PKG_STATE_TRANSITION, Some(StateKey::Destination)),
         ],
         ..Kind::BASE
     },

@@ -8,7 +8,7 @@ use crate::{
         package::subject::PackageCommand,
     },
     error::{NO_PLACE, Refusal},
-    kinds::{Kind, Plans, common::SYNC},
+    kinds::{Kind, Plans, common::SYNC, names},
     packages::facts::ItemFacts,
     workflow::OUT_OF_STOCK,
 };
@@ -16,7 +16,7 @@ use crate::{
 /// See the module.
 pub static COMMAND: PackageCommand = PackageCommand {
     kind: Kind {
-        identifier: "REPACK",
+        identifier: names::REPACK,
         summary: "Plans a package that is out of stock or needs rescheduling again. It moves to the location that was \
                   found; items that need another location leave in new packages, those without a place in a new \
                   out-of-stock package.",

@@ -4,13 +4,13 @@ use super::replacements::{self, Naming, PARAMETER};
 use crate::{
     commands::{changes::Changes, command::Context, package::subject::PackageCommand},
     error::Refusal,
-    kinds::{Kind, Lookup, Parameter, Plans, common::SYNC},
+    kinds::{Kind, Lookup, Parameter, Plans, common::SYNC, names},
 };
 
 /// See the module.
 pub static COMMAND: PackageCommand = PackageCommand {
     kind: Kind {
-        identifier: "REPLACE_PRODUCT",
+        identifier: names::REPLACE_PRODUCT,
         summary: "Replaces products: the listed items become another product of which the location has enough. The \
                   order's line becomes that product, and the log keeps what it was.",
         parameters: &[Parameter { required: true, ..PARAMETER }],

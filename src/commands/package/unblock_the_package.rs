@@ -6,13 +6,13 @@
 use crate::{
     commands::{changes::Changes, command::Context, package::subject::PackageCommand},
     error::{Refusal, WAS_ELSEWHERE},
-    kinds::{Kind, Lookup},
+    kinds::{Kind, Lookup, names},
 };
 
 /// See the module.
 pub static COMMAND: PackageCommand = PackageCommand {
     kind: Kind {
-        identifier: "UNBLOCK_THE_PACKAGE",
+        identifier: names::UNBLOCK_THE_PACKAGE,
         summary: "Unblocks the package: it goes back to the state it was in before. Of the transitions of this \
                   command only the one to that state can be run; the package lists no other.",
         looks_up: &[Lookup::StateBefore],

@@ -11,7 +11,7 @@ use crate::{
         subject::{TransferCommand, TransferContext},
     },
     error::Refusal,
-    kinds::{End, Kind, Moves, Parameter, Plans},
+    kinds::{End, Kind, Moves, Parameter, Plans, names},
     planning::Line,
 };
 
@@ -20,7 +20,7 @@ const ITEMS: &str = "transfer_items";
 /// See the module.
 pub static COMMAND: TransferCommand = TransferCommand {
     kind: Kind {
-        identifier: "TRANSFER_ITEM_NOT_FOUND",
+        identifier: names::TRANSFER_ITEM_NOT_FOUND,
         moves: Moves::Transfer(End::Source),
         summary: "Product for transfer not found, or wrong: the transfer is cancelled, and its items are planned \
                   again by the transfer scenario. What no location can send waits in an out-of-stock package.",

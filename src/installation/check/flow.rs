@@ -5,15 +5,12 @@ use std::collections::HashSet;
 use super::Findings;
 use crate::{
     installation::read::{Entity, Installation, Place, State, Transition},
-    kinds::{self, Kind},
+    kinds::{self, Kind, names::CANCEL_PACKAGE},
     workflow::{NOT_FOUND, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER, holds_goods},
 };
 
 /// The states in which planning creates packages, for any scenario.
 const LED_TO_BY_PLANNING: &[&str] = &[WAITING, OUT_OF_STOCK];
-
-/// The command that ends a package that is not packed.
-const CANCEL: &str = "CANCEL_PACKAGE";
 
 pub(super) fn check(installation: &Installation, kinds: &[&'static Kind], findings: &mut Findings) {
     quota(installation, findings);
@@ -68,10 +65,10 @@ fn cancelling(installation: &Installation, findings: &mut Findings) {
     let holds = |state: &&State| !state.is_final && holds_goods(&state.slug, &state.enum_value);
     for state in states_of(installation, Entity::Package).filter(holds) {
         let can_cancel = transitions_of(installation, Entity::Package)
-            .any(|transition| transition.source == state.slug && transition.command == CANCEL);
+            .any(|transition| transition.source == state.slug && transition.command == CANCEL_PACKAGE);
         if !can_cancel {
             let message = format!("a package in `{}` holds goods and cannot be cancelled", state.slug);
-            let remedy = format!("add a transition of {CANCEL} from `{}`", state.slug);
+            let remedy = format!("add a transition of {CANCEL_PACKAGE} from `{}`", state.slug);
             findings.warning(&state.at, "slug", message, remedy);
         }
     }

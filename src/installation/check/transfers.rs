@@ -3,12 +3,10 @@
 use super::Findings;
 use crate::{
     installation::read::{Entity, Installation, Scenario, Transition},
+    kinds::names::TRANSFER_ITEM_NOT_FOUND,
     scenarios::{definition::of_transferable, rules::ScenarioKind},
     workflow::{NEEDED_BY_TRANSFERS, TRANSFER_CANCELLED, TRANSFER_WORDS, WAITING_FOR_TRANSFER},
 };
-
-/// The command whose transfer comes to nothing; every other one's goes on.
-const NOT_FOUND: &str = "TRANSFER_ITEM_NOT_FOUND";
 
 pub(super) fn check(installation: &Installation, findings: &mut Findings) {
     words(installation, findings);
@@ -62,11 +60,11 @@ fn of_transfer(installation: &Installation, transition: &Transition, findings: &
     let destination = installation.state(Entity::Transfer, &transition.destination);
     // An unknown state is reported for itself.
     let Some(ends) = destination.map(|state| state.enum_value == TRANSFER_CANCELLED) else { return };
-    if ends != (transition.command == NOT_FOUND) {
+    if ends != (transition.command == TRANSFER_ITEM_NOT_FOUND) {
         let (message, remedy) = if ends {
-            (format!("{} does not end a transfer", transition.command), format!("only {NOT_FOUND} does"))
+            (format!("{} does not end a transfer", transition.command), format!("only {TRANSFER_ITEM_NOT_FOUND} does"))
         } else {
-            (format!("after {NOT_FOUND} a transfer is over"), format!("write `{TRANSFER_CANCELLED}`"))
+            (format!("after {TRANSFER_ITEM_NOT_FOUND} a transfer is over"), format!("write `{TRANSFER_CANCELLED}`"))
         };
         findings.problem(&transition.at, "destination", message, remedy);
     }

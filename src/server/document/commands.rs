@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     commands,
     installation::read::Installation,
-    kinds::{Kind, Parameter, common::COMMON},
+    kinds::{Kind, Parameter, common::COMMON, names},
     openapi::{errors, reference},
 };
 
@@ -79,7 +79,7 @@ fn add_list(document: &mut Value, slugs: &Map<String, Value>) {
         "description": "Names this command, instead of the key that is made from the list's."
     });
     document["components"]["schemas"][name] = listed;
-    let packing = json!([{ "package": 1, "slug": slugs["COMPLETE_PACKING"], "input_parameters": {} }]);
+    let packing = json!([{ "package": 1, "slug": slugs[names::COMPLETE_PACKING], "input_parameters": {} }]);
     document["paths"][path]["post"]["requestBody"] = json!({
         "required": true,
         "content": { "application/json": {

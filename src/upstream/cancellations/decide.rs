@@ -13,6 +13,7 @@ use crate::{
     catalog::Catalog,
     commands::{dispatch::Request, outcome::Outcome as CommandOutcome},
     error::{Error, Refusal, Result},
+    kinds::names::{CANCEL_PACKAGE, PKG_STATE_TRANSITION},
     workflow::{CANCELLED, Transition},
 };
 
@@ -127,8 +128,8 @@ fn step<'c>(catalog: &'c Catalog, caller: &Caller, package: &Affected) -> Step<'
         .transitions("package")
         .filter(|transition| transition.source_id == package.state_id && transition.permits(caller.role))
         .filter(|transition| match transition.kind.identifier {
-            "CANCEL_PACKAGE" => true,
-            "PKG_STATE_TRANSITION" => slug(transition.destination_id) == CANCELLATION_WAITING,
+            CANCEL_PACKAGE => true,
+            PKG_STATE_TRANSITION => slug(transition.destination_id) == CANCELLATION_WAITING,
             _ => false,
         })
         .collect();
@@ -177,7 +178,7 @@ async fn run_command(
         Step::Refused(reason) => return Ok(outcome("refused", Some(reason))),
     };
     let mut input = Map::new();
-    if transition.kind.identifier == "CANCEL_PACKAGE" {
+    if transition.kind.identifier == CANCEL_PACKAGE {
         input.insert("cancellation_reason".to_owned(), json!(reason));
         if !package.is_whole() {
             input.insert("package_items".to_owned(), json!(package.cancelled()));
