@@ -28,6 +28,7 @@ use crate::{
     scenarios::{
         Author, Kept,
         definition::Definition,
+        has_versions,
         lists::{LIST, VersionView},
         load, remove, resolve, write,
     },
@@ -125,7 +126,16 @@ fn read_definition(object: &Map<String, Value>) -> Result<Definition, Refusal> {
 
 /// Add a scenario
 #[utoipa::path(post, path = "/api/v1/oms/scenarios/", tag = "Scenarios", operation_id = "createScenario",
-    request_body = NewScenario,
+    request_body(content = NewScenario, example = json!({
+        "name": "Chilled goods", "priority": 10, "channels": ["web"], "default_location": "W-LEEDS",
+        "initial_state_when_split": "waiting",
+        "splitting": { "most_packages": 3, "kilometres_per_package": 40 },
+        "rules": [
+            { "name": "From an open store nearby",
+              "conditions": ["SELECT_BY_STOCK", "SELECT_BY_QUOTA", "SELECT_BY_OPENING_HOURS",
+                             { "condition": "SELECT_BY_DISTANCE", "kilometres": 25 }],
+              "order_by": ["distance"] },
+            { "name": "The rest", "conditions": ["SELECT_BY_STOCK"], "order_by": ["items_covered", "distance"] }] })),
     responses((status = 201, description = "The scenario", body = ScenarioView)))]
 async fn create(
     Unlimited { app, user_id, .. }: Unlimited<Operators>,
@@ -147,8 +157,11 @@ async fn create(
 ///
 /// What is left out has its default.
 #[utoipa::path(put, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios", operation_id = "replaceScenario",
-    params(("id" = i64, Path, description = "The scenario's id", example = 1)),
-    request_body = NewScenario,
+    params(("id" = i64, Path, description = "The scenario's id.", example = 1)),
+    request_body(content = NewScenario, example = json!({
+        "name": "Nearest first", "priority": 1, "default_location": "W-LEEDS",
+        "initial_state_when_split": "waiting",
+        "rules": [{ "name": "Nearest", "conditions": ["SELECT_BY_STOCK"], "order_by": ["distance"] }] })),
     responses((status = 200, description = "The scenario", body = ScenarioView)))]
 async fn replace(
     Unlimited { app, user_id, .. }: Unlimited<Operators>,
@@ -164,8 +177,8 @@ async fn replace(
 ///
 /// Only the keys that are sent are changed; `splitting` and `rules` are replaced whole.
 #[utoipa::path(patch, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios", operation_id = "updateScenario",
-    params(("id" = i64, Path, description = "The scenario's id", example = 1)),
-    request_body = NewScenario,
+    params(("id" = i64, Path, description = "The scenario's id.", example = 1)),
+    request_body(content = NewScenario, example = json!({ "is_active": false })),
     responses((status = 200, description = "The scenario", body = ScenarioView)))]
 async fn change(
     Unlimited { app, user_id, .. }: Unlimited<Operators>,
@@ -210,7 +223,7 @@ async fn set(
 /// Its versions stay, for the plans that name them. One that the installation's files hold comes back when they are
 /// applied again.
 #[utoipa::path(delete, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios", operation_id = "deleteScenario",
-    params(("id" = i64, Path, description = "The scenario's id", example = 1)),
+    params(("id" = i64, Path, description = "The scenario's id.", example = 1)),
     responses((status = 204, description = "It is gone")))]
 async fn delete(Unlimited { app, user_id, .. }: Unlimited<Operators>, Id(id): Id) -> Result<StatusCode> {
     let mut transaction = app.pool.begin().await?;
@@ -226,13 +239,9 @@ async fn delete(Unlimited { app, user_id, .. }: Unlimited<Operators>, Id(id): Id
 /// Latest first; those of a scenario that was deleted too.
 #[utoipa::path(get, path = "/api/v1/oms/scenarios/{id}/versions/", tag = "Scenarios",
     operation_id = "listScenarioVersions",
-    params(("id" = i64, Path, description = "The scenario's id", example = 1)))]
+    params(("id" = i64, Path, description = "The scenario's id.", example = 1)))]
 async fn versions(Limited { app, scope, .. }: Limited, Id(id): Id, page: Page) -> Result<Response> {
-    let known =
-        sqlx::query_scalar!(r#"select exists (select from scenario_versions where scenario_id = $1) as "known!""#, id)
-            .fetch_one(&app.pool)
-            .await?;
-    if !known {
+    if !has_versions(&mut *app.pool.acquire().await?, id).await? {
         return Err(Refusal::not_found().into());
     }
     let visible = Visible::below(id, &scope);

@@ -107,6 +107,32 @@ impl Record for SenderAddress {
     }
 }
 
+/// An address with its dates.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(connection: &mut PgConnection, id: i64) -> sqlx::Result<Option<SenderAddress>> {
+    sqlx::query_as("select * from sender_addresses where id = $1").bind(id).fetch_optional(connection).await
+}
+
+/// An address that is to be changed: whoever else changes it waits, so that what one does not send stays as the other
+/// left it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock(connection: &mut PgConnection, id: i64) -> sqlx::Result<Option<SenderAddress>> {
+    sqlx::query_as("select * from sender_addresses where id = $1 for update").bind(id).fetch_optional(connection).await
+}
+
+/// Deletes an address; false if it was not there.
+///
+/// # Errors
+/// When the database fails.
+pub async fn remove(connection: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
+    let gone = sqlx::query!("delete from sender_addresses where id = $1", id).execute(connection).await?;
+    Ok(gone.rows_affected() > 0)
+}
+
 impl ListRow for SenderAddress {
     const LIST: List = List {
         from: " from sender_addresses a",

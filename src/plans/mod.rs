@@ -4,6 +4,7 @@
 //! says that it came out the same; only a change of the planner itself can prevent that.
 
 pub mod list;
+pub mod stock_info;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -116,6 +116,16 @@ pub async fn load(connection: &mut PgConnection, ids: Option<&[i64]>) -> Result<
     kept.collect()
 }
 
+/// Whether there is such a scenario, or was.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_versions(connection: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select exists (select from scenario_versions where scenario_id = $1) as "known!""#, id)
+        .fetch_one(connection)
+        .await
+}
+
 /// The active scenarios of both kinds in the planner's form, by priority.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use crate::{
         resource::find,
     },
     error::{Refusal, Result},
-    locations::senders::{NO_OBJECT, SenderAddress},
+    locations::senders::{self, NO_OBJECT, SenderAddress},
     reading::{self, Changed, New},
     record,
     scope::Scope,
@@ -31,14 +31,16 @@ async fn save(connection: &mut PgConnection, scope: &Scope, address: &SenderAddr
         return Err(Refusal::field("stock_location", NO_OBJECT).into());
     }
     let id = record::save(connection, address).await?;
-    Ok(sqlx::query_as("select * from sender_addresses where id = $1").bind(id).fetch_one(connection).await?)
+    Ok(senders::load(connection, id).await?.ok_or_else(Refusal::not_found)?)
 }
 
 /// Add a sender address
 ///
 /// It stays when an installation is applied that does not know it.
 #[utoipa::path(post, path = "/api/v1/oms/stocklocations-senderaddress/", tag = "Stock locations",
-    operation_id = "createSenderAddress", request_body = NewSenderAddress,
+    operation_id = "createSenderAddress",
+    request_body(content = NewSenderAddress, example = json!({
+        "stock_location": 1, "cargo_company": 1, "origin_id": "LDS-0417" })),
     responses((status = 201, description = "The sender address", body = SenderAddress)))]
 pub(super) async fn create(
     Limited { app, scope, .. }: Limited<Managers>,
@@ -55,8 +57,8 @@ pub(super) async fn create(
 /// Only the keys that are sent are changed.
 #[utoipa::path(patch, path = "/api/v1/oms/stocklocations-senderaddress/{id}/", tag = "Stock locations",
     operation_id = "updateSenderAddress",
-    params(("id" = i64, Path, description = "The sender address' id", example = 1)),
-    request_body = ChangedSenderAddress,
+    params(("id" = i64, Path, description = "The sender address' id.", example = 1)),
+    request_body(content = ChangedSenderAddress, example = json!({ "origin_id": "LDS-0418" })),
     responses((status = 200, description = "The sender address", body = SenderAddress)))]
 pub(super) async fn change(
     door: Limited,
@@ -68,10 +70,8 @@ pub(super) async fn change(
     let seen: SenderAddress = find(&mut transaction, &door.caller(), id).await?;
     door.require::<Managers>()?;
     wire::check_media_type(&headers)?;
-    // Others who change it wait, so that what they did not send stays as it is.
-    let stored = sqlx::query_as("select * from sender_addresses where id = $1 for update").bind(seen.id);
-    let stored: Option<SenderAddress> = stored.fetch_optional(&mut *transaction).await?;
-    let address = reading::change(&body, &stored.ok_or_else(Refusal::not_found)?)?;
+    let stored = senders::lock(&mut transaction, seen.id).await?.ok_or_else(Refusal::not_found)?;
+    let address = reading::change(&body, &stored)?;
     let saved = save(&mut transaction, &door.scope, &address).await?;
     transaction.commit().await?;
     Ok(Json(saved))
@@ -82,14 +82,13 @@ pub(super) async fn change(
 /// One that an installation's file holds is there again when the file is applied again.
 #[utoipa::path(delete, path = "/api/v1/oms/stocklocations-senderaddress/{id}/", tag = "Stock locations",
     operation_id = "deleteSenderAddress",
-    params(("id" = i64, Path, description = "The sender address' id", example = 1)),
+    params(("id" = i64, Path, description = "The sender address' id.", example = 1)),
     responses((status = 204, description = "It is gone")))]
 pub(super) async fn delete(door: Limited, Id(id): Id) -> Result<StatusCode> {
     let mut connection = door.app.pool.acquire().await?;
     let seen: SenderAddress = find(&mut connection, &door.caller(), id).await?;
     door.require::<Managers>()?;
-    let gone = sqlx::query!("delete from sender_addresses where id = $1", seen.id).execute(&mut *connection).await?;
-    if gone.rows_affected() == 0 {
+    if !senders::remove(&mut connection, seen.id).await? {
         return Err(Refusal::not_found().into());
     }
     Ok(StatusCode::NO_CONTENT)
