@@ -83,7 +83,7 @@ pub struct Replacement {
 
 /// A move of a transfer.
 #[derive(Debug, Serialize, ToSchema, FromRow)]
-#[schema(as = Transition)]
+#[schema(as = TransferMove)]
 pub struct Move {
     id: i64,
     created_date: Timestamp,
@@ -117,7 +117,6 @@ impl ListRow for Move {
 
 /// A move of a package, with what its command recorded.
 #[derive(Debug, Serialize, ToSchema, FromRow)]
-#[schema(as = PackageTransition)]
 pub struct PackageMove {
     #[serde(flatten)]
     #[sqlx(flatten)]

@@ -69,5 +69,5 @@ pub fn refusal_or_null() -> RefOr<Schema> {
 /// The schema of `error` where any error may stand: a rule's, or any other.
 #[must_use]
 pub fn any_error() -> RefOr<Schema> {
-    AnyOfBuilder::new().item(Ref::from_schema_name("Rule")).item(Ref::from_schema_name("Messages")).into()
+    AnyOfBuilder::new().item(Ref::from_schema_name("RuleRefusal")).item(Ref::from_schema_name("Messages")).into()
 }

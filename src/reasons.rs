@@ -120,7 +120,7 @@ impl ListRow for DenialReason {
 
 /// A denial reason with its dates, for reports.
 #[derive(Debug, Serialize, ToSchema, FromRow)]
-pub struct DenialReasonWithDates {
+pub struct DenialReasonSummary {
     id: i64,
     created_date: Timestamp,
     modified_date: Timestamp,
@@ -130,7 +130,7 @@ pub struct DenialReasonWithDates {
     is_active: bool,
 }
 
-impl ListRow for DenialReasonWithDates {
+impl ListRow for DenialReasonSummary {
     const LIST: List = DenialReason::LIST;
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::{Json, http::HeaderMap};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -14,6 +14,7 @@ use crate::{
     app::App,
     auth,
     error::{Error, Refusal, Result},
+    openapi::errors::TooManyRequests,
     wire,
 };
 
@@ -45,6 +46,11 @@ impl Credentials {
     }
 }
 
+/// What somebody logs in with, as an example.
+fn credentials() -> Value {
+    json!({ "username": "ada", "password": "correct horse battery staple" })
+}
+
 /// A new token.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Token)]
@@ -55,9 +61,9 @@ struct Key {
 
 /// Log in
 #[utoipa::path(post, path = "/api/v1/auth/login/", tag = "Users", operation_id = "login", security(()),
-    request_body = Credentials,
+    request_body(content = Credentials, example = credentials),
     responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit"),
-        (status = 429, description = "Too many failed; `Retry-After` says how long to wait")))]
+        (status = 429, response = TooManyRequests)))]
 async fn login(
     Public { app }: Public,
     peer: Peer,
@@ -68,10 +74,10 @@ async fn login(
 }
 
 /// Log in, as clients of the upstream do
-#[utoipa::path(post, path = "/api/i1/auth/login/", tag = "Users", operation_id = "loginAtOlderAddress",
-    security(()), request_body = Credentials,
+#[utoipa::path(post, path = "/api/i1/auth/login/", tag = "Users", operation_id = "loginAtUpstreamAddress",
+    security(()), request_body(content = Credentials, example = credentials),
     responses((status = 200, description = "A token", body = Key), (status = 400, description = "They do not fit"),
-        (status = 429, description = "Too many failed; `Retry-After` says how long to wait")))]
+        (status = 429, response = TooManyRequests)))]
 async fn login_i1(
     Public { app }: Public,
     peer: Peer,

@@ -48,7 +48,8 @@ pub fn routes() -> OpenApiRouter<Doors> {
 /// package, so that a browser or a printer can open it.
 #[utoipa::path(get, path = "/api/v1/oms/shipping-labels/{key}/", tag = "Cargo companies",
     operation_id = "getShippingLabel",
-    params(("key" = Uuid, Path, description = "The key in the package's shipping_label")),
+    params(("key" = Uuid, Path, description = "The key in the package's `shipping_label`.",
+        example = "6a2f41a3-c54c-4e0a-9f5e-7c2b1d3e4f50")),
     security(()),
     responses((status = 200, description = "A printable label, 100 × 150 mm", body = File, content_type = "application/pdf")))]
 async fn label(Public { app }: Public, Key(key): Key) -> Result<Response> {

@@ -21,8 +21,11 @@ use crate::{
 /// A route whose GET is a list: what its [`List`] offers becomes its parameters, a page of `T` its answer.
 pub(super) fn listed<T: ToSchema, S>(route: UtoipaMethodRouter<S>, list: &List) -> UtoipaMethodRouter<S> {
     let fields = list.sorts.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    let sort = format!("Fields to sort by, separated by commas; `-` in front for descending. There are: {fields}.");
-    let sort = query("sort", &sort, &json!({ "type": "string", "default": list.default_sort }));
+    let sort = format!(
+        "Fields to sort by, separated by commas; `-` in front for descending. There are: {fields}. `{}` without it.",
+        list.default_sort
+    );
+    let sort = query("sort", &sort, &json!({ "type": "string" }));
     paged::<T, S>(route, list.filters.iter().map(parameter).chain([sort]))
 }
 
@@ -54,10 +57,12 @@ fn answer<T: ToSchema>() -> Response {
         .build()
 }
 
-/// What every list has.
+/// What every list has. None has a `default` in its schema: some generated clients then send it always, and with it
+/// `next` would carry it, and a file would be one page.
 fn page_parameters() -> [Parameter; 3] {
     let limit = format!(
-        "Rows on a page, at most 100; in a file at most {MOST_ROWS}. More count as that. `page_size` is the same."
+        "Rows on a page, at most 100; in a file at most {MOST_ROWS}. More count as that. 20 without it. `page_size` is the \
+         same."
     );
     let format = format!(
         "`csv` or `xlsx`: the list as a file, with a column for each key (`state.name`). The whole list as it is \
@@ -65,13 +70,9 @@ fn page_parameters() -> [Parameter; 3] {
          xlsx."
     );
     [
-        query("page", "Which page, from 1.", &json!({ "type": "integer", "minimum": 1, "default": 1 })),
-        query("limit", &limit, &json!({ "type": "integer", "minimum": 1, "default": 20 })),
-        query(
-            "format",
-            &format,
-            &json!({ "type": "string", "enum": ["json", "csv", "xlsx", "xls"], "default": "json" }),
-        ),
+        query("page", "Which page, from 1; the first without it.", &json!({ "type": "integer", "minimum": 1 })),
+        query("limit", &limit, &json!({ "type": "integer", "minimum": 1 })),
+        query("format", &format, &json!({ "type": "string", "enum": ["json", "csv", "xlsx", "xls"] })),
     ]
 }
 

@@ -59,7 +59,7 @@ pub fn routes() -> OpenApiRouter<Doors> {
     OpenApiRouter::new().routes(streamed(with_parameters(routes!(follow), parameters())))
 }
 
-/// What [`Query::read`] reads, for the documentation.
+/// What [`Query::of_request`] reads, for the documentation.
 fn parameters() -> [Parameter; 7] {
     let text = || json!({ "type": "string" });
     [
@@ -78,13 +78,14 @@ fn parameters() -> [Parameter; 7] {
         ),
         query(
             "limit",
-            "Changes on a page, at most 1000; a change is what one command did to one object: one or more events.",
-            &json!({ "type": "integer", "minimum": 1, "default": DEFAULT_LIMIT }),
+            "Changes on a page, at most 1000, 100 without it; a change is what one command did to one object: one or more \
+             events.",
+            &json!({ "type": "integer", "minimum": 1 }),
         ),
         query(
             "wait",
-            "Seconds to wait for an event when there is none yet, at most 20.",
-            &json!({ "type": "integer", "minimum": 0, "default": 0 }),
+            "Seconds to wait for an event when there is none yet, at most 20; none without it.",
+            &json!({ "type": "integer", "minimum": 0 }),
         ),
     ]
 }
@@ -196,7 +197,7 @@ struct Query {
 }
 
 impl Query {
-    fn read(page: &Page, uri: &Uri, scope: &Scope) -> Result<Self, Refusal> {
+    fn of_request(page: &Page, uri: &Uri, scope: &Scope) -> Result<Self, Refusal> {
         page.no_list()?;
         let types: Vec<String> = page.get("types").map(list).unwrap_or_default();
         if let Some(unknown) = types.iter().find(|name| !TYPES.contains(&name.as_str())) {
@@ -326,7 +327,7 @@ fn number(field: &str, text: &str) -> Result<i64, Refusal> {
                body = Events),
               (status = 410, description = "Events after the cursor are no longer kept")))]
 async fn follow(door: Limited, page: Page, headers: HeaderMap, uri: Uri) -> Result<Response> {
-    let query = Query::read(&page, &uri, &door.scope)?;
+    let query = Query::of_request(&page, &uri, &door.scope)?;
     let caller = door.caller();
     let app = door.app;
     let wants_stream = headers.get(header::ACCEPT).is_some_and(|accept| {

@@ -110,7 +110,11 @@ async fn one(connection: &mut PgConnection, id: i64) -> Result<Location> {
 
 /// Add a stock location
 #[utoipa::path(post, path = "/api/v1/oms/stocklocations/", tag = "Stock locations",
-    operation_id = "createStockLocation", request_body = NewLocation,
+    operation_id = "createStockLocation", request_body(content = NewLocation, example = json!({
+        "erp_code": "S-YORK", "name": "York Store", "stock_location_type": "store", "priority": 70, "max_quota": 10,
+        "address": { "line": "4 Coney Street", "postcode": "YO1 9NA", "city": "York", "country": "United Kingdom" },
+        "latitude": 53.9591, "longitude": -1.0815,
+        "conf": { "timezone": "Europe/London", "opening_hours": { "monday": ["09:00-18:00"] } } })),
     responses((status = 201, description = "The location", body = Location)))]
 async fn create(
     Unlimited { app, .. }: Unlimited<Managers>,
@@ -133,8 +137,8 @@ async fn create(
 /// Only the keys that are sent are changed.
 #[utoipa::path(patch, path = "/api/v1/oms/stocklocations/{id}/", tag = "Stock locations",
     operation_id = "updateStockLocation",
-    params(("id" = i64, Path, description = "The location's id", example = 1)),
-    request_body = ChangedLocation,
+    params(("id" = i64, Path, description = "The location's id.", example = 1)),
+    request_body(content = ChangedLocation, example = json!({ "max_quota": 25, "tags": ["fridge"] })),
     responses((status = 200, description = "The location", body = Location)))]
 async fn change(
     door: Limited,

@@ -57,7 +57,7 @@ impl Resource for OrderView {
 
 /// One order
 #[utoipa::path(get, path = "/api/v1/oms/orders/{id}/", tag = "Orders", operation_id = "getOrder",
-    params(("id" = i64, Path, description = "The order's id", example = 1)),
+    params(("id" = i64, Path, description = "The order's id.", example = 1)),
     responses((status = 200, description = "The order with its packages", body = OrderView)))]
 async fn detail(Limited { app, scope, .. }: Limited, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     let mut connection = app.pool.acquire().await?;
@@ -85,7 +85,7 @@ async fn read_one(app: &App, scope: &Scope, id: i64, base_url: String) -> Result
 /// With `?dry_run=true` nothing is written: the answer says how the order would be planned, and in `plan` why, as a
 /// planning record tells it. Its items are numbered from 1. The orders of a list are planned one after the other.
 #[utoipa::path(post, path = "/api/v1/oms/orders/", tag = "Orders", operation_id = "createOrder", request_body = Value,
-    params(("dry_run" = Option<bool>, Query, description = "Say what would be, and write nothing")),
+    params(("dry_run" = Option<bool>, Query, description = "Say what would be, and write nothing.")),
     responses((status = 201, description = "The new order with its packages", body = OrderView),
         (status = 200, description = "The known order; the results of a list; or what a dry run tells", body = Answer),
         (status = 406, description = "No scenario fits")))]
@@ -111,7 +111,7 @@ async fn create(
     let catalog = app.catalog_cache.current();
     if catalog.inventory.is_some() {
         // One request for all of them, rather than one each.
-        let skus = list.iter().filter_map(|order| OrderInput::read(order).ok()).flat_map(|order| order.skus());
+        let skus = list.iter().filter_map(|order| OrderInput::of_json(order).ok()).flat_map(|order| order.skus());
         app.inventory.before_list(&catalog, skus.collect()).await?;
     }
     let mut results = Vec::with_capacity(list.len());
@@ -142,7 +142,7 @@ async fn rehearse(app: &App, value: &Value) -> Result<Response> {
     let mut taken = Taken::default();
     let mut results = Vec::with_capacity(list.len());
     for one in list {
-        let planned = match OrderInput::read(one) {
+        let planned = match OrderInput::of_json(one) {
             Ok(order) => dry_run::rehearse(&mut transaction, &catalog, &order, &mut taken).await,
             Err(refusal) => Err(refusal.into()),
         };
@@ -209,7 +209,7 @@ async fn take(
     value: &Value,
     headers: &HeaderMap,
 ) -> Result<(StatusCode, OrderView)> {
-    let order = OrderInput::read(value)?;
+    let order = OrderInput::of_json(value)?;
     app.inventory.before_order(&app.catalog_cache.current(), &order.number, order.skus()).await?;
     let Placed { order_id, is_new, waits } =
         place(&app.pool, &app.catalog_cache, &order, Some(user_id), Durability::Each).await?;

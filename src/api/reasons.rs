@@ -15,7 +15,7 @@ use crate::{
     db,
     error::Result,
     reading::{self, New},
-    reasons::{CancellationReason, DenialReason, DenialReasonWithDates},
+    reasons::{CancellationReason, DenialReason, DenialReasonSummary},
     record::{self, Record as _},
     wire,
 };
@@ -42,9 +42,9 @@ pub fn routes() -> OpenApiRouter<Doors> {
             "listDenialReasonsAtOlderAddress",
             "Denial reasons, at their older address",
         )))
-        .routes(list::<DenialReasonWithDates>(&read(
+        .routes(list::<DenialReasonSummary>(&read(
             "/api/v1/oms/package-denial-reason/list-simple/",
-            "listDenialReasonsWithDates",
+            "listDenialReasonSummaries",
             "Denial reasons, for reports",
         )))
         .routes(list::<CancellationReason>(&read(
@@ -62,7 +62,8 @@ pub fn routes() -> OpenApiRouter<Doors> {
 ///
 /// It stays when an installation is applied that does not know it.
 #[utoipa::path(post, path = "/api/v1/oms/packages/package_denial_reason/", tag = "Reasons",
-    operation_id = "createDenialReason", request_body = NewDenialReason,
+    operation_id = "createDenialReason",
+    request_body(content = NewDenialReason, example = json!({ "title": "The label printer is broken", "priority": 6 })),
     responses((status = 201, description = "The reason", body = DenialReason)))]
 async fn create(
     Unlimited { app, .. }: Unlimited<Managers>,

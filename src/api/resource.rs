@@ -178,7 +178,7 @@ fn id_parameter(of: &str) -> Parameter {
         .name("id")
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
-        .description(Some(format!("{}'s id", capitalized(of))))
+        .description(Some(format!("{}'s id.", capitalized(of))))
         .schema(Some(i64::schema()))
         .example(Some(1.into()))
         .build()

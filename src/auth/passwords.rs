@@ -48,7 +48,7 @@ fn work(waiting: &Mutex<Receiver<Job>>) {
 }
 
 /// Runs work on one of the threads. If the caller is gone when its turn comes, it is left out.
-async fn run<T: Send + 'static>(job: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+async fn on_a_thread<T: Send + 'static>(job: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let (answer, answered) = oneshot::channel();
     let job = Box::new(move || {
         if !answer.is_closed() {
@@ -64,7 +64,7 @@ async fn run<T: Send + 'static>(job: impl FnOnce() -> Result<T> + Send + 'static
 /// # Errors
 /// 503 when too many wait, a fault when hashing fails.
 pub async fn hash(password: String) -> Result<String> {
-    run(move || {
+    on_a_thread(move || {
         let hash = Argon2::default().hash_password(password.as_bytes());
         hash.map(|hash| hash.to_string()).map_err(|error| Error::Fault(format!("argon2: {error}")))
     })
@@ -76,7 +76,7 @@ pub async fn hash(password: String) -> Result<String> {
 /// # Errors
 /// 503 when too many wait, a fault when the hash cannot be read.
 pub(super) async fn verify(password: String, stored: Option<String>) -> Result<bool> {
-    run(move || {
+    on_a_thread(move || {
         let Some(stored) = stored else {
             Argon2::default().hash_password(password.as_bytes()).ok();
             return Ok(false);
@@ -108,7 +108,7 @@ mod tests {
         };
         for _ in 0..40 {
             // Polled once, so that it waits, and dropped.
-            let mut waiting = Box::pin(run(slow));
+            let mut waiting = Box::pin(on_a_thread(slow));
             assert!(futures_util::poll!(waiting.as_mut()).is_pending());
         }
         while hash("password".to_owned()).await.is_err() {

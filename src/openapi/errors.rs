@@ -1,6 +1,10 @@
 //! How the document describes errors: their bodies, and which of them every operation can answer.
 
 use serde_json::{Map, Value, json};
+use utoipa::{
+    ToResponse,
+    openapi::{Ref, RefOr, Response},
+};
 
 use super::reference;
 use crate::error::{RULES, Refusal};
@@ -47,14 +51,17 @@ pub fn schemas() -> Map<String, Value> {
         json!({ "type": "object", "additionalProperties": messages }),
     );
     add(
-        "Rule",
+        "RuleRefusal",
         "Why a rule refused, in a sentence for people and by a code for programs.",
         json!({ "type": "object", "required": ["non_field_errors", "error_code"], "properties": {
             "non_field_errors": { "type": "string" }, "error_code": reference("ErrorCode") } }),
     );
-    for (name, error) in
-        [("DetailError", "Detail"), ("ValidationError", "Messages"), ("RuleError", "Rule"), ("ServerError", "Fault")]
-    {
+    for (name, error) in [
+        ("DetailError", "Detail"),
+        ("ValidationError", "Messages"),
+        ("RuleError", "RuleRefusal"),
+        ("ServerError", "Fault"),
+    ] {
         add(
             name,
             "An error: `error` says what is wrong, `status_code` repeats the HTTP status.",
@@ -108,6 +115,17 @@ const SHARED: &[Shared] = &[
     ),
 ];
 
+/// A response that operations share and only some have, for those to name.
+#[derive(Debug, Clone, Copy)]
+pub struct TooManyRequests;
+
+impl ToResponse<'static> for TooManyRequests {
+    fn response() -> (&'static str, RefOr<Response>) {
+        const NAME: &str = "TooManyRequests";
+        (NAME, Ref::from_response_name(NAME).into())
+    }
+}
+
 /// The responses that operations share, by name: `NotFound`, and `HookNotFound` for what is not in the envelope.
 #[must_use]
 pub fn responses() -> Map<String, Value> {
@@ -115,21 +133,25 @@ pub fn responses() -> Map<String, Value> {
     for Shared(name, status, enveloped, bare, description) in SHARED {
         for (name, schema) in [((*name).to_owned(), enveloped), (format!("Hook{name}"), bare)] {
             let mut response = json!({ "description": description, "content": { "application/json": { "schema": reference(schema) } } });
-            let header = match status {
-                401 => Some(("WWW-Authenticate", json!({ "type": "string", "const": "Token" }))),
-                429 | 503 => Some(("Retry-After", json!({ "type": "integer" }))),
-                _ => None,
-            };
-            if let Some((name, schema)) = header {
-                response["headers"] = json!({ name: { "schema": schema } });
-            }
+            add_headers(&status.to_string(), &mut response);
             responses.insert(name, response);
         }
     }
     responses
 }
 
-/// Adds to an operation the errors that any route can answer, where it does not describe them itself.
+/// Adds the headers that errors of a status have.
+fn add_headers(status: &str, response: &mut Value) {
+    let (name, schema) = match status {
+        "401" => ("WWW-Authenticate", json!({ "type": "string", "const": "Token" })),
+        "429" | "503" => ("Retry-After", json!({ "type": "integer", "description": "Seconds." })),
+        _ => return,
+    };
+    response["headers"] = json!({ name: { "schema": schema } });
+}
+
+/// Adds to an operation the errors that any route can answer, where it does not describe them itself. An error that only
+/// some routes answer, they name: `(status = 429, response = TooManyRequests)`.
 pub fn add(path: &str, operation: &mut Value) {
     let is_bare = path.starts_with("/whisperer/");
     let is_open = operation["security"] == json!([{}]);
@@ -144,6 +166,7 @@ pub fn add(path: &str, operation: &mut Value) {
             404 => is_api && (!is_open || !has_body),
             413 | 415 => has_body,
             405 | 500 => true,
+            // Only of those that name it.
             429 => false,
             _ => is_api,
         };
@@ -170,12 +193,20 @@ fn describe(status: &str, is_bare: bool, response: &mut Value) {
         (_, true) => "Detail",
         (_, false) => "DetailError",
     };
-    if response.get("$ref").is_some() {
+    if let Some(Value::String(target)) = response.get_mut("$ref") {
+        // A route names the shared response; which of its two forms, the path says.
+        const SHARED: &str = "#/components/responses/";
+        if let Some(name) = target.strip_prefix(SHARED).filter(|name| is_bare && !name.starts_with("Hook")) {
+            *target = format!("{SHARED}Hook{name}");
+        }
         return;
     }
     let own = response.pointer("/content/application~1json/schema").cloned();
     let schema = match own {
-        None => reference(error),
+        None => {
+            add_headers(status, response);
+            reference(error)
+        }
         Some(own) if status == "406" && own != reference(error) => json!({ "oneOf": [own, reference(error)] }),
         Some(own) => own,
     };

@@ -25,7 +25,7 @@ const MOST_UNITS: i64 = 1_000_000_000;
 /// Statuses of lines that are not packed: cancelled, refunded.
 const NOT_TO_PACK: [&str; 2] = ["100", "600"];
 
-/// An order as it is sent: what [`OrderInput::read`] reads, and what is only handed on.
+/// An order as it is sent: what [`OrderInput::of_json`] reads, and what is only handed on.
 pub const ORDER: Written = Written {
     name: "NewOrder",
     schema: r##"{"type": "object", "additionalProperties": true, "description": "An order, as the upstream has it. It is known by its number.",
@@ -157,7 +157,7 @@ impl OrderInput {
     ///
     /// # Errors
     /// 400 that names every wrong field; a field of a line is under `orderitem_set`, with the line's number.
-    pub fn read(value: &Value) -> Result<Self, Refusal> {
+    pub fn of_json(value: &Value) -> Result<Self, Refusal> {
         // The upstream's lists, and what was kept of them, did not come as a request.
         wire::check_bounds(value)?;
         match value.as_object() {
@@ -398,7 +398,7 @@ mod tests {
 
     #[test]
     fn the_example_reads() {
-        let order = OrderInput::read(&example()).expect("an order");
+        let order = OrderInput::of_json(&example()).expect("an order");
         assert_eq!((order.number.as_str(), order.lines.len()), ("536365", 1));
         assert_eq!(order.latitude.as_deref(), Some("51.45450000"));
         assert_eq!(order.payment_type.as_deref(), Some("credit_card"));
@@ -415,7 +415,7 @@ mod tests {
             (json!(null), None, None),
         ] {
             order["delivery_range"] = range.clone();
-            let read = OrderInput::read(&order).expect("an order");
+            let read = OrderInput::of_json(&order).expect("an order");
             let hour = |bound: Option<DateTime<Utc>>| bound.map(|bound| bound.hour());
             assert_eq!((hour(read.delivery_from), hour(read.delivery_until)), (from, until), "{range}");
             assert_eq!(read.details["delivery_range"], range);
@@ -424,7 +424,7 @@ mod tests {
 
     #[test]
     fn every_wrong_field_is_named() {
-        let refusal = OrderInput::read(&json!({ "amount": "1,5", "orderitem_set": [{ "product": {"sku": "A"} },
+        let refusal = OrderInput::of_json(&json!({ "amount": "1,5", "orderitem_set": [{ "product": {"sku": "A"} },
             { "product": {} }] }))
         .expect_err("refused");
         assert_eq!(
@@ -441,7 +441,7 @@ mod tests {
         for quantity in [json!(0), json!(-1), json!("x"), json!(1.5)] {
             let mut order = example();
             order["orderitem_set"][0]["quantity"] = quantity;
-            assert!(OrderInput::read(&order).is_err());
+            assert!(OrderInput::of_json(&order).is_err());
         }
     }
 }

@@ -36,6 +36,7 @@ struct ItemTransfer {
 
 /// A refusal by a location.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ItemDenial)]
 struct Denial {
     /// Id of the denial reason.
     id: i64,
@@ -47,6 +48,7 @@ struct Denial {
 
 /// A location that did not have the item.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ItemDiscrepancy)]
 struct Discrepancy {
     stock_location: i64,
     stock_location_erp_code: String,

@@ -148,6 +148,7 @@ struct ItemLocation {
 
 /// The line of the order it is of.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ItemOrderLine)]
 struct ItemOrderItem {
     id: i64,
     #[schema(schema_with = details::product)]

@@ -97,7 +97,7 @@ async fn take(
     summary: &mut Summary,
     progress: &mut impl Progress,
 ) -> Result<()> {
-    let order = crate::wire::parse(text).and_then(|value| OrderInput::read(&value));
+    let order = crate::wire::parse(text).and_then(|value| OrderInput::of_json(&value));
     let placed = match order {
         Ok(order) => {
             inventory.before_order(&catalog_cache.current(), &order.number, order.skus()).await?;

@@ -7,6 +7,7 @@ macro_rules! verdicts {
     ($($(#[$doc:meta])* $verdict:ident: $sentence:literal;)+) => {
         /// What became of a location in a rule.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+        #[schema(as = CandidateVerdict)]
         #[serde(rename_all = "snake_case")]
         pub enum Verdict {
             $($(#[$doc])* $verdict,)+

@@ -346,7 +346,7 @@ pub fn read_orders(text: &str) -> Result<Vec<OrderInput>> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(at, line)| {
-            let order = crate::wire::parse(line.trim().as_bytes()).and_then(|value| OrderInput::read(&value));
+            let order = crate::wire::parse(line.trim().as_bytes()).and_then(|value| OrderInput::of_json(&value));
             order.map_err(|refusal| Error::Fault(format!("line {}: {refusal}", at + 1)))
         })
         .collect()

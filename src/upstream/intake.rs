@@ -48,7 +48,7 @@ impl Intake {
     /// # Errors
     /// As for placing it; no problem is recorded.
     async fn take(&self, value: &Value, user_id: Option<i64>) -> Result<Taken> {
-        let order = OrderInput::read(value)?;
+        let order = OrderInput::of_json(value)?;
         if order.status != APPROVED {
             let known = sqlx::query_scalar!("select id from orders where number = $1", order.number);
             return Ok(match known.fetch_optional(&self.pool).await? {

@@ -19,7 +19,7 @@ pub const ENTITIES: [&str; 4] = ["package", "transfer", "stock_location", "webho
 
 /// The events to deliver again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
-#[schema(as = Replay)]
+#[schema(as = WebhookReplay)]
 pub struct ReplayRange {
     /// With `object_id`: `package`, `transfer`, `stock_location` or `webhook`.
     #[schema(value_type = String, required = false)]
@@ -40,7 +40,7 @@ pub struct ReplayRange {
 
 /// The result of a replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = ReplayResult)]
+#[schema(as = WebhookReplayResult)]
 pub struct Replayed {
     /// Deliveries that are made again.
     pub replayed: u64,

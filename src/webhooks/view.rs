@@ -117,7 +117,7 @@ fn body() -> RefOr<Schema> {
 
 /// A delivery that was tried.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Delivery)]
+#[schema(as = WebhookDelivery)]
 pub(crate) struct DeliveryView {
     pub id: i64,
     pub webhook: HookView,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use oms::{commands, error::RULES};
+use oms::error::RULES;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -159,7 +159,10 @@ fn every_parameter_has_a_sentence_of_its_own_and_every_list_its_page() {
         for parameter in parameters {
             let name = parameter["name"].as_str().expect("a name");
             assert!(names.insert(name), "{method} {path}: {name} twice");
-            assert!(parameter["description"].as_str().is_some_and(|text| text.len() > 5), "{method} {path}: {name}");
+            let sentence = parameter["description"].as_str().expect("a sentence");
+            assert!(sentence.len() > 5 && sentence.ends_with('.'), "{method} {path}: {name}: {sentence}");
+            // Some generated clients send what has a default with every request.
+            assert!(parameter["schema"].get("default").is_none(), "{method} {path}: {name}");
         }
         if names.contains("page") {
             lists += 1;
@@ -169,72 +172,6 @@ fn every_parameter_has_a_sentence_of_its_own_and_every_list_its_page() {
         }
     }
     assert!(lists > 20, "{lists}");
-}
-
-#[tokio::test]
-async fn the_example_of_every_command_is_taken() {
-    let shop = Shop::open().await;
-    let document = document(&shop).await;
-    let operation = &document["paths"]["/api/v1/oms/packages/{id}/command/"]["post"];
-    let examples = operation["requestBody"]["content"]["application/json"]["examples"].as_object().expect("examples");
-    let documented: BTreeSet<&str> = examples.keys().map(String::as_str).collect();
-    assert_eq!(documented, commands::package::commands().map(|command| command.kind.identifier).collect());
-
-    // The examples speak of package 1, item 1, cargo company 1 and the location S-LONDON.
-    let london = json!({ "erp_code": "S-LONDON", "name": "London", "stock_location_type": "store" });
-    shop.post("/api/v1/oms/stocklocations/", &london).await.json(201);
-    shop.count("S-LONDON", "RED", 1).await;
-    shop.count("KADIKOY", "85123B", 1).await;
-    shop.count("S-LONDON", "85123B", 1).await;
-    let package = shop.package().await;
-    let homeless = shop.order(&[("PINK", 1)]).await.only_package();
-    shop.count("GEBZE", "PINK", 1).await;
-    let (blocked, collected) = (shop.package().await, shop.package().await);
-    blocked.run("BLOCK_THE_PACKAGE").await.ok();
-    collected.run("COMPLETE_PACKING_WITHOUT_SHIPMENT").await.ok();
-    collected.run("READY_FOR_PICKUP").await.ok();
-    assert_eq!((package.id, package.item_ids().await), (1, vec![1]));
-    let mut tried = BTreeSet::new();
-    for step in ["", "COMPLETE_PACKING", "SHIP_THE_PACKAGE"] {
-        if !step.is_empty() {
-            package.run(step).await.ok();
-        }
-        for package in [package, homeless, blocked, collected] {
-            for listed in package.json().await["commands"].as_array().expect("commands") {
-                let command = listed["command"].as_str().expect("a command");
-                let input = &examples[command]["value"]["input_parameters"];
-                package.dry_run(command, input).await.ok();
-                tried.insert(command.to_owned());
-            }
-        }
-    }
-    assert_eq!(tried.iter().map(String::as_str).collect::<BTreeSet<_>>(), documented);
-
-    for kind in commands::kinds() {
-        let words = kind.identifier.split('_').map(|word| word[..1].to_owned() + &word[1..].to_lowercase());
-        let name = words.chain(["Parameters".to_owned()]).collect::<String>();
-        let schema = &document["components"]["schemas"][&name];
-        let properties = schema["properties"].as_object().expect("properties");
-        let example = kind.example();
-        let example = example.as_object().expect("an object");
-        for name in schema["required"].as_array().map(Vec::as_slice).unwrap_or_default() {
-            assert!(example.contains_key(name.as_str().expect("a name")), "{}", kind.identifier);
-        }
-        for name in example.keys() {
-            assert!(properties.contains_key(name), "{}: {name}", kind.identifier);
-        }
-    }
-    shop.finish().await;
-}
-
-#[tokio::test]
-async fn the_other_examples_are_taken_too() {
-    let shop = Shop::open().await;
-    let document = document(&shop).await;
-    let order =
-        &document["paths"]["/api/v1/oms/orders/"]["post"]["requestBody"]["content"]["application/json"]["example"];
-    assert_eq!(shop.post("/api/v1/oms/orders/", order).await.json(201)["number"], order["number"]);
-    shop.finish().await;
 }
 
 #[tokio::test]

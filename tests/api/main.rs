@@ -18,6 +18,7 @@ mod documents;
 mod dry_run;
 mod errors;
 mod events;
+mod examples;
 mod exports;
 mod history;
 mod hostile;

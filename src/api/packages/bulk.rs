@@ -50,9 +50,9 @@ static WAITING_AT_ONCE: Semaphore = Semaphore::const_new(256);
 /// written.
 #[utoipa::path(post, path = "/api/v1/oms/packages/commands/", tag = "Packages",
     operation_id = "runPackageCommands", request_body = Value,
-    params(("dry_run" = Option<bool>, Query, description = "Only say what the commands would do"), ("Idempotency-Key" = Option<String>, Header, description = "Names this list, at most 255 characters")),
+    params(("dry_run" = Option<bool>, Query, description = "Only say what the commands would do."), ("Idempotency-Key" = Option<String>, Header, description = "Names this list, at most 255 characters.")),
     responses( (status = 200, description = "The results, in order", body = Vec<Listed>), (status = 422, description = "The Idempotency-Key was used with another request")))]
-pub(super) async fn run(
+pub(super) async fn run_commands(
     door: Limited,
     headers: HeaderMap,
     uri: Uri,

@@ -26,9 +26,9 @@ use crate::{
 /// `?dry_run=true` nothing is written: the answer says what would be.
 #[utoipa::path(post, path = "/api/v1/oms/packages/{id}/command/", tag = "Packages",
     operation_id = "runPackageCommand", request_body = Value,
-    params(("id" = i64, Path, description = "The package's id", example = 1), ("dry_run" = Option<bool>, Query, description = "Only say what the command would do"), ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters")),
+    params(("id" = i64, Path, description = "The package's id.", example = 1), ("dry_run" = Option<bool>, Query, description = "Only say what the command would do."), ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters.")),
     responses( (status = 200, description = "Done; or, for a dry run, what would be done", body = PackageAnswer), (status = 204, description = "Done, by a command that answers nothing"), (status = 422, description = "The Idempotency-Key was used with another request")))]
-pub(super) async fn run(
+pub(super) async fn run_command(
     door: Limited,
     Id(package_id): Id,
     headers: HeaderMap,

@@ -17,7 +17,8 @@ use crate::{
 /// The address in a package's `invoice_document`. It needs no token: the key in it is only known to who was shown the
 /// package, so that a browser or a printer can open it. A new document has a new address.
 #[utoipa::path(get, path = "/api/v1/oms/invoices/{key}/", tag = "Packages", operation_id = "getInvoice",
-    params(("key" = Uuid, Path, description = "The key in the package's invoice_document")),
+    params(("key" = Uuid, Path, description = "The key in the package's `invoice_document`.",
+        example = "6a2f41a3-c54c-4e0a-9f5e-7c2b1d3e4f50")),
     security(()),
     responses((status = 200, description = "The document as UPDATE_INVOICE gave it",
                content((File = "application/pdf"), (File = "image/png"), (File = "image/jpeg"), (File = "application/xml")))))]

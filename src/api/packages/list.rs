@@ -56,7 +56,7 @@ impl Resource for PackageItem {
 /// With the commands that can be run on it now. `?explain=commands` adds, for every transition of the table, whether it
 /// is allowed or why not.
 #[utoipa::path(get, path = "/api/v1/oms/packages/{id}/", tag = "Packages", operation_id = "getPackage",
-    params(("id" = i64, Path, description = "The package's id", example = 1), ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not")),
+    params(("id" = i64, Path, description = "The package's id.", example = 1), ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not.")),
     responses((status = 200, description = "The package", body = PackageView)))]
 pub(super) async fn detail(door: Limited, Id(id): Id, page: Page) -> Result<Response> {
     page.no_list()?;

@@ -47,13 +47,13 @@ pub fn routes() -> OpenApiRouter<Doors> {
         .routes(list_below::<PackageView, PackageMove>(
             &read(
                 "/api/v1/oms/packages/{id}/transition-logs/",
-                "listPackageTransitions",
+                "listPackageMoves",
                 "A package's transition log\n\nEvery move of the package, latest first: when, by whom, by which \
                  transition, from and to which state, where, and what the command recorded.",
             ),
             "the package",
         ))
-        .routes(with_schema::<PackageEffects, _>(routes!(command::run)))
-        .routes(routes!(bulk::run))
+        .routes(with_schema::<PackageEffects, _>(routes!(command::run_command)))
+        .routes(routes!(bulk::run_commands))
         .routes(routes!(invoice::document))
 }

@@ -23,9 +23,9 @@ use crate::{
 /// out; it is the transfer's id.
 #[utoipa::path(post, path = "/api/v1/oms/transfer_orders/{id}/command/", tag = "Transfers",
     operation_id = "runTransferCommand", request_body = serde_json::Value,
-    params(("id" = i64, Path, description = "The transfer's id", example = 1), ("dry_run" = Option<bool>, Query, description = "Only say what the command would do"), ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters")),
+    params(("id" = i64, Path, description = "The transfer's id.", example = 1), ("dry_run" = Option<bool>, Query, description = "Only say what the command would do."), ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters.")),
     responses( (status = 200, description = "Done; or, for a dry run, what would be done", body = TransferAnswer), (status = 422, description = "The Idempotency-Key was used with another request")))]
-pub(super) async fn run(
+pub(super) async fn run_command(
     door: Limited,
     Id(transfer_id): Id,
     headers: HeaderMap,

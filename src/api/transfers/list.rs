@@ -48,7 +48,7 @@ impl Resource for ItemView {
 /// With the commands that can be run on it now. `?explain=commands` adds, for every transition of transfers, whether it
 /// is allowed or why not.
 #[utoipa::path(get, path = "/api/v1/oms/transfer_orders/{id}/", tag = "Transfers", operation_id = "getTransfer",
-    params(("id" = i64, Path, description = "The transfer's id", example = 1), ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not")),
+    params(("id" = i64, Path, description = "The transfer's id.", example = 1), ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not.")),
     responses((status = 200, description = "The transfer", body = TransferView)))]
 pub(super) async fn detail(door: Limited, Id(id): Id, page: Page) -> Result<Response> {
     page.no_list()?;

@@ -48,11 +48,11 @@ pub fn routes() -> OpenApiRouter<Doors> {
         .routes(list_below::<TransferView, Move>(
             &read(
                 "/api/v1/oms/transfer_orders/{id}/transition-logs/",
-                "listTransferTransitions",
+                "listTransferMoves",
                 "A transfer's transition log\n\nEvery move of the transfer, latest first. The transition is the \
                  transfer's own, or that of the package whose end ended it.",
             ),
             "the transfer",
         ))
-        .routes(with_schema::<TransferEffects, _>(routes!(command::run)))
+        .routes(with_schema::<TransferEffects, _>(routes!(command::run_command)))
 }

@@ -173,7 +173,7 @@ async fn status(Unlimited { app, .. }: Unlimited<Managers>) -> Result<Json<impl 
 /// One of them, with the order as it came
 #[utoipa::path(get, path = "/api/v1/oms/upstream/problems/{id}/", tag = "Upstream",
     operation_id = "getUpstreamProblem",
-    params(("id" = i64, Path, description = "The problem's id", example = 1)),
+    params(("id" = i64, Path, description = "The problem's id.", example = 1)),
     responses((status = 200, description = "The problem", body = Problem)))]
 async fn problem_detail(door: Unlimited<Managers>, Id(id): Id) -> Result<Json<impl Serialize>> {
     read_problem(&door.app, &door.caller(), id).await.map(Json)
@@ -191,7 +191,7 @@ async fn read_problem(app: &App, caller: &Caller, id: i64) -> Result<Problem> {
 /// Answers the problem as it is then: with `resolved_date` if the order was taken.
 #[utoipa::path(post, path = "/api/v1/oms/upstream/problems/{id}/retry/", tag = "Upstream",
     operation_id = "retryUpstreamProblem",
-    params(("id" = i64, Path, description = "The problem's id", example = 1)),
+    params(("id" = i64, Path, description = "The problem's id.", example = 1)),
     responses((status = 200, description = "The problem as it is now", body = Problem)))]
 async fn problem_retry(door: Unlimited<Managers>, Id(id): Id) -> Result<Json<impl Serialize>> {
     let problem = read_problem(&door.app, &door.caller(), id).await?;

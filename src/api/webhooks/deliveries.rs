@@ -62,6 +62,7 @@ async fn visible(connection: &mut PgConnection, door: &Limited, id: i64) -> Resu
 
 /// Whether to deliver what the server is still trying.
 #[derive(Debug, Default, ToSchema)]
+#[schema(as = WebhookDeliveryRetry)]
 pub(super) struct Retry {
     /// False without one.
     #[schema(required = false)]
@@ -81,7 +82,7 @@ impl Retry {
 
 /// What came of delivering again.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = DeliveryResult)]
+#[schema(as = WebhookDeliveryResult)]
 pub(super) struct RetryAnswer {
     detail: &'static str,
     response_status: u16,
@@ -94,9 +95,9 @@ pub(super) struct RetryAnswer {
 ///
 /// The same body under the same uuid, whether or not earlier events of the object wait. 406 where it was delivered
 /// (`event_100_3`), where the server is still trying (`event_100_6`, unless `force`), and where it fails again.
-#[utoipa::path(post, path = "/whisperer/hook_events/{id}/retry/", tag = "Webhooks", operation_id = "retryDelivery",
-    request_body = Option<Retry>,
-    params(("id" = i64, Path, description = "The delivery's id", example = 1)),
+#[utoipa::path(post, path = "/whisperer/hook_events/{id}/retry/", tag = "Webhooks", operation_id = "retryWebhookDelivery",
+    request_body(content = Option<Retry>, example = json!({ "force": true })),
+    params(("id" = i64, Path, description = "The delivery's id.", example = 1)),
     responses((status = 200, description = "Delivered", body = RetryAnswer), (status = 406, description = "Not delivered", body = RetryAnswer)))]
 pub(super) async fn retry(
     door: Limited,

@@ -53,11 +53,11 @@ pub fn routes() -> OpenApiRouter<Doors> {
         .routes(routes!(replay_events))
         .routes(list::<DeliveryView>(&read(
             "/whisperer/hook_events/",
-            "listDeliveries",
+            "listWebhookDeliveries",
             "Deliveries\n\nWhat was sent to your subscriptions (an admin: to all), successfully or not.",
         )))
         .routes(detail::<DeliveryView>(
-            &read("/whisperer/hook_events/{id}/", "getDelivery", "One delivery"),
+            &read("/whisperer/hook_events/{id}/", "getWebhookDelivery", "One delivery"),
             "the delivery",
         ))
         .routes(routes!(deliveries::retry))
@@ -105,7 +105,10 @@ fn already_registered() -> Refusal {
 ///
 /// The answer shows the secrets that were sent; no other does. One subscription for each event type and address.
 #[utoipa::path(post, path = "/whisperer/hooks/", tag = "Webhooks", operation_id = "createWebhook",
-    request_body = Definition,
+    request_body(content = Definition, example = json!({
+        "target_url": "https://erp.example/oms", "event_type": "package.status.packed",
+        "secret_key": "a long random text",
+        "retry_countdown_config": { "choice": "exponential", "kwargs": { "base": 2, "factor": 3, "limit": 600 } } })),
     responses((status = 201, description = "The subscription", body = HookView), (status = 406, description = "There is one already: `webhook_100_2`")))]
 async fn create(
     door: Limited,
@@ -140,7 +143,7 @@ async fn create(
 /// Event types
 ///
 /// What can be subscribed to.
-#[utoipa::path(get, path = "/whisperer/hooks/registry/", tag = "Webhooks", operation_id = "listEventTypes",
+#[utoipa::path(get, path = "/whisperer/hooks/registry/", tag = "Webhooks", operation_id = "listWebhookEventTypes",
     responses((status = 200, description = "The types", body = Vec<String>)))]
 async fn registry(_: Limited) -> Json<&'static [&'static str]> {
     Json(&events::TYPES)
@@ -150,8 +153,10 @@ async fn registry(_: Limited) -> Json<&'static [&'static str]> {
 ///
 /// What is left out and need not be sent stays as it is. With another `target_url` no secret stays: send them again.
 #[utoipa::path(put, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "replaceWebhook",
-    request_body = Definition,
-    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
+    request_body(content = Definition, example = json!({
+        "target_url": "https://erp.example/oms", "event_type": "package.status.shipped",
+        "retry_countdown_config": { "choice": "fixed", "kwargs": { "seconds": 60 } } })),
+    params(("id" = i64, Path, description = "The subscription's id.", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView), (status = 406, description = "There is another like it: `webhook_100_2`")))]
 async fn replace(
     door: Limited,
@@ -167,8 +172,8 @@ async fn replace(
 ///
 /// Only the keys that are sent are changed. With another `target_url` no secret stays: send them again.
 #[utoipa::path(patch, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "updateWebhook",
-    request_body = Definition,
-    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
+    request_body(content = Definition, example = json!({ "is_active": true })),
+    params(("id" = i64, Path, description = "The subscription's id.", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView), (status = 406, description = "There is another like it: `webhook_100_2`")))]
 async fn change(
     door: Limited,
@@ -235,7 +240,7 @@ async fn wake(app: &App, id: i64) -> Result<()> {
 ///
 /// The subscription stays, inactive: what waits is kept, and sent if it is made active again.
 #[utoipa::path(delete, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "deactivateWebhook",
-    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
+    params(("id" = i64, Path, description = "The subscription's id.", example = 1)),
     responses((status = 204, description = "Inactive")))]
 async fn delete(door: Limited, Id(id): Id) -> Result<StatusCode> {
     let mut transaction = door.app.pool.begin().await?;
@@ -267,7 +272,7 @@ struct HookStatus {
 ///
 /// Whether it is paused, and why; since when it fails; what waits.
 #[utoipa::path(get, path = "/whisperer/hooks/{id}/status/", tag = "Webhooks", operation_id = "getWebhookStatus",
-    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
+    params(("id" = i64, Path, description = "The subscription's id.", example = 1)),
     responses((status = 200, description = "Its state", body = HookStatus)))]
 async fn status(door: Limited, Id(id): Id) -> Result<Json<HookStatus>> {
     let mut connection = door.app.pool.acquire().await?;
@@ -296,7 +301,7 @@ async fn status(door: Limited, Id(id): Id) -> Result<Json<HookStatus>> {
 ///
 /// One that is paused goes on where it stopped, as when `is_active` is set to true; any other stays as it is.
 #[utoipa::path(post, path = "/whisperer/hooks/{id}/resume/", tag = "Webhooks", operation_id = "resumeWebhook",
-    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
+    params(("id" = i64, Path, description = "The subscription's id.", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView)))]
 async fn resume(door: Limited, Id(id): Id) -> Result<Json<HookView>> {
     let mut transaction = door.app.pool.begin().await?;
@@ -315,8 +320,8 @@ async fn resume(door: Limited, Id(id): Id) -> Result<Json<HookView>> {
 /// Each event under the uuid it had; those of before the subscription was made too, as far as they are kept. At least
 /// one of the parameters.
 #[utoipa::path(post, path = "/whisperer/hooks/{id}/replay/", tag = "Webhooks", operation_id = "replayWebhook",
-    request_body = ReplayRange,
-    params(("id" = i64, Path, description = "The subscription's id", example = 1)),
+    request_body(content = ReplayRange, example = json!({ "entity": "package", "object_id": 1 })),
+    params(("id" = i64, Path, description = "The subscription's id.", example = 1)),
     responses((status = 200, description = "What will be delivered", body = Replayed)))]
 async fn replay_events(
     door: Limited,

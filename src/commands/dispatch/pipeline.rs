@@ -189,7 +189,7 @@ async fn write_forever(
             Err(failure) if may_be_of_one(&failure, batch.commands.len()) => {
                 tracing::warn!(error = %failure, commands = batch.commands.len(), "a group failed; each command runs by itself");
                 for (pending, _) in batch.commands {
-                    fallback.run(&engine, pending);
+                    fallback.run_alone(&engine, pending);
                 }
                 continue;
             }
@@ -245,7 +245,7 @@ struct Fallback {
 }
 
 impl Fallback {
-    fn run(&self, engine: &Arc<Engine>, pending: Pending) {
+    fn run_alone(&self, engine: &Arc<Engine>, pending: Pending) {
         let Pending { request, reply } = pending;
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             self.done.send(vec![request]).ok();

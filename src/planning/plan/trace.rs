@@ -147,6 +147,7 @@ pub struct CandidateTrace {
 
 /// Too little stock for an item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = MissingStock)]
 pub struct Missing {
     /// The item.
     pub order_item_id: i64,
@@ -160,6 +161,7 @@ pub struct Missing {
 
 /// Some items: the first [`SHOWN_ENTRIES`] and how many there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SomeItems)]
 pub struct Items {
     /// How many.
     pub count: usize,

@@ -53,6 +53,9 @@ pub(super) fn add(document: &mut Value) {
         }
         document["components"]["schemas"][request] = request_schema(&variants);
         document["components"]["schemas"][dry_run] = dry_run_schema(answer, effects);
+        // A client tells the two answers apart by this key: of a union, typed ones take the one in which it is not null.
+        document["components"]["schemas"][answer]["properties"]["effects"] =
+            json!({ "type": "null", "description": "Left out: only a dry run's answer has them." });
         let examples = examples(commands(), &slugs);
         let operation = &mut document["paths"][path]["post"];
         operation["requestBody"] = json!({
@@ -150,7 +153,8 @@ fn dry_run_schema(answer: &str, effects: &str) -> Value {
     json!({
         "type": "object", "description": "What a command would do, said before it is done.",
         "required": ["status_code", "reply", "effects"], "properties": {
-            "status_code": { "type": "integer", "description": "The status of the command's answer." },
+            "status_code": { "type": "integer", "enum": [200, 204],
+                             "description": "The status of the command's answer." },
             "reply": { "description": "The command's answer; null if it has none.",
                        "oneOf": [reference(answer), { "type": "null" }] },
             "effects": reference(effects) }

@@ -134,6 +134,11 @@ impl Contract {
         let Some((pointer, response)) = self.resolve(pointer) else {
             return vec![format!("the status is not documented: {}", reply.text())];
         };
+        let headers = response["headers"].as_object().into_iter().flatten().map(|(name, _)| name);
+        let missing: Vec<&String> = headers.filter(|name| reply.header(name).is_empty()).collect();
+        if !missing.is_empty() {
+            return vec![format!("headers are missing: {missing:?}")];
+        }
         let media_type = essence(reply.header("content-type"));
         let Some(content) = response["content"].as_object() else {
             let is_empty = reply.body.is_empty() && media_type.is_empty();

@@ -42,8 +42,10 @@ struct Besides<'a> {
     watching: bool,
     /// It follows this upstream, so eagerly.
     upstream: Option<(&'a UpstreamSettings, Pace)>,
-    /// It delivers webhooks.
-    webhooks: Option<webhooks::Settings>,
+    /// It delivers webhooks by itself.
+    delivering: bool,
+    /// How it delivers webhooks, by itself or on request.
+    webhooks: webhooks::Settings,
     /// Its limits of connections; none: as by default.
     limits: Option<server::Limits>,
 }
@@ -61,8 +63,8 @@ impl Server {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let stop = CancellationToken::new();
         let settings = app::Settings {
-            delivers_webhooks: besides.webhooks.is_some(),
-            webhooks: besides.webhooks.unwrap_or_default(),
+            delivers_webhooks: besides.delivering,
+            webhooks: besides.webhooks,
             replanning: besides.watching.then_some(WATCHING),
             upstream: besides.upstream.map(|(settings, pace)| (settings.clone(), pace)),
             events_keep_days: None,
@@ -113,7 +115,13 @@ impl Shop {
 
     /// The same shop as [`open`](Self::open), with a server that delivers webhooks.
     pub async fn delivering(settings: webhooks::Settings) -> Self {
-        let besides = Besides { webhooks: Some(settings), ..Besides::default() };
+        let besides = Besides { delivering: true, webhooks: settings, ..Besides::default() };
+        Self::begin(Database::create(false).await, besides).await
+    }
+
+    /// The same shop as [`open`](Self::open), with a server that delivers webhooks only when it is asked to.
+    pub async fn delivering_on_request(settings: webhooks::Settings) -> Self {
+        let besides = Besides { webhooks: settings, ..Besides::default() };
         Self::begin(Database::create(false).await, besides).await
     }
 
@@ -216,7 +224,7 @@ impl Shop {
 
     /// Another server, which delivers webhooks.
     pub async fn second_delivering_server(&self, settings: webhooks::Settings) -> Server {
-        let besides = Besides { webhooks: Some(settings), ..Besides::default() };
+        let besides = Besides { delivering: true, webhooks: settings, ..Besides::default() };
         Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, besides).await
     }
 

@@ -1,5 +1,6 @@
 """A day of a store, with the client that openapi-python-client generates and nothing else: no `type: ignore`, no cast."""
 
+import re
 import sys
 import time
 
@@ -21,6 +22,7 @@ from oms_client.models import (
     Package,
     PackageAnswer,
     PackageCommand,
+    PackageCommandDryRun,
     PackageEvent,
     PackageList,
     RuleError,
@@ -45,12 +47,20 @@ def main(base_url: str) -> None:
     page = list_packages.sync(client=client, state_enum_value="100", limit=2, sort="id")
     assert isinstance(page, PackageList), page
     print(f"{page.count} packages wait; the next page is {page.next_}")
+    # The next page is asked for as this one was: with what the client sent, and nothing that it did not.
+    assert page.next_ and sorted(re.findall(r"(\w+)=", page.next_)) == ["limit", "page", "sort", "state__enum_value"]
     waiting = page.results[0]
 
     def read() -> Package:
         package = get_package.sync(waiting.id, client=client)
         assert isinstance(package, Package), package
         return package
+
+    dry_run = run_package_command.sync(
+        waiting.id, client=client, body=PackageCommand(slug=slug(waiting, "COMPLETE_PACKING")), dry_run=True
+    )
+    assert isinstance(dry_run, PackageCommandDryRun), dry_run
+    print(f"packing would answer {dry_run.status_code} and lead to {dry_run.effects.state.to.slug}")
 
     pack = PackageCommand(
         slug=slug(waiting, "COMPLETE_PACKING"),

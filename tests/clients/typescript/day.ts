@@ -33,12 +33,20 @@ async function main(): Promise<void> {
     must((await client.GET("/api/v1/oms/packages/{id}/", { params: { path: { id } } })).data, "package");
   const path = { id };
 
+  const tried = await client.POST("/api/v1/oms/packages/{id}/command/", {
+    params: { path, query: { dry_run: true } },
+    body: { slug: slug(waiting, "COMPLETE_PACKING") },
+  });
+  const told = must(tried.data, "answer to a dry run");
+  if (!told.effects) throw new Error("a dry run was asked for");
+  console.log(`packing would answer ${told.status_code} and lead to ${told.effects.state.to.slug}`);
+
   const packed = await client.POST("/api/v1/oms/packages/{id}/command/", {
     params: { path },
     body: { slug: slug(waiting, "COMPLETE_PACKING"), input_parameters: { sync_remote_order_status: false } },
   });
   const answer = must(packed.data, "answer to packing");
-  if (!("package_id" in answer)) throw new Error("a dry run was not asked for");
+  if (answer.effects) throw new Error("a dry run was not asked for");
   console.log(`${answer.package_number} is packed at ${answer.package_stock_location_name}`);
 
   // Packed once, it cannot be packed again: 406, and the code says why.
