@@ -20,7 +20,7 @@ use crate::{
     cargo::CargoCompany,
     error::{Error, Result},
     kinds::Kind,
-    locations::{self, Location},
+    locations::{self, Location, LocationCache},
     scenarios::{self, rules::Scenario},
     stock::service,
     workflow::Workflow,
@@ -39,6 +39,8 @@ pub struct Catalog {
     pub cargo_companies: Vec<CargoCompany>,
     /// The planning data of every location, by id.
     pub locations: BTreeMap<i64, Arc<Location>>,
+    /// Locations as they are answered, with their room.
+    pub location_cache: LocationCache,
     /// Locations with a limit (`max_quota`), where room can come free.
     pub limited_locations: BTreeSet<i64>,
     /// Active distribution scenarios, by priority.
@@ -66,6 +68,7 @@ impl Catalog {
             workflow: Workflow::load(connection, kinds).await?,
             cargo_companies: crate::cargo::load(connection).await?,
             locations: load_locations(connection, version).await?,
+            location_cache: LocationCache::default(),
             limited_locations: load_limited_locations(connection).await?,
             scenarios,
             transfer_scenarios,

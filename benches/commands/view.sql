@@ -23,7 +23,7 @@ select i.id, i.package_id, i.state_id, i.quantity, i.created_date, i.modified_da
   join order_items oi on oi.id = i.order_item_id
  where i.package_id = :id
  order by i.id;
-select id, erp_code, name, stock_location_type, priority, is_active, max_quota, quota,
-       latitude::text as latitude, longitude::text as longitude, address, phone, email,
+-- The server keeps what it read of a location, and reads only its room again.
+select id, erp_code, name, stock_location_type, priority, is_active, max_quota, quota, address, attributes,
        cargo_company_id, created_date, modified_date
   from stock_locations where id = :location;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::LazyLock,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
 use serde_json::{Map, Value};
@@ -52,8 +52,15 @@ impl Location {
         };
         let mut location = read()
             .map_err(|error| Error::Fault(format!("a location's record that this version cannot read: {error}")))?;
-        location.available_quota = location.quota.map(|quota| location.max_quota.map(|most| most - quota));
+        if let Some(quota) = location.quota {
+            location.set_quota(quota);
+        }
         Ok(location)
+    }
+
+    fn set_quota(&mut self, quota: i64) {
+        self.quota = Some(quota);
+        self.available_quota = Some(self.max_quota.map(|most| most - quota));
     }
 
     fn as_object(&self) -> Map<String, Value> {
@@ -83,6 +90,57 @@ pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
     .fetch_all(connection)
     .await?;
     records.iter().map(|record| Location::from_record(record).map(|location| (location.id, location))).collect()
+}
+
+/// Locations as they were read last: making a record of a row is most of the work of reading a package. A location counts its
+/// changes, so one that was changed is known, and is read again; what is free of its room is read each time.
+#[derive(Debug, Default)]
+pub struct LocationCache(Mutex<HashMap<i64, (i64, Arc<Location>)>>);
+
+impl LocationCache {
+    /// As [`load`].
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub async fn load(&self, connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, Location>> {
+        let rows = sqlx::query!("select id, quota, event_sequence from stock_locations where id = any($1)", ids)
+            .fetch_all(&mut *connection)
+            .await?;
+        let mut locations = HashMap::with_capacity(rows.len());
+        let mut changed = Vec::new();
+        {
+            let known = self.known();
+            for row in rows {
+                match known.get(&row.id) {
+                    Some((sequence, location)) if *sequence == row.event_sequence => {
+                        let mut location = Location::clone(location);
+                        location.set_quota(row.quota);
+                        locations.insert(row.id, location);
+                    }
+                    _ => changed.push(row.id),
+                }
+            }
+        }
+        if !changed.is_empty() {
+            let rows = sqlx::query!(
+                r#"select id, event_sequence, location_record(l)::text as "record!"
+                     from stock_locations l where id = any($1)"#,
+                &changed
+            )
+            .fetch_all(connection)
+            .await?;
+            for row in rows {
+                let location = Location::from_record(&row.record)?;
+                self.known().insert(row.id, (row.event_sequence, Arc::new(location.clone())));
+                locations.insert(row.id, location);
+            }
+        }
+        Ok(locations)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<i64, (i64, Arc<Location>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Reads every location as it was in a version of the installation, by id.

@@ -157,7 +157,7 @@ pub(crate) async fn load(
 async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]) -> Result<Vec<TransferView>> {
     let rows = load_rows(&mut *connection, ids).await?;
     let ends: Vec<i64> = rows.iter().flat_map(|row| [row.source_location_id, row.destination_location_id]).collect();
-    let places = locations::load(&mut *connection, &ends).await?;
+    let places = catalog.location_cache.load(&mut *connection, &ends).await?;
     let place = |id: i64| {
         let place = places.get(&id).ok_or_else(|| Error::Fault(format!("location {id} vanished")))?;
         Ok(place.clone())

@@ -7,6 +7,7 @@
 
 mod support;
 
+mod benchmarks;
 mod blocking;
 mod bulk;
 mod cli;

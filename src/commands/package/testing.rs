@@ -19,7 +19,7 @@ use crate::{
     },
     error::Refusal,
     installation::read::Installation,
-    locations::Location,
+    locations::{Location, LocationCache},
     packages::facts::{Documents, ItemFacts, PackageFacts},
     planning::{
         Supply,
@@ -74,6 +74,7 @@ impl Scene {
                 workflow,
                 cargo_companies: vec![manual],
                 locations: BTreeMap::from(locations),
+                location_cache: LocationCache::default(),
                 limited_locations: BTreeSet::new(),
                 inventory: None,
                 scenarios: vec![scenario(waiting)],

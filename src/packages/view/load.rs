@@ -80,7 +80,7 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
     let states_before = facts::states_before(&mut *connection, &leading_back).await?;
     let location_ids: Vec<i64> = rows.iter().map(|row| row.stock_location_id).collect();
     let mut transfers = load_transfers(&mut *connection, ids).await?;
-    let locations = crate::locations::load(connection, &location_ids).await?;
+    let locations = catalog.location_cache.load(connection, &location_ids).await?;
     let mut views = HashMap::with_capacity(rows.len());
     for row in rows {
         let Some(location) = locations.get(&row.stock_location_id) else { continue };
