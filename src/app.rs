@@ -18,7 +18,7 @@ use crate::{
     },
     db,
     error::Result,
-    events::{self, EventNotifier},
+    events::{self, EventNotifier, RecentEvents},
     inventory::Inventory,
     metrics::Metrics,
     packages::loader::{self, Loader},
@@ -68,6 +68,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Notified after a commit that wrote events.
     pub event_notifier: Arc<EventNotifier>,
+    /// The latest events in memory, for all who follow.
+    pub recent_events: Arc<RecentEvents>,
     /// Cancelled when the server stops: waiting requests end.
     pub stop: CancellationToken,
     /// Receives the stock and room that commands free.
@@ -83,7 +85,7 @@ pub struct Shared {
 }
 
 /// What a server does besides answering requests.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// How webhooks are delivered.
     pub webhooks: webhooks::Settings,
@@ -97,6 +99,8 @@ pub struct Settings {
     pub events_keep_days: Option<u32>,
     /// Proxies that are believed in what they say of their clients (`X-Forwarded-For`).
     pub trusted_proxies: Vec<Range>,
+    /// Most streams and waiting requests of a user, for the feed of events.
+    pub streams_per_user: u32,
 }
 
 impl App {
@@ -116,7 +120,8 @@ impl App {
         let catalog_cache = Arc::new(CatalogCache::new(commands::kinds()));
         catalog_cache.refresh(&mut *pool.acquire().await?).await?;
         let (sessions, metrics) = (Arc::new(Sessions::default()), Arc::new(Metrics::default()));
-        let (wake_signal, event_notifier) = (Arc::new(WakeSignal::default()), Arc::new(EventNotifier::default()));
+        let (wake_signal, recent_events) = (Arc::default(), Arc::new(RecentEvents::new(settings.streams_per_user)));
+        let event_notifier = Arc::new(EventNotifier::new(Arc::clone(&recent_events)));
         tokio::spawn(Arc::clone(&event_notifier).watch(pool.clone(), stop.clone()));
         tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&catalog_cache), stop.clone()));
         tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
@@ -149,6 +154,7 @@ impl App {
             trusted_proxies: settings.trusted_proxies.clone(),
             metrics,
             event_notifier,
+            recent_events,
             stop: stop.clone(),
             wake_signal,
             inventory,

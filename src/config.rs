@@ -65,6 +65,11 @@ pub struct ServerSettings {
           value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub max_connections_per_peer: u32,
 
+    /// Most streams and waiting requests of a user at a time, for the feed of events; one more is answered 429.
+    #[arg(long, env = "OMS_MAX_STREAMS_PER_USER", default_value_t = 100, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub max_streams_per_user: u32,
+
     /// Proxies that are believed in what they say of their clients (`X-Forwarded-For`): ranges like 10.0.0.0/8,
     /// separated by commas.
     #[arg(long, env = "OMS_TRUSTED_PROXIES", value_delimiter = ',', value_name = "RANGES")]
@@ -133,6 +138,7 @@ impl ServerSettings {
             upstream: Some((self.upstream.clone(), self.upstream.pace())),
             events_keep_days: Some(self.events_keep_days),
             trusted_proxies: self.trusted_proxies.clone(),
+            streams_per_user: self.max_streams_per_user,
         }
     }
 

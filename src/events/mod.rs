@@ -6,6 +6,7 @@
 //! from the event's snapshot, so it is the resource as it was at the event.
 
 mod notifier;
+mod recent;
 pub mod retention;
 
 use std::{fmt, str::FromStr};
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 
 pub use notifier::EventNotifier;
+pub use recent::{Batch, Following, Held, RecentEvents};
 
 /// All event types, in the order of the Akinon OMS documentation. The types of locations and of subscriptions are ours:
 /// the public pages do not print any.
@@ -169,6 +171,19 @@ pub struct Wanted {
     pub stock_location_ids: Option<Vec<i64>>,
     /// This object only: `package`, and its id.
     pub object: Option<(String, i64)>,
+}
+
+impl Wanted {
+    /// Whether a change passes, as [`after`] has it in SQL.
+    #[must_use]
+    pub fn matches(&self, change: &Change) -> bool {
+        (self.types.is_empty() || self.types.iter().any(|wanted| change.types.contains(wanted)))
+            && self
+                .stock_location_ids
+                .as_ref()
+                .is_none_or(|ids| ids.iter().any(|id| change.stock_location_ids.contains(id)))
+            && self.object.as_ref().is_none_or(|(entity, id)| *entity == change.entity && *id == change.object_id)
+    }
 }
 
 /// The next changes, in order, and the cursor after them. Everything before the cursor is final: nothing is added there

@@ -1,6 +1,6 @@
 //! Wakes the readers of events. A request that wrote calls [`EventNotifier::notify`] after its commit, in memory: no
 //! NOTIFY inside a transaction, no quick polling. One watcher then looks how far the events are final, for all readers of
-//! this server.
+//! this server, and reads them for those who follow ([`RecentEvents`]).
 
 use std::{
     sync::Arc,
@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::Cursor;
+use super::{Cursor, RecentEvents};
 use crate::error::Result;
 
 /// How often events of other servers and of the command line are looked for.
@@ -28,15 +28,16 @@ const LEAST_PAUSE: Duration = Duration::from_millis(10);
 pub struct EventNotifier {
     written: watch::Sender<()>,
     head: watch::Sender<Cursor>,
-}
-
-impl Default for EventNotifier {
-    fn default() -> Self {
-        Self { written: watch::Sender::new(()), head: watch::Sender::new(Cursor::START) }
-    }
+    recent: Arc<RecentEvents>,
 }
 
 impl EventNotifier {
+    /// A notifier that also reads for those who follow.
+    #[must_use]
+    pub fn new(recent: Arc<RecentEvents>) -> Self {
+        Self { written: watch::Sender::new(()), head: watch::Sender::new(Cursor::START), recent }
+    }
+
     /// Call it after a commit that wrote events.
     pub fn notify(&self) {
         self.written.send_replace(());
@@ -95,6 +96,10 @@ impl EventNotifier {
         let Some(row) = row else { return Ok(true) };
         if let (Some(position), Some(id)) = (row.final_position, row.final_id) {
             let head = Cursor::new(position, id);
+            // Before they are woken. If it fails, they read by themselves.
+            if let Err(error) = self.recent.extend(pool, head).await {
+                tracing::warn!(%error, "cannot read the latest events for all who follow");
+            }
             self.head.send_if_modified(|known| {
                 let is_new = *known != head;
                 *known = head;

@@ -3,6 +3,7 @@
 mod feed;
 mod retention;
 mod story;
+mod streams;
 
 use serde_json::Value;
 

@@ -29,6 +29,8 @@ use super::{
 
 /// As `oms serve` has it by default.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// As `oms serve` has it by default.
+pub const STREAMS_PER_USER: u32 = 100;
 /// As `oms serve` has it by default, but for looking more often.
 const WATCHING: replanning::Settings =
     replanning::Settings { look_every: Duration::from_millis(20), sweep_every: Some(Duration::from_mins(30)) };
@@ -69,6 +71,7 @@ impl Server {
             upstream: besides.upstream.map(|(settings, pace)| (settings.clone(), pace)),
             events_keep_days: None,
             trusted_proxies: Vec::new(),
+            streams_per_user: STREAMS_PER_USER,
         };
         let app = App::start(pool, settings, &stop).await.expect("the server starts");
         let settings = server::Settings { request_timeout, limits: besides.limits.unwrap_or_default() };
