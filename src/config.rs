@@ -11,6 +11,7 @@ use crate::{
     upstream::UpstreamSettings,
     webhooks::{
         self,
+        quota::Quota,
         target::{AllowPrivate, Range},
     },
 };
@@ -98,6 +99,16 @@ pub struct ServerSettings {
     #[arg(long, env = "OMS_WEBHOOKS", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub webhooks: bool,
 
+    /// Most webhooks of one user, deactivated ones included.
+    #[arg(long, env = "OMS_MAX_WEBHOOKS_PER_USER", default_value_t = 100, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub max_webhooks_per_user: u32,
+
+    /// Most webhooks in all.
+    #[arg(long, env = "OMS_MAX_WEBHOOKS", default_value_t = 1000, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub max_webhooks: u32,
+
     /// Addresses that are not public and that webhooks may be delivered to all the same: ranges like 10.0.0.0/8, separated
     /// by commas, or `true` for any.
     #[arg(long, env = "OMS_WEBHOOK_ALLOW_PRIVATE", default_value = "false", value_name = "RANGES")]
@@ -148,6 +159,7 @@ impl ServerSettings {
             allow_private: self.webhook_allow_private.clone(),
             pause_after: Duration::from_hours(u64::from(self.webhook_pause_after_hours)),
             base_url: public_url.unwrap_or_else(|| format!("http://{address}")),
+            quota: Quota { per_user: self.max_webhooks_per_user, in_all: self.max_webhooks },
         }
     }
 }

@@ -10,6 +10,7 @@
 //! * [`json`], [`countdown`]: bytes and waits as in Python. [`crate::signature`] signs them.
 //! * [`target`]: which addresses are allowed.
 //! * `limits`: how much each subscription may take. `throttle`: how much all may take while commands wait.
+//! * [`quota`]: how many there may be.
 //! * [`pause`], [`replay`]: for a receiver that fails for long, and for one that lost events.
 
 pub(crate) mod claim;
@@ -23,6 +24,7 @@ mod limits;
 pub mod lists;
 pub mod masks;
 pub mod pause;
+pub mod quota;
 pub(crate) mod record;
 mod relay;
 pub mod replay;
@@ -39,6 +41,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     client::Client,
+    quota::Quota,
     target::{AllowPrivate, Guard},
     worker::WorkerContext,
 };
@@ -65,6 +68,8 @@ pub struct Settings {
     pub pause_after: Duration,
     /// The beginning of addresses in payloads: `https://oms.example.com`.
     pub base_url: String,
+    /// How many subscriptions there may be.
+    pub quota: Quota,
 }
 
 impl Default for Settings {
@@ -73,6 +78,7 @@ impl Default for Settings {
             allow_private: AllowPrivate::Nothing,
             pause_after: Duration::from_hours(24),
             base_url: "http://localhost:8000".to_owned(),
+            quota: Quota::default(),
         }
     }
 }

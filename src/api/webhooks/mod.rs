@@ -103,7 +103,8 @@ fn already_registered() -> Refusal {
 
 /// Subscribe
 ///
-/// The answer shows the secrets that were sent; no other does. One subscription for each event type and address.
+/// The answer shows the secrets that were sent; no other does. One subscription for each event type and address, and no
+/// more than `OMS_MAX_WEBHOOKS_PER_USER`, deactivated ones included.
 #[utoipa::path(post, path = "/whisperer/hooks/", tag = "Webhooks", operation_id = "createWebhook",
     request_body(content = Definition, example = json!({
         "target_url": "https://erp.example/oms", "event_type": "package.status.packed",
@@ -117,7 +118,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<HookView>)> {
     wire::check_media_type(&headers)?;
     let sent = Definition::of_body(&body, Purpose::Create, door.app.webhooks.client.guard(), None)?;
-    let mut connection = door.app.pool.acquire().await?;
+    let mut transaction = door.app.pool.begin().await?;
     let id = sqlx::query_scalar!(
         "insert into webhooks (user_id, target_url, event_type, is_active, secret_key, callback, retry_countdown_config,
                                additional_headers, config)
@@ -133,10 +134,12 @@ async fn create(
         secret_text(sent.additional_headers.as_ref()),
         secret_text(sent.config.as_ref())
     )
-    .fetch_one(&mut *connection)
+    .fetch_one(&mut *transaction)
     .await
     .on_constraint("webhooks_user_url_type_key", already_registered)?;
-    let view = one(&mut connection, &door, id).await?.as_made();
+    door.app.webhooks.settings.quota.check(&mut transaction, door.user_id).await?;
+    let view = one(&mut transaction, &door, id).await?.as_made();
+    transaction.commit().await?;
     Ok((StatusCode::CREATED, Json(view)))
 }
 

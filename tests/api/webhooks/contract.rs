@@ -1,11 +1,12 @@
 //! `/whisperer/`: fields, limits, codes and bodies. What is compared to the byte was answered by dj-whisperer 0.5.1 on
 //! Django REST framework 3.
 
+use oms::webhooks::{Settings, quota::Quota};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{HOOKS, hook, settings, subscribe};
-use crate::support::{Shop, send, send_loosely};
+use crate::support::{Reply, Shop, join, send, send_loosely};
 
 const REGISTERED: &str = r#"{"code":"webhook_100_2","en":"Webhook already registered"}"#;
 const NOT_FOUND: &str = r#"{"detail":"Not found."}"#;
@@ -384,4 +385,37 @@ async fn a_store_hears_of_its_own_places_only() {
     assert_eq!((store, taken.len()), (vec![seen.id], 3));
     shop.finish().await;
     receiver.stop();
+}
+
+#[tokio::test]
+async fn subscriptions_are_limited_per_user_and_in_all_also_when_they_come_at_once() {
+    let quota = Quota { per_user: 5, in_all: 8 };
+    let shop = Shop::delivering(Settings { quota, ..settings() }).await;
+    let bodies: Vec<Value> =
+        (0..20).map(|number| hook(&format!("https://example.com/{number}"), "package.created")).collect();
+    let statuses = |replies: Vec<Reply>| {
+        let made = replies.iter().filter(|reply| reply.status == 201).count();
+        assert!(replies.iter().all(|reply| [201, 400].contains(&reply.status)));
+        made
+    };
+    assert_eq!(statuses(join(bodies.iter().map(|body| shop.post_as("erp", HOOKS, body))).await), 5);
+    let refused = shop.changes_nothing(shop.post_as("erp", HOOKS, &bodies[19])).await.json(400);
+    assert!(refused.to_string().contains("OMS_MAX_WEBHOOKS_PER_USER"), "{refused}");
+    // Neither an inactive one nor one that is deactivated makes room.
+    let mut inactive = hook("https://example.com/inactive", "package.created");
+    inactive["is_active"] = json!(false);
+    shop.changes_nothing(shop.post_as("erp", HOOKS, &inactive)).await.json(400);
+    let list = shop.get_as("erp", HOOKS).await.ok();
+    let own = format!("{HOOKS}{}/", list["results"][0]["id"]);
+    send(shop.request_as("erp", Method::DELETE, &own)).await;
+    shop.changes_nothing(shop.post_as("erp", HOOKS, &inactive)).await.json(400);
+    // It can be made another, and what is registered is said to be.
+    let other = json!({ "target_url": "https://example.com/other", "is_active": true, "secret_key": "another" });
+    assert_eq!(send(shop.request_as("erp", Method::PATCH, &own).json(&other)).await.status, 200);
+    let taken = list["results"][1]["target_url"].as_str().expect("an address");
+    assert_eq!(shop.post_as("erp", HOOKS, &hook(taken, "package.created")).await.text(), REGISTERED);
+    assert_eq!(statuses(join(bodies.iter().map(|body| shop.post_as("ops", HOOKS, body))).await), 3);
+    let refused = shop.changes_nothing(shop.post_as("kadikoy", HOOKS, &bodies[0])).await.json(400);
+    assert!(refused.to_string().contains("OMS_MAX_WEBHOOKS."), "{refused}");
+    shop.finish().await;
 }
