@@ -20,11 +20,13 @@ use crate::{
     error::Result,
     events::{self, EventNotifier, RecentEvents},
     inventory::Inventory,
+    invoicing,
     metrics::Metrics,
+    outbound::guard::Range,
     packages::loader::{self, Loader},
     replanning::{self, wakes},
     upstream::{self, Intake, Pace, Upstream, UpstreamSettings},
-    webhooks::{self, DeliveryService, target::Range},
+    webhooks::{self, DeliveryService},
 };
 
 /// Connections for reading single orders.
@@ -101,6 +103,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Range>,
     /// Most streams and waiting requests of a user, for the feed of events.
     pub streams_per_user: u32,
+    /// Which addresses commands may bring.
+    pub invoices: invoicing::Rules,
 }
 
 impl App {
@@ -117,7 +121,8 @@ impl App {
 
     async fn start_all(pool: PgPool, settings: Settings, stop: &CancellationToken) -> Result<Self> {
         events::retention::prepare(&pool).await?;
-        let catalog_cache = Arc::new(CatalogCache::new(commands::kinds()));
+        let catalog_cache =
+            Arc::new(CatalogCache::new(commands::kinds()).with_invoice_rules(settings.invoices.clone()));
         catalog_cache.refresh(&mut *pool.acquire().await?).await?;
         let (sessions, metrics) = (Arc::new(Sessions::default()), Arc::new(Metrics::default()));
         let (wake_signal, recent_events) = (Arc::default(), Arc::new(RecentEvents::new(settings.streams_per_user)));
@@ -164,10 +169,11 @@ impl App {
         Ok(Self(Arc::new(shared)))
     }
 
-    /// Waits for commands and deliveries under way, and closes the connections.
+    /// Waits for commands, deliveries and calls under way, and closes the connections.
     pub async fn finish(self) {
-        let Shared { pool, lookups, reads, dispatcher, webhooks, .. } = Arc::unwrap_or_clone(self.0);
+        let Shared { pool, lookups, reads, dispatcher, webhooks, upstream, .. } = Arc::unwrap_or_clone(self.0);
         webhooks.finish().await;
+        upstream.finish().await;
         dispatcher.finish().await;
         lookups.close().await;
         reads.close().await;

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cargo::CargoCompany,
     error::{Error, Result},
+    invoicing::{self, Invoicing},
     kinds::Kind,
     locations::{self, Location, LocationCache},
     scenarios::{self, rules::Scenario},
@@ -49,6 +50,8 @@ pub struct Catalog {
     pub transfer_scenarios: Vec<Scenario>,
     /// The settings of the stock service, if there is one.
     pub inventory: Option<Arc<service::Settings>>,
+    /// Where invoices may be asked for.
+    pub invoicing: Invoicing,
 }
 
 impl Catalog {
@@ -73,6 +76,7 @@ impl Catalog {
             scenarios,
             transfer_scenarios,
             inventory: service::load(connection).await?,
+            invoicing: Invoicing { services: Arc::new(invoicing::load(connection).await?), ..Invoicing::default() },
         })
     }
 
@@ -141,6 +145,8 @@ pub type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 pub struct CatalogCache {
     /// The kinds of command that transitions may refer to.
     kinds: &'static [&'static Kind],
+    /// The settings for invoices: each catalog has them.
+    invoice_rules: invoicing::Rules,
     current: RwLock<Arc<Catalog>>,
     /// The version of `current`, for waiting readers.
     version: watch::Sender<i64>,
@@ -152,7 +158,19 @@ impl CatalogCache {
     /// An empty one, for transitions of these kinds.
     #[must_use]
     pub fn new(kinds: &'static [&'static Kind]) -> Self {
-        Self { kinds, current: RwLock::default(), version: watch::Sender::new(0), old_words: Mutex::default() }
+        Self {
+            kinds,
+            invoice_rules: invoicing::Rules::default(),
+            current: RwLock::default(),
+            version: watch::Sender::new(0),
+            old_words: Mutex::default(),
+        }
+    }
+
+    /// The same, for commands that may bring addresses by these rules.
+    #[must_use]
+    pub fn with_invoice_rules(self, invoice_rules: invoicing::Rules) -> Self {
+        Self { invoice_rules, ..self }
     }
 
     /// Is told of each new version.
@@ -227,7 +245,9 @@ impl CatalogCache {
     /// # Errors
     /// When the database cannot be read.
     pub async fn refresh(&self, connection: &mut PgConnection) -> Result<Arc<Catalog>> {
-        let fresh = Arc::new(Catalog::load(connection, self.kinds).await?);
+        let mut fresh = Catalog::load(connection, self.kinds).await?;
+        fresh.invoicing.rules = self.invoice_rules.clone();
+        let fresh = Arc::new(fresh);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.version <= fresh.version {
             *current = Arc::clone(&fresh);

@@ -5,15 +5,13 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::Args;
 
 use crate::{
-    app, replanning,
+    app, invoicing,
+    outbound::guard::{AllowPrivate, Range},
+    replanning,
     secret::Secret,
     server,
     upstream::UpstreamSettings,
-    webhooks::{
-        self,
-        quota::Quota,
-        target::{AllowPrivate, Range},
-    },
+    webhooks::{self, quota::Quota},
 };
 
 /// Where the data is. Every subcommand has these settings, so each works while a server runs on the same data.
@@ -114,6 +112,16 @@ pub struct ServerSettings {
     #[arg(long, env = "OMS_WEBHOOK_ALLOW_PRIVATE", default_value = "false", value_name = "RANGES")]
     pub webhook_allow_private: AllowPrivate,
 
+    /// Addresses that a command may bring (`remote_invoice_call.remote_url`): schemes and hosts like `https://erp.example`,
+    /// separated by commas, or `any`. Without it, commands name a service of the installation.
+    #[arg(long, env = "OMS_INVOICE_URLS", default_value = "none", value_name = "URLS")]
+    pub invoice_urls: invoicing::Urls,
+
+    /// Such addresses that are not public and may be called all the same: ranges like 10.0.0.0/8, separated by commas, or
+    /// `true` for any.
+    #[arg(long, env = "OMS_INVOICE_ALLOW_PRIVATE", default_value = "false", value_name = "RANGES")]
+    pub invoice_allow_private: AllowPrivate,
+
     /// Hours for which deliveries to a webhook may fail, without a success, before it is paused.
     #[arg(long, env = "OMS_WEBHOOK_PAUSE_AFTER_HOURS", default_value_t = 24, value_name = "HOURS",
           value_parser = clap::value_parser!(u32).range(1..=2_016))]
@@ -150,6 +158,7 @@ impl ServerSettings {
             events_keep_days: Some(self.events_keep_days),
             trusted_proxies: self.trusted_proxies.clone(),
             streams_per_user: self.max_streams_per_user,
+            invoices: invoicing::Rules::new(self.invoice_urls.clone(), self.invoice_allow_private.clone()),
         }
     }
 

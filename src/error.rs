@@ -60,6 +60,9 @@ pub const MISSING_STATE: Rule =
 /// The data comes from the upstream, and this server has no upstream.
 pub const NO_UPSTREAM: Rule = Rule { code: "oms_upstream_1", summary: "The server has no upstream to ask." };
 
+/// The call has an answer, or a person ended it: it is neither ended nor made again.
+pub const CALL_IS_OVER: Rule = Rule { code: "oms_upstream_2", summary: "The call was answered or ended." };
+
 /// Every business rule, for the `OpenAPI` document.
 pub const RULES: &[Rule] = &[
     NO_PLACE,
@@ -72,6 +75,7 @@ pub const RULES: &[Rule] = &[
     NO_CARGO_COMPANY,
     MISSING_STATE,
     NO_UPSTREAM,
+    CALL_IS_OVER,
 ];
 
 impl Refusal {

@@ -41,6 +41,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "cargo",
             "catalog",
             "history",
+            "invoicing",
             "locations",
             "orders",
             "packages",
@@ -272,6 +273,24 @@ fn only_the_servers_know_axum() {
         .map(|(_, (name, _))| name.as_str())
         .collect();
     assert!(knows.is_empty(), "these use axum: {}", knows.join(", "));
+}
+
+/// A client that is made anywhere else calls what it likes.
+#[test]
+fn only_the_door_makes_requests() {
+    let house = House::read();
+    let words = ["reqwest", "TcpStream::connect", "TcpSocket", "UdpSocket", "hyper::client", "hyper_util::client"];
+    let wrong: Vec<&str> = house
+        .files
+        .iter()
+        .filter(|(module, (_, text))| {
+            // The health check asks the server of the same machine.
+            let is_door = module[0] == "outbound" || **module == ["cli", "health"];
+            !is_door && words.iter().any(|word| text.contains(word))
+        })
+        .map(|(_, (name, _))| name.as_str())
+        .collect();
+    assert!(wrong.is_empty(), "requests are made by outbound.rs: {}", wrong.join(", "));
 }
 
 #[test]

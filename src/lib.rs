@@ -19,6 +19,7 @@
 //! Records:
 //! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`], [`reasons`], [`scenarios`]: what is
 //!   stored: reading, queries, lists, views. [`history`]: the logs of packages and transfers.
+//! * [`invoicing`]: where invoices are asked for: services of the installation, and addresses that settings allow.
 //! * [`catalog`]: the copy in memory, which follows the database. [`payloads`]: the payloads of events, rendered when they
 //!   are read.
 //!
@@ -32,8 +33,8 @@
 //! * [`error`]: the one error and its form in the API. [`role`], [`scope`], [`auth`]: users, tokens, rights, and the
 //!   locations that a user sees. [`secret`]: what is never shown.
 //! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
-//! * [`outbound`]: the limits of our own requests. [`signature`]: signatures of webhooks. [`metrics`], [`logging`]: for
-//!   operators.
+//! * [`outbound`]: the one door of our own requests: which addresses, how many at once. [`signature`]: signatures of
+//!   webhooks. [`metrics`], [`logging`]: for operators.
 //!
 //! ARCHITECTURE.md follows one POST of a pack command through these files.
 
@@ -55,6 +56,7 @@ mod floors;
 pub mod history;
 pub mod installation;
 pub mod inventory;
+pub mod invoicing;
 pub mod kinds;
 pub mod locations;
 pub mod logging;

@@ -1,8 +1,25 @@
-//! Our own HTTP requests: their limits, and the texts of their failures.
+//! Our own HTTP requests. [`HttpClient`] is the only way to make one, and no other file knows the crate behind it (a
+//! test of `floors.rs` looks): whoever makes a client says whose addresses it calls.
+//!
+//! * [`HttpClient::guarded`]: addresses that requests bring (webhooks, invoices). The [`guard`] checks each, again at
+//!   every attempt, and the client connects to the address that was checked.
+//! * [`HttpClient::trusted`]: addresses that the operator wrote into a setting or an installation file (the upstream, the
+//!   stock service, invoice services). They may be private, and the client calls these hosts alone.
+//!
+//! Neither follows redirects by itself. Answers are read up to a limit. [`limits`]: how many requests a receiver may have
+//! under way.
 
-use std::time::Duration;
+pub mod guard;
+pub mod limits;
 
-use reqwest::{ClientBuilder, Response, Url};
+use std::{sync::Arc, time::Duration};
+
+use http::Method;
+use reqwest::ClientBuilder;
+pub use reqwest::{Error as SendError, RequestBuilder, Response};
+use url::{Origin, Url};
+
+use self::guard::Guard;
 
 /// The reason of a failure, for the log. It has no password and no address.
 pub type Reason = String;
@@ -12,16 +29,76 @@ pub fn choose_cryptography() {
     rustls::crypto::ring::default_provider().install_default().ok();
 }
 
-/// A builder for clients: no redirects, a timeout, and no proxy for addresses of this machine.
-pub fn client_for(url: &str, timeout: Duration) -> ClientBuilder {
+/// Makes requests: see the module. Clones share connections.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    http: reqwest::Client,
+    reach: Reach,
+}
+
+/// The addresses that a client may call.
+#[derive(Debug, Clone)]
+enum Reach {
+    Guarded(Guard),
+    Origins(Arc<[Origin]>),
+}
+
+impl HttpClient {
+    /// A client for addresses that requests bring: it connects only to those that the guard allows.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn guarded(guard: Guard, timeout: Duration) -> Result<Self, Reason> {
+        let builder = builder(timeout)
+            // A proxy would resolve names without the guard.
+            .no_proxy()
+            .dns_resolver(Arc::new(guard.clone()))
+            .http1_only()
+            .http1_title_case_headers()
+            .tcp_nodelay(true)
+            .pool_max_idle_per_host(16)
+            .pool_idle_timeout(Duration::from_secs(20));
+        Ok(Self { http: build(builder)?, reach: Reach::Guarded(guard) })
+    }
+
+    /// A client for addresses that the operator configured, and for no other host. No proxy is used for addresses of
+    /// this machine.
+    ///
+    /// # Errors
+    /// When one is no address, or TLS cannot be set up.
+    pub fn trusted(addresses: &[&str], timeout: Duration) -> Result<Self, Reason> {
+        let parse = |text: &&str| text.parse::<Url>().map_err(|error| format!("its address is none: {error}"));
+        let urls = addresses.iter().map(parse).collect::<Result<Vec<Url>, Reason>>()?;
+        let is_here = |url: &Url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        let builder = builder(timeout);
+        let builder = if urls.iter().any(is_here) { builder.no_proxy() } else { builder };
+        Ok(Self { http: build(builder)?, reach: Reach::Origins(urls.iter().map(Url::origin).collect()) })
+    }
+
+    /// A request, if the client may call this address.
+    ///
+    /// # Errors
+    /// The reason why it may not.
+    pub fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, Reason> {
+        match &self.reach {
+            Reach::Guarded(guard) => guard.check(&url)?,
+            Reach::Origins(origins) if origins.contains(&url.origin()) => {}
+            Reach::Origins(_) => return Err("it leads to a host that nobody configured".to_owned()),
+        }
+        Ok(self.http.request(method, url))
+    }
+}
+
+fn builder(timeout: Duration) -> ClientBuilder {
     choose_cryptography();
-    let builder = reqwest::Client::builder()
+    reqwest::Client::builder()
         .timeout(timeout)
         .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("oms/", env!("CARGO_PKG_VERSION")));
-    let is_here =
-        url.parse::<Url>().is_ok_and(|url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")));
-    if is_here { builder.no_proxy() } else { builder }
+        .user_agent(concat!("oms/", env!("CARGO_PKG_VERSION")))
+}
+
+fn build(builder: ClientBuilder) -> Result<reqwest::Client, Reason> {
+    builder.build().map_err(|error| format!("no HTTP client can be made: {}", with_causes(&error)))
 }
 
 /// The whole answer, if it is no longer than the limit.
@@ -41,7 +118,7 @@ pub async fn body(mut response: Response, longest: usize) -> Result<Vec<u8>, Rea
 
 /// The reason why there is no answer.
 #[must_use]
-pub fn no_answer(error: &reqwest::Error) -> Reason {
+pub fn no_answer(error: &SendError) -> Reason {
     if error.is_timeout() {
         return "it did not answer in time".to_owned();
     }
@@ -50,7 +127,7 @@ pub fn no_answer(error: &reqwest::Error) -> Reason {
 
 /// An error with its causes, without the URL.
 #[must_use]
-pub fn with_causes(error: &reqwest::Error) -> String {
+pub fn with_causes(error: &SendError) -> String {
     let mut text = String::new();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -59,4 +136,38 @@ pub fn with_causes(error: &reqwest::Error) -> String {
         cause = error.source();
     }
     if text.is_empty() { "no cause is known".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        guard::{AllowPrivate, Guard},
+        *,
+    };
+
+    #[test]
+    fn a_trusted_client_calls_no_host_that_nobody_configured() {
+        let client = HttpClient::trusted(&["https://o.example/api/", "http://10.0.0.7:8080"], Duration::from_secs(1));
+        let client = client.expect("a client");
+        let may = |url: &str| client.request(Method::GET, url.parse().expect(url)).is_ok();
+        assert!(may("https://o.example/elsewhere") && may("http://10.0.0.7:8080/x"));
+        for url in ["http://o.example/", "https://o.example:444/", "http://10.0.0.7/", "https://p.example/"] {
+            assert!(!may(url), "{url}");
+        }
+        assert!(HttpClient::trusted(&["o.example"], Duration::from_secs(1)).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_guarded_client_connects_to_nothing_that_the_guard_refuses() {
+        let guard = Guard::new(AllowPrivate::Nothing, "OMS_SOME_SETTING");
+        let client = HttpClient::guarded(guard, Duration::from_secs(5)).expect("a client");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        // What stands there as an address is refused before anything is sent, and a name when it is looked up.
+        let here: Url = format!("http://127.0.0.1:{port}/").parse().expect("a url");
+        assert!(client.request(Method::POST, here).expect_err("refused").contains("OMS_SOME_SETTING"));
+        let name: Url = format!("http://localhost:{port}/").parse().expect("a url");
+        let error = client.request(Method::POST, name).expect("a name").send().await.expect_err("refused");
+        assert!(no_answer(&error).contains("is not a public address"), "{error:?}");
+    }
 }

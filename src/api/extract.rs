@@ -38,10 +38,10 @@ use crate::{
     app::App,
     auth::Caller,
     error::{Error, Refusal, Result},
+    outbound::guard::Range,
     page::Page,
     role::Role,
     scope::Scope,
-    webhooks::target::Range,
 };
 
 /// The state of the routes: see the module.

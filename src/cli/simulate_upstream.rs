@@ -76,6 +76,9 @@ pub(super) async fn run(args: Args) -> Result<Outcome> {
 # an order management server that takes its orders
 OMS_UPSTREAM_URL=http://{address} OMS_UPSTREAM_USERNAME={} OMS_UPSTREAM_PASSWORD={} oms serve
 
+# the same, and commands may ask it for invoices: remote_invoice_call with remote_url http://{address}/invoice/
+OMS_INVOICE_URLS=http://{address} OMS_INVOICE_ALLOW_PRIVATE={ip} OMS_UPSTREAM_URL=…
+
 # what it was told
 curl -s http://{address}/_received/
 
@@ -84,7 +87,8 @@ curl -s -d '{{\"fail\": 3}}' http://{address}/_control/
 
 Ctrl-C stops it; it remembers nothing.",
         args.username,
-        args.password.reveal()
+        args.password.reveal(),
+        ip = address.ip()
     );
     simulator.serve(listener, stop).await?;
     Ok(Outcome::Done)

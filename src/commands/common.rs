@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     commands::{changes::Record, input::Input},
     error::Refusal,
+    invoicing::{self, Invoicing},
     kinds::{
         Parameter, Recorded,
         common::{COMMON, invoice_call},
@@ -22,7 +23,7 @@ const INVOICE_CALL: &str = "remote_invoice_call";
 ///
 /// # Errors
 /// 400 named by the key.
-pub fn check(input: Input<'_>, package_id: i64, accepted: &[&str]) -> Result<(), Refusal> {
+pub fn check(input: Input<'_>, package_id: i64, accepted: &[&str], invoicing: &Invoicing) -> Result<(), Refusal> {
     if input.optional("package").is_some() && input.integer("package")? != package_id {
         return Err(Refusal::field("package", "This is not the package of the URL."));
     }
@@ -32,7 +33,8 @@ pub fn check(input: Input<'_>, package_id: i64, accepted: &[&str]) -> Result<(),
             return Err(Refusal::field(parameter.name, "This command does not take this parameter. Leave it out."));
         }
         if parameter.name == INVOICE_CALL {
-            invoice_call(value).map_err(|message| Refusal::field(INVOICE_CALL, message))?;
+            let checked = invoice_call(value).and_then(|call| invoicing.check(&call));
+            checked.map_err(|message| Refusal::field(INVOICE_CALL, message))?;
         } else {
             input.boolean(parameter.name)?;
         }
@@ -44,11 +46,19 @@ pub fn check(input: Input<'_>, package_id: i64, accepted: &[&str]) -> Result<(),
 pub fn record(input: Input<'_>, defaults: &Map<String, Value>, accepted: &[&str], record: &mut Record) {
     let defaults = Input(defaults);
     for name in accepted {
-        let Some(source) = [input, defaults].into_iter().find(|source| source.optional(name).is_some()) else {
+        let sources = [(input, false), (defaults, true)];
+        let Some((source, is_installed)) = sources.into_iter().find(|(source, _)| source.optional(name).is_some())
+        else {
             continue;
         };
         if *name == INVOICE_CALL {
-            record.invoice_call = source.optional(name).and_then(|call| invoice_call(call).ok()).map(Secret::new);
+            let call = source.optional(name).and_then(|call| invoice_call(call).ok());
+            record.invoice_call = call.map(|mut call| {
+                if is_installed {
+                    invoicing::mark_installed(&mut call);
+                }
+                Secret::new(call)
+            });
         } else if let Ok(flag) = source.boolean(name)
             && flag != is_on_by_default(name)
         {
@@ -118,11 +128,23 @@ mod tests {
     #[test]
     fn a_parameter_that_the_command_does_not_take_is_refused_by_name() {
         let input = object(&json!({"remote_bill_fulfillment_call": true}));
-        let refusal = check(Input(&input), 1, SYNC).expect_err("refused");
+        let refusal = check(Input(&input), 1, SYNC, &Invoicing::default()).expect_err("refused");
         assert_eq!(
             refusal.error,
             json!({"remote_bill_fulfillment_call": ["This command does not take this parameter. Leave it out."]})
         );
-        assert_eq!(check(Input(&input), 1, PACKING), Ok(()));
+        assert_eq!(check(Input(&input), 1, PACKING, &Invoicing::default()), Ok(()));
+    }
+
+    #[test]
+    fn an_address_is_the_installations_or_it_is_asked_whether_it_may_be_called() {
+        let call = json!({"remote_invoice_call": {"auth": {"request_type": "anonymous"}, "timeouts": {},
+                                                  "remote_url": "https://erp.example", "from_installation": true}});
+        let refusal = check(Input(&object(&call)), 1, PACKING, &Invoicing::default()).expect_err("refused");
+        assert!(refusal.to_string().starts_with("remote_invoice_call: remote_url: This server calls no address"));
+        let marked =
+            |record: Record| record.invoice_call.expect("recorded").reveal().get("from_installation").is_some();
+        assert!(!marked(recorded(&call, &json!({}), PACKING)), "a request cannot say that it is the installation");
+        assert!(marked(recorded(&json!({}), &call, PACKING)));
     }
 }

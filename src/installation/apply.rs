@@ -6,6 +6,7 @@
 //! anew and the ledger says so.
 
 mod resources;
+mod services;
 
 use std::collections::HashMap;
 
@@ -61,7 +62,8 @@ async fn apply_all(pool: &PgPool, installation: &Installation) -> Result<Vec<Ins
     apply_scenarios(&mut transaction, installation, &states, &locations).await?;
     keep_states_of_scenarios(&mut transaction, &states).await?;
     resources::others(&mut transaction, installation, &companies, &locations).await?;
-    apply_inventory(&mut transaction, installation).await?;
+    services::stock(&mut transaction, installation).await?;
+    services::invoices(&mut transaction, installation).await?;
     remove_unused_states(&mut transaction, &states).await?;
     recount_quota(&mut transaction, version).await?;
     sqlx::query!("select keep_installation_words()").fetch_one(&mut *transaction).await?;
@@ -425,23 +427,6 @@ async fn apply_scenarios(
         wanted.push((definition, references));
     }
     scenarios::install(connection, &wanted).await
-}
-
-/// The stock service, which goes when it is gone from the files.
-async fn apply_inventory(connection: &mut PgConnection, installation: &Installation) -> Result<()> {
-    let Some(inventory) = installation.inventory.first() else {
-        sqlx::query!("delete from inventory_engine").execute(connection).await?;
-        return Ok(());
-    };
-    let settings = inventory.settings.stored();
-    sqlx::query!(
-        "insert into inventory_engine (settings) values ($1)
-         on conflict (only_row) do update set settings = excluded.settings",
-        settings.reveal()
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 /// Packages whose state now occupies quota and did not, or the other way round: one ledger row each, naming the

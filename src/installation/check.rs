@@ -8,6 +8,7 @@ mod company;
 mod duplicates;
 mod flow;
 mod inventory;
+mod invoicing;
 mod places;
 mod resources;
 mod transfers;
@@ -66,6 +67,7 @@ pub fn check(installation: &Installation, kinds: &[&'static Kind]) -> Checked {
     places::check(installation, &mut findings);
     resources::check(installation, &mut findings);
     inventory::check(installation, &mut findings);
+    invoicing::check(installation, &mut findings);
     transfers::check(installation, &mut findings);
     findings.sorted(installation)
 }

@@ -8,6 +8,7 @@
 
 mod entry;
 mod inventory;
+mod invoicing;
 mod source;
 mod words;
 mod workflow;
@@ -16,6 +17,7 @@ use toml::de::DeTable;
 
 pub use entry::{Entry, Scenario};
 pub use inventory::Inventory;
+pub use invoicing::InvoiceService;
 use source::{Document, Source, json_object};
 pub use words::{Entity, Interface, Role};
 pub use workflow::{CommonParameters, State, Transition, Translations};
@@ -53,6 +55,8 @@ pub struct Installation {
     pub scenarios: Vec<Scenario>,
     /// The service that knows the stock: one or none.
     pub inventory: Vec<Inventory>,
+    /// The services that make invoices.
+    pub invoice_services: Vec<InvoiceService>,
 }
 
 impl Installation {
@@ -107,6 +111,7 @@ impl Installation {
         self.cancellation_reasons.extend(root.tables("cancellation_reasons", Entry::read));
         self.scenarios.extend(root.tables("scenarios", Scenario::read));
         self.inventory.extend(root.object("inventory", Inventory::read));
+        self.invoice_services.extend(root.tables("invoice_services", InvoiceService::read));
         root.finish();
     }
 

@@ -5,14 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{RequestBuilder, Response, StatusCode, Url, header};
+use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use url::Url;
 
 use super::answer::{self, Line};
 use crate::{
     metrics::Metrics,
-    outbound,
+    outbound::{self, HttpClient, RequestBuilder, Response},
     secret::Secret,
     stock::service::{Auth, Password, ServiceType, Settings},
 };
@@ -27,7 +28,7 @@ const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// A client for some settings, with the service's token.
 pub(super) struct Client {
     pub settings: Arc<Settings>,
-    http: reqwest::Client,
+    http: HttpClient,
     places: Semaphore,
     token: Mutex<Option<Secret>>,
     metrics: Arc<Metrics>,
@@ -35,9 +36,11 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(settings: Arc<Settings>, metrics: Arc<Metrics>) -> Result<Self, Reason> {
-        let http = outbound::client_for(&settings.service.url, settings.timeout())
-            .build()
-            .map_err(|error| format!("no HTTP client can be made: {}", outbound::with_causes(&error)))?;
+        let mut addresses = vec![settings.service.url.as_str()];
+        if let Auth::Token { url, .. } = &settings.auth {
+            addresses.push(url);
+        }
+        let http = HttpClient::trusted(&addresses, settings.timeout())?;
         let places = Semaphore::new(settings.concurrency.max(1) as usize);
         Ok(Self { settings, http, places, token: Mutex::new(None), metrics })
     }
@@ -84,7 +87,7 @@ impl Client {
         let service = &self.settings.service;
         let mut url: Url = service.url.parse().map_err(|error| format!("its url is none: {error}"))?;
         url.query_pairs_mut().extend_pairs(skus.iter().map(|sku| (service.sku_parameter.as_str(), sku.as_str())));
-        let request = self.http.get(url).header(header::ACCEPT, "application/json");
+        let request = self.http.request(Method::GET, url)?.header(header::ACCEPT, "application/json");
         send(match (&self.settings.auth, token) {
             (Auth::BasicAuth { username, password }, _) => request.basic_auth(username, Some(password.get()?.reveal())),
             (Auth::Token { header_format, .. }, Some(token)) => {
@@ -111,7 +114,8 @@ impl Client {
 
     async fn log_in(&self, url: &str, username: &str, password: &Password, token_key: &str) -> Result<Secret, Reason> {
         let credentials = json!({ "username": username, "password": password.get()?.reveal() });
-        let response = send(self.http.post(url).json(&credentials)).await?;
+        let url = url.parse().map_err(|error| format!("the address of its login is none: {error}"))?;
+        let response = send(self.http.request(Method::POST, url)?.json(&credentials)).await?;
         if !response.status().is_success() {
             return Err(format!("its login answered {}", response.status()));
         }

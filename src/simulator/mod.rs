@@ -23,6 +23,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::{Error, Result},
+    outbound::{
+        HttpClient,
+        guard::{AllowPrivate, Guard},
+    },
     secret::Secret,
 };
 
@@ -67,7 +71,7 @@ pub struct Target {
 #[derive(Debug, Clone)]
 pub struct Simulator {
     world: Arc<Mutex<World>>,
-    http: reqwest::Client,
+    http: HttpClient,
     push_to: Option<Target>,
 }
 
@@ -77,10 +81,9 @@ impl Simulator {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new(settings: Settings) -> Result<Self> {
-        // It pushes to this machine or to the operator's address, never through a proxy.
-        let http = crate::outbound::client_for("http://127.0.0.1/", Duration::from_secs(10))
-            .build()
-            .map_err(|error| Error::Fault(format!("no HTTP client can be made: {error}")))?;
+        // Whoever runs a simulator pushes to this machine, or to a server in the same network.
+        let guard = Guard::new(AllowPrivate::Everything, "none");
+        let http = HttpClient::guarded(guard, Duration::from_secs(10)).map_err(Error::Fault)?;
         let push_to = settings.push_to.clone();
         Ok(Self { world: Arc::new(Mutex::new(World::new(settings, Instant::now()))), http, push_to })
     }

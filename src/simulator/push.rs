@@ -1,12 +1,12 @@
 //! Pushes as dj-whisperer does: an envelope, its type in a header, and a signature if there is a secret.
 
-use reqwest::header;
+use http::{Method, header};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    signature,
+    outbound, signature,
     simulator::{PUSH_EVERY, Simulator, Target},
 };
 
@@ -14,11 +14,12 @@ use crate::{
 pub(super) async fn push(simulator: &Simulator, to: &Target, event_type: &str, payload: &Value) -> Value {
     let uuid = Uuid::new_v4().simple().to_string();
     let body = json!({ "event": { "type": event_type, "uuid": uuid }, "payload": payload }).to_string();
-    let mut request = simulator
-        .http
-        .post(&to.url)
-        .header(header::CONTENT_TYPE, "application/json")
-        .header("X-Whisperer-Event", event_type);
+    let url = to.url.parse().map_err(|error| format!("the address is none: {error}"));
+    let request = url.and_then(|url| simulator.http.request(Method::POST, url));
+    let mut request = match request {
+        Ok(request) => request.header(header::CONTENT_TYPE, "application/json").header("X-Whisperer-Event", event_type),
+        Err(why) => return json!({ "status": null, "body": why }),
+    };
     if let Some(secret) = &to.secret {
         request = request.header(signature::HEADER, signature::sign(secret.reveal(), body.as_bytes()));
     }
@@ -31,7 +32,7 @@ pub(super) async fn push(simulator: &Simulator, to: &Target, event_type: &str, p
             let body = response.text().await.unwrap_or_default();
             json!({ "status": status, "body": serde_json::from_str(&body).unwrap_or(Value::String(body)) })
         }
-        Err(error) => json!({ "status": null, "body": crate::outbound::no_answer(&error) }),
+        Err(error) => json!({ "status": null, "body": outbound::no_answer(&error) }),
     }
 }
 

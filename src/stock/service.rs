@@ -161,7 +161,7 @@ pub enum AuthType {
     Token,
 }
 
-/// A password, or the name of the environment variable that holds it on each server.
+/// A password or token, or the name of the environment variable that holds it on each server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Password {
@@ -181,12 +181,12 @@ impl Password {
             Self::Plain(secret) => Ok(secret.clone()),
             Self::Variable(name) => std::env::var(name)
                 .map(Secret::from)
-                .map_err(|_| format!("the environment variable {name} holds no password; set it for the server")),
+                .map_err(|_| format!("the environment variable {name} is not set; set it for the server")),
         }
     }
 
     /// As it is stored.
-    fn stored(&self) -> Value {
+    pub(crate) fn stored(&self) -> Value {
         match self {
             Self::Plain(secret) => json!({ "plain": secret.reveal() }),
             Self::Variable(name) => json!({ "variable": name }),

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, Response, StatusCode, Url, header};
+use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
+use url::Url;
 
 use super::settings::UpstreamSettings;
 use crate::{
     error::{Error, Result},
-    outbound::{self, Reason},
+    outbound::{self, HttpClient, Reason, Response},
     secret::{self, Secret},
 };
 
@@ -24,7 +25,7 @@ const LOGIN: &str = "api/i1/auth/login/";
 #[derive(Debug)]
 pub struct Client {
     base: Url,
-    http: reqwest::Client,
+    http: HttpClient,
     credentials: Credentials,
     token: Mutex<Option<Secret>>,
 }
@@ -63,6 +64,15 @@ impl From<Reason> for Failure {
     }
 }
 
+impl Failure {
+    /// True if the place answers, and refuses only this request: others may succeed there.
+    #[must_use]
+    pub fn is_about_the_request(&self) -> bool {
+        let may_pass = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+        self.status.is_some_and(|status| status.is_client_error() && !may_pass.contains(&status))
+    }
+}
+
 impl Client {
     /// A client by the settings; none if they name no upstream.
     ///
@@ -88,9 +98,8 @@ impl Client {
                 return Err(wrong(&format!("{url} asks who we are: {remedy}")));
             }
         };
-        let http = outbound::client_for(url, Duration::from_secs(u64::from(settings.timeout_seconds)))
-            .build()
-            .map_err(|error| wrong(&format!("cannot be asked: {}", outbound::with_causes(&error))))?;
+        let http = HttpClient::trusted(&[url], Duration::from_secs(u64::from(settings.timeout_seconds)))
+            .map_err(|why| wrong(&format!("cannot be asked: {why}")))?;
         Ok(Some(Self { base, http, credentials, token: Mutex::new(None) }))
     }
 
@@ -153,7 +162,7 @@ impl Client {
         }
         let mut request = self
             .http
-            .request(method.clone(), url)
+            .request(method.clone(), url)?
             .header(header::ACCEPT, "application/json")
             .header(header::AUTHORIZATION, format!("Token {}", token.reveal()));
         if let Some(body) = body {
@@ -176,7 +185,8 @@ impl Client {
         *known = None;
         let url = self.base.join(LOGIN).map_err(|error| format!("there is no address to log in: {error}"))?;
         let login = json!({ "username": username, "password": password.reveal() });
-        let response = self.http.post(url).json(&login).send().await.map_err(|error| outbound::no_answer(&error))?;
+        let request = self.http.request(Method::POST, url)?.json(&login);
+        let response = request.send().await.map_err(|error| outbound::no_answer(&error))?;
         let status = response.status();
         if status == StatusCode::BAD_REQUEST {
             return Err(Failure::from(format!("it does not know {username} by this password")));
@@ -221,6 +231,16 @@ mod tests {
     fn client(arguments: &[&str]) -> Result<Option<Client>> {
         let arguments = std::iter::once("oms").chain(arguments.iter().copied());
         Client::new(&Line::try_parse_from(arguments).expect("a command line").upstream)
+    }
+
+    #[test]
+    fn one_request_that_is_refused_says_nothing_of_others() {
+        let of = |status: Option<u16>| {
+            let status = status.map(|status| StatusCode::from_u16(status).expect("a status"));
+            Failure { status, ..Failure::from(String::new()) }.is_about_the_request()
+        };
+        assert!(of(Some(400)) && of(Some(404)) && of(Some(401)));
+        assert!(!of(None) && !of(Some(500)) && !of(Some(503)) && !of(Some(429)) && !of(Some(408)) && !of(Some(302)));
     }
 
     #[test]

@@ -29,31 +29,47 @@ pub struct CallView {
     order_number: String,
     #[sqlx(rename = "package_id")]
     package: i64,
-    /// What is sent.
+    /// What is sent; of an invoice call only where to: a service, or an address without its query.
     payload: Value,
-    /// How often it was tried.
+    /// How often it was tried, since a person last asked for it.
     attempts: i32,
     /// When it is tried again.
     next_attempt_date: Timestamp,
     /// The status of the last answer.
     answered_status: Option<i16>,
-    /// Its body, where it was short.
+    /// Its body, where it was short; never that of an invoice service.
     #[schema(required = true)]
     answer: Option<Value>,
     /// Why it failed last.
     last_error: Option<String>,
+    /// `waiting`, `done`, `failed` (given up after its last attempt) or `ended` (by a person).
+    state: String,
     /// When it was taken.
     done_date: Option<Timestamp>,
+    /// When it was given up or ended.
+    given_up_date: Option<Timestamp>,
+    /// Who ended it.
+    #[sqlx(rename = "ended_by_name")]
+    ended_by: Option<String>,
+}
+
+/// The state of a call, from its row `c`.
+macro_rules! call_state {
+    () => {
+        "case when c.done_date is not null then 'done' when c.ended_by is not null then 'ended' \
+              when c.given_up_date is not null then 'failed' else 'waiting' end"
+    };
 }
 
 impl ListRow for CallView {
     /// The list of calls. They belong to no location.
     const LIST: List = List {
-        from: " from upstream_calls c join orders o on o.id = c.order_id",
-        columns: "c.*, o.number",
+        from: " from upstream_calls c join orders o on o.id = c.order_id left join users u on u.id = c.ended_by",
+        columns: concat!("c.*, o.number, u.username as ended_by_name, ", call_state!(), " as state"),
         visible: VISIBLE_TO_NONE,
         filters: &[
             filter("kind", Kind::Text, "c.kind = {}", "What is told: the kind of the call."),
+            filter("state", Kind::Text, concat!(call_state!(), " = {}"), "`waiting`, `done`, `failed` or `ended`."),
             filter("is_done", Kind::Boolean, "(c.done_date is not null) = {}", "Whether the call was answered."),
             filter("order", Kind::Integer, "c.order_id = {}", "Id of the order."),
             filter("order__number", Kind::Text, "o.number = {}", "Number of the order."),

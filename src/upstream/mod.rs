@@ -1,6 +1,7 @@
 //! The upstream (Omnitron, or a system with the same API). `poller` reads its list of orders page by page (`paging`),
 //! [`crate::api::upstream`] receives pushed orders, `intake` places both. The upstream also pushes locations (`stores`)
-//! and cancellation plans (`cancellations`). `reports` tells it the statuses of its orders. [`crate::simulator`] is a stand-in for
+//! and cancellation plans (`cancellations`). `reports` tells it the statuses of its orders, and asks for invoices; [`over`]
+//! ends such calls. [`crate::simulator`] is a stand-in for
 //! tests and trials.
 
 pub(crate) mod cancellations;
@@ -8,6 +9,7 @@ mod client;
 mod cursor;
 pub(crate) mod intake;
 pub mod lists;
+pub mod over;
 mod paging;
 mod poller;
 pub(crate) mod problems;
@@ -17,15 +19,24 @@ pub(crate) mod stores;
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use client::{Answer, Client, Failure};
 pub use settings::{Pace, UpstreamSettings};
 
-use crate::{error::Result, events::EventNotifier, metrics::Metrics, openapi::Written, secret::Secret};
+use crate::{
+    error::{Error, Result},
+    events::EventNotifier,
+    metrics::Metrics,
+    openapi::Written,
+    secret::Secret,
+};
 pub use intake::Intake;
 use poller::Poller;
-use reports::Reporter;
+use reports::{Reporter, invoice::Services, send::Bounds};
+
+/// The lane of calls to the upstream; the others are of invoice services.
+const UPSTREAM_LANE: &str = "upstream";
 
 /// The schemas of what the upstream pushes.
 pub const SCHEMAS: &[Written] = &[cancellations::PLAN, stores::STORE];
@@ -37,6 +48,15 @@ pub struct Upstream {
     pub client: Option<Arc<Client>>,
     /// The secret that signs its webhooks; none: signatures are not checked.
     pub webhook_secret: Option<Secret>,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Upstream {
+    /// Waits until calls under way are recorded; `stop` tells the reporter to end.
+    pub async fn finish(self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
 }
 
 /// The pieces that following the upstream needs.
@@ -61,21 +81,25 @@ pub async fn start(
 ) -> Result<Upstream> {
     let client = Client::new(settings)?.map(Arc::new);
     let Context { intake, event_notifier, metrics } = context;
+    let guard = intake.catalog_cache.current().invoicing.rules.guard.clone();
+    let tasks = TaskTracker::new();
     let reporter = Reporter {
         pool: intake.pool.clone(),
         catalog_cache: Arc::clone(&intake.catalog_cache),
         event_notifier,
         metrics: Arc::clone(&metrics),
         client: client.clone(),
+        services: Services::new(guard).map_err(Error::Fault)?,
+        bounds: Bounds::default(),
         pace,
         releases: settings.release_reservations,
         stop: stop.clone(),
     };
     reporter.begin().await?;
-    tokio::spawn(reporter.report_until_stopped());
+    tasks.spawn(Arc::new(reporter).report_until_stopped());
     if let Some(client) = client.clone() {
         let poller = Poller { intake, metrics, client, pace, since: settings.since, stop: stop.clone() };
         tokio::spawn(poller.poll_until_stopped());
     }
-    Ok(Upstream { client, webhook_secret: settings.webhook_secret() })
+    Ok(Upstream { client, webhook_secret: settings.webhook_secret(), tasks })
 }

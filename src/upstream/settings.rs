@@ -46,6 +46,12 @@ pub struct UpstreamSettings {
           action = clap::ArgAction::Set, value_name = "BOOL")]
     pub release_reservations: bool,
 
+    /// Hours after the first attempt in which a call to the upstream, or to an invoice service, is tried again; then it is
+    /// given up.
+    #[arg(long = "call-retry-hours", env = "OMS_CALL_RETRY_HOURS", default_value_t = 72, value_name = "HOURS",
+          value_parser = clap::value_parser!(u32).range(1..=2_016))]
+    pub call_retry_hours: u32,
+
     /// What the upstream signs its webhooks with; without one, their signature is not looked at.
     #[arg(
         long = "upstream-webhook-secret",
@@ -54,6 +60,24 @@ pub struct UpstreamSettings {
         value_name = "SECRET"
     )]
     pub webhook_secret: Option<Secret>,
+}
+
+/// No upstream.
+impl Default for UpstreamSettings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            token: None,
+            username: None,
+            password: None,
+            poll_seconds: 30,
+            timeout_seconds: 10,
+            since: None,
+            release_reservations: true,
+            call_retry_hours: 72,
+            webhook_secret: None,
+        }
+    }
 }
 
 impl UpstreamSettings {
@@ -66,7 +90,11 @@ impl UpstreamSettings {
     /// How often and how patiently it is asked.
     #[must_use]
     pub fn pace(&self) -> Pace {
-        Pace { poll_every: Duration::from_secs(u64::from(self.poll_seconds)), ..Pace::default() }
+        Pace {
+            poll_every: Duration::from_secs(u64::from(self.poll_seconds)),
+            give_up_after: Duration::from_hours(u64::from(self.call_retry_hours)),
+            ..Pace::default()
+        }
     }
 }
 
@@ -83,6 +111,8 @@ pub struct Pace {
     pub lease: Duration,
     /// The same for a single call; longer than any call takes.
     pub call_lease: Duration,
+    /// From the first attempt of a call until its last one.
+    pub give_up_after: Duration,
 }
 
 impl Default for Pace {
@@ -93,6 +123,7 @@ impl Default for Pace {
             longest_pause: Duration::from_mins(5),
             lease: Duration::from_secs(30),
             call_lease: Duration::from_mins(3),
+            give_up_after: Duration::from_hours(72),
         }
     }
 }

@@ -9,13 +9,13 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use reqwest::{Response, Url};
 use serde_json::{Value, json};
+use url::Url;
 
-use super::{definition::TargetAuth, target::Guard};
+use super::definition::TargetAuth;
 use crate::{
     error::{Error, Result},
-    outbound,
+    outbound::{self, HttpClient, Response, SendError, guard::Guard},
     secret::{self, Secret},
     signature,
 };
@@ -85,7 +85,7 @@ type Reason = String;
 /// Sends deliveries; clones share connections and tokens.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    http: HttpClient,
     guard: Guard,
     tokens: Arc<Tokens>,
 }
@@ -103,20 +103,8 @@ impl Client {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(guard: Guard) -> Result<Self> {
-        outbound::choose_cryptography();
-        let http = reqwest::Client::builder()
-            // A proxy would resolve names without the guard.
-            .no_proxy()
-            .dns_resolver(Arc::new(guard.clone()))
-            .redirect(reqwest::redirect::Policy::none())
-            .http1_only()
-            .http1_title_case_headers()
-            .tcp_nodelay(true)
-            .pool_max_idle_per_host(16)
-            .pool_idle_timeout(Duration::from_secs(20))
-            .user_agent(concat!("oms/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Error::Fault(format!("no HTTP client for webhooks: {error}")))?;
+        let http = HttpClient::guarded(guard.clone(), TIMEOUT)
+            .map_err(|why| Error::Fault(format!("no client for webhooks: {why}")))?;
         Ok(Self { http, guard, tokens: Arc::default() })
     }
 
@@ -176,10 +164,9 @@ impl Client {
         let first: Url = delivery.target_url.parse().map_err(|error| format!("the address is none: {error}"))?;
         let (mut url, mut method) = (first.clone(), Method::POST);
         for _ in 0..=MOST_REDIRECTS {
-            self.guard.check(&url)?;
             let headers =
                 headers(delivery, authorization.filter(|_| is_same_place(&first, &url)), is_same_place(&first, &url));
-            let mut request = self.http.request(method.clone(), url.clone());
+            let mut request = self.http.request(method.clone(), url.clone())?;
             if method == Method::POST {
                 request = request.headers(headers).body(delivery.body.clone());
             } else {
@@ -225,11 +212,11 @@ impl Client {
             return Err("no login".to_owned());
         };
         let url: Url = url.parse().map_err(|error| format!("the address of the login is none: {error}"))?;
-        self.guard.check(&url).map_err(|why| format!("login: {why}"))?;
+        let request = self.http.request(Method::POST, url).map_err(|why| format!("login: {why}"))?;
         let mut credentials = serde_json::Map::new();
         credentials.insert(username_field.clone(), json!(username));
         credentials.insert(password_field.clone(), json!(password.reveal()));
-        let sent = self.http.post(url).json(&credentials).send().await;
+        let sent = request.json(&credentials).send().await;
         let response = sent.map_err(|error| format!("login: {}", no_answer(&error)))?;
         let status = response.status();
         if !status.is_success() {
@@ -338,14 +325,8 @@ async fn read_up_to(mut response: Response, longest: usize) -> Result<Vec<u8>, R
 }
 
 /// An error with its causes, without the URL.
-fn no_answer(error: &reqwest::Error) -> Reason {
-    let mut text = "no answer".to_owned();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+fn no_answer(error: &SendError) -> Reason {
+    format!("no answer: {}", outbound::with_causes(error))
 }
 
 #[cfg(test)]

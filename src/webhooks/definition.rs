@@ -1,21 +1,21 @@
 //! A subscription as clients send it: fields, limits and messages of dj-whisperer.
 
 use http::HeaderValue;
-use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use url::Url;
 use utoipa::ToSchema;
 
 use super::{
     countdown::Countdown,
     headers,
     masks::{GOES_ELSEWHERE, Kept, STANDS_FOR_NOTHING},
-    target::Guard,
     view,
 };
 use crate::{
     error::Refusal,
     events,
+    outbound::guard::Guard,
     reading::{self, Defect, Reader},
     secret::{MASK, Secret},
     wire,

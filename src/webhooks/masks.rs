@@ -5,8 +5,8 @@
 //! as long as nothing goes to another address. Else somebody who may change a subscription, but was not given its secrets,
 //! could have them sent to a server of their own.
 
-use reqwest::Url;
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use crate::secret::{MASK, Secret};
 

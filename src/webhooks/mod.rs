@@ -8,8 +8,9 @@
 //! * [`definition`], [`headers`]: a subscription as clients send it. [`masks`]: what is shown of its secrets.
 //!   [`hook`]: as it is stored.
 //! * [`json`], [`countdown`]: bytes and waits as in Python. [`crate::signature`] signs them.
-//! * [`target`]: which addresses are allowed.
-//! * `limits`: how much each subscription may take. `throttle`: how much all may take while commands wait.
+//! * [`crate::outbound::guard`]: which addresses are allowed.
+//! * [`crate::outbound::limits`]: how much each subscription may take. `throttle`: how much all may take while commands
+//!   wait.
 //! * [`quota`]: how many there may be.
 //! * [`pause`], [`replay`]: for a receiver that fails for long, and for one that lost events.
 
@@ -20,7 +21,6 @@ pub mod definition;
 pub mod headers;
 pub mod hook;
 pub mod json;
-mod limits;
 pub mod lists;
 pub mod masks;
 pub mod pause;
@@ -28,7 +28,6 @@ pub mod quota;
 pub(crate) mod record;
 mod relay;
 pub mod replay;
-pub mod target;
 mod throttle;
 pub(crate) mod view;
 pub(crate) mod worker;
@@ -39,12 +38,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{
-    client::Client,
-    quota::Quota,
-    target::{AllowPrivate, Guard},
-    worker::WorkerContext,
-};
+use self::{client::Client, quota::Quota, worker::WorkerContext};
 use crate::{
     catalog::CatalogCache,
     commands::traffic::Traffic,
@@ -52,6 +46,7 @@ use crate::{
     error::Result,
     events::EventNotifier,
     metrics::{Metrics, webhooks::WebhookCounts},
+    outbound::guard::{AllowPrivate, Guard},
 };
 
 /// Connections to Postgres of the relay and the workers.
@@ -100,7 +95,7 @@ impl DeliveryService {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(settings: Settings, traffic: Arc<Traffic>) -> Result<Self> {
-        let client = Client::new(Guard::new(settings.allow_private.clone()))?;
+        let client = Client::new(Guard::new(settings.allow_private.clone(), "OMS_WEBHOOK_ALLOW_PRIVATE"))?;
         Ok(Self { settings: Arc::new(settings), client, due: Arc::default(), traffic, tasks: TaskTracker::new() })
     }
 

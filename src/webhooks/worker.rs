@@ -5,27 +5,34 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::Url;
 use sqlx::PgPool;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::{
     DeliveryService,
     claim::{self, Claimed, Prepared},
     hook::Hook,
-    limits::{AdaptiveLimits, FIRST_WINDOW},
     record::{self, DeliveryResult, Report},
     relay,
     throttle::Throttle,
 };
-use crate::{catalog::CatalogCache, error::Result, events, metrics::Metrics};
+use crate::{
+    catalog::CatalogCache,
+    error::Result,
+    events,
+    metrics::Metrics,
+    outbound::limits::{AdaptiveLimits, FIRST_WINDOW},
+};
 
 /// Most rows that are claimed and have no result yet.
 const MOST_HELD: usize = 512;
+/// Most deliveries under way for one subscription.
+const WIDEST_WINDOW: i64 = 64;
 /// Most requests under way.
 const AT_ONCE: usize = 128;
 /// How often the database is checked for events of other servers and for rows that are due again.
@@ -87,7 +94,7 @@ async fn sleep_unless_stopped(stop: &CancellationToken, duration: Duration) {
 /// A slot among the claimed rows. Dropping it frees the slot.
 #[derive(Debug)]
 struct Slot {
-    limits: Arc<AdaptiveLimits>,
+    limits: Arc<AdaptiveLimits<i64>>,
     webhook_id: i64,
     delivered: Option<bool>,
     _room: OwnedSemaphorePermit,
@@ -95,7 +102,7 @@ struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.limits.settle(self.webhook_id, self.delivered, Instant::now());
+        self.limits.settle(&self.webhook_id, self.delivered, Instant::now());
     }
 }
 
@@ -104,7 +111,7 @@ type Reports = mpsc::UnboundedSender<Report<Slot>>;
 /// Claims rows that are due and delivers them.
 struct DeliveryWorker {
     context: Arc<WorkerContext>,
-    limits: Arc<AdaptiveLimits>,
+    limits: Arc<AdaptiveLimits<i64>>,
     room: Arc<Semaphore>,
     at_once: Arc<Semaphore>,
     reports: Reports,
@@ -136,7 +143,7 @@ pub(crate) async fn deliver(context: Arc<WorkerContext>) {
         })
     };
     let mut worker = DeliveryWorker {
-        limits: Arc::default(),
+        limits: Arc::new(AdaptiveLimits::up_to(WIDEST_WINDOW)),
         room: Arc::new(Semaphore::new(MOST_HELD)),
         at_once: Arc::new(Semaphore::new(AT_ONCE)),
         reports,

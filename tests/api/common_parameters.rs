@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{SHOP, STANDARD, Shop};
+use crate::support::{SHOP, STANDARD, Shop, on_this_machine};
 
 /// The record of the package's latest log row; null where there is none.
 async fn record(shop: &Shop, package_id: i64) -> Value {
@@ -60,7 +60,7 @@ async fn a_transition_gives_defaults_and_a_request_overrules_them() {
 
 #[tokio::test]
 async fn a_parameter_that_the_command_does_not_take_or_that_is_wrong_is_named_and_changes_nothing() {
-    let shop = Shop::open().await;
+    let shop = Shop::allowing(on_this_machine()).await;
     let package = shop.package().await;
     let call = json!({ "auth": { "request_type": "anonymous" }, "timeouts": {}, "remote_url": "https://erp.example" });
     for (command, name, value) in [
@@ -94,7 +94,7 @@ async fn a_parameter_that_the_command_does_not_take_or_that_is_wrong_is_named_an
 
 #[tokio::test]
 async fn an_invoice_call_is_kept_with_its_defaults_and_its_secret_is_never_shown() {
-    let shop = Shop::open().await;
+    let shop = Shop::allowing(on_this_machine()).await;
     let package = shop.package().await;
     let secret = "very-s3cret-t0ken";
     let call = json!({ "auth": { "request_type": "token", "token": secret }, "timeouts": { "read": 3 },

@@ -60,6 +60,8 @@ async fn every_documented_operation_is_served_and_every_other_method_is_405() {
     shop.execute(
         "insert into upstream_problems (reference, reason, payload, next_attempt_date, resolved_date)
          values ('1', 'it was broken', '{}', now(), now());
+         insert into upstream_calls (order_id, kind, package_id, path, payload, done_date)
+         values (1, 'status', 1, '/', '{}', now());
          insert into hook_events (webhook_id, event_position, event_id, event_date, nth, uuid, entity, object_id, sequence,
                                   retry_count, response_http_status)
          values (1, 1, 1, now(), 0, gen_random_uuid(), 'package', 1, 1, 1, 500)",

@@ -123,6 +123,7 @@ async fn furnish(shop: &Shop, document: &Value) {
     shop.execute(
         "insert into upstream_problems (reference, reason, payload, next_attempt_date)
          values ('1', 'it was broken', '{}', now());
+         insert into upstream_calls (order_id, kind, package_id, path, payload) values (1, 'status', 1, '/', '{}');
          insert into hook_events (webhook_id, event_position, event_id, event_date, nth, uuid, entity, object_id, sequence,
                                   retry_count, response_http_status, next_attempt_date)
          select 1, e.position, e.id, e.created_date, 0, gen_random_uuid(), 'package', 1, 1, 1, 500, now()

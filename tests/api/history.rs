@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     lists::{check_filters, column, values},
-    support::{NOT_FOUND, SHOP, STANDARD, Shop, TRANSFERS},
+    support::{NOT_FOUND, SHOP, STANDARD, Shop, TRANSFERS, on_this_machine},
 };
 
 fn of_package(id: i64) -> String {
@@ -91,7 +91,7 @@ async fn package_cancel(shop: &Shop) -> String {
 
 #[tokio::test]
 async fn what_a_command_recorded_is_shown_but_for_its_secrets() {
-    let shop = Shop::open().await;
+    let shop = Shop::allowing(on_this_machine()).await;
     let package = shop.package().await;
     let item = package.item_ids().await[0];
     package

@@ -1,5 +1,6 @@
 //! The upstream: its orders come in, whatever it does, and none twice.
 
+mod calls;
 mod cancellations;
 mod house;
 mod orders;

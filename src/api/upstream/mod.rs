@@ -1,5 +1,6 @@
 //! `/api/v1/oms/orders-webhook/` and `/api/v1/oms/upstream/`.
 
+mod calls;
 mod cancellations;
 mod envelope;
 mod reasons;
@@ -21,7 +22,7 @@ use crate::{
     api::{
         declare::with_body,
         extract::{Doors, Id, Managers, Unlimited},
-        resource::{Read, Resource, Viewer, find, list},
+        resource::{Read, Resource, Viewer, detail, find, list},
     },
     app::App,
     auth::Caller,
@@ -60,9 +61,16 @@ pub fn routes() -> OpenApiRouter<Doors> {
         .routes(list::<CallView>(&read(
             "/api/v1/oms/upstream/calls/",
             "listUpstreamCalls",
-            "Calls to the upstream\n\nThose of an order are made one after the other, each again until it is taken. \
-             `is_done=false` lists what is still to be told.",
+            "Calls to the upstream and to invoice services\n\nThose of an order to the upstream are made one after the \
+             other, invoice calls by themselves; each again until it is taken. One that fails for `OMS_CALL_RETRY_HOURS` \
+             is given up. `state=waiting` lists what is still to be told, `state=failed` what was given up.",
         )))
+        .routes(detail::<CallView>(
+            &read("/api/v1/oms/upstream/calls/{id}/", "getUpstreamCall", "One of these calls"),
+            "the call",
+        ))
+        .routes(routes!(calls::retry))
+        .routes(routes!(calls::end))
         .routes(routes!(status))
         .routes(list::<Problem>(&read(
             "/api/v1/oms/upstream/problems/",
@@ -144,6 +152,8 @@ struct UpstreamStatus {
     open_problems: i64,
     /// Calls that are still to be made.
     open_calls: i64,
+    /// Calls that were given up after their last attempt, and that nobody has ended.
+    failed_calls: i64,
 }
 
 /// How the upstream is followed
@@ -153,7 +163,10 @@ async fn status(Unlimited { app, .. }: Unlimited<Managers>) -> Result<Json<impl 
     let row = sqlx::query!(
         r#"select seen_date, polled_date, next_poll_date, failures, last_error,
                   (select count(*) from upstream_problems where resolved_date is null) as "open_problems!",
-                  (select count(*) from upstream_calls where done_date is null) as "open_calls!"
+                  (select count(*) from upstream_calls where done_date is null and given_up_date is null)
+                  as "open_calls!",
+                  (select count(*) from upstream_calls where given_up_date is not null and ended_by is null)
+                  as "failed_calls!"
              from upstream_cursor"#
     )
     .fetch_one(&app.pool)
@@ -167,6 +180,7 @@ async fn status(Unlimited { app, .. }: Unlimited<Managers>) -> Result<Json<impl 
         last_error: row.last_error,
         open_problems: row.open_problems,
         open_calls: row.open_calls,
+        failed_calls: row.failed_calls,
     }))
 }
 

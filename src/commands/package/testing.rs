@@ -19,6 +19,7 @@ use crate::{
     },
     error::Refusal,
     installation::read::Installation,
+    invoicing::Invoicing,
     locations::{Location, LocationCache},
     packages::facts::{Documents, ItemFacts, PackageFacts},
     planning::{
@@ -77,6 +78,7 @@ impl Scene {
                 location_cache: LocationCache::default(),
                 limited_locations: BTreeSet::new(),
                 inventory: None,
+                invoicing: Invoicing::default(),
                 scenarios: vec![scenario(waiting)],
                 transfer_scenarios: Vec::new(),
             },

@@ -131,6 +131,7 @@ mod tests {
     use serde_json::json;
 
     use super::{super::testing::Scene, *};
+    use crate::{invoicing, outbound::guard::AllowPrivate};
 
     const COMMAND: &str = "UPDATE_INVOICE";
 
@@ -153,7 +154,8 @@ mod tests {
     fn a_call_for_an_invoice_is_enough() {
         let call =
             json!({ "auth": { "request_type": "anonymous" }, "timeouts": {}, "remote_url": "https://x.example" });
-        let scene = Scene::new();
+        let mut scene = Scene::new();
+        scene.catalog.invoicing.rules = invoicing::Rules::new(invoicing::Urls::Any, AllowPrivate::Nothing);
         let changes = scene.decide(COMMAND, "packed", &json!({ "remote_invoice_call": call })).expect("recorded");
         assert!(changes.record.invoice.is_none() && changes.record.invoice_call.is_some());
     }

@@ -406,6 +406,17 @@ fn defaults_are_for_what_the_command_takes() {
                   as a request would give it";
     let call = "{ auth = { request_type = 'anonymous' } }";
     assert_eq!(findings(&pack(call), commands::kinds()).0, [broken]);
+    let service = |slug: &str| {
+        format!(
+            "\n[[invoice_services]]\nslug = '{slug}'\nurl = 'https://erp.example'\nauth = {{ type = 'anonymous' }}\n"
+        )
+    };
+    let named = pack("{ service = 'till' }");
+    assert_eq!(findings(&(named.clone() + &service("till")), commands::kinds()), (vec![], vec![]));
+    let missing = "line 48: transitions.parameters: there is no invoice service `till` — did you mean `tills`?";
+    assert_eq!(findings(&(named + &service("tills")), commands::kinds()).0, [missing]);
+    let twice = findings(&(pack("{ service = 'till' }") + &service("till") + &service("till")), commands::kinds()).0;
+    assert!(twice.len() == 1 && twice[0].contains("another invoice service is called `till`"), "{twice:?}");
 }
 
 #[test]

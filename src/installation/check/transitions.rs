@@ -1,6 +1,6 @@
 //! Each transition for itself: its command, its states, its outcomes.
 
-use super::{Findings, company};
+use super::{Findings, company, invoicing};
 use crate::{
     installation::read::{Entity, Installation, Transition},
     kinds::{Kind, common::invoice_call},
@@ -19,7 +19,7 @@ pub(super) fn check(installation: &Installation, kinds: &[&'static Kind], findin
                 ending(installation, transition, kind, findings);
                 company::leans_on(installation, transition, kind, findings);
                 outcomes(transition, kind, findings);
-                defaults(transition, kind, findings);
+                defaults(installation, transition, kind, findings);
                 company::way_back(installation, transition, kind, findings);
             }
             None => unknown_command(transition, kinds, findings),
@@ -118,18 +118,21 @@ fn outcomes(transition: &Transition, kind: &Kind, findings: &mut Findings) {
 }
 
 /// Defaults are for parameters that the command takes, and as a request would have to give them.
-fn defaults(transition: &Transition, kind: &Kind, findings: &mut Findings) {
+fn defaults(installation: &Installation, transition: &Transition, kind: &Kind, findings: &mut Findings) {
     let given = serde_json::to_value(&transition.parameters).unwrap_or_default();
     for name in given.as_object().into_iter().flat_map(serde_json::Map::keys) {
         let at = &transition.at;
         if !kind.common.contains(&name.as_str()) {
             let message = format!("{} does not take the parameter {name}", kind.identifier);
             findings.problem(at, "parameters", message, format!("take `{name}` out"));
-        } else if name == "remote_invoice_call"
-            && let Err(sentence) = invoice_call(&given[name])
-        {
-            let message = format!("{name} is not complete: {sentence}");
-            findings.problem(at, "parameters", message, "write it as a request would give it");
+        } else if name == "remote_invoice_call" {
+            match invoice_call(&given[name]) {
+                Ok(call) => invoicing::service(installation, call["service"].as_str(), at, findings),
+                Err(sentence) => {
+                    let message = format!("{name} is not complete: {sentence}");
+                    findings.problem(at, "parameters", message, "write it as a request would give it");
+                }
+            }
         }
     }
 }

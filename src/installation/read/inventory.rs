@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use reqwest::Url;
+use url::Url;
 
 use crate::reading::{Place, Reader};
 use crate::stock::service::{Auth, AuthType, Password, Service, ServiceType, Settings, WhenDown};
@@ -77,7 +77,7 @@ fn service(reader: &mut Reader<'_>) -> Service {
 }
 
 /// `http://…` or `https://…`.
-fn web_address(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
+pub(super) fn web_address(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
     let text = reader.text(key)?;
     let is_address = text.parse::<Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     if is_address {
@@ -87,8 +87,8 @@ fn web_address(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
     None
 }
 
-/// A password, or the environment variable that holds it: one of the two.
-fn secret(reader: &mut Reader<'_>, key: &'static str, variable_key: &'static str) -> Option<Password> {
+/// A password or token, or the environment variable that holds it: one of the two.
+pub(super) fn secret(reader: &mut Reader<'_>, key: &'static str, variable_key: &'static str) -> Option<Password> {
     let is_given = reader.has(key);
     let has_both_or_none = is_given == reader.has(variable_key);
     let (plain, variable) = (reader.text(key), reader.slug(variable_key));
@@ -112,7 +112,7 @@ fn header_format(reader: &mut Reader<'_>) -> Option<String> {
 }
 
 /// A number within bounds.
-fn number(reader: &mut Reader<'_>, key: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
+pub(super) fn number(reader: &mut Reader<'_>, key: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
     let (from, to) = range.into_inner();
     reader.integer(key, i64::from(from)..=i64::from(to)).and_then(|number| u32::try_from(number).ok())
 }

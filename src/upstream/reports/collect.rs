@@ -12,7 +12,9 @@ use crate::{
     catalog::Catalog,
     error::Result,
     events::{self, Change, Cursor, Wanted},
+    invoicing,
     packages::snapshot::PackageSnapshot,
+    upstream::UPSTREAM_LANE,
 };
 
 /// Events turned into calls at a time.
@@ -245,8 +247,8 @@ async fn keep_statuses(connection: &mut PgConnection, rows: &[ItemRow], statuses
 async fn insert(connection: &mut PgConnection, calls: &Calls) -> Result<()> {
     let kinds: Vec<String> = calls.kinds.iter().map(|kind| (*kind).to_owned()).collect();
     sqlx::query!(
-        "insert into upstream_calls (order_id, kind, package_id, order_item_id, path, payload)
-         select order_id, kind, package_id, order_item_id, path, payload
+        "insert into upstream_calls (lane, order_id, kind, package_id, order_item_id, path, payload)
+         select $7, order_id, kind, package_id, order_item_id, path, payload
            from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::jsonb[]) with ordinality
                 as c(order_id, kind, package_id, order_item_id, path, payload, n)
           order by n
@@ -256,28 +258,49 @@ async fn insert(connection: &mut PgConnection, calls: &Calls) -> Result<()> {
         &calls.packages,
         &calls.items as &[Option<i64>],
         &calls.paths,
-        &calls.payloads
+        &calls.payloads,
+        UPSTREAM_LANE
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Turns recorded invoice calls into calls. A record is blanked when its call is answered, so the records themselves
-/// say which calls are left.
+/// Turns recorded invoice calls into calls. A record is blanked when its call is over, so the records themselves say which
+/// calls are left.
 pub(super) async fn invoices(pool: &PgPool) -> Result<usize> {
-    let made = sqlx::query!(
-        "insert into upstream_calls (order_id, kind, package_id, transition_log_id, payload)
-         select p.order_id, 'invoice', p.id, l.id,
-                jsonb_build_object('remote_url', r.invoice_call ->> 'remote_url')
-           from transition_records r
-           join transition_logs l on l.id = r.transition_log_id
-           join packages p on p.id = l.package_id
-          where r.invoice_call is not null
-            and not exists (select from upstream_calls c where c.transition_log_id = r.transition_log_id)
-          order by l.id limit $1
-         on conflict do nothing",
+    let asked = sqlx::query!(
+        r#"select p.order_id, p.id as package_id, l.id as log_id, r.invoice_call as "invoice_call!"
+             from transition_records r
+             join transition_logs l on l.id = r.transition_log_id
+             join packages p on p.id = l.package_id
+            where r.invoice_call is not null
+              and not exists (select from upstream_calls c where c.transition_log_id = r.transition_log_id)
+            order by l.id limit $1"#,
         MOST_AT_ONCE
+    )
+    .fetch_all(pool)
+    .await?;
+    if asked.is_empty() {
+        return Ok(0);
+    }
+    let orders: Vec<i64> = asked.iter().map(|row| row.order_id).collect();
+    let packages: Vec<i64> = asked.iter().map(|row| row.package_id).collect();
+    let logs: Vec<i64> = asked.iter().map(|row| row.log_id).collect();
+    let lanes: Vec<String> = asked.iter().map(|row| invoicing::lane(&row.invoice_call)).collect();
+    let payloads: Vec<Value> = asked.iter().map(|row| invoicing::shown(&row.invoice_call)).collect();
+    let made = sqlx::query!(
+        "insert into upstream_calls (lane, order_id, kind, package_id, transition_log_id, payload)
+         select lane, order_id, 'invoice', package_id, log_id, payload
+           from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::jsonb[]) with ordinality
+                as c(lane, order_id, package_id, log_id, payload, n)
+          order by n
+         on conflict do nothing",
+        &lanes,
+        &orders,
+        &packages,
+        &logs,
+        &payloads
     )
     .execute(pool)
     .await?;

@@ -1,112 +1,134 @@
-//! The invoice call (`remote_invoice_call`): a service of the merchant makes the invoice of a package. The parameters
-//! and credentials of the call are in the record of the command that asked for it, nowhere else, and only until the
-//! call is answered.
-
-use std::time::Duration;
+//! The invoice call (`remote_invoice_call`): a service makes the invoice of a package. The parameters and credentials of
+//! the call are in the record of the command that asked for it, nowhere else, and only until the call is over.
 
 use base64::Engine as _;
-use reqwest::RequestBuilder;
+use http::{Method, header};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
+use url::Url;
 
 use super::send::Call;
 use crate::{
     error::Result,
-    outbound,
+    invoicing::{Credentials, Invoicing, LONGEST_ATTEMPT, Target},
+    outbound::{self, HttpClient, Reason, RequestBuilder, guard::Guard},
     secret::{self, Secret},
-    upstream::client::{Answer, Failure},
+    upstream::{
+        client::{Answer, Failure},
+        over,
+    },
 };
 
 /// Longest answer, in bytes.
-const LONGEST_ANSWER: usize = 1024 * 1024;
-/// Longest number and address that are recorded, in characters.
-const LONGEST_TEXT: usize = 1000;
-/// Longest timeout of a service, in seconds.
-const LONGEST_WAIT: f64 = 60.0;
+const LONGEST_ANSWER: usize = 64 * 1024;
+/// Longest number that is recorded, in characters; as of `UPDATE_INVOICE`.
+const LONGEST_NUMBER: usize = 128;
+/// Longest address that is recorded, in characters.
+const LONGEST_URL: usize = 2048;
 
-/// Calls the service.
-pub(super) async fn call(pool: &PgPool, call: &Call) -> Result<Answer, Failure> {
-    let log_id = call.transition_log_id.unwrap_or_default();
-    let ask =
-        ask(pool, call, log_id).await.map_err(|error| Failure::from(format!("it could not be asked: {error}")))?;
-    let Some((secret, body)) = ask else {
-        return Err(Failure::from("what the service is told is no longer there".to_owned()));
-    };
-    let settings = secret.reveal();
-    let url = settings["remote_url"].as_str().unwrap_or_default();
-    let seconds = |name: &str, default: f64| {
-        let seconds = settings["timeouts"][name].as_f64().unwrap_or(default).clamp(0.001, LONGEST_WAIT);
-        Duration::from_secs_f64(seconds)
-    };
-    let (read, connect) = (seconds("read", 10.0), seconds("connect", 60.0));
-    let client = outbound::client_for(url, connect + read)
-        .connect_timeout(connect)
-        .read_timeout(read)
-        .build()
-        .map_err(|error| outbound::with_causes(&error))?;
-    // The service can recognise a repeated call, which is sent when an answer was lost.
-    let request = client.post(url).header("Idempotency-Key", format!("invoice-{log_id}")).json(&body);
-    let response = authorized(request, &settings["auth"]).send().await.map_err(|error| outbound::no_answer(&error))?;
-    let status = response.status();
-    let bytes = outbound::body(response, LONGEST_ANSWER).await?;
-    let answer: Option<Value> = serde_json::from_slice(&bytes).ok();
-    // It is kept and shown.
-    let answer = answer.map(|answer| without_credentials(answer, &settings["auth"]));
-    if !status.is_success() {
-        return Err(Failure {
-            why: format!("it answered {status}"),
-            status: Some(status),
-            body: answer,
-            retry_after: None,
-        });
-    }
-    let answer = Answer { status, body: answer.unwrap_or(Value::Null) };
-    for (flag, found) in
-        [("generate_invoice_number", number(&answer.body)), ("generate_invoice_url", url_of(&answer.body))]
-    {
-        if settings[flag] == true && found.is_none() {
-            let name = flag.trim_start_matches("generate_");
-            return Err(Failure::from(format!("its answer has no {name}")));
-        }
-    }
-    Ok(answer)
+/// Calls services. Clones share connections.
+#[derive(Debug, Clone)]
+pub(in crate::upstream) struct Services {
+    /// For addresses that commands bring.
+    guarded: HttpClient,
 }
 
-/// Adds the credentials in the form that the service wants.
-fn authorized(request: RequestBuilder, auth: &Value) -> RequestBuilder {
-    let text = |name: &str| auth[name].as_str().unwrap_or_default();
-    match text("request_type") {
-        "basic_auth" => request.basic_auth(text("username"), Some(text("password"))),
-        "token" => {
-            request.header(reqwest::header::AUTHORIZATION, format!("{} {}", text("token_prefix"), text("token")).trim())
+impl Services {
+    pub(in crate::upstream) fn new(guard: Guard) -> Result<Self, Reason> {
+        Ok(Self { guarded: HttpClient::guarded(guard, LONGEST_ATTEMPT)? })
+    }
+
+    /// Makes a call, if the installation and the settings still allow it. Nothing of the answer is returned but its status
+    /// and what is recorded: whoever chose the address must not read there by this server.
+    pub(super) async fn call(&self, pool: &PgPool, invoicing: &Invoicing, call: &Call) -> Result<Answer, Failure> {
+        let log_id = call.transition_log_id.unwrap_or_default();
+        let ask =
+            ask(pool, call, log_id).await.map_err(|error| Failure::from(format!("it could not be asked: {error}")))?;
+        let Some((secret, body)) = ask else {
+            return Err(Failure::from("what the service is told is no longer there".to_owned()));
+        };
+        let settings = secret.reveal();
+        let target = invoicing.target(settings)?;
+        // The service can recognise a repeated call, which is sent when an answer was lost.
+        let request = self
+            .request(&target)?
+            .header("Idempotency-Key", format!("invoice-{log_id}"))
+            .header(header::ACCEPT, "application/json")
+            .json(&body);
+        let response = request.send().await.map_err(|error| outbound::no_answer(&error))?;
+        let status = response.status();
+        if !status.is_success() {
+            let why = if status.is_redirection() { "; redirects are not followed" } else { "" };
+            return Err(Failure { status: Some(status), ..Failure::from(format!("it answered {status}{why}")) });
         }
-        _ => request,
+        let bytes = outbound::body(response, LONGEST_ANSWER).await?;
+        let answer = without_credentials(serde_json::from_slice(&bytes).unwrap_or_default(), &target.credentials);
+        Ok(Answer { status, body: wanted(settings, &answer)? })
+    }
+
+    /// A request with the credentials in the form that the service wants.
+    fn request(&self, target: &Target) -> Result<RequestBuilder, Reason> {
+        let url = target.url.clone();
+        let request = if target.is_trusted {
+            HttpClient::trusted(&[url.as_str()], target.timeout)?.request(Method::POST, url)?
+        } else {
+            self.guarded.request(Method::POST, url)?
+        };
+        let request = request.timeout(target.timeout);
+        Ok(match &target.credentials {
+            Credentials::Anonymous => request,
+            Credentials::Basic(username, password) => request.basic_auth(username, Some(password.reveal())),
+            Credentials::Token { prefix, token } => {
+                request.header(header::AUTHORIZATION, format!("{prefix} {}", token.reveal()).trim())
+            }
+        })
     }
 }
 
 /// What a service answered, without what it repeats of its credentials.
-fn without_credentials(answer: Value, auth: &Value) -> Value {
-    let text = |name: &str| auth[name].as_str().unwrap_or_default();
-    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{}:{}", text("username"), text("password")));
-    secret::without_in(answer, &[text("password"), text("token"), pair.as_str()])
+fn without_credentials(answer: Value, credentials: &Credentials) -> Value {
+    match credentials {
+        Credentials::Anonymous => answer,
+        Credentials::Basic(username, password) => {
+            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{}", password.reveal()));
+            secret::without_in(answer, &[password.reveal(), pair.as_str()])
+        }
+        Credentials::Token { token, .. } => secret::without_in(answer, &[token.reveal()]),
+    }
 }
 
-fn short(value: &Value) -> Option<String> {
+/// What the call asked for, of an answer.
+fn wanted(settings: &Value, answer: &Value) -> Result<Value, Reason> {
+    let mut wanted = json!({});
+    for (name, flag, found) in [
+        ("invoice_number", "generate_invoice_number", number(answer)),
+        ("invoice_url", "generate_invoice_url", url_of(answer)),
+    ] {
+        if settings[flag] == true {
+            wanted[name] = json!(found.ok_or_else(|| format!("its answer has no {name}"))?);
+        }
+    }
+    Ok(wanted)
+}
+
+fn short(value: &Value, longest: usize) -> Option<String> {
     let text = match value {
-        Value::String(text) => text.trim().replace('\0', ""),
+        Value::String(text) => text.trim().to_owned(),
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
-    Some(text).filter(|text| !text.is_empty() && text.chars().count() <= LONGEST_TEXT)
+    let is_plain = !text.is_empty() && text.chars().count() <= longest && !text.contains(char::is_control);
+    is_plain.then_some(text)
 }
 
 fn number(answer: &Value) -> Option<String> {
-    short(&answer["invoice_number"]).or_else(|| short(&answer["number"]))
+    short(&answer["invoice_number"], LONGEST_NUMBER).or_else(|| short(&answer["number"], LONGEST_NUMBER))
 }
 
 fn url_of(answer: &Value) -> Option<String> {
-    let url = short(&answer["invoice_url"]).or_else(|| short(&answer["url"]));
-    url.filter(|url| url.starts_with("http://") || url.starts_with("https://"))
+    let url = short(&answer["invoice_url"], LONGEST_URL).or_else(|| short(&answer["url"], LONGEST_URL))?;
+    let parsed: Url = url.parse().ok()?;
+    (matches!(parsed.scheme(), "http" | "https") && parsed.has_host()).then_some(url)
 }
 
 /// The parameters of the call, and its body: the package with its items.
@@ -141,22 +163,27 @@ async fn ask(pool: &PgPool, call: &Call, log_id: i64) -> Result<Option<(Secret<V
     }))
 }
 
-/// Stores the invoice, and deletes the parameters and credentials.
-pub(super) async fn record(connection: &mut PgConnection, call: &Call, log_id: i64, answer: &Answer) -> Result<()> {
-    // The package before its records: the order in which commands lock them.
-    sqlx::query!("select from packages where id = $1 for no key update", call.package_id)
-        .execute(&mut *connection)
-        .await?;
-    let settings =
-        sqlx::query_scalar!("select invoice_call from transition_records where transition_log_id = $1", log_id)
-            .fetch_optional(&mut *connection)
-            .await?
-            .flatten()
-            .unwrap_or_default();
-    sqlx::query!("update transition_records set invoice_call = null where transition_log_id = $1", log_id)
-        .execute(&mut *connection)
-        .await?;
-    if let Some(number) = number(&answer.body).filter(|_| settings["generate_invoice_number"] == true) {
+/// Stores the invoice, unless one that was asked for later is there already, and deletes the parameters and credentials.
+/// False: a person has ended the call meanwhile, and nothing is stored.
+pub(super) async fn record(connection: &mut PgConnection, call: &Call, log_id: i64, answer: &Answer) -> Result<bool> {
+    over::lock_package(&mut *connection, call.package_id).await?;
+    let asked = sqlx::query!(
+        r#"select exists (select from upstream_calls c
+                           where c.package_id = $2 and c.kind = 'invoice' and c.id > $3 and c.done_date is not null)
+                  as "is_outdated!"
+             from transition_records r where r.transition_log_id = $1 and r.invoice_call is not null"#,
+        log_id,
+        call.package_id,
+        call.id
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(asked) = asked else { return Ok(false) };
+    over::forget_secrets(&mut *connection, log_id).await?;
+    if asked.is_outdated {
+        return Ok(true);
+    }
+    if let Some(number) = answer.body["invoice_number"].as_str() {
         sqlx::query!(
             "update packages set invoice_number = $2, version = version + 1, modified_date = now() where id = $1",
             call.package_id,
@@ -165,7 +192,7 @@ pub(super) async fn record(connection: &mut PgConnection, call: &Call, log_id: i
         .execute(&mut *connection)
         .await?;
     }
-    if let Some(url) = url_of(&answer.body).filter(|_| settings["generate_invoice_url"] == true) {
+    if let Some(url) = answer.body["invoice_url"].as_str() {
         sqlx::query!(
             "insert into package_invoices as i (package_id, remote_url) values ($1, $2)
              on conflict (package_id) do update set remote_url = excluded.remote_url, modified_date = now()",
@@ -175,7 +202,7 @@ pub(super) async fn record(connection: &mut PgConnection, call: &Call, log_id: i
         .execute(connection)
         .await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -184,11 +211,11 @@ mod tests {
 
     #[test]
     fn what_a_service_repeats_of_its_credentials_is_not_kept() {
-        let basic = json!({ "request_type": "basic_auth", "username": "oms", "password": "geheim" });
+        let basic = Credentials::Basic("oms".to_owned(), "geheim".into());
         let answer = json!({ "seen": ["Basic b21zOmdlaGVpbQ==", "oms:geheim"], "number": 7 });
         let kept = json!({ "seen": ["Basic ********", "oms:********"], "number": 7 });
         assert_eq!(without_credentials(answer, &basic), kept);
-        let token = json!({ "request_type": "token", "token": "geheim", "token_prefix": "Bearer" });
+        let token = Credentials::Token { prefix: "Bearer".to_owned(), token: "geheim".into() };
         assert_eq!(without_credentials(json!("Bearer geheim"), &token), json!("Bearer ********"));
     }
 
@@ -200,5 +227,10 @@ mod tests {
         let nonsense = json!({ "invoice_number": "", "url": "javascript:alert(1)" });
         assert_eq!((number(&nonsense), url_of(&nonsense)), (None, None));
         assert_eq!(number(&json!("x")), None);
+        let long = json!({ "invoice_number": "1".repeat(129), "number": "a\u{0}b", "url": "http://" });
+        assert_eq!((number(&long), url_of(&long)), (None, None));
+        let both = json!({ "generate_invoice_number": true, "generate_invoice_url": false });
+        let only_the_number = json!({ "invoice_number": "17" });
+        assert_eq!(wanted(&both, &answer), Ok(only_the_number), "nothing is kept that was not asked for");
     }
 }

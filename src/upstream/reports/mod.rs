@@ -1,28 +1,31 @@
 //! Reports to the upstream: statuses, bills, invoices, and releases of its stock reservations.
 //!
-//! [`collect`] turns events into rows of `upstream_calls`. [`send`] makes the calls: those of one order one after the
-//! other, in the order of the events, each repeated until it is answered. An order whose calls fail delays no other. A
-//! call whose answer was lost is made again: a status may come twice, and an invoice call carries a key.
+//! [`collect`] turns events into rows of `upstream_calls`. [`send`] makes the calls: those of one order to the upstream one
+//! after the other, in the order of the events; invoice calls by themselves. Each is repeated until it is answered, given
+//! up, or ended by a person. A call whose answer was lost is made again: a status may come twice, and an invoice call
+//! carries a key.
 
 mod collect;
-mod invoice;
-mod send;
+pub(super) mod invoice;
+pub(super) mod send;
 mod statuses;
 
 use std::{sync::Arc, time::Duration};
 
 use sqlx::PgPool;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::{invoice::Services, send::Bounds};
 use super::{Client, Pace};
 use crate::{catalog::CatalogCache, error::Result, events::EventNotifier, metrics::Metrics};
 
 /// How often calls and invoice calls of other servers are looked for, at least.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Longest pause when every call failed. Each failed call has a longer pause of its own; others must not wait for it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often old calls are deleted.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
+/// How long a server that stops waits for calls under way. What is still under way then is made again by another.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
 /// Collects and sends until it is stopped.
 pub(super) struct Reporter {
@@ -32,6 +35,8 @@ pub(super) struct Reporter {
     pub metrics: Arc<Metrics>,
     /// None: only invoice calls are made, which go to other services.
     pub client: Option<Arc<Client>>,
+    pub services: Services,
+    pub bounds: Bounds,
     pub pace: Pace,
     /// True if the upstream's reservations are released once a package is packed.
     pub releases: bool,
@@ -47,31 +52,25 @@ impl Reporter {
         Ok(())
     }
 
-    pub(super) async fn report_until_stopped(self) {
+    pub(super) async fn report_until_stopped(self: Arc<Self>) {
         let mut events = self.event_notifier.subscribe();
-        let mut failures = 0;
         let mut forget = tokio::time::interval(FORGET_EVERY);
+        let mut under_way = JoinSet::new();
         while !self.stop.is_cancelled() {
-            let rest = match self.turn().await {
-                Ok(Turn::Idle) => Some(LOOK_EVERY),
-                Ok(Turn::Busy) => {
-                    failures = 0;
-                    None
-                }
-                Ok(Turn::Failed) => {
-                    failures += 1;
-                    Some(self.pace.pause(failures, rand::random()).min(LONGEST_PAUSE))
-                }
+            let rest = match self.turn(&mut under_way).await {
+                Ok(0) => LOOK_EVERY,
+                Ok(_) => Duration::ZERO,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot report to the upstream; trying again shortly");
-                    Some(self.pace.first_pause)
+                    tracing::warn!(%error, "cannot look for calls to make; trying again shortly");
+                    self.pace.first_pause
                 }
             };
-            let Some(rest) = rest else { continue };
+            while under_way.try_join_next().is_some() {}
             tokio::select! {
-                () = self.stop.cancelled() => return,
-                () = events.wait(), if failures == 0 => {}
+                () = self.stop.cancelled() => break,
                 () = tokio::time::sleep(rest) => {}
+                () = events.wait(), if !rest.is_zero() => {}
+                _ = under_way.join_next(), if !under_way.is_empty() && !rest.is_zero() => {}
                 _ = forget.tick() => {
                     if let Err(error) = send::forget_old(&self.pool).await {
                         tracing::warn!(%error, "cannot delete old calls to the upstream");
@@ -79,29 +78,19 @@ impl Reporter {
                 }
             }
         }
+        // Answers are recorded, so that calls are not repeated.
+        let last_calls = async { while under_way.join_next().await.is_some() {} };
+        tokio::time::timeout(SHUTDOWN_GRACE, last_calls).await.ok();
+        under_way.shutdown().await;
     }
 
-    async fn turn(&self) -> Result<Turn> {
+    /// Collects and sends once. Returns how much there was to do.
+    async fn turn(self: &Arc<Self>, under_way: &mut JoinSet<()>) -> Result<usize> {
         let catalog = self.catalog_cache.current();
-        let mut collected = collect::invoices(&self.pool).await?;
+        let mut work = collect::invoices(&self.pool).await?;
         if self.client.is_some() {
-            collected += collect::events(&self.pool, &catalog, self.releases).await?.unwrap_or_default();
+            work += collect::events(&self.pool, &catalog, self.releases).await?.unwrap_or_default();
         }
-        let sent = self.send().await?;
-        Ok(match sent {
-            send::Sent { made: 0, .. } if collected == 0 => Turn::Idle,
-            send::Sent { made, failed } if made == failed && made > 0 => Turn::Failed,
-            _ => Turn::Busy,
-        })
+        Ok(work + self.send(under_way).await?)
     }
-}
-
-/// The result of a round.
-enum Turn {
-    /// There was no work.
-    Idle,
-    /// Some work was done.
-    Busy,
-    /// Every call failed.
-    Failed,
 }

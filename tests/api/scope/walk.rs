@@ -78,6 +78,7 @@ async fn furnish(house: &House) -> Elsewhere {
             ("/api/v1/oms/cancellation-reasons/", 1),
             ("/api/v1/oms/scenarios/", 1),
             ("/api/v1/oms/upstream/problems/", 1),
+            ("/api/v1/oms/upstream/calls/", 1),
             ("/whisperer/hooks/", id(&hook)),
             ("/whisperer/hook_events/", 1),
         ]),
@@ -122,7 +123,11 @@ fn body(method: &Method, path: &str, there: &Elsewhere) -> Value {
         ("POST", "/whisperer/hooks/{id}/replay/") => json!({ "from": "2000-01-01T00:00:00Z" }),
         (
             "POST",
-            "upstream/problems/{id}/retry/" | "/whisperer/hooks/{id}/resume/" | "/whisperer/hook_events/{id}/retry/",
+            "upstream/problems/{id}/retry/"
+            | "upstream/calls/{id}/retry/"
+            | "upstream/calls/{id}/end/"
+            | "/whisperer/hooks/{id}/resume/"
+            | "/whisperer/hook_events/{id}/retry/",
         ) => json!({}),
         _ => panic!("{method} {path}: say how it reaches for what is elsewhere"),
     }

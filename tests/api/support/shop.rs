@@ -10,7 +10,7 @@ use oms::{
     app::{self, App},
     db,
     installation::apply,
-    replanning, server,
+    invoicing, replanning, server,
     upstream::{Pace, UpstreamSettings},
     verify, webhooks,
 };
@@ -50,6 +50,8 @@ struct Besides<'a> {
     webhooks: webhooks::Settings,
     /// Its limits of connections; none: as by default.
     limits: Option<server::Limits>,
+    /// Which addresses commands may bring; none by default.
+    invoices: invoicing::Rules,
 }
 
 /// A running server.
@@ -72,6 +74,7 @@ impl Server {
             events_keep_days: None,
             trusted_proxies: Vec::new(),
             streams_per_user: STREAMS_PER_USER,
+            invoices: besides.invoices,
         };
         let app = App::start(pool, settings, &stop).await.expect("the server starts");
         let settings = server::Settings { request_timeout, limits: besides.limits.unwrap_or_default() };
@@ -102,8 +105,13 @@ impl Shop {
 
     /// The same shop, with a server that follows an upstream.
     pub async fn following(upstream: &UpstreamSettings, pace: Pace) -> Self {
-        let besides = Besides { upstream: Some((upstream, pace)), ..Besides::default() };
+        let besides = Besides { upstream: Some((upstream, pace)), invoices: on_this_machine(), ..Besides::default() };
         Self::begin(Database::create(false).await, besides).await
+    }
+
+    /// The same shop as [`open`](Self::open), with a server whose commands may bring addresses by these rules. It calls none.
+    pub async fn allowing(invoices: invoicing::Rules) -> Self {
+        Self::begin(Database::create(false).await, Besides { invoices, ..Besides::default() }).await
     }
 
     /// A shop in which nothing is installed yet; it has users but for `kadikoy`.
@@ -215,7 +223,14 @@ impl Shop {
 
     /// Another server, which follows an upstream.
     pub async fn second_following_server(&self, upstream: &UpstreamSettings, pace: Pace) -> Server {
-        let besides = Besides { upstream: Some((upstream, pace)), ..Besides::default() };
+        let besides = Besides { upstream: Some((upstream, pace)), invoices: on_this_machine(), ..Besides::default() };
+        Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, besides).await
+    }
+
+    /// Another server, which calls services and by these rules addresses that commands brought.
+    pub async fn second_calling_server(&self, invoices: invoicing::Rules, pace: Pace) -> Server {
+        let upstream = UpstreamSettings::default();
+        let besides = Besides { upstream: Some((&upstream, pace)), invoices, ..Besides::default() };
         Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, besides).await
     }
 
@@ -448,6 +463,11 @@ impl Drop for Shop {
     fn drop(&mut self) {
         assert!(self.server.is_none() || std::thread::panicking(), "end the test with shop.finish()");
     }
+}
+
+/// Any address of this machine may be brought by a command.
+pub fn on_this_machine() -> invoicing::Rules {
+    invoicing::Rules::new(invoicing::Urls::Any, "127.0.0.0/8".parse().expect("a range"))
 }
 
 /// The makings of a client that stays on this machine.

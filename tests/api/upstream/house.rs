@@ -20,6 +20,7 @@ pub const EAGER: Pace = Pace {
     longest_pause: Duration::from_millis(100),
     lease: Duration::from_secs(1),
     call_lease: Duration::from_secs(10),
+    give_up_after: Duration::from_mins(10),
 };
 
 /// A running simulator.
@@ -53,14 +54,10 @@ impl Upstream {
     pub fn settings(&self) -> UpstreamSettings {
         UpstreamSettings {
             url: Some(self.url.clone()),
-            token: None,
             username: Some("oms".to_owned()),
             password: "secret".parse().ok(),
-            poll_seconds: 30,
             timeout_seconds: 1,
-            since: None,
-            release_reservations: true,
-            webhook_secret: None,
+            ..UpstreamSettings::default()
         }
     }
 

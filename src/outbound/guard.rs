@@ -1,9 +1,9 @@
-//! Which addresses webhooks may be sent to.
+//! Which addresses a request may make this server call.
 //!
-//! Any subscriber can choose a URL, so it must not lead into the network of this server: a metadata service, a
-//! database, a router. Each address is checked after every DNS lookup and on every redirect, because a name can point
-//! anywhere and change at any time. [`Guard`] is the client's resolver, so the client connects to the address that was
-//! checked.
+//! Whoever sets a webhook, or names an address in a command, chooses a URL, so it must not lead into the network of this
+//! server: a metadata service, a database, a router. Each address is checked after every DNS lookup and on every
+//! redirect, because a name can point anywhere and change at any time. [`Guard`] is the client's resolver, so the client
+//! connects to the address that was checked.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -11,13 +11,11 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use reqwest::{
-    Url,
-    dns::{Addrs, Name, Resolve, Resolving},
-};
-use url::Host;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
 
-/// Ranges that are not on the public network.
+/// Ranges that are not on the public network. Of IPv6 only `2000::/3` is: what wraps an IPv4 address elsewhere is
+/// [`embedded`], or not public.
 const NOT_PUBLIC: &[&str] = &[
     "0.0.0.0/8",
     "10.0.0.0/8",
@@ -33,17 +31,12 @@ const NOT_PUBLIC: &[&str] = &[
     "198.51.100.0/24",
     "203.0.113.0/24",
     "224.0.0.0/3",
-    "::/96",
-    "::ffff:0:0:0/96",
-    "64:ff9b:1::/48",
-    "100::/64",
+    "::/3",
     "2001::/23",
     "2001:db8::/32",
     "3fff::/20",
-    "5f00::/16",
-    "fc00::/7",
-    "fe80::/9",
-    "ff00::/8",
+    "4000::/2",
+    "8000::/1",
 ];
 
 static RANGES: LazyLock<Vec<Range>> =
@@ -89,7 +82,7 @@ impl FromStr for Range {
     }
 }
 
-/// `OMS_WEBHOOK_ALLOW_PRIVATE`: addresses that are allowed although they are not public.
+/// Addresses that a setting allows although they are not public.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AllowPrivate {
     /// None.
@@ -114,24 +107,28 @@ impl FromStr for AllowPrivate {
 }
 
 /// Allows or refuses addresses. Clones are cheap.
-#[derive(Debug, Clone, Default)]
-pub struct Guard(Arc<AllowPrivate>);
+#[derive(Debug, Clone)]
+pub struct Guard {
+    allowed: Arc<AllowPrivate>,
+    /// The setting that allows more, for refusals.
+    setting: &'static str,
+}
 
 impl Guard {
-    /// A guard that allows these addresses besides the public ones.
+    /// A guard that allows these addresses besides the public ones. `setting` names where they come from.
     #[must_use]
-    pub fn new(allowed: AllowPrivate) -> Self {
-        Self(Arc::new(allowed))
+    pub fn new(allowed: AllowPrivate, setting: &'static str) -> Self {
+        Self { allowed: Arc::new(allowed), setting }
     }
 
     /// True if the address is allowed.
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {
         let address = embedded(address);
-        if !RANGES.iter().any(|range| range.contains(address)) {
+        if !is_refused(address) {
             return true;
         }
-        match &*self.0 {
+        match &*self.allowed {
             AllowPrivate::Nothing => false,
             AllowPrivate::Everything => true,
             AllowPrivate::Ranges(ranges) => ranges.iter().any(|range| range.contains(address)),
@@ -144,10 +141,10 @@ impl Guard {
     /// A sentence with the remedy.
     pub fn check(&self, url: &Url) -> Result<(), String> {
         if !matches!(url.scheme(), "http" | "https") {
-            return Err("Only http:// and https:// addresses can be delivered to.".to_owned());
+            return Err("Only http:// and https:// addresses are called.".to_owned());
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("No user or password in the address; use config.auth instead.".to_owned());
+            return Err("No user or password in the address; they have fields of their own.".to_owned());
         }
         let address = match url.host() {
             None => return Err("Enter a valid URL.".to_owned()),
@@ -155,15 +152,15 @@ impl Guard {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
         };
-        if self.allows(address) { Ok(()) } else { Err(refusal(address)) }
+        if self.allows(address) { Ok(()) } else { Err(self.refusal(address)) }
+    }
+
+    fn refusal(&self, address: IpAddr) -> String {
+        format!("{address} is not a public address. Whoever runs the server can allow it: {}.", self.setting)
     }
 }
 
-fn refusal(address: IpAddr) -> String {
-    format!("{address} is not a public address. Whoever runs the server can allow it: OMS_WEBHOOK_ALLOW_PRIVATE.")
-}
-
-/// The IPv4 address inside an IPv6 address that wraps one: mapped, NAT64 or 6to4.
+/// The IPv4 address inside an IPv6 address that wraps one: mapped, NAT64, 6to4 or ISATAP.
 fn embedded(address: IpAddr) -> IpAddr {
     let IpAddr::V6(address) = address else { return address };
     if let Some(mapped) = address.to_ipv4_mapped() {
@@ -173,8 +170,14 @@ fn embedded(address: IpAddr) -> IpAddr {
     let of = |high: u16, low: u16| IpAddr::V4(Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low)));
     match parts {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => of(high, low),
+        // A private one is refused wherever the tunnel is; a public one says nothing of the rest of the address.
+        [.., 0 | 0x200, 0x5efe, high, low] if is_refused(of(high, low)) => of(high, low),
         _ => IpAddr::V6(Ipv6Addr::from(parts)),
     }
+}
+
+fn is_refused(address: IpAddr) -> bool {
+    RANGES.iter().any(|range| range.contains(address))
 }
 
 impl Resolve for Guard {
@@ -186,7 +189,7 @@ impl Resolve for Guard {
             let first = found.first().copied();
             let allowed: Vec<SocketAddr> = found.into_iter().filter(|found| guard.allows(found.ip())).collect();
             match (allowed.is_empty(), first) {
-                (true, Some(first)) => Err(refusal(first.ip()).into()),
+                (true, Some(first)) => Err(guard.refusal(first.ip()).into()),
                 _ => Ok(Box::new(allowed.into_iter()) as Addrs),
             }
         })
@@ -196,6 +199,10 @@ impl Resolve for Guard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn guard(allowed: AllowPrivate) -> Guard {
+        Guard::new(allowed, "OMS_SOME_SETTING")
+    }
 
     fn allows(guard: &Guard, address: &str) -> bool {
         guard.allows(address.parse().expect(address))
@@ -208,7 +215,7 @@ mod tests {
 
     #[test]
     fn only_public_addresses_are_let_through() {
-        let guard = Guard::default();
+        let guard = guard(AllowPrivate::Nothing);
         for address in [
             "127.0.0.1",
             "127.255.0.9",
@@ -244,6 +251,12 @@ mod tests {
             "fe80::1",
             "fec0::1",
             "ff02::1",
+            "100::1",
+            "1234::1",
+            "4000::1",
+            "5f00::1",
+            "2a00::5efe:a00:1",
+            "2a00::200:5efe:7f00:1",
         ] {
             assert!(!allows(&guard, address), "{address}");
         }
@@ -259,6 +272,8 @@ mod tests {
             "2a00::1",
             "64:ff9b::101:101",
             "::ffff:1.1.1.1",
+            "2a00::5efe:101:101",
+            "2002:101:101::",
         ] {
             assert!(allows(&guard, address), "{address}");
         }
@@ -266,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_is_allowed_is_what_is_named() {
-        let guard = |text: &str| Guard::new(text.parse().expect(text));
+        let guard = |text: &str| guard(text.parse().expect(text));
         assert!(allows(&guard("true"), "127.0.0.1") && allows(&guard("true"), "fe80::1"));
         assert!(!allows(&guard("false"), "10.0.0.1") && !allows(&guard(""), "10.0.0.1"));
         let some = guard("10.20.0.0/16, fd00::/8,192.168.7.9");
@@ -291,7 +306,7 @@ mod tests {
 
     #[test]
     fn urls_are_checked_as_far_as_they_tell() {
-        let guard = Guard::default();
+        let guard = guard(AllowPrivate::Nothing);
         let check = |url: &str| guard.check(&url.parse().expect(url));
         assert_eq!(check("https://hooks.example.com/in?x=1"), Ok(()));
         assert_eq!(check("http://1.1.1.1:8080/"), Ok(()));
@@ -304,6 +319,7 @@ mod tests {
             ("http://0x7f.1/", "127.0.0.1 is not"),
             ("http://2130706433/", "127.0.0.1 is not"),
             ("http://[::ffff:10.0.0.1]/", "is not a public address"),
+            ("http://[::ffff:0:10.0.0.1]/", "OMS_SOME_SETTING"),
         ] {
             assert!(check(url).is_err_and(|said| said.contains(why)), "{url}");
         }
