@@ -165,6 +165,19 @@ async fn the_example_of_every_operation_is_taken() {
     receiver.stop();
 }
 
+/// Fails unless the slug of each example is one that the installation has for its command.
+async fn check_slugs(shop: &Shop, examples: &Map<String, Value>) {
+    for (command, example) in examples {
+        let slug = example["value"]["slug"].as_str().expect("a slug").to_owned();
+        let found: Option<String> = sqlx::query_scalar("select command from transitions where slug = $1")
+            .bind(&slug)
+            .fetch_optional(shop.pool())
+            .await
+            .expect("a query");
+        assert_eq!(found.as_ref(), Some(command), "{slug}");
+    }
+}
+
 /// The examples of commands on packages or transfers, by their names.
 fn examples(document: &Value, path: &str) -> Map<String, Value> {
     let body = &document["paths"][path]["post"]["requestBody"]["content"]["application/json"];
@@ -177,6 +190,8 @@ async fn the_example_of_every_command_on_packages_is_taken() {
     let examples = examples(&oms::server::document(), "/api/v1/oms/packages/{id}/command/");
     let documented: BTreeSet<&str> = examples.keys().map(String::as_str).collect();
     assert_eq!(documented, package::commands().map(|command| command.kind.identifier).collect());
+
+    check_slugs(&shop, &examples).await;
 
     // The examples speak of package 1, item 1, cargo company 1 and the location S-LONDON.
     let london = json!({ "erp_code": "S-LONDON", "name": "London", "stock_location_type": "store" });
@@ -216,6 +231,8 @@ async fn the_example_of_every_command_on_transfers_is_taken() {
     let examples = examples(&oms::server::document(), "/api/v1/oms/transfer_orders/{id}/command/");
     let documented: BTreeSet<&str> = examples.keys().map(String::as_str).collect();
     assert_eq!(documented, transfer::commands().map(|command| command.kind.identifier).collect());
+
+    check_slugs(&shop, &examples).await;
 
     // The examples speak of transfer 1, its item 1 and cargo company 1.
     shop.count("GEBZE", "FAR", 1).await;

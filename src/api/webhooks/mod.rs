@@ -158,6 +158,7 @@ async fn registry(_: Limited) -> Json<&'static [&'static str]> {
 #[utoipa::path(put, path = "/whisperer/hooks/{id}/", tag = "Webhooks", operation_id = "replaceWebhook",
     request_body(content = Definition, example = json!({
         "target_url": "https://erp.example/oms", "event_type": "package.status.shipped",
+        "secret_key": "another long random text",
         "retry_countdown_config": { "choice": "fixed", "kwargs": { "seconds": 60 } } })),
     params(("id" = i64, Path, description = "The subscription's id.", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView), (status = 406, description = "There is another like it: `webhook_100_2`")))]

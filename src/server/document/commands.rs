@@ -53,9 +53,10 @@ pub(super) fn add(document: &mut Value) {
         }
         document["components"]["schemas"][request] = request_schema(&variants);
         document["components"]["schemas"][dry_run] = dry_run_schema(answer, effects);
-        // A client tells the two answers apart by this key: of a union, typed ones take the one in which it is not null.
-        document["components"]["schemas"][answer]["properties"]["effects"] =
-            json!({ "type": "null", "description": "Left out: only a dry run's answer has them." });
+        // By this key a typed client takes one out of the two. It is never sent here; that it would be false is what
+        // TypeScript needs for that. With null openapi-fetch would drop the key.
+        document["components"]["schemas"][answer]["properties"]["effects"] = json!({ "type": "boolean", "const": false,
+                    "description": "Left out: only a dry run's answer has them." });
         let examples = examples(commands(), &slugs);
         let operation = &mut document["paths"][path]["post"];
         operation["requestBody"] = json!({
