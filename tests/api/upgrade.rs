@@ -148,12 +148,15 @@ async fn what_was_asked_before_is_answered_the_same() {
         let path = text(&line, "path");
         let reply = get(&shop, path).await;
         assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        // The values of additional headers are shown no more.
+        let masked = r#""X-Shop":"********","X-Number":"********""#;
+        let before = text(&line, "answer").replace(r#""X-Shop":"bazaar","X-Number":"7""#, masked);
         if path.starts_with("/whisperer/hook_events/") {
             // When they were made out was moved, see `SOON_AFTER`; payloads name the server by its setting.
             let now = reply.text().replace("http://localhost:8000", &format!("http://{HOST}"));
-            assert_same(path, &without_dates(text(&line, "answer")), &without_dates(&now));
+            assert_same(path, &without_dates(&before), &without_dates(&now));
         } else {
-            assert_same(path, text(&line, "answer"), reply.text());
+            assert_same(path, &before, reply.text());
         }
     }
     shop.finish().await;
