@@ -32,6 +32,8 @@ pub async fn explain<S: Subject>(
 ) -> Result<Explanation> {
     // The same facts and rules as for a command, in a transaction that is rolled back.
     let mut transaction = pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
+    // Planning its statements anew would take Postgres longer than all else.
+    sqlx::raw_sql("set local plan_cache_mode = force_generic_plan").execute(&mut *transaction).await?;
     let locked = S::lock(&mut transaction, &[id]).await?;
     let facts = locked.by_id.get(&id).ok_or_else(Refusal::not_found)?;
     let catalog = catalog_cache.up_to_date(&mut transaction).await?;
