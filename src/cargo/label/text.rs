@@ -1,8 +1,7 @@
 //! Lines of text: shaped into glyphs, measured, wrapped and cut, for all scripts of the fonts and both directions.
 
+use harfrust::{Direction, Feature, FontRef, GlyphInfo, ShaperData, Tag, UnicodeBuffer};
 use krilla::text::{Font, GlyphId, KrillaGlyph};
-use rustybuzz::ttf_parser::Tag;
-use rustybuzz::{Direction, Face, Feature, UnicodeBuffer};
 use unicode_bidi::BidiInfo;
 
 use super::{LabelError, POINTS_PER_MM, Party};
@@ -85,13 +84,15 @@ impl Line<'_> {
 
 /// A font, in the forms for the shaper and for the PDF.
 pub(super) struct Typeface {
-    shaper: Face<'static>,
+    shaped: (FontRef<'static>, ShaperData),
     pub(super) font: Font,
 }
 
 impl Typeface {
     fn parse(data: &'static [u8]) -> Option<Self> {
-        Some(Self { shaper: Face::from_slice(data, 0)?, font: Font::new(data.into(), 0)? })
+        let face = FontRef::new(data).ok()?;
+        let shaper_data = ShaperData::new(&face);
+        Some(Self { shaped: (face, shaper_data), font: Font::new(data.into(), 0)? })
     }
 
     /// A line in the first of two sizes if it fits the width, else in the largest that fits, down to the second; if
@@ -171,10 +172,11 @@ impl Typeface {
         buffer.set_direction(if backwards { Direction::RightToLeft } else { Direction::LeftToRight });
         buffer.guess_segment_properties();
         // Ligatures look no better at these sizes, and text search needs single letters.
-        let features = [Feature::new(Tag::from_bytes(b"liga"), 0, ..)];
-        let shaped = rustybuzz::shape(&self.shaper, &features, buffer);
+        let features = [Feature::new(Tag::new(b"liga"), 0, ..)];
+        let (face, shaper_data) = &self.shaped;
+        let shaped = shaper_data.shaper(face).build().shape(buffer, &features);
 
-        let start_of = |info: &rustybuzz::GlyphInfo| run.start + usize::try_from(info.cluster).unwrap_or(0);
+        let start_of = |info: &GlyphInfo| run.start + usize::try_from(info.cluster).unwrap_or(0);
         let mut starts: Vec<usize> = shaped.glyph_infos().iter().map(start_of).collect();
         starts.sort_unstable();
         let em = |units: i32| f32::from(i16::try_from(units).unwrap_or(0)) / self.font.units_per_em();
