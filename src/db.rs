@@ -166,6 +166,15 @@ pub async fn migrate(pool: &PgPool) -> Result<()> {
     MIGRATOR.run(&mut connection).await.map_err(|error| Error::Fault(format!("migrate: {error}")))
 }
 
+/// True if the connections are a superuser's, who may do more than a server has to.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_superuser(pool: &PgPool) -> Result<bool> {
+    let is = sqlx::query_scalar!(r#"select rolsuper as "is!" from pg_roles where rolname = current_user"#);
+    Ok(is.fetch_one(pool).await?)
+}
+
 /// True if every migration of this binary is applied, for `/readyz`.
 ///
 /// # Errors

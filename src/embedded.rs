@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! data/            the cluster, as initdb made it (data.new/ while it is being made)
-//! socket/          the Unix socket; a short folder under /tmp where this path would be too long for one
+//! socket/          the folder of the Unix socket; a short one under /tmp where this path would be too long for one
 //! postgres.log     what Postgres says; over 10 MB it becomes postgres.log.old at the next start
 //! command.log      what the last initdb or pg_ctl said
 //! starter.lock     held by whoever starts or stops Postgres: they take turns
@@ -17,9 +17,15 @@
 //!
 //! There is no password: Postgres listens on no network, and its socket is open only to the user that runs it (and to
 //! root). They could read the files as well.
+//!
+//! Root lends nothing to Postgres. Started as root, the folder is root's own, and only `data/`, the socket's folder and
+//! the files above belong to the user that runs Postgres (`files`). Servers and tools connect as a role that owns their
+//! database and is no superuser (`roles`).
 
 mod account;
+mod files;
 mod home;
+mod roles;
 
 use std::fs::File;
 use std::io;
@@ -32,10 +38,9 @@ use sqlx::{ConnectOptions, Connection};
 pub use account::is_root;
 
 use account::find_binaries;
-use home::{Address, Home, blocking, create_database, open_file, open_folder, percent_encoded, take_turn};
-
-/// The superuser of the cluster, for every account.
-const SUPERUSER: &str = "postgres";
+use files::open_folder;
+use home::{Address, Home, blocking, percent_encoded, take_turn};
+use roles::{OWNER, SUPERUSER};
 
 /// Why there is no private Postgres. Every message is one line.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +153,7 @@ impl Cluster {
             let home = Home { folder, bin_dir, account, settings };
             home.create_if_new(&turn, cancelled)?;
             let address = home.bring_up(&turn, cancelled)?;
-            let users = open_file(&home.folder.join("users.lock"), &home.account)?;
+            let users = home.account.open_file(&home.folder.join("users.lock"))?;
             // It may wait until a process that just left closes the file. No other can hold it alone: it is our turn.
             users.lock_shared().map_err(io_error("lock", &home.folder))?;
             Ok(Self { home: Arc::new(home), address, users: Some(users) })
@@ -156,9 +161,15 @@ impl Cluster {
         .await
     }
 
-    /// How to connect to `database` as the superuser.
+    /// How to connect to `database` as its owner, who is no superuser.
     #[must_use]
     pub fn connect_options(&self, database: &str) -> PgConnectOptions {
+        self.superuser_options(database).username(OWNER)
+    }
+
+    /// How to connect to `database` as the superuser: for what is done to the cluster itself.
+    #[must_use]
+    pub fn superuser_options(&self, database: &str) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .socket(&self.address.socket_dir)
             .port(self.address.port)
@@ -167,13 +178,13 @@ impl Cluster {
             .ssl_mode(PgSslMode::Disable)
     }
 
-    /// The same as a URL, for `psql`, `pgbench` and `DATABASE_URL`.
+    /// [`connect_options`](Self::connect_options) as a URL, for `psql`, `pgbench` and `DATABASE_URL`.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         let Address { socket_dir, port } = &self.address;
         let host = percent_encoded(socket_dir.as_os_str().as_encoded_bytes());
         let database = percent_encoded(database.as_bytes());
-        format!("postgres://{SUPERUSER}@localhost:{port}/{database}?host={host}")
+        format!("postgres://{OWNER}@localhost:{port}/{database}?host={host}")
     }
 
     /// The folder of the Unix socket.
@@ -188,15 +199,20 @@ impl Cluster {
         &self.home.bin_dir
     }
 
-    /// Creates the database `name` if it does not exist.
+    /// Creates the database `name` if it does not exist. Its owner is the role of [`connect_options`]; one that a version
+    /// before made, as the superuser, is given to that role with all that is in it.
+    ///
+    /// [`connect_options`]: Self::connect_options
     ///
     /// # Errors
     /// [`EmbeddedError::Database`] if Postgres does not answer or refuses.
     pub async fn ensure_database(&self, name: &str) -> Result<(), EmbeddedError> {
         let error = |source| EmbeddedError::Database { name: name.to_owned(), source };
-        let mut connection = self.connect_options("postgres").connect().await.map_err(error)?;
-        create_database(&mut connection, name).await.map_err(error)?;
-        connection.close().await.map_err(error)
+        let mut superuser = self.superuser_options("postgres").connect().await.map_err(error)?;
+        roles::create_database(&mut superuser, name).await.map_err(error)?;
+        superuser.close().await.map_err(error)?;
+        let superuser = self.superuser_options(name).connect().await.map_err(error)?;
+        roles::give_database(superuser).await.map_err(error)
     }
 
     /// Ends our share. The last process shuts Postgres down (`-m fast`: sessions end, data is written) before this

@@ -79,6 +79,7 @@ impl Database {
         drop(connection);
         require_no_faults(&pool).await?;
         pool.close().await;
+        self.postgres.ensure_database(&loaded.name).await?;
         Ok(loaded)
     }
 
@@ -94,6 +95,7 @@ impl Database {
         let sql = format!("create database {} template {} {strategy}", copy.name, template.name);
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
         connection.close().await?;
+        self.postgres.ensure_database(&copy.name).await?;
         copy.warm().await?;
         Ok(copy)
     }

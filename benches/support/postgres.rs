@@ -69,16 +69,17 @@ impl Postgres {
         std::fs::read_to_string(file).ok()?.lines().next()?.parse().ok()
     }
 
-    /// The address of one of its databases.
+    /// The address of one of its databases, for a server: as its owner.
     pub(crate) fn url(&self, database: &str) -> String {
         self.cluster.url(database)
     }
 
+    /// How to prepare one of its databases: as the superuser.
     pub(crate) fn options(&self, database: &str) -> PgConnectOptions {
-        self.cluster.connect_options(database)
+        self.cluster.superuser_options(database)
     }
 
-    /// Makes an empty database, unless it is there.
+    /// Makes an empty database, unless it is there; all that is in it then belongs to its owner.
     pub(crate) async fn ensure_database(&self, name: &str) -> Result<(), Failure> {
         Ok(self.cluster.ensure_database(name).await?)
     }

@@ -55,6 +55,12 @@ impl Data {
                     "cannot reach the Postgres of DATABASE_URL: {error}; is it running, and the address right?"
                 ))
             })?;
+            if matches!(user, User::Server) && db::is_superuser(&pool).await? {
+                tracing::warn!(
+                    "the role of DATABASE_URL is a superuser: whoever makes this server run a statement of their own can run \
+                     programs on the database's machine; let it connect as a role that only owns its database (README)"
+                );
+            }
             return Ok(Self { pool, cluster: None });
         }
         let data_dir = settings.data_dir_or_default().join("postgres");

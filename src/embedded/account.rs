@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, lchown};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::files::{is_link, read_file};
 use super::{EmbeddedError, io_error, unavailable};
 
 /// The user that runs Postgres when this process is root, because Postgres refuses root.
@@ -32,6 +33,9 @@ impl Account {
             ))
         };
         let ours = id(&["-u"])?.ok_or_else(missing)?;
+        if ours == 0 && is_link(data) {
+            return Err(unavailable(data, "is a link, which root does not follow: mount the other place there"));
+        }
         let owner = match fs::metadata(data) {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             result => Some(result.map_err(io_error("look at", data))?),
@@ -57,15 +61,20 @@ impl Account {
         }
     }
 
-    /// Gives files that we made as root to the user; files of others stay theirs.
-    pub(super) fn give(&self, path: &Path) -> Result<(), EmbeddedError> {
-        let owner = fs::symlink_metadata(path).map_err(io_error("look at", path))?.uid();
-        match self.switch_to {
-            Some(_) if owner == 0 => {
-                lchown(path, Some(self.uid), self.switch_to).map_err(io_error("change the owner of", path))
-            }
-            _ => Ok(()),
-        }
+    /// Every group of the account's, wherever it logs in; our programs have only the first.
+    pub(super) fn groups(&self) -> Result<Vec<u32>, EmbeddedError> {
+        let output = Command::new("id").arg("-G").arg(self.uid.to_string()).output();
+        let output = output.map_err(io_error("run", Path::new("id")))?;
+        let named = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(named.split_whitespace().filter_map(|id| id.parse().ok()).chain(self.switch_to).collect())
+    }
+
+    /// True if the account may make and remove entries of a folder, as the system says.
+    pub(super) fn can_write(&self, folder: &Path) -> Result<bool, EmbeddedError> {
+        let mut command = Command::new("test");
+        command.arg("-w").arg(folder).current_dir("/");
+        self.put_on(&mut command);
+        Ok(command.status().map_err(io_error("run", Path::new("test")))?.success())
     }
 
     /// Refuses a folder that this user cannot enter, and names the outermost one that is closed.
@@ -107,8 +116,7 @@ pub(super) fn find_binaries(data: &Path, account: &Account) -> Result<PathBuf, E
         .collect();
     // Stable: of equals, the one that is earlier on PATH.
     found.sort_by_key(|(major, _)| std::cmp::Reverse(*major));
-    let made_by: Option<u32> =
-        fs::read_to_string(data.join("PG_VERSION")).ok().and_then(|text| text.trim().parse().ok());
+    let made_by: Option<u32> = read_file(&data.join("PG_VERSION")).and_then(|text| text.trim().parse().ok());
     match (made_by, found.into_iter().find(|(major, _)| made_by.is_none_or(|made_by| made_by == *major))) {
         (_, Some((_, folder))) => Ok(folder),
         (Some(major), None) => {

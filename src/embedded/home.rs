@@ -1,24 +1,22 @@
 //! The folder of a private Postgres: creates, starts and stops the cluster. Blocking.
 #![expect(clippy::disallowed_methods, reason = "this runs on threads for blocking work, never on the server's own")]
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::PgConnection;
-
 use super::account::Account;
-use super::{ClusterSettings, Durability, EmbeddedError, SUPERUSER, Stopped, io_error, unavailable};
+use super::files::{length, log_tail, read_file, unless};
+use super::roles::SUPERUSER;
+use super::{ClusterSettings, Durability, EmbeddedError, Stopped, io_error, unavailable};
 
 /// Only part of the socket's file name: no two clusters share a folder.
 const PORT: u16 = 5432;
@@ -37,6 +35,14 @@ const COMMAND_LIMIT: Duration = Duration::from_mins(5);
 /// How long to wait for another process that starts or stops this cluster.
 const TURN_LIMIT: Duration = Duration::from_mins(7);
 const POLL: Duration = Duration::from_millis(20);
+
+/// Empties a folder.
+const EMPTY: &str = r#"find "$1" -mindepth 1 -delete"#;
+/// Appends a text to a file.
+const APPEND: &str = r#"printf %s "$2" >> "$1""#;
+/// Writes another process into `postmaster.pid`, and removes the lock of the socket.
+const FORGET_STRANGER: &str = r#"umask 077
+{ echo "$2" && tail -n +2 "$1"; } > "$1.new" && mv -f "$1.new" "$1" && rm -f "$3""#;
 
 /// Where a running cluster listens.
 #[derive(Debug)]
@@ -78,8 +84,8 @@ impl Home {
         }
         tracing::info!(folder = %self.folder.display(), "making a private Postgres cluster");
         let initdb = |locale| {
-            unless(ErrorKind::NotFound, fs::remove_dir_all(&new)).map_err(io_error("remove", &new))?;
-            make_private_folder(&new, &self.account)?;
+            self.account.make_private_folder(&new)?;
+            self.as_account(EMPTY, &new, &[])?;
             self.run_program("initdb", self.initdb(&new, locale), turn, Some(cancelled))
         };
         match initdb("C.UTF-8") {
@@ -90,9 +96,12 @@ impl Home {
         // The command line says the same; the file is for a start by hand.
         let private = "\n# oms: reached over the socket only, by the user that runs Postgres only.\n\
                        listen_addresses = ''\nunix_socket_permissions = 0700\n";
-        let conf = new.join("postgresql.conf");
-        let append = |mut file: File| file.write_all(private.as_bytes()).and_then(|()| file.sync_all());
-        OpenOptions::new().append(true).open(&conf).and_then(append).map_err(io_error("write", &conf))?;
+        self.as_account(APPEND, &new.join("postgresql.conf"), &[private])?;
+        if self.settings.durability == Durability::Full {
+            let mut sync = self.command("initdb");
+            sync.arg("--sync-only").arg("--pgdata").arg(&new);
+            self.run_program("initdb", sync, turn, Some(cancelled))?;
+        }
         fs::rename(&new, data).map_err(io_error("rename", &new))?;
         let sync = |folder: File| folder.sync_all();
         File::open(&self.folder).and_then(sync).map_err(io_error("write", &self.folder))
@@ -143,11 +152,7 @@ impl Home {
     pub(super) fn launch(&self, turn: &File) -> Result<(), EmbeddedError> {
         let address = self.new_address();
         let folder = &address.socket_dir;
-        make_private_folder(folder, &self.account)?;
-        let metadata = fs::symlink_metadata(folder).map_err(io_error("look at", folder))?;
-        if !metadata.is_dir() || metadata.uid() != self.account.uid || metadata.mode() & 0o077 != 0 {
-            return Err(unavailable(folder, "is not private to the user of Postgres: remove it"));
-        }
+        self.account.make_private_folder(folder)?;
         self.forget_stranger(&address)?;
         let mut command = self.pg_ctl("start");
         command.arg("-l").arg(self.open_log()?).arg("-o").arg(self.postgres_options(folder));
@@ -188,12 +193,13 @@ impl Home {
     /// Where Postgres listens, if it answers there. Its process need not be visible: on a shared volume it may be in
     /// another container.
     pub(super) fn address(&self) -> Option<Address> {
-        let text = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
+        let text = read_file(&self.data().join("postmaster.pid"))?;
         // Process, folder, start, port, folder of the socket, address, memory, status.
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         let [_, _, _, port, socket_dir, _, _, "ready"] = lines[..] else { return None };
         let address = Address { socket_dir: socket_dir.into(), port: port.parse().ok()? };
-        UnixStream::connect(address.socket()).is_ok().then_some(address)
+        let is_up = self.account.is_own_socket(&address.socket()) && UnixStream::connect(address.socket()).is_ok();
+        is_up.then_some(address)
     }
 
     /// Postgres does not start while its lock files name a living process, even if another program got that number
@@ -201,24 +207,22 @@ impl Home {
     /// of `postmaster.pid` stays: Postgres uses it to find orphans that still use the data.
     pub(super) fn forget_stranger(&self, address: &Address) -> Result<(), EmbeddedError> {
         let file = self.data().join("postmaster.pid");
-        let text = fs::read_to_string(&file).unwrap_or_default();
-        let Some((pid, rest)) = text.split_once('\n') else { return Ok(()) };
+        let text = read_file(&file).unwrap_or_default();
+        let pid: Option<u32> = text.lines().next().and_then(|line| line.trim().parse().ok());
+        let Some(pid) = pid.map(|pid| pid.to_string()) else { return Ok(()) };
         let stranger = if Path::new("/proc/self").exists() {
             fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder != self.data())
         } else {
-            let name = Command::new("ps").args(["-o", "comm=", "-p", pid]).output();
+            let name = Command::new("ps").args(["-o", "comm=", "-p", &pid]).output();
             name.is_ok_and(|name| name.status.success() && !String::from_utf8_lossy(&name.stdout).contains("postgres"))
         };
         if !stranger {
             return Ok(());
         }
         tracing::warn!(pid, "postmaster.pid names a process that is not this Postgres");
-        let new = self.data().join("postmaster.pid.new");
-        fs::write(&new, format!("{}\n{rest}", std::process::id())).map_err(io_error("write", &new))?;
-        self.account.give(&new)?;
-        fs::rename(&new, &file).map_err(io_error("rename", &new))?;
         let lock = address.socket().with_added_extension("lock");
-        unless(ErrorKind::NotFound, fs::remove_file(&lock)).map_err(io_error("remove", &lock))
+        let lock = lock.to_string_lossy();
+        self.as_account(FORGET_STRANGER, &file, &[&std::process::id().to_string(), &lock])
     }
 
     /// Ends a share, and stops Postgres if it was the last one and Postgres is ours.
@@ -247,22 +251,27 @@ impl Home {
         if running()? {
             stopped?;
         }
-        // The next start creates it again; under /tmp it would stay for ever.
-        fs::remove_dir(self.new_address().socket_dir).ok();
+        // Under /tmp it would stay for ever.
+        let socket_dir = self.new_address().socket_dir;
+        if !socket_dir.starts_with(&self.folder) {
+            fs::remove_dir(socket_dir).ok();
+        }
         Ok(Stopped::Down)
     }
 
     pub(super) fn is_ours(&self) -> bool {
-        fs::read_to_string(self.data().join("postmaster.opts")).is_ok_and(|options| options.contains(MARK))
+        read_file(&self.data().join("postmaster.opts")).is_some_and(|options| options.contains(MARK))
     }
 
     /// The log, ready for Postgres to append to. One that is too long is renamed.
     pub(super) fn open_log(&self) -> Result<PathBuf, EmbeddedError> {
         let log = self.folder.join("postgres.log");
         if length(&log) > LOG_BYTES {
-            fs::rename(&log, log.with_added_extension("old")).map_err(io_error("rename", &log))?;
+            // In a folder of root's, an oms that runs as the account itself cannot.
+            let renamed = fs::rename(&log, log.with_added_extension("old"));
+            unless(ErrorKind::PermissionDenied, renamed).map_err(io_error("rename", &log))?;
         }
-        open_file(&log, &self.account)?;
+        self.account.open_file(&log)?;
         Ok(log)
     }
 
@@ -275,12 +284,29 @@ impl Home {
     /// A program of Postgres, run by its user. Its own process group keeps a terminal's Ctrl-C away (`pg_ctl` gives
     /// Postgres a session of its own). The environment is cleared, because ours may hold secrets, or a `PGDATA`.
     pub(super) fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.bin_dir.join(program));
+        self.clean_command(&self.bin_dir.join(program))
+    }
+
+    fn clean_command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         let kept = ["PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LOCPATH", "LOCALE_ARCHIVE"];
         let kept = kept.iter().filter_map(|name| std::env::var_os(name).map(|value| (name, value)));
         command.env_clear().envs(kept).env("LC_ALL", "C").process_group(0).current_dir(&self.folder);
         self.account.put_on(&mut command);
         command
+    }
+
+    /// Does a piece of file work in the account's own folder as the account: a script of `sh`, with the path and what
+    /// else it needs as its parameters.
+    fn as_account(&self, script: &str, path: &Path, parameters: &[&str]) -> Result<(), EmbeddedError> {
+        let mut command = self.clean_command(Path::new("sh"));
+        command.args(["-c", script, "sh"]).arg(path).args(parameters);
+        let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let status = status.map_err(io_error("run", Path::new("sh")))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(io_error("write", path)(io::Error::other(format!("the user that runs Postgres could not: {status}"))))
     }
 
     /// Runs a program to its end, or kills it when it is `cancelled` or takes too long.
@@ -293,7 +319,7 @@ impl Home {
     ) -> Result<(), EmbeddedError> {
         // A file, because Postgres would keep a pipe open.
         let (path, log) = (self.folder.join("command.log"), self.folder.join("postgres.log"));
-        let output = open_file(&path, &self.account)?;
+        let output = self.account.open_file(&path)?;
         output.set_len(0).map_err(io_error("write", &path))?;
         let errors = output.try_clone().map_err(io_error("write", &path))?;
         // Its standard input is our lock: if we are killed, the lock is held until it ends.
@@ -330,28 +356,9 @@ impl Home {
     }
 }
 
-/// Creates the data folder if it does not exist, and finds the user for it.
-pub(super) fn open_folder(folder: &Path) -> Result<(PathBuf, Account), EmbeddedError> {
-    fs::create_dir_all(folder).map_err(io_error("make the folder", folder))?;
-    let folder = folder.canonicalize().map_err(io_error("open the folder", folder))?;
-    let awkward = |character: char| "\"'$`\\".contains(character) || character.is_control();
-    if folder.to_str().is_none_or(|path| path.contains(awkward)) {
-        return Err(unavailable(&folder, "has a quote, $, ` or \\ in its path, which pg_ctl cannot take: rename it"));
-    }
-    let account = Account::for_cluster(&folder.join("data"))?;
-    let empty = fs::read_dir(&folder).map_err(io_error("open the folder", &folder))?.next().is_none();
-    let shared = fs::metadata(&folder).map_err(io_error("look at", &folder))?.mode() & 0o022 != 0;
-    // We may change it only if no other process uses it.
-    if empty && !shared {
-        account.give(&folder)?;
-    }
-    account.check_access(&folder)?;
-    Ok((folder, account))
-}
-
 /// Waits for the lock for starting and stopping the cluster. Dropping the file frees it.
 pub(super) fn take_turn(folder: &Path, account: &Account, cancelled: &AtomicBool) -> Result<File, EmbeddedError> {
-    let turn = open_file(&folder.join("starter.lock"), account)?;
+    let turn = account.open_file(&folder.join("starter.lock"))?;
     let deadline = Instant::now() + TURN_LIMIT;
     loop {
         match turn.try_lock() {
@@ -363,19 +370,6 @@ pub(super) fn take_turn(folder: &Path, account: &Account, cancelled: &AtomicBool
             }
             Err(TryLockError::WouldBlock) => sleep(POLL),
         }
-    }
-}
-
-pub(super) async fn create_database(connection: &mut PgConnection, name: &str) -> Result<(), sqlx::Error> {
-    let there = "select exists (select from pg_database where datname = $1)";
-    if sqlx::query_scalar(there).bind(name).fetch_one(&mut *connection).await? {
-        return Ok(());
-    }
-    let statement = format!("create database \"{}\"", name.replace('"', "\"\""));
-    match sqlx::query(AssertSqlSafe(statement)).execute(connection).await {
-        // Another process was faster: duplicate_database, or unique_violation in the catalogue.
-        Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("42P04" | "23505")) => Ok(()),
-        result => result.map(|_| ()),
     }
 }
 
@@ -401,46 +395,10 @@ pub(super) fn kill_group(child: &mut Child) -> io::Result<()> {
     child.wait().map(|_| ())
 }
 
-/// Opens a file of the account for appending, and creates it if it does not exist.
-pub(super) fn open_file(path: &Path, account: &Account) -> Result<File, EmbeddedError> {
-    let mut options = OpenOptions::new();
-    let file = options.append(true).create(true).mode(0o600).open(path).map_err(io_error("open", path))?;
-    account.give(path)?;
-    Ok(file)
-}
-
-pub(super) fn make_private_folder(path: &Path, account: &Account) -> Result<(), EmbeddedError> {
-    let made = DirBuilder::new().mode(0o700).create(path);
-    unless(ErrorKind::AlreadyExists, made).map_err(io_error("make the folder", path))?;
-    account.give(path)
-}
-
-/// The last lines of a log, from the byte `start` on, as one line; `None` if there are none.
-pub(super) fn log_tail(path: &Path, start: u64) -> Option<String> {
-    const BYTES: u64 = 4096;
-    const LINES: usize = 6;
-    let mut file = File::open(path).ok()?;
-    file.seek(SeekFrom::Start(start.max(length(path).saturating_sub(BYTES)))).ok()?;
-    let mut bytes = Vec::new();
-    file.take(BYTES).read_to_end(&mut bytes).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    (!lines.is_empty()).then(|| lines[lines.len().saturating_sub(LINES)..].join(" | "))
-}
-
-pub(super) fn length(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |metadata| metadata.len())
-}
-
 pub(super) fn percent_encoded(bytes: &[u8]) -> String {
     let encode = |&byte: &u8| match byte {
         b'-' | b'.' | b'_' | b'~' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),
     };
     bytes.iter().map(encode).collect()
-}
-
-/// Treats one kind of error as success.
-pub(super) fn unless(kind: ErrorKind, result: io::Result<()>) -> io::Result<()> {
-    result.or_else(|error| if error.kind() == kind { Ok(()) } else { Err(error) })
 }

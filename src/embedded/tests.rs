@@ -11,9 +11,11 @@ use sqlx::PgConnection;
 
 use super::{
     account::{Account, id},
-    home::make_private_folder,
     *,
 };
+
+mod ownership;
+mod planted;
 
 /// A folder for one test, which `postgres` may enter when the tests run as root.
 fn temporary_folder() -> TempDir {
@@ -31,7 +33,7 @@ fn settings(data_dir: impl Into<PathBuf>) -> ClusterSettings {
 }
 
 async fn value(cluster: &Cluster, database: &str, query: &'static str) -> String {
-    let mut connection = cluster.connect_options(database).connect().await.unwrap();
+    let mut connection = cluster.superuser_options(database).connect().await.unwrap();
     let value = sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     value
@@ -94,7 +96,7 @@ async fn what_somebody_started_by_hand_is_left_running() {
     let home = Arc::clone(&cluster.home);
     assert_eq!(cluster.stop().await.unwrap(), Stopped::Down);
 
-    make_private_folder(&home.new_address().socket_dir, &home.account).unwrap();
+    home.account.make_private_folder(&home.new_address().socket_dir).unwrap();
     let by_hand = |verb: &str| {
         let options = format!("-k '{}'", home.new_address().socket_dir.display());
         let log = home.folder.join("by-hand.log");

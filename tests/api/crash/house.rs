@@ -83,7 +83,7 @@ impl House {
     }
 
     fn database_url(&self) -> String {
-        format!("postgres://postgres@localhost/oms?host={}", self.folder.join("current").display())
+        format!("postgres://oms@localhost/oms?host={}", self.folder.join("current").display())
     }
 
     /// A pool for checks.

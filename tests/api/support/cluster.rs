@@ -34,6 +34,8 @@ pub const SHOP: &str = include_str!("shop.toml");
 /// Scenarios that bring the orders of the channel `gather` together at one location.
 pub const TRANSFERS: &str = include_str!("transfers.toml");
 
+/// The role of servers.
+const OWNER: &str = "oms";
 /// Migrated, with users; nothing installed.
 const BARE: &str = "oms_bare";
 /// With the standard installation and the shop.
@@ -68,8 +70,9 @@ impl Database {
         let home = home();
         let name = format!("shop_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         copy(&home.cluster, if bare { BARE } else { TEMPLATE }, &name).await;
-        // Not named as a server's, so that a test can tell them apart.
-        let options = home.cluster.connect_options(&name).application_name("test");
+        // Not named as a server's, so that a test can tell them apart. A superuser's, which servers are not: a test may
+        // break what no server can.
+        let options = home.cluster.superuser_options(&name).application_name("test");
         let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await.expect("connect");
         Self { url: home.cluster.url(&name), name, pool, _place: place }
     }
@@ -83,16 +86,18 @@ impl Database {
         let statement = format!("create database {name}");
         sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.expect("create database");
         admin.close().await.expect("close");
-        let options = cluster.connect_options(&name).application_name("test");
+        let options = cluster.superuser_options(&name).application_name("test");
         // By a connection of its own: the dump changes its settings.
         let mut connection = options.connect().await.expect("connect");
         sqlx::raw_sql(AssertSqlSafe(dump.to_owned())).execute(&mut connection).await.expect("restore");
         connection.close().await.expect("close");
+        // As with the data folder of a version before: it belongs to the superuser.
+        cluster.ensure_database(&name).await.expect("the owner");
         let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await.expect("connect");
         Self { url: cluster.url(&name), name, pool, _place: place }
     }
 
-    /// A pool of its own for a server.
+    /// A pool of its own for a server, whose role owns the database and is no superuser.
     pub async fn server_pool(&self) -> PgPool {
         db::connect_server(home().cluster.connect_options(&self.name), 8).await.expect("connect")
     }
@@ -109,13 +114,13 @@ impl Database {
 
 async fn copy(cluster: &Cluster, template: &str, name: &str) {
     let mut admin = administrator(cluster).await;
-    let statement = format!("create database {name} template {template} strategy file_copy");
+    let statement = format!("create database {name} template {template} strategy file_copy owner {OWNER}");
     sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.expect("create database");
     admin.close().await.expect("close");
 }
 
 async fn administrator(cluster: &Cluster) -> PgConnection {
-    cluster.connect_options("postgres").connect().await.expect("the test Postgres answers")
+    cluster.superuser_options("postgres").connect().await.expect("the test Postgres answers")
 }
 
 /// The cluster of this process, started by whoever asks first.

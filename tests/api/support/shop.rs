@@ -153,7 +153,9 @@ impl Shop {
     /// starts; the token of `admin` is that of the user `owner`.
     pub async fn upgraded(dump: &str, owner: &str, before: &'static str) -> Self {
         let database = Database::restored(dump).await;
-        db::migrate(&database.pool).await.expect("migrate");
+        let server = database.server_pool().await;
+        db::migrate(&server).await.expect("migrate");
+        server.close().await;
         let faults = verify::verify(&database.pool).await.expect("verify");
         assert!(faults.is_empty(), "{faults:#?}");
         sqlx::query("insert into tokens (user_id, key_hash) select id, sha256($2) from users where username = $1")
