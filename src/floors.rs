@@ -19,6 +19,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "events",
             "export",
             "kinds",
+            "links",
             "logging",
             "metrics",
             "openapi",
@@ -76,6 +77,11 @@ const FLOORS: [(&str, &[&str]); 6] = [
 const KNOWS_AXUM: [&str; 3] = ["api", "server", "simulator"];
 /// Most files that may import each other in a circle.
 const LARGEST_CIRCLE: usize = 6;
+
+/// What log macros may show as it is (`%`): our own words. Whatever others wrote is a value, or shown as code (`?`), so
+/// that its beginning and its end are seen.
+const SHOWN_AS_IT_IS: [&str; 9] =
+    ["address", "cursor", "error", "failure", "fault", "method", "refusal", "file.display()", "folder.display()"];
 
 /// The path of a module below the crate: `commands`, `dispatch`.
 type Module = Vec<String>;
@@ -300,6 +306,83 @@ fn no_route_makes_a_scope_or_a_caller() {
     let routes = house.files.iter().filter(|(module, _)| module[0] == "api");
     let wrong: Vec<&str> = routes.filter(|(_, (_, text))| makes(text)).map(|(_, (name, _))| name.as_str()).collect();
     assert!(wrong.is_empty(), "a scope comes from the doors (api/extract.rs): {}", wrong.join(", "));
+}
+
+/// What is wrong in the log macros of a file.
+fn shown_input(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for level in ["error", "warn", "info", "debug", "trace"] {
+        let begins: Vec<usize> = [format!("tracing::{level}!("), format!("tracing::{level}_span!(")]
+            .iter()
+            .flat_map(|macro_| text.match_indices(macro_.as_str()).map(|(at, found)| at + found.len()))
+            .collect();
+        for begin in begins {
+            for argument in arguments(&text[begin..]) {
+                let value = argument.split_once(" = ").map_or(argument, |(_, value)| value).trim();
+                let is_literal = value.starts_with('"');
+                let shown = value.strip_prefix('%').map(|value| value.trim_start_matches("self."));
+                if is_literal && value.replace("{{", "").contains('{')
+                    || shown.is_some_and(|shown| !SHOWN_AS_IT_IS.contains(&shown))
+                {
+                    wrong.push(argument.to_owned());
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// The arguments of a macro or a call, from behind its bracket on.
+fn arguments(text: &str) -> Vec<&str> {
+    let (mut depth, mut begin, mut found) = (0, 0, Vec::new());
+    let (mut is_text, mut is_escaped) = (false, false);
+    for (at, sign) in text.char_indices() {
+        match sign {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => is_text = !is_text,
+            _ if is_text => {}
+            '(' | '[' | '{' => depth += 1,
+            ',' | ')' if depth == 0 => {
+                found.push(text[begin..at].trim());
+                begin = at + 1;
+                if sign == ')' {
+                    break;
+                }
+            }
+            ')' | ']' | '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn no_log_line_shows_what_others_wrote_as_it_is() {
+    let house = House::read();
+    let wrong: Vec<String> = house
+        .files
+        .values()
+        .flat_map(|(name, text)| shown_input(text).into_iter().map(move |argument| format!("{name}: {argument}")))
+        .collect();
+    assert!(wrong.is_empty(), "log it as a value, or with `?`:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn input_in_a_log_line_is_found() {
+    for (line, is_wrong) in [
+        (r#"tracing::info!(%error, n = rows(1, 2).len(), "done, or \"not\" {")"#, true),
+        (r#"tracing::info!(%error, n = rows(1, 2).len(), "done, or \"not\"")"#, false),
+        (r#"tracing::warn!(%path, "x")"#, true),
+        (r#"tracing::warn!(path = %order["number"], "x")"#, true),
+        (r#"tracing::debug!(path, ?body, peer = %address, "x")"#, false),
+        (r#"tracing::error!("no {path}")"#, true),
+        (r#"tracing::error!("a path with {{id}}")"#, false),
+        (r#"tracing::info_span!("work", %body)"#, true),
+        (r#"tracing::info!(folder = %self.folder.display(), "x")"#, false),
+    ] {
+        assert_eq!(!shown_input(line).is_empty(), is_wrong, "{line}");
+    }
 }
 
 #[test]

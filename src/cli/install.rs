@@ -89,7 +89,7 @@ pub(super) async fn apply_files(pool: &PgPool, files: &[PathBuf]) -> Result<Vec<
         Error::Fault(lines.join("; "))
     })?;
     for warning in &warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!(warning = warning.to_string(), "the installation may not be as it is meant");
     }
     apply::apply(pool, &installation).await
 }

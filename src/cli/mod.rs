@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Faults) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("oms: {error}");
+            eprintln!("oms: {}", logging::one_line(&error.to_string()));
             ExitCode::FAILURE
         }
     }

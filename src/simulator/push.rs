@@ -50,7 +50,8 @@ pub(super) async fn follow(simulator: Simulator, to: Target, stop: CancellationT
             let Some(order) = order else { break };
             let answer = push(&simulator, &to, "order.created", &order).await;
             if !answer["status"].as_u64().is_some_and(|status| (200..300).contains(&status)) {
-                tracing::warn!(%answer, number = %order["number"], "an order that was pushed was not taken");
+                let (answer, number) = (answer.to_string(), order["number"].to_string());
+                tracing::warn!(answer, number, "an order that was pushed was not taken");
                 break;
             }
             pushed += 1;

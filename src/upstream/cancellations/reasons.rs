@@ -43,7 +43,7 @@ pub(crate) async fn pull(pool: &PgPool, client: &Client) -> Result<()> {
 /// subject another one has, is left out.
 async fn store(connection: &mut PgConnection, reason: &Value) -> Result<()> {
     let Some(mut read) = read_reason(reason) else {
-        tracing::warn!(%reason, "a cancellation reason of the upstream was left out");
+        tracing::warn!(reason = reason.to_string(), "a cancellation reason of the upstream was left out");
         return Ok(());
     };
     let stored: Vec<CancellationReason> = sqlx::query_as(
