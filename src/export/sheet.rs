@@ -173,16 +173,55 @@ fn fitting(text: &str) -> String {
     cut
 }
 
-/// A text that no spreadsheet reads as a formula: an apostrophe is put before a text that begins like one. A negative
-/// number does not.
+/// A text that no spreadsheet reads as a formula, whether it divides lines at `,`, at `;` or at tabs: an apostrophe is
+/// put before what would begin a formula at the beginning of the text and after each `;`, tab and end of line. A text
+/// that is a negative number begins none. Blanks and quotes are passed over, as spreadsheets may do.
+///
+/// Who reads the file by program takes one apostrophe away at these places. So one is also put before apostrophes there,
+/// and every text comes back as it was.
 fn harmless(text: String) -> String {
-    let suspicious = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let is_number = |text: &str| {
-        let mut parts = text.strip_prefix('-').unwrap_or_default().splitn(2, '.');
-        parts.clone().next().is_some_and(|whole| !whole.is_empty())
-            && parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    if suspicious && !is_number(&text) { format!("'{text}") } else { text }
+    if !text.contains(BEGINS_FORMULA) && !text.starts_with(['\'', '\t', '\r']) || is_negative_number(&text) {
+        return text;
+    }
+    let mut written = String::with_capacity(text.len() + 8);
+    // Some programs drop these at the beginning, and look at what is behind them.
+    if text.trim_start_matches('\'').starts_with(['\t', '\r']) {
+        written.push('\'');
+    }
+    // Where the apostrophe goes, while a formula may begin.
+    let mut place = Some(0);
+    let mut has_apostrophe = false;
+    for letter in text.chars() {
+        match letter {
+            ';' | '\t' | '\r' | '\n' => (place, has_apostrophe) = (Some(written.len() + 1), false),
+            '\'' => has_apostrophe = true,
+            _ if is_passed_over(letter) => {
+                place = place.filter(|_| !has_apostrophe).map(|_| written.len() + letter.len_utf8());
+            }
+            _ => {
+                if let Some(place) = place.take().filter(|_| BEGINS_FORMULA.contains(&letter)) {
+                    written.insert(place, '\'');
+                }
+            }
+        }
+        written.push(letter);
+    }
+    written
+}
+
+/// What begins a formula. Spreadsheets for East Asian writing take the wide forms, too.
+const BEGINS_FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// What may be dropped before a formula: blanks and what is not seen, and quotes, of which one pair is none in a line
+/// that is divided elsewhere.
+fn is_passed_over(letter: char) -> bool {
+    letter.is_whitespace() || letter.is_control() || matches!(letter, '"' | '\u{200b}' | '\u{feff}')
+}
+
+/// True of `-5` and `-5.00`.
+fn is_negative_number(text: &str) -> bool {
+    let mut parts = text.strip_prefix('-').unwrap_or_default().splitn(2, '.');
+    parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// An error in making a file.
@@ -196,6 +235,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> +
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -207,13 +248,83 @@ mod tests {
             ("-1+cmd|' /C calc'!A0", "'-1+cmd|' /C calc'!A0"),
             ("-", "'-"),
             ("-5.", "'-5."),
-            ("\t=1", "'\t=1"),
+            ("-5;", "'-5;"),
+            ("\t=1", "'\t'=1"),
+            ("\r\n-1", "'\r\n'-1"),
+            ("\tx", "'\tx"),
+            (" =1", " '=1"),
+            ("a;=1+1", "a;'=1+1"),
+            ("a; =1+1", "a; '=1+1"),
+            ("a;;\"=1\";b", "a;;\"'=1\";b"),
+            ("a\t@x\n+1", "a\t'@x\n'+1"),
+            ("1; -5", "1; '-5"),
+            ("＝1;－2", "'＝1;'－2"),
+            ("'=1", "''=1"),
+            ("a;''=1", "a;'''=1"),
+            ("' =1", "' =1"),
             ("-5.00", "-5.00"),
             ("-7", "-7"),
             ("a=b", "a=b"),
+            ("a;b=c", "a;b=c"),
+            ("d'Artagnan; l'an", "d'Artagnan; l'an"),
             ("", ""),
         ] {
             assert_eq!(harmless(given.to_owned()), written);
+        }
+    }
+
+    /// What a program makes of a text of a file: see [`harmless`].
+    fn read(written: &str) -> String {
+        let (mut text, mut rest, mut may_begin) = (String::new(), written, true);
+        while let Some(letter) = rest.chars().next() {
+            let behind = rest.trim_start_matches('\'');
+            let is_guarded = behind.starts_with(BEGINS_FORMULA) || text.is_empty() && behind.starts_with(['\t', '\r']);
+            if letter == '\'' && may_begin && is_guarded {
+                text.push_str(&rest[1..rest.len() - behind.len()]);
+                (rest, may_begin) = (behind, false);
+                continue;
+            }
+            text.push(letter);
+            may_begin = matches!(letter, ';' | '\t' | '\r' | '\n') || may_begin && is_passed_over(letter);
+            rest = &rest[letter.len_utf8()..];
+        }
+        text
+    }
+
+    /// The cells of a file for a spreadsheet that divides lines at `separator`, with and without a regard for quotes.
+    fn cells(file: &str, separator: char) -> Vec<String> {
+        let by_quotes = csv::ReaderBuilder::new()
+            .delimiter(u8::try_from(separator).expect("a byte"))
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(file.as_bytes())
+            .records()
+            .flat_map(|record| record.expect("a record").iter().map(str::to_owned).collect::<Vec<_>>())
+            .collect::<Vec<_>>();
+        // Our own separator is never one within quotes.
+        let all = file.split([separator, '\r', '\n']).filter(|_| separator != ',').map(str::to_owned);
+        by_quotes.into_iter().chain(all).collect()
+    }
+
+    fn texts() -> impl Strategy<Value = String> {
+        let letters = prop::sample::select("=+-@＝;;,\t\r\n\"\"'' a1.\u{a0}".chars().collect::<Vec<_>>());
+        prop::collection::vec(letters, 0..12).prop_map(|letters| letters.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn no_spreadsheet_sees_a_formula_and_programs_read_what_was_there(text in texts()) {
+            let written = harmless(text.clone());
+            prop_assert_eq!(read(&written), text);
+            let mut file = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+            file.write_record(["1", &written, "end"]).expect("written");
+            let file = String::from_utf8(file.into_inner().expect("written")).expect("UTF-8");
+            for separator in [',', ';', '\t'] {
+                for cell in cells(&file, separator) {
+                    let is_formula = cell.trim_start_matches(is_passed_over).starts_with(BEGINS_FORMULA);
+                    prop_assert!(!is_formula || is_negative_number(&cell), "{:?} of {:?}", cell, file);
+                }
+            }
         }
     }
 

@@ -122,7 +122,8 @@ async fn nothing_in_a_file_is_a_formula_and_everything_survives() {
     let shop = Shop::open().await;
     let mut order = order_json("=1+1", &[("RED", 1)]);
     order["customer"] = json!({ "first_name": "@SUM(A1)", "last_name": "a \"quoted\",\r\nname", "phone": "+90 216",
-                                "balance": "-5.00", "=evil": "\tx" });
+                                "balance": "-5.00", "=evil": "\tx", "company": "a;=cmd|' /C calc'!A0",
+                                "names": ["x", "+1", "y"] });
     order["notes"] = json!("-2+3+cmd|' /C calc'!A0");
     shop.order_of(&order).await;
     let table = csv(&shop.get("/api/v1/oms/orders/?format=csv").await);
@@ -133,6 +134,8 @@ async fn nothing_in_a_file_is_a_formula_and_everything_survives() {
         ("customer.phone", "'+90 216"),
         ("customer.balance", "-5.00"),
         ("customer.=evil", "'\tx"),
+        ("customer.company", "a;'=cmd|' /C calc'!A0"),
+        ("customer.names", "x; '+1; y"),
         ("notes", "'-2+3+cmd|' /C calc'!A0"),
     ] {
         assert_eq!(column(&table, name), [value], "{name}");
