@@ -1,9 +1,12 @@
 # The server's image. There is no Postgres in it: set DATABASE_URL. docker-compose.yml starts the two together.
 #
 #   docker build --tag oms .
-ARG RUST_VERSION=1.95
+# Images by their digests, or a tag could bring anything. `docker buildx imagetools inspect NAME:TAG` shows that of today;
+# tag and digest change together.
+ARG RUST_IMAGE=rust:1.95-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082
+ARG DEBIAN_IMAGE=debian:bookworm-slim@sha256:abd67ffcfa541b485a3dff59865ab629aa048a6c613e639d36e7456b0b229241
 
-FROM rust:${RUST_VERSION}-slim-bookworm AS build
+FROM ${RUST_IMAGE} AS build
 WORKDIR /src
 COPY . .
 # Queries are checked against .sqlx/: a build needs no database.
@@ -21,7 +24,7 @@ RUN --mount=type=cache,id=oms-registry,target=/usr/local/cargo/registry,sharing=
     && cp LICENSE assets/fonts/LICENSE-DejaVu.txt /out/share/doc/ \
     && chmod -R u=rwX,go=rX /out
 
-FROM debian:bookworm-slim
+FROM ${DEBIAN_IMAGE}
 # The certificates are for a Postgres that is reached by TLS. Their newest version is the right one.
 # hadolint ignore=DL3008
 RUN apt-get update \

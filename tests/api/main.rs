@@ -13,6 +13,7 @@ mod bulk;
 mod cli;
 mod common_parameters;
 mod conditions;
+mod container;
 mod crash;
 mod documentation;
 mod documents;
