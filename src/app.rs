@@ -21,6 +21,7 @@ use crate::{
     events::{self, EventNotifier, RecentEvents},
     inventory::Inventory,
     invoicing,
+    links::{self, Addresses, Links},
     metrics::Metrics,
     outbound::guard::Range,
     packages::loader::{self, Loader},
@@ -62,6 +63,8 @@ pub struct Shared {
     pub login_attempts: Arc<LoginAttempts>,
     /// Proxies that are believed in what they say of their clients.
     pub trusted_proxies: Vec<Range>,
+    /// Makes and checks the addresses of documents.
+    pub links: Arc<Links>,
     /// Runs commands.
     pub dispatcher: Dispatcher,
     /// Reads single packages.
@@ -99,12 +102,14 @@ pub struct Settings {
     pub upstream: Option<(UpstreamSettings, Pace)>,
     /// Days for which events are kept; none: this server deletes none.
     pub events_keep_days: Option<u32>,
-    /// Proxies that are believed in what they say of their clients (`X-Forwarded-For`).
+    /// Proxies that are believed in what they say of their clients (`X-Forwarded-For` and its kind).
     pub trusted_proxies: Vec<Range>,
     /// Most streams and waiting requests of a user, for the feed of events.
     pub streams_per_user: u32,
     /// Which addresses commands may bring.
     pub invoices: invoicing::Rules,
+    /// How long the addresses of documents are good, and for whom.
+    pub links: links::Settings,
 }
 
 impl App {
@@ -130,6 +135,7 @@ impl App {
         tokio::spawn(Arc::clone(&event_notifier).watch(pool.clone(), stop.clone()));
         tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&catalog_cache), stop.clone()));
         tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
+        let links = Arc::new(Links::open(&pool, settings.links).await?);
         let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal));
         let lookups = db::for_groups(&pool, dispatch::CONNECTIONS + loader::READERS);
         let dispatcher = Dispatcher::start(
@@ -141,7 +147,7 @@ impl App {
             inventory.clone(),
         );
         let mut shared = Shared {
-            webhooks: DeliveryService::new(settings.webhooks.clone(), dispatcher.traffic())?,
+            webhooks: DeliveryService::new(settings.webhooks.clone(), Arc::clone(&links), dispatcher.traffic())?,
             dispatcher,
             loader: Loader::start(&lookups, &catalog_cache),
             lookups,
@@ -157,6 +163,7 @@ impl App {
             sessions,
             login_attempts: Arc::default(),
             trusted_proxies: settings.trusted_proxies.clone(),
+            links,
             metrics,
             event_notifier,
             recent_events,
@@ -189,6 +196,12 @@ impl Shared {
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Arc<Caller>> {
         let key = auth::key(headers)?;
         self.sessions.caller(&self.pool, key, self.catalog_cache.current().version).await
+    }
+
+    /// The addresses in an answer to a reader who calls this server `base_url`.
+    #[must_use]
+    pub fn addresses(&self, base_url: &str) -> Addresses {
+        Addresses::new(base_url.to_owned(), Arc::clone(&self.links))
     }
 
     /// Starts the workers that the settings name.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::Args;
 
 use crate::{
-    app, invoicing,
+    app, invoicing, links,
     outbound::guard::{AllowPrivate, Range},
     replanning,
     secret::Secret,
@@ -69,8 +69,13 @@ pub struct ServerSettings {
           value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub max_streams_per_user: u32,
 
-    /// Proxies that are believed in what they say of their clients (`X-Forwarded-For`): ranges like 10.0.0.0/8,
-    /// separated by commas.
+    /// Address and port for `/metrics` alone, which is then not at the other address
+    /// [default: `/metrics` is at the address listened on].
+    #[arg(long, env = "OMS_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    /// Proxies that are believed in what they say of their clients (`X-Forwarded-For`, `-Host`, `-Proto`): ranges like
+    /// 10.0.0.0/8, separated by commas. Of others these headers are ignored.
     #[arg(long, env = "OMS_TRUSTED_PROXIES", value_delimiter = ',', value_name = "RANGES")]
     pub trusted_proxies: Vec<Range>,
 
@@ -92,6 +97,10 @@ pub struct ServerSettings {
     /// [default: `http://` and the address listened on].
     #[arg(long, env = "OMS_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
+
+    /// See [`LinkSettings`].
+    #[command(flatten)]
+    pub links: LinkSettings,
 
     /// Deliver webhooks. One server of several is enough, and all together are quicker.
     #[arg(long, env = "OMS_WEBHOOKS", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
@@ -132,6 +141,33 @@ pub struct ServerSettings {
     pub upstream: UpstreamSettings,
 }
 
+/// The addresses of labels and invoices.
+#[derive(Debug, Clone, Args)]
+pub struct LinkSettings {
+    /// Hours for which the address of a label or an invoice is good; every reading of a package gives a new one.
+    #[arg(long, env = "OMS_LINK_HOURS", default_value_t = 168, value_name = "HOURS",
+          value_parser = clap::value_parser!(u32).range(1..=87_600))]
+    pub link_hours: u32,
+
+    /// Labels and invoices need a token, too, of a user who may see the package.
+    #[arg(long, env = "OMS_LINKS_NEED_TOKEN", default_value_t = false, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub links_need_token: bool,
+
+    /// Take addresses of labels and invoices without a signature, as versions before gave out; they never expire.
+    #[arg(long, env = "OMS_UNSIGNED_LINKS", default_value_t = false, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub unsigned_links: bool,
+}
+
+impl LinkSettings {
+    fn for_app(&self) -> links::Settings {
+        links::Settings {
+            lifetime: Duration::from_hours(u64::from(self.link_hours)),
+            need_token: self.links_need_token,
+            take_unsigned: self.unsigned_links,
+        }
+    }
+}
+
 impl ServerSettings {
     /// How long requests may take, and how many connections there may be. Makes the file descriptors available.
     #[must_use]
@@ -144,6 +180,7 @@ impl ServerSettings {
         server::Settings {
             request_timeout: Duration::from_secs(self.request_timeout_seconds),
             limits: limits.within_descriptors(),
+            metrics_apart: self.metrics_listen.is_some(),
         }
     }
 
@@ -159,6 +196,7 @@ impl ServerSettings {
             trusted_proxies: self.trusted_proxies.clone(),
             streams_per_user: self.max_streams_per_user,
             invoices: invoicing::Rules::new(self.invoice_urls.clone(), self.invoice_allow_private.clone()),
+            links: self.links.for_app(),
         }
     }
 

@@ -34,7 +34,7 @@
 //!   locations that a user sees. [`secret`]: what is never shown.
 //! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
 //! * [`outbound`]: the one door of our own requests: which addresses, how many at once. [`signature`]: signatures of
-//!   webhooks. [`metrics`], [`logging`]: for operators.
+//!   webhooks. [`links`]: signed addresses of labels and invoices. [`metrics`], [`logging`]: for operators.
 //!
 //! ARCHITECTURE.md follows one POST of a pack command through these files.
 
@@ -58,6 +58,7 @@ pub mod installation;
 pub mod inventory;
 pub mod invoicing;
 pub mod kinds;
+pub mod links;
 pub mod locations;
 pub mod logging;
 pub mod metrics;

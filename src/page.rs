@@ -189,16 +189,24 @@ fn file_format(name: &str) -> Result<Option<Format>, Refusal> {
     Format::named(name).map(Some).ok_or_else(wrong)
 }
 
-/// `http://host`, as the client (or the proxy before us) called it.
+/// `http://host`, as the client called it, or as the proxy before us says that it did: the claims of others are taken
+/// away before (`server/forwarded.rs`). Of several proxies the last one is asked.
 #[must_use]
 pub fn base_url(headers: &HeaderMap) -> String {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let scheme = match text("x-forwarded-proto") {
-        Some("https") => "https",
-        _ => "http",
+    let last = |name: &str| {
+        let text = headers.get_all(name).iter().next_back().and_then(|value| value.to_str().ok())?;
+        text.rsplit(',').next().map(str::trim)
     };
-    let host = text("x-forwarded-host").or_else(|| text(header::HOST.as_str())).unwrap_or("localhost");
+    let is_https = last("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+    let scheme = if is_https { "https" } else { "http" };
+    let named = [last("x-forwarded-host"), last(header::HOST.as_str())];
+    let host = named.into_iter().flatten().find(|host| is_host(host)).unwrap_or("localhost");
     format!("{scheme}://{host}")
+}
+
+/// True of a name or an address with or without a port, and of nothing that would end it in an address.
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
 }
 
 #[cfg(test)]
@@ -218,6 +226,25 @@ mod tests {
         assert_eq!(second.link(3), "http://oms.example/api/v1/oms/packages/?limit=5&page=3&state=33");
         assert_eq!(second.link(1), "http://oms.example/api/v1/oms/packages/?limit=5&state=33");
         assert_eq!(page("?page=2").link(1), "http://oms.example/api/v1/oms/packages/");
+    }
+
+    #[test]
+    fn addresses_begin_with_the_host_that_was_called() {
+        for (given, expected) in [
+            (&[("host", "oms.example:8000")][..], "http://oms.example:8000"),
+            (&[("host", "[::1]:8000"), ("x-forwarded-proto", "HTTPS")], "https://[::1]:8000"),
+            (&[("host", "inside"), ("x-forwarded-host", "claimed, oms.example")], "http://oms.example"),
+            (&[("host", "inside"), ("x-forwarded-host", "one"), ("x-forwarded-host", "two")], "http://two"),
+            (&[("host", "inside"), ("x-forwarded-host", "a/b?c")], "http://inside"),
+            (&[("host", "a@b\"<>")], "http://localhost"),
+            (&[], "http://localhost"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in given {
+                headers.append(*name, value.parse().expect("a value"));
+            }
+            assert_eq!(base_url(&headers), expected, "{given:?}");
+        }
     }
 
     #[test]

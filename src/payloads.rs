@@ -9,20 +9,21 @@ use crate::{
     catalog::{Catalog, CatalogCache},
     error::{Error, Result},
     events::Change,
+    links::Addresses,
     locations::Location,
     packages, transfers,
     wire::raw,
 };
 
 /// Renders the payload of each change, by its id: the package, transfer, location or subscription in its documented
-/// shape, as it was when the change was written. Addresses in it begin with `base_url`.
+/// shape, as it was when the change was written. `addresses`: those in it.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn render(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
-    base_url: &str,
+    addresses: &Addresses,
     changes: &[Change],
 ) -> Result<HashMap<i64, Box<RawValue>>> {
     let mut by_version: BTreeMap<i64, Vec<&Change>> = BTreeMap::new();
@@ -32,7 +33,7 @@ pub async fn render(
     let mut payloads = HashMap::with_capacity(changes.len());
     for (version, changes) in by_version {
         let words = catalog_cache.words_of(&mut *connection, version).await?;
-        payloads.extend(render_with(&mut *connection, &words, base_url, &changes).await?);
+        payloads.extend(render_with(&mut *connection, &words, addresses, &changes).await?);
     }
     Ok(payloads)
 }
@@ -40,7 +41,7 @@ pub async fn render(
 async fn render_with(
     connection: &mut PgConnection,
     words: &Catalog,
-    base_url: &str,
+    addresses: &Addresses,
     changes: &[&Change],
 ) -> Result<HashMap<i64, Box<RawValue>>> {
     let of =
@@ -49,7 +50,7 @@ async fn render_with(
     let of_packages = of("package");
     if !of_packages.is_empty() {
         for (id, mut view) in packages::view::render_as_of(&mut *connection, words, &of_packages).await? {
-            view.absolute(base_url);
+            view.show_documents(addresses);
             payloads.insert(id, raw(&view));
         }
     }

@@ -2,6 +2,8 @@
 
 mod connections;
 mod document;
+mod forwarded;
+mod pages;
 
 pub use connections::Limits;
 pub use document::document;
@@ -14,7 +16,7 @@ use axum::{
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::{self, Next},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use futures_util::future::BoxFuture;
@@ -42,24 +44,28 @@ use crate::{
 const LARGEST_UNDECLARED_BODY: usize = 1024;
 
 /// The whole router.
-pub fn router(app: &App, request_timeout: Duration) -> Router {
-    let (routes, document) = api::routes().split_for_parts();
+pub fn router(app: &App, settings: &Settings) -> Router {
+    let routes =
+        if settings.metrics_apart { api::routes() } else { api::routes().merge(api::health::metrics_routes()) };
+    let (routes, document) = routes.split_for_parts();
     let patterns: Arc<[String]> = document.paths.paths.keys().cloned().collect();
     let document = Arc::new(document::complete(&document));
     let swagger = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
     Router::new()
         .merge(routes)
         .merge(swagger)
-        .route("/", get(|| async { Html(include_str!("welcome.html")) }))
+        .route("/", get(|| async { pages::welcome() }))
         .fallback(move |method: Method, uri: Uri| std::future::ready(fallback(&method, &uri, &patterns)))
         .layer(DefaultBodyLimit::max(LARGEST_UNDECLARED_BODY))
         .layer(CatchPanicLayer::custom(on_panic))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request_timeout))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, settings.request_timeout))
         .layer(middleware::from_fn_with_state(app.clone(), observe))
         .layer(middleware::from_fn(envelope))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(axum::Extension(document))
+        .layer(middleware::from_fn(pages::guard))
+        .layer(middleware::from_fn_with_state(app.clone(), forwarded::believe_proxies))
         .with_state(Doors::new(app.clone()))
 }
 
@@ -167,6 +173,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// The limits of connections.
     pub limits: Limits,
+    /// `/metrics` is not served here: it has an address of its own ([`serve_metrics`]).
+    pub metrics_apart: bool,
 }
 
 /// Serves until `stop`, then finishes the requests under way. Boxed, as [`App::start`].
@@ -176,7 +184,7 @@ pub fn serve(listener: TcpListener, app: App, settings: Settings, stop: Cancella
 }
 
 async fn serve_until_stopped(listener: TcpListener, app: App, settings: Settings, stop: CancellationToken) {
-    let router = router(&app, settings.request_timeout);
+    let router = router(&app, &settings);
     let too_late = async {
         stop.cancelled().await;
         tokio::time::sleep(LONGEST_GOODBYE).await;
@@ -189,6 +197,18 @@ async fn serve_until_stopped(listener: TcpListener, app: App, settings: Settings
     if tokio::time::timeout(LONGEST_GOODBYE, app.finish()).await.is_err() {
         tracing::warn!("some commands did not end; stopping anyway");
     }
+}
+
+/// Serves `/metrics` and nothing else at an address of its own, until `stop`.
+pub async fn serve_metrics(listener: TcpListener, app: App, settings: Settings, stop: CancellationToken) {
+    let (routes, _) = api::health::metrics_routes().split_for_parts();
+    let router = routes
+        .fallback(|| std::future::ready(Refusal::not_found().into_response()))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, settings.request_timeout))
+        .layer(middleware::from_fn(envelope))
+        .layer(middleware::from_fn(pages::guard))
+        .with_state(Doors::new(app));
+    connections::serve(listener, router, settings.limits, &stop).await;
 }
 
 #[cfg(test)]

@@ -1,14 +1,11 @@
 //! `/cargo-company/`, `/cargo-company-conditions/` and the labels.
 
-use axum::{
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::response::Response;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    extract::{Doors, Key, Public},
-    file::File,
+    extract::{Doors, Linked},
+    file::{self, File},
     resource::{Read, detail, list},
 };
 use crate::{
@@ -44,16 +41,20 @@ pub fn routes() -> OpenApiRouter<Doors> {
 
 /// A shipping label
 ///
-/// The address in a package's `shipping_label`. It needs no token: the key in it is only known to who was shown the
-/// package, so that a browser or a printer can open it.
+/// The address in a package's `shipping_label`. It is signed, and good for some days (`OMS_LINK_HOURS`), so that a browser
+/// or a printer can open it without a token; `OMS_LINKS_NEED_TOKEN` wants one all the same.
 #[utoipa::path(get, path = "/api/v1/oms/shipping-labels/{key}/", tag = "Cargo companies",
     operation_id = "getShippingLabel",
     params(("key" = Uuid, Path, description = "The key in the package's `shipping_label`.",
-        example = "6a2f41a3-c54c-4e0a-9f5e-7c2b1d3e4f50")),
+            example = "6a2f41a3-c54c-4e0a-9f5e-7c2b1d3e4f50"),
+           ("expires" = Option<u64>, Query, description = "As in the package's `shipping_label`."),
+           ("signature" = Option<String>, Query, description = "As in the package's `shipping_label`.")),
     security(()),
-    responses((status = 200, description = "A printable label, 100 × 150 mm", body = File, content_type = "application/pdf")))]
-async fn label(Public { app }: Public, Key(key): Key) -> Result<Response> {
-    let pdf = shipping_label(&app.pool, key).await?.ok_or_else(Refusal::not_found)?;
-    let kind = (header::CONTENT_TYPE, "application/pdf");
-    Ok(([kind, (header::CACHE_CONTROL, "private, max-age=300")], File(pdf)).into_response())
+    responses((status = 200, description = "A printable label, 100 × 150 mm", body = File, content_type = "application/pdf"),
+              (status = 401, description = "This server wants a token, too"),
+              (status = 403, description = "The address is not signed as it should be"),
+              (status = 410, description = "The address has expired")))]
+async fn label(Linked { app, key, location_ids }: Linked<false>) -> Result<Response> {
+    let pdf = shipping_label(&app.pool, key, location_ids.as_deref()).await?.ok_or_else(Refusal::not_found)?;
+    Ok(file::document(pdf, "label", "pdf"))
 }

@@ -173,10 +173,11 @@ impl Query {
         };
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let (changes, next) = batch.wanted(cursor, &self.wanted, limit);
+        let addresses = app.addresses(&self.base_url);
         let render = async |missing: &[Change]| {
-            payloads::render(&mut *app.pool.acquire().await?, &app.catalog_cache, &self.base_url, missing).await
+            payloads::render(&mut *app.pool.acquire().await?, &app.catalog_cache, &addresses, missing).await
         };
-        let payloads = batch.payloads(&self.base_url, &changes, render).await?;
+        let payloads = batch.payloads(&addresses.kept_as(), &changes, render).await?;
         Ok(Read { events: self.events(changes, &payloads)?, next, is_all: false })
     }
 
@@ -184,7 +185,8 @@ impl Query {
     async fn read_stored(&self, app: &App, cursor: Cursor) -> Result<Read> {
         let mut connection = app.pool.acquire().await?;
         let (changes, next) = events::after(&mut connection, cursor, &self.wanted, self.limit).await?;
-        let payloads = payloads::render(&mut connection, &app.catalog_cache, &self.base_url, &changes).await?;
+        let payloads =
+            payloads::render(&mut connection, &app.catalog_cache, &app.addresses(&self.base_url), &changes).await?;
         drop(connection);
         let payloads = payloads.into_iter().map(|(id, payload)| (id, payload.into())).collect();
         Ok(Read { events: self.events(&changes, &payloads)?, next, is_all: changes.is_empty() })

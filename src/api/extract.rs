@@ -1,7 +1,7 @@
 //! The parts of a request that many handlers take: each is read once, with its refusal. First of them, who may come in.
 //!
 //! A handler cannot do without that decision. The state of the routes is [`Doors`], which gives the [`App`] (the database,
-//! the engines) to nobody but the extractors [`Limited`], [`Unlimited`] and [`Public`] of this file. A handler that takes
+//! the engines) to nobody but the extractors [`Limited`], [`Unlimited`], [`Linked`] and [`Public`]. A handler that takes
 //! none of them can read and change nothing; one that takes the [`App`] itself does not compile:
 //!
 //! ```compile_fail
@@ -20,6 +20,8 @@
 //!
 //! A list is read with a [`Visible`](crate::scope::Visible), and only a scope makes one that has every row.
 
+mod link;
+
 use std::{
     convert::Infallible,
     marker::PhantomData,
@@ -33,6 +35,8 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
+
+pub use link::Linked;
 
 use crate::{
     app::App,
@@ -84,7 +88,7 @@ pub struct Unlimited<R = Everyone> {
     roles: PhantomData<R>,
 }
 
-/// Anybody, without a token: a login, the health of the server, a document whose address is a secret.
+/// Anybody, without a token: a login, the health of the server.
 pub struct Public {
     /// The server.
     pub app: App,

@@ -22,11 +22,12 @@ use crate::{
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<Doors> {
-    OpenApiRouter::new()
-        .routes(routes!(healthz))
-        .routes(routes!(readyz))
-        .routes(routes!(metrics))
-        .routes(routes!(openapi))
+    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(openapi))
+}
+
+/// `/metrics`, which may have an address of its own.
+pub fn metrics_routes() -> OpenApiRouter<Doors> {
+    OpenApiRouter::new().routes(routes!(metrics))
 }
 
 /// How the server is.

@@ -26,7 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use self::extract::Doors;
 
-/// Every route with its documentation.
+/// Every route with its documentation, but for [`health::metrics_routes`].
 #[must_use]
 pub fn routes() -> OpenApiRouter<Doors> {
     OpenApiRouter::new()

@@ -51,7 +51,7 @@ impl Resource for OrderView {
     const LIST: List = LIST;
 
     async fn load(app: &App, connection: &mut PgConnection, rows: &[PgRow], viewer: &Viewer) -> Result<Vec<Self>> {
-        view::load(connection, &app.catalog_cache, &ids(rows)?, &viewer.scope, &viewer.base_url).await
+        view::load(connection, &app.catalog_cache, &ids(rows)?, &viewer.scope, &viewer.addresses).await
     }
 }
 
@@ -64,15 +64,15 @@ async fn detail(Limited { app, scope, .. }: Limited, Id(id): Id, headers: Header
     let visible = LIST.find(&mut connection, id, &(&scope).into()).await?;
     visible.ok_or_else(Refusal::not_found)?;
     drop(connection);
-    let order = read_one(&app, &scope, id, base_url(&headers)).await?;
+    let order = read_one(&app, &scope, id, &base_url(&headers)).await?;
     Ok(axum::Json(order).into_response())
 }
 
-async fn read_one(app: &App, scope: &Scope, id: i64, base_url: String) -> Result<OrderView> {
+async fn read_one(app: &App, scope: &Scope, id: i64, base_url: &str) -> Result<OrderView> {
     // However young the tables are: their plans are not made anew for each order, and one made while they were empty would
     // read them whole.
     let mut connection = app.reads.acquire().await?;
-    let mut views = view::load(&mut connection, &app.catalog_cache, &[id], scope, &base_url).await?;
+    let mut views = view::load(&mut connection, &app.catalog_cache, &[id], scope, &app.addresses(base_url)).await?;
     Ok(views.pop().ok_or_else(Refusal::not_found)?)
 }
 
@@ -218,5 +218,5 @@ async fn take(
         app.wake_signal.send(Freed { skus: order.skus(), ..Freed::default() });
     }
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, read_one(app, scope, order_id, base_url(headers)).await?))
+    Ok((status, read_one(app, scope, order_id, &base_url(headers)).await?))
 }

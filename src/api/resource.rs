@@ -23,6 +23,7 @@ use crate::{
     app::App,
     auth::Caller,
     error::{Refusal, Result},
+    links::Addresses,
     page::{List, ListRow, Page, VISIBLE_TO_NONE, base_url},
     role::Role,
     scope::{Scope, Visible},
@@ -53,8 +54,8 @@ pub(super) trait Resource: Serialize + ToSchema + Send + Sized + 'static {
 pub(super) struct Viewer {
     /// The locations that the reader sees.
     pub scope: Scope,
-    /// `http://host`, as the client called it.
-    pub base_url: String,
+    /// The addresses, as the client calls this server.
+    pub addresses: Addresses,
 }
 
 impl<T: ListRow> Resource for T {
@@ -95,7 +96,7 @@ fn require<T: Resource>(caller: &Caller) -> Result<(), Refusal> {
 
 /// The answer of a list.
 pub(super) async fn answer<T: Resource>(app: &App, page: Page, scope: Scope, visible: &Visible) -> Result<Response> {
-    let viewer = Viewer { scope, base_url: page.base_url().to_owned() };
+    let viewer = Viewer { scope, addresses: app.addresses(page.base_url()) };
     let mut listing = T::LIST.open(&app.pool, page, visible).await?;
     while let Some((connection, rows)) = listing.batch() {
         let views = T::load(app, connection, &rows, &viewer).await?;
@@ -119,7 +120,7 @@ async fn get_list_below<Owner: Resource, T: Resource>(door: Limited, Id(id): Id,
 async fn get_one<T: Resource>(door: Limited, Id(id): Id, headers: HeaderMap) -> Result<Json<T>> {
     let mut connection = door.app.pool.acquire().await?;
     let row = row::<T>(&mut connection, &door.caller(), id).await?;
-    let viewer = Viewer { scope: door.scope, base_url: base_url(&headers) };
+    let viewer = Viewer { scope: door.scope, addresses: door.app.addresses(&base_url(&headers)) };
     let found = T::load(&door.app, &mut connection, std::slice::from_ref(&row), &viewer).await?.pop();
     Ok(Json(found.ok_or_else(Refusal::not_found)?))
 }

@@ -7,11 +7,12 @@ use uuid::Uuid;
 use super::label::{Label, LabelItem, Party, render};
 use crate::error::{Error, Result};
 
-/// The label with this key, as a PDF; none where there is no such label.
+/// The label with this key, as a PDF; none where there is no such label, or its package is at none of the locations
+/// (none: all).
 ///
 /// # Errors
 /// When it cannot be drawn, or the database fails.
-pub async fn shipping_label(pool: &PgPool, key: Uuid) -> Result<Option<Vec<u8>>> {
+pub async fn shipping_label(pool: &PgPool, key: Uuid, location_ids: Option<&[i64]>) -> Result<Option<Vec<u8>>> {
     let row = sqlx::query!(
         r#"select p.id, p.number, o.number as order_number, o.details, s.tracking_number, s.created_date,
                   c.name as cargo_company, l.name as sender, l.address,
@@ -21,8 +22,9 @@ pub async fn shipping_label(pool: &PgPool, key: Uuid) -> Result<Option<Vec<u8>>>
              join orders o on o.id = p.order_id
              join stock_locations l on l.id = p.stock_location_id
              join cargo_companies c on c.id = s.cargo_company_id
-            where s.label_key = $1"#,
-        key
+            where s.label_key = $1 and ($2::bigint[] is null or p.stock_location_id = any($2))"#,
+        key,
+        location_ids
     )
     .fetch_optional(pool)
     .await?;

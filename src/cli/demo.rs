@@ -1,7 +1,13 @@
 //! `oms demo`: a complete installation on a laptop.
 
-use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
 
+use rustix::fs::OFlags;
 use serde_json::Value;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -21,7 +27,7 @@ use crate::{
     config::{DataSettings, ServerSettings},
     error::{Error, Result},
     installation::{apply, check},
-    placing, server,
+    placing,
     simulator::{self, Simulator},
     stock,
 };
@@ -49,7 +55,7 @@ const USERNAME: &str = "demo";
 
 pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> {
     let stop = stop_on_signal()?;
-    let listener = bind(&args.server).await?;
+    let listeners = bind(&args.server).await?;
     eprintln!("starting Postgres …");
     let Some(data) = unless_stopped(&stop, Data::open_for_server(settings)).await? else {
         return Ok(Outcome::Done);
@@ -60,7 +66,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
         let Some(token) = unless_stopped(&stop, prepared).await? else {
             return Ok(());
         };
-        let address = listener.local_addr().map_err(|error| Error::Fault(error.to_string()))?;
+        let address = listeners.address()?;
         let serving = args.server.for_serving();
         let mut settings = args.server.for_app(address);
         let mut upstream = args.server.upstream.clone();
@@ -74,7 +80,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
         if let Some(url) = upstream.url.filter(|_| args.upstream) {
             println!("\n# the simulated upstream: what it was told\ncurl -s {url}/_received/");
         }
-        server::serve(listener, app, serving, CancellationToken::clone(&stop)).await;
+        listeners.serve(app, serving, CancellationToken::clone(&stop)).await;
         Ok(())
     }
     .await;
@@ -98,7 +104,7 @@ async fn simulate_upstream(stop: &CancellationToken) -> Result<String> {
         token: UPSTREAM_TOKEN.into(),
         push_to: None,
     })?;
-    let listening = |error: std::io::Error| Error::Fault(format!("the simulated upstream cannot listen: {error}"));
+    let listening = |error: io::Error| Error::Fault(format!("the simulated upstream cannot listen: {error}"));
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(listening)?;
     let url = format!("http://{}", listener.local_addr().map_err(listening)?);
     tokio::spawn(simulator.serve(listener, CancellationToken::clone(stop)));
@@ -152,7 +158,7 @@ pub(super) fn orders(text: &str) -> Result<Vec<Value>> {
 /// The demo user's token: that of the last start if it still works, else a new one, stored for the next start in a file
 /// that only its owner can read.
 async fn demo_token(pool: &PgPool, file: &Path) -> Result<String> {
-    let kept = std::fs::read_to_string(file).unwrap_or_default().trim().to_owned();
+    let kept = read_plain(file).unwrap_or_default().trim().to_owned();
     if !kept.is_empty() && auth::Sessions::default().caller(pool, &kept, 0).await.is_ok() {
         return Ok(kept);
     }
@@ -165,15 +171,26 @@ async fn demo_token(pool: &PgPool, file: &Path) -> Result<String> {
     }
     let token = auth::issue_token(&mut transaction, USERNAME).await?;
     transaction.commit().await?;
-    let written = file
-        .parent()
-        .map_or(Ok(()), std::fs::create_dir_all)
-        .and_then(|()| std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file))
-        .and_then(|mut file| file.write_all(token.as_bytes()));
-    if let Err(error) = written {
+    if let Err(error) = write_anew(file, &token) {
         tracing::warn!(%error, file = %file.display(), "cannot keep the demo's token; the next start makes another");
     }
     Ok(token)
+}
+
+/// Reads a file, and no link: whoever may write in the folder must not choose another file.
+fn read_plain(file: &Path) -> io::Result<String> {
+    let plain = i32::try_from(OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits()).unwrap_or_default();
+    io::read_to_string(OpenOptions::new().read(true).custom_flags(plain).open(file)?)
+}
+
+/// Writes a new file in the place of what is there.
+fn write_anew(file: &Path, text: &str) -> io::Result<()> {
+    file.parent().map_or(Ok(()), fs::create_dir_all)?;
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(text.as_bytes())
 }
 
 /// The address, a token and three lines to paste.
@@ -210,4 +227,23 @@ curl -s -H 'Authorization: Token {token}' -H 'Content-Type: application/json' -d
 Ctrl-C stops it; the data stays."
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_kept_in_a_file_of_its_own_and_through_no_link() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (victim, file) = (folder.path().join("victim"), folder.path().join("demo-token"));
+        fs::write(&victim, "as it was").expect("written");
+        std::os::unix::fs::symlink(&victim, &file).expect("a link");
+        assert!(read_plain(&file).is_err());
+        write_anew(&file, "a token").expect("written");
+        assert_eq!(fs::read_to_string(&victim).expect("a text"), "as it was");
+        assert_eq!(read_plain(&file).expect("a text"), "a token");
+        write_anew(&file, "another").expect("written");
+        assert_eq!(read_plain(&file).expect("a text"), "another");
+    }
 }

@@ -1,6 +1,6 @@
 //! `oms serve`.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -26,16 +26,16 @@ pub(super) struct Args {
 pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> {
     let stop = stop_on_signal()?;
     // The address first: a port in use should be reported before Postgres is started.
-    let listener = bind(&args.server).await?;
+    let listeners = bind(&args.server).await?;
     let Some(data) = unless_stopped(&stop, Data::open_for_server(settings)).await? else {
         return Ok(Outcome::Done);
     };
-    let served = serve(&data, &args, listener, stop).await;
+    let served = serve(&data, &args, listeners, stop).await;
     data.close().await?;
     served.map(|()| Outcome::Done)
 }
 
-async fn serve(data: &Data, args: &Args, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+async fn serve(data: &Data, args: &Args, listeners: Listeners, stop: CancellationToken) -> Result<()> {
     if !installation::apply::is_applied(&data.pool).await? {
         if args.install.is_empty() {
             tracing::warn!("no installation has been applied yet; run: oms install FILE…");
@@ -44,21 +44,51 @@ async fn serve(data: &Data, args: &Args, listener: TcpListener, stop: Cancellati
             tracing::info!(transitions = table.len(), "applied the installation");
         }
     }
-    let address = listener.local_addr().map_err(|error| Error::Fault(format!("listening: {error}")))?;
+    let address = listeners.address()?;
     let app = App::start(data.pool.clone(), args.server.for_app(address), &stop).await?;
     tracing::info!(%address, "serving");
-    server::serve(listener, app, args.server.for_serving(), stop).await;
+    listeners.serve(app, args.server.for_serving(), stop).await;
     Ok(())
 }
 
-/// Listens on the address of the settings.
-pub(super) async fn bind(settings: &ServerSettings) -> Result<TcpListener> {
-    TcpListener::bind(settings.listen).await.map_err(|error| {
-        Error::Fault(format!(
-            "cannot listen on {}: {error}; choose another address with --listen or OMS_LISTEN",
-            settings.listen
-        ))
-    })
+/// Where a server listens.
+pub(super) struct Listeners {
+    api: TcpListener,
+    /// For `/metrics` alone.
+    metrics: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// The address of the API.
+    pub(super) fn address(&self) -> Result<SocketAddr> {
+        self.api.local_addr().map_err(|error| Error::Fault(format!("listening: {error}")))
+    }
+
+    /// Serves until `stop`.
+    pub(super) async fn serve(self, app: App, settings: server::Settings, stop: CancellationToken) {
+        if let Some(listener) = self.metrics {
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!(%address, "serving metrics");
+            }
+            tokio::spawn(server::serve_metrics(listener, app.clone(), settings, stop.clone()));
+        }
+        server::serve(self.api, app, settings, stop).await;
+    }
+}
+
+/// Listens on the addresses of the settings.
+pub(super) async fn bind(settings: &ServerSettings) -> Result<Listeners> {
+    let listen = async |address: SocketAddr, names: &str| {
+        TcpListener::bind(address).await.map_err(|error| {
+            Error::Fault(format!("cannot listen on {address}: {error}; choose another address with {names}"))
+        })
+    };
+    let api = listen(settings.listen, "--listen or OMS_LISTEN").await?;
+    let metrics = match settings.metrics_listen {
+        Some(address) => Some(listen(address, "--metrics-listen or OMS_METRICS_LISTEN").await?),
+        None => None,
+    };
+    Ok(Listeners { api, metrics })
 }
 
 /// Runs work that Ctrl-C may interrupt; then the result is none.

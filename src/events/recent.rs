@@ -204,21 +204,21 @@ impl Batch {
     }
 
     /// The payloads of some of its changes. Those that were rendered for nobody yet are rendered together, by the first
-    /// who needs them.
+    /// who needs them. `addresses`: what those in them depend on; others are rendered anew.
     ///
     /// # Errors
     /// Those of `render`.
     pub async fn payloads(
         &self,
-        base_url: &str,
+        addresses: &str,
         changes: &[&Change],
         render: impl AsyncFnOnce(&[Change]) -> Result<HashMap<i64, Box<RawValue>>>,
     ) -> Result<HashMap<i64, Arc<RawValue>>> {
         let mut by_address = self.payloads.lock().await;
-        if by_address.len() >= MOST_ADDRESSES && !by_address.contains_key(base_url) {
+        if by_address.len() >= MOST_ADDRESSES && !by_address.contains_key(addresses) {
             by_address.clear();
         }
-        let known = by_address.entry(base_url.to_owned()).or_default();
+        let known = by_address.entry(addresses.to_owned()).or_default();
         let missing: Vec<Change> =
             changes.iter().filter(|change| !known.contains_key(&change.id)).map(|change| (*change).clone()).collect();
         if !missing.is_empty() {

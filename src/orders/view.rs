@@ -11,6 +11,7 @@ use super::details;
 use crate::{
     catalog::{Catalog, CatalogCache},
     error::Result,
+    links::Addresses,
     packages::view::{self, PackageView},
     scope::Scope,
     wire::Timestamp,
@@ -87,9 +88,9 @@ pub(crate) async fn load(
     catalog_cache: &CatalogCache,
     ids: &[i64],
     scope: &Scope,
-    base_url: &str,
+    addresses: &Addresses,
 ) -> Result<Vec<OrderView>> {
-    let mut packages = load_packages(&mut *connection, catalog_cache, ids, scope, base_url).await?;
+    let mut packages = load_packages(&mut *connection, catalog_cache, ids, scope, addresses).await?;
     let mut orders = catalog_cache
         .load_with(connection, ids, |connection, catalog, ids| Box::pin(load_with(connection, catalog, ids)))
         .await?;
@@ -186,7 +187,7 @@ async fn load_packages(
     catalog_cache: &CatalogCache,
     ids: &[i64],
     scope: &Scope,
-    base_url: &str,
+    addresses: &Addresses,
 ) -> Result<HashMap<i64, Vec<PackageView>>> {
     let rows = sqlx::query!(
         "select id, order_id from packages
@@ -200,7 +201,7 @@ async fn load_packages(
     let orders: HashMap<i64, i64> = rows.into_iter().map(|row| (row.id, row.order_id)).collect();
     let mut packages: HashMap<i64, Vec<PackageView>> = HashMap::new();
     for mut package in view::load(connection, catalog_cache, &package_ids).await? {
-        package.absolute(base_url);
+        package.show_documents(addresses);
         package.restrict(scope);
         packages.entry(orders[&package.id]).or_default().push(package);
     }

@@ -13,6 +13,7 @@ use super::view;
 use crate::{
     catalog::CatalogCache,
     error::{Error, Result},
+    links::Addresses,
     scope::Scope,
 };
 
@@ -25,7 +26,7 @@ pub(crate) const READERS: u32 = 2;
 
 struct Wanted {
     id: i64,
-    base_url: String,
+    addresses: Addresses,
     scope: Scope,
     reply: oneshot::Sender<Result<Option<Bytes>>>,
 }
@@ -52,9 +53,9 @@ impl Loader {
     ///
     /// # Errors
     /// 503 when too many wait or the database is away.
-    pub async fn load(&self, id: i64, base_url: String, scope: Scope) -> Result<Option<Bytes>> {
+    pub async fn load(&self, id: i64, addresses: Addresses, scope: Scope) -> Result<Option<Bytes>> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Wanted { id, base_url, scope, reply }).map_err(|_| Error::Overloaded)?;
+        self.queue.try_send(Wanted { id, addresses, scope, reply }).map_err(|_| Error::Overloaded)?;
         answer.await.unwrap_or_else(|_| Err(Error::Fault("the loader stopped".to_owned())))
     }
 }
@@ -100,12 +101,10 @@ async fn read_group(pool: &PgPool, catalog_cache: &CatalogCache, group: &[Wanted
         let Some(view) = views.get_mut(&wanted.id).filter(|view| wanted.scope.sees(view.stock_location_id)) else {
             continue;
         };
-        let addresses = (view.shipping_label.clone(), view.invoice_document.clone());
         let transfers = wanted.scope.is_limited().then(|| view.transfer_orders.clone());
-        view.absolute(&wanted.base_url);
+        view.show_documents(&wanted.addresses);
         view.restrict(&wanted.scope);
         let body = serde_json::to_vec(&view).map_err(|error| Error::Fault(format!("package JSON: {error}")))?;
-        (view.shipping_label, view.invoice_document) = addresses;
         if let Some(transfers) = transfers {
             view.transfer_orders = transfers;
         }

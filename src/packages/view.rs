@@ -8,11 +8,13 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::types::Json;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 pub use as_of::render_as_of;
 pub use load::load;
 
 use crate::{
+    links::{Addresses, Document},
     locations::Location,
     orders::details,
     scope::Scope,
@@ -73,6 +75,9 @@ pub struct PackageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Explanation, required = false)]
     pub explanation: Option<Explanation>,
+    /// Of the label and of the invoice kept here, for their addresses.
+    #[serde(skip)]
+    documents: (Option<Uuid>, Option<Uuid>),
     /// For the commands it allows.
     #[serde(skip)]
     pub state_id: i64,
@@ -191,13 +196,13 @@ impl PackageView {
         }
     }
 
-    /// Makes the addresses of label and invoice absolute, with the host of the request.
-    pub fn absolute(&mut self, base_url: &str) {
-        for path in [&mut self.shipping_label, &mut self.invoice_document].into_iter().flatten() {
-            // The document of a merchant's own service has its own address.
-            if path.starts_with('/') {
-                path.insert_str(0, base_url);
-            }
+    /// Shows the addresses of label and invoice to a reader, for whom they are signed now. The document of a merchant's own
+    /// service keeps its own.
+    pub fn show_documents(&mut self, addresses: &Addresses) {
+        let (label, invoice) = self.documents;
+        self.shipping_label = label.map(|key| addresses.of(Document::Label, key));
+        if let Some(key) = invoice {
+            self.invoice_document = Some(addresses.of(Document::Invoice, key));
         }
     }
 }

@@ -50,7 +50,7 @@ const TAGS: &[(&str, &str)] = &[
 /// The whole document.
 #[must_use]
 pub fn document() -> Value {
-    complete(&api::routes().into_openapi())
+    complete(&api::routes().merge(api::health::metrics_routes()).into_openapi())
 }
 
 /// Adds to what the routes declare what no single route says: the introduction, authentication, errors, commands.

@@ -17,6 +17,7 @@ use crate::{
     catalog::CatalogCache,
     error::{Error, Result},
     events::Change,
+    links::Addresses,
     payloads, wire,
 };
 
@@ -162,7 +163,7 @@ pub(crate) struct Prepared {
 pub(crate) async fn prepare(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
-    base_url: &str,
+    addresses: &Addresses,
     claimed: &[Claimed],
 ) -> Result<Prepared> {
     let mut ids: Vec<i64> = claimed.iter().map(|row| row.webhook_id).collect();
@@ -173,7 +174,7 @@ pub(crate) async fn prepare(
     wanted.sort_unstable_by_key(|row| row.event_id);
     wanted.dedup_by_key(|row| row.event_id);
     let changes = changes(&mut *connection, &wanted).await?;
-    let (payloads, unreadable) = payloads(connection, catalog_cache, base_url, &changes).await?;
+    let (payloads, unreadable) = payloads(connection, catalog_cache, addresses, &changes).await?;
     Ok(Prepared { hooks, payloads, unreadable })
 }
 
@@ -183,20 +184,20 @@ type Payloads = HashMap<i64, Box<RawValue>>;
 async fn payloads(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
-    base_url: &str,
+    addresses: &Addresses,
     changes: &[Change],
 ) -> Result<(Payloads, HashSet<i64>)> {
     if changes.is_empty() {
         return Ok((HashMap::new(), HashSet::new()));
     }
-    match payloads::render(&mut *connection, catalog_cache, base_url, changes).await {
+    match payloads::render(&mut *connection, catalog_cache, addresses, changes).await {
         Ok(payloads) => return Ok((payloads, HashSet::new())),
         Err(error) if is_away(&error) => return Err(error),
         Err(error) => tracing::warn!(%error, "some payload cannot be made; making each by itself"),
     }
     let (mut payloads, mut unreadable) = (HashMap::new(), HashSet::new());
     for change in changes {
-        match payloads::render(&mut *connection, catalog_cache, base_url, std::slice::from_ref(change)).await {
+        match payloads::render(&mut *connection, catalog_cache, addresses, std::slice::from_ref(change)).await {
             Ok(payload) => payloads.extend(payload),
             Err(error) if is_away(&error) => return Err(error),
             Err(error) => {

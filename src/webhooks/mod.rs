@@ -45,6 +45,7 @@ use crate::{
     db,
     error::Result,
     events::EventNotifier,
+    links::{Addresses, Links},
     metrics::{Metrics, webhooks::WebhookCounts},
     outbound::guard::{AllowPrivate, Guard},
 };
@@ -82,6 +83,8 @@ impl Default for Settings {
 #[derive(Debug, Clone)]
 pub struct DeliveryService {
     pub(crate) settings: Arc<Settings>,
+    /// The addresses in payloads.
+    pub(crate) addresses: Addresses,
     pub(crate) client: Client,
     /// Notified when something may be due.
     pub(crate) due: Arc<Notify>,
@@ -94,9 +97,11 @@ impl DeliveryService {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(settings: Settings, traffic: Arc<Traffic>) -> Result<Self> {
+    pub fn new(settings: Settings, links: Arc<Links>, traffic: Arc<Traffic>) -> Result<Self> {
         let client = Client::new(Guard::new(settings.allow_private.clone(), "OMS_WEBHOOK_ALLOW_PRIVATE"))?;
-        Ok(Self { settings: Arc::new(settings), client, due: Arc::default(), traffic, tasks: TaskTracker::new() })
+        let addresses = Addresses::new(settings.base_url.clone(), links);
+        let (settings, tasks) = (Arc::new(settings), TaskTracker::new());
+        Ok(Self { settings, addresses, client, due: Arc::default(), traffic, tasks })
     }
 
     /// Starts delivering, with connections of its own; ends with `stop`.

@@ -19,7 +19,7 @@ use super::{
     lists::HOOKS,
     masks::{self, Kept},
 };
-use crate::{catalog::CatalogCache, error::Result, secret::Secret, wire::Timestamp};
+use crate::{catalog::CatalogCache, error::Result, links::Addresses, secret::Secret, wire::Timestamp};
 
 /// A subscription as it is stored, with its secrets: a row of [`HOOKS`].
 #[derive(Debug, FromRow)]
@@ -154,11 +154,11 @@ pub(crate) fn duration(microseconds: i64) -> String {
 pub(crate) async fn deliveries(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
-    base_url: &str,
+    addresses: &Addresses,
     ids: &[i64],
 ) -> Result<Vec<DeliveryView>> {
     let claimed = claim::peek(&mut *connection, ids).await?;
-    let prepared = claim::prepare(&mut *connection, catalog_cache, base_url, &claimed).await?;
+    let prepared = claim::prepare(&mut *connection, catalog_cache, addresses, &claimed).await?;
     let hooks = hooks(&mut *connection, &claimed).await?;
     let rows = sqlx::query!(
         r#"select h.id, h.created_date, h.modified_date, coalesce(h.response_content, '') as "content!",

@@ -202,8 +202,8 @@ impl DeliveryWorker {
             return Ok(taken);
         }
         self.behind = rows.iter().map(|row| row.webhook_id).max().unwrap_or_default();
-        let base_url = &self.context.service.settings.base_url;
-        let prepared = claim::prepare(&mut connection, &self.context.catalog_cache, base_url, &rows).await?;
+        let addresses = &self.context.service.addresses;
+        let prepared = claim::prepare(&mut connection, &self.context.catalog_cache, addresses, &rows).await?;
         drop(connection);
         let started = Instant::now();
         for chain in claim::chains(rows) {

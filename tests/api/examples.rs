@@ -137,7 +137,7 @@ async fn furnish(shop: &Shop, document: &Value) {
 #[tokio::test]
 async fn the_example_of_every_operation_is_taken() {
     let receiver = Receiver::start().await;
-    let shop = Shop::delivering_on_request(webhooks::settings()).await;
+    let shop = Shop::taking_unsigned_links(webhooks::settings()).await;
     let document = oms::server::document();
     let hook = webhooks::hook(&receiver.url, "package.created");
     assert_eq!(shop.post(HOOKS, &hook).await.json(201)["id"], 1);

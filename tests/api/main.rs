@@ -33,6 +33,7 @@ mod operations;
 mod order_of_checks;
 mod orders;
 mod package_items;
+mod pages;
 mod planning;
 mod plans;
 mod preparing;

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::AsyncBufReadExt as _;
 
 use crate::support::{NOT_FOUND, Shop, send};
 
@@ -10,6 +11,46 @@ async fn alive_and_ready_need_no_token() {
     let shop = Shop::open().await;
     assert_eq!(send(shop.request(Method::GET, "/healthz")).await.ok(), json!({ "status": "ok" }));
     assert_eq!(send(shop.request(Method::GET, "/readyz")).await.ok(), json!({ "status": "ready" }));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_server_of_these_tests_owns_its_database_and_is_no_superuser() {
+    let shop = Shop::open().await;
+    let roles: Vec<(String, bool)> = shop
+        .rows(
+            "select distinct r.rolname::text, r.rolsuper or r.rolcreaterole or r.rolcreatedb
+               from pg_stat_activity a join pg_roles r on r.rolname = a.usename
+              where a.datname = current_database() and a.application_name = 'oms'",
+        )
+        .await;
+    assert_eq!(roles, [("oms".to_owned(), false)]);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_server_warns_of_a_role_that_is_a_superuser() {
+    let shop = Shop::open().await;
+    for (role, warns) in [("postgres", true), ("oms", false)] {
+        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_oms"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("DATABASE_URL", shop.database_url(role))
+            .env("RUST_LOG", "info")
+            .env_remove("OMS_LOG_FORMAT")
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("oms runs");
+        let mut lines = tokio::io::BufReader::new(child.stderr.take().expect("piped")).lines();
+        let mut log = String::new();
+        while !log.contains("serving address=") {
+            log += &lines.next_line().await.expect("text").unwrap_or_else(|| panic!("it ended: {log}"));
+        }
+        assert_eq!(log.contains("the role of DATABASE_URL is a superuser"), warns, "{role}: {log}");
+        child.kill().await.expect("ended");
+    }
     shop.finish().await;
 }
 
@@ -91,7 +132,7 @@ async fn the_label_of_a_packed_package_is_a_pdf_at_its_address() {
     assert_eq!((label.status, label.header("content-type")), (200, "application/pdf"));
     assert!(label.body.starts_with(b"%PDF") && label.body.len() > 1000);
     let wrong = format!("{}/api/v1/oms/shipping-labels/6a2f41a3-c54c-4e0a-9f5e-7c2b1d3e4f50/", shop.url());
-    send(shop.request(Method::GET, &wrong)).await.refused(NOT_FOUND);
+    assert!(send(shop.request(Method::GET, &wrong)).await.detail(403).contains("is not signed"));
     assert_eq!(json["shipment"]["cargo_company"]["slug"], "manual");
     assert!(json["shipment"]["tracking_number"].as_str().is_some_and(|number| number.starts_with("OMS")));
     shop.finish().await;

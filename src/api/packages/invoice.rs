@@ -1,43 +1,41 @@
 //! `GET /invoices/{key}/`: the document of a package's invoice.
 
-use axum::{
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::response::Response;
 
-use super::super::file::File;
+use super::super::file::{self, File};
 use crate::{
-    api::extract::{Key, Public},
-    commands::package::update_invoice::media_type,
+    api::extract::Linked,
     error::{Refusal, Result},
 };
 
 /// An invoice
 ///
-/// The address in a package's `invoice_document`. It needs no token: the key in it is only known to who was shown the
-/// package, so that a browser or a printer can open it. A new document has a new address.
+/// The address in a package's `invoice_document`. It is signed, and good for some days (`OMS_LINK_HOURS`), so that a
+/// browser or a printer can open it without a token; `OMS_LINKS_NEED_TOKEN` wants one all the same. A new document has a
+/// new address. What is no PDF, PNG or JPEG by its bytes is sent as a file to keep.
 #[utoipa::path(get, path = "/api/v1/oms/invoices/{key}/", tag = "Packages", operation_id = "getInvoice",
     params(("key" = Uuid, Path, description = "The key in the package's `invoice_document`.",
-        example = "6a2f41a3-c54c-4e0a-9f5e-7c2b1d3e4f50")),
+            example = "6a2f41a3-c54c-4e0a-9f5e-7c2b1d3e4f50"),
+           ("expires" = Option<u64>, Query, description = "As in the package's `invoice_document`."),
+           ("signature" = Option<String>, Query, description = "As in the package's `invoice_document`.")),
     security(()),
     responses((status = 200, description = "The document as UPDATE_INVOICE gave it",
-               content((File = "application/pdf"), (File = "image/png"), (File = "image/jpeg"), (File = "application/xml")))))]
-pub(super) async fn document(Public { app }: Public, Key(key): Key) -> Result<Response> {
+               content((File = "application/pdf"), (File = "image/png"), (File = "image/jpeg"),
+                       (File = "application/octet-stream"))),
+              (status = 401, description = "This server wants a token, too"),
+              (status = 403, description = "The address is not signed as it should be"),
+              (status = 410, description = "The address has expired")))]
+pub(super) async fn document(Linked { app, key, location_ids }: Linked<true>) -> Result<Response> {
     let row = sqlx::query!(
-        r#"select document_type as "document_type!", document as "document!"
-             from package_invoices where document_key = $1"#,
-        key
+        r#"select i.document_type as "document_type!", i.document as "document!"
+             from package_invoices i
+             join packages p on p.id = i.package_id
+            where i.document_key = $1 and ($2::bigint[] is null or p.stock_location_id = any($2))"#,
+        key,
+        location_ids.as_deref()
     )
     .fetch_optional(&app.pool)
     .await?
     .ok_or_else(Refusal::not_found)?;
-    // What others wrote is shown, never run: its type is not guessed, and XML is only for keeping.
-    let disposition = if row.document_type == "xml" { "attachment" } else { "inline" };
-    let headers = [
-        (header::CONTENT_TYPE, media_type(&row.document_type).unwrap_or("application/octet-stream").to_owned()),
-        (header::CONTENT_DISPOSITION, format!("{disposition}; filename=\"invoice.{}\"", row.document_type)),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        (header::CACHE_CONTROL, "private, max-age=300".to_owned()),
-    ];
-    Ok((headers, File(row.document)).into_response())
+    Ok(file::document(row.document, "invoice", &row.document_type))
 }

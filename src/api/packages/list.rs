@@ -28,7 +28,7 @@ impl Resource for PackageView {
     async fn load(app: &App, connection: &mut PgConnection, rows: &[PgRow], viewer: &Viewer) -> Result<Vec<Self>> {
         let mut packages = view::load(connection, &app.catalog_cache, &ids(rows)?).await?;
         for package in &mut packages {
-            package.absolute(&viewer.base_url);
+            package.show_documents(&viewer.addresses);
             package.restrict(&viewer.scope);
         }
         Ok(packages)
@@ -60,7 +60,7 @@ impl Resource for PackageItem {
     responses((status = 200, description = "The package", body = PackageView)))]
 pub(super) async fn detail(door: Limited, Id(id): Id, page: Page) -> Result<Response> {
     page.no_list()?;
-    let body = door.app.loader.load(id, page.base_url().to_owned(), door.scope.clone()).await?;
+    let body = door.app.loader.load(id, door.app.addresses(page.base_url()), door.scope.clone()).await?;
     let body = body.ok_or_else(Refusal::not_found)?;
     match page.get("explain") {
         None => Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response()),
@@ -68,7 +68,7 @@ pub(super) async fn detail(door: Limited, Id(id): Id, page: Page) -> Result<Resp
             let found = view::load(&mut *door.app.pool.acquire().await?, &door.app.catalog_cache, &[id]).await?.pop();
             let seen = found.filter(|package| door.scope.sees(package.stock_location_id));
             let mut package = seen.ok_or_else(Refusal::not_found)?;
-            package.absolute(page.base_url());
+            package.show_documents(&door.app.addresses(page.base_url()));
             package.restrict(&door.scope);
             package.explanation =
                 Some(explain::<Packages>(&door.app.pool, &door.app.catalog_cache, &door.caller(), id).await?);

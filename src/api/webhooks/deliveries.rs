@@ -47,7 +47,7 @@ impl Resource for DeliveryView {
     }
 
     async fn load(app: &App, connection: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
-        view::deliveries(connection, &app.catalog_cache, &app.webhooks.settings.base_url, &ids(rows)?).await
+        view::deliveries(connection, &app.catalog_cache, &app.webhooks.addresses, &ids(rows)?).await
     }
 }
 
@@ -123,9 +123,9 @@ pub(super) async fn retry(
     )
     .execute(&mut *connection)
     .await?;
-    let base_url = &door.app.webhooks.settings.base_url;
+    let addresses = &door.app.webhooks.addresses;
     let prepared =
-        claim::prepare(&mut connection, &door.app.catalog_cache, base_url, std::slice::from_ref(&row)).await?;
+        claim::prepare(&mut connection, &door.app.catalog_cache, addresses, std::slice::from_ref(&row)).await?;
     drop(connection);
     let gone = || Error::Fault("a delivery that failed has no body".to_owned());
     let hook = prepared.hook(&row).ok_or_else(gone)?;

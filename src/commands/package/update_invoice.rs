@@ -33,12 +33,6 @@ const FORMATS: [Format; 4] = [
     Format { name: "xml", media_type: "application/xml", also: "ubl", begins_with: b"<" },
 ];
 
-/// The media type of a stored document of that type.
-#[must_use]
-pub fn media_type(name: &str) -> Option<&'static str> {
-    FORMATS.iter().find(|format| format.name == name).map(|format| format.media_type)
-}
-
 /// See the module.
 pub static COMMAND: PackageCommand = PackageCommand {
     kind: Kind {

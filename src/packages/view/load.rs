@@ -185,7 +185,7 @@ pub(super) fn view(
         payment_type: row.payment_type,
         delivery_range: row.delivery_range,
         invoice_number: row.invoice_number,
-        shipping_label: row.label_key.map(|key| format!("/api/v1/oms/shipping-labels/{key}/")),
+        shipping_label: None,
         stock_location,
         packageitem_set: items,
         order: OrderView {
@@ -206,7 +206,8 @@ pub(super) fn view(
         modified_date: row.modified_date.into(),
         replaced_by: row.replaced_by,
         invoice_date: row.invoice_date,
-        invoice_document: row.document_key.map(|key| format!("/api/v1/oms/invoices/{key}/")).or(row.invoice_url),
+        invoice_document: row.invoice_url,
+        documents: (row.label_key, row.document_key),
         transfer_orders: None,
         explanation: None,
         state_id: row.state_id,

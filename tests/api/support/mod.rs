@@ -19,7 +19,7 @@ pub use join::join;
 pub use order::{Order, order_json};
 pub use package::Package;
 pub use reply::Reply;
-pub use shop::{STREAMS_PER_USER, Server, Shop, client, on_this_machine, send, send_loosely};
+pub use shop::{STREAMS_PER_USER, Server, Shop, client, on_this_machine, quiet_settings, send, send_loosely};
 pub use transfer::Transfer;
 
 /// The body of a refusal to run a command in this state, to the byte.

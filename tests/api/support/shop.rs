@@ -10,7 +10,7 @@ use oms::{
     app::{self, App},
     db,
     installation::apply,
-    invoicing, replanning, server,
+    invoicing, links, replanning, server,
     upstream::{Pace, UpstreamSettings},
     verify, webhooks,
 };
@@ -52,6 +52,23 @@ struct Besides<'a> {
     limits: Option<server::Limits>,
     /// Which addresses commands may bring; none by default.
     invoices: invoicing::Rules,
+    /// What is otherwise in its settings.
+    change: Option<fn(&mut app::Settings)>,
+}
+
+/// The settings of a server that does nothing by itself.
+pub fn quiet_settings() -> app::Settings {
+    app::Settings {
+        delivers_webhooks: false,
+        webhooks: webhooks::Settings::default(),
+        replanning: None,
+        upstream: None,
+        events_keep_days: None,
+        trusted_proxies: Vec::new(),
+        streams_per_user: STREAMS_PER_USER,
+        links: links::Settings::default(),
+        invoices: invoicing::Rules::default(),
+    }
 }
 
 /// A running server.
@@ -66,18 +83,20 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let stop = CancellationToken::new();
-        let settings = app::Settings {
+        let mut settings = app::Settings {
             delivers_webhooks: besides.delivering,
             webhooks: besides.webhooks,
             replanning: besides.watching.then_some(WATCHING),
             upstream: besides.upstream.map(|(settings, pace)| (settings.clone(), pace)),
-            events_keep_days: None,
-            trusted_proxies: Vec::new(),
-            streams_per_user: STREAMS_PER_USER,
             invoices: besides.invoices,
+            ..quiet_settings()
         };
+        if let Some(change) = besides.change {
+            change(&mut settings);
+        }
         let app = App::start(pool, settings, &stop).await.expect("the server starts");
-        let settings = server::Settings { request_timeout, limits: besides.limits.unwrap_or_default() };
+        let settings =
+            server::Settings { request_timeout, limits: besides.limits.unwrap_or_default(), metrics_apart: false };
         let task = tokio::spawn(server::serve(listener, app, settings, stop.clone()));
         Self { url, stop, task }
     }
@@ -130,9 +149,11 @@ impl Shop {
         Self::begin(Database::create(false).await, besides).await
     }
 
-    /// The same shop as [`open`](Self::open), with a server that delivers webhooks only when it is asked to.
-    pub async fn delivering_on_request(settings: webhooks::Settings) -> Self {
-        let besides = Besides { webhooks: settings, ..Besides::default() };
+    /// The same shop as [`open`](Self::open), with a server that delivers webhooks only when it is asked to, and takes the
+    /// addresses of documents without a signature: examples have none.
+    pub async fn taking_unsigned_links(settings: webhooks::Settings) -> Self {
+        let change: fn(&mut app::Settings) = |settings| settings.links.take_unsigned = true;
+        let besides = Besides { webhooks: settings, change: Some(change), ..Besides::default() };
         Self::begin(Database::create(false).await, besides).await
     }
 
@@ -140,6 +161,11 @@ impl Shop {
     pub async fn limited(limits: server::Limits) -> Self {
         let besides = Besides { limits: Some(limits), ..Besides::default() };
         Self::begin(Database::create(false).await, besides).await
+    }
+
+    /// The same shop as [`open`](Self::open), with a server whose settings are changed.
+    pub async fn with_settings(change: fn(&mut app::Settings)) -> Self {
+        Self::begin(Database::create(false).await, Besides { change: Some(change), ..Besides::default() }).await
     }
 
     /// A shop with these texts as its installation from the start.
@@ -206,6 +232,16 @@ impl Shop {
     /// The database, for what no route shows.
     pub fn pool(&self) -> &PgPool {
         &self.database().pool
+    }
+
+    /// A pool for a server of the test's own.
+    pub async fn server_pool(&self) -> PgPool {
+        self.database().server_pool().await
+    }
+
+    /// The address of the database for the program, as a role of that name.
+    pub fn database_url(&self, role: &str) -> String {
+        self.database().url.replacen("//oms@", &format!("//{role}@"), 1)
     }
 
     /// `http://127.0.0.1:<port>`.
