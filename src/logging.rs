@@ -1,7 +1,7 @@
 //! Logs: to standard error, filtered by `RUST_LOG`, as text or, with `OMS_LOG_FORMAT=json`, as a JSON object a line.
 //!
 //! Much of what is logged was written by others: paths, numbers of orders, what other services answer. So every event
-//! goes through one writer, [`Lines`], which leaves no control character in it: what looks like a line of the log is
+//! goes through one writer, `Lines`, which leaves no control character in it: what looks like a line of the log is
 //! one. No call has to think of it.
 
 use std::{
