@@ -12,10 +12,11 @@ alter table upstream_calls
     add constraint upstream_calls_one_end check (done_date is null or given_up_date is null),
     add constraint upstream_calls_ended_check check (ended_by is null or given_up_date is not null);
 
--- Of an invoice call neither the query of the address nor the answer is shown: both may hold what is a secret.
+-- Of an invoice call neither user, password and query of the address nor the answer is shown: they may hold what is a secret.
 update upstream_calls
-   set lane = coalesce(lower(substring(payload ->> 'remote_url' from '^https?://([^/?#]+)')), 'unknown'),
-       payload = jsonb_build_object('remote_url', split_part(split_part(payload ->> 'remote_url', '#', 1), '?', 1)),
+   set lane = coalesce(lower(substring(payload ->> 'remote_url' from '^https?://(?:[^/?#]*@)?([^/?#@]+)')), 'unknown'),
+       payload = jsonb_build_object('remote_url', regexp_replace(
+                     split_part(split_part(payload ->> 'remote_url', '#', 1), '?', 1), '^(https?://)[^/]*@', '\1')),
        answer = null
  where kind = 'invoice';
 

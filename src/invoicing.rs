@@ -258,13 +258,16 @@ pub fn lane(call: &Value) -> String {
     place.unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// What may be shown of a call: the service, or the address without its query.
+/// What may be shown of a call: the service, or the address without what may be secret in it: user, password, query.
 #[must_use]
 pub fn shown(call: &Value) -> Value {
     if let Some(slug) = call["service"].as_str() {
         return json!({ "service": slug });
     }
     let url = address(call).ok().map(|mut url| {
+        // Addresses with a host have both, so neither fails.
+        url.set_username("").ok();
+        url.set_password(None).ok();
         url.set_query(None);
         url.set_fragment(None);
         url.to_string()
@@ -387,7 +390,7 @@ mod tests {
         assert_eq!(lane(&call("http://0x7f.1:80/")), "127.0.0.1:80");
         assert_eq!(lane(&json!({ "service": "till" })), "service till");
         assert_eq!(
-            shown(&call("https://erp.example/a?key=geheim#x")),
+            shown(&call("https://oms:geheim@erp.example/a?key=geheim#x")),
             json!({ "remote_url": "https://erp.example/a" })
         );
     }
