@@ -184,3 +184,21 @@ async fn a_change_of_any_column_but_the_quota_is_news() {
     assert!(error.to_string().contains("all is well"), "{error}");
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_package_shows_its_location_as_it_is_now_also_where_no_version_tells_of_the_change() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    let path = format!("/api/v1/oms/packages/{}/", package.id);
+    let before = shop.get(&path).await.ok()["stock_location"].clone();
+    assert_eq!(before["quota"], 1);
+    shop.execute("update stock_locations set name = 'By hand' where erp_code = 'KADIKOY'").await;
+    let mut expected = shop.get("/api/v1/oms/stocklocations/?erp_code=KADIKOY").await.ok()["results"][0].clone();
+    let location = shop.get(&path).await.ok()["stock_location"].clone();
+    assert_eq!((&location["name"], &location), (&json!("By hand"), &expected));
+    // What changes with every package is read each time.
+    shop.package().await;
+    expected["quota"] = json!(2);
+    assert_eq!(shop.get(&path).await.ok()["stock_location"], expected);
+    shop.finish().await;
+}
