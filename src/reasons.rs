@@ -1,7 +1,8 @@
 //! Reasons to pick from: why a store refuses a package, why a customer cancels or sends back.
 
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, PgConnection};
+use serde_json::{Value, json};
+use sqlx::FromRow;
 use utoipa::ToSchema;
 
 use crate::{
@@ -55,6 +56,7 @@ impl Record for DenialReason {
     const TABLE: &'static str = "denial_reasons";
     const PLURAL: &'static str = "denial reasons";
     const REQUIRED_IN_FILES: &'static [&'static str] = &["title"];
+    const UNIQUE: &'static [&'static str] = &["title"];
     const CONSTRAINTS: &'static [(&'static str, &'static str, &'static str)] =
         &[("denial_reasons_title_key", "title", "There is a denial reason with this title already.")];
 
@@ -66,29 +68,14 @@ impl Record for DenialReason {
         self.id = id;
     }
 
-    async fn stored_id(&self, connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
-        let stored = sqlx::query_scalar!("select id from denial_reasons where title = $1", self.title);
-        stored.fetch_optional(connection).await
-    }
-
-    async fn store(&self, connection: &mut PgConnection) -> sqlx::Result<i64> {
-        sqlx::query_scalar!(
-            "insert into denial_reasons (id, title, remote_id, priority, is_active, installed)
-             values (coalesce(nullif($1::bigint, 0), nextval(pg_get_serial_sequence('denial_reasons', 'id'))), $2, $3, $4,
-                     $5, $6)
-             on conflict (id) do update
-                set title = excluded.title, remote_id = excluded.remote_id, priority = excluded.priority,
-                    is_active = excluded.is_active, installed = excluded.installed
-             returning id",
-            self.id,
-            self.title,
-            self.remote_id,
-            self.priority,
-            self.is_active,
-            self.installed
-        )
-        .fetch_one(connection)
-        .await
+    fn columns(&self) -> Value {
+        json!({
+            "title": self.title,
+            "remote_id": self.remote_id,
+            "priority": self.priority,
+            "is_active": self.is_active,
+            "installed": self.installed,
+        })
     }
 }
 
@@ -200,6 +187,7 @@ impl Record for CancellationReason {
     const TABLE: &'static str = "cancellation_reasons";
     const PLURAL: &'static str = "cancellation reasons";
     const REQUIRED_IN_FILES: &'static [&'static str] = &["subject", "type"];
+    const UNIQUE: &'static [&'static str] = &["subject", "cancellation_type"];
     const CONSTRAINTS: &'static [(&'static str, &'static str, &'static str)] = &[
         ("cancellation_reasons_subject_key", "subject", "There is a cancellation reason with this subject already."),
         (
@@ -217,38 +205,16 @@ impl Record for CancellationReason {
         self.id = id;
     }
 
-    async fn stored_id(&self, connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
-        sqlx::query_scalar!(
-            "select id from cancellation_reasons where subject = $1 and cancellation_type = $2",
-            self.subject,
-            self.cancellation_type as CancellationType
-        )
-        .fetch_optional(connection)
-        .await
-    }
-
-    async fn store(&self, connection: &mut PgConnection) -> sqlx::Result<i64> {
-        sqlx::query_scalar!(
-            "insert into cancellation_reasons (id, subject, cancellation_type, position, extra_information_needed,
-                                               omnitron_id, is_active, installed)
-             values (coalesce(nullif($1::bigint, 0), nextval(pg_get_serial_sequence('cancellation_reasons', 'id'))), $2,
-                     $3, $4, $5, $6, $7, $8)
-             on conflict (id) do update
-                set subject = excluded.subject, cancellation_type = excluded.cancellation_type,
-                    position = excluded.position, extra_information_needed = excluded.extra_information_needed,
-                    omnitron_id = excluded.omnitron_id, is_active = excluded.is_active, installed = excluded.installed
-             returning id",
-            self.id,
-            self.subject,
-            self.cancellation_type as CancellationType,
-            self.order,
-            self.extra_information_needed,
-            self.omnitron_id,
-            self.is_active,
-            self.installed
-        )
-        .fetch_one(connection)
-        .await
+    fn columns(&self) -> Value {
+        json!({
+            "subject": self.subject,
+            "cancellation_type": self.cancellation_type,
+            "position": self.order,
+            "extra_information_needed": self.extra_information_needed,
+            "omnitron_id": self.omnitron_id,
+            "is_active": self.is_active,
+            "installed": self.installed,
+        })
     }
 }
 

@@ -1,10 +1,9 @@
-//! Records that both requests and the installation's files write: one form each, and one statement that stores it.
-
-use std::future::Future;
+//! Records that both requests and the installation's files write: one form each, and one statement that stores all of
+//! them.
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::{
     error::{Error, Refusal, Result},
@@ -23,6 +22,8 @@ pub trait Record: Form + Serialize + Send + Sync {
     const HAS_FIXED_IDS: bool = true;
     /// The keys under which a file names other records, and a request has their ids.
     const REFERENCES: &'static [&'static str] = &[];
+    /// The columns that make it unique, besides its id.
+    const UNIQUE: &'static [&'static str];
     /// Constraints of the table, each with the field that is wrong and the message; `{}` stands for the field's value.
     const CONSTRAINTS: &'static [(&'static str, &'static str, &'static str)];
 
@@ -32,11 +33,49 @@ pub trait Record: Form + Serialize + Send + Sync {
     /// Gives it an id.
     fn set_id(&mut self, id: i64);
 
-    /// The id of the stored record that is the same thing, by what makes it unique.
-    fn stored_id(&self, connection: &mut PgConnection) -> impl Future<Output = sqlx::Result<Option<i64>>> + Send;
+    /// An object of what is stored, by column; without the id and the dates.
+    fn columns(&self) -> Value;
+}
 
-    /// Stores it; one with id 0 is new.
-    fn store(&self, connection: &mut PgConnection) -> impl Future<Output = sqlx::Result<i64>> + Send;
+/// The id of the stored record that is the same thing, by what makes it unique.
+///
+/// # Errors
+/// When the database fails.
+pub async fn stored_id<R: Record>(connection: &mut PgConnection, record: &R) -> sqlx::Result<Option<i64>> {
+    let statement = format!(
+        "select stored.id from {table} stored join jsonb_populate_record(null::{table}, $1) given on ({}) = ({})",
+        of("stored", R::UNIQUE.iter().copied()),
+        of("given", R::UNIQUE.iter().copied()),
+        table = R::TABLE
+    );
+    sqlx::query_scalar(AssertSqlSafe(statement)).bind(record.columns()).fetch_optional(connection).await
+}
+
+/// Stores a record, and returns its id; one with id 0 is new.
+///
+/// # Errors
+/// When the table does not allow it, or the database fails.
+pub async fn store<R: Record>(connection: &mut PgConnection, record: &R) -> sqlx::Result<i64> {
+    let columns = record.columns();
+    let names = || columns.as_object().into_iter().flat_map(|columns| columns.keys().map(String::as_str));
+    let statement = format!(
+        "insert into {table} (id, {})
+         select coalesce(nullif($1::bigint, 0), nextval(pg_get_serial_sequence('{table}', 'id'))), {}
+           from jsonb_populate_record(null::{table}, $2) given
+         on conflict (id) do update set ({}) = row({})
+         returning id",
+        names().collect::<Vec<_>>().join(", "),
+        of("given", names()),
+        names().collect::<Vec<_>>().join(", "),
+        of("excluded", names()),
+        table = R::TABLE
+    );
+    sqlx::query_scalar(AssertSqlSafe(statement)).bind(record.id()).bind(&columns).fetch_one(connection).await
+}
+
+/// The columns of a row.
+fn of<'a>(row: &str, columns: impl Iterator<Item = &'a str>) -> String {
+    columns.map(|column| format!("{row}.{column}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Stores a record that a request gives, and returns its id.
@@ -44,7 +83,7 @@ pub trait Record: Form + Serialize + Send + Sync {
 /// # Errors
 /// 400 for what the table does not allow; when the database fails.
 pub async fn save<R: Record>(connection: &mut PgConnection, record: &R) -> Result<i64> {
-    record.store(connection).await.map_err(|error| match violated::<R>(&error) {
+    store(connection, record).await.map_err(|error| match violated::<R>(&error) {
         Some((field, message)) => Refusal::field(field, message.replace("{}", &value(record, field))).into(),
         None => Error::from(error),
     })

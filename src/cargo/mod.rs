@@ -4,7 +4,7 @@ pub mod label;
 mod shipping_label;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sqlx::{FromRow, PgConnection, types::Json};
 use utoipa::ToSchema;
 
@@ -76,6 +76,7 @@ impl Record for CargoCompany {
     const TABLE: &'static str = "cargo_companies";
     const PLURAL: &'static str = "cargo companies";
     const REQUIRED_IN_FILES: &'static [&'static str] = Self::REQUIRED;
+    const UNIQUE: &'static [&'static str] = &["slug"];
     const CONSTRAINTS: &'static [(&'static str, &'static str, &'static str)] =
         &[("cargo_companies_slug_key", "slug", "There is a cargo company with this slug already.")];
 
@@ -87,28 +88,13 @@ impl Record for CargoCompany {
         self.id = id;
     }
 
-    async fn stored_id(&self, connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
-        let stored = sqlx::query_scalar!("select id from cargo_companies where slug = $1", self.slug);
-        stored.fetch_optional(connection).await
-    }
-
-    async fn store(&self, connection: &mut PgConnection) -> sqlx::Result<i64> {
-        sqlx::query_scalar!(
-            "insert into cargo_companies (id, slug, name, integration, is_active)
-             values (coalesce(nullif($1::bigint, 0), nextval(pg_get_serial_sequence('cargo_companies', 'id'))), $2, $3, $4,
-                     $5)
-             on conflict (id) do update
-                set slug = excluded.slug, name = excluded.name, integration = excluded.integration,
-                    is_active = excluded.is_active
-             returning id",
-            self.id,
-            self.slug,
-            self.name,
-            self.integration as Integration,
-            self.is_active
-        )
-        .fetch_one(connection)
-        .await
+    fn columns(&self) -> Value {
+        json!({
+            "slug": self.slug,
+            "name": self.name,
+            "integration": self.integration,
+            "is_active": self.is_active,
+        })
     }
 }
 
@@ -182,6 +168,7 @@ impl Record for CargoCompanyCondition {
     const PLURAL: &'static str = "conditions";
     const REQUIRED_IN_FILES: &'static [&'static str] = Self::REQUIRED;
     const REFERENCES: &'static [&'static str] = &["cargo_company"];
+    const UNIQUE: &'static [&'static str] = &["cargo_company_id"];
     const CONSTRAINTS: &'static [(&'static str, &'static str, &'static str)] = &[(
         "cargo_company_conditions_cargo_company_id_key",
         "cargo_company",
@@ -196,26 +183,11 @@ impl Record for CargoCompanyCondition {
         self.id = id;
     }
 
-    async fn stored_id(&self, connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
-        sqlx::query_scalar!("select id from cargo_company_conditions where cargo_company_id = $1", self.cargo_company)
-            .fetch_optional(connection)
-            .await
-    }
-
-    async fn store(&self, connection: &mut PgConnection) -> sqlx::Result<i64> {
-        sqlx::query_scalar!(
-            "insert into cargo_company_conditions (id, cargo_company_id, rules_configuration)
-             values (coalesce(nullif($1::bigint, 0), nextval(pg_get_serial_sequence('cargo_company_conditions', 'id'))),
-                     $2, $3)
-             on conflict (id) do update
-                set cargo_company_id = excluded.cargo_company_id, rules_configuration = excluded.rules_configuration
-             returning id",
-            self.id,
-            self.cargo_company,
-            &self.rules_configuration as _
-        )
-        .fetch_one(connection)
-        .await
+    fn columns(&self) -> Value {
+        json!({
+            "cargo_company_id": self.cargo_company,
+            "rules_configuration": self.rules_configuration,
+        })
     }
 }
 

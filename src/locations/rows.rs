@@ -5,8 +5,8 @@ use std::{
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
-use serde_json::{Map, Value};
-use sqlx::{PgConnection, types::Json};
+use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
 
 use super::{Location, senders::NO_OBJECT};
 use crate::{
@@ -194,6 +194,7 @@ impl Record for Location {
         &["erp_code", "name", "type", "priority", "latitude", "longitude"];
     const HAS_FIXED_IDS: bool = false;
     const REFERENCES: &'static [&'static str] = &["cargo_company"];
+    const UNIQUE: &'static [&'static str] = &["erp_code"];
     const CONSTRAINTS: &'static [(&'static str, &'static str, &'static str)] = &[
         ("stock_locations_erp_code_key", "erp_code", "There is a stock location {} already."),
         ("stock_locations_cargo_company_id_fkey", "cargo_company", NO_OBJECT),
@@ -207,36 +208,18 @@ impl Record for Location {
         self.id = id;
     }
 
-    async fn stored_id(&self, connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
-        let stored = sqlx::query_scalar!("select id from stock_locations where erp_code = $1", self.erp_code);
-        stored.fetch_optional(connection).await
-    }
-
-    async fn store(&self, connection: &mut PgConnection) -> sqlx::Result<i64> {
-        sqlx::query_scalar!(
-            "insert into stock_locations (id, erp_code, name, stock_location_type, priority, is_active, max_quota, address,
-                                          cargo_company_id, omnitron_id, attributes)
-             values (coalesce(nullif($1::bigint, 0), nextval(pg_get_serial_sequence('stock_locations', 'id'))), $2, $3, $4,
-                     $5, $6, $7, $8, $9, $10, $11)
-             on conflict (id) do update
-                set erp_code = excluded.erp_code, name = excluded.name, stock_location_type = excluded.stock_location_type,
-                    priority = excluded.priority, is_active = excluded.is_active, max_quota = excluded.max_quota,
-                    address = excluded.address, cargo_company_id = excluded.cargo_company_id,
-                    omnitron_id = excluded.omnitron_id, attributes = excluded.attributes
-             returning id",
-            self.id,
-            self.erp_code,
-            self.name,
-            self.stock_location_type.as_str(),
-            self.priority,
-            self.is_active,
-            self.max_quota,
-            Json(&self.address) as _,
-            self.cargo_company,
-            self.omnitron_id,
-            Value::Object(self.attributes())
-        )
-        .fetch_one(connection)
-        .await
+    fn columns(&self) -> Value {
+        json!({
+            "erp_code": self.erp_code,
+            "name": self.name,
+            "stock_location_type": self.stock_location_type.as_str(),
+            "priority": self.priority,
+            "is_active": self.is_active,
+            "max_quota": self.max_quota,
+            "address": self.address,
+            "cargo_company_id": self.cargo_company,
+            "omnitron_id": self.omnitron_id,
+            "attributes": self.attributes(),
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Sender addresses: under which key a cargo company knows a location.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use sqlx::{FromRow, PgConnection};
 use utoipa::ToSchema;
 
@@ -59,6 +60,7 @@ impl Record for SenderAddress {
     const PLURAL: &'static str = "sender addresses";
     const REQUIRED_IN_FILES: &'static [&'static str] = Self::REQUIRED;
     const REFERENCES: &'static [&'static str] = &["stock_location", "cargo_company"];
+    const UNIQUE: &'static [&'static str] = &["stock_location_id", "cargo_company_id"];
     const CONSTRAINTS: &'static [(&'static str, &'static str, &'static str)] = &[
         (
             "sender_addresses_location_company_key",
@@ -77,33 +79,13 @@ impl Record for SenderAddress {
         self.id = id;
     }
 
-    async fn stored_id(&self, connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
-        sqlx::query_scalar!(
-            "select id from sender_addresses where stock_location_id = $1 and cargo_company_id = $2",
-            self.stock_location,
-            self.cargo_company
-        )
-        .fetch_optional(connection)
-        .await
-    }
-
-    async fn store(&self, connection: &mut PgConnection) -> sqlx::Result<i64> {
-        sqlx::query_scalar!(
-            "insert into sender_addresses (id, stock_location_id, cargo_company_id, origin_id, installed)
-             values (coalesce(nullif($1::bigint, 0), nextval(pg_get_serial_sequence('sender_addresses', 'id'))), $2, $3, $4,
-                     $5)
-             on conflict (id) do update
-                set stock_location_id = excluded.stock_location_id, cargo_company_id = excluded.cargo_company_id,
-                    origin_id = excluded.origin_id, installed = excluded.installed
-             returning id",
-            self.id,
-            self.stock_location,
-            self.cargo_company,
-            self.origin_id,
-            self.installed
-        )
-        .fetch_one(connection)
-        .await
+    fn columns(&self) -> Value {
+        json!({
+            "stock_location_id": self.stock_location,
+            "cargo_company_id": self.cargo_company,
+            "origin_id": self.origin_id,
+            "installed": self.installed,
+        })
     }
 }
 

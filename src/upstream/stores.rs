@@ -18,7 +18,7 @@ use crate::{
     locations::{Degrees, Location, LocationType},
     openapi::Written,
     reading::{Form as _, set},
-    record::Record as _,
+    record,
 };
 
 /// Longest name or code, in characters.
@@ -242,10 +242,11 @@ async fn write(connection: &mut PgConnection, known: Option<Known>, store: &Stor
         let last = sqlx::query_scalar!(r#"select coalesce(max(priority), 0) as "last!" from stock_locations"#);
         Location { priority: last.fetch_one(&mut *connection).await? + 10, ..Location::blank() }
     };
-    let id =
-        store.over(&location).store(&mut *connection).await.on_constraint("stock_locations_erp_code_key", || {
-            Refusal::field("erp_code", format!("Another stock location has the code {} already.", store.erp_code))
-        })?;
+    let location = store.over(&location);
+    let stored = record::store(connection, &location).await;
+    let id = stored.on_constraint("stock_locations_erp_code_key", || {
+        Refusal::field("erp_code", format!("Another stock location has the code {} already.", store.erp_code))
+    })?;
     if let Some(modified) = store.modified {
         sqlx::query!(
             "insert into upstream_stores (stock_location_id, modified_date) values ($1, $2)

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     installation::read::Entry,
     locations::{self, Location},
-    record::{Record, value, violated},
+    record::{self, Record, value, violated},
 };
 
 /// Ids by the name that files have for an object.
@@ -46,7 +46,7 @@ pub(super) async fn locations(
         // The upstream's key is not the file's to say.
         let (id, omnitron_id) = known.map_or((0, None), |known| (known.id, known.omnitron_id));
         let location = Location { id, omnitron_id, cargo_company: company.copied(), ..entry.record.clone() };
-        ids.insert(erp_code, location.store(connection).await?);
+        ids.insert(erp_code, record::store(connection, &location).await?);
     }
     Ok(ids)
 }
@@ -111,9 +111,9 @@ async fn store_all<R: Record>(
     for entry in entries {
         let mut record = complete(entry)?;
         if record.id() == 0 {
-            record.set_id(record.stored_id(connection).await?.unwrap_or_default());
+            record.set_id(record::stored_id(connection, &record).await?.unwrap_or_default());
         }
-        let id = record.store(connection).await.map_err(|error| taken(entry, error))?;
+        let id = record::store(connection, &record).await.map_err(|error| taken(entry, error))?;
         if kept.contains(&id) {
             return Err(shared(R::TABLE, id, entry.at.line));
         }
