@@ -281,6 +281,19 @@ fn only_the_servers_know_axum() {
     assert!(knows.is_empty(), "these use axum: {}", knows.join(", "));
 }
 
+#[test]
+fn no_route_queries_the_database_itself() {
+    let house = House::read();
+    let words =
+        ["sqlx::query", "query!(", "query_as!(", "query_scalar!(", "QueryBuilder", ".execute(", ".fetch_", "raw_sql"];
+    let routes = house.files.iter().filter(|(module, _)| module[0] == "api");
+    let wrong: Vec<&str> = routes
+        .filter(|(_, (_, text))| words.iter().any(|word| text.contains(word)))
+        .map(|(_, (name, _))| name.as_str())
+        .collect();
+    assert!(wrong.is_empty(), "a query belongs to its record or engine: {}", wrong.join(", "));
+}
+
 /// A client that is made anywhere else calls what it likes.
 #[test]
 fn only_the_door_makes_requests() {

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     db,
     error::Result,
-    webhooks,
+    packages, webhooks,
 };
 
 /// The routes of this area.
@@ -74,16 +74,10 @@ async fn readiness(app: &App) -> Result<bool> {
 #[utoipa::path(get, path = "/metrics", tag = "Operations", operation_id = "getMetrics", security(()),
     responses((status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text")))]
 async fn metrics(Public { app }: Public) -> Result<Response> {
-    let rows = sqlx::query!(
-        r#"select s.slug, count(p.id) as "count!"
-             from states s left join packages p on p.state_id = s.id
-            where s.entity = 'package' and not s.final
-            group by s.id, s.slug"#
-    )
-    .fetch_all(&app.pool)
-    .await?;
-    let open: Vec<(String, i64)> = rows.into_iter().map(|row| (row.slug, row.count)).collect();
-    let webhooks = webhooks::count(&mut *app.pool.acquire().await?).await?;
+    let mut connection = app.pool.acquire().await?;
+    let open = packages::count_open(&mut connection).await?;
+    let webhooks = webhooks::count(&mut connection).await?;
+    drop(connection);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], app.metrics.encode(&app.pool, &open, &webhooks)).into_response())
 }

@@ -15,6 +15,7 @@ mod poller;
 pub(crate) mod problems;
 mod reports;
 pub mod settings;
+pub mod status;
 pub(crate) mod stores;
 
 use std::sync::Arc;

@@ -6,13 +6,13 @@
 //! events of one object are delivered in their order; a failing one delays only its own object.
 //!
 //! * [`definition`], [`headers`]: a subscription as clients send it. [`masks`]: what is shown of its secrets.
-//!   [`hook`]: as it is stored.
+//!   `subscription`: as it is written. [`hook`]: as it is stored.
 //! * [`json`], [`countdown`]: bytes and waits as in Python. [`crate::signature`] signs them.
 //! * [`crate::outbound::guard`]: which addresses are allowed.
 //! * [`crate::outbound::limits`]: how much each subscription may take. `throttle`: how much all may take while commands
 //!   wait.
 //! * [`quota`]: how many there may be.
-//! * [`pause`], [`replay`]: for a receiver that fails for long, and for one that lost events.
+//! * [`pause`], [`replay`], `retry`: for a receiver that fails for long, for one that lost events, and for one event.
 
 pub(crate) mod claim;
 pub mod client;
@@ -28,12 +28,16 @@ pub mod quota;
 pub(crate) mod record;
 mod relay;
 pub mod replay;
+mod retry;
+pub(crate) mod subscription;
 mod throttle;
 pub(crate) mod view;
 pub(crate) mod worker;
 
 use std::{sync::Arc, time::Duration};
 
+use http::StatusCode;
+use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -43,7 +47,7 @@ use crate::{
     catalog::CatalogCache,
     commands::traffic::Traffic,
     db,
-    error::Result,
+    error::{Refusal, Result},
     events::EventNotifier,
     links::{Addresses, Links},
     metrics::{Metrics, webhooks::WebhookCounts},
@@ -189,4 +193,9 @@ pub async fn count(connection: &mut PgConnection) -> Result<WebhookCounts> {
         pending: waiting.pending,
         lag_seconds: waiting.lag,
     })
+}
+
+/// 406 in the form of the original.
+fn refusal(code: &str, sentence: &str) -> Refusal {
+    Refusal::new(StatusCode::NOT_ACCEPTABLE, json!({ "code": code, "en": sentence }))
 }

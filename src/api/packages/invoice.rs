@@ -6,6 +6,7 @@ use super::super::file::{self, File};
 use crate::{
     api::extract::Linked,
     error::{Refusal, Result},
+    packages::invoice,
 };
 
 /// An invoice
@@ -26,16 +27,6 @@ use crate::{
               (status = 403, description = "The address is not signed as it should be"),
               (status = 410, description = "The address has expired")))]
 pub(super) async fn document(Linked { app, key, location_ids }: Linked<true>) -> Result<Response> {
-    let row = sqlx::query!(
-        r#"select i.document_type as "document_type!", i.document as "document!"
-             from package_invoices i
-             join packages p on p.id = i.package_id
-            where i.document_key = $1 and ($2::bigint[] is null or p.stock_location_id = any($2))"#,
-        key,
-        location_ids.as_deref()
-    )
-    .fetch_optional(&app.pool)
-    .await?
-    .ok_or_else(Refusal::not_found)?;
-    Ok(file::document(row.document, "invoice", &row.document_type))
+    let found = invoice::document(&app.pool, key, location_ids.as_deref()).await?.ok_or_else(Refusal::not_found)?;
+    Ok(file::document(found.bytes, "invoice", &found.kind))
 }

@@ -34,9 +34,9 @@ use crate::{
         intake::Taken,
         lists::{CallView, PlanView, Problem},
         problems,
+        status::UpstreamStatus,
         stores::STORE,
     },
-    wire::Timestamp,
 };
 
 /// The routes of this area.
@@ -133,55 +133,11 @@ async fn orders_webhook(
     Ok((status, Json(OrderTaken { order_id, taken: order_id.is_some(), reason })).into_response())
 }
 
-/// How the upstream is followed.
-#[derive(Debug, Serialize, ToSchema)]
-struct UpstreamStatus {
-    /// Whether this server has an upstream (`OMS_UPSTREAM_URL`).
-    is_configured: bool,
-    /// The upstream's date of change of the last order that was read.
-    seen_date: Option<Timestamp>,
-    /// When its list was read to the end.
-    polled_date: Option<Timestamp>,
-    /// When it is looked at next.
-    next_poll_date: Timestamp,
-    /// Looks that failed since the last that did not.
-    failures: i32,
-    /// Why the last one failed.
-    last_error: Option<String>,
-    /// Orders that could not be taken yet.
-    open_problems: i64,
-    /// Calls that are still to be made.
-    open_calls: i64,
-    /// Calls that were given up after their last attempt, and that nobody has ended.
-    failed_calls: i64,
-}
-
 /// How the upstream is followed
 #[utoipa::path(get, path = "/api/v1/oms/upstream/", tag = "Upstream", operation_id = "getUpstreamStatus",
     responses((status = 200, description = "How it stands", body = UpstreamStatus)))]
 async fn status(Unlimited { app, .. }: Unlimited<Managers>) -> Result<Json<impl Serialize>> {
-    let row = sqlx::query!(
-        r#"select seen_date, polled_date, next_poll_date, failures, last_error,
-                  (select count(*) from upstream_problems where resolved_date is null) as "open_problems!",
-                  (select count(*) from upstream_calls where done_date is null and given_up_date is null)
-                  as "open_calls!",
-                  (select count(*) from upstream_calls where given_up_date is not null and ended_by is null)
-                  as "failed_calls!"
-             from upstream_cursor"#
-    )
-    .fetch_one(&app.pool)
-    .await?;
-    Ok(Json(UpstreamStatus {
-        is_configured: app.upstream.client.is_some(),
-        seen_date: row.seen_date.map(Timestamp),
-        polled_date: row.polled_date.map(Timestamp),
-        next_poll_date: Timestamp(row.next_poll_date),
-        failures: row.failures,
-        last_error: row.last_error,
-        open_problems: row.open_problems,
-        open_calls: row.open_calls,
-        failed_calls: row.failed_calls,
-    }))
+    app.upstream.status(&app.pool).await.map(Json)
 }
 
 /// One of them, with the order as it came

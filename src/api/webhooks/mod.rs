@@ -6,10 +6,7 @@ use axum::{
     Json,
     http::{HeaderMap, StatusCode},
 };
-use serde::Serialize;
-use serde_json::Value;
 use sqlx::{FromRow as _, PgConnection, postgres::PgRow};
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -21,19 +18,19 @@ use crate::{
     },
     app::App,
     auth::{Caller, Role},
-    error::{OnConstraint as _, Refusal, Result},
+    error::Result,
     events,
     page::List,
     scope::Visible,
-    secret::Secret,
     webhooks::{
         definition::{Definition, Purpose, TargetAuth},
         lists::HOOKS,
         pause,
         replay::{self, ReplayRange, Replayed},
+        subscription::{self, HookStatus},
         view::{DeliveryView, HookView, StoredHook},
     },
-    wire::{self, Timestamp},
+    wire,
 };
 
 /// The routes of this area.
@@ -87,20 +84,6 @@ async fn one(connection: &mut PgConnection, door: &Limited, id: i64) -> Result<S
     Ok(StoredHook::from_row(&row::<HookView>(connection, &door.caller(), id).await?)?)
 }
 
-/// JSON as text: a value of its own type would be stored with its keys in another order.
-fn text(value: Option<Value>) -> Option<String> {
-    value.map(|value| value.to_string())
-}
-
-/// The same of what is secret.
-fn secret_text(value: Option<&Secret<Value>>) -> Option<String> {
-    value.map(|value| value.reveal().to_string())
-}
-
-fn already_registered() -> Refusal {
-    deliveries::refusal("webhook_100_2", "Webhook already registered")
-}
-
 /// Subscribe
 ///
 /// The answer shows the secrets that were sent; no other does. One subscription for each event type and address, and no
@@ -119,24 +102,7 @@ async fn create(
     wire::check_media_type(&headers)?;
     let sent = Definition::of_body(&body, Purpose::Create, door.app.webhooks.client.guard(), None)?;
     let mut transaction = door.app.pool.begin().await?;
-    let id = sqlx::query_scalar!(
-        "insert into webhooks (user_id, target_url, event_type, is_active, secret_key, callback, retry_countdown_config,
-                               additional_headers, config)
-         values ($1, $2, $3, $4, $5, $6, $7::text::json, coalesce($8::text::json, '{}'), coalesce($9::text::json, '{}'))
-         returning id",
-        door.user_id,
-        sent.target_url,
-        sent.event_type,
-        sent.is_active.unwrap_or(true),
-        sent.secret_key.as_ref().and_then(Option::as_ref).map(Secret::reveal),
-        sent.callback.flatten(),
-        text(sent.retry_countdown_config),
-        secret_text(sent.additional_headers.as_ref()),
-        secret_text(sent.config.as_ref())
-    )
-    .fetch_one(&mut *transaction)
-    .await
-    .on_constraint("webhooks_user_url_type_key", already_registered)?;
+    let id = subscription::add(&mut transaction, door.user_id, sent).await?;
     door.app.webhooks.settings.quota.check(&mut transaction, door.user_id).await?;
     let view = one(&mut transaction, &door, id).await?.as_made();
     transaction.commit().await?;
@@ -193,36 +159,12 @@ async fn update(door: &Limited, id: i64, body: &[u8], purpose: Purpose) -> Resul
     let app = &door.app;
     let mut transaction = app.pool.begin().await?;
     let known_id = one(&mut transaction, door, id).await?.id;
-    // What is kept is what goes to the address that is kept: nobody changes either meanwhile.
-    sqlx::query!("select from webhooks where id = $1 for no key update", known_id).execute(&mut *transaction).await?;
+    subscription::lock(&mut transaction, known_id).await?;
     let known = one(&mut transaction, door, known_id).await?.kept();
     let sent = Definition::of_body(body, purpose, app.webhooks.client.guard(), Some(&known))?;
-    sqlx::query!(
-        "update webhooks
-            set target_url = coalesce($2, target_url), event_type = coalesce($3, event_type),
-                is_active = coalesce($4, is_active), secret_key = case when $5 then $6 else secret_key end,
-                callback = case when $7 then $8 else callback end,
-                retry_countdown_config = coalesce($9::text::json, retry_countdown_config),
-                additional_headers = coalesce($10::text::json, additional_headers),
-                config = coalesce($11::text::json, config),
-                modified_date = now()
-          where id = $1",
-        known_id,
-        sent.target_url,
-        sent.event_type,
-        sent.is_active,
-        sent.secret_key.is_some(),
-        sent.secret_key.as_ref().and_then(Option::as_ref).map(Secret::reveal),
-        sent.callback.is_some(),
-        sent.callback.flatten(),
-        text(sent.retry_countdown_config),
-        secret_text(sent.additional_headers.as_ref()),
-        secret_text(sent.config.as_ref())
-    )
-    .execute(&mut *transaction)
-    .await
-    .on_constraint("webhooks_user_url_type_key", already_registered)?;
-    let resumed = sent.is_active == Some(true) && pause::resume(&mut transaction, known_id).await?;
+    let resumes = sent.is_active == Some(true);
+    subscription::change(&mut transaction, known_id, sent).await?;
+    let resumed = resumes && pause::resume(&mut transaction, known_id).await?;
     let view = one(&mut transaction, door, id).await?.masked();
     transaction.commit().await?;
     if resumed {
@@ -249,27 +191,9 @@ async fn wake(app: &App, id: i64) -> Result<()> {
 async fn delete(door: Limited, Id(id): Id) -> Result<StatusCode> {
     let mut transaction = door.app.pool.begin().await?;
     let known = one(&mut transaction, &door, id).await?;
-    sqlx::query!("update webhooks set is_active = false, modified_date = now() where id = $1", known.id)
-        .execute(&mut *transaction)
-        .await?;
+    subscription::deactivate(&mut transaction, known.id).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// How a subscription fares.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = WebhookStatus)]
-struct HookStatus {
-    /// `active`, `paused` or `inactive`.
-    state: String,
-    paused_date: Option<Timestamp>,
-    /// Why it is paused.
-    pause_reason: Option<String>,
-    /// The first failure since the last success.
-    failing_since: Option<Timestamp>,
-    last_delivered_date: Option<Timestamp>,
-    /// Events that wait to be delivered; 10001 for more than ten thousand.
-    pending: i64,
 }
 
 /// How a subscription fares
@@ -281,24 +205,7 @@ struct HookStatus {
 async fn status(door: Limited, Id(id): Id) -> Result<Json<HookStatus>> {
     let mut connection = door.app.pool.acquire().await?;
     let known = one(&mut connection, &door, id).await?;
-    let row = sqlx::query!(
-        r#"select case when not is_active then 'inactive' when paused_date is null then 'active' else 'paused' end
-                  as "state!", paused_date, pause_reason, failing_since, last_delivered_date,
-                  (select count(*) from (select from hook_events h where h.webhook_id = w.id and not h.delivered
-                                          limit 10001) as p) as "pending!"
-             from webhooks w where id = $1"#,
-        known.id
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    Ok(Json(HookStatus {
-        state: row.state,
-        paused_date: row.paused_date.map(Timestamp),
-        pause_reason: row.pause_reason,
-        failing_since: row.failing_since.map(Timestamp),
-        last_delivered_date: row.last_delivered_date.map(Timestamp),
-        pending: row.pending,
-    }))
+    HookStatus::load(&mut connection, known.id).await.map(Json)
 }
 
 /// Resume a subscription

@@ -1,0 +1,72 @@
+//! A delivery that is made again at once, because somebody asks for it.
+
+use std::time::Instant;
+
+use sqlx::PgPool;
+
+use super::{
+    DeliveryService,
+    claim::{self, LEASE_SECONDS, Prepared},
+    client::Outcome,
+    record::{self, Report},
+    refusal, worker,
+};
+use crate::{
+    catalog::CatalogCache,
+    error::{Error, Refusal, Result},
+    metrics::Metrics,
+};
+
+/// A delivery that was tried so often is out of the hands of the retries that follow each other.
+const IN_RETRY_PROCESS: i32 = 11;
+
+impl DeliveryService {
+    /// Delivers again the same body under the same uuid, whether or not earlier events of the object wait. `force`: also
+    /// what the server is still trying.
+    ///
+    /// # Errors
+    /// 404 if there is no such delivery; 406 where it was delivered, and where the server is still trying; when the
+    /// database fails.
+    pub(crate) async fn deliver_again(
+        &self,
+        pool: &PgPool,
+        catalog_cache: &CatalogCache,
+        metrics: &Metrics,
+        id: i64,
+        force: bool,
+    ) -> Result<Outcome> {
+        let mut connection = pool.acquire().await?;
+        let is_delivered = sqlx::query_scalar!("select delivered from hook_events where id = $1", id);
+        let is_delivered = is_delivered.fetch_optional(&mut *connection).await?.ok_or_else(Refusal::not_found)?;
+        let row = claim::peek(&mut connection, &[id]).await?.pop().ok_or_else(Refusal::not_found)?;
+        if is_delivered {
+            return Err(refusal("event_100_3", "Event already delivered").into());
+        }
+        if !force && row.retry_count < IN_RETRY_PROCESS {
+            return Err(refusal("event_100_6", "Event is still in retry process").into());
+        }
+        // Nobody else takes it on meanwhile.
+        sqlx::query!(
+            "update hook_events set next_attempt_date = now() + make_interval(secs => $2)
+              where id = $1 and not delivered",
+            row.id,
+            LEASE_SECONDS
+        )
+        .execute(&mut *connection)
+        .await?;
+        let prepared =
+            claim::prepare(&mut connection, catalog_cache, &self.addresses, std::slice::from_ref(&row)).await?;
+        drop(connection);
+        let gone = || Error::Fault("a delivery that failed has no body".to_owned());
+        let hook = prepared.hook(&row).ok_or_else(gone)?;
+        let delivery = Prepared::delivery(&row, hook, prepared.body(&row, hook).ok_or_else(gone)?);
+        let started = Instant::now();
+        let outcome = self.client.send(&delivery).await;
+        metrics.webhooks.attempt(outcome.is_delivered(), outcome.took);
+        let result = worker::attempt_result(hook, &row, &delivery.body, started, outcome.clone());
+        let report = [Report { row, result, _slot: () }];
+        record::write(&mut *pool.acquire().await?, &report, self.settings.pause_after).await?;
+        self.due.notify_one();
+        Ok(outcome)
+    }
+}
