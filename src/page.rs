@@ -8,7 +8,6 @@ mod schema;
 use http::{HeaderMap, Uri, header};
 use serde::Serialize;
 
-pub(crate) use list::date_time;
 pub use list::{Filter, Kind, List, VISIBLE_TO_ALL, VISIBLE_TO_NONE, filter};
 pub use listing::{ListRow, Listing, ids};
 

@@ -90,6 +90,17 @@ pub fn request<T>(object: &Map<String, Value>, read: impl FnOnce(&mut Reader<'_>
     with(Voice::Request, object, read).map_err(|defects| Defect::field_errors(&defects))
 }
 
+/// Reads an entry of a list that a request has.
+///
+/// # Errors
+/// Every defect of this entry, in the order in which it was found.
+pub fn entry<T>(value: &Value, read: impl FnOnce(&mut Reader<'_>) -> T) -> Result<T, Vec<Defect>> {
+    match value {
+        Value::Object(object) => with(Voice::Request, object, read),
+        other => Err(vec![Defect { path: Vec::new(), message: no_dictionary(other), remedy: String::new() }]),
+    }
+}
+
 /// Reads the body of a request.
 ///
 /// # Errors

@@ -2,6 +2,8 @@
 
 mod bounded;
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use http::{HeaderMap, StatusCode, Uri, header};
 use serde::{Deserialize, Serialize, Serializer};
@@ -106,12 +108,16 @@ pub fn has_null_character(value: &Value) -> bool {
 
 /// The same value without null characters, which Postgres cannot keep.
 #[must_use]
-pub fn without_nulls(value: &Value) -> Value {
+pub fn without_nulls(value: &Value) -> Cow<'_, Value> {
+    if has_null_character(value) { Cow::Owned(strip_nulls(value)) } else { Cow::Borrowed(value) }
+}
+
+fn strip_nulls(value: &Value) -> Value {
     match value {
-        Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "")),
-        Value::Array(list) => list.iter().map(without_nulls).collect(),
+        Value::String(text) => Value::String(text.replace('\0', "")),
+        Value::Array(list) => list.iter().map(strip_nulls).collect(),
         Value::Object(object) => {
-            Value::Object(object.iter().map(|(key, value)| (key.replace('\0', ""), without_nulls(value))).collect())
+            Value::Object(object.iter().map(|(key, value)| (key.replace('\0', ""), strip_nulls(value))).collect())
         }
         other => other.clone(),
     }

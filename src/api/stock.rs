@@ -13,12 +13,10 @@ use crate::{
         extract::{Doors, Limited, Managers},
         resource::{Read, list},
     },
-    catalog::Catalog,
     error::{Refusal, Result},
     openapi::Written,
-    reading::values::integer,
-    scope::Scope,
-    stock::{Count, MOST_UNITS, count, list::StockLevel},
+    reading::{self, Defect},
+    stock::{Count, count, list::StockLevel},
     wire,
 };
 
@@ -50,7 +48,7 @@ pub const COUNT: Written = Written {
         "required": ["sku", "quantity"], "properties": {
         "stock_location": {"type": "string", "description": "ERP code of the location."},
         "erp_code": {"type": "string", "description": "The same, where there is no `stock_location`."},
-        "sku": {"type": "string"},
+        "sku": {"type": "string", "maxLength": 255},
         "quantity": {"type": "integer", "minimum": 0, "maximum": 1000000000000,
                      "description": "Units, reserved ones included."}}}"#,
 };
@@ -77,38 +75,29 @@ async fn put(
     }
     // A location that was made a moment ago counts.
     let catalog = app.catalog_cache.up_to_date(&mut *app.pool.acquire().await?).await?;
+    let find = |erp_code: &str| {
+        let known = catalog.locations.values().find(|location| location.erp_code == erp_code);
+        known.map(|location| location.id).filter(|id| scope.sees(*id))
+    };
     let counts = list
         .iter()
         .enumerate()
-        .map(|(index, value)| read_count(&catalog, &scope, value, (list.len() > 1).then_some(index + 1)))
+        .map(|(index, value)| {
+            let count = reading::entry(value, |reader| Count::read(reader, find));
+            count.map_err(|defects| refusal(defects, (list.len() > 1).then_some(index + 1)))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     count(&app.pool, &counts).await?;
     app.wake_signal.wake();
     Ok(axum::Json(Counted { updated: counts.len() }))
 }
 
-/// `place` is the count's number in a list, for the message.
-fn read_count(catalog: &Catalog, scope: &Scope, value: &Value, place: Option<usize>) -> Result<Count, Refusal> {
-    let refuse = |field: &str, message: &str| {
-        let place = place.map(|number| format!("Count {number}: ")).unwrap_or_default();
-        Refusal::field(field, format!("{place}{message}"))
-    };
-    let text = |field: &str| match value.get(field) {
-        Some(Value::String(text)) if !text.trim().is_empty() && !text.contains('\0') => Ok(text.trim().to_owned()),
-        Some(Value::Number(number)) => Ok(number.to_string()),
-        None | Some(Value::Null) => Err(refuse(field, "This field is required.")),
-        Some(_) => Err(refuse(field, "Not a valid string.")),
-    };
-    let field = if value.get("stock_location").is_some() { "stock_location" } else { "erp_code" };
-    let erp_code = text(field)?;
-    let location = catalog.locations.values().find(|location| location.erp_code == erp_code);
-    let location = location
-        .filter(|location| scope.sees(location.id))
-        .ok_or_else(|| refuse(field, &format!("There is no stock location {erp_code}.")))?;
-    let quantity = value.get("quantity").ok_or_else(|| refuse("quantity", "This field is required."))?;
-    let quantity = integer(quantity).ok_or_else(|| refuse("quantity", "A valid integer is required."))?;
-    if !(0..=MOST_UNITS).contains(&quantity) {
-        return Err(refuse("quantity", &format!("Ensure this value is between 0 and {MOST_UNITS}.")));
+/// Defects of a count as a 400; `number` is its place in a list.
+fn refusal(mut defects: Vec<Defect>, number: Option<usize>) -> Refusal {
+    for defect in &mut defects {
+        if let Some(number) = number {
+            defect.message.insert_str(0, &format!("Count {number}: "));
+        }
     }
-    Ok(Count { stock_location_id: location.id, sku: text("sku")?, quantity })
+    Defect::field_errors(&defects)
 }

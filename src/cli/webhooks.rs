@@ -6,7 +6,7 @@ use super::{Outcome, data::Data};
 use crate::{
     config::DataSettings,
     error::{Error, Refusal, Result},
-    page,
+    reading::values,
     webhooks::{
         pause,
         replay::{self, ReplayRange},
@@ -60,7 +60,7 @@ fn object(text: &str) -> Result<(String, i64), String> {
 }
 
 fn date_time(text: &str) -> Result<DateTime<Utc>, String> {
-    page::date_time(text).ok_or_else(|| "write it like 2026-01-31T12:00:00Z or 2026-01-31".to_owned())
+    values::date_time(text).ok_or_else(|| "write it like 2026-01-31T12:00:00Z or 2026-01-31".to_owned())
 }
 
 pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Outcome> {

@@ -1,9 +1,9 @@
 //! The parts of an order that are only handed on: kept and shown as they came, whatever else they hold.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
 
-use crate::{openapi::Written, wire::without_nulls};
+use crate::{openapi::Written, reading::Reader};
 
 /// The keys of an order that are kept as they came.
 const KEPT: [&str; 6] =
@@ -113,9 +113,9 @@ pub fn product() -> RefOr<Schema> {
     PRODUCT.reference()
 }
 
-/// Those of an order that came, to be kept.
+/// Those of an order that is read, to be kept.
 #[must_use]
-pub(super) fn of(order: &Map<String, Value>) -> Value {
-    let kept = KEPT.iter().filter_map(|key| Some(((*key).to_owned(), without_nulls(order.get(*key)?))));
+pub(super) fn read(reader: &mut Reader<'_>) -> Value {
+    let kept = KEPT.iter().filter_map(|key| Some(((*key).to_owned(), reader.value(key)?.clone())));
     Value::Object(kept.collect())
 }

@@ -3,20 +3,27 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Datelike as _, Utc};
-use serde_json::{Map, Value, json};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 
 use super::details;
 use crate::{
     error::Refusal,
     openapi::Written,
-    reading::{self, Reader, Voice, values},
+    reading::{self, Defect, Reader, values},
     scenarios::rules::{OrderFacts, allowed_locations},
+    stock::LONGEST_SKU,
     wire::{self, without_nulls},
 };
 
 /// Longest order number, in characters.
 const LONGEST_NUMBER: usize = 64;
+/// Longest text where nothing else is said, in characters.
+const LONGEST_TEXT: usize = 255;
+/// Most digits of an amount of money before its point, as the columns have it.
+const AMOUNT_DIGITS: u32 = 12;
+/// Most digits of a tax rate before its point.
+const RATE_DIGITS: u32 = 4;
 /// Most lines of one order.
 const MOST_LINES: usize = 2000;
 /// Most units of one line.
@@ -160,43 +167,42 @@ impl OrderInput {
     pub fn of_json(value: &Value) -> Result<Self, Refusal> {
         // The upstream's lists, and what was kept of them, did not come as a request.
         wire::check_bounds(value)?;
-        match value.as_object() {
-            Some(object) => reading::request(object, |reader| Self::read_from(reader, object)),
-            None => Err(Refusal::non_field(&reading::no_dictionary(value))),
+        match &*without_nulls(value) {
+            Value::Object(object) => reading::request(object, Self::read),
+            other => Err(Refusal::non_field(&reading::no_dictionary(other))),
         }
     }
 
-    fn read_from(reader: &mut Reader<'_>, object: &Map<String, Value>) -> Self {
-        let number = number(reader);
-        let date_placed = date_placed(reader);
-        let status = word(reader, "status").unwrap_or_else(|| "400".to_owned());
-        let address = object.get("shipping_address").unwrap_or(&Value::Null);
-        let mut order = Self {
-            number,
+    fn read(reader: &mut Reader<'_>) -> Self {
+        reader.require(&["number", "date_placed", "orderitem_set"]);
+        let details = details::read(reader);
+        let address = &details["shipping_address"];
+        let status = text(reader, "status").unwrap_or_else(|| "400".to_owned());
+        let payment_option = reader.value("payment_option").and_then(|option| part(&option["slug"]));
+        Self {
+            number: reader.text_within("number", LONGEST_NUMBER).unwrap_or_default(),
             omnitron_id: integer(reader, "pk"),
-            channel_id: object.get("channel").and_then(|channel| channel.get("pk")).and_then(Value::as_i64),
-            channel_name: nested(object, "channel", "name"),
-            date_placed,
-            currency: word(reader, "currency"),
-            amount: decimal(reader, "amount"),
-            language_code: word(reader, "language_code"),
-            payment_type: nested(object, "payment_option", "slug").or_else(|| word(reader, "payment_type")),
-            shipping_option_slug: word(reader, "shipping_option_slug"),
-            delivery_type: word(reader, "delivery_type"),
+            channel_id: details["channel"]["pk"].as_i64(),
+            channel_name: part(&details["channel"]["name"]),
+            date_placed: reader.date_time("date_placed").unwrap_or_default(),
+            currency: text(reader, "currency"),
+            amount: decimal(reader, "amount", AMOUNT_DIGITS),
+            language_code: text(reader, "language_code"),
+            payment_type: payment_option.or_else(|| text(reader, "payment_type")),
+            shipping_option_slug: text(reader, "shipping_option_slug"),
+            delivery_type: text(reader, "delivery_type"),
             cargo_company: cargo_company(reader),
-            notes: word(reader, "notes"),
-            customer_first_name: nested(object, "customer", "first_name"),
-            customer_last_name: nested(object, "customer", "last_name"),
-            latitude: coordinate(address, "latitude", 90.0),
-            longitude: coordinate(address, "longitude", 180.0),
-            delivery_from: bound(object, "lower"),
-            delivery_until: bound(object, "upper"),
-            details: details::of(object),
-            lines: Vec::new(),
+            notes: text_within(reader, "notes", usize::MAX),
+            customer_first_name: part(&details["customer"]["first_name"]),
+            customer_last_name: part(&details["customer"]["last_name"]),
+            latitude: coordinate(&address["latitude"], 90.0),
+            longitude: coordinate(&address["longitude"], 180.0),
+            delivery_from: bound(&details["delivery_range"]["lower"]),
+            delivery_until: bound(&details["delivery_range"]["upper"]),
+            lines: lines(reader, &status),
             status,
-        };
-        order.lines = lines(reader, &order.status);
-        order
+            details,
+        }
     }
 }
 
@@ -224,149 +230,102 @@ impl OrderInput {
     }
 }
 
-fn nested(object: &Map<String, Value>, key: &str, inner: &str) -> Option<String> {
-    text(object.get(key)?.get(inner)?)
-}
-
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.trim().replace('\0', "")).filter(|text| !text.is_empty()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+/// A text of a part that is only handed on: what is none is left out.
+fn part(value: &Value) -> Option<String> {
+    values::text(value).filter(|text| !text.is_empty())
 }
 
 /// A bound of `delivery_range`. One that cannot be read is left out: it is shown as it came, but no filter finds it.
-fn bound(object: &Map<String, Value>, key: &str) -> Option<DateTime<Utc>> {
-    let bound: DateTime<Utc> = object.get("delivery_range")?.get(key)?.as_str()?.parse().ok()?;
-    // Postgres cannot store dates as far away as Rust can.
-    Some(bound).filter(|bound| (1..=9999).contains(&bound.year()))
+fn bound(value: &Value) -> Option<DateTime<Utc>> {
+    values::date_time(value.as_str()?)
 }
 
 /// An impossible coordinate is left out: the order is planned without a distance.
-fn coordinate(address: &Value, key: &str, most: f64) -> Option<String> {
-    let text = text(address.get(key)?)?;
-    text.parse::<f64>().ok().filter(|degrees| degrees.abs() <= most).map(|degrees| format!("{degrees:.8}"))
+fn coordinate(value: &Value, most: f64) -> Option<String> {
+    values::number(value).filter(|degrees| degrees.abs() <= most).map(|degrees| format!("{degrees:.8}"))
 }
 
-/// A value that is given; the upstream writes null for what it does not know.
-fn given<'a>(reader: &mut Reader<'a>, name: &'static str) -> Option<&'a Value> {
-    reader.value(name).filter(|value| !value.is_null())
+/// A text, if there is one: the upstream writes null or nothing for what it does not know.
+fn text(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
+    text_within(reader, key, LONGEST_TEXT)
 }
 
-fn number(reader: &mut Reader<'_>) -> String {
-    let message = match given(reader, "number").and_then(text) {
-        Some(number) if number.chars().count() <= LONGEST_NUMBER => return number,
-        Some(_) => format!("Ensure this field has no more than {LONGEST_NUMBER} characters."),
-        None => "This field is required.".to_owned(),
-    };
-    reader.wrong("number", message);
-    String::new()
+fn text_within(reader: &mut Reader<'_>, key: &'static str, most: usize) -> Option<String> {
+    reader.nullable_text(key, most).flatten().filter(|text| !text.is_empty())
 }
 
-fn date_placed(reader: &mut Reader<'_>) -> DateTime<Utc> {
-    let parsed = given(reader, "date_placed").map(|value| value.as_str().and_then(|text| text.parse().ok()));
-    let message = match parsed {
-        Some(Some(moment)) => return moment,
-        Some(None) => "Datetime has wrong format. Use ISO 8601, such as 2026-01-31T12:00:00Z.",
-        None => "This field is required.",
-    };
-    reader.wrong("date_placed", message);
-    DateTime::UNIX_EPOCH
+fn integer(reader: &mut Reader<'_>, key: &'static str) -> Option<i64> {
+    reader.nullable_integer(key, i64::MIN..=i64::MAX).flatten()
 }
 
-fn word(reader: &mut Reader<'_>, name: &'static str) -> Option<String> {
-    let value = given(reader, name)?;
-    if !value.is_string() && !value.is_number() {
-        reader.wrong(name, "Not a valid string.");
-    }
-    text(value)
+fn decimal(reader: &mut Reader<'_>, key: &'static str, digits: u32) -> Option<String> {
+    reader.nullable_decimal(key, digits).flatten()
 }
 
-fn integer(reader: &mut Reader<'_>, name: &'static str) -> Option<i64> {
-    let number = values::integer(given(reader, name)?);
-    if number.is_none() {
-        reader.wrong(name, "A valid integer is required.");
-    }
-    number
-}
-
-fn decimal(reader: &mut Reader<'_>, name: &'static str) -> Option<String> {
-    let text = text(given(reader, name)?);
-    let digits = |part: &str, most: usize| part.len() <= most && part.bytes().all(|byte| byte.is_ascii_digit());
-    let valid = text.filter(|text| {
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let whole = whole.strip_prefix('-').unwrap_or(whole);
-        !whole.is_empty() && digits(whole, 12) && digits(fraction, 12)
-    });
-    if valid.is_none() {
-        reader.wrong(name, "A valid number is required.");
-    }
-    valid
-}
-
+/// The id or slug of a cargo company, by itself or in an object.
 fn cargo_company(reader: &mut Reader<'_>) -> Option<String> {
-    let value = given(reader, "cargo_company")?;
-    let named = text(value)
-        .or_else(|| value.get("slug").and_then(text))
-        .or_else(|| value.get("id").or_else(|| value.get("pk")).and_then(text));
+    let value = reader.value("cargo_company").filter(|value| !value.is_null())?;
+    let named = [value, &value["slug"], &value["id"], &value["pk"]].into_iter().find_map(part);
     if named.is_none() {
         reader.wrong("cargo_company", "An id or a slug is required.");
     }
     named
 }
 
+/// The lines, up to the first with a defect.
 fn lines(reader: &mut Reader<'_>, order_status: &str) -> Vec<LineInput> {
-    let Some(list) = given(reader, "orderitem_set").and_then(Value::as_array) else {
-        reader.wrong("orderitem_set", "A list of order items is required.");
-        return Vec::new();
-    };
-    if list.is_empty() || list.len() > MOST_LINES {
-        reader.wrong("orderitem_set", format!("Between 1 and {MOST_LINES} order items are required."));
-        return Vec::new();
-    }
-    let mut lines = Vec::with_capacity(list.len());
-    for (index, value) in list.iter().enumerate() {
-        match read_line(value, order_status) {
-            Ok(line) => lines.push(line),
-            Err(message) => {
-                reader.wrong("orderitem_set", format!("Item {}: {message}", index + 1));
-                break;
+    let Some(value) = reader.value("orderitem_set") else { return Vec::new() };
+    let message = match value.as_array() {
+        None => "A list of order items is required.".to_owned(),
+        Some(list) if list.is_empty() || list.len() > MOST_LINES => {
+            format!("Between 1 and {MOST_LINES} order items are required.")
+        }
+        Some(list) => {
+            let mut numbered = list.iter().zip(1..);
+            let lines = numbered.try_fold(Vec::with_capacity(list.len()), |mut lines, (value, number)| {
+                let line = reading::entry(value, |reader| LineInput::read(reader, order_status));
+                lines.push(line.map_err(|defects| (number, defects))?);
+                Ok(lines)
+            });
+            match lines {
+                Ok(lines) => return lines,
+                Err((number, defects)) => {
+                    let first: Option<&Defect> = defects.first();
+                    format!("Item {number}: {}", first.map(Defect::to_string).unwrap_or_default())
+                }
             }
         }
-    }
-    lines
+    };
+    reader.wrong("orderitem_set", message);
+    Vec::new()
 }
 
-fn read_line(value: &Value, order_status: &str) -> Result<LineInput, String> {
-    let object = value.as_object().ok_or("expected an object.")?;
-    let product = object.get("product").filter(|product| product.is_object()).ok_or("product is required.")?;
-    let sku = product.get("sku").and_then(text).ok_or("product.sku is required.")?;
-    let read = reading::with(Voice::Request, object, |reader| {
-        if allowed_locations(product).is_some_and(|list| !is_list_of_codes(list)) {
+impl LineInput {
+    fn read(reader: &mut Reader<'_>, order_status: &str) -> Self {
+        reader.require(&["product"]);
+        let product = reader.value("product").cloned().unwrap_or_default();
+        if allowed_locations(&product).is_some_and(|list| !is_list_of_codes(list)) {
             let message = "a list of ERP codes is required; leave it out to allow every location.";
             reader.wrong("product.extra_attributes.allowed_stock_locations", message);
         }
-        let quantity = integer(reader, "quantity").unwrap_or(1);
-        if !(1..=MOST_UNITS).contains(&quantity) {
-            reader.wrong("quantity", format!("a whole number from 1 to {MOST_UNITS} is required."));
-        }
-        LineInput {
+        let sku = reader.object("product", |product| {
+            product.require(&["sku"]);
+            // Lists are filtered by it.
+            product.nullable_text("barcode", LONGEST_TEXT);
+            product.text_within("sku", LONGEST_SKU)
+        });
+        Self {
             omnitron_id: integer(reader, "pk"),
-            status: word(reader, "status").unwrap_or_else(|| order_status.to_owned()),
-            sku,
-            quantity,
-            price: decimal(reader, "price"),
-            price_currency: word(reader, "price_currency"),
-            tax_rate: decimal(reader, "tax_rate"),
-            discount_amount: decimal(reader, "discount_amount"),
-            product: without_nulls(product),
+            status: text(reader, "status").unwrap_or_else(|| order_status.to_owned()),
+            sku: sku.flatten().unwrap_or_default(),
+            quantity: reader.nullable_integer("quantity", 1..=MOST_UNITS).flatten().unwrap_or(1),
+            price: decimal(reader, "price", AMOUNT_DIGITS),
+            price_currency: text(reader, "price_currency"),
+            tax_rate: decimal(reader, "tax_rate", RATE_DIGITS),
+            discount_amount: decimal(reader, "discount_amount", AMOUNT_DIGITS),
+            product,
         }
-    });
-    read.map_err(|defects| match defects.first() {
-        Some(defect) => format!("{}: {}", reading::place(&defect.path), defect.message),
-        None => String::new(),
-    })
+    }
 }
 
 fn is_list_of_codes(value: &Value) -> bool {
@@ -395,6 +354,8 @@ mod tests {
     use chrono::Timelike as _;
 
     use super::*;
+
+    const WRONG_DATE: &str = "Datetime has wrong format. Use ISO 8601, such as 2026-01-31T12:00:00Z.";
 
     #[test]
     fn the_example_reads() {
@@ -431,9 +392,74 @@ mod tests {
             refusal.error,
             json!({
                 "number": ["This field is required."], "date_placed": ["This field is required."],
-                "amount": ["A valid number is required."], "orderitem_set": ["Item 2: product.sku is required."]
+                "amount": ["A valid number is required."], "orderitem_set": ["Item 2: product.sku: This field is required."]
             })
         );
+    }
+
+    #[test]
+    fn what_the_database_cannot_keep_is_refused_and_what_it_need_not_keep_is_left_out() {
+        let wrong = |at: &str, value: Value| {
+            let mut order = example();
+            *order.pointer_mut(at).expect("a field") = value;
+            let error = OrderInput::of_json(&order).err().map(|refusal| refusal.error).unwrap_or_default();
+            error.as_object().and_then(|error| error.values().next()?[0].as_str().map(str::to_owned))
+        };
+        for (at, value, message) in [
+            ("/number", json!(null), "This field may not be null."),
+            ("/number", json!(" "), "This field may not be blank."),
+            ("/status", json!([]), "Not a valid string."),
+            ("/currency", json!("x".repeat(256)), "Ensure this field has no more than 255 characters."),
+            ("/amount", json!("1e3"), "A valid number is required."),
+            ("/amount", json!("."), "A valid number is required."),
+            (
+                "/amount",
+                json!(1_000_000_000_000_i64),
+                "Ensure that there are no more than 12 digits before the decimal point.",
+            ),
+            (
+                "/amount",
+                json!("999999999999.995"),
+                "Ensure that there are no more than 12 digits before the decimal point.",
+            ),
+            ("/amount", json!("1.0000000000001"), "Ensure that there are no more than 12 decimal places."),
+            ("/date_placed", json!("-20000-01-01T00:00:00Z"), WRONG_DATE),
+            ("/date_placed", json!("10000-01-01T00:00:00Z"), WRONG_DATE),
+            ("/date_placed", json!(5), WRONG_DATE),
+            ("/orderitem_set", json!({}), "A list of order items is required."),
+            ("/orderitem_set/0", json!(7), "Item 1: Invalid data. Expected a dictionary, but got int."),
+            ("/orderitem_set/0/pk", json!("x"), "Item 1: pk: A valid integer is required."),
+            (
+                "/orderitem_set/0/quantity",
+                json!(0),
+                "Item 1: quantity: Ensure this value is greater than or equal to 1.",
+            ),
+            ("/orderitem_set/0/quantity", json!(1.5), "Item 1: quantity: A valid integer is required."),
+            (
+                "/orderitem_set/0/tax_rate",
+                json!("10000"),
+                "Item 1: tax_rate: Ensure that there are no more than 4 digits before the decimal point.",
+            ),
+            ("/orderitem_set/0/product", json!(null), "Item 1: product: This field may not be null."),
+            (
+                "/orderitem_set/0/product/sku",
+                json!("x".repeat(256)),
+                "Item 1: product.sku: Ensure this field has no more than 255 characters.",
+            ),
+        ] {
+            assert_eq!(wrong(at, value.clone()).as_deref(), Some(message), "{at} {value}");
+        }
+        for (at, value) in [
+            ("/number", json!(7)),
+            ("/number", json!("a\0b")),
+            ("/amount", json!("999999999999.99")),
+            ("/amount", json!(null)),
+            ("/orderitem_set/0/quantity", json!("6.0")),
+            ("/orderitem_set/0/quantity", json!(null)),
+            ("/orderitem_set/0/product/name", json!("a\0b")),
+        ] {
+            assert_eq!(wrong(at, value.clone()), None, "{at} {value}");
+        }
     }
 
     #[test]

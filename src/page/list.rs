@@ -1,13 +1,12 @@
 //! Lists as data: their filters, what they are sorted by, and the query that these make.
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
 use sqlx::{PgConnection, Postgres, QueryBuilder, postgres::PgRow};
 use uuid::Uuid;
 
 use super::Page;
 use crate::{
     error::{Refusal, Result},
-    reading::values::boolean,
+    reading::values::{boolean, date_time, is_storable},
     scope::Visible,
 };
 
@@ -224,34 +223,4 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str) 
 
 fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
-}
-
-/// Postgres knows no dates as far away as Rust does. These are the years of Django.
-fn is_storable(day: NaiveDate) -> bool {
-    (1..=9999).contains(&day.year())
-}
-
-/// A moment in ISO 8601, or the midnight of a date.
-pub(crate) fn date_time(text: &str) -> Option<DateTime<Utc>> {
-    let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
-    DateTime::parse_from_rfc3339(text)
-        .map(|moment| moment.with_timezone(&Utc))
-        .or_else(|_| text.parse::<chrono::NaiveDateTime>().map(|naive| naive.and_utc()))
-        .or_else(|_| text.parse::<NaiveDate>().map(midnight))
-        .ok()
-        .filter(|moment| is_storable(moment.date_naive()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_may_be_moments_or_days() {
-        for text in ["2026-01-02", "2026-01-02T00:00:00Z", "2026-01-02T03:00:00+03:00", "2026-01-02T00:00:00"] {
-            assert_eq!(date_time(text).map(|moment| moment.to_rfc3339()).as_deref(), Some("2026-01-02T00:00:00+00:00"));
-        }
-        assert_eq!(date_time("tomorrow"), None);
-        assert_eq!((date_time("-9000-01-01"), date_time("+200000-01-01T00:00:00Z")), (None, None));
-    }
 }

@@ -24,7 +24,7 @@ impl From<&str> for Step {
 /// One defect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defect {
-    /// From the object that was read.
+    /// From the object that was read; empty: of the object itself.
     pub path: Vec<Step>,
     /// What is wrong.
     pub message: String,
@@ -93,7 +93,8 @@ impl Defect {
                 Step::Key(key) => Some(key.as_str()),
                 Step::Entry(_) => None,
             });
-            put(&mut fields, &keys.collect::<Vec<_>>(), &defect.message);
+            let keys: Vec<&str> = keys.collect();
+            put(&mut fields, if keys.is_empty() { &["non_field_errors"] } else { &keys }, &defect.message);
         }
         Refusal::new(http::StatusCode::BAD_REQUEST, Value::Object(fields))
     }
@@ -112,6 +113,10 @@ fn put(errors: &mut Map<String, Value>, keys: &[&str], message: &str) {
 
 impl fmt::Display for Defect {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {} — {}", place(&self.path), self.message, self.remedy)
+        if !self.path.is_empty() {
+            write!(formatter, "{}: ", place(&self.path))?;
+        }
+        formatter.write_str(&self.message)?;
+        if self.remedy.is_empty() { Ok(()) } else { write!(formatter, " — {}", self.remedy) }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use chrono::{DateTime, Utc};
 use serde::de::{self, DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 use serde_json::{Map, Value, json};
 
@@ -17,6 +18,8 @@ const LONGEST_TEXT: usize = 255;
 const IDS: RangeInclusive<i64> = 1..=i32::MAX as i64;
 /// The greatest amount of anything.
 const MOST: f64 = 1e9;
+/// Most digits of a decimal number after its point.
+const MOST_PLACES: usize = 12;
 /// A number of things.
 pub const COUNTS: RangeInclusive<i32> = 0..=i32::MAX;
 
@@ -174,6 +177,36 @@ impl Reader<'_> {
             self.out_of_range(key, value, range.into_inner());
         }
         allowed
+    }
+
+    /// A decimal number as text, with so many digits before its point, which a request may set to null.
+    pub fn nullable_decimal(&mut self, key: &'static str, digits: u32) -> Option<Option<String>> {
+        let Some(value) = self.nullable(key, || json!({ "type": ["string", "number"] }))? else { return Some(None) };
+        let Some(text) = values::text(value).filter(|text| is_decimal(text)) else {
+            self.wrong(key, "A valid number is required.");
+            return None;
+        };
+        // Postgres rounds to cents before it counts the digits.
+        let least_too_great = 10_f64.powi(i32::try_from(digits).unwrap_or_default()) - 0.005;
+        let places = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+        if text.parse::<f64>().is_ok_and(|number| number.abs() >= least_too_great) {
+            self.wrong(key, format!("Ensure that there are no more than {digits} digits before the decimal point."));
+        } else if places > MOST_PLACES {
+            self.wrong(key, format!("Ensure that there are no more than {MOST_PLACES} decimal places."));
+        } else {
+            return Some(Some(text));
+        }
+        None
+    }
+
+    /// A moment in ISO 8601.
+    pub fn date_time(&mut self, key: &'static str) -> Option<DateTime<Utc>> {
+        let value = self.given(key, || json!({ "type": "string", "format": "date-time" }))?;
+        let moment = value.as_str().and_then(values::date_time);
+        if moment.is_none() {
+            self.wrong(key, "Datetime has wrong format. Use ISO 8601, such as 2026-01-31T12:00:00Z.");
+        }
+        moment
     }
 
     /// The id of another object.
@@ -344,6 +377,14 @@ impl Reader<'_> {
             self.refuse_at(steps, format!("`{text}` is not one of its words"), suggestion(text, allowed));
         }
     }
+}
+
+/// True if it has digits and nothing else but a sign and a point.
+fn is_decimal(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    unsigned.bytes().any(|byte| byte.is_ascii_digit())
+        && [whole, fraction].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 pub(super) fn one_of<T>(words: &[(&'static str, T)]) -> Value {

@@ -1,5 +1,6 @@
 //! What counts as a number or a flag in a request: the rules of Django REST framework, whoever reads.
 
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use serde_json::Value;
 
 /// A whole number, or the digits of one.
@@ -52,5 +53,36 @@ pub fn text(value: &Value) -> Option<String> {
         Value::String(text) => Some(text.trim().to_owned()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
+    }
+}
+
+/// True for the years of Django: Postgres knows no dates as far away as Rust does.
+#[must_use]
+pub fn is_storable(day: NaiveDate) -> bool {
+    (1..=9999).contains(&day.year())
+}
+
+/// A moment in ISO 8601, or the midnight of a date.
+#[must_use]
+pub fn date_time(text: &str) -> Option<DateTime<Utc>> {
+    let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
+    text.parse::<DateTime<Utc>>()
+        .or_else(|_| text.parse::<NaiveDateTime>().map(|naive| naive.and_utc()))
+        .or_else(|_| text.parse::<NaiveDate>().map(midnight))
+        .ok()
+        .filter(|moment| is_storable(moment.date_naive()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_may_be_moments_or_days() {
+        for text in ["2026-01-02", "2026-01-02T00:00:00Z", "2026-01-02T03:00:00+03:00", "2026-01-02T00:00:00"] {
+            assert_eq!(date_time(text).map(|moment| moment.to_rfc3339()).as_deref(), Some("2026-01-02T00:00:00+00:00"));
+        }
+        assert_eq!(date_time("tomorrow"), None);
+        assert_eq!((date_time("-9000-01-01"), date_time("+200000-01-01T00:00:00Z")), (None, None));
     }
 }

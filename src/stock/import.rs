@@ -2,12 +2,17 @@
 
 use std::{collections::HashMap, io::Read};
 
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use sqlx::PgPool;
 
-use super::{Count, MOST_UNITS, count};
-use crate::error::{Error, Refusal, Result};
+use super::{Count, count};
+use crate::{
+    error::{Error, Refusal, Result},
+    reading::{self, Defect, Voice},
+};
 
+/// The columns that are read.
+const COLUMNS: [&str; 3] = ["erp_code", "sku", "quantity"];
 /// Counts in one transaction.
 const BATCH: usize = 5_000;
 
@@ -20,13 +25,6 @@ pub struct Summary {
     pub refused: u64,
 }
 
-#[derive(Debug, Deserialize)]
-struct CountRow {
-    erp_code: String,
-    sku: String,
-    quantity: String,
-}
-
 /// Sets every count of a CSV file with the columns `erp_code`, `sku`, `quantity`, in any order. `refused` receives the
 /// number and the error of each bad line.
 ///
@@ -37,7 +35,7 @@ pub async fn import(pool: &PgPool, file: impl Read, mut refused: impl FnMut(u64,
     let locations: HashMap<String, i64> = rows.into_iter().map(|row| (row.erp_code, row.id)).collect();
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(file);
     let headers = reader.headers().map_err(|error| Error::Fault(format!("reading the header: {error}")))?.clone();
-    for column in ["erp_code", "sku", "quantity"] {
+    for column in COLUMNS {
         if !headers.iter().any(|header| header.trim_start_matches('\u{feff}') == column) {
             let message = format!("the first line must name the columns erp_code,sku,quantity; {column} is missing");
             return Err(Refusal::field("header", message).into());
@@ -77,15 +75,11 @@ fn read_count(
     headers: &csv::StringRecord,
     locations: &HashMap<String, i64>,
 ) -> Result<Count, String> {
-    let row: CountRow = record.deserialize(Some(headers)).map_err(|error| error.to_string())?;
-    let stock_location_id =
-        *locations.get(&row.erp_code).ok_or_else(|| format!("there is no stock location {}", row.erp_code))?;
-    let quantity = row.quantity.parse::<i64>().ok().filter(|quantity| (0..=MOST_UNITS).contains(quantity));
-    let quantity = quantity.ok_or_else(|| format!("quantity {:?} is no whole number from 0", row.quantity))?;
-    if row.sku.is_empty() || row.sku.contains('\0') {
-        return Err("sku is empty".to_owned());
-    }
-    Ok(Count { stock_location_id, sku: row.sku, quantity })
+    let cells = headers.iter().zip(record).filter(|(column, _)| COLUMNS.contains(column));
+    let row: Map<String, Value> = cells.map(|(column, cell)| (column.to_owned(), cell.into())).collect();
+    let count =
+        reading::with(Voice::Request, &row, |reader| Count::read(reader, |erp_code| locations.get(erp_code).copied()));
+    count.map_err(|defects| defects.iter().map(Defect::to_string).collect::<Vec<_>>().join(" "))
 }
 
 async fn write(pool: &PgPool, batch: &mut Vec<Count>) -> Result<u64> {

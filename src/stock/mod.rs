@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, PgPool};
 
-use crate::error::Result;
+use crate::{error::Result, reading::Reader};
 
+/// Longest SKU, in characters: longer ones have no place in an index.
+pub const LONGEST_SKU: usize = 255;
 /// Most units that can be counted.
 pub const MOST_UNITS: i64 = 1_000_000_000_000;
 
@@ -22,6 +24,28 @@ pub struct Count {
     pub sku: String,
     /// The units, reserved ones included.
     pub quantity: i64,
+}
+
+impl Count {
+    /// Reads a count as it is sent: `stock_location` (or `erp_code`), `sku`, `quantity`. `find` has the id of a location by
+    /// its ERP code.
+    pub fn read(reader: &mut Reader<'_>, find: impl Fn(&str) -> Option<i64>) -> Self {
+        let key = if reader.has("stock_location") { "stock_location" } else { "erp_code" };
+        reader.require(&[key, "sku", "quantity"]);
+        let erp_code = reader.text_within(key, usize::MAX);
+        let stock_location_id = erp_code.and_then(|erp_code| {
+            let id = find(&erp_code);
+            if id.is_none() {
+                reader.wrong(key, format!("There is no stock location {erp_code}."));
+            }
+            id
+        });
+        Self {
+            stock_location_id: stock_location_id.unwrap_or_default(),
+            sku: reader.text_within("sku", LONGEST_SKU).unwrap_or_default(),
+            quantity: reader.integer("quantity", 0..=MOST_UNITS).unwrap_or_default(),
+        }
+    }
 }
 
 /// How often counts are tried again after a deadlock with a plan.

@@ -45,7 +45,7 @@ pub(crate) async fn record(pool: &PgPool, reference: &str, reason: &str, payload
                 modified_date = now()",
         reference,
         reason,
-        without_nulls(payload)
+        &*without_nulls(payload)
     )
     .execute(pool)
     .await?;

@@ -9,7 +9,7 @@ use super::relay::{self, Subscription};
 use crate::{
     error::{Refusal, Result},
     events::{self, Cursor, Wanted},
-    page, reading,
+    reading::{self, values},
 };
 
 /// Rows, or events, in one transaction.
@@ -59,7 +59,7 @@ impl ReplayRange {
             let object_id = reader.id("object_id");
             let [from, to] = ["from", "to"].map(|name| {
                 let text = reader.text_within(name, 64)?;
-                let date = page::date_time(&text);
+                let date = values::date_time(&text);
                 if date.is_none() {
                     reader.wrong(name, "Enter a valid date/time.");
                 }

@@ -37,18 +37,29 @@ async fn many_counts_are_set_at_once_or_not_at_all() {
     assert_eq!(shop.put(STOCKS, &list).await.ok(), json!({ "updated": 3 }));
     assert_eq!((shop.stock("GEBZE", "A").await, shop.stock("HQ", "B").await), ((2, 0), (3, 0)));
 
-    for (wrong, field) in [
-        (count("NOWHERE", "A", json!(1)), "stock_location"),
-        (count("GEBZE", "", json!(1)), "sku"),
-        (count("GEBZE", "A", json!(-1)), "quantity"),
-        (count("GEBZE", "A", json!(1.5)), "quantity"),
-        (json!({ "stock_location": "GEBZE", "sku": "A" }), "quantity"),
-        (json!(5), "erp_code"),
+    let too_long = "X".repeat(256);
+    for (wrong, field, message) in [
+        (count("NOWHERE", "A", json!(1)), "stock_location", "There is no stock location NOWHERE."),
+        (json!({ "sku": "A", "quantity": 1 }), "erp_code", "This field is required."),
+        (count("GEBZE", "", json!(1)), "sku", "This field may not be blank."),
+        (count("GEBZE", "A\0", json!(1)), "sku", "Null characters are not allowed."),
+        (count("GEBZE", &too_long, json!(1)), "sku", "Ensure this field has no more than 255 characters."),
+        (count("GEBZE", "A", json!(-1)), "quantity", "Ensure this value is greater than or equal to 0."),
+        (count("GEBZE", "A", json!(1.5)), "quantity", "A valid integer is required."),
+        (count("GEBZE", "A", json!(null)), "quantity", "This field may not be null."),
+        (json!({ "stock_location": "GEBZE", "sku": "A" }), "quantity", "This field is required."),
+        (json!(5), "non_field_errors", "Invalid data. Expected a dictionary, but got int."),
     ] {
+        let reply = shop.changes_nothing(shop.put(STOCKS, &wrong)).await;
+        assert_eq!(reply.wrong(field), [message]);
         let list = json!([count("GEBZE", "A", json!(9)), wrong]);
         let reply = shop.changes_nothing(shop.put(STOCKS, &list)).await;
-        assert!(reply.wrong(field)[0].starts_with("Count 2: "), "{}", reply.text());
+        assert_eq!(reply.wrong(field), [format!("Count 2: {message}")]);
     }
+    // Everything that is wrong with a count is named.
+    let reply = shop.put(STOCKS, &json!({ "stock_location": "NOWHERE", "sku": null, "quantity": "many" })).await;
+    let wrong = reply.json(400)["error"].as_object().map(|error| error.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(wrong.unwrap_or_default(), ["stock_location", "sku", "quantity"]);
     shop.finish().await;
 }
 
