@@ -455,6 +455,7 @@ mod tests {
             ("/amount", json!("999999999999.99")),
             ("/amount", json!(null)),
             ("/orderitem_set/0/quantity", json!("6.0")),
+            ("/orderitem_set/0/quantity", json!(6.0)),
             ("/orderitem_set/0/quantity", json!(null)),
             ("/orderitem_set/0/product/name", json!("a\0b")),
         ] {

@@ -147,9 +147,7 @@ impl Reader<'_> {
 
     fn integer_of(&mut self, key: &str, value: &Value, range: RangeInclusive<i64>, required: &str) -> Option<i64> {
         if self.is_request() {
-            // `5.0` counts as 5, as in Django.
-            let whole = || value.as_f64().filter(|number| number.fract() == 0.0).map(|number| format!("{number:.0}"));
-            let message = match values::integer(value).or_else(|| whole()?.parse().ok()) {
+            let message = match values::integer(value) {
                 None => required.to_owned(),
                 Some(number) if number < *range.start() => {
                     format!("Ensure this value is greater than or equal to {}.", range.start())

@@ -3,12 +3,17 @@
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use serde_json::Value;
 
-/// A whole number, or the digits of one.
+/// A whole number, or the digits of one; `5.0` counts as 5.
 #[must_use]
 pub fn integer(value: &Value) -> Option<i64> {
+    let whole = |text: &str| match text.split_once('.') {
+        Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole.parse().ok(),
+        _ => text.parse().ok(),
+    };
     match value {
-        Value::String(text) => text.trim().parse().ok(),
-        number => number.as_i64(),
+        Value::String(text) => whole(text.trim()),
+        Value::Number(number) => number.as_i64().or_else(|| whole(&number.to_string())),
+        _ => None,
     }
 }
 
@@ -75,7 +80,26 @@ pub fn date_time(text: &str) -> Option<DateTime<Utc>> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn whole_numbers_may_have_zeros_behind_the_point() {
+        for (value, number) in [
+            (json!(5), Some(5)),
+            (json!(5.0), Some(5)),
+            (json!(" 5.00 "), Some(5)),
+            (json!("-5."), Some(-5)),
+            (json!(5.5), None),
+            (json!("5.01"), None),
+            (json!("."), None),
+            (json!(1e300), None),
+            (json!(true), None),
+        ] {
+            assert_eq!(integer(&value), number, "{value}");
+        }
+    }
 
     #[test]
     fn dates_may_be_moments_or_days() {
