@@ -37,7 +37,6 @@ pub(crate) mod worker;
 use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
-use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -197,5 +196,5 @@ pub async fn count(connection: &mut PgConnection) -> Result<WebhookCounts> {
 
 /// 406 in the form of the original.
 fn refusal(code: &str, sentence: &str) -> Refusal {
-    Refusal::new(StatusCode::NOT_ACCEPTABLE, json!({ "code": code, "en": sentence }))
+    Refusal::new(StatusCode::NOT_ACCEPTABLE, serde_json::json!({ "code": code, "en": sentence }))
 }
