@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 pub use self::{
     address::{Address, Degrees},
     hours::Hours,
-    rows::{LocationCache, all_as_of, as_of, load},
+    rows::{CurrentLocation, LocationCache, all_as_of, as_of, load},
 };
 use crate::{
     reading::{Form, Reader, set},

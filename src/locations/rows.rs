@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 use sqlx::PgConnection;
 
 use super::{Location, senders::NO_OBJECT};
@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     reading::Form as _,
     record::Record,
+    wire::raw,
 };
 
 /// What has a column of its own, is the system's own, or is on the wire alone.
@@ -92,30 +93,56 @@ pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
     records.iter().map(|record| Location::from_record(record).map(|location| (location.id, location))).collect()
 }
 
-/// Locations as they were read last: making a record of a row is most of the work of reading a package. A location counts its
-/// changes, so one that was changed is known, and is read again; what is free of its room is read each time.
+/// A location as it is now, and as it is shown.
+#[derive(Debug, Clone)]
+pub struct CurrentLocation {
+    sequence: i64,
+    /// The location with its room.
+    pub location: Arc<Location>,
+    /// Its JSON.
+    pub json: Arc<RawValue>,
+}
+
+impl CurrentLocation {
+    fn new(sequence: i64, location: Location) -> Self {
+        let json = raw(&location).into();
+        Self { sequence, location: Arc::new(location), json }
+    }
+
+    /// The same with another room.
+    fn with_quota(&self, quota: i64) -> Self {
+        let mut location = Location::clone(&self.location);
+        location.set_quota(quota);
+        Self::new(self.sequence, location)
+    }
+}
+
+/// Locations as they were read last: making a record of a row, and JSON of a record, is most of the work of reading a
+/// package. A location counts its changes, so one that was changed is known, and is read again; what is free of its room is
+/// read each time.
 #[derive(Debug, Default)]
-pub struct LocationCache(Mutex<HashMap<i64, (i64, Arc<Location>)>>);
+pub struct LocationCache(Mutex<HashMap<i64, CurrentLocation>>);
 
 impl LocationCache {
     /// As [`load`].
     ///
     /// # Errors
     /// As [`load`].
-    pub async fn load(&self, connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, Location>> {
+    pub async fn load(&self, connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, CurrentLocation>> {
         let rows = sqlx::query!("select id, quota, event_sequence from stock_locations where id = any($1)", ids)
             .fetch_all(&mut *connection)
             .await?;
         let mut locations = HashMap::with_capacity(rows.len());
         let mut changed = Vec::new();
         {
-            let known = self.known();
+            let mut known = self.known();
             for row in rows {
-                match known.get(&row.id) {
-                    Some((sequence, location)) if *sequence == row.event_sequence => {
-                        let mut location = Location::clone(location);
-                        location.set_quota(row.quota);
-                        locations.insert(row.id, location);
+                match known.get_mut(&row.id) {
+                    Some(known) if known.sequence == row.event_sequence => {
+                        if known.location.quota != Some(row.quota) {
+                            *known = known.with_quota(row.quota);
+                        }
+                        locations.insert(row.id, known.clone());
                     }
                     _ => changed.push(row.id),
                 }
@@ -130,15 +157,15 @@ impl LocationCache {
             .fetch_all(connection)
             .await?;
             for row in rows {
-                let location = Location::from_record(&row.record)?;
-                self.known().insert(row.id, (row.event_sequence, Arc::new(location.clone())));
-                locations.insert(row.id, location);
+                let current = CurrentLocation::new(row.event_sequence, Location::from_record(&row.record)?);
+                self.known().insert(row.id, current.clone());
+                locations.insert(row.id, current);
             }
         }
         Ok(locations)
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<i64, (i64, Arc<Location>)>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<i64, CurrentLocation>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -57,7 +57,8 @@ pub struct PackageView {
     invoice_number: Option<String>,
     /// The label's address, if there is a label.
     pub shipping_label: Option<String>,
-    stock_location: Location,
+    #[schema(value_type = Location)]
+    stock_location: Box<RawValue>,
     packageitem_set: Vec<ItemView>,
     order: OrderView,
     created_date: Timestamp,

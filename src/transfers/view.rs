@@ -160,7 +160,7 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
     let places = catalog.location_cache.load(&mut *connection, &ends).await?;
     let place = |id: i64| {
         let place = places.get(&id).ok_or_else(|| Error::Fault(format!("location {id} vanished")))?;
-        Ok(place.clone())
+        Ok(Location::clone(&place.location))
     };
     let mut items = items_by_transfer(connection, ids).await?;
     let mut views = HashMap::with_capacity(rows.len());

@@ -17,6 +17,7 @@ use crate::{
     events::Change,
     locations,
     packages::snapshot::PackageSnapshot,
+    wire::raw,
     workflow::WAITING,
 };
 
@@ -63,7 +64,7 @@ pub async fn render_as_of(
         row.replaced_by.retain(|id| successors.get(id).is_none_or(|position| *position <= change.position));
         let before = states_before.get(&change.id).copied();
         let commands = commands(catalog, row.state_id, before);
-        views.insert(change.id, view(row, items, place.clone(), commands, catalog)?);
+        views.insert(change.id, view(row, items, raw(place), commands, catalog)?);
     }
     Ok(views)
 }

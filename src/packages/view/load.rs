@@ -11,7 +11,6 @@ use super::{CargoCompanyView, ItemView, OrderItemView, OrderView, PackageView, S
 use crate::{
     catalog::{Catalog, CatalogCache},
     error::{Error, Result},
-    locations::Location,
     packages::facts,
     wire::raw,
 };
@@ -86,7 +85,7 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
         let Some(location) = locations.get(&row.stock_location_id) else { continue };
         let items = items.remove(&row.id).unwrap_or_default();
         let commands = commands(catalog, row.state_id, states_before.get(&row.id).copied());
-        let mut view = view(row, items, location.clone(), commands, catalog)?;
+        let mut view = view(row, items, (*location.json).to_owned(), commands, catalog)?;
         view.transfer_orders = Some(transfers.remove(&view.id).unwrap_or_default());
         views.insert(view.id, view);
     }
@@ -163,7 +162,7 @@ pub(super) async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Res
 pub(super) fn view(
     row: PackageRow,
     items: Vec<ItemView>,
-    stock_location: Location,
+    stock_location: Box<RawValue>,
     commands: Box<RawValue>,
     catalog: &Catalog,
 ) -> Result<PackageView> {
