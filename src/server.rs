@@ -23,6 +23,7 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
@@ -51,21 +52,24 @@ pub fn router(app: &App, settings: &Settings) -> Router {
     let patterns: Arc<[String]> = document.paths.paths.keys().cloned().collect();
     let document = Arc::new(document::complete(&document));
     let swagger = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
+    // From the outermost to the innermost. One stack: each `.layer` of a router costs every request an allocation.
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(app.clone(), forwarded::believe_proxies))
+        .layer(middleware::from_fn(pages::guard))
+        .layer(axum::Extension(document))
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(middleware::from_fn(envelope))
+        .layer(middleware::from_fn_with_state(app.clone(), observe))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, settings.request_timeout))
+        .layer(CatchPanicLayer::custom(on_panic))
+        .layer(DefaultBodyLimit::max(LARGEST_UNDECLARED_BODY));
     Router::new()
         .merge(routes)
         .merge(swagger)
         .route("/", get(|| async { pages::welcome() }))
         .fallback(move |method: Method, uri: Uri| std::future::ready(fallback(&method, &uri, &patterns)))
-        .layer(DefaultBodyLimit::max(LARGEST_UNDECLARED_BODY))
-        .layer(CatchPanicLayer::custom(on_panic))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, settings.request_timeout))
-        .layer(middleware::from_fn_with_state(app.clone(), observe))
-        .layer(middleware::from_fn(envelope))
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        .layer(axum::Extension(document))
-        .layer(middleware::from_fn(pages::guard))
-        .layer(middleware::from_fn_with_state(app.clone(), forwarded::believe_proxies))
+        .layer(layers)
         .with_state(Doors::new(app.clone()))
 }
 
