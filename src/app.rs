@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use sqlx::PgPool;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -30,6 +31,8 @@ use crate::{
     webhooks::{self, DeliveryService},
 };
 
+/// When a server first deletes what is old, after its start.
+const FORGET_AFTER: Duration = Duration::from_mins(1);
 /// Connections for reading single orders.
 const READS: u32 = 4;
 
@@ -125,17 +128,20 @@ impl App {
     }
 
     async fn start_all(pool: PgPool, settings: Settings, stop: &CancellationToken) -> Result<Self> {
-        events::retention::prepare(&pool).await?;
+        // One connection for all of it: a pool opens another one while the last is on its way back.
+        let mut connection = pool.acquire().await?;
+        events::retention::prepare(&mut connection).await?;
         let catalog_cache =
             Arc::new(CatalogCache::new(commands::kinds()).with_invoice_rules(settings.invoices.clone()));
-        catalog_cache.refresh(&mut *pool.acquire().await?).await?;
+        catalog_cache.refresh(&mut connection).await?;
+        let links = Arc::new(Links::open(&mut connection, settings.links).await?);
+        drop(connection);
         let (sessions, metrics) = (Arc::new(Sessions::default()), Arc::new(Metrics::default()));
         let (wake_signal, recent_events) = (Arc::default(), Arc::new(RecentEvents::new(settings.streams_per_user)));
         let event_notifier = Arc::new(EventNotifier::new(Arc::clone(&recent_events)));
         tokio::spawn(Arc::clone(&event_notifier).watch(pool.clone(), stop.clone()));
         tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&catalog_cache), stop.clone()));
-        tokio::spawn(forget_old_keys(pool.clone(), stop.clone()));
-        let links = Arc::new(Links::open(&pool, settings.links).await?);
+        tokio::spawn(forget_old_records(pool.clone(), stop.clone()));
         let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal));
         let lookups = db::for_groups(&pool, dispatch::CONNECTIONS + loader::READERS);
         let dispatcher = Dispatcher::start(
@@ -238,9 +244,9 @@ impl Shared {
     }
 }
 
-/// Deletes old idempotency keys and records every hour.
-async fn forget_old_keys(pool: PgPool, stop: CancellationToken) {
-    let mut hours = tokio::time::interval(Duration::from_hours(1));
+/// Deletes old idempotency keys and records every hour; not at once, when a server has to begin.
+async fn forget_old_records(pool: PgPool, stop: CancellationToken) {
+    let mut hours = tokio::time::interval_at(Instant::now() + FORGET_AFTER, Duration::from_hours(1));
     loop {
         tokio::select! {
             () = stop.cancelled() => return,

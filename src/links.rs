@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
-use sqlx::PgPool;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -84,13 +84,12 @@ impl Links {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn open(pool: &PgPool, settings: Settings) -> Result<Self> {
-        let mut connection = pool.acquire().await?;
+    pub async fn open(connection: &mut PgConnection, settings: Settings) -> Result<Self> {
         let new: [u8; KEY_BYTES] = rand::random();
         sqlx::query!("insert into link_key (key) values ($1) on conflict do nothing", &new[..])
             .execute(&mut *connection)
             .await?;
-        let key = sqlx::query_scalar!("select key from link_key").fetch_one(&mut *connection).await?;
+        let key = sqlx::query_scalar!("select key from link_key").fetch_one(connection).await?;
         let key = key.try_into().map_err(|_| Error::Fault("the key of links has another length".to_owned()))?;
         Ok(Self { settings, key })
     }

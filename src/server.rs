@@ -6,9 +6,11 @@ mod forwarded;
 mod pages;
 
 pub use connections::Limits;
-pub use document::document;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -20,7 +22,7 @@ use axum::{
     routing::get,
 };
 use futures_util::future::BoxFuture;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
@@ -29,6 +31,7 @@ use tower_http::{
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
     timeout::TimeoutLayer,
 };
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
@@ -44,19 +47,44 @@ use crate::{
 /// Largest body, in bytes, of a handler that does not say what it needs (see [`api::body`]).
 const LARGEST_UNDECLARED_BODY: usize = 1024;
 
+/// What the routes are made into. It takes long and is the same for all servers, so it is made once a process.
+struct Assembled {
+    routes: Router<Doors>,
+    document: Arc<Value>,
+    /// The paths of the routes.
+    patterns: Arc<[String]>,
+}
+
+/// With `/metrics` among the routes.
+static ASSEMBLED: LazyLock<Assembled> =
+    LazyLock::new(|| Assembled::of(api::routes().merge(api::health::metrics_routes())));
+/// Without it: it has an address of its own.
+static ASSEMBLED_WITHOUT_METRICS: LazyLock<Assembled> = LazyLock::new(|| Assembled::of(api::routes()));
+
+impl Assembled {
+    fn of(routes: OpenApiRouter<Doors>) -> Self {
+        let (routes, document) = routes.split_for_parts();
+        let patterns = document.paths.paths.keys().cloned().collect();
+        Self { routes, document: Arc::new(document::complete(&document)), patterns }
+    }
+}
+
+/// The whole document.
+#[must_use]
+pub fn document() -> Arc<Value> {
+    Arc::clone(&ASSEMBLED.document)
+}
+
 /// The whole router.
 pub fn router(app: &App, settings: &Settings) -> Router {
-    let routes =
-        if settings.metrics_apart { api::routes() } else { api::routes().merge(api::health::metrics_routes()) };
-    let (routes, document) = routes.split_for_parts();
-    let patterns: Arc<[String]> = document.paths.paths.keys().cloned().collect();
-    let document = Arc::new(document::complete(&document));
+    let assembled = if settings.metrics_apart { &ASSEMBLED_WITHOUT_METRICS } else { &ASSEMBLED };
+    let Assembled { routes, document, patterns } = &**assembled;
     let swagger = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
     // From the outermost to the innermost. One stack: each `.layer` of a router costs every request an allocation.
     let layers = ServiceBuilder::new()
         .layer(middleware::from_fn_with_state(app.clone(), forwarded::believe_proxies))
         .layer(middleware::from_fn(pages::guard))
-        .layer(axum::Extension(document))
+        .layer(axum::Extension(Arc::clone(document)))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(middleware::from_fn(envelope))
@@ -65,10 +93,10 @@ pub fn router(app: &App, settings: &Settings) -> Router {
         .layer(CatchPanicLayer::custom(on_panic))
         .layer(DefaultBodyLimit::max(LARGEST_UNDECLARED_BODY));
     Router::new()
-        .merge(routes)
+        .merge(routes.clone())
         .merge(swagger)
         .route("/", get(|| async { pages::welcome() }))
-        .fallback(move |method: Method, uri: Uri| std::future::ready(fallback(&method, &uri, &patterns)))
+        .fallback(move |method: Method, uri: Uri| std::future::ready(fallback(&method, &uri, patterns)))
         .layer(layers)
         .with_state(Doors::new(app.clone()))
 }
@@ -157,7 +185,7 @@ async fn envelope(request: Request, next: Next) -> Response {
 }
 
 /// The same response with a JSON body.
-fn with_body(response: Response, body: &serde_json::Value) -> Response {
+fn with_body(response: Response, body: &Value) -> Response {
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -39,10 +39,12 @@ impl Data {
     /// Opens the data. Refuses a schema that is not current.
     pub(super) async fn open(settings: &DataSettings) -> Result<Self> {
         let data = Self::connect(settings, User::Tool).await?;
-        if !db::is_current(&mut *data.pool.acquire().await?).await? {
+        let mut connection = data.pool.acquire().await?;
+        if !db::is_current(&mut connection).await? {
             return Err(Error::Fault("the database's schema is not current; run: oms migrate".to_owned()));
         }
-        events::retention::prepare(&data.pool).await?;
+        events::retention::prepare(&mut connection).await?;
+        drop(connection);
         Ok(data)
     }
 

@@ -22,11 +22,11 @@ const DROPPING: i64 = 0x6f6d_7303;
 ///
 /// # Errors
 /// When the database fails.
-pub async fn prepare(pool: &PgPool) -> Result<()> {
+pub async fn prepare(connection: &mut PgConnection) -> Result<()> {
     sqlx::query!("select create_event_partitions(now() + make_interval(weeks => $1))", WEEKS_AHEAD)
-        .execute(pool)
+        .execute(&mut *connection)
         .await?;
-    sqlx::query_scalar!("select begin_event_epoch()").fetch_one(pool).await?;
+    sqlx::query_scalar!("select begin_event_epoch()").fetch_one(connection).await?;
     Ok(())
 }
 
@@ -38,7 +38,8 @@ pub async fn maintain(pool: PgPool, days: u32, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = hours.tick() => {}
         }
-        if let Err(error) = prepare(&pool).await {
+        let prepared = async { prepare(&mut *pool.acquire().await?).await };
+        if let Err(error) = prepared.await {
             tracing::error!(%error, "cannot make the next weeks' partitions of events; commands fail without them");
         }
         match drop_old(&pool, days).await {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    api::{self, stock},
+    api::stock,
     openapi::{Written, answers, errors, reference},
     orders, upstream,
 };
@@ -46,12 +46,6 @@ const TAGS: &[(&str, &str)] = &[
     ("Upstream", "The system that orders come from, and that hears what becomes of them."),
     ("Operations", "For who looks after the server."),
 ];
-
-/// The whole document.
-#[must_use]
-pub fn document() -> Value {
-    complete(&api::routes().merge(api::health::metrics_routes()).into_openapi())
-}
 
 /// Adds to what the routes declare what no single route says: the introduction, authentication, errors, commands.
 pub(super) fn complete(declared: &OpenApi) -> Value {

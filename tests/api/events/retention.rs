@@ -43,7 +43,9 @@ async fn partitions_are_there_for_two_months_and_made_once() {
     };
     let before = count().await;
     assert!(before >= 9, "{before}");
-    retention::prepare(shop.pool()).await.expect("prepared");
+    let mut connection = shop.pool().acquire().await.expect("a connection");
+    retention::prepare(&mut connection).await.expect("prepared");
+    drop(connection);
     assert_eq!(count().await, before);
     shop.execute("select create_event_partitions(now() + interval '20 weeks')").await;
     assert!(count().await > before);

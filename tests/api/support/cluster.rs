@@ -24,8 +24,11 @@ use oms::{
     embedded::{Cluster, ClusterSettings, Durability},
     installation::{apply, check, read::Installation},
 };
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, postgres::PgPoolOptions};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
 /// The installation every shop begins with.
 pub const STANDARD: &str = include_str!("../../../installations/standard.toml");
@@ -50,9 +53,39 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 /// The cluster with its template.
 pub struct Home {
     cluster: Cluster,
+    administrator: Administrator,
     /// Token of each user of the template.
     pub tokens: HashMap<&'static str, String>,
     _watcher: Child,
+}
+
+/// Makes and drops the databases of all tests, by one connection. A connection belongs to the runtime that opened it, and
+/// every test has its own; so this one is on a thread of its own.
+struct Administrator {
+    statements: mpsc::UnboundedSender<(String, oneshot::Sender<()>)>,
+}
+
+impl Administrator {
+    fn start(options: PgConnectOptions) -> Self {
+        let (statements, mut queue) = mpsc::unbounded_channel::<(String, oneshot::Sender<()>)>();
+        let work = async move {
+            let mut connection = options.connect().await.expect("the test Postgres answers");
+            while let Some((statement, done)) = queue.recv().await {
+                sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("an administrator may");
+                done.send(()).ok();
+            }
+        };
+        std::thread::spawn(|| {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work);
+        });
+        Self { statements }
+    }
+
+    async fn run(&self, statement: String) {
+        let (done, is_done) = oneshot::channel();
+        self.statements.send((statement, done)).expect("the administrator works");
+        is_done.await.expect("the administrator works");
+    }
 }
 
 /// A database of a test's own.
@@ -69,7 +102,7 @@ impl Database {
         let place = SHOPS.acquire().await.expect("never closed");
         let home = home();
         let name = format!("shop_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        copy(&home.cluster, if bare { BARE } else { TEMPLATE }, &name).await;
+        copy(&home.administrator, if bare { BARE } else { TEMPLATE }, &name).await;
         // Not named as a server's, so that a test can tell them apart. A superuser's, which servers are not: a test may
         // break what no server can.
         let options = home.cluster.superuser_options(&name).application_name("test");
@@ -80,12 +113,9 @@ impl Database {
     /// What a dump of another time holds, as it was then: not migrated.
     pub async fn restored(dump: &str) -> Self {
         let place = SHOPS.acquire().await.expect("never closed");
-        let cluster = &home().cluster;
+        let Home { cluster, administrator, .. } = home();
         let name = format!("shop_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut admin = administrator(cluster).await;
-        let statement = format!("create database {name}");
-        sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.expect("create database");
-        admin.close().await.expect("close");
+        administrator.run(format!("create database {name}")).await;
         let options = cluster.superuser_options(&name).application_name("test");
         // By a connection of its own: the dump changes its settings.
         let mut connection = options.connect().await.expect("connect");
@@ -105,22 +135,13 @@ impl Database {
     /// Frees its room.
     pub async fn discard(self) {
         self.pool.close().await;
-        let mut admin = administrator(&home().cluster).await;
-        let statement = format!("drop database {} with (force)", self.name);
-        sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.expect("drop database");
-        admin.close().await.expect("close");
+        home().administrator.run(format!("drop database {} with (force)", self.name)).await;
     }
 }
 
-async fn copy(cluster: &Cluster, template: &str, name: &str) {
-    let mut admin = administrator(cluster).await;
+async fn copy(administrator: &Administrator, template: &str, name: &str) {
     let statement = format!("create database {name} template {template} strategy file_copy owner {OWNER}");
-    sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.expect("create database");
-    admin.close().await.expect("close");
-}
-
-async fn administrator(cluster: &Cluster) -> PgConnection {
-    cluster.superuser_options("postgres").connect().await.expect("the test Postgres answers")
+    administrator.run(statement).await;
 }
 
 /// The cluster of this process, started by whoever asks first.
@@ -150,6 +171,8 @@ async fn start() -> Home {
             ("autovacuum", "off"),
             // As for the connections of the server: without statistics a plan looks so expensive that it is compiled.
             ("jit", "off"),
+            // Every connection runs a function as it begins: so it is loaded once, and not by each.
+            ("shared_preload_libraries", "plpgsql"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec(),
@@ -163,13 +186,14 @@ async fn start() -> Home {
         tokens.insert(name, add_user(&pool, name, role, &[]).await);
     }
     pool.close().await;
-    copy(&cluster, BARE, TEMPLATE).await;
+    let administrator = Administrator::start(cluster.superuser_options("postgres"));
+    copy(&administrator, BARE, TEMPLATE).await;
     let pool = db::connect(cluster.connect_options(TEMPLATE), 2).await.expect("connect");
     apply::apply(&pool, &read_installation(&[STANDARD, SHOP])).await.expect("apply");
     tokens.insert("kadikoy", add_user(&pool, "kadikoy", Role::Store, &["KADIKOY".to_owned()]).await);
     add_stock(&pool).await;
     pool.close().await;
-    Home { cluster, tokens, _watcher: watcher }
+    Home { cluster, administrator, tokens, _watcher: watcher }
 }
 
 /// A user's token.

@@ -1,7 +1,7 @@
 //! Every reply is compared with the document that describes it: its status, its media type, its body; and the body of a
 //! request that succeeded. So a test that meets an undocumented answer fails, whatever else it looks at.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use reqwest::{Method, Request, header::CONTENT_TYPE};
 use serde_json::Value;
@@ -20,9 +20,9 @@ const EVENT: &str = "/components/schemas/Event";
 
 static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::read);
 
-/// The document, which is put together once a process.
+/// The document.
 struct Contract {
-    document: Value,
+    document: Arc<Value>,
 }
 
 /// A request, as far as the document describes it.
