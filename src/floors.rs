@@ -174,7 +174,7 @@ fn code(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The paths that `use` names, and those that begin with `crate` elsewhere.
+/// The paths that `use` names, and those in the code itself: `super::checks::require`, and `checks::require` of a child.
 fn paths(text: &str) -> Vec<Module> {
     let mut found = Vec::new();
     let mut rest = String::new();
@@ -189,10 +189,9 @@ fn paths(text: &str) -> Vec<Module> {
         }
     }
     rest.push_str(text);
-    for (at, _) in rest.match_indices("crate::") {
-        let path: String = rest[at..].chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
-        found.push(path.split("::").filter(|word| !word.is_empty()).map(str::to_owned).collect());
-    }
+    let is_word = |c: char| c.is_alphanumeric() || "_:".contains(c);
+    let words = rest.split(|c| !is_word(c)).filter(|word| word.contains("::"));
+    found.extend(words.map(|path| path.split("::").filter(|word| !word.is_empty()).map(str::to_owned).collect()));
     found
 }
 
@@ -400,11 +399,20 @@ fn input_in_a_log_line_is_found() {
 
 #[test]
 fn imports_are_read_as_the_compiler_reads_them() {
-    let text =
-        "use std::fmt;\n\npub use self::a::{B, c::{self, D as E}};\nuse super::{f, g::*};\nlet x = crate::h::i(1);";
+    let text = "use std::fmt;\n\npub use self::a::{B, c::{self, D as E}};\nuse super::{f, g::*};\nlet x = crate::h::i(1);\nj::k(super::l::M)";
     let found: Vec<String> = paths(text).iter().map(|path| path.join("::")).collect();
     assert_eq!(
         found,
-        ["std::fmt", "self::a::B", "self::a::c::self", "self::a::c::D", "super::f", "super::g::*", "crate::h::i"]
+        [
+            "std::fmt",
+            "self::a::B",
+            "self::a::c::self",
+            "self::a::c::D",
+            "super::f",
+            "super::g::*",
+            "crate::h::i",
+            "j::k",
+            "super::l::M"
+        ]
     );
 }

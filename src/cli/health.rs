@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::error::{Error, Result};
 
 /// Longest wait for the answer.

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use sqlx::PgPool;
 
-use super::{Outcome, data::Data, read_file};
+use super::{
+    data::Data,
+    outcome::{Outcome, read_file},
+};
 use crate::{
     commands,
     config::DataSettings,

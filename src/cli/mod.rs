@@ -7,6 +7,7 @@ mod health;
 mod install;
 mod migrate;
 mod orders;
+mod outcome;
 mod serve;
 mod simulate;
 mod simulate_upstream;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::outcome::Outcome;
 use crate::{config::DataSettings, error::Result, logging};
 
 /// Parses the command line, runs it, and prints the error.
@@ -107,15 +109,6 @@ enum Command {
     Health(health::Args),
 }
 
-/// The result of a subcommand that did not fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// Success.
-    Done,
-    /// Faults were found and printed.
-    Faults,
-}
-
 impl Cli {
     /// The log level without `RUST_LOG`: servers log their work, tools only errors.
     fn default_log_filter(&self) -> &'static str {
@@ -147,10 +140,4 @@ impl Cli {
             Command::Health(args) => health::run(&args).await,
         }
     }
-}
-
-/// Reads a file. The error names it.
-pub(crate) fn read_file(path: &std::path::Path) -> Result<String> {
-    std::fs::read_to_string(path)
-        .map_err(|error| crate::error::Error::Fault(format!("cannot read {}: {error}", path.display())))
 }

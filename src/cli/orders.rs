@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::io::BufReader;
 
-use super::{Outcome, data::Data};
+use super::{data::Data, outcome::Outcome};
 use crate::{
     catalog::CatalogCache,
     commands,

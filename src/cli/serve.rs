@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Outcome, data::Data, install};
+use super::{data::Data, install, outcome::Outcome};
 use crate::{
     app::App,
     config::{DataSettings, ServerSettings},

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use chrono::{Days, NaiveDate, NaiveTime};
 use indicatif::ProgressBar;
 
-use super::{Outcome, data::Data, read_file};
+use super::{
+    data::Data,
+    outcome::{Outcome, read_file},
+};
 use crate::{
     config::DataSettings,
     error::{Error, Result},

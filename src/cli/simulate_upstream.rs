@@ -4,7 +4,11 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use tokio::net::TcpListener;
 
-use super::{Outcome, demo, read_file, serve::stop_on_signal};
+use super::{
+    demo,
+    outcome::{Outcome, read_file},
+    serve::stop_on_signal,
+};
 use crate::{
     error::{Error, Result},
     secret::Secret,

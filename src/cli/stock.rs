@@ -2,7 +2,7 @@
 
 use std::{fs::File, path::PathBuf};
 
-use super::{Outcome, data::Data};
+use super::{data::Data, outcome::Outcome};
 use crate::{
     config::DataSettings,
     error::{Error, Result},

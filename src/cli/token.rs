@@ -1,6 +1,6 @@
 //! `oms token …`.
 
-use super::{Outcome, data::Data};
+use super::{data::Data, outcome::Outcome};
 use crate::{auth, config::DataSettings, error::Result};
 
 #[derive(Debug, clap::Subcommand)]

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{Outcome, data::Data};
+use super::{data::Data, outcome::Outcome};
 use crate::{
     auth::{self, Role},
     config::DataSettings,

@@ -1,6 +1,6 @@
 //! `oms verify`.
 
-use super::{Outcome, data::Data};
+use super::{data::Data, outcome::Outcome};
 use crate::{config::DataSettings, error::Result, verify::verify};
 
 pub(super) async fn run(settings: &DataSettings) -> Result<Outcome> {

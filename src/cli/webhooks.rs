@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Outcome, data::Data};
+use super::{data::Data, outcome::Outcome};
 use crate::{
     config::DataSettings,
     error::{Error, Refusal, Result},

@@ -6,6 +6,7 @@
 
 mod company;
 mod duplicates;
+mod findings;
 mod flow;
 mod inventory;
 mod invoicing;
@@ -16,17 +17,10 @@ mod transitions;
 
 use std::borrow::Cow;
 
-use super::read::{Installation, Place, Problem};
+pub use self::findings::Checked;
+use self::findings::Findings;
+use super::read::{Installation, Problem};
 use crate::kinds::Kind;
-
-/// The findings, in the order of the files and their lines.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Checked {
-    /// Problems: the installation cannot be applied.
-    pub problems: Vec<Problem>,
-    /// Warnings: strange, but possible.
-    pub warnings: Vec<Problem>,
-}
 
 /// Reads and checks an installation from (file name, text) pairs, and replaces the aliases of commands by their
 /// identifiers. Returns it with its warnings.
@@ -70,32 +64,6 @@ pub fn check(installation: &Installation, kinds: &[&'static Kind]) -> Checked {
     invoicing::check(installation, &mut findings);
     transfers::check(installation, &mut findings);
     findings.sorted(installation)
-}
-
-/// Collects the findings of the parts of the check.
-#[derive(Default)]
-struct Findings(Checked);
-
-impl Findings {
-    fn problem(&mut self, at: &Place, key: &str, message: impl Into<String>, remedy: impl Into<String>) {
-        self.0.problems.push(at.problem(key, message, remedy));
-    }
-
-    fn warning(&mut self, at: &Place, key: &str, message: impl Into<String>, remedy: impl Into<String>) {
-        self.0.warnings.push(at.problem(key, message, remedy));
-    }
-
-    /// Sorts the findings in reading order of the files.
-    fn sorted(self, installation: &Installation) -> Checked {
-        let position = |problem: &Problem| {
-            let mut files = installation.files.iter();
-            (files.position(|file| *file == problem.file), problem.line)
-        };
-        let mut checked = self.0;
-        checked.problems.sort_by_key(position);
-        checked.warnings.sort_by_key(position);
-        checked
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `COMPLETE_PACKING`, "Pack": everything is in the box; a shipment and its label are created.
 
-use super::require_items;
+use super::checks::require_items;
 use crate::{
     commands::{
         changes::{Changes, ShipmentChange},

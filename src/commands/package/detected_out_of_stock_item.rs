@@ -4,7 +4,7 @@
 //! a place stay in this package, which goes to the destination at the scenario's default location; the others move to
 //! successors.
 
-use super::{named_items, replan};
+use super::{checks::named_items, replan};
 use crate::{
     commands::{
         changes::{Answer, Changes, Taking},

@@ -4,7 +4,7 @@
 //! (`otherwise`). Missing items move to new packages; those without a place to an out-of-stock package at the default
 //! location.
 
-use super::{named_items, replan};
+use super::{checks::named_items, replan};
 use crate::{
     commands::{
         changes::{Changes, Taking},

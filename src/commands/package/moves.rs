@@ -1,6 +1,6 @@
 //! Commands that lead to the transition's destination and change little else: a row each.
 
-use super::require_items;
+use super::checks::require_items;
 use crate::{
     commands::{
         changes::{Answer, Changes},

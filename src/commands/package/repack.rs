@@ -1,6 +1,6 @@
 //! `REPACK`: a package without a place is planned again, and moves if a place is found.
 
-use super::{replan, require_items};
+use super::{checks::require_items, replan};
 use crate::{
     commands::{
         changes::{Answer, Changes, Taking},

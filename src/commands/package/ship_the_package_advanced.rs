@@ -1,6 +1,6 @@
 //! `SHIP_THE_PACKAGE_ADVANCED`, "Advanced ship": shipped, with the client's carrier and tracking number.
 
-use super::{super::changes::ShipmentRecord, find_cargo_company};
+use super::{super::changes::ShipmentRecord, checks::find_cargo_company};
 use crate::{
     commands::{
         changes::{Changes, ShipmentChange},
@@ -58,7 +58,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
 }
 
 /// Both parameters are required; the refusal names each missing one.
-pub(in crate::commands) fn read_shipment(input: Input<'_>) -> Result<(String, String), Refusal> {
+pub(crate) fn read_shipment(input: Input<'_>) -> Result<(String, String), Refusal> {
     match (input.string("tracking_number"), input.string("cargo_company")) {
         (Ok(number), _) if number.chars().count() > LONGEST_TRACKING_NUMBER => {
             Err(Refusal::field("tracking_number", "Ensure this field has no more than 128 characters."))

@@ -1,7 +1,10 @@
 //! `UPDATE_SHIPMENT_INFO`: the shipment gets another carrier, tracking number or query number. The label is made again:
 //! the old label and its link are no longer valid.
 
-use super::{super::changes::ShipmentRecord, find_cargo_company, require_shipment};
+use super::{
+    super::changes::ShipmentRecord,
+    checks::{find_cargo_company, require_shipment},
+};
 use crate::{
     commands::{
         changes::{Changes, ShipmentChange},

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     super::{changes::ShipmentRecord, input},
-    require_shipment,
+    checks::require_shipment,
 };
 use crate::{
     commands::{

@@ -15,6 +15,7 @@ pub mod begin;
 pub mod changes;
 pub mod consequences;
 pub mod end;
+mod engine;
 pub mod facts;
 pub mod lay_out;
 pub mod moves;

@@ -1,7 +1,7 @@
 //! `TRANSFER_ORDER_ADVANCED`: the goods are ready for a carrier that the sender has chosen.
 
 use super::{
-    super::package::{find_cargo_company, ship_the_package_advanced as advanced},
+    super::package::{checks::find_cargo_company, ship_the_package_advanced as advanced},
     changes::TransferShipment,
 };
 use crate::{

@@ -1,6 +1,6 @@
 //! Transitions that need other transitions.
 
-use super::Findings;
+use super::findings::Findings;
 use crate::{
     installation::read::{Installation, Transition},
     kinds::Kind,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::Findings;
+use super::findings::Findings;
 use crate::installation::read::{Installation, Place};
 
 pub(super) fn check(installation: &Installation, findings: &mut Findings) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Findings;
+use super::findings::Findings;
 use crate::{
     installation::read::{Entity, Installation, Place, State, Transition},
     kinds::{self, Kind, names::CANCEL_PACKAGE},

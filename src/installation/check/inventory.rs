@@ -1,6 +1,6 @@
 //! The stock service: at most one, and only for existing locations.
 
-use super::Findings;
+use super::findings::Findings;
 use crate::{installation::read::Installation, spelling::nearest};
 
 pub(super) fn check(installation: &Installation, findings: &mut Findings) {

@@ -1,6 +1,6 @@
 //! The invoice services: each slug once, and no transition names one that is missing.
 
-use super::Findings;
+use super::findings::Findings;
 use crate::{
     installation::read::{Installation, Place},
     spelling::nearest,

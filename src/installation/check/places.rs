@@ -1,6 +1,6 @@
 //! Carriers, locations and scenarios: their references exist.
 
-use super::Findings;
+use super::findings::Findings;
 use crate::cargo::Integration;
 use crate::installation::read::{Entity, Installation};
 use crate::spelling::nearest;

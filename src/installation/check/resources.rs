@@ -1,7 +1,7 @@
 //! Lists for clients: their references exist, and there are no duplicates.
 
-use super::Findings;
 use super::duplicates::{Named, refuse};
+use super::findings::Findings;
 use crate::installation::read::{Entry, Installation, Place};
 use crate::record::Record;
 use crate::spelling::nearest;

@@ -1,6 +1,6 @@
 //! Transfers, and packages that wait for them: what must hold so that goods are counted once, wherever they are.
 
-use super::Findings;
+use super::findings::Findings;
 use crate::{
     installation::read::{Entity, Installation, Scenario, Transition},
     kinds::names::TRANSFER_ITEM_NOT_FOUND,

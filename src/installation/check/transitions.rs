@@ -1,6 +1,6 @@
 //! Each transition for itself: its command, its states, its outcomes.
 
-use super::{Findings, company, invoicing};
+use super::{company, findings::Findings, invoicing};
 use crate::{
     installation::read::{Entity, Installation, Transition},
     kinds::{Kind, common::invoice_call},
