@@ -246,7 +246,7 @@ async fn orders_and_stock_are_imported_beside_a_running_server() {
     let (_stock, stock) = file("erp_code,sku,quantity\nGEBZE,PINK,3\nNOWHERE,PINK,3\n", "stock.csv");
     let (code, printed, said) = shop.oms(&["stock", "import", text(&stock)]).await;
     assert_eq!((code, printed.as_str()), (1, "1 counts set, 1 lines refused\n"));
-    assert_eq!(said, "line 3: there is no stock location NOWHERE\n");
+    assert_eq!(said, "line 3: erp_code: There is no stock location NOWHERE.\n");
 
     let lines = format!("{}\n{}\n", order_json("1", &[("PINK", 1)]), order_json("2", &[("RED", 1)]));
     let (_orders, orders) = file(&lines, "orders.ndjson");
