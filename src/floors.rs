@@ -190,7 +190,7 @@ fn paths(text: &str) -> Vec<Module> {
     }
     rest.push_str(text);
     let is_word = |c: char| c.is_alphanumeric() || "_:".contains(c);
-    let words = rest.split(|c| !is_word(c)).filter(|word| word.contains("::"));
+    let words = rest.split(|c| !is_word(c)).filter(|word| word.contains("::") && !word.starts_with(':'));
     found.extend(words.map(|path| path.split("::").filter(|word| !word.is_empty()).map(str::to_owned).collect()));
     found
 }
@@ -399,7 +399,7 @@ fn input_in_a_log_line_is_found() {
 
 #[test]
 fn imports_are_read_as_the_compiler_reads_them() {
-    let text = "use std::fmt;\n\npub use self::a::{B, c::{self, D as E}};\nuse super::{f, g::*};\nlet x = crate::h::i(1);\nj::k(super::l::M)";
+    let text = "use std::fmt;\n\npub use self::a::{B, c::{self, D as E}};\nuse super::{f, g::*};\nlet x = crate::h::i(1);\nj::k(<T>::new(super::l::M))";
     let found: Vec<String> = paths(text).iter().map(|path| path.join("::")).collect();
     assert_eq!(
         found,
