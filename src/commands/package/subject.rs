@@ -1,4 +1,4 @@
-//! Packages, as their commands know them. How the engine treats them is in [`engine`](super::engine), which knows all
+//! Packages, as their commands know them. How the engine treats them is in `engine`, which knows all
 //! commands.
 
 use crate::commands::command::Command;

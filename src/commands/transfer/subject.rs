@@ -1,4 +1,4 @@
-//! Transfers, as their commands know them. How the engine treats them is in [`engine`](super::engine), which knows all
+//! Transfers, as their commands know them. How the engine treats them is in `engine`, which knows all
 //! commands.
 
 use super::facts::LockedTransfer;
