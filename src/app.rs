@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
-use sqlx::PgPool;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +16,7 @@ use crate::{
         idempotency,
         wake_signal::WakeSignal,
     },
-    db,
+    db::{self, PgPool},
     error::Result,
     events::{self, EventNotifier, RecentEvents},
     inventory::Inventory,
@@ -145,7 +144,7 @@ impl App {
         let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal));
         let lookups = db::for_groups(&pool, dispatch::CONNECTIONS + loader::READERS);
         let dispatcher = Dispatcher::start(
-            pool.clone(),
+            &pool,
             lookups.clone(),
             Arc::clone(&catalog_cache),
             Arc::clone(&metrics),

@@ -18,9 +18,9 @@ use std::{
 
 use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, PgPool};
 
 use crate::{
+    db::{PgConnection, PgPool},
     error::{OnConstraint, Refusal, Result},
     scope::Scope,
 };
@@ -68,6 +68,8 @@ struct Session {
 
 /// Most tokens in the cache. At more, it is emptied.
 const MOST_SESSIONS: usize = 10_000;
+/// How long Postgres may take to say whose a token is: every request waits for it.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// A caller is read again after this time, also when this server hears of no new version.
 const LONGEST_SESSION: Duration = Duration::from_secs(10);
 
@@ -85,7 +87,7 @@ impl Sessions {
             return Ok(Arc::clone(&session.caller));
         }
         let read = Instant::now();
-        let found = read_caller(pool, &hash).await?;
+        let found = read_caller(&pool.waiting(PATIENCE), &hash).await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let Some((caller, version)) = found else {
             known.remove(&hash);

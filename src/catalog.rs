@@ -12,12 +12,12 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{PgConnection, PgPool, postgres::PgListener};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cargo::CargoCompany,
+    db::{Listener, PgConnection, PgPool},
     error::{Error, Result},
     invoicing::{self, Invoicing},
     kinds::Kind,
@@ -270,14 +270,19 @@ pub async fn follow(pool: PgPool, catalog_cache: Arc<CatalogCache>, stop: Cancel
         }
         let notice = async {
             match &mut listener {
-                Some(listener) => listener.recv().await.is_ok(),
+                Some(listener) => listener.hear().await.is_ok(),
                 None => std::future::pending().await,
             }
         };
-        let lost = tokio::select! {
+        let heard = tokio::select! {
             () = stop.cancelled() => return,
-            heard = notice => !heard,
-            () = tokio::time::sleep(LOOK_EVERY) => false,
+            heard = notice => Some(heard),
+            () = tokio::time::sleep(LOOK_EVERY) => None,
+        };
+        let lost = match (heard, &mut listener) {
+            (Some(heard), _) => !heard,
+            (None, Some(listener)) => !listener.is_alive().await,
+            (None, None) => false,
         };
         if lost {
             listener = None;
@@ -289,10 +294,9 @@ pub async fn follow(pool: PgPool, catalog_cache: Arc<CatalogCache>, stop: Cancel
     }
 }
 
-async fn listen(pool: &PgPool) -> Option<PgListener> {
-    let mut listener = PgListener::connect_with(pool).await.ok()?;
-    listener.listen("oms_installation").await.ok()?;
-    Some(listener)
+async fn listen(pool: &PgPool) -> Option<Listener> {
+    let listening = Listener::listen(pool, "oms_installation").await;
+    listening.inspect_err(|error| tracing::debug!(%error, "cannot listen for changes of the installation")).ok()
 }
 
 async fn look(pool: &PgPool, catalog_cache: &CatalogCache) -> Result<()> {

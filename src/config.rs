@@ -54,6 +54,12 @@ pub struct ServerSettings {
     #[arg(long, env = "OMS_REQUEST_TIMEOUT_SECONDS", default_value_t = 30, value_name = "SECONDS")]
     pub request_timeout_seconds: u64,
 
+    /// Seconds for which requests are still taken after SIGTERM or Ctrl-C, while `/readyz` answers 503: as long as a
+    /// balancer needs to see that.
+    #[arg(long, env = "OMS_DRAIN_SECONDS", default_value_t = 1, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u32).range(0..=600))]
+    pub drain_seconds: u32,
+
     /// Most connections of clients; one more is answered with 503. Fewer where the system gives fewer file descriptors.
     #[arg(long, env = "OMS_MAX_CONNECTIONS", default_value_t = 8192, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=60_000))]
@@ -181,6 +187,7 @@ impl ServerSettings {
             request_timeout: Duration::from_secs(self.request_timeout_seconds),
             limits: limits.within_descriptors(),
             metrics_apart: self.metrics_listen.is_some(),
+            drain: Duration::from_secs(u64::from(self.drain_seconds)),
         }
     }
 

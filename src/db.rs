@@ -1,12 +1,35 @@
 //! Connect and migrate.
+//!
+//! [`PgPool`] and [`PgConnection`] stand in for those of sqlx in the whole crate: their statements have a deadline, so
+//! that a connection which falls silent stops nothing for good.
 
-use std::time::{Duration, Instant};
+mod connection;
+mod failures;
+mod links;
+mod listener;
+mod pool;
+mod servers;
+mod transaction;
 
-use sqlx::{
-    Connection as _, PgConnection, PgPool,
-    migrate::{Migrate, Migrator},
-    postgres::{PgConnectOptions, PgPoolOptions},
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
 };
+
+use sqlx::migrate::{MigrateError, Migrator};
+
+pub use connection::PgConnection;
+pub(crate) use failures::is_of_the_connection;
+pub use failures::text;
+pub use listener::Listener;
+pub use pool::{PgPool, PoolConnection};
+pub use servers::Servers;
+pub use transaction::Transaction;
+
+use failures::may_start;
+use links::Links;
+use pool::Opener;
 
 use crate::error::{Error, Result};
 
@@ -26,8 +49,8 @@ pub const BEGIN_UNDER_INSTALLATION: &str = "begin; set local enable_hashjoin = o
 
 /// How long to try to reach the database: it may be starting too.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a request waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one attempt may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Looks up each element of an array by an index, with a plan that is made once.
 const LOOKUPS: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; \
@@ -46,24 +69,31 @@ const ON_CONNECT: &str = "set jit = off; \
         end if; \
     end $$";
 
-/// No statement of a server works this long, and no transaction waits this long for its next one: a request must not
-/// hold for ever what others need. Work that may take longer takes a connection by [`for_long_work`].
-const LIMITS: &str = "set statement_timeout = '60s'; set idle_in_transaction_session_timeout = '60s'";
+/// The limits of a server's statements: a request must not hold for ever what others need. Work that may take longer
+/// takes a connection by [`for_long_work`]. Postgres keeps the first of each pair; we give up a little later, which
+/// happens only if it is silent ([`connection`]).
+const LIMITS: (&str, Duration) =
+    ("set statement_timeout = '25s'; set idle_in_transaction_session_timeout = '60s'", Duration::from_secs(28));
+/// The same for lookups of single objects, which take milliseconds.
+const LOOKUP_LIMITS: (&str, Duration) =
+    ("set statement_timeout = '8s'; set idle_in_transaction_session_timeout = '8s'", Duration::from_secs(9));
+/// How long Postgres may be silent while a tool, a migration or an installation works.
+const LONG_WORK: Duration = Duration::from_hours(1);
 
-/// Opens the pool of a tool, whose statements may take as long as they need.
+/// Opens the pool of a tool, whose statements may take an hour.
 ///
 /// # Errors
 /// When the database cannot be reached within ten seconds, or refuses the connection.
-pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<PgPool> {
-    open(options, connections, "").await
+pub async fn connect(servers: impl Into<Servers>, connections: u32) -> Result<PgPool> {
+    open(servers.into(), connections, None, LONG_WORK).await
 }
 
 /// Opens the pool of a server, whose statements have a limit.
 ///
 /// # Errors
 /// As [`connect`].
-pub async fn connect_server(options: PgConnectOptions, connections: u32) -> Result<PgPool> {
-    open(options, connections, LIMITS).await
+pub async fn connect_server(servers: impl Into<Servers>, connections: u32) -> Result<PgPool> {
+    open(servers.into(), connections, Some(LIMITS.0), LIMITS.1).await
 }
 
 /// Takes a connection out of the pool for work that may take long. It is closed when it is dropped.
@@ -75,39 +105,35 @@ pub async fn for_long_work(pool: &PgPool) -> Result<PgConnection> {
     sqlx::raw_sql("set statement_timeout = 0; set idle_in_transaction_session_timeout = 0")
         .execute(&mut connection)
         .await?;
+    connection.set_patience(LONG_WORK);
     Ok(connection)
 }
 
-async fn open(options: PgConnectOptions, connections: u32, settings: &'static str) -> Result<PgPool> {
-    let options = options.application_name("oms");
-    wait_for(&options).await?;
-    let pool = PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                sqlx::raw_sql(ON_CONNECT).execute(&mut *connection).await?;
-                sqlx::raw_sql(settings).execute(connection).await.map(drop)
-            })
-        })
-        .connect_with(options)
-        .await?;
-    Ok(pool)
+async fn open(servers: Servers, connections: u32, limits: Option<&'static str>, patience: Duration) -> Result<PgPool> {
+    let servers = Arc::new(servers.named("oms"));
+    wait_for(&servers).await?;
+    let settings = [ON_CONNECT].into_iter().chain(limits).collect();
+    Ok(PgPool::new(Opener { servers, settings, patience, links: Arc::default() }, connections))
 }
 
-/// A first connection outside the pool. The pool would only say that it timed out, not why.
-async fn wait_for(options: &PgConnectOptions) -> Result<()> {
+/// A first connection outside the pool.
+async fn wait_for(servers: &Servers) -> Result<()> {
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
-        match PgConnection::connect_with(options).await {
-            Ok(connection) => return Ok(connection.close().await?),
-            Err(error) if Error::is_passing(&error) && Instant::now() < deadline => {
-                tracing::debug!(%error, "the database cannot be reached yet");
-                tokio::time::sleep(Duration::from_millis(250)).await;
+        let connected = tokio::time::timeout(ATTEMPT_TIMEOUT, Box::pin(servers.connect())).await;
+        let error = match connected {
+            Ok(Ok(connection)) => {
+                PgConnection::new(connection, ATTEMPT_TIMEOUT, Arc::new(Links::default())).close().await;
+                return Ok(());
             }
-            Err(error) => return Err(error.into()),
+            Ok(Err(error)) => error,
+            Err(_) => io::Error::new(io::ErrorKind::TimedOut, format!("{servers} does not answer")).into(),
+        };
+        if !may_start(&error) || Instant::now() > deadline {
+            return Err(error.into());
         }
+        tracing::debug!(error = text(&error), "the database cannot be reached yet");
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
@@ -129,22 +155,9 @@ pub fn for_groups(pool: &PgPool, connections: u32) -> PgPool {
 }
 
 fn lookups(pool: &PgPool, connections: u32, besides: Option<&'static str>) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                sqlx::raw_sql(ON_CONNECT).execute(&mut *connection).await?;
-                sqlx::raw_sql(LOOKUPS).execute(&mut *connection).await?;
-                sqlx::raw_sql(LIMITS).execute(&mut *connection).await?;
-                if let Some(besides) = besides {
-                    sqlx::raw_sql(besides).execute(connection).await?;
-                }
-                Ok(())
-            })
-        })
-        .connect_lazy_with((*pool.connect_options()).clone())
+    let Opener { servers, links, .. } = pool.opener().clone();
+    let settings = [ON_CONNECT, LOOKUPS, LOOKUP_LIMITS.0].into_iter().chain(besides).collect();
+    PgPool::new(Opener { servers, settings, patience: LOOKUP_LIMITS.1, links }, connections)
 }
 
 /// Lets a transaction fail with a lock timeout, to be tried again, instead of waiting without end: a forgotten
@@ -163,7 +176,7 @@ pub async fn set_lock_timeout(transaction: &mut PgConnection) -> Result<()> {
 /// When a migration fails, or the database is from a newer version.
 pub async fn migrate(pool: &PgPool) -> Result<()> {
     let mut connection = for_long_work(pool).await?;
-    MIGRATOR.run(&mut connection).await.map_err(|error| Error::Fault(format!("migrate: {error}")))
+    MIGRATOR.run(connection.raw()).await.map_err(|error| failed("migrate", error))
 }
 
 /// True if the connections are a superuser's, who may do more than a server has to.
@@ -180,14 +193,18 @@ pub async fn is_superuser(pool: &PgPool) -> Result<bool> {
 /// # Errors
 /// When the database fails.
 pub async fn is_current(connection: &mut PgConnection) -> Result<bool> {
-    let applied = connection
-        .list_applied_migrations(&MIGRATOR.table_name)
-        .await
-        .map_err(|error| Error::Fault(format!("migrations: {error}")))?;
+    let applied = connection.applied_migrations(&MIGRATOR).await.map_err(|error| failed("migrations", error))?;
     Ok(MIGRATOR
         .iter()
         .filter(|migration| migration.migration_type.is_up_migration())
         .all(|wanted| applied.iter().any(|done| done.version == wanted.version)))
+}
+
+fn failed(what: &str, error: MigrateError) -> Error {
+    match error {
+        MigrateError::Execute(error) => error.into(),
+        other => Error::Fault(format!("{what}: {other}")),
+    }
 }
 
 /// Tells every server, when this transaction commits, to reload its catalog.

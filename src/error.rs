@@ -234,7 +234,7 @@ pub enum Error {
     #[error("{0}")]
     Refused(Refusal),
     /// Postgres could not be reached, or refused a statement.
-    #[error("database: {0}")]
+    #[error("database: {}", crate::db::text(.0))]
     Database(#[from] sqlx::Error),
     /// Too many requests wait; answered 503 with `Retry-After`.
     #[error("more requests are waiting than this server takes on; try again shortly")]
@@ -275,18 +275,29 @@ impl Error {
     #[must_use]
     pub fn is_passing(error: &sqlx::Error) -> bool {
         match error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => true,
-            // 57P0x: shutting down or starting up; 53xxx: out of connections, memory or disk; 40xxx: deadlock; 08xxx:
-            // the connection itself; 55P03: a lock not to be had; 57014 and 25P03: our own limits of time (`db`).
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed => true,
+            // 57P0x: shutting down or starting up; 58xxx: its disk; 53xxx: out of connections, memory or disk; 40xxx:
+            // deadlock; 08xxx: the connection itself; 28xxx and 3D000: it does not let us in; 55P03: a lock not to be
+            // had; 57014 and 25P03: our own limits of time (`db`); 25006: a standby, after a failover.
             sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-                code.starts_with("57P")
-                    || code.starts_with("53")
-                    || code.starts_with("40")
-                    || code.starts_with("08")
-                    || ["55P03", "57014", "25P03"].contains(&&*code)
+                ["57P", "58", "53", "40", "08", "28"].iter().any(|class| code.starts_with(class))
+                    || ["3D000", "55P03", "57014", "25P03", "25006"].contains(&&*code)
             }),
             _ => false,
         }
+    }
+
+    /// True if the connection was lost, or given up because Postgres was silent: another one may work. What was to be
+    /// written may be written or not.
+    #[must_use]
+    pub fn is_lost_connection(&self) -> bool {
+        matches!(self, Self::Database(error) if crate::db::is_of_the_connection(error))
     }
 
     /// True if Postgres ended the transaction because of a deadlock: a new attempt may succeed.

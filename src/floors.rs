@@ -311,6 +311,22 @@ fn only_the_door_makes_requests() {
     assert!(wrong.is_empty(), "requests are made by outbound.rs: {}", wrong.join(", "));
 }
 
+/// On a connection of sqlx a statement waits for ever, if Postgres is silent.
+#[test]
+fn only_the_database_door_has_connections_without_a_deadline() {
+    let house = House::read();
+    let words = ["PgConnection", "PgPool", "PgPoolOptions", "PgListener", "PoolConnection", "Transaction"];
+    let takes = |text: &str| {
+        let used = text.split("use sqlx::").skip(1).filter_map(|rest| rest.split(';').next());
+        let named = text.split(" sqlx::").skip(1).filter_map(|rest| rest.split_whitespace().next());
+        used.chain(named).any(|path| path.split(|c: char| !c.is_alphanumeric()).any(|word| words.contains(&word)))
+    };
+    // The private Postgres is spoken to before there is a pool, within the time that a start may take.
+    let files = house.files.iter().filter(|(module, _)| !["db", "embedded"].contains(&module[0].as_str()));
+    let wrong: Vec<&str> = files.filter(|(_, (_, text))| takes(text)).map(|(_, (name, _))| name.as_str()).collect();
+    assert!(wrong.is_empty(), "connections are those of db.rs: {}", wrong.join(", "));
+}
+
 #[test]
 fn no_route_makes_a_scope_or_a_caller() {
     let house = House::read();

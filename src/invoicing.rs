@@ -10,10 +10,10 @@ use std::{collections::BTreeMap, str::FromStr, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 use url::{Origin, Url};
 
 use crate::{
+    db::PgConnection,
     error::{Error, Result},
     outbound::guard::{AllowPrivate, Guard},
     secret::Secret,

@@ -10,10 +10,12 @@ use std::{fmt, sync::Arc, time::Duration};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
+use crate::{
+    db::PgConnection,
+    error::{Error, Result},
+};
 
 /// Expiries are whole hours, so that a document's address stays the same for a while.
 const STEP: u64 = 3600;

@@ -18,6 +18,8 @@ use prometheus_client::{
 
 pub use webhooks::Webhooks;
 
+use crate::db::PgPool;
+
 /// All metrics.
 #[derive(Debug)]
 pub struct Metrics {
@@ -200,17 +202,15 @@ impl Metrics {
 
     /// The text, with the gauges' present values.
     #[must_use]
-    pub fn encode(
-        &self,
-        pool: &sqlx::PgPool,
-        open_packages: &[(String, i64)],
-        webhooks: &webhooks::WebhookCounts,
-    ) -> String {
+    pub fn encode(&self, pool: &PgPool, open_packages: &[(String, i64)], webhooks: &webhooks::WebhookCounts) -> String {
         self.webhooks.set(webhooks);
-        let idle = i64::try_from(pool.num_idle()).unwrap_or(i64::MAX);
-        let gauge = |state| self.pool_connections.get_or_create(&PoolLabels { state });
-        gauge("idle").set(idle);
-        gauge("used").set(i64::from(pool.size()) - idle);
+        let (open, idle) = pool.size();
+        let gauge = |state, count| {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.pool_connections.get_or_create(&PoolLabels { state }).set(count);
+        };
+        gauge("idle", idle);
+        gauge("used", open.saturating_sub(idle));
         self.open_packages.clear();
         for (state, count) in open_packages {
             self.open_packages.get_or_create(&StateLabels { state: state.clone() }).set(*count);

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::value::RawValue;
-use sqlx::PgConnection;
 
 use crate::{
     catalog::{Catalog, CatalogCache},
+    db::PgConnection,
     error::{Error, Result},
     events::Change,
     links::Addresses,

@@ -3,9 +3,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::AssertSqlSafe;
 
 use crate::{
+    db::PgConnection,
     error::{Error, Refusal, Result},
     reading::Form,
 };

@@ -155,6 +155,11 @@ async fn envelope(request: Request, next: Next) -> Response {
     let is_bare = path.starts_with("/whisperer/");
     let mut response = next.run(request).await;
     let status = response.status();
+    if path == "/readyz" && status == StatusCode::SERVICE_UNAVAILABLE && is_json(&response) {
+        // It says itself why, and has logged it.
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        return response;
+    }
     if status.is_server_error() {
         let fault = response.extensions_mut().remove::<Fault>();
         let error = fault.map_or_else(|| "gave up waiting".to_owned(), |Fault(error)| error.to_string());
@@ -171,8 +176,7 @@ async fn envelope(request: Request, next: Next) -> Response {
     if is_bare && let Some(Bare(error)) = response.extensions_mut().remove::<Bare>() {
         return with_body(response, &error);
     }
-    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
-    if !status.is_client_error() || is_json {
+    if !status.is_client_error() || is_json(&response) {
         return response;
     }
     let refusal = match status {
@@ -182,6 +186,10 @@ async fn envelope(request: Request, next: Next) -> Response {
     };
     let body = if is_bare { refusal.error } else { refusal.body() };
     with_body(response, &body)
+}
+
+fn is_json(response: &Response) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json")
 }
 
 /// The same response with a JSON body.
@@ -207,9 +215,12 @@ pub struct Settings {
     pub limits: Limits,
     /// `/metrics` is not served here: it has an address of its own ([`serve_metrics`]).
     pub metrics_apart: bool,
+    /// For how long requests are still taken once the server is told to stop, while `/readyz` says that it is about to: a
+    /// balancer looks there, and sends the next requests to others.
+    pub drain: Duration,
 }
 
-/// Serves until `stop`, then finishes the requests under way. Boxed, as [`App::start`].
+/// Serves until `stop` and the drain after it, then finishes the requests under way. Boxed, as [`App::start`].
 #[must_use]
 pub fn serve(listener: TcpListener, app: App, settings: Settings, stop: CancellationToken) -> BoxFuture<'static, ()> {
     Box::pin(serve_until_stopped(listener, app, settings, stop))
@@ -217,12 +228,15 @@ pub fn serve(listener: TcpListener, app: App, settings: Settings, stop: Cancella
 
 async fn serve_until_stopped(listener: TcpListener, app: App, settings: Settings, stop: CancellationToken) {
     let router = router(&app, &settings);
+    let closing = CancellationToken::new();
     let too_late = async {
         stop.cancelled().await;
+        tokio::time::sleep(settings.drain).await;
+        closing.cancel();
         tokio::time::sleep(LONGEST_GOODBYE).await;
     };
     tokio::select! {
-        () = connections::serve(listener, router, settings.limits, &stop) => {}
+        () = connections::serve(listener, router, settings.limits, &closing) => {}
         () = too_late => tracing::warn!("some requests did not end; stopping anyway"),
     }
     // Connections that did not end still hold the dispatcher. They are not waited for again.

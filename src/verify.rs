@@ -5,9 +5,14 @@ mod logs;
 mod transfers;
 
 use futures_util::future::BoxFuture;
-use sqlx::{PgPool, Postgres, Transaction};
 
-use crate::{catalog::Catalog, commands, error::Result, workflow::Holding};
+use crate::{
+    catalog::Catalog,
+    commands,
+    db::{PgPool, Transaction},
+    error::Result,
+    workflow::Holding,
+};
 
 /// Checks every invariant on one snapshot of the database. Each fault is a line; an empty list means that all hold.
 /// The future is boxed: a crate that awaits it does not compile all these checks once more.
@@ -33,7 +38,7 @@ async fn faults(pool: &PgPool) -> Result<Vec<String>> {
     Ok(faults)
 }
 
-type Snapshot<'t> = Transaction<'t, Postgres>;
+type Snapshot<'t> = Transaction<'t>;
 
 /// The quota of a location equals the packages that occupy it, and the sum of its ledger.
 async fn quota_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {

@@ -7,11 +7,12 @@ use std::{
 
 use oms::{
     auth::{self, Role},
-    commands, db,
+    commands,
+    db::{self, PgPool},
     installation::{apply, check},
     verify::verify,
 };
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::{Failure, LOCATIONS, PACKAGES, support::Postgres};
 
@@ -65,7 +66,7 @@ impl Database {
     pub(crate) async fn load(&self, location: &str) -> Result<Loaded, Failure> {
         let mut loaded = self.named("loaded", Ids::default());
         self.postgres.ensure_database(&loaded.name).await?;
-        let pool = PgPool::connect_with(loaded.options.clone()).await?;
+        let pool = db::connect(loaded.options.clone(), 10).await?;
         db::migrate(&pool).await?;
         install(&pool).await?;
         let mut connection = pool.acquire().await?;
@@ -118,7 +119,7 @@ impl Loaded {
 
     /// Proves that what was written is in order, removes it, and returns how many packages were packed.
     pub(crate) async fn finish(self) -> Result<u64, Failure> {
-        let pool = PgPool::connect_with(self.options.clone()).await?;
+        let pool = db::connect(self.options.clone(), 10).await?;
         require_no_faults(&pool).await?;
         let packed: i64 = sqlx::query_scalar("select count(*) from packages where state_id = $1")
             .bind(self.ids.packed)
@@ -169,7 +170,7 @@ async fn install(pool: &PgPool) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn read_ids(connection: &mut PgConnection, token: String) -> Result<Ids, Failure> {
+async fn read_ids(connection: &mut db::PgConnection, token: String) -> Result<Ids, Failure> {
     let row = sqlx::query(
         "select w.id, p.id, t.id, t.slug, (select min(id) from cargo_companies where is_active),
                 (select id from users where username = 'bench')

@@ -1,6 +1,6 @@
 //! `/healthz`, `/readyz`, `/metrics`, `/openapi.json`: for whoever looks after the server. No token needed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json,
@@ -16,7 +16,7 @@ use crate::{
     api::extract::{Doors, Public},
     app::App,
     db,
-    error::Result,
+    error::{Error, Result},
     packages, webhooks,
 };
 
@@ -47,23 +47,61 @@ async fn healthz() -> Json<Health> {
 
 /// Ready
 ///
-/// The database is reachable and its migrations are current.
+/// The database is reachable and its migrations are current, and the server is not about to stop. Answers within five
+/// seconds, whatever happens.
 #[utoipa::path(get, path = "/readyz", tag = "Operations", operation_id = "getReadiness", security(()),
-    responses((status = 200, description = "Ready", body = Health), (status = 503, description = "Not ready")))]
+    responses((status = 200, description = "Ready", body = Health), (status = 503, description = "Not ready, and why", body = Health)))]
 async fn readyz(Public { app }: Public) -> Response {
-    let (status, why) = match readiness(&app).await {
-        Ok(true) => (StatusCode::OK, "ready"),
-        Ok(false) => (StatusCode::SERVICE_UNAVAILABLE, "migrations are pending; run oms migrate"),
-        Err(error) => {
-            tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached")
+    let (status, why) = match tokio::time::timeout(READY_WITHIN, readiness(&app)).await {
+        Ok(Readiness::Ready) => (StatusCode::OK, "ready"),
+        Ok(Readiness::Not(why)) => (StatusCode::SERVICE_UNAVAILABLE, why),
+        Err(_) => {
+            tracing::warn!(waited = ?READY_WITHIN, "not ready: the database does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer in time")
         }
     };
     (status, Json(Health { status: why })).into_response()
 }
 
-async fn readiness(app: &App) -> Result<bool> {
-    let mut connection = app.pool.acquire().await?;
+/// How long the database may take to show that it works.
+const READY_WITHIN: Duration = Duration::from_millis(4500);
+/// And how long it may be silent before another connection is tried.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+enum Readiness {
+    Ready,
+    Not(&'static str),
+}
+
+async fn readiness(app: &App) -> Readiness {
+    if app.stop.is_cancelled() {
+        return Readiness::Not("the server is about to stop");
+    }
+    let mut current = is_current(app).await;
+    if current.as_ref().is_err_and(Error::is_lost_connection) {
+        // One that was idle is lost. Are there others?
+        current = is_current(app).await;
+    }
+    match current {
+        Ok(true) => Readiness::Ready,
+        Ok(false) => Readiness::Not("migrations are pending; run oms migrate"),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            Readiness::Not(if app.pool.failure().is_some_and(|failure| failure.contains("53300")) {
+                "Postgres has no connection left for this server (too many clients)"
+            } else {
+                "the database cannot be reached"
+            })
+        }
+    }
+}
+
+async fn is_current(app: &App) -> Result<bool> {
+    if app.pool.failure().is_some() {
+        // A server that works on the connections it has, and gets no more, would not for long.
+        app.pool.probe().await?;
+    }
+    let mut connection = app.pool.waiting(PATIENCE).acquire().await?;
     db::is_current(&mut connection).await
 }
 

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use sqlx::{PgConnection, postgres::PgRow};
+use sqlx::postgres::PgRow;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     api::body::{OBJECT_BYTES, RequestBody},
     app::App,
-    db,
+    db::{self, PgConnection},
     error::{Refusal, Result},
     locations::{
         self, Location,

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::{PgConnection, postgres::PgRow};
+use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -19,6 +19,7 @@ use crate::{
     },
     app::App,
     commands::wake_signal::Freed,
+    db::PgConnection,
     error::{Error, Refusal, Result},
     openapi::any_error,
     orders::{

@@ -1,7 +1,7 @@
 //! `/api/v1/oms/orderexecutionplans/` and `/api/v1/oms/order-stock-info/`.
 
 use axum::response::Response;
-use sqlx::{PgConnection, postgres::PgRow};
+use sqlx::postgres::PgRow;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     api::extract::{Doors, Limited},
     app::App,
+    db::PgConnection,
     error::{Refusal, Result},
     page::{List, Page, ids},
     plans::{

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use axum::{Json, http::HeaderMap, response::Response, routing};
 use serde::Serialize;
-use sqlx::{PgConnection, postgres::PgRow};
+use sqlx::postgres::PgRow;
 use utoipa::{
     PartialSchema as _, ToSchema,
     openapi::{
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     app::App,
     auth::Caller,
+    db::PgConnection,
     error::{Refusal, Result},
     links::Addresses,
     page::{List, ListRow, Page, VISIBLE_TO_NONE, base_url},

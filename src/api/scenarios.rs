@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::{PgConnection, postgres::PgRow};
+use sqlx::postgres::PgRow;
 use utoipa::{
     ToSchema,
     openapi::{RefOr, Schema},
@@ -21,7 +21,7 @@ use crate::{
         resource::{Read, Resource, Viewer, answer, detail, list},
     },
     app::App,
-    db,
+    db::{self, PgConnection},
     error::{Refusal, Result},
     page::{List, ListRow, Page, ids},
     reading::{self, Defect},

@@ -5,12 +5,13 @@ mod shipping_label;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sqlx::{FromRow, PgConnection, types::Json};
+use sqlx::{FromRow, types::Json};
 use utoipa::ToSchema;
 
 pub use shipping_label::shipping_label;
 
 use crate::{
+    db::PgConnection,
     error::Result,
     page::{Kind, List, ListRow, VISIBLE_TO_ALL, filter},
     reading::{Form, Reader, set},

@@ -1,11 +1,13 @@
 //! The label of a shipment: its sender, its receiver and its contents.
 
 use serde_json::Value;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::label::{Label, LabelItem, Party, render};
-use crate::error::{Error, Result};
+use crate::{
+    db::PgPool,
+    error::{Error, Result},
+};
 
 /// The label with this key, as a PDF; none where there is no such label, or its package is at none of the locations
 /// (none: all).

@@ -2,11 +2,9 @@
 
 use std::str::FromStr;
 
-use sqlx::{PgPool, postgres::PgConnectOptions};
-
 use crate::{
     config::DataSettings,
-    db,
+    db::{self, PgPool, Servers},
     embedded::{Cluster, ClusterSettings},
     error::{Error, Result},
     events,
@@ -50,12 +48,20 @@ impl Data {
 
     async fn connect(settings: &DataSettings, user: User) -> Result<Self> {
         if let Some(url) = &settings.database_url {
-            let options = PgConnectOptions::from_str(url.reveal())
-                .map_err(|error| Error::Fault(format!("DATABASE_URL is no Postgres address: {error}")))?;
-            let pool = user.connect(options, settings.database_connections).await.map_err(|error| {
+            let servers = Servers::from_str(url.reveal()).map_err(|error| {
                 Error::Fault(format!(
-                    "cannot reach the Postgres of DATABASE_URL: {error}; is it running, and the address right?"
+                    "DATABASE_URL is no address of Postgres: {error}; write postgres://user:password@host:5432/database, or \
+                     leave it away for a Postgres of oms' own"
                 ))
+            })?;
+            let place = servers.to_string();
+            let pool = user.connect(servers, settings.database_connections).await.map_err(|error| match error {
+                Error::Database(error) => Error::Fault(format!(
+                    "cannot use the Postgres of DATABASE_URL at {place}: {}; {}",
+                    db::text(&error),
+                    remedy(&error)
+                )),
+                other => other,
             })?;
             if matches!(user, User::Server) && db::is_superuser(&pool).await? {
                 tracing::warn!(
@@ -92,11 +98,29 @@ enum User {
 }
 
 impl User {
-    async fn connect(self, options: PgConnectOptions, connections: u32) -> Result<PgPool> {
+    async fn connect(self, servers: impl Into<Servers>, connections: u32) -> Result<PgPool> {
         match self {
-            Self::Tool => db::connect(options, connections).await,
-            Self::Server => db::connect_server(options, connections).await,
+            Self::Tool => db::connect(servers, connections).await,
+            Self::Server => db::connect_server(servers, connections).await,
         }
+    }
+}
+
+/// What to do when Postgres cannot be used.
+fn remedy(error: &sqlx::Error) -> &'static str {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
+    match (error, &*code) {
+        (_, "28P01") => "correct the user or the password in DATABASE_URL",
+        (_, "28000") => "correct the user in DATABASE_URL, or let it in (pg_hba.conf)",
+        (_, "3D000") => "correct the database in DATABASE_URL, or create it (createdb)",
+        (_, "53300") => {
+            "let Postgres take more connections (max_connections, or the limit of the role or the database), or open fewer \
+             (OMS_DATABASE_CONNECTIONS)"
+        }
+        (_, "57P03") => "wait until it has started",
+        (sqlx::Error::Tls(_), _) => "see sslmode and sslrootcert in DATABASE_URL",
+        (sqlx::Error::Protocol(_), _) => "correct host and port in DATABASE_URL",
+        _ => "is it running, and the address right?",
     }
 }
 

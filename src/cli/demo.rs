@@ -9,7 +9,6 @@ use std::{
 
 use rustix::fs::OFlags;
 use serde_json::Value;
-use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +24,7 @@ use crate::{
     catalog::CatalogCache,
     commands,
     config::{DataSettings, ServerSettings},
+    db::PgPool,
     error::{Error, Result},
     installation::{apply, check},
     placing,

@@ -31,7 +31,20 @@ pub(super) async fn run(args: &Args) -> Result<Outcome> {
         .map_err(|error| Error::Fault(format!("cannot ask {address}: {error}; is the server running?")))?;
     let status = answer.lines().next().unwrap_or_default();
     println!("{status}");
-    Ok(if status.contains(" 200 ") { Outcome::Done } else { Outcome::Faults })
+    if status.contains(" 200 ") {
+        return Ok(Outcome::Done);
+    }
+    if let Some(why) = answer.split_once("\r\n\r\n").and_then(|(_, body)| reason(body)) {
+        println!("{why}");
+    }
+    Ok(Outcome::Faults)
+}
+
+/// What the server says of itself.
+fn reason(body: &str) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_str(body).ok()?;
+    let detail = body.get("status").or_else(|| body.pointer("/error/detail"))?;
+    Some(crate::logging::one_line(detail.as_str()?).to_string())
 }
 
 async fn ask(address: SocketAddr) -> std::io::Result<String> {

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use sqlx::PgPool;
-
 use super::{
     data::Data,
     outcome::{Outcome, read_file},
@@ -11,6 +9,7 @@ use super::{
 use crate::{
     commands,
     config::DataSettings,
+    db::PgPool,
     error::{Error, Result},
     installation::{
         apply::{self, InstalledTransition},

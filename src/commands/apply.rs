@@ -14,14 +14,12 @@ mod rows;
 
 use std::collections::HashMap;
 
-use sqlx::PgConnection;
-
 use self::rows::Rows;
 use super::{
     consequences::{Consequences, PackageChange, StockDelta},
     records,
 };
-use crate::{error::Result, packages::facts::Documents, stock};
+use crate::{db::PgConnection, error::Result, packages::facts::Documents, stock};
 
 /// The result of a write.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::PgConnection;
-
 use super::package::replacements;
 use crate::{
     commands::input::Input,
+    db::PgConnection,
     error::Result,
     kinds::Lookup,
     packages::facts::{PackageFacts, states_before},

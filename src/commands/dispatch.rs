@@ -15,10 +15,12 @@ mod pipeline;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Map, Value};
-use sqlx::PgPool;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
@@ -33,6 +35,7 @@ use crate::{
     auth::Caller,
     catalog::{Catalog, CatalogCache},
     commands::{package::subject::Packages, subject::Subject, transfer::subject::Transfers, wake_signal::WakeSignal},
+    db::PgPool,
     error::{Error, Result},
     inventory::Inventory,
     metrics::Metrics,
@@ -88,19 +91,22 @@ struct Asked {
     dry_run: bool,
 }
 
+/// How long Postgres may be silent while a command runs by itself: longer than it may wait for a lock.
+const PATIENCE: Duration = Duration::from_secs(12);
+
 impl Dispatcher {
     /// Starts it. `lookups` are connections of [`crate::db::for_groups`]. `wake_signal` receives the things that
     /// commands free; `inventory` is asked before items are planned again.
     #[must_use]
     pub fn start(
-        pool: PgPool,
+        pool: &PgPool,
         lookups: PgPool,
         catalog_cache: Arc<CatalogCache>,
         metrics: Arc<Metrics>,
         wake_signal: Arc<WakeSignal>,
         inventory: Inventory,
     ) -> Self {
-        let engine = Arc::new(Engine { pool, lookups, catalog_cache, wake_signal });
+        let engine = Arc::new(Engine { pool: pool.waiting(PATIENCE), lookups, catalog_cache, wake_signal });
         let tasks = TaskTracker::new();
         let queue = pipeline::start(&engine, &tasks);
         let (packages_alone, transfers_alone) =

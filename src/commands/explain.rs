@@ -2,7 +2,6 @@
 
 use http::StatusCode;
 use serde_json::Map;
-use sqlx::PgPool;
 
 use crate::{
     auth::Caller,
@@ -13,7 +12,7 @@ use crate::{
         input::Input,
         subject::{self, Subject},
     },
-    db,
+    db::{self, PgPool},
     error::{Refusal, Result},
     kinds::Lookup,
     planning::Supply,

@@ -8,10 +8,12 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, PgPool};
 
 use super::outcome::Reply;
-use crate::error::{Error, Result};
+use crate::{
+    db::{PgConnection, PgPool},
+    error::{Error, Result},
+};
 
 /// How long a key is remembered.
 pub const LIFETIME_HOURS: i32 = 24;

@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
     changes::InvoiceChange,
     consequences::{Consequences, PackageChange},
 };
-use crate::{commands::changes::Record, error::Result, packages::facts::Documents};
+use crate::{commands::changes::Record, db::PgConnection, error::Result, packages::facts::Documents};
 
 /// True if there is no record, as for most moves.
 #[must_use]

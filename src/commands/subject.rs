@@ -4,7 +4,6 @@ use std::fmt::Debug;
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgConnection;
 
 use super::{
     consequences::PackageChange,
@@ -19,6 +18,7 @@ use crate::{
         input::Input,
         transfer::changes::TransferChange,
     },
+    db::PgConnection,
     error::{Refusal, Result},
     kinds::{Kind, Lookup},
     packages::facts::Found,

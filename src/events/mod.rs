@@ -12,10 +12,12 @@ pub mod retention;
 use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
+use crate::{
+    db::PgConnection,
+    error::{Error, Result},
+};
 
 pub use notifier::EventNotifier;
 pub use recent::{Batch, Following, Held, RecentEvents};

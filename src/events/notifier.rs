@@ -7,12 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Cursor, RecentEvents};
-use crate::error::Result;
+use crate::{db::PgPool, error::Result};
 
 /// How often events of other servers and of the command line are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

@@ -10,10 +10,12 @@ use std::{
 
 use http::StatusCode;
 use serde_json::value::RawValue;
-use sqlx::PgPool;
 
 use super::{Change, Cursor, Wanted, after};
-use crate::error::{Refusal, Result};
+use crate::{
+    db::PgPool,
+    error::{Refusal, Result},
+};
 
 /// Changes that are read at a time.
 const BATCH: i64 = 500;

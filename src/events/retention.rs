@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
-use crate::{db, error::Result};
+use crate::{
+    db::{self, PgConnection, PgPool},
+    error::Result,
+};
 
 /// Weeks for which partitions are created ahead. Without a partition for today commands would fail; so a server that
 /// cannot create them has two months to be noticed.

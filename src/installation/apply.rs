@@ -12,11 +12,10 @@ use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use sqlx::{Connection as _, PgConnection, PgPool};
 
 use super::read::{Entity, Installation, State, Transition};
 use crate::{
-    db::{self, INSTALLATION_LOCK},
+    db::{self, INSTALLATION_LOCK, PgConnection, PgPool},
     error::{Error, OnConstraint, Refusal, Result},
     kinds::names::REPACK,
     scenarios::{self, References},

@@ -20,7 +20,6 @@ use std::{
     time::Instant,
 };
 
-use sqlx::PgPool;
 use tokio::task::JoinSet;
 
 use self::{
@@ -30,6 +29,7 @@ use self::{
 use crate::{
     catalog::Catalog,
     commands::wake_signal::WakeSignal,
+    db::PgPool,
     error::{Error, Result},
     metrics::Metrics,
     stock::{

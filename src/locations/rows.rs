@@ -6,10 +6,10 @@ use std::{
 };
 
 use serde_json::{Map, Value, json, value::RawValue};
-use sqlx::PgConnection;
 
 use super::{Location, senders::NO_OBJECT};
 use crate::{
+    db::PgConnection,
     error::{Error, Result},
     reading::Form as _,
     record::Record,

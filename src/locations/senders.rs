@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::{FromRow, PgConnection};
+use sqlx::FromRow;
 use utoipa::ToSchema;
 
 use crate::{
+    db::PgConnection,
     page::{Kind, List, ListRow, filter},
     reading::{Form, Reader, set},
     record::Record,

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::{PgConnection, types::Json};
+use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use super::details;
 use crate::{
     catalog::{Catalog, CatalogCache},
+    db::PgConnection,
     error::Result,
     links::Addresses,
     packages::view::{self, PackageView},

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{error::Result, workflow::WAITING};
+use crate::{db::PgConnection, error::Result, workflow::WAITING};
 
 /// A place and a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

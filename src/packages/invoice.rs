@@ -1,9 +1,8 @@
 //! The documents of invoices.
 
-use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::error::Result;
+use crate::{db::PgPool, error::Result};
 
 /// The document of a package's invoice, as `UPDATE_INVOICE` gave it.
 #[derive(Debug)]

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use crate::{error::Result, scope::Scope, wire::Timestamp};
+use crate::{db::PgConnection, error::Result, scope::Scope, wire::Timestamp};
 
 /// The history of one item.
 #[derive(Debug, Default, Serialize, ToSchema)]

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::{PgConnection, types};
+use sqlx::types;
 use utoipa::ToSchema;
 
 use super::item_history::{self, ItemHistory};
 use crate::{
     catalog::{Catalog, CatalogCache},
+    db::PgConnection,
     error::Result,
     orders::details,
     page::{Kind, List, filter},

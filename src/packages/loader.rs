@@ -6,12 +6,12 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
 use super::view;
 use crate::{
     catalog::CatalogCache,
+    db::PgPool,
     error::{Error, Result},
     links::Addresses,
     scope::Scope,

@@ -9,9 +9,7 @@ pub mod loader;
 pub mod snapshot;
 pub mod view;
 
-use sqlx::PgConnection;
-
-use crate::error::Result;
+use crate::{db::PgConnection, error::Result};
 
 /// Counts the packages of each state that is not a last one, for the metrics.
 ///

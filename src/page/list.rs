@@ -1,10 +1,11 @@
 //! Lists as data: their filters, what they are sorted by, and the query that these make.
 
-use sqlx::{PgConnection, Postgres, QueryBuilder, postgres::PgRow};
+use sqlx::{Postgres, QueryBuilder, postgres::PgRow};
 use uuid::Uuid;
 
 use super::Page;
 use crate::{
+    db::PgConnection,
     error::{Refusal, Result},
     reading::values::{boolean, date_time, is_storable},
     scope::Visible,

@@ -1,11 +1,17 @@
 //! The answer of a list: a page of JSON, or a file of all rows.
 
 use serde::Serialize;
-use sqlx::{FromRow, PgConnection, PgPool, Postgres, Row as _, pool::PoolConnection, postgres::PgRow};
+use sqlx::{FromRow, Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use super::{List, Listed, Page};
-use crate::{error::Result, export::Sheet, role::Role, scope::Visible};
+use crate::{
+    db::{PgConnection, PgPool, PoolConnection},
+    error::Result,
+    export::Sheet,
+    role::Role,
+    scope::Visible,
+};
 
 /// Rows read and turned into JSON at a time.
 const BATCH: usize = 200;
@@ -75,7 +81,7 @@ impl Page {
 pub struct Listing<T> {
     page: Page,
     count: usize,
-    connection: PoolConnection<Postgres>,
+    connection: PoolConnection,
     rows: std::vec::IntoIter<PgRow>,
     results: Vec<T>,
     /// For a file.

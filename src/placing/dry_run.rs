@@ -10,7 +10,6 @@ use std::{
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
         consequences::{Consequences, PackageChange},
         transfer::{begin::begin, changes::TransferChange, consequences::derive},
     },
+    db::PgConnection,
     error::Result,
     orders::input::OrderInput,
     placing::place::{check, lines_to_pack, no_scenario, packages},

@@ -2,11 +2,11 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use sqlx::{PgPool, Postgres, Transaction};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use crate::{
     catalog::CatalogCache,
+    db::{PgPool, Transaction},
     error::{Error, Result},
     inventory::Inventory,
     orders::input::OrderInput,
@@ -154,7 +154,7 @@ async fn skip_line(file: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<u6
 /// Orders that are stored without a wait for the disk. It is an open transaction: until its end, no reader is told of
 /// these orders, since a crash could take them back.
 #[derive(Default)]
-struct Batch(Option<Transaction<'static, Postgres>>);
+struct Batch(Option<Transaction<'static>>);
 
 impl Batch {
     async fn begin(&mut self, pool: &PgPool) -> Result<()> {

@@ -2,7 +2,6 @@
 //! sent again it changes nothing.
 
 use futures_util::future::BoxFuture;
-use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::{
     catalog::{Catalog, CatalogCache},
@@ -11,7 +10,7 @@ use crate::{
         consequences::{ItemChange, PackageChange, Reserving},
         transfer::{apply::apply, begin::begin, consequences::derive},
     },
-    db,
+    db::{self, PgPool, Transaction},
     error::{Error, NO_SCENARIO, Refusal, Result},
     orders::input::{LineInput, OrderInput},
     packages::facts::{Documents, Placement},
@@ -223,11 +222,7 @@ pub(super) fn check(catalog: &Catalog, order: &OrderInput) -> Result<(), Refusal
 }
 
 /// The new order's id; none if its number is known.
-async fn insert_order(
-    transaction: &mut Transaction<'_, Postgres>,
-    catalog: &Catalog,
-    order: &OrderInput,
-) -> Result<Option<i64>> {
+async fn insert_order(transaction: &mut Transaction<'_>, catalog: &Catalog, order: &OrderInput) -> Result<Option<i64>> {
     let cargo_company_id = cargo_company_id(catalog, order)?;
     let id = sqlx::query_scalar!(
         "insert into orders (number, omnitron_id, state_id, channel_id, channel_name, customer_first_name,
@@ -267,7 +262,7 @@ async fn insert_order(
 
 /// The ids of the lines, in the order's own sequence.
 async fn insert_items(
-    transaction: &mut Transaction<'_, Postgres>,
+    transaction: &mut Transaction<'_>,
     catalog: &Catalog,
     order_id: i64,
     lines: &[LineInput],

@@ -13,9 +13,10 @@ pub mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sqlx::{PgConnection, types::Json};
+use sqlx::types::Json;
 
 use crate::{
+    db::PgConnection,
     error::Result,
     scenarios::rules::{Product, Scenario},
 };

@@ -7,7 +7,6 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgConnection;
 
 use super::{
     Held, Line, Supply,
@@ -15,6 +14,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
+    db::PgConnection,
     error::{Error, Result},
     planning::choose::choose_scenario,
     scenarios::rules::{Condition, OrderFacts, Product, Scenario},

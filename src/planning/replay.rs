@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, types::Json};
+use sqlx::types::Json;
 
 use super::{
     asked,
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     catalog,
+    db::PgConnection,
     error::Result,
     locations::Location,
     planning::choose::choose_scenario,

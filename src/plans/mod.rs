@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use crate::{
+    db::PgConnection,
     error::Result,
     planning::{
         plan::{Parcel, RuleTrace, ScenarioTrace, fetch::Gathering},

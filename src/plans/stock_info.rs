@@ -1,10 +1,10 @@
 //! The stock that each plan of an order saw.
 
 use serde::Serialize;
-use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use crate::{
+    db::PgConnection,
     error::Result,
     planning::{
         record::Facts,

@@ -4,11 +4,10 @@
 //! finer rules. It may say yes where the planner says no, which costs an attempt. It never says no where the planner
 //! says yes.
 
-use sqlx::{PgPool, Postgres, Transaction};
-
 use crate::{
     catalog::Catalog,
     commands::wake_signal::Freed,
+    db::{PgPool, Transaction},
     error::Result,
     kinds::names::REPACK,
     scenarios::rules::{Condition, Rule},
@@ -106,12 +105,7 @@ pub(super) async fn could_be_placed(
     Ok(packages.iter().filter(|package| found.contains(&package.package)).copied().collect())
 }
 
-async fn look(
-    transaction: &mut Transaction<'_, Postgres>,
-    ids: &[i64],
-    freed: &Freed,
-    limits: Limits,
-) -> Result<Vec<i64>> {
+async fn look(transaction: &mut Transaction<'_>, ids: &[i64], freed: &Freed, limits: Limits) -> Result<Vec<i64>> {
     let skus: Vec<String> = freed.skus.iter().cloned().collect();
     let locations: Vec<i64> = freed.location_ids.iter().copied().collect();
     // Items to be fetched must be in stock somewhere, at one or several locations. Without SELECT_BY_STOCK a location

@@ -1,9 +1,11 @@
 //! The table of things that came free: written where they are freed (for locations and scenarios by triggers, see
 //! `migrations/0007…`), read by every server, each row taken by one.
 
-use sqlx::{PgConnection, PgPool};
-
-use crate::{commands::wake_signal::Freed, error::Result};
+use crate::{
+    commands::wake_signal::Freed,
+    db::{PgConnection, PgPool},
+    error::Result,
+};
 
 /// Rows taken at once.
 const MOST_ROWS: i64 = 100;

@@ -7,7 +7,6 @@ use std::{
 };
 
 use http::StatusCode;
-use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -22,6 +21,7 @@ use crate::{
         outcome::Outcome,
         wake_signal::{Freed, WakeSignal},
     },
+    db::PgPool,
     error::Result,
     inventory::Inventory,
     metrics::Metrics,

@@ -15,9 +15,10 @@ pub mod verdict;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use sqlx::{PgConnection, types::Json};
+use sqlx::types::Json;
 
 use crate::{
+    db::PgConnection,
     error::{Error, OnConstraint, Refusal, Result},
     reading,
     scenarios::rules::Scenario,

@@ -4,19 +4,17 @@
 //! descriptor, and a process has few of them. So each of these has a deadline, and the number of connections has a limit
 //! in all and for each peer. One too many is answered with 503 and closed.
 
+mod exchange;
+
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use axum::{
     Router,
-    body::Body,
     extract::{ConnectInfo, Request},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -34,10 +32,14 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use exchange::Exchange;
+
 /// File descriptors for all that is no connection of a client: Postgres, webhooks, files, logs.
 const OTHER_DESCRIPTORS: u64 = 256;
 /// Most descriptors that are asked of the system.
 const MOST_DESCRIPTORS: u64 = 65_536;
+/// How long the rest of a request may take once the server stops.
+const HALF_SENT: Duration = Duration::from_secs(2);
 /// Bytes of the line and the headers of a request.
 const LONGEST_HEAD: usize = 64 * 1024;
 /// Connections that are being told that there are too many. More are closed without a word.
@@ -140,7 +142,8 @@ impl Drop for Counted {
     }
 }
 
-/// Serves connections until `stop`; then ends when the requests under way have.
+/// Serves connections until `stop`; then ends when the requests under way have. A request that is not all there soon after
+/// is not waited for.
 pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: &CancellationToken) {
     let counts = Arc::new(Counts {
         all: Arc::new(Semaphore::new(limits.connections)),
@@ -165,7 +168,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
         };
         match counts.admit(address.ip().to_canonical()) {
             Some(counted) => {
-                let connection = connection(stream, address, router.clone(), limits, graceful.watcher());
+                let connection = connection(stream, address, router.clone(), limits, graceful.watcher(), stop.clone());
                 tokio::spawn(async move {
                     connection.await;
                     drop(counted);
@@ -186,18 +189,25 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
 }
 
 /// Serves one connection to its end.
-async fn connection(stream: TcpStream, address: SocketAddr, router: Router, limits: Limits, watcher: Watcher) {
+async fn connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    limits: Limits,
+    watcher: Watcher,
+    stop: CancellationToken,
+) {
     // Answers are small and written at once; waiting for a full packet would delay them.
     stream.set_nodelay(true).ok();
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.unread));
-    let has_asked = Arc::new(AtomicBool::new(false));
-    let asks = Arc::clone(&has_asked);
+    let exchange = Arc::new(Exchange::default());
+    let ours = Arc::clone(&exchange);
     let service = service_fn(move |request: Request<Incoming>| {
-        asks.store(true, Ordering::Relaxed);
-        let mut request = request.map(Body::new);
+        let mut request = ours.begin(request);
         request.extensions_mut().insert(ConnectInfo(address));
-        router.clone().oneshot(request)
+        let (answer, exchange) = (router.clone().oneshot(request), Arc::clone(&ours));
+        async move { answer.await.map(|answer| exchange.answered(answer)) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -207,8 +217,17 @@ async fn connection(stream: TcpStream, address: SocketAddr, router: Router, limi
     let served = watcher.watch(served);
     let no_first_request = async {
         tokio::time::sleep(limits.first_request).await;
-        if has_asked.load(Ordering::Relaxed) {
+        if exchange.has_begun() {
             std::future::pending::<()>().await;
+        }
+    };
+    let half_sent = async {
+        stop.cancelled().await;
+        loop {
+            tokio::time::sleep(HALF_SENT).await;
+            if exchange.waits_for_client() {
+                return;
+            }
         }
     };
     tokio::select! {
@@ -218,6 +237,7 @@ async fn connection(stream: TcpStream, address: SocketAddr, router: Router, limi
             }
         }
         () = no_first_request => tracing::debug!(peer = %address, "no request came"),
+        () = half_sent => tracing::debug!(peer = %address, "stopping: half a request is not waited for"),
     }
 }
 

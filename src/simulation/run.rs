@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
 
 use super::{Comparison, is_same};
 use crate::{
     catalog::Catalog,
     commands,
+    db::{PgConnection, PgPool},
     error::{Error, Refusal, Result},
     orders::input::OrderInput,
     planning::{

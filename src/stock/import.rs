@@ -3,10 +3,10 @@
 use std::{collections::HashMap, io::Read};
 
 use serde_json::{Map, Value};
-use sqlx::PgPool;
 
 use super::{Count, count};
 use crate::{
+    db::PgPool,
     error::{Error, Refusal, Result},
     reading::{self, Defect, Voice},
 };

@@ -6,9 +6,11 @@ pub mod service;
 
 use std::collections::BTreeMap;
 
-use sqlx::{PgConnection, PgPool};
-
-use crate::{error::Result, reading::Reader};
+use crate::{
+    db::{PgConnection, PgPool},
+    error::Result,
+    reading::Reader,
+};
 
 /// Longest SKU, in characters: longer ones have no place in an index.
 pub const LONGEST_SKU: usize = 255;

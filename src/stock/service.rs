@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
 use crate::{
+    db::PgConnection,
     error::{Error, Result},
     secret::Secret,
 };

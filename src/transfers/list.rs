@@ -1,10 +1,10 @@
 //! The lists of transfers and of what they carry.
 
 use serde::Serialize;
-use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use crate::{
+    db::PgConnection,
     error::Result,
     page::{Kind, List, filter},
     wire::Timestamp,

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::{PgConnection, types::Json};
+use sqlx::types::Json;
 use utoipa::ToSchema;
 
 use crate::{
     catalog::{Catalog, CatalogCache},
+    db::PgConnection,
     error::{Error, Result},
     events::Change,
     locations::{self, Location},

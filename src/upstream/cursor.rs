@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::error::Result;
+use crate::{db::PgPool, error::Result};
 
 /// The right to read, for a limited time.
 #[derive(Debug)]

@@ -4,12 +4,11 @@ use std::{collections::HashSet, sync::Arc};
 
 use serde_json::Value;
 
-use sqlx::PgPool;
-
 use super::problems;
 use crate::{
     catalog::CatalogCache,
     commands::wake_signal::{Freed, WakeSignal},
+    db::PgPool,
     error::{Error, Refusal, Result},
     inventory::Inventory,
     orders::input::OrderInput,

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{FromRow, PgConnection};
+use sqlx::FromRow;
 use utoipa::ToSchema;
 
 use crate::{
+    db::PgConnection,
     error::Result,
     page::{Kind, List, ListRow, VISIBLE_TO_NONE, filter},
     role::Role,

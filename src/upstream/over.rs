@@ -1,8 +1,9 @@
 //! Calls that are over without an answer: given up after their last attempt, or ended by a person; and made again.
 
-use sqlx::{Connection as _, PgConnection};
-
-use crate::error::{CALL_IS_OVER, Refusal, Result};
+use crate::{
+    db::PgConnection,
+    error::{CALL_IS_OVER, Refusal, Result},
+};
 
 /// Ends a call: it is not made again, and its credentials are deleted. One that is under way may still arrive; its answer is
 /// not recorded.

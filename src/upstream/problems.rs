@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use sqlx::PgPool;
 
-use crate::{error::Result, wire::without_nulls};
+use crate::{db::PgPool, error::Result, wire::without_nulls};
 
 /// Problems tried again at a time.
 const MOST_AT_ONCE: i64 = 20;

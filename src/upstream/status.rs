@@ -1,11 +1,10 @@
 //! How the upstream is followed, for people.
 
 use serde::Serialize;
-use sqlx::PgPool;
 use utoipa::ToSchema;
 
 use super::Upstream;
-use crate::{error::Result, wire::Timestamp};
+use crate::{db::PgPool, error::Result, wire::Timestamp};
 
 /// How the upstream is followed.
 #[derive(Debug, Serialize, ToSchema)]

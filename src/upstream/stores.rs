@@ -8,12 +8,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
 use utoipa::ToSchema;
 
 use crate::{
     commands::wake_signal::WakeSignal,
-    db,
+    db::{self, PgConnection, PgPool},
     error::{OnConstraint as _, Refusal, Result},
     locations::{Degrees, Location, LocationType},
     openapi::Written,

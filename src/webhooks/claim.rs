@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
 };
 use crate::{
     catalog::CatalogCache,
+    db::PgConnection,
     error::{Error, Result},
     events::Change,
     links::Addresses,

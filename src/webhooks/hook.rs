@@ -4,14 +4,13 @@ use std::collections::HashMap;
 
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
-use sqlx::PgConnection;
 
 use super::{
     countdown::Countdown,
     definition::{self, TargetAuth},
     headers,
 };
-use crate::{error::Result, secret::Secret};
+use crate::{db::PgConnection, error::Result, secret::Secret};
 
 /// The data that is needed to deliver to a subscription.
 #[derive(Debug, Clone)]

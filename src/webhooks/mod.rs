@@ -37,7 +37,6 @@ pub(crate) mod worker;
 use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
-use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -45,7 +44,7 @@ use self::{client::Client, quota::Quota, worker::WorkerContext};
 use crate::{
     catalog::CatalogCache,
     commands::traffic::Traffic,
-    db,
+    db::{self, PgConnection, PgPool},
     error::{Refusal, Result},
     events::EventNotifier,
     links::{Addresses, Links},

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
-use sqlx::{Connection as _, PgConnection};
 use utoipa::ToSchema;
 
-use crate::{error::Result, events, wire::Timestamp};
+use crate::{db::PgConnection, error::Result, events, wire::Timestamp};
 
 /// Rows made due at a time.
 const BATCH: i64 = 1000;

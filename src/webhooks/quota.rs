@@ -1,8 +1,9 @@
 //! How many webhooks there may be: of a user, and in all. Every event is compared with each of them.
 
-use sqlx::PgConnection;
-
-use crate::error::{Refusal, Result};
+use crate::{
+    db::PgConnection,
+    error::{Refusal, Result},
+};
 
 /// The advisory lock of who counts webhooks: two that are added at once would not count each other.
 const LOCK: i64 = 0x6f6d_7302;

@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::mpsc;
 
 use super::{
@@ -13,7 +12,10 @@ use super::{
     client::Outcome,
     pause::{self, Paused},
 };
-use crate::error::Result;
+use crate::{
+    db::{PgConnection, PgPool},
+    error::Result,
+};
 
 /// Most results written at a time.
 const LARGEST_BATCH: usize = 256;

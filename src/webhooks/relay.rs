@@ -4,11 +4,11 @@
 //! missed. Rows and cursor are written in one transaction, so none is created twice.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::record::BEGIN;
 use crate::{
+    db::{PgConnection, PgPool},
     error::Result,
     events::{self, Change, Cursor, Wanted},
 };

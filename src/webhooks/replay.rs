@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{Connection as _, PgConnection};
 use utoipa::ToSchema;
 
 use super::relay::{self, Subscription};
 use crate::{
+    db::PgConnection,
     error::{Refusal, Result},
     events::{self, Cursor, Wanted},
     reading::{self, values},

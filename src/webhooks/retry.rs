@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use sqlx::PgPool;
-
 use super::{
     DeliveryService,
     claim::{self, LEASE_SECONDS, Prepared},
@@ -13,6 +11,7 @@ use super::{
 };
 use crate::{
     catalog::CatalogCache,
+    db::PgPool,
     error::{Error, Refusal, Result},
     metrics::Metrics,
 };

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::{definition::Definition, refusal};
 use crate::{
+    db::PgConnection,
     error::{OnConstraint as _, Refusal, Result},
     secret::Secret,
     wire::Timestamp,

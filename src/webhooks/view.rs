@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
-use sqlx::{FromRow, PgConnection};
+use sqlx::FromRow;
 use utoipa::{
     ToSchema,
     openapi::{
@@ -19,7 +19,9 @@ use super::{
     lists::HOOKS,
     masks::{self, Kept},
 };
-use crate::{catalog::CatalogCache, error::Result, links::Addresses, secret::Secret, wire::Timestamp};
+use crate::{
+    catalog::CatalogCache, db::PgConnection, error::Result, links::Addresses, secret::Secret, wire::Timestamp,
+};
 
 /// A subscription as it is stored, with its secrets: a row of [`HOOKS`].
 #[derive(Debug, FromRow)]

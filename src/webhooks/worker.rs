@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::PgPool;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
@@ -23,6 +22,7 @@ use super::{
 };
 use crate::{
     catalog::CatalogCache,
+    db::PgPool,
     error::Result,
     events,
     metrics::Metrics,

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, value::RawValue};
-use sqlx::PgConnection;
 
 use super::{
     State, Transition, Workflow, holding,
     view::{CommandObject, StateObject, enum_class, translations},
 };
 use crate::{
+    db::PgConnection,
     error::{Error, Result},
     kinds::{self, Kind},
     wire::raw,

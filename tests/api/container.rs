@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 use oms::embedded::{Cluster, ClusterSettings, Durability};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::support::watched_folder;
 
@@ -95,7 +95,7 @@ fn make_role(cluster: &Cluster) {
 
 async fn run(cluster: &Cluster, role: &str, database: &str, sql: &'static str) -> Result<(), sqlx::Error> {
     let options = cluster.superuser_options(database).username(role);
-    let mut connection: PgConnection = options.connect().await?;
+    let mut connection: sqlx::PgConnection = options.connect().await?;
     let done = sqlx::raw_sql(sql).execute(&mut connection).await.map(drop);
     connection.close().await?;
     done

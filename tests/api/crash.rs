@@ -17,8 +17,7 @@ use std::{
     time::Duration,
 };
 
-use oms::verify::verify;
-use sqlx::PgPool;
+use oms::{db::PgPool, verify::verify};
 use tokio::sync::Notify;
 
 use crate::support::join;

@@ -49,6 +49,7 @@ mod rights;
 mod scenarios;
 mod scope;
 mod seeds;
+mod silence;
 mod simulate;
 mod stock;
 mod success;

@@ -289,6 +289,7 @@ async fn metrics_may_have_an_address_of_their_own() {
         request_timeout: std::time::Duration::from_secs(30),
         limits: server::Limits::default(),
         metrics_apart: true,
+        drain: std::time::Duration::ZERO,
     };
     let serving = [
         tokio::spawn(server::serve_metrics(metrics, app.clone(), settings, stop.clone())),

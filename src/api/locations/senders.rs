@@ -4,7 +4,6 @@ use axum::{
     Json,
     http::{HeaderMap, StatusCode},
 };
-use sqlx::PgConnection;
 
 use crate::{
     api::body::{OBJECT_BYTES, RequestBody},
@@ -12,6 +11,7 @@ use crate::{
         extract::{Id, Limited, Managers},
         resource::find,
     },
+    db::PgConnection,
     error::{Refusal, Result},
     locations::senders::{self, NO_OBJECT, SenderAddress},
     reading::{self, Changed, New},

@@ -4,7 +4,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use sqlx::{PgConnection, postgres::PgRow};
+use sqlx::postgres::PgRow;
 
 use crate::{
     api::{
@@ -13,6 +13,7 @@ use crate::{
     },
     app::App,
     commands::{explain::explain, package::subject::Packages},
+    db::PgConnection,
     error::{Refusal, Result},
     packages::{
         items::{self, PackageItem},

@@ -1,7 +1,7 @@
 //! `GET /transfer_orders/`, `/transfer_orders/short/`, `/transfer_orders/transfer-items/`, `/transfer_orders/{id}/`.
 
 use axum::response::{IntoResponse, Response};
-use sqlx::{PgConnection, postgres::PgRow};
+use sqlx::postgres::PgRow;
 
 use crate::{
     api::{
@@ -10,6 +10,7 @@ use crate::{
     },
     app::App,
     commands::{explain::explain, transfer::subject::Transfers},
+    db::PgConnection,
     error::{Refusal, Result},
     page::{List, Page, ids},
     transfers::{

@@ -13,7 +13,7 @@ use axum::{
     routing::post,
 };
 use serde::Serialize;
-use sqlx::{FromRow as _, PgConnection, postgres::PgRow};
+use sqlx::{FromRow as _, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -26,6 +26,7 @@ use crate::{
     },
     app::App,
     auth::Caller,
+    db::PgConnection,
     error::Result,
     orders::input::{ORDER, example},
     page::List,

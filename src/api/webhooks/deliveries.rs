@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use sqlx::{PgConnection, Row as _, postgres::PgRow};
+use sqlx::{Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use super::owned;
@@ -18,6 +18,7 @@ use crate::{
     },
     app::App,
     auth::Caller,
+    db::PgConnection,
     error::{Refusal, Result},
     page::{List, ids},
     reading,

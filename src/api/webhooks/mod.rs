@@ -6,7 +6,7 @@ use axum::{
     Json,
     http::{HeaderMap, StatusCode},
 };
-use sqlx::{FromRow as _, PgConnection, postgres::PgRow};
+use sqlx::{FromRow as _, postgres::PgRow};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     },
     app::App,
     auth::{Caller, Role},
+    db::PgConnection,
     error::Result,
     events,
     page::List,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
@@ -10,6 +9,7 @@ use super::{
     CreatedItems,
 };
 use crate::{
+    db::PgConnection,
     error::Result,
     packages::{
         facts::Documents,

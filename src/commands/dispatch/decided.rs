@@ -1,7 +1,6 @@
 //! The decisions on a group of commands: derived, written, answered.
 
 use serde::Serialize;
-use sqlx::PgConnection;
 
 use super::{
     super::{
@@ -17,7 +16,7 @@ use super::{
     Request,
     engine::AttemptError,
 };
-use crate::{catalog::Catalog, commands::transfer::changes::TransferChange, error::Result, planning};
+use crate::{catalog::Catalog, commands::transfer::changes::TransferChange, db::PgConnection, error::Result, planning};
 
 /// The decision on one command.
 pub(super) struct Decision<A> {

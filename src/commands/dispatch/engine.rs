@@ -3,7 +3,6 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt as _;
-use sqlx::{Connection as _, PgPool};
 
 use super::{
     super::{
@@ -19,7 +18,7 @@ use super::{
 use crate::{
     catalog::{Catalog, CatalogCache},
     commands::{package::subject::Packages, subject::Subject, wake_signal::WakeSignal},
-    db,
+    db::{self, PgPool},
     error::{Error, Result, panic_text},
     packages::facts,
 };

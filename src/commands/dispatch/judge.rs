@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use http::StatusCode;
-use sqlx::PgConnection;
 
 use super::{
     super::{
@@ -22,6 +21,7 @@ use crate::{
         input::Input,
         subject::{self, Subject},
     },
+    db::PgConnection,
     error::Refusal,
     workflow::Transition,
 };

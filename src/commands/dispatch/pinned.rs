@@ -2,9 +2,10 @@
 
 use std::{pin::pin, time::Duration};
 
-use sqlx::{PgPool, Postgres, pool::PoolConnection};
-
-use crate::error::Result;
+use crate::{
+    db::{PgPool, PoolConnection},
+    error::Result,
+};
 
 /// How long a connection without work stays out of the pool.
 const PINNED_FOR: Duration = Duration::from_secs(10);
@@ -12,18 +13,20 @@ const PINNED_FOR: Duration = Duration::from_secs(10);
 /// A connection that is kept from one group to the next as long as nothing fails. A pool would give another one each
 /// time, whose backend has been idle for a while.
 #[derive(Default)]
-pub(super) struct PinnedConnection(Option<PoolConnection<Postgres>>);
+pub(super) struct PinnedConnection(Option<PoolConnection>);
 
 impl PinnedConnection {
-    /// Leaves none behind, so that a connection that fails is not kept.
-    pub(super) async fn take(&mut self, pool: &PgPool) -> Result<PoolConnection<Postgres>> {
-        match self.0.take() {
-            Some(connection) => Ok(connection),
-            None => Ok(pool.acquire().await?),
+    /// Leaves none behind, so that a connection that fails is not kept. One that has lain idle is tested.
+    pub(super) async fn take(&mut self, pool: &PgPool) -> Result<PoolConnection> {
+        if let Some(mut connection) = self.0.take()
+            && connection.is_usable().await
+        {
+            return Ok(connection);
         }
+        Ok(pool.acquire().await?)
     }
 
-    pub(super) fn keep(&mut self, connection: PoolConnection<Postgres>) {
+    pub(super) fn keep(&mut self, connection: PoolConnection) {
         self.0 = Some(connection);
     }
 

@@ -135,7 +135,12 @@ async fn decide(
     waiting: &mut Waiting,
 ) -> Option<Batch> {
     let requests: Vec<&Request> = group.iter().map(|pending| &pending.request).collect();
-    let (catalog, decisions) = match unless_it_panics(engine.decide(pinned, &requests)).await {
+    let mut decided = unless_it_panics(engine.decide(pinned, &requests)).await;
+    if matches!(&decided, Err(AttemptError::Failed(error)) if error.is_lost_connection()) {
+        // Nothing is written yet, so it is decided again on another connection.
+        decided = unless_it_panics(engine.decide(pinned, &requests)).await;
+    }
+    let (catalog, decisions) = match decided {
         Ok(decided) => decided,
         Err(AttemptError::Failed(error)) if !is_conflict(&error) && says_not_now(&error) => {
             let replies = all_failed(error, group.len());

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
-use sqlx::PgConnection;
 
 use super::{
     super::{
@@ -29,6 +28,7 @@ use crate::{
         subject::Subject,
         transfer::changes::TransferChange,
     },
+    db::PgConnection,
     error::{Refusal, Result},
     kinds::{Kind, Lookup},
     packages::facts::{self, Found, PackageFacts},

@@ -6,8 +6,6 @@
 
 use std::collections::HashMap;
 
-use sqlx::PgConnection;
-
 use super::{
     super::{
         apply::{self, Applied},
@@ -17,6 +15,7 @@ use super::{
 };
 use crate::{
     commands::transfer::changes::TransferChange,
+    db::PgConnection,
     error::{Error, Result},
 };
 

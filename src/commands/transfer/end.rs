@@ -1,10 +1,9 @@
 //! Ends the open transfers of packages that end.
 
-use sqlx::PgConnection;
-
 use super::{super::consequences::PackageChange, facts};
 use crate::{
     commands::transfer::changes::TransferChange,
+    db::PgConnection,
     error::Result,
     workflow::{TRANSFER_CANCELLED, WAITING_FOR_TRANSFER, Workflow},
 };

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
-use sqlx::PgConnection;
 
 use super::{
     super::{consequences::PackageChange, effects::EffectsView, outcome::TransferAnswer},
@@ -24,6 +23,7 @@ use crate::{
             facts::LockedTransfer,
         },
     },
+    db::PgConnection,
     error::{Refusal, Result},
     kinds::{End, Kind, Lookup, Moves},
     packages::{facts as package_facts, facts::Found},

@@ -1,8 +1,7 @@
 //! The facts of a transfer for decisions, and the queries that load them.
 
-use sqlx::PgConnection;
-
 use crate::{
+    db::PgConnection,
     error::Result,
     packages::facts::PackageFacts,
     workflow::{WAITING_FOR_TRANSFER, Workflow},

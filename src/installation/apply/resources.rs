@@ -4,10 +4,9 @@
 
 use std::collections::HashMap;
 
-use sqlx::PgConnection;
-
 use super::{Installation, refuse, shared};
 use crate::{
+    db::PgConnection,
     error::{Error, Result},
     installation::read::Entry,
     locations::{self, Location},

@@ -1,8 +1,6 @@
 //! The services that the installation names: they go when they are gone from the files.
 
-use sqlx::PgConnection;
-
-use crate::{error::Result, installation::read::Installation};
+use crate::{db::PgConnection, error::Result, installation::read::Installation};
 
 /// The stock service, which goes when it is gone from the files.
 pub(super) async fn stock(connection: &mut PgConnection, installation: &Installation) -> Result<()> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
-use sqlx::{PgConnection, types::Json};
+use sqlx::types::Json;
 
 use super::{
     PackageView,
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
+    db::PgConnection,
     error::{Error, Result},
     events::Change,
     locations,

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::value::RawValue;
-use sqlx::{PgConnection, types::Json};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{CargoCompanyView, ItemView, OrderItemView, OrderView, PackageView, ShipmentView, TransferView};
 use crate::{
     catalog::{Catalog, CatalogCache},
+    db::PgConnection,
     error::{Error, Result},
     packages::facts,
     wire::raw,

@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use http::StatusCode;
 use serde_json::{Map, json};
-use sqlx::PgPool;
 
 use super::Canceller;
 use crate::{
     auth::Caller,
     catalog::Catalog,
     commands::{dispatch::Request, outcome::Outcome as CommandOutcome},
+    db::PgPool,
     error::{Error, Refusal, Result},
     kinds::names::{CANCEL_PACKAGE, PKG_STATE_TRANSITION},
     workflow::{CANCELLED, Transition},

@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::Value;
-use sqlx::PgPool;
 
 use crate::{
     auth::Caller,
     catalog::CatalogCache,
     commands::dispatch::Dispatcher,
+    db::PgPool,
     error::{Refusal, Result},
 };
 use decide::Outcome;

@@ -1,9 +1,9 @@
 //! The upstream's list of cancellation reasons.
 
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
 
 use crate::{
+    db::{PgConnection, PgPool},
     error::{Error, Result},
     reading::{self, Form as _},
     reasons::CancellationReason,

@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sqlx::{PgConnection, PgPool};
 
 use super::statuses;
 use crate::{
     catalog::Catalog,
+    db::{PgConnection, PgPool},
     error::Result,
     events::{self, Change, Cursor, Wanted},
     invoicing,

@@ -4,11 +4,11 @@
 use base64::Engine as _;
 use http::{Method, header};
 use serde_json::{Value, json};
-use sqlx::{PgConnection, PgPool};
 use url::Url;
 
 use super::send::Call;
 use crate::{
+    db::{PgConnection, PgPool},
     error::Result,
     invoicing::{Credentials, Invoicing, LONGEST_ATTEMPT, Target},
     outbound::{self, HttpClient, Reason, RequestBuilder, guard::Guard},

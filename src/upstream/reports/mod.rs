@@ -12,13 +12,12 @@ mod statuses;
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::{invoice::Services, send::Bounds};
 use super::{Client, Pace};
-use crate::{catalog::CatalogCache, error::Result, events::EventNotifier, metrics::Metrics};
+use crate::{catalog::CatalogCache, db::PgPool, error::Result, events::EventNotifier, metrics::Metrics};
 
 /// How often calls and invoice calls of other servers are looked for, at least.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

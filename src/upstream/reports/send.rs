@@ -9,12 +9,12 @@ use std::{
 
 use http::Method;
 use serde_json::Value;
-use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{Reporter, invoice};
 use crate::{
+    db::{PgConnection, PgPool},
     error::Result,
     outbound::limits::{AdaptiveLimits, FIRST_WINDOW},
     upstream::{

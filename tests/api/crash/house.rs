@@ -10,12 +10,12 @@ use std::{
 
 use oms::{
     auth::Role,
-    db,
+    db::{self, PgPool},
     embedded::{Cluster, ClusterSettings, Durability},
     installation::apply,
     stock::import::import,
 };
-use sqlx::{PgPool, postgres::PgConnectOptions};
+use sqlx::postgres::PgConnectOptions;
 use tokio::process::{Child, Command};
 
 use crate::support::{SHOP, STANDARD, add_user, read_installation, watched_folder};

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use sqlx::PgPool;
 
 use super::{
     spec::Spec,
     vocabulary::{CANCELLED, NOT_FOUND, WAITING, WAITING_FOR_TRANSFER},
 };
+
+use oms::db::PgPool;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct World {

@@ -20,14 +20,12 @@ use std::{
 
 use oms::{
     auth::{self, Role},
-    commands, db,
+    commands,
+    db::{self, PgPool},
     embedded::{Cluster, ClusterSettings, Durability},
     installation::{apply, check, read::Installation},
 };
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, postgres::PgConnectOptions};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
 /// The installation every shop begins with.
@@ -106,7 +104,7 @@ impl Database {
         // Not named as a server's, so that a test can tell them apart. A superuser's, which servers are not: a test may
         // break what no server can.
         let options = home.cluster.superuser_options(&name).application_name("test");
-        let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await.expect("connect");
+        let pool = db::connect(options, 4).await.expect("connect");
         Self { url: home.cluster.url(&name), name, pool, _place: place }
     }
 
@@ -123,8 +121,13 @@ impl Database {
         connection.close().await.expect("close");
         // As with the data folder of a version before: it belongs to the superuser.
         cluster.ensure_database(&name).await.expect("the owner");
-        let pool = PgPoolOptions::new().max_connections(4).connect_with(options).await.expect("connect");
+        let pool = db::connect(options, 4).await.expect("connect");
         Self { url: cluster.url(&name), name, pool, _place: place }
+    }
+
+    /// The folder of the socket of its Postgres.
+    pub fn socket_dir() -> &'static Path {
+        home().cluster.socket_dir()
     }
 
     /// A pool of its own for a server, whose role owns the database and is no superuser.

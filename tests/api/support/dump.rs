@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::AssertSqlSafe;
+
+use oms::db::PgPool;
 
 /// The rows as JSON, by table.
 #[derive(Debug, Clone, PartialEq, Eq)]

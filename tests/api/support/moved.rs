@@ -64,6 +64,12 @@ impl<'s> Moved<'s> {
         send(request.header("Idempotency-Key", key).json(body)).await
     }
 
+    /// The same by another server.
+    pub async fn run_keyed_at(&self, server: &str, user: &str, key: &str, body: &Value) -> Reply {
+        let url = format!("{server}{}", self.command_path());
+        send(self.shop.request_as(user, Method::POST, &url).header("Idempotency-Key", key).json(body)).await
+    }
+
     /// What a dry run of it answers.
     pub async fn dry_run(&self, command: &str, input: &Value) -> Reply {
         let slug = self.slug(command).await;

@@ -2,13 +2,16 @@
 
 use std::{
     process::Stdio,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use oms::{
     app::{self, App},
-    db,
+    db::{self, PgPool, Servers},
     installation::apply,
     invoicing, links, replanning, server,
     upstream::{Pace, UpstreamSettings},
@@ -16,12 +19,12 @@ use oms::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::{PgPool, Postgres, postgres::PgRow};
+use sqlx::{Postgres, postgres::PgRow};
 use tokio::{io::AsyncWriteExt, net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Dump, Order, Package, Reply,
+    Dump, Order, Package, Proxy, Reply,
     cluster::{Database, home, read_installation},
     contract::{self, Asked},
     order_json,
@@ -52,6 +55,8 @@ struct Besides<'a> {
     limits: Option<server::Limits>,
     /// Which addresses commands may bring; none by default.
     invoices: invoicing::Rules,
+    /// For how long it takes requests once it is told to stop.
+    drain: Duration,
     /// What is otherwise in its settings.
     change: Option<fn(&mut app::Settings)>,
 }
@@ -95,8 +100,12 @@ impl Server {
             change(&mut settings);
         }
         let app = App::start(pool, settings, &stop).await.expect("the server starts");
-        let settings =
-            server::Settings { request_timeout, limits: besides.limits.unwrap_or_default(), metrics_apart: false };
+        let settings = server::Settings {
+            request_timeout,
+            limits: besides.limits.unwrap_or_default(),
+            metrics_apart: false,
+            drain: besides.drain,
+        };
         let task = tokio::spawn(server::serve(listener, app, settings, stop.clone()));
         Self { url, stop, task }
     }
@@ -284,6 +293,32 @@ impl Shop {
         Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, besides).await
     }
 
+    /// A proxy in front of the database.
+    pub async fn proxy(&self) -> Arc<Proxy> {
+        Proxy::start(Database::socket_dir()).await
+    }
+
+    /// Another server, which reaches the database by this address. It delivers webhooks and plans again by itself, and
+    /// drains for a second.
+    pub async fn server_by(&self, url: &str) -> Server {
+        let servers: Servers = url.parse().expect("an address");
+        let pool = db::connect_server(servers, 8).await.expect("connect");
+        let besides = Besides {
+            watching: true,
+            delivering: true,
+            webhooks: crate::webhooks::settings(),
+            drain: Duration::from_secs(1),
+            ..Besides::default()
+        };
+        Server::start(pool, REQUEST_TIMEOUT, besides).await
+    }
+
+    /// The address of the database behind a proxy or several.
+    pub fn url_by(&self, ports: &[u16], settings: &str) -> String {
+        let places: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        format!("postgres://oms@{}/{}?{settings}", places.join(","), self.database().name)
+    }
+
     /// A number of `/metrics`, of this server; 0 where there is none yet.
     pub async fn metric(&self, sample: &str) -> u64 {
         let text = send(self.request(Method::GET, "/metrics")).await.text().to_owned();
@@ -385,9 +420,18 @@ impl Shop {
 
     /// The same with this on its standard input.
     pub async fn oms_with(&self, arguments: &[&str], input: &str) -> (i32, String, String) {
+        Self::oms_on(&self.database().url, arguments, input).await
+    }
+
+    /// The same with this `DATABASE_URL`.
+    pub async fn oms_at(&self, url: &str, arguments: &[&str]) -> (i32, String, String) {
+        Self::oms_on(url, arguments, "").await
+    }
+
+    async fn oms_on(url: &str, arguments: &[&str], input: &str) -> (i32, String, String) {
         let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_oms"))
             .args(arguments)
-            .env("DATABASE_URL", &self.database().url)
+            .env("DATABASE_URL", url)
             .env("RUST_LOG", "off")
             .env_remove("OMS_LOG_FORMAT")
             .env_remove("OMS_LISTEN")
@@ -441,6 +485,11 @@ impl Shop {
     /// Runs a statement behind the server's back.
     pub async fn execute(&self, sql: &'static str) {
         sqlx::raw_sql(sql).execute(self.pool()).await.expect(sql);
+    }
+
+    /// The same for a statement that is put together.
+    pub async fn execute_text(&self, sql: &str) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(self.pool()).await.expect("executed");
     }
 
     pub async fn location_id(&self, erp_code: &str) -> i64 {

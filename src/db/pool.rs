@@ -1,0 +1,342 @@
+//! The pool of connections.
+
+use std::{
+    io,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use deadpool::{
+    Runtime,
+    managed::{
+        Manager, Metrics, Object, Pool, PoolConfig, PoolError, QueueMode, RecycleError, RecycleResult, Timeouts,
+    },
+};
+use futures_util::{
+    StreamExt as _, TryStreamExt as _,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use sqlx::{
+    Describe, Either, Execute, Executor, Postgres, SqlStr,
+    postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+};
+
+use super::{connection::PgConnection, failures, links::Links, servers::Servers, transaction::Transaction};
+
+/// How long a request waits until another gives a connection back.
+const WAIT: Duration = Duration::from_secs(10);
+/// How long opening a connection may take, its settings included.
+const OPEN_WITHIN: Duration = Duration::from_secs(4);
+/// How long an attempt is repeated while Postgres starts, or has no connection left.
+const RETRY_FOR: Duration = Duration::from_secs(2);
+/// A connection that has lain idle for longer is tested before it is used.
+const TEST_AFTER: Duration = Duration::from_secs(1);
+/// How long the test may take.
+const TEST_WITHIN: Duration = Duration::from_millis(1500);
+/// How long a connection may take to end what its user left.
+const SETTLE_WITHIN: Duration = Duration::from_secs(2);
+/// How often idle connections are looked through, and after which time they are closed.
+const LOOK_THROUGH_EVERY: Duration = Duration::from_mins(1);
+const IDLE_FOR: Duration = Duration::from_mins(10);
+/// A connection's backend grows with the tables and plans it has seen.
+const OLDEST: Duration = Duration::from_mins(30);
+
+/// A pool of connections to Postgres. Each statement on them has a deadline.
+#[derive(Debug, Clone)]
+pub struct PgPool {
+    pool: Pool<Opener>,
+    /// How long Postgres may be silent while a statement of this user runs.
+    patience: Duration,
+}
+
+/// How connections are opened.
+#[derive(Debug, Clone)]
+pub(super) struct Opener {
+    pub(super) servers: Arc<Servers>,
+    /// Statements for each new connection.
+    pub(super) settings: Vec<&'static str>,
+    /// How long Postgres may be silent while a statement runs.
+    pub(super) patience: Duration,
+    pub(super) links: Arc<Links>,
+}
+
+impl Opener {
+    /// Opens a connection. Says why it cannot, if it cannot.
+    async fn open(&self) -> sqlx::Result<PgConnection> {
+        self.links.fresh_failure()?;
+        let opened = self.open_patiently().await;
+        match &opened {
+            Ok(_) => self.links.opened(),
+            Err(error) => self.links.not_opened(error),
+        }
+        opened
+    }
+
+    async fn open_patiently(&self) -> sqlx::Result<PgConnection> {
+        let began = Instant::now();
+        let mut pause = Duration::from_millis(25);
+        loop {
+            match self.try_within(OPEN_WITHIN.saturating_sub(began.elapsed())).await {
+                Err(error) if failures::may_start(&error) && began.elapsed() + pause < RETRY_FOR => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_within(&self, limit: Duration) -> sqlx::Result<PgConnection> {
+        let opened = tokio::time::timeout(limit, self.try_once()).await;
+        opened.unwrap_or_else(|_| {
+            let text = format!("{} does not answer", self.servers);
+            Err(io::Error::new(io::ErrorKind::TimedOut, text).into())
+        })
+    }
+
+    async fn try_once(&self) -> sqlx::Result<PgConnection> {
+        let mut raw = self.servers.connect().await?;
+        for statements in &self.settings {
+            sqlx::raw_sql(*statements).execute(&mut raw).await?;
+        }
+        Ok(PgConnection::new(raw, self.patience, Arc::clone(&self.links)))
+    }
+}
+
+impl Manager for Opener {
+    type Type = PgConnection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> sqlx::Result<PgConnection> {
+        // On the heap: it is seldom, and large, and whoever takes a connection would be as large.
+        Box::pin(self.open()).await
+    }
+
+    async fn recycle(&self, connection: &mut PgConnection, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+        if metrics.created.elapsed() > OLDEST || !is_usable(connection).await {
+            return Err(RecycleError::message("not to be used again"));
+        }
+        Ok(())
+    }
+}
+
+impl PgPool {
+    pub(super) fn new(opener: Opener, connections: u32) -> Self {
+        let mut config = PoolConfig::new(connections as usize);
+        config.timeouts = Timeouts { wait: Some(WAIT), create: None, recycle: None };
+        // The latest used: its backend is warm, and those that are not needed grow old.
+        config.queue_mode = QueueMode::Lifo;
+        let pool = Pool::builder(opener).config(config).runtime(Runtime::Tokio1).build();
+        #[expect(clippy::expect_used, reason = "time-outs only lack a runtime, and there is one")]
+        let pool = pool.expect("a runtime");
+        tokio::spawn(look_through(pool.weak()));
+        let patience = pool.manager().patience;
+        Self { pool, patience }
+    }
+
+    /// The same pool for a user who waits for Postgres no longer than this.
+    #[must_use]
+    pub fn waiting(&self, patience: Duration) -> Self {
+        Self { pool: self.pool.clone(), patience }
+    }
+
+    /// Takes a connection.
+    ///
+    /// # Errors
+    /// When none becomes free in ten seconds, or none can be opened.
+    pub async fn acquire(&self) -> sqlx::Result<PoolConnection> {
+        match self.pool.get().await {
+            Ok(mut connection) => {
+                connection.set_patience(self.patience);
+                Ok(PoolConnection(Some(connection)))
+            }
+            Err(PoolError::Backend(error)) => Err(error),
+            Err(PoolError::Closed) => Err(sqlx::Error::PoolClosed),
+            // The cause, if it is that none can be opened.
+            Err(_) => Err(self.failure().map_or(sqlx::Error::PoolTimedOut, |text| io::Error::other(text).into())),
+        }
+    }
+
+    /// Begins a transaction on a connection of its own.
+    ///
+    /// # Errors
+    /// As [`acquire`](Self::acquire), and when the database fails.
+    pub async fn begin(&self) -> sqlx::Result<Transaction<'static>> {
+        Transaction::begin_pooled(self.acquire().await?, None).await
+    }
+
+    /// The same, by a statement of its own, which begins with `begin`.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub async fn begin_with(&self, statement: &'static str) -> sqlx::Result<Transaction<'static>> {
+        Transaction::begin_pooled(self.acquire().await?, Some(statement)).await
+    }
+
+    /// Closes the idle connections now and the others when they come back. No more are given out.
+    pub async fn close(&self) {
+        let idle = self.pool.retain(|_, _| false).removed;
+        self.pool.close();
+        futures_util::future::join_all(idle.into_iter().map(PgConnection::close)).await;
+    }
+
+    /// How many connections there are, and how many of them are idle.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        let status = self.pool.status();
+        (status.size, status.available)
+    }
+
+    /// Why no connection can be opened, if the last attempt of a pool of this process failed.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.opener().links.failure()
+    }
+
+    /// Opens a connection and closes it again: whether that is possible now.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn probe(&self) -> sqlx::Result<()> {
+        Box::pin(self.opener().open()).await?.close().await;
+        Ok(())
+    }
+
+    /// How to connect to the server that connections are opened to.
+    #[must_use]
+    pub fn connect_options(&self) -> PgConnectOptions {
+        self.opener().servers.current()
+    }
+
+    pub(super) fn opener(&self) -> &Opener {
+        self.pool.manager()
+    }
+}
+
+/// Closes what has lain idle for long, as long as the pool lives.
+async fn look_through(pool: deadpool::managed::WeakPool<Opener>) {
+    loop {
+        tokio::time::sleep(LOOK_THROUGH_EVERY).await;
+        let Some(pool) = pool.upgrade() else { return };
+        if pool.is_closed() {
+            return;
+        }
+        let removed = pool.retain(|connection, _| connection.used_at().elapsed() < IDLE_FOR).removed;
+        drop(pool);
+        for connection in removed {
+            connection.close().await;
+        }
+    }
+}
+
+/// A connection of a pool. Dropped, it goes back; what its user left on it is ended first.
+#[derive(Debug)]
+pub struct PoolConnection(Option<Object<Opener>>);
+
+impl PoolConnection {
+    /// Takes it out of the pool, which may open another.
+    #[expect(clippy::expect_used, reason = "as `deref`")]
+    pub(super) fn detach(mut self) -> PgConnection {
+        self.0.take().map(Object::take).expect(TAKEN)
+    }
+
+    /// True if it may be used, which is tested if it has lain idle.
+    pub async fn is_usable(&mut self) -> bool {
+        is_usable(self).await
+    }
+}
+
+async fn is_usable(connection: &mut PgConnection) -> bool {
+    if connection.is_broken() || connection.is_doubtful() {
+        return false;
+    }
+    connection.used_at().elapsed() < TEST_AFTER || Box::pin(connection.settle(TEST_WITHIN)).await.is_ok()
+}
+
+const TAKEN: &str = "a connection is there until it is dropped";
+
+impl Deref for PoolConnection {
+    type Target = PgConnection;
+
+    #[expect(clippy::expect_used, reason = "only `detach` and `drop` take it, which end this value")]
+    fn deref(&self) -> &PgConnection {
+        self.0.as_ref().expect(TAKEN)
+    }
+}
+
+impl DerefMut for PoolConnection {
+    #[expect(clippy::expect_used, reason = "only `detach` and `drop` take it, which end this value")]
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.0.as_mut().expect(TAKEN)
+    }
+}
+
+impl Drop for PoolConnection {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.0.take() else { return };
+        if connection.is_broken() {
+            drop(Object::take(connection));
+            return;
+        }
+        if connection.is_clean() {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            drop(Object::take(connection));
+            return;
+        };
+        runtime.spawn(async move {
+            let settled = tokio::time::timeout(SETTLE_WITHIN, connection.settle(SETTLE_WITHIN * 2)).await;
+            if !matches!(settled, Ok(Ok(()))) {
+                tracing::debug!("a connection did not end what was begun on it, and is closed");
+                drop(Object::take(connection));
+            }
+        });
+    }
+}
+
+/// Each statement by any connection.
+impl<'p> Executor<'p> for &PgPool {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let pool = self.clone();
+        let all = async move {
+            let mut connection = pool.acquire().await?;
+            let all: Vec<_> = connection.fetch_many(query).try_collect().await?;
+            Ok::<_, sqlx::Error>(stream::iter(all).map(Ok))
+        };
+        Box::pin(stream::once(all).try_flatten())
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let pool = self.clone();
+        Box::pin(async move { pool.acquire().await?.fetch_optional(query).await })
+    }
+
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, sqlx::Result<PgStatement>>
+    where
+        'p: 'e,
+    {
+        let pool = self.clone();
+        Box::pin(async move { pool.acquire().await?.prepare_with(sql, parameters).await })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
+    where
+        'p: 'e,
+    {
+        let pool = self.clone();
+        Box::pin(async move { pool.acquire().await?.describe(sql).await })
+    }
+}
