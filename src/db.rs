@@ -176,7 +176,87 @@ pub async fn set_lock_timeout(transaction: &mut PgConnection) -> Result<()> {
 /// When a migration fails, or the database is from a newer version.
 pub async fn migrate(pool: &PgPool) -> Result<()> {
     let mut connection = for_long_work(pool).await?;
+    match schema(&mut connection).await? {
+        Schema::Empty => refuse_unfit(&mut connection).await?,
+        Schema::Newer(version) => return Err(made_by_newer(version)),
+        Schema::Older | Schema::Current => {}
+    }
     MIGRATOR.run(connection.raw()).await.map_err(|error| failed("migrate", error))
+}
+
+/// A schema, beside what this binary knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// No migration is applied.
+    Empty,
+    /// Some are not applied.
+    Older,
+    /// Exactly those of this binary.
+    Current,
+    /// One that this binary does not know, by its number.
+    Newer(i64),
+}
+
+/// The schema of a database.
+///
+/// # Errors
+/// When the database fails.
+pub async fn schema(connection: &mut PgConnection) -> Result<Schema> {
+    let has_table = sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "has!""#);
+    if !has_table.fetch_one(&mut *connection).await? {
+        return Ok(Schema::Empty);
+    }
+    let applied: Vec<i64> = connection
+        .applied_migrations(&MIGRATOR)
+        .await
+        .map_err(|error| failed("migrations", error))?
+        .iter()
+        .map(|migration| migration.version)
+        .collect();
+    let known: Vec<i64> = MIGRATOR
+        .iter()
+        .filter(|migration| migration.migration_type.is_up_migration())
+        .map(|migration| migration.version)
+        .collect();
+    let last = known.iter().copied().max().unwrap_or_default();
+    Ok(match applied.iter().copied().max() {
+        None => Schema::Empty,
+        Some(newest) if newest > last => Schema::Newer(newest),
+        Some(_) if known.iter().all(|version| applied.contains(version)) => Schema::Current,
+        Some(_) => Schema::Older,
+    })
+}
+
+/// What is said of a database that a newer version has migrated.
+#[must_use]
+pub fn made_by_newer(version: i64) -> Error {
+    Error::Fault(format!(
+        "the database was made by a newer oms: it has migration {version}, which this one ({}) does not know; run the newer \
+         oms, or restore a backup of before",
+        env!("CARGO_PKG_VERSION")
+    ))
+}
+
+/// Refuses a database in which texts would be kept or compared wrongly. It cannot be changed later.
+async fn refuse_unfit(connection: &mut PgConnection) -> Result<()> {
+    let database = sqlx::query!(
+        r#"select pg_encoding_to_char(encoding)::text as "encoding!", datcollate::text as "collation!",
+                  lower('I') = 'i' and upper('i') = 'I' as "folds!"
+             from pg_database where datname = current_database()"#
+    )
+    .fetch_one(connection)
+    .await?;
+    let remedy = "make another: create database … encoding 'UTF8' locale 'C.UTF-8' template template0";
+    if database.encoding != "UTF8" {
+        return Err(Error::Fault(format!("the database is encoded in {}, not in UTF8; {remedy}", database.encoding)));
+    }
+    if !database.folds {
+        let collation = database.collation;
+        return Err(Error::Fault(format!(
+            "in the database's collation {collation} the small letter of I is not i, so words would not be found; {remedy}"
+        )));
+    }
+    Ok(())
 }
 
 /// True if the connections are a superuser's, who may do more than a server has to.

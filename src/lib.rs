@@ -8,7 +8,7 @@
 //!
 //! Engines:
 //! * [`commands`]: the core: the commands, their list, the dispatcher.
-//! * [`installation`]: the installation file: read, check, apply, draw.
+//! * [`installation`]: the installation file: read, check, draw; compare with what is installed, and apply.
 //! * [`planning`]: which location gets which items, and why. [`plans`]: why each package is where it is.
 //! * [`placing`]: orders become packages. [`inventory`]: stock from a service of the brand, requested before planning.
 //! * [`replanning`]: packages without a place are planned again when something comes free.

@@ -57,21 +57,35 @@ pub async fn stored_id<R: Record>(connection: &mut PgConnection, record: &R) -> 
 /// # Errors
 /// When the table does not allow it, or the database fails.
 pub async fn store<R: Record>(connection: &mut PgConnection, record: &R) -> sqlx::Result<i64> {
-    let columns = record.columns();
-    let names = || columns.as_object().into_iter().flat_map(|columns| columns.keys().map(String::as_str));
+    let ids = store_all(connection, std::slice::from_ref(record)).await?;
+    ids.first().copied().ok_or(sqlx::Error::RowNotFound)
+}
+
+/// Stores records by one statement: whoever waits for it waits for one. Their ids, in their order.
+///
+/// # Errors
+/// When the table does not allow one of them, or the database fails; then none is stored.
+pub async fn store_all<R: Record>(connection: &mut PgConnection, records: &[R]) -> sqlx::Result<Vec<i64>> {
+    let rows: Vec<(i64, Value)> = records.iter().map(|record| (record.id(), record.columns())).collect();
+    let Some((_, first)) = rows.first() else { return Ok(Vec::new()) };
+    let names: Vec<&str> =
+        first.as_object().into_iter().flat_map(|columns| columns.keys().map(String::as_str)).collect();
     let statement = format!(
         "insert into {table} (id, {})
-         select coalesce(nullif($1::bigint, 0), nextval(pg_get_serial_sequence('{table}', 'id'))), {}
-           from jsonb_populate_record(null::{table}, $2) given
+         select coalesce(nullif(r.id, 0), nextval(pg_get_serial_sequence('{table}', 'id'))), {}
+           from unnest($1::bigint[], $2::jsonb[]) with ordinality as r(id, columns, n)
+          cross join lateral jsonb_populate_record(null::{table}, r.columns) given
+          order by r.n
          on conflict (id) do update set ({}) = row({})
          returning id",
-        names().collect::<Vec<_>>().join(", "),
-        of("given", names()),
-        names().collect::<Vec<_>>().join(", "),
-        of("excluded", names()),
+        names.join(", "),
+        of("given", names.iter().copied()),
+        names.join(", "),
+        of("excluded", names.iter().copied()),
         table = R::TABLE
     );
-    sqlx::query_scalar(AssertSqlSafe(statement)).bind(record.id()).bind(&columns).fetch_one(connection).await
+    let (ids, columns): (Vec<i64>, Vec<Value>) = rows.iter().cloned().unzip();
+    sqlx::query_scalar(AssertSqlSafe(statement)).bind(ids).bind(columns).fetch_all(connection).await
 }
 
 /// The columns of a row.

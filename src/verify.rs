@@ -26,8 +26,11 @@ pub fn verify(pool: &PgPool) -> BoxFuture<'_, Result<Vec<String>>> {
 
 async fn faults(pool: &PgPool) -> Result<Vec<String>> {
     let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
-    let mut faults = quota_faults(&mut transaction).await?;
-    faults.extend(ledger_faults(&mut transaction).await?);
+    let mut faults = unfinished(&mut transaction).await?;
+    if faults.is_empty() {
+        faults = quota_faults(&mut transaction).await?;
+        faults.extend(ledger_faults(&mut transaction).await?);
+    }
     faults.extend(logs::faults(&mut transaction).await?);
     faults.extend(reservation_faults(&mut transaction).await?);
     faults.extend(item_faults(&mut transaction).await?);
@@ -36,6 +39,18 @@ async fn faults(pool: &PgPool) -> Result<Vec<String>> {
     faults.extend(events::faults(&mut transaction).await?);
     transaction.rollback().await?;
     Ok(faults)
+}
+
+/// An installation that changed which states occupy quota, and has not written all of the ledger.
+async fn unfinished(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
+    let versions = sqlx::query_scalar!("select installation_version from quota_recounts order by 1");
+    let versions = versions.fetch_all(&mut **snapshot).await?;
+    let fault = |version: i64| {
+        format!(
+            "quota ledger: it is not complete since version {version} of the installation; oms install completes it"
+        )
+    };
+    Ok(versions.into_iter().map(fault).collect())
 }
 
 type Snapshot<'t> = Transaction<'t>;

@@ -56,6 +56,7 @@ pub(crate) struct Phase {
     pub per_second: f64,
     pub p50: Duration,
     pub p99: Duration,
+    pub slowest: Duration,
     /// Answers 200, warm-up included.
     pub done: u64,
     pub errors: u64,
@@ -113,10 +114,11 @@ pub(crate) async fn drive(
         .await?;
     let phase = run.summary(connections);
     eprintln!(
-        "  server, {connections:>3} connections: {:>6.0}/s, p50 {:>6.2} ms, p99 {:>6.2} ms, {} errors; {}",
+        "  server, {connections:>3} connections: {:>6.0}/s, p50 {:>6.2} ms, p99 {:>6.2} ms, slowest {:>6.2} ms, {} errors; {}",
         phase.per_second,
         milliseconds(phase.p50),
         milliseconds(phase.p99),
+        milliseconds(phase.slowest),
         phase.errors,
         clock.stop(phase.done)
     );
@@ -172,6 +174,7 @@ impl Run {
             per_second: f64::from(u32::try_from(latencies.len()).unwrap_or(u32::MAX)) / seconds,
             p50: rank(50),
             p99: rank(99),
+            slowest: Duration::from_micros(latencies.last().copied().unwrap_or_default().into()),
             done: self.done.get(),
             errors: self.errors.get(),
         }

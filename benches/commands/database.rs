@@ -147,8 +147,11 @@ async fn require_no_faults(pool: &PgPool) -> Result<(), Failure> {
     }
 }
 
-/// The standard workflow, with locations and one scenario.
-async fn install(pool: &PgPool) -> Result<(), Failure> {
+/// The standard workflow.
+pub(crate) const STANDARD: &str = include_str!("../../installations/standard.toml");
+
+/// Locations and one scenario.
+pub(crate) fn places() -> Result<String, Failure> {
     let mut places = String::new();
     for number in 1..=LOCATIONS {
         write!(
@@ -163,8 +166,12 @@ async fn install(pool: &PgPool) -> Result<(), Failure> {
          default_location = \"L1\"\ninitial_state_when_split = \"waiting\"\n\
          [[scenarios.rules]]\nname = \"Anywhere\"\nconditions = [\"SELECT_BY_STOCK\"]\norder_by = [\"priority\"]\n",
     );
-    let standard = include_str!("../../installations/standard.toml");
-    let (installation, _) = check::load(&[("standard.toml", standard), ("places.toml", &places)], commands::kinds())
+    Ok(places)
+}
+
+async fn install(pool: &PgPool) -> Result<(), Failure> {
+    let files = [("standard.toml", STANDARD), ("places.toml", &places()?)];
+    let (installation, _) = check::load(&files, commands::kinds())
         .map_err(|problems| problems.first().map_or_else(String::new, ToString::to_string))?;
     apply::apply(pool, &installation).await?;
     Ok(())

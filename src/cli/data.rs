@@ -22,27 +22,65 @@ pub(super) struct Data {
 impl Data {
     /// Opens the data and migrates it.
     pub(super) async fn open_and_migrate(settings: &DataSettings) -> Result<Self> {
-        let data = Self::connect(settings, User::Tool).await?;
-        db::migrate(&data.pool).await?;
-        Ok(data)
+        Self::connect(settings, User::Tool).await?.migrated(true).await
     }
 
-    /// The same for a server, whose statements have a limit.
-    pub(super) async fn open_for_server(settings: &DataSettings) -> Result<Self> {
+    /// Opens the data for a server, whose statements have a limit: a private Postgres is made if there is none. It is
+    /// migrated, or refused if it is not current.
+    pub(super) async fn open_for_server(settings: &DataSettings, migrate: bool) -> Result<Self> {
+        Self::connect(settings, User::Server).await?.migrated(migrate).await
+    }
+
+    /// The same for a demo, which refuses a database with tables of somebody else before it adds its own.
+    pub(super) async fn open_for_demo(settings: &DataSettings) -> Result<Self> {
         let data = Self::connect(settings, User::Server).await?;
-        db::migrate(&data.pool).await?;
-        Ok(data)
+        if data.holds_strangers().await? {
+            data.close().await?;
+            return Err(Error::Fault(
+                "this database has tables that are not of oms; start the demo on an empty database, or without DATABASE_URL"
+                    .to_owned(),
+            ));
+        }
+        data.migrated(true).await
+    }
+
+    async fn holds_strangers(&self) -> Result<bool> {
+        let mut connection = self.pool.acquire().await?;
+        let is_empty = db::schema(&mut connection).await? == db::Schema::Empty;
+        let tables = sqlx::query_scalar!(
+            r#"select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                               where n.nspname = current_schema() and c.relkind in ('r', 'p', 'v', 'm', 'f')
+                                 and c.relname <> '_sqlx_migrations') as "tables!""#
+        );
+        Ok(is_empty && tables.fetch_one(&mut *connection).await?)
+    }
+
+    async fn migrated(self, migrate: bool) -> Result<Self> {
+        let done = if migrate { db::migrate(&self.pool).await } else { self.require_current().await };
+        match done {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                // The reason is the last that is said.
+                self.close().await.ok();
+                Err(error)
+            }
+        }
+    }
+
+    async fn require_current(&self) -> Result<()> {
+        match db::schema(&mut *self.pool.acquire().await?).await? {
+            db::Schema::Current => Ok(()),
+            db::Schema::Newer(version) => Err(db::made_by_newer(version)),
+            db::Schema::Empty | db::Schema::Older => {
+                Err(Error::Fault("the database's schema is not current; run: oms migrate".to_owned()))
+            }
+        }
     }
 
     /// Opens the data. Refuses a schema that is not current.
     pub(super) async fn open(settings: &DataSettings) -> Result<Self> {
-        let data = Self::connect(settings, User::Tool).await?;
-        let mut connection = data.pool.acquire().await?;
-        if !db::is_current(&mut connection).await? {
-            return Err(Error::Fault("the database's schema is not current; run: oms migrate".to_owned()));
-        }
-        events::retention::prepare(&mut connection).await?;
-        drop(connection);
+        let data = Self::connect(settings, User::Tool).await?.migrated(false).await?;
+        events::retention::prepare(&mut *data.pool.acquire().await?).await?;
         Ok(data)
     }
 
@@ -72,6 +110,14 @@ impl Data {
             return Ok(Self { pool, cluster: None });
         }
         let data_dir = settings.data_dir_or_default().join("postgres");
+        if matches!(user, User::Tool) && !data_dir.exists() {
+            let folder = std::path::absolute(settings.data_dir_or_default()).unwrap_or_else(|_| data_dir.clone());
+            return Err(Error::Fault(format!(
+                "there is no data in {}; run this where the server runs, or say where it is by --data-dir, OMS_DATA_DIR or \
+                 DATABASE_URL (oms serve and oms demo make new data)",
+                folder.display()
+            )));
+        }
         let cluster = Cluster::start(&ClusterSettings::for_server(data_dir))
             .await
             .map_err(|error| Error::Fault(with_sources(&error)))?;

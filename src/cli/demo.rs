@@ -26,7 +26,10 @@ use crate::{
     config::{DataSettings, ServerSettings},
     db::PgPool,
     error::{Error, Result},
-    installation::{apply, check},
+    installation::{
+        apply::{self, Applying},
+        check,
+    },
     placing,
     simulator::{self, Simulator},
     stock,
@@ -50,6 +53,8 @@ const FILES: [(&str, &str); 2] = [
 const STOCK: &str = include_str!("../../installations/demo/stock.csv");
 pub(super) const ORDERS: &str = include_str!("../../installations/demo/orders.ndjson");
 
+/// Who applies its installation: by this a database is known as the demo's.
+const APPLIED_BY: &str = "oms demo";
 /// The demo's user.
 const USERNAME: &str = "demo";
 
@@ -57,7 +62,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
     let stop = stop_on_signal()?;
     let listeners = bind(&args.server).await?;
     eprintln!("starting Postgres …");
-    let Some(data) = unless_stopped(&stop, Data::open_for_server(settings)).await? else {
+    let Some(data) = unless_stopped(&stop, Data::open_for_demo(settings)).await? else {
         return Ok(Outcome::Done);
     };
     let served = async {
@@ -113,13 +118,14 @@ async fn simulate_upstream(stop: &CancellationToken) -> Result<String> {
 
 /// Loads missing data; a first start that was interrupted continues here. The orders may come later, from an upstream.
 async fn prepare(pool: &PgPool, data_dir: &Path, with_orders: bool) -> Result<String> {
+    refuse_anothers(pool).await?;
     if !apply::is_applied(pool).await? {
         eprintln!("applying the standard installation …");
         let (installation, _) = check::load(&FILES, commands::kinds()).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             Error::Fault(lines.join("; "))
         })?;
-        apply::apply(pool, &installation).await?;
+        apply::install(pool, &installation, Applying { by: APPLIED_BY, force: false }).await?;
     }
     let stocked = sqlx::query_scalar!(r#"select exists (select from stocks) as "stocked!""#).fetch_one(pool).await?;
     if !stocked {
@@ -132,6 +138,43 @@ async fn prepare(pool: &PgPool, data_dir: &Path, with_orders: bool) -> Result<St
         take_orders(pool).await?;
     }
     demo_token(pool, &data_dir.join("demo-token")).await
+}
+
+/// Refuses a database that the demo has not begun. Made-up orders, and an admin whose token is in a file, are nothing for a
+/// shop.
+async fn refuse_anothers(pool: &PgPool) -> Result<()> {
+    let first = sqlx::query_scalar!("select applied_by from installations order by number limit 1");
+    let is_own = match first.fetch_optional(pool).await? {
+        Some(by) => by == APPLIED_BY,
+        // Nothing was installed, or by a version that did not keep by whom: then it has the places of the demo alone.
+        None => !holds_anothers(pool).await?,
+    };
+    if is_own {
+        return Ok(());
+    }
+    Err(Error::Fault(
+        "this database is not the demo's: it holds other data, which the demo would mix with its own; start it on an empty \
+         database, or without DATABASE_URL and with another --data-dir"
+            .to_owned(),
+    ))
+}
+
+async fn holds_anothers(pool: &PgPool) -> Result<bool> {
+    let own: toml::Table = FILES[1].1.parse().map_err(|error| Error::Fault(format!("demo.toml: {error}")))?;
+    let places = own.get("stock_locations").and_then(toml::Value::as_array).into_iter().flatten();
+    let erp_codes: Vec<String> = places.filter_map(|place| Some(place.get("erp_code")?.as_str()?.to_owned())).collect();
+    let numbers: Vec<String> =
+        orders(ORDERS)?.iter().filter_map(|order| Some(order["number"].as_str()?.to_owned())).collect();
+    let others = sqlx::query_scalar!(
+        r#"select exists (select from stock_locations where not (erp_code = any($1)))
+               or exists (select from orders where not (number = any($2)))
+               or exists (select from users where username not in ('system', $3))
+               or (exists (select from states) and not exists (select from stock_locations)) as "others!""#,
+        &erp_codes,
+        &numbers,
+        USERNAME
+    );
+    Ok(others.fetch_one(pool).await?)
 }
 
 async fn take_orders(pool: &PgPool) -> Result<()> {

@@ -1,9 +1,10 @@
 //! `oms install FILE…`.
 
-use std::path::PathBuf;
+use std::{fmt::Write as _, path::PathBuf};
 
 use super::{
     data::Data,
+    installation::kept,
     outcome::{Outcome, read_file},
 };
 use crate::{
@@ -12,29 +13,66 @@ use crate::{
     db::PgPool,
     error::{Error, Result},
     installation::{
-        apply::{self, InstalledTransition},
-        check, draw,
+        apply::{self, Applying, Survey},
+        check, draw, print,
         read::{Installation, Problem},
     },
 };
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Args {
     /// Installation files (TOML); together they are one installation.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "number", value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Only check; nothing is applied.
-    #[arg(long, conflicts_with = "diagram")]
+    /// Instead of files: the installation with this number, as `oms installation list` has it.
+    #[arg(long = "version", value_name = "N", conflicts_with = "files")]
+    number: Option<i64>,
+
+    /// Only check; nothing is applied, and no database is needed.
+    #[arg(long, conflicts_with_all = ["diagram", "number"])]
     check: bool,
 
     /// Draw the graph of states and transitions as SVG on standard output; nothing is applied.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "number")]
     diagram: bool,
+
+    /// Print the difference to what is installed, and what it touches; nothing is applied.
+    #[arg(long, conflicts_with_all = ["check", "diagram"])]
+    plan: bool,
+
+    /// With `--plan`: exit 4 if there is a difference, 3 if it would be refused.
+    #[arg(long, requires = "plan")]
+    exit_code: bool,
+
+    /// Apply it in spite of what would hurt.
+    #[arg(long)]
+    force: bool,
+
+    /// Who applies it, for `oms installation list` [default: the user of the operating system].
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
 }
 
 pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> {
-    let Some((installation, warnings)) = load_or_report(&args.files)? else { return Ok(Outcome::Faults) };
+    if let Some(number) = args.number {
+        let data = Data::open_and_migrate(settings).await?;
+        let files = kept(&data.pool, number).await;
+        let done = match files {
+            Ok(kept) => {
+                let files: Vec<_> = kept.files.into_iter().map(|file| (file.name, file.text)).collect();
+                match load_or_report(&files) {
+                    Some((installation, _)) => deploy(&data.pool, &installation, &args).await,
+                    None => Ok(Outcome::Faults),
+                }
+            }
+            Err(error) => Err(error),
+        };
+        data.close().await?;
+        return done;
+    }
+    let Some((installation, warnings)) = load_or_report(&read_files(&args.files)?) else { return Ok(Outcome::Faults) };
     if args.diagram {
         print!("{}", draw::svg(&installation));
         return Ok(Outcome::Done);
@@ -54,53 +92,119 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
         return Ok(Outcome::Done);
     }
     let data = Data::open_and_migrate(settings).await?;
-    let applied = apply::apply(&data.pool, &installation).await;
+    let done = deploy(&data.pool, &installation, &args).await;
     data.close().await?;
-    print_table(&applied?);
-    Ok(Outcome::Done)
+    done
 }
 
-/// Reads and checks; prints every problem.
-fn load_or_report(files: &[PathBuf]) -> Result<Option<(Installation, Vec<Problem>)>> {
-    match load(files)? {
-        Ok(loaded) => Ok(Some(loaded)),
+async fn deploy(pool: &PgPool, installation: &Installation, args: &Args) -> Result<Outcome> {
+    if args.plan {
+        let survey = Survey::make(&mut *pool.acquire().await?, installation).await?;
+        return Ok(show_plan(&survey, args));
+    }
+    let by = args.by.clone().unwrap_or_else(user);
+    match apply::install(pool, installation, Applying { by: &by, force: args.force }).await? {
+        apply::Outcome::Same => {
+            println!("no difference");
+            Ok(Outcome::Done)
+        }
+        apply::Outcome::Refused(survey) => {
+            eprint!("{}", refusal(&survey.hazards));
+            Ok(Outcome::Refused)
+        }
+        apply::Outcome::Applied(applied) => {
+            print!("{}", print::short(&applied.survey.plan));
+            let mut is_whole = true;
+            for moving in &applied.moved {
+                println!("{} packages moved from {} to {}", moving.moved, moving.from, moving.to);
+                let (failed, reasons) = &moving.failed;
+                is_whole &= *failed == 0;
+                for reason in reasons {
+                    eprintln!("error: {reason}");
+                }
+                if *failed > 0 {
+                    eprintln!(
+                        "error: {failed} packages are still in {}; the next oms install tries again",
+                        moving.from
+                    );
+                }
+            }
+            println!("applied; it is number {} of oms installation list", applied.number);
+            Ok(if is_whole { Outcome::Done } else { Outcome::Faults })
+        }
+    }
+}
+
+fn show_plan(survey: &Survey, args: &Args) -> Outcome {
+    if survey.is_empty() {
+        println!("no difference");
+        return Outcome::Done;
+    }
+    print!("{}", print::long(&survey.plan, &survey.touched));
+    for moving in &survey.moves {
+        println!("packages in {} are moved to {}", moving.from, moving.to);
+    }
+    if !survey.hazards.is_empty() && !args.force {
+        eprint!("{}", refusal(&survey.hazards));
+    }
+    match (args.exit_code, survey.hazards.is_empty() || args.force) {
+        (false, _) => Outcome::Done,
+        (true, true) => Outcome::Different,
+        (true, false) => Outcome::Refused,
+    }
+}
+
+fn refusal(hazards: &[String]) -> String {
+    let mut text = String::new();
+    for hazard in hazards {
+        // A string takes everything.
+        writeln!(text, "refused: {hazard}").ok();
+    }
+    text.push_str("Nothing is applied. If it is meant so: --force\n");
+    text
+}
+
+/// The user of the operating system: who became root, if it was by `sudo`.
+pub(super) fn user() -> String {
+    let names = ["SUDO_USER", "USER", "LOGNAME"].iter().filter_map(|name| std::env::var(name).ok());
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| format!("uid {}", rustix::process::getuid()))
+}
+
+fn read_files(files: &[PathBuf]) -> Result<Vec<(String, String)>> {
+    files.iter().map(|file| Ok((file.display().to_string(), read_file(file)?))).collect()
+}
+
+/// Checks; prints every problem.
+fn load_or_report(files: &[(String, String)]) -> Option<(Installation, Vec<Problem>)> {
+    match load(files) {
+        Ok(loaded) => Some(loaded),
         Err(problems) => {
             for problem in &problems {
                 eprintln!("error: {problem}");
             }
-            Ok(None)
+            None
         }
     }
 }
 
 type Loaded = std::result::Result<(Installation, Vec<Problem>), Vec<Problem>>;
 
-fn load(files: &[PathBuf]) -> Result<Loaded> {
-    let mut texts = Vec::with_capacity(files.len());
-    for file in files {
-        texts.push((file.display().to_string(), read_file(file)?));
-    }
-    let texts: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    Ok(check::load(&texts, commands::kinds()))
+fn load(files: &[(String, String)]) -> Loaded {
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    check::load(&files, commands::kinds())
 }
 
-/// Applies files. The first problem is the error.
-pub(super) async fn apply_files(pool: &PgPool, files: &[PathBuf]) -> Result<Vec<InstalledTransition>> {
-    let (installation, warnings) = load(files)?.map_err(|problems| {
+/// Applies files to a database without an installation. The first problem is the error.
+pub(super) async fn apply_files(pool: &PgPool, files: &[PathBuf]) -> Result<()> {
+    let (installation, warnings) = load(&read_files(files)?).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Error::Fault(lines.join("; "))
     })?;
     for warning in &warnings {
         tracing::warn!(warning = warning.to_string(), "the installation may not be as it is meant");
     }
-    apply::apply(pool, &installation).await
-}
-
-/// Prints the ids that integrators use.
-fn print_table(table: &[InstalledTransition]) {
-    let slug_width = table.iter().map(|row| row.slug.chars().count()).max().unwrap_or(4).max(4);
-    println!("{:>6}  {:<slug_width$}  label", "id", "slug");
-    for row in table {
-        println!("{:>6}  {:<slug_width$}  {}", row.id, row.slug, row.label);
+    match apply::install(pool, &installation, Applying { by: "oms serve", force: false }).await? {
+        apply::Outcome::Refused(survey) => Err(Error::Fault(survey.hazards.join("; "))),
+        apply::Outcome::Same | apply::Outcome::Applied(_) => Ok(()),
     }
 }

@@ -5,6 +5,7 @@ mod data;
 mod demo;
 mod health;
 mod install;
+mod installation;
 mod migrate;
 mod orders;
 mod outcome;
@@ -41,6 +42,8 @@ pub fn main() -> ExitCode {
     match runtime.block_on(cli.run()) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Faults) => ExitCode::FAILURE,
+        Ok(Outcome::Refused) => ExitCode::from(3),
+        Ok(Outcome::Different) => ExitCode::from(4),
         Err(error) => {
             eprintln!("oms: {}", logging::one_line(&error.to_string()));
             ExitCode::FAILURE
@@ -71,7 +74,8 @@ Examples:
       on a Postgres of your own
 
 Every subcommand works while a server runs on the same data.
-Exit code 0: done. 1: it failed, or found faults. 2: the command line is wrong.
+Exit code 0: done. 1: it failed, or found faults. 2: the command line is wrong. 3: refused, for it would hurt; --force
+does it. 4: there is a difference (install --plan --exit-code).
 RUST_LOG says what is logged, OMS_LOG_FORMAT=json how.";
 
 #[derive(Debug, Subcommand)]
@@ -80,8 +84,11 @@ enum Command {
     Serve(serve::Args),
     /// Run the server with a standard installation and a day of real orders.
     Demo(demo::Args),
-    /// Check, draw or apply an installation, and print the table of transition ids and slugs.
+    /// Check, draw, compare or apply an installation.
     Install(install::Args),
+    /// What is installed, and what was: export, list, show, diff, and the table of transition ids and slugs.
+    #[command(subcommand)]
+    Installation(installation::Command),
     /// Bring the database's schema up to date (`serve`, `demo` and `install` do so themselves).
     Migrate,
     /// Count stock.
@@ -128,6 +135,7 @@ impl Cli {
             Command::Serve(args) => Box::pin(serve::run(data, args)).await,
             Command::Demo(args) => Box::pin(demo::run(data, args)).await,
             Command::Install(args) => install::run(data, args).await,
+            Command::Installation(command) => installation::run(data, command).await,
             Command::Migrate => migrate::run(data).await,
             Command::Stock(command) => stock::run(data, command).await,
             Command::Orders(command) => orders::run(data, command).await,

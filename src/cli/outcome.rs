@@ -11,6 +11,10 @@ pub(super) enum Outcome {
     Done,
     /// Faults were found and printed.
     Faults,
+    /// It would hurt, and was not forced.
+    Refused,
+    /// There is a difference, and it was asked for.
+    Different,
 }
 
 /// Reads a file. The error names it.

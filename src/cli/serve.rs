@@ -21,13 +21,18 @@ pub(super) struct Args {
     /// Installation files to apply if none has been applied yet; the variable separates them by colons.
     #[arg(long, env = "OMS_INSTALL", value_name = "FILE", num_args = 1.., value_delimiter = ':')]
     install: Vec<PathBuf>,
+
+    /// Do not migrate: end if the schema is not current. For a role that may not change it; `oms migrate` is then run by
+    /// another.
+    #[arg(long, env = "OMS_NO_MIGRATE")]
+    no_migrate: bool,
 }
 
 pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> {
     let stop = stop_on_signal()?;
     // The address first: a port in use should be reported before Postgres is started.
     let listeners = bind(&args.server).await?;
-    let Some(data) = unless_stopped(&stop, Data::open_for_server(settings)).await? else {
+    let Some(data) = unless_stopped(&stop, Data::open_for_server(settings, !args.no_migrate)).await? else {
         return Ok(Outcome::Done);
     };
     let served = serve(&data, &args, listeners, stop).await;
@@ -40,10 +45,17 @@ async fn serve(data: &Data, args: &Args, listeners: Listeners, stop: Cancellatio
         if args.install.is_empty() {
             tracing::warn!("no installation has been applied yet; run: oms install FILE…");
         } else {
-            let table = install::apply_files(&data.pool, &args.install).await?;
-            tracing::info!(transitions = table.len(), "applied the installation");
+            install::apply_files(&data.pool, &args.install).await?;
+            tracing::info!("applied the installation");
         }
     }
+    let pool = data.pool.clone();
+    tokio::spawn(async move {
+        // What an `oms install` that was interrupted has left to do.
+        if let Err(error) = installation::apply::settle(&pool).await {
+            tracing::warn!(%error, "the quota ledger is not complete yet; oms install completes it");
+        }
+    });
     let address = listeners.address()?;
     let app = App::start(data.pool.clone(), args.server.for_app(address), &stop).await?;
     tracing::info!(%address, "serving");

@@ -6,4 +6,12 @@
 pub mod apply;
 pub mod check;
 pub mod draw;
+pub mod export;
+pub mod hazards;
+pub mod history;
+pub mod installed;
+pub mod items;
+pub mod plan;
+pub mod print;
 pub mod read;
+pub mod touched;

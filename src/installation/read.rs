@@ -13,6 +13,9 @@ mod source;
 mod words;
 mod workflow;
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
 pub use entry::{Entry, Scenario};
@@ -20,7 +23,7 @@ pub use inventory::Inventory;
 pub use invoicing::InvoiceService;
 use source::{Document, Source, json_object};
 pub use words::{Entity, Interface, Role};
-pub use workflow::{CommonParameters, State, Transition, Translations};
+pub use workflow::{CommonParameters, Moved, State, Transition, Translations};
 
 pub use crate::reading::{Place, Problem};
 use crate::{
@@ -33,8 +36,8 @@ use crate::{
 /// A whole installation: the entries of its files, in the order in which they stand there.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Installation {
-    /// The names of its files, in the order in which they were read.
-    pub files: Vec<String>,
+    /// Its files, in the order in which they were read.
+    pub files: Vec<SourceFile>,
     /// The states of packages, transfers and orders.
     pub states: Vec<State>,
     /// The moves between states, each by one command.
@@ -57,6 +60,23 @@ pub struct Installation {
     pub inventory: Vec<Inventory>,
     /// The services that make invoices.
     pub invoice_services: Vec<InvoiceService>,
+    /// Where packages go that stand in a state that is gone.
+    pub moved: Vec<Moved>,
+}
+
+/// A file as it was read.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFile {
+    /// Its name.
+    pub name: String,
+    /// All of it. It may hold passwords.
+    pub text: String,
+}
+
+impl fmt::Debug for SourceFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SourceFile").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Installation {
@@ -77,7 +97,7 @@ impl Installation {
         let mut installation = Self::default();
         let mut problems = Vec::new();
         for (name, text) in files {
-            installation.files.push((*name).to_owned());
+            installation.files.push(SourceFile { name: (*name).to_owned(), text: (*text).to_owned() });
             let mut of_this_file = Vec::new();
             installation.append(&Source::new(name, text), text, &mut of_this_file);
             of_this_file.sort_by_key(|problem| problem.line);
@@ -112,6 +132,7 @@ impl Installation {
         self.scenarios.extend(root.tables("scenarios", Scenario::read));
         self.inventory.extend(root.object("inventory", Inventory::read));
         self.invoice_services.extend(root.tables("invoice_services", InvoiceService::read));
+        self.moved.extend(root.tables("moved", Moved::read));
         root.finish();
     }
 

@@ -100,6 +100,15 @@ impl Address {
         self.parts.insert(key.to_owned(), Value::from(text));
     }
 
+    /// Takes over what another address has besides these parts, and of these parts those that say the same in more words.
+    pub fn keep_parts_of(&mut self, other: &Self, parts: &[&str]) {
+        for (key, value) in &other.parts {
+            if !parts.contains(&key.as_str()) || self.text_of(key) == other.text_of(key) {
+                self.parts.insert(key.clone(), value.clone());
+            }
+        }
+    }
+
     /// A part as a text: a text or a number, or the name of an object.
     #[must_use]
     pub fn text_of(&self, key: &str) -> Option<String> {

@@ -217,8 +217,7 @@ pub async fn as_of(
 impl Record for Location {
     const TABLE: &'static str = "stock_locations";
     const PLURAL: &'static str = "locations";
-    const REQUIRED_IN_FILES: &'static [&'static str] =
-        &["erp_code", "name", "type", "priority", "latitude", "longitude"];
+    const REQUIRED_IN_FILES: &'static [&'static str] = &["erp_code", "name", "type", "priority"];
     const HAS_FIXED_IDS: bool = false;
     const REFERENCES: &'static [&'static str] = &["cargo_company"];
     const UNIQUE: &'static [&'static str] = &["erp_code"];

@@ -176,9 +176,11 @@ pub async fn load_versions(
 pub async fn resolve(connection: &mut PgConnection, definition: &Definition) -> Result<References> {
     let locations =
         sqlx::query!("select id, erp_code from stock_locations order by id").fetch_all(&mut *connection).await?;
-    let states = sqlx::query!("select id, entity, slug, final from states where entity in ('package', 'transfer')")
-        .fetch_all(connection)
-        .await?;
+    let states = sqlx::query!(
+        "select id, entity, slug, final from states where entity in ('package', 'transfer') and retired_date is null"
+    )
+    .fetch_all(connection)
+    .await?;
     let erp_codes: Vec<&str> = locations.iter().map(|row| row.erp_code.as_str()).collect();
     let of_packages = || states.iter().filter(|row| row.entity == "package");
     let slugs: Vec<(&str, bool)> = of_packages().map(|row| (row.slug.as_str(), row.r#final)).collect();

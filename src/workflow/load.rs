@@ -83,8 +83,9 @@ impl Workflow {
     pub async fn load(connection: &mut PgConnection, kinds: &[&'static Kind]) -> Result<Self> {
         let states = sqlx::query_as!(
             StateRow,
+            // A retired state comes first, so that its slug is that of the state that has it now.
             "select id, entity, slug, enum_value, name, translations, occupies_quota, created_date, modified_date
-               from states"
+               from states order by retired_date nulls last, id"
         )
         .fetch_all(&mut *connection)
         .await?;

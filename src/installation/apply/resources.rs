@@ -1,116 +1,165 @@
-//! Companies, locations, reasons, sender addresses and conditions: an entry is the record of its id, or else the one that
-//! is the same thing. What came from a file and is there no more goes, or is kept, passive, where clients send its id;
-//! what was made over HTTP stays.
+//! Companies, locations, scenarios, reasons, sender addresses and conditions: what differs is written. What came from a
+//! file and is there no more goes, or is kept, passive, where clients send its id; what was made over HTTP stays.
 
 use std::collections::HashMap;
 
-use super::{Installation, refuse, shared};
+use super::{StateIds, refuse, reserve_ids, shared};
 use crate::{
     db::PgConnection,
     error::{Error, Result},
-    installation::read::Entry,
-    locations::{self, Location},
+    installation::{
+        installed::Installed,
+        items::{ADDRESS_PARTS, Section},
+        plan::Plan,
+        read::{Entry, Installation},
+    },
+    locations::Location,
     record::{self, Record, value, violated},
+    scenarios::{self, References},
 };
 
 /// Ids by the name that files have for an object.
 type Ids = HashMap<String, i64>;
 
-/// Applies the cargo companies; their ids by slug.
-pub(super) async fn cargo_companies(connection: &mut PgConnection, installation: &Installation) -> Result<Ids> {
-    let entries = &installation.cargo_companies;
-    let ids = store_all(&mut *connection, entries, |entry| Ok(entry.record.clone())).await?;
-    sqlx::query!("update cargo_companies set is_active = false where not (id = any($1)) and is_active", &ids)
-        .execute(connection)
+/// Writes the cargo companies; the ids of all by slug.
+pub(super) async fn cargo_companies(connection: &mut PgConnection, wanted: &Installation, plan: &Plan) -> Result<Ids> {
+    store(&mut *connection, &wanted.cargo_companies, plan, Section::CargoCompanies, |entry| Ok(entry.record.clone()))
         .await?;
-    Ok(entries.iter().map(|entry| entry.record.slug.clone()).zip(ids).collect())
+    let gone = plan.gone(Section::CargoCompanies);
+    if !gone.is_empty() {
+        sqlx::query!("update cargo_companies set is_active = false where id = any($1)", &gone)
+            .execute(&mut *connection)
+            .await?;
+    }
+    let rows = sqlx::query!("select id, slug from cargo_companies").fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.slug, row.id)).collect())
 }
 
-/// Locations of the files are added and changed; others stay, for they may come from the upstream or by REST. All ids by
-/// ERP code.
+/// Writes the locations, with one statement for all; the ids of all by ERP code. One that is gone is passive.
 pub(super) async fn locations(
     connection: &mut PgConnection,
-    installation: &Installation,
+    wanted: &Installation,
+    plan: &Plan,
+    installed: &Installed,
     companies: &Ids,
 ) -> Result<Ids> {
-    let known = sqlx::query!("select id, erp_code from stock_locations").fetch_all(&mut *connection).await?;
-    let mut ids: Ids = known.into_iter().map(|row| (row.erp_code, row.id)).collect();
-    for entry in &installation.stock_locations {
-        let company = installation.cargo_company_of(entry).and_then(|company| companies.get(&company.slug));
-        let erp_code = entry.record.erp_code.clone();
-        let known = match ids.get(&erp_code) {
-            Some(id) => locations::load(connection, &[*id]).await?.remove(id),
-            None => None,
-        };
-        // The upstream's key is not the file's to say.
-        let (id, omnitron_id) = known.map_or((0, None), |known| (known.id, known.omnitron_id));
-        let location = Location { id, omnitron_id, cargo_company: company.copied(), ..entry.record.clone() };
-        ids.insert(erp_code, record::store(connection, &location).await?);
+    let known: HashMap<&str, &Location> =
+        installed.installation.stock_locations.iter().map(|entry| (&*entry.record.erp_code, &entry.record)).collect();
+    let mut written: Vec<Location> = plan
+        .written(Section::StockLocations)
+        .map(|(at, _)| {
+            let entry = &wanted.stock_locations[at];
+            let company = wanted.cargo_company_of(entry).and_then(|company| companies.get(&company.slug));
+            over(&entry.record, known.get(&*entry.record.erp_code).copied(), company.copied())
+        })
+        .collect();
+    for erp_code in plan.names_gone(Section::StockLocations) {
+        let gone = known.get(erp_code).map(|location| Location { is_active: false, ..Location::clone(location) });
+        written.extend(gone);
     }
-    Ok(ids)
+    record::store_all(&mut *connection, &written).await?;
+    let rows = sqlx::query!("select id, erp_code from stock_locations").fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.erp_code, row.id)).collect())
 }
 
-/// Applies all others. `companies` and `locations` are ids by slug and by ERP code.
+/// A location of a file over what is known of it: what a file cannot say is kept.
+fn over(wanted: &Location, known: Option<&Location>, company: Option<i64>) -> Location {
+    let mut location = Location { cargo_company: company, ..wanted.clone() };
+    let Some(known) = known else { return location };
+    location.id = known.id;
+    // The upstream's key is not the file's to say.
+    location.omnitron_id = known.omnitron_id;
+    location.address.keep_parts_of(&known.address, &ADDRESS_PARTS);
+    location
+}
+
+/// Writes the scenarios. One that is gone is deleted, or passive if plans name it.
+pub(super) async fn scenarios(
+    connection: &mut PgConnection,
+    wanted: &Installation,
+    plan: &Plan,
+    states: &StateIds,
+    locations: &Ids,
+) -> Result<()> {
+    if plan.of(Section::Scenarios).next().is_none() {
+        return Ok(());
+    }
+    let mut resolved = Vec::with_capacity(wanted.scenarios.len());
+    for scenario in &wanted.scenarios {
+        let definition = &scenario.definition;
+        let state = states[&("package".to_owned(), definition.initial_state_when_split.clone())];
+        let location = locations.get(&definition.default_location).copied().ok_or_else(|| {
+            let line = scenario.at.line;
+            refuse("scenarios", format!("line {line}: there is no location {}", definition.default_location))
+        })?;
+        let references = References { default_location_id: location, initial_state_when_split_id: state };
+        resolved.push((definition, references));
+    }
+    scenarios::install(connection, &resolved).await
+}
+
+/// Writes all others. `companies` and `locations` are ids by slug and by ERP code.
 pub(super) async fn others(
     connection: &mut PgConnection,
-    installation: &Installation,
+    wanted: &Installation,
+    plan: &Plan,
     companies: &Ids,
     locations: &Ids,
 ) -> Result<()> {
-    let Installation { denial_reasons, cargo_company_conditions, sender_addresses, cancellation_reasons, .. } =
-        installation;
-
-    let ids = store_all(&mut *connection, denial_reasons, |entry| Ok(entry.record.clone())).await?;
-    sqlx::query!(
-        "update denial_reasons set is_active = false where not (id = any($1)) and is_active and installed",
-        &ids
-    )
-    .execute(&mut *connection)
-    .await?;
-
-    let ids = store_all(&mut *connection, cargo_company_conditions, |entry| {
-        let mut condition = entry.record.clone();
-        condition.cargo_company = referred(entry, "cargo_company", companies)?;
-        Ok(condition)
-    });
-    let ids = ids.await?;
-    sqlx::query!("delete from cargo_company_conditions where not (id = any($1))", &ids)
+    let gone = plan.gone(Section::CargoCompanyConditions);
+    sqlx::query!("delete from cargo_company_conditions where id = any($1)", &gone).execute(&mut *connection).await?;
+    let gone = plan.gone(Section::SenderAddresses);
+    sqlx::query!("delete from sender_addresses where id = any($1)", &gone).execute(&mut *connection).await?;
+    let gone = plan.gone(Section::DenialReasons);
+    sqlx::query!("update denial_reasons set is_active = false where id = any($1)", &gone)
+        .execute(&mut *connection)
+        .await?;
+    let gone = plan.gone(Section::CancellationReasons);
+    sqlx::query!("update cancellation_reasons set is_active = false where id = any($1)", &gone)
         .execute(&mut *connection)
         .await?;
 
-    let ids = store_all(&mut *connection, sender_addresses, |entry| {
+    let Installation { denial_reasons, cargo_company_conditions, sender_addresses, cancellation_reasons, .. } = wanted;
+    store(&mut *connection, denial_reasons, plan, Section::DenialReasons, |entry| Ok(entry.record.clone())).await?;
+    store(&mut *connection, cargo_company_conditions, plan, Section::CargoCompanyConditions, |entry| {
+        let mut condition = entry.record.clone();
+        condition.cargo_company = referred(entry, "cargo_company", companies)?;
+        Ok(condition)
+    })
+    .await?;
+    store(&mut *connection, sender_addresses, plan, Section::SenderAddresses, |entry| {
         let mut address = entry.record.clone();
         address.cargo_company = referred(entry, "cargo_company", companies)?;
         address.stock_location = referred(entry, "stock_location", locations)?;
         Ok(address)
-    });
-    let ids = ids.await?;
-    sqlx::query!("delete from sender_addresses where not (id = any($1)) and installed", &ids)
-        .execute(&mut *connection)
-        .await?;
-
-    let ids = store_all(&mut *connection, cancellation_reasons, |entry| Ok(entry.record.clone())).await?;
-    sqlx::query!(
-        "update cancellation_reasons set is_active = false where not (id = any($1)) and is_active and installed",
-        &ids
-    )
-    .execute(connection)
+    })
     .await?;
-    Ok(())
+    store(connection, cancellation_reasons, plan, Section::CancellationReasons, |entry| Ok(entry.record.clone())).await
 }
 
-/// Stores the records of a table, as `complete` makes them of their entries. Their ids, in the order of the entries.
-async fn store_all<R: Record>(
+/// Stores the records that differ, as `complete` makes them of their entries.
+async fn store<R: Record>(
     connection: &mut PgConnection,
     entries: &[Entry<R>],
+    plan: &Plan,
+    section: Section,
     complete: impl Fn(&Entry<R>) -> Result<R>,
-) -> Result<Vec<i64>> {
-    reserve_ids(connection, R::TABLE, entries.iter().map(|entry| entry.record.id()).max()).await?;
-    let mut kept = Vec::with_capacity(entries.len());
-    for entry in entries {
+) -> Result<()> {
+    let written: Vec<(usize, Option<i64>)> = plan.written(section).collect();
+    if written.is_empty() {
+        return Ok(());
+    }
+    reserve_ids(connection, section, entries.iter().map(|entry| entry.record.id()).max()).await?;
+    let mut kept = Vec::with_capacity(written.len());
+    for (at, id) in written {
+        let entry = &entries[at];
         let mut record = complete(entry)?;
         if record.id() == 0 {
-            record.set_id(record::stored_id(connection, &record).await?.unwrap_or_default());
+            let stored = match id {
+                Some(id) => Some(id),
+                None => record::stored_id(connection, &record).await?,
+            };
+            record.set_id(stored.unwrap_or_default());
         }
         let id = record::store(connection, &record).await.map_err(|error| taken(entry, error))?;
         if kept.contains(&id) {
@@ -118,20 +167,6 @@ async fn store_all<R: Record>(
         }
         kept.push(id);
     }
-    Ok(kept)
-}
-
-/// Ids that the files fix, now or before, are not given to other entries.
-async fn reserve_ids(connection: &mut PgConnection, table: &'static str, largest: Option<i64>) -> Result<()> {
-    let Some(largest) = largest.filter(|id| *id > 0) else { return Ok(()) };
-    sqlx::query!(
-        "select setval(pg_get_serial_sequence($1, 'id'),
-                       greatest($2::bigint + 1, nextval(pg_get_serial_sequence($1, 'id'))), false) as next",
-        table,
-        largest
-    )
-    .fetch_one(connection)
-    .await?;
     Ok(())
 }
 

@@ -1,10 +1,24 @@
 //! The services that the installation names: they go when they are gone from the files.
 
-use crate::{db::PgConnection, error::Result, installation::read::Installation};
+use crate::{
+    db::PgConnection,
+    error::Result,
+    installation::{items::Section, plan::Plan, read::Installation},
+};
 
-/// The stock service, which goes when it is gone from the files.
-pub(super) async fn stock(connection: &mut PgConnection, installation: &Installation) -> Result<()> {
-    let Some(inventory) = installation.inventory.first() else {
+/// Writes the services that differ.
+pub(super) async fn write(connection: &mut PgConnection, wanted: &Installation, plan: &Plan) -> Result<()> {
+    if plan.of(Section::Inventory).next().is_some() {
+        stock(connection, wanted).await?;
+    }
+    if plan.of(Section::InvoiceServices).next().is_some() {
+        invoices(connection, wanted).await?;
+    }
+    Ok(())
+}
+
+async fn stock(connection: &mut PgConnection, wanted: &Installation) -> Result<()> {
+    let Some(inventory) = wanted.inventory.first() else {
         sqlx::query!("delete from inventory_engine").execute(connection).await?;
         return Ok(());
     };
@@ -19,10 +33,10 @@ pub(super) async fn stock(connection: &mut PgConnection, installation: &Installa
     Ok(())
 }
 
-/// The invoice services: exactly those of the files.
-pub(super) async fn invoices(connection: &mut PgConnection, installation: &Installation) -> Result<()> {
+/// Exactly those of the files.
+async fn invoices(connection: &mut PgConnection, wanted: &Installation) -> Result<()> {
     sqlx::query!("delete from invoice_services").execute(&mut *connection).await?;
-    for entry in &installation.invoice_services {
+    for entry in &wanted.invoice_services {
         let settings = entry.service.stored();
         sqlx::query!("insert into invoice_services (slug, settings) values ($1, $2)", entry.slug, settings.reveal())
             .execute(&mut *connection)

@@ -28,7 +28,7 @@ impl Findings {
     pub(super) fn sorted(self, installation: &Installation) -> Checked {
         let position = |problem: &Problem| {
             let mut files = installation.files.iter();
-            (files.position(|file| *file == problem.file), problem.line)
+            (files.position(|file| file.name == problem.file), problem.line)
         };
         let mut checked = self.0;
         checked.problems.sort_by_key(position);

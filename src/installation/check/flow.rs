@@ -6,6 +6,7 @@ use super::findings::Findings;
 use crate::{
     installation::read::{Entity, Installation, Place, State, Transition},
     kinds::{self, Kind, names::CANCEL_PACKAGE},
+    spelling::nearest,
     workflow::{NOT_FOUND, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER, holds_goods},
 };
 
@@ -15,6 +16,7 @@ const LED_TO_BY_PLANNING: &[&str] = &[WAITING, OUT_OF_STOCK];
 pub(super) fn check(installation: &Installation, kinds: &[&'static Kind], findings: &mut Findings) {
     quota(installation, findings);
     needed_states(installation, kinds, findings);
+    moved(installation, findings);
     cancelling(installation, findings);
     let entities = [Entity::Package, Entity::Transfer, Entity::Order];
     for entity in entities.into_iter().filter(|it| it.is_moved_by_commands()) {
@@ -56,6 +58,25 @@ fn needed_states(installation: &Installation, kinds: &[&'static Kind], findings:
     for scenario in &installation.scenarios {
         for slug in LED_TO_BY_PLANNING {
             need(slug, "planning", &scenario.at, "name");
+        }
+    }
+}
+
+/// Packages are moved out of a state that is gone, into one that is there.
+fn moved(installation: &Installation, findings: &mut Findings) {
+    for moved in &installation.moved {
+        if installation.state(Entity::Package, &moved.from).is_some() {
+            let message = format!("`{}` is still a state; packages are moved only out of one that is gone", moved.from);
+            findings.problem(&moved.at, "from", message, "take the state out, or this entry");
+        }
+        if installation.state(Entity::Package, &moved.to).is_none() {
+            let message = format!("there is no package state `{}`", moved.to);
+            let slugs = states_of(installation, Entity::Package).map(|state| state.slug.as_str());
+            let remedy = match nearest(&moved.to, slugs) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "write the slug of a `[[states]]` entry".to_owned(),
+            };
+            findings.problem(&moved.at, "to", message, remedy);
         }
     }
 }
@@ -136,9 +157,9 @@ fn ways_in(installation: &Installation, kinds: &[&'static Kind], entity: Entity,
         }
     }
     for state in states_of(installation, entity) {
-        if !reached.contains(state.slug.as_str()) {
+        if !state.unused && !reached.contains(state.slug.as_str()) {
             let message = format!("neither planning nor a transition leads to `{}`", state.slug);
-            let remedy = "add a transition to it, or take the state out";
+            let remedy = "add a transition to it, take the state out, or write `unused = true`";
             findings.warning(&state.at, "slug", message, remedy);
         }
     }

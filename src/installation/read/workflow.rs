@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::words::{Entity, Interface, Role};
@@ -42,6 +42,8 @@ pub struct State {
     pub occupies_quota: Option<bool>,
     /// Whether nothing leaves it any more (`final` in the file).
     pub is_final: bool,
+    /// Whether it is meant that nothing leads to it: it is kept for later, or for packages of before.
+    pub unused: bool,
     /// Where the entry stands.
     pub at: Place,
 }
@@ -58,19 +60,30 @@ impl State {
             translations: translations(reader),
             occupies_quota: reader.flag("occupies_quota"),
             is_final: reader.flag("final").unwrap_or(false),
+            unused: reader.flag("unused").unwrap_or(false),
             at: reader.finish(),
         }
     }
 
     /// Whether a package in this state counts against its location's quota: as the file says,
-    /// otherwise every package state with a number below 400, and cancellation waiting.
+    /// otherwise [by the rule](Self::occupies_by_rule).
     #[must_use]
     pub fn occupies_quota(&self) -> bool {
-        let by_rule = || {
-            let number = self.enum_value.parse::<u32>();
-            self.slug == "cancellation-waiting" || number.is_ok_and(|number| number < FIRST_STATE_OUT_OF_QUOTA)
-        };
-        self.entity == Entity::Package && self.occupies_quota.unwrap_or_else(by_rule)
+        self.entity == Entity::Package && self.occupies_quota.unwrap_or_else(|| self.occupies_by_rule())
+    }
+
+    /// Whether it counts where the file is silent: every package state with a number below 400, and cancellation waiting.
+    #[must_use]
+    pub fn occupies_by_rule(&self) -> bool {
+        let number = self.enum_value.parse::<u32>();
+        let is_below = number.is_ok_and(|number| number < FIRST_STATE_OUT_OF_QUOTA);
+        self.entity == Entity::Package && (self.slug == "cancellation-waiting" || is_below)
+    }
+
+    /// What it is called in messages: its slug, and whose it is unless it is a package's.
+    #[must_use]
+    pub fn title(&self) -> String {
+        if self.entity == Entity::Package { self.slug.clone() } else { format!("{} {}", self.entity, self.slug) }
     }
 }
 
@@ -135,14 +148,17 @@ impl Transition {
         }
     }
 
-    /// The slug by which clients name the transition: the file's, otherwise
-    /// `<entity>__<command>__<source slug>__<destination slug>` in lower case.
+    /// The slug by which clients name the transition: the file's, otherwise [the usual one](Self::usual_slug).
     #[must_use]
     pub fn slug(&self) -> String {
-        self.slug.clone().unwrap_or_else(|| {
-            let parts = [self.entity.as_str(), &self.command, &self.source, &self.destination];
-            parts.join("__").to_lowercase()
-        })
+        self.slug.clone().unwrap_or_else(|| self.usual_slug())
+    }
+
+    /// `<entity>__<command>__<source slug>__<destination slug>` in lower case.
+    #[must_use]
+    pub fn usual_slug(&self) -> String {
+        let parts = [self.entity.as_str(), &self.command, &self.source, &self.destination];
+        parts.join("__").to_lowercase()
     }
 
     /// Whether the object is always left in the state it was in.
@@ -157,8 +173,31 @@ impl Transition {
     }
 }
 
+/// A `[[moved]]` entry: packages that stand in a state that the installation no longer has go to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The slug of the package state that is gone.
+    pub from: String,
+    /// The slug of the package state they go to.
+    pub to: String,
+    /// Where the entry stands.
+    pub at: Place,
+}
+
+impl Moved {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        reader.require(&["from", "to"]);
+        Self {
+            from: reader.slug("from").unwrap_or_default(),
+            to: reader.slug("to").unwrap_or_default(),
+            at: reader.finish(),
+        }
+    }
+}
+
 /// Defaults of a transition for the parameters that many commands share. A request overrules them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CommonParameters {
     /// Whether the upstream is told of the new status.
     #[serde(skip_serializing_if = "Option::is_none")]

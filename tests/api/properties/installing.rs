@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oms::{commands, installation};
+use oms::{
+    commands,
+    installation::{self, apply, export, installed::Installed, plan::Plan},
+};
 
 use super::{
     ops::Edit,
@@ -18,12 +21,13 @@ impl Player<'_> {
         let read = installation::check::load(&[("random.toml", &text)], commands::kinds());
         let installation = read.unwrap_or_else(|problems| panic!("{problems:?}\n{text}")).0;
         let before = self.shop.dump().await;
-        let Ok(table) = installation::apply::apply(self.shop.pool(), &installation).await else {
+        let Ok(table) = apply::apply(self.shop.pool(), &installation).await else {
             before.assert_same(&self.shop.dump().await);
             return false;
         };
-        let again = installation::apply::apply(self.shop.pool(), &installation).await.expect("it was applied before");
+        let again = apply::apply(self.shop.pool(), &installation).await.expect("it was applied before");
         assert_eq!(again, table, "applied again, it is the same");
+        self.export_and_compare(&text).await;
         let slugs: BTreeSet<String> = table.iter().map(|transition| transition.slug.clone()).collect();
         let wanted: BTreeSet<String> =
             spec.transitions.iter().map(Transition::slug).chain(legs().iter().map(|leg| leg.slug())).collect();
@@ -60,6 +64,20 @@ impl Player<'_> {
         self.model.spec = spec;
         self.model.world.settle(&before, &self.model.spec);
         true
+    }
+}
+
+impl Player<'_> {
+    /// What is exported installs to no difference, and says the same again.
+    async fn export_and_compare(&self, text: &str) {
+        let mut connection = self.shop.pool().acquire().await.expect("connect");
+        let installed = Installed::load(&mut connection).await.expect("loaded");
+        let exported = export::toml(&installed.items).expect("TOML");
+        let read = installation::check::load(&[("export.toml", &exported)], commands::kinds());
+        let read = read.unwrap_or_else(|problems| panic!("{problems:?}\n{exported}\n{text}")).0;
+        let survey = apply::Survey::make(&mut connection, &read).await.expect("compared");
+        assert_eq!((survey.plan, survey.hazards), (Plan::default(), Vec::new()), "{exported}");
+        assert_eq!(export::toml(&Installed::of_files(read).items).expect("TOML"), exported);
     }
 }
 

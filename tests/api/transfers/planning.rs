@@ -114,7 +114,6 @@ async fn sources_are_chosen_by_the_transfer_scenario() {
     // By another order another source.
     shop.execute("update stock_locations set priority = 5 where erp_code = 'GEBZE'").await;
     with(&shop, r#"order_by = ["distance"]"#, r#"order_by = ["priority"]"#).await;
-    shop.execute("update stock_locations set priority = 15 where erp_code = 'GEBZE'").await;
     let texts = [STANDARD, &SHOP.replace("priority = 30", "priority = 15"), &TRANSFERS.replace("distance", "priority")];
     shop.install(&texts).await;
     assert_eq!(ends(shop.fetched(&[("NEAR", 1)]).await.transfers().await), ["GEBZE->KADIKOY:"]);

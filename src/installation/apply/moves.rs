@@ -1,0 +1,217 @@
+//! Packages that stand in a state that is gone are moved to another, by the one write path: each by a command, in the log,
+//! with its quota, its stock and its events. The command's transition is there as long as packages are to move; only
+//! admins may run it.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream};
+use serde_json::Map;
+
+use super::{
+    StateIds,
+    write::{PAUSE, enter},
+};
+use crate::{
+    auth::{Caller, Role},
+    catalog::CatalogCache,
+    commands::{
+        self,
+        dispatch::{self, Dispatcher, Request},
+        outcome::Outcome,
+        wake_signal::WakeSignal,
+    },
+    db::{self, PgConnection, PgPool},
+    error::Result,
+    installation::{installed::MOVED, read::Installation},
+    inventory::Inventory,
+    kinds::names::PKG_STATE_TRANSITION,
+    metrics::Metrics,
+    scope::Scope,
+};
+
+/// Commands at the same time.
+const AT_ONCE: usize = 64;
+/// Packages read at a time.
+const PAGE: i64 = 10_000;
+/// Most reasons that are told.
+const MOST_REASONS: usize = 5;
+/// Whoever moves them, in the log.
+const USERNAME: &str = "system";
+
+/// Packages that go from a state to another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Moving {
+    /// The slug of the state they stand in.
+    pub from: String,
+    /// The slug of the state they go to.
+    pub to: String,
+    /// How many have moved.
+    pub moved: u64,
+    /// How many could not, and why the first of them could not.
+    pub failed: (u64, Vec<String>),
+    state_id: i64,
+}
+
+impl Moving {
+    fn slug(&self) -> String {
+        format!("{MOVED}{}__{}", self.from, self.to).to_lowercase()
+    }
+}
+
+/// The moves of the files whose state is not empty yet.
+pub(super) async fn find(connection: &mut PgConnection, wanted: &Installation) -> Result<Vec<Moving>> {
+    let mut moves = Vec::new();
+    for moved in &wanted.moved {
+        let state = sqlx::query_scalar!(
+            "select s.id from states s
+              where s.entity = 'package' and s.slug = $1
+                and exists (select from stock_locations l
+                             cross join lateral (select from packages p
+                                                  where p.stock_location_id = l.id and p.state_id = s.id limit 1) p)",
+            moved.from
+        );
+        if let Some(state_id) = state.fetch_optional(&mut *connection).await? {
+            moves.push(Moving { from: moved.from.clone(), to: moved.to.clone(), state_id, ..Moving::default() });
+        }
+    }
+    Ok(moves)
+}
+
+/// Makes the transitions of these moves.
+pub(super) async fn prepare(connection: &mut PgConnection, moves: &[Moving], states: &StateIds) -> Result<()> {
+    for moving in moves {
+        let Some(destination) = states.get(&("package".to_owned(), moving.to.clone())) else { continue };
+        sqlx::query!(
+            "with made as (
+                 insert into transitions (entity, command, slug, label, roles, source_state_id, destination_state_id)
+                 values ('package', $1, $2, 'Moved by an installation', '{}', $3, $4)
+                 on conflict (slug) do update
+                    set source_state_id = excluded.source_state_id,
+                        destination_state_id = excluded.destination_state_id, retired_date = null
+                 returning id
+             )
+             insert into transition_moves (transition_id, source_state_id, destination_state_id)
+             select id, $3, $4 from made on conflict do nothing",
+            PKG_STATE_TRANSITION,
+            moving.slug(),
+            moving.state_id,
+            destination
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Moves the packages, and retires the transitions by which nothing is left to move.
+pub(super) async fn run(pool: &PgPool, connection: &mut PgConnection, wanted: &Installation) -> Result<Vec<Moving>> {
+    let mut moves = find(connection, wanted).await?;
+    if moves.is_empty() {
+        return Ok(moves);
+    }
+    let catalog_cache = Arc::new(CatalogCache::new(commands::kinds()));
+    catalog_cache.refresh(&mut *connection).await?;
+    let (metrics, wake_signal) = (Arc::new(Metrics::default()), Arc::<WakeSignal>::default());
+    let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal));
+    let lookups = db::for_groups(pool, dispatch::CONNECTIONS);
+    let dispatcher = Dispatcher::start(pool, lookups.clone(), catalog_cache, metrics, wake_signal, inventory);
+    let user_id = sqlx::query_scalar!("select id from users where username = $1", USERNAME).fetch_one(pool).await?;
+    let caller = Caller { user_id, username: USERNAME.to_owned(), role: Role::Admin, scope: Scope::unlimited() };
+    let caller = Arc::new(caller);
+    let mut done = Ok(());
+    for moving in &mut moves {
+        done = move_all(&dispatcher, connection, &caller, moving).await;
+        if done.is_err() {
+            break;
+        }
+    }
+    dispatcher.finish().await;
+    lookups.close().await;
+    done?;
+    // Other servers plan again what wants the room that came free.
+    sqlx::query!("insert into replanning_wakes default values").execute(&mut *connection).await?;
+    retire(connection, &moves).await?;
+    Ok(moves)
+}
+
+async fn move_all(
+    dispatcher: &Dispatcher,
+    connection: &mut PgConnection,
+    caller: &Arc<Caller>,
+    moving: &mut Moving,
+) -> Result<()> {
+    let mut last = 0;
+    loop {
+        let page = sqlx::query!(
+            "select id, number from packages where state_id = $1 and id > $2 order by id limit $3",
+            moving.state_id,
+            last,
+            PAGE
+        );
+        let page = page.fetch_all(&mut *connection).await?;
+        let Some(end) = page.last().map(|package| package.id) else { return Ok(()) };
+        last = end;
+        let slug = moving.slug();
+        let run = |id| {
+            let (slug, caller) = (Some(slug.clone()), Arc::clone(caller));
+            let input = Map::new();
+            dispatcher.run(Request { id, transition: None, slug, input, caller, key: None, dry_run: false })
+        };
+        let mut outcomes = stream::iter(page)
+            .map(|package| {
+                let outcome = run(package.id);
+                async move { (package.number, outcome.await) }
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some((number, outcome)) = outcomes.next().await {
+            moving.count(
+                &number,
+                outcome.map(|outcome| match outcome {
+                    Outcome::Refused(refusal) => Some(refusal.to_string()),
+                    _ => None,
+                }),
+            );
+        }
+    }
+}
+
+impl Moving {
+    fn count(&mut self, number: &str, outcome: Result<Option<String>>) {
+        let why = match outcome {
+            Ok(None) => {
+                self.moved += 1;
+                return;
+            }
+            Ok(Some(why)) => why,
+            Err(error) => error.to_string(),
+        };
+        self.failed.0 += 1;
+        if self.failed.1.len() < MOST_REASONS {
+            self.failed.1.push(format!("package {number}: {why}"));
+        }
+    }
+}
+
+/// A transition that has moved everything is retired.
+async fn retire(connection: &mut PgConnection, moves: &[Moving]) -> Result<()> {
+    let done: Vec<String> = moves.iter().filter(|moving| moving.failed.0 == 0).map(Moving::slug).collect();
+    while !done.is_empty() {
+        let mut transaction = connection.begin().await?;
+        match enter(&mut transaction).await {
+            Ok(_) => {}
+            Err(error) if error.is_lock_timeout() => {
+                transaction.rollback().await?;
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        sqlx::query!("update transitions set retired_date = now() where slug = any($1)", &done)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query!("select keep_installation_words()").fetch_one(&mut *transaction).await?;
+        transaction.commit().await?;
+        break;
+    }
+    Ok(())
+}
