@@ -141,6 +141,7 @@ impl App {
         tokio::spawn(Arc::clone(&event_notifier).watch(pool.clone(), stop.clone()));
         tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&catalog_cache), stop.clone()));
         tokio::spawn(forget_old_records(pool.clone(), stop.clone()));
+        tokio::spawn(note_uses(pool.clone(), Arc::clone(&sessions), stop.clone()));
         let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal));
         let lookups = db::for_groups(&pool, dispatch::CONNECTIONS + loader::READERS);
         let dispatcher = Dispatcher::start(
@@ -183,10 +184,14 @@ impl App {
 
     /// Waits for commands, deliveries and calls under way, and closes the connections.
     pub async fn finish(self) {
-        let Shared { pool, lookups, reads, dispatcher, webhooks, upstream, .. } = Arc::unwrap_or_clone(self.0);
+        let Shared { pool, lookups, reads, dispatcher, webhooks, upstream, sessions, .. } =
+            Arc::unwrap_or_clone(self.0);
         webhooks.finish().await;
         upstream.finish().await;
         dispatcher.finish().await;
+        if let Err(error) = sessions.note_uses(&pool).await {
+            tracing::warn!(%error, "cannot write the last use of tokens");
+        }
         lookups.close().await;
         reads.close().await;
         pool.close().await;
@@ -240,6 +245,22 @@ impl Shared {
             self.upstream = upstream::start(context, &upstream, pace, &self.stop).await?;
         }
         Ok(())
+    }
+}
+
+/// How often the last use of tokens is written.
+const NOTE_USES_EVERY: Duration = Duration::from_mins(1);
+
+/// Writes the last use of tokens now and then; [`App::finish`] writes the rest.
+async fn note_uses(pool: PgPool, sessions: Arc<Sessions>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(NOTE_USES_EVERY) => {}
+        }
+        if let Err(error) = sessions.note_uses(&pool).await {
+            tracing::warn!(%error, "cannot write the last use of tokens");
+        }
     }
 }
 

@@ -12,6 +12,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
     (
         "ground",
         &[
+            "audit",
             "auth",
             "db",
             "embedded",

@@ -31,7 +31,7 @@
 //!   and one statement. [`wire`]: dates, decimals, bodies.
 //!   [`openapi`]: schemas that are written by hand.
 //! * [`error`]: the one error and its form in the API. [`role`], [`scope`], [`auth`]: users, tokens, rights, and the
-//!   locations that a user sees. [`secret`]: what is never shown.
+//!   locations that a user sees. [`audit`]: who changed what. [`secret`]: what is never shown.
 //! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
 //! * [`outbound`]: the one door of our own requests: which addresses, how many at once. [`signature`]: signatures of
 //!   webhooks. [`links`]: signed addresses of labels and invoices. [`metrics`], [`logging`]: for operators.
@@ -40,6 +40,7 @@
 
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod cargo;
 pub mod catalog;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use oms::{
-    auth::{self, Role},
+    auth::{self, NewToken, Role},
     commands,
     db::{self, PgPool},
     installation::{apply, check},
@@ -71,7 +71,7 @@ impl Database {
         install(&pool).await?;
         let mut connection = pool.acquire().await?;
         auth::create_user(&mut connection, "bench", None, Role::Integrator, &[]).await?;
-        let token = auth::issue_token(&mut connection, "bench").await?;
+        let token = auth::issue_token(&mut connection, "bench", &NewToken::default()).await?.key;
         let sql = include_str!("load.sql").replace("{packages}", &PACKAGES.to_string()).replace("{location}", location);
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await?;
         sqlx::raw_sql("vacuum (analyze)").execute(&mut *connection).await?;

@@ -1,6 +1,7 @@
-//! `POST /api/v1/auth/login/`, and the same at `/api/i1/auth/login/`, where the upstream's clients expect it.
+//! `POST /api/v1/auth/login/`, and the same at `/api/i1/auth/login/`, where the upstream's clients expect it; and
+//! `/api/v1/auth/password/change/`, as dj-rest-auth has it.
 
-use std::time::Instant;
+use std::{net::IpAddr, time::Instant};
 
 use axum::{Json, http::HeaderMap};
 use serde::Serialize;
@@ -10,17 +11,19 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::body::{LOGIN_BYTES, RequestBody},
-    api::extract::{Doors, Peer, Public},
+    api::extract::{Doors, Limited, Peer, Public},
     app::App,
     auth,
     error::{Error, Refusal, Result},
     openapi::errors::TooManyRequests,
+    reading::{self, Reader},
+    secret::Secret,
     wire,
 };
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<Doors> {
-    OpenApiRouter::new().routes(routes!(login)).routes(routes!(login_i1))
+    OpenApiRouter::new().routes(routes!(login)).routes(routes!(login_i1)).routes(routes!(change_password))
 }
 
 /// A name and its password.
@@ -90,12 +93,86 @@ async fn login_i1(
 async fn log_in(app: &App, Peer(peer): Peer, headers: &HeaderMap, body: &[u8]) -> Result<Json<Key>> {
     wire::check_media_type(headers)?;
     let Credentials { username, password } = Credentials::of_body(body)?;
-    app.login_attempts.begin(&username, peer, Instant::now())?;
-    let logged_in = auth::login(&app.pool, &username, &password).await;
-    match &logged_in {
-        Ok(_) => app.login_attempts.succeeded(&username, peer),
-        Err(Error::Refused(_)) => {}
-        Err(_) => app.login_attempts.take_back(&username, peer),
+    let key = attempt(app, &username, peer, auth::login(&app.pool, &username, &password), |_| true).await?;
+    Ok(Json(Key { key }))
+}
+
+/// Does what needs a password, as often as one may try.
+async fn attempt<T>(
+    app: &App,
+    username: &str,
+    peer: IpAddr,
+    trying: impl Future<Output = Result<T>>,
+    is_wrong: impl Fn(&Refusal) -> bool,
+) -> Result<T> {
+    app.login_attempts.begin(username, peer, Instant::now())?;
+    let tried = trying.await;
+    match &tried {
+        Ok(_) => app.login_attempts.succeeded(username, peer),
+        Err(Error::Refused(refusal)) if is_wrong(refusal) => {}
+        Err(_) => app.login_attempts.take_back(username, peer),
     }
-    Ok(Json(Key { key: logged_in? }))
+    tried
+}
+
+/// A user's own new password.
+#[derive(ToSchema)]
+struct NewPassword {
+    /// The password until now.
+    #[schema(value_type = String)]
+    old_password: Secret,
+    /// The new one: at least 10 characters, none of the common ones and not the name.
+    #[schema(value_type = String)]
+    new_password1: Secret,
+    /// The new one again.
+    #[schema(value_type = String, rename = "new_password2")]
+    _new_password2: Secret,
+}
+
+impl NewPassword {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        reader.require(&["old_password", "new_password1", "new_password2"]);
+        let mut given = |key| {
+            let password = reader.password(key);
+            if password == Some(None) {
+                reader.wrong(key, "This field may not be null.");
+            }
+            password.flatten()
+        };
+        let (old, new, again) = (given("old_password"), given("new_password1"), given("new_password2"));
+        if new.is_some() && again.is_some() && new != again {
+            reader.wrong("new_password2", "The two password fields didn't match.");
+        }
+        Some(Self { old_password: old?, new_password1: new?, _new_password2: again? })
+    }
+}
+
+/// What was done.
+#[derive(Debug, Serialize, ToSchema)]
+struct Done {
+    /// In a sentence.
+    detail: &'static str,
+}
+
+/// Change your own password
+///
+/// Tokens that logins made end with the old password, but for the one of this request. Tokens that were given out for
+/// programs stay.
+#[utoipa::path(post, path = "/api/v1/auth/password/change/", tag = "Users", operation_id = "changePassword",
+    request_body(content = NewPassword, example = json!({
+        "old_password": "correct horse battery staple", "new_password1": "nine blue kettles sing",
+        "new_password2": "nine blue kettles sing" })),
+    responses((status = 200, description = "It is changed", body = Done), (status = 429, response = TooManyRequests)))]
+async fn change_password(
+    door: Limited,
+    Peer(peer): Peer,
+    headers: HeaderMap,
+    body: RequestBody<LOGIN_BYTES>,
+) -> Result<Json<Done>> {
+    wire::check_media_type(&headers)?;
+    let sent = reading::body(&body, NewPassword::read)?.ok_or_else(|| Refusal::non_field("No password was sent."))?;
+    let caller = door.caller();
+    let changing = auth::own_password::change(&door.app.pool, &caller, sent.old_password, sent.new_password1);
+    attempt(&door.app, &caller.username, peer, changing, |refusal| refusal.error.get("old_password").is_some()).await?;
+    Ok(Json(Done { detail: "New password has been saved." }))
 }

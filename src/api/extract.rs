@@ -40,7 +40,9 @@ pub use link::Linked;
 
 use crate::{
     app::App,
+    audit::{self, Actor},
     auth::Caller,
+    db::Transaction,
     error::{Error, Refusal, Result},
     outbound::guard::Range,
     page::Page,
@@ -120,6 +122,10 @@ pub enum Managers {}
 #[derive(Debug)]
 pub enum Operators {}
 
+/// Nobody but admins.
+#[derive(Debug)]
+pub enum Admins {}
+
 impl Roles for Everyone {
     const ROLES: Option<&'static [Role]> = None;
 }
@@ -132,7 +138,21 @@ impl Roles for Operators {
     const ROLES: Option<&'static [Role]> = Some(&[Role::Operator]);
 }
 
+impl Roles for Admins {
+    const ROLES: Option<&'static [Role]> = Some(&[]);
+}
+
 impl<R> Limited<R> {
+    /// Begins a transaction whose changes are the user's: see [`audit`].
+    pub(super) async fn begin(&self) -> Result<Transaction<'static>> {
+        audit::begin(&self.app.pool, &self.actor()).await
+    }
+
+    /// The user, for the audit of changes that are made elsewhere.
+    pub(super) fn actor(&self) -> Actor {
+        Actor::from(&*self.caller)
+    }
+
     /// Refuses other roles, where the object is looked for first: an invisible one is 404 for every role.
     pub(super) fn require<Needed: Roles>(&self) -> Result<(), Refusal> {
         Needed::check(&self.caller)
@@ -145,6 +165,16 @@ impl<R> Limited<R> {
 }
 
 impl<R> Unlimited<R> {
+    /// Begins a transaction whose changes are the user's: see [`audit`].
+    pub(super) async fn begin(&self) -> Result<Transaction<'static>> {
+        audit::begin(&self.app.pool, &self.actor()).await
+    }
+
+    /// The user, for the audit of changes that are made elsewhere.
+    pub(super) fn actor(&self) -> Actor {
+        Actor::from(&*self.caller)
+    }
+
     /// The user, for commands: each decides itself who may run it where.
     pub(super) fn caller(&self) -> Arc<Caller> {
         Arc::clone(&self.caller)

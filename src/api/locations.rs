@@ -116,14 +116,10 @@ async fn one(connection: &mut PgConnection, id: i64) -> Result<Location> {
         "latitude": 53.9591, "longitude": -1.0815,
         "conf": { "timezone": "Europe/London", "opening_hours": { "monday": ["09:00-18:00"] } } })),
     responses((status = 201, description = "The location", body = Location)))]
-async fn create(
-    Unlimited { app, .. }: Unlimited<Managers>,
-    headers: HeaderMap,
-    body: RequestBody<OBJECT_BYTES>,
-) -> Result<Response> {
+async fn create(door: Unlimited<Managers>, headers: HeaderMap, body: RequestBody<OBJECT_BYTES>) -> Result<Response> {
     wire::check_media_type(&headers)?;
     let location = reading::create::<Location>(&body)?;
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = door.begin().await?;
     // First, as when an installation is applied: else the two could wait for each other.
     db::announce(&mut transaction).await?;
     let id = record::save(&mut transaction, &location).await?;
@@ -149,7 +145,7 @@ async fn change(
     let id = visible(&door.scope, id)?;
     door.require::<Managers>()?;
     wire::check_media_type(&headers)?;
-    let mut transaction = door.app.pool.begin().await?;
+    let mut transaction = door.begin().await?;
     // First, as when an installation is applied: else the two could wait for each other.
     db::announce(&mut transaction).await?;
     let location = reading::change(&body, &one(&mut transaction, id).await?)?;

@@ -1,6 +1,7 @@
 //! The HTTP API: one file or folder a resource. A handler reads the request, calls the floors below and shows what they
 //! answer; it decides nothing. No module below this one knows axum.
 
+pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod cargo;
@@ -18,8 +19,10 @@ mod resource;
 pub mod respond;
 pub mod scenarios;
 pub mod stock;
+pub mod tokens;
 pub mod transfers;
 pub mod upstream;
+pub mod users;
 pub mod webhooks;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -43,5 +46,8 @@ pub fn routes() -> OpenApiRouter<Doors> {
         .merge(reasons::routes())
         .merge(upstream::routes())
         .merge(auth::routes())
+        .merge(tokens::routes())
+        .merge(users::routes())
+        .merge(audit::routes())
         .merge(health::routes())
 }

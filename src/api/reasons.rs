@@ -66,13 +66,13 @@ pub fn routes() -> OpenApiRouter<Doors> {
     request_body(content = NewDenialReason, example = json!({ "title": "The label printer is broken", "priority": 6 })),
     responses((status = 201, description = "The reason", body = DenialReason)))]
 async fn create(
-    Unlimited { app, .. }: Unlimited<Managers>,
+    door: Unlimited<Managers>,
     headers: HeaderMap,
     body: RequestBody<OBJECT_BYTES>,
 ) -> Result<(StatusCode, Json<DenialReason>)> {
     wire::check_media_type(&headers)?;
     let mut reason = reading::create::<DenialReason>(&body)?;
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = door.begin().await?;
     // First, as when an installation is applied: else the two could wait for each other.
     db::announce(&mut transaction).await?;
     reason.set_id(record::save(&mut transaction, &reason).await?);

@@ -137,17 +137,13 @@ fn read_definition(object: &Map<String, Value>) -> Result<Definition, Refusal> {
               "order_by": ["distance"] },
             { "name": "The rest", "conditions": ["SELECT_BY_STOCK"], "order_by": ["items_covered", "distance"] }] })),
     responses((status = 201, description = "The scenario", body = ScenarioView)))]
-async fn create(
-    Unlimited { app, user_id, .. }: Unlimited<Operators>,
-    headers: HeaderMap,
-    body: RequestBody<OBJECT_BYTES>,
-) -> Result<Response> {
+async fn create(door: Unlimited<Operators>, headers: HeaderMap, body: RequestBody<OBJECT_BYTES>) -> Result<Response> {
     let definition = read_definition(&body_object(&headers, &body)?)?;
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = door.begin().await?;
     // First, as when an installation is applied: else the two could wait for each other.
     db::announce(&mut transaction).await?;
     let references = resolve(&mut transaction, &definition).await?;
-    let id = write(&mut transaction, None, &definition, references, Author::User(user_id)).await?;
+    let id = write(&mut transaction, None, &definition, references, Author::User(door.user_id)).await?;
     let kept = one(&mut transaction, id).await?;
     transaction.commit().await?;
     Ok((StatusCode::CREATED, axum::Json(ScenarioView::of(&kept))).into_response())
@@ -164,13 +160,13 @@ async fn create(
         "rules": [{ "name": "Nearest", "conditions": ["SELECT_BY_STOCK"], "order_by": ["distance"] }] })),
     responses((status = 200, description = "The scenario", body = ScenarioView)))]
 async fn replace(
-    Unlimited { app, user_id, .. }: Unlimited<Operators>,
+    door: Unlimited<Operators>,
     Id(id): Id,
     headers: HeaderMap,
     body: RequestBody<OBJECT_BYTES>,
 ) -> Result<axum::Json<ScenarioView>> {
     let object = body_object(&headers, &body)?;
-    set(&app, id, user_id, |_| object).await
+    set(&door, id, |_| object).await
 }
 
 /// Change a scenario
@@ -181,7 +177,7 @@ async fn replace(
     request_body(content = NewScenario, example = json!({ "is_active": false })),
     responses((status = 200, description = "The scenario", body = ScenarioView)))]
 async fn change(
-    Unlimited { app, user_id, .. }: Unlimited<Operators>,
+    door: Unlimited<Operators>,
     Id(id): Id,
     headers: HeaderMap,
     body: RequestBody<OBJECT_BYTES>,
@@ -192,17 +188,16 @@ async fn change(
         object.extend(sent);
         object
     };
-    set(&app, id, user_id, merge).await
+    set(&door, id, merge).await
 }
 
 /// Gives a scenario a new version; what says the same as before stays as it is.
 async fn set(
-    app: &App,
+    door: &Unlimited<Operators>,
     id: i64,
-    user_id: i64,
     wanted: impl FnOnce(&Definition) -> Map<String, Value>,
 ) -> Result<axum::Json<ScenarioView>> {
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = door.begin().await?;
     // First, as when an installation is applied: else the two could wait for each other. It also makes writers take
     // turns, so that what is changed is what was read.
     db::announce(&mut transaction).await?;
@@ -212,7 +207,7 @@ async fn set(
         return Ok(axum::Json(ScenarioView::of(&before)));
     }
     let references = resolve(&mut transaction, &definition).await?;
-    write(&mut transaction, Some(before.id), &definition, references, Author::User(user_id)).await?;
+    write(&mut transaction, Some(before.id), &definition, references, Author::User(door.user_id)).await?;
     let kept = one(&mut transaction, id).await?;
     transaction.commit().await?;
     Ok(axum::Json(ScenarioView::of(&kept)))
@@ -225,11 +220,11 @@ async fn set(
 #[utoipa::path(delete, path = "/api/v1/oms/scenarios/{id}/", tag = "Scenarios", operation_id = "deleteScenario",
     params(("id" = i64, Path, description = "The scenario's id.", example = 1)),
     responses((status = 204, description = "It is gone")))]
-async fn delete(Unlimited { app, user_id, .. }: Unlimited<Operators>, Id(id): Id) -> Result<StatusCode> {
-    let mut transaction = app.pool.begin().await?;
+async fn delete(door: Unlimited<Operators>, Id(id): Id) -> Result<StatusCode> {
+    let mut transaction = door.begin().await?;
     db::announce(&mut transaction).await?;
     let kept = one(&mut transaction, id).await?;
-    remove(&mut transaction, &kept, Author::User(user_id)).await?;
+    remove(&mut transaction, &kept, Author::User(door.user_id)).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,5 +1,8 @@
-//! Passwords are hashed by argon2id, which takes 19 MiB and tens of milliseconds: on two threads of its own, so that no
-//! number of logins takes more, whoever hangs up meanwhile.
+//! Passwords: which are good, and how they are kept.
+//!
+//! They are hashed by argon2id, which takes 19 MiB and tens of milliseconds: on two threads of its own, so that no number
+//! of logins takes more, whoever hangs up meanwhile. What a guesser tries first is refused: zxcvbn knows the common
+//! passwords and words, and what people make of them.
 
 use std::{
     sync::{
@@ -14,8 +17,17 @@ use argon2::{
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use tokio::sync::oneshot;
+use zxcvbn::{Score, zxcvbn};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Refusal, Result},
+    secret::Secret,
+};
+
+/// Shortest password, in characters.
+pub const SHORTEST: usize = 10;
+/// Longest password, in characters.
+pub const LONGEST: usize = 256;
 
 /// Passwords that are hashed at once.
 const THREADS: usize = 2;
@@ -59,11 +71,41 @@ async fn on_a_thread<T: Send + 'static>(job: impl FnOnce() -> Result<T> + Send +
     answered.await.map_err(|_| Error::Fault("hashing a password: the thread ended".to_owned()))?
 }
 
+/// Why a password is not good for a user, in the words of Django.
+fn fault(username: &str, password: &str) -> Option<String> {
+    let length = password.chars().count();
+    if length < SHORTEST {
+        return Some(format!("This password is too short. It must contain at least {SHORTEST} characters."));
+    }
+    if length > LONGEST {
+        return Some(format!("Ensure this field has no more than {LONGEST} characters."));
+    }
+    let (name, lower) = (username.to_lowercase(), password.to_lowercase());
+    // What is left of it without the name is what has to be guessed.
+    if !name.is_empty() && lower.contains(&name) && lower.replace(&name, "").chars().count() < SHORTEST {
+        return Some("The password is too similar to the username.".to_owned());
+    }
+    (zxcvbn(password, &[username]).score() < Score::Three).then(|| "This password is too common.".to_owned())
+}
+
+/// Hashes a new password of a user.
+///
+/// # Errors
+/// 400 of this field when the password is not good; as [`hash`].
+pub async fn hash_new(field: &'static str, username: &str, password: Secret) -> Result<Secret> {
+    let username = username.to_owned();
+    let checked = on_a_thread(move || match fault(&username, password.reveal()) {
+        Some(fault) => Err(Refusal::field(field, fault).into()),
+        None => Ok(password),
+    });
+    Ok(hash(checked.await?.reveal().to_owned()).await?.into())
+}
+
 /// Hashes a password.
 ///
 /// # Errors
 /// 503 when too many wait, a fault when hashing fails.
-pub async fn hash(password: String) -> Result<String> {
+async fn hash(password: String) -> Result<String> {
     on_a_thread(move || {
         let hash = Argon2::default().hash_password(password.as_bytes());
         hash.map(|hash| hash.to_string()).map_err(|error| Error::Fault(format!("argon2: {error}")))
@@ -93,6 +135,34 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+
+    #[test]
+    fn what_a_guesser_tries_first_is_no_password() {
+        for (password, why) in [
+            ("k7#pQ2!x", "too short"),
+            ("short", "too short"),
+            ("password123", "too common"),
+            ("1234567890", "too common"),
+            ("12345678901234567890", "too common"),
+            ("qwertyuiop", "too common"),
+            ("P@ssw0rd2024", "too common"),
+            ("aaaaaaaaaaaaaaaa", "too common"),
+            ("iloveyou12", "too common"),
+            ("correcthorse", "too common"),
+            ("ayse-kaya", "too short"),
+            ("ayse-kaya-ayse-kaya", "too similar"),
+            ("Ayse-Kaya-77", "too similar"),
+        ] {
+            let said = fault("ayse-kaya", password);
+            assert!(said.as_ref().is_some_and(|said| said.contains(why)), "{password}: {said:?}");
+        }
+        assert!(fault("a", &"long ".repeat(60)).is_some_and(|said| said.contains("no more than")));
+        for good in
+            ["correct horse battery staple", "vXz9-kelebek-mor", "kırk yılda bir gibisin", "Tr0ub4dor&3 ayse-kaya x"]
+        {
+            assert_eq!(fault("ayse-kaya", good), None, "{good}");
+        }
+    }
 
     #[tokio::test]
     async fn however_many_hang_up_two_run_at_once_and_the_next_is_answered() {

@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::{self, Role},
+    audit::{self, Actor},
+    auth::{self, NewToken, Role},
     catalog::CatalogCache,
     commands,
     config::{DataSettings, ServerSettings},
@@ -205,14 +206,15 @@ async fn demo_token(pool: &PgPool, file: &Path) -> Result<String> {
     if !kept.is_empty() && auth::Sessions::default().caller(pool, &kept, 0).await.is_ok() {
         return Ok(kept);
     }
-    let mut transaction = pool.begin().await?;
+    let mut transaction = audit::begin(pool, &Actor::command_line()).await?;
     let known = sqlx::query_scalar!(r#"select exists (select from users where username = $1) as "known!""#, USERNAME)
         .fetch_one(&mut *transaction)
         .await?;
     if !known {
         auth::create_user(&mut transaction, USERNAME, None, Role::Admin, &[]).await?;
     }
-    let token = auth::issue_token(&mut transaction, USERNAME).await?;
+    let token =
+        auth::issue_token(&mut transaction, USERNAME, &NewToken { name: "demo", ..NewToken::default() }).await?.key;
     transaction.commit().await?;
     if let Err(error) = write_anew(file, &token) {
         tracing::warn!(%error, file = %file.display(), "cannot keep the demo's token; the next start makes another");

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line talks to people")]
 
+mod audit;
 mod data;
 mod demo;
 mod health;
@@ -107,6 +108,8 @@ enum Command {
     /// Tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// Who changed users, tokens, webhooks, locations, scenarios and the rest of the installation.
+    Audit(audit::Args),
     /// Webhooks: who subscribed, and delivering again.
     #[command(subcommand)]
     Webhooks(webhooks::Command),
@@ -143,6 +146,7 @@ impl Cli {
             Command::SimulateUpstream(args) => simulate_upstream::run(args).await,
             Command::User(command) => user::run(data, command).await,
             Command::Token(command) => token::run(data, command).await,
+            Command::Audit(args) => audit::run(data, args).await,
             Command::Webhooks(command) => webhooks::run(data, command).await,
             Command::Verify => verify::run(data).await,
             Command::Health(args) => health::run(&args).await,

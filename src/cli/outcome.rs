@@ -1,8 +1,13 @@
-//! What subcommands come to, and the files they read.
+//! What subcommands come to, the files they read, and arguments that several take.
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use chrono::{DateTime, Utc};
+
+use crate::{
+    error::{Error, Result},
+    reading::values,
+};
 
 /// The result of a subcommand that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,4 +25,9 @@ pub(super) enum Outcome {
 /// Reads a file. The error names it.
 pub(super) fn read_file(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| Error::Fault(format!("cannot read {}: {error}", path.display())))
+}
+
+/// A moment or a day, as an argument.
+pub(super) fn date_time(text: &str) -> Result<DateTime<Utc>, String> {
+    values::date_time(text).ok_or_else(|| "write it like 2026-01-31T12:00:00Z or 2026-01-31".to_owned())
 }

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{data::Data, install, outcome::Outcome};
 use crate::{
+    api::upstream::PUSHED_TO,
     app::App,
     config::{DataSettings, ServerSettings},
     error::{Error, Result},
@@ -58,9 +59,21 @@ async fn serve(data: &Data, args: &Args, listeners: Listeners, stop: Cancellatio
     });
     let address = listeners.address()?;
     let app = App::start(data.pool.clone(), args.server.for_app(address), &stop).await?;
+    warn_of_unsigned_pushes(&app);
     tracing::info!(%address, "serving");
     listeners.serve(app, args.server.for_serving(), stop).await;
     Ok(())
+}
+
+/// Warns where a token alone is enough to push what the upstream should sign.
+fn warn_of_unsigned_pushes(app: &App) {
+    if app.upstream.webhook_secret.is_none() {
+        tracing::warn!(
+            addresses = PUSHED_TO.join(" "),
+            "what is pushed to these addresses is taken without a signature, from whoever has a token of an integrator; set \
+             OMS_UPSTREAM_WEBHOOK_SECRET"
+        );
+    }
 }
 
 /// Where a server listens.

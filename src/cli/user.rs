@@ -1,12 +1,17 @@
 //! `oms user …`.
 
-use std::io::Read;
+use std::io::{IsTerminal as _, Read};
 
 use super::{data::Data, outcome::Outcome};
 use crate::{
-    auth::{self, Role},
+    audit::{self, Actor},
+    auth::{
+        self, Role, passwords,
+        users::{self, Change},
+    },
     config::DataSettings,
     error::{Error, Refusal, Result},
+    secret::Secret,
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -28,6 +33,26 @@ pub(super) enum Command {
     },
     /// List the users.
     List,
+    /// Change the role or the locations of a user.
+    Set {
+        /// The user's name.
+        name: String,
+        /// What the user may do from now on.
+        #[arg(long, value_enum, required_unless_present_any = ["location", "all_locations"])]
+        role: Option<Role>,
+        /// ERP code of a location the user sees from now on; several times for several.
+        #[arg(long, value_name = "ERP_CODE", conflicts_with = "all_locations")]
+        location: Vec<String>,
+        /// The user sees every location from now on.
+        #[arg(long)]
+        all_locations: bool,
+    },
+    /// Set the password of a user: asks for it, or reads it from standard input. Logins with the old one end; tokens that
+    /// were issued stay.
+    Passwd {
+        /// The user's name.
+        name: String,
+    },
     /// Let a user in no more; their tokens stop working everywhere within moments.
     Disable {
         /// The user's name.
@@ -35,6 +60,11 @@ pub(super) enum Command {
     },
     /// Let a disabled user in again.
     Enable {
+        /// The user's name.
+        name: String,
+    },
+    /// Remove a user: tokens end, webhooks are deactivated. The name stays in the history, and is given to nobody else.
+    Remove {
         /// The user's name.
         name: String,
     },
@@ -48,26 +78,67 @@ pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Out
 }
 
 async fn run_on(data: &Data, command: Command) -> Result<()> {
-    let mut transaction = data.pool.begin().await?;
+    // Before the transaction: people take their time.
+    let password = match &command {
+        Command::Add { password_stdin: true, .. } => Some(read_password()?),
+        Command::Passwd { .. } => Some(ask_password()?),
+        _ => None,
+    };
+    let mut transaction = audit::begin(&data.pool, &Actor::command_line()).await?;
     match command {
-        Command::Add { name, role, location, password_stdin } => {
-            let password = if password_stdin { Some(read_password()?) } else { None };
-            auth::create_user(&mut transaction, &name, password.as_deref(), role, &location).await?;
+        Command::Add { name, role, location, .. } => {
+            let password = password.as_ref().map(Secret::reveal);
+            auth::create_user(&mut transaction, &name, password, role, &location).await?;
             println!("added {name} ({}); a token: oms token issue {name}", role.as_str());
         }
         Command::List => {
-            for user in auth::list_users(&mut transaction).await? {
+            for user in users::list(&mut transaction).await? {
                 println!("{user}");
             }
         }
+        Command::Set { name, role, location, all_locations } => {
+            let id = users::id_of(&mut transaction, &name).await?;
+            let is_given = all_locations || !location.is_empty();
+            let location_ids = users::locations(&mut transaction, &location).await?;
+            let change = Change { role, location_ids: is_given.then_some(location_ids), ..Change::default() };
+            users::change(&mut transaction, id, &change).await?;
+        }
+        Command::Passwd { name } => {
+            let id = users::id_of(&mut transaction, &name).await?;
+            let password = password.unwrap_or_else(|| "".into());
+            let hash = passwords::hash_new("password", &name, password).await?;
+            users::change(&mut transaction, id, &Change { password_hash: Some(Some(hash)), ..Change::default() })
+                .await?;
+        }
         Command::Disable { name } => auth::set_active(&mut transaction, &name, false).await?,
         Command::Enable { name } => auth::set_active(&mut transaction, &name, true).await?,
+        Command::Remove { name } => {
+            let id = users::id_of(&mut transaction, &name).await?;
+            users::remove(&mut transaction, id).await?;
+        }
     }
     transaction.commit().await?;
     Ok(())
 }
 
-fn read_password() -> Result<String> {
+/// Asks for a password twice where there is somebody to ask; else reads it.
+fn ask_password() -> Result<Secret> {
+    if !std::io::stdin().is_terminal() {
+        return read_password();
+    }
+    let ask = |prompt: &str| {
+        rpassword::prompt_password(prompt)
+            .map(Secret::from)
+            .map_err(|error| Error::Fault(format!("cannot read the password: {error}")))
+    };
+    let password = ask("New password: ")?;
+    if ask("Again: ")? != password {
+        return Err(Refusal::field("password", "The two are not the same; nothing was changed.").into());
+    }
+    Ok(password)
+}
+
+fn read_password() -> Result<Secret> {
     let mut text = String::new();
     std::io::stdin()
         .take(4096)
@@ -77,5 +148,5 @@ fn read_password() -> Result<String> {
     if password.is_empty() {
         return Err(Refusal::field("password", "Standard input is empty; pipe the password in.").into());
     }
-    Ok(password.to_owned())
+    Ok(password.into())
 }

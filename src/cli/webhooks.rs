@@ -2,11 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{data::Data, outcome::Outcome};
+use super::{
+    data::Data,
+    outcome::{Outcome, date_time},
+};
 use crate::{
+    audit::{self, Actor},
     config::DataSettings,
     error::{Error, Refusal, Result},
-    reading::values,
     webhooks::{
         pause,
         replay::{self, ReplayRange},
@@ -59,10 +62,6 @@ fn object(text: &str) -> Result<(String, i64), String> {
     }
 }
 
-fn date_time(text: &str) -> Result<DateTime<Utc>, String> {
-    values::date_time(text).ok_or_else(|| "write it like 2026-01-31T12:00:00Z or 2026-01-31".to_owned())
-}
-
 pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Outcome> {
     let data = Data::open(settings).await?;
     let done = run_on(&data, command).await;
@@ -96,7 +95,7 @@ fn unknown(error: Error, id: i64) -> Error {
 }
 
 async fn resume(data: &Data, id: i64) -> Result<()> {
-    let mut transaction = data.pool.begin().await?;
+    let mut transaction = audit::begin(&data.pool, &Actor::command_line()).await?;
     let resumed = pause::resume(&mut transaction, id).await?;
     let known = sqlx::query_scalar!(r#"select exists (select from webhooks where id = $1) as "known!""#, id)
         .fetch_one(&mut *transaction)

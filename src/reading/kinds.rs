@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Defect, NO_NULL_CHARACTERS, Reader, Step, values};
 use crate::{
+    secret::Secret,
     spelling::{suggestion, unsound},
     wire,
 };
@@ -45,6 +46,27 @@ impl Reader<'_> {
         match self.nullable(key, || json!({ "type": "string", "maxLength": most }))? {
             None => Some(None),
             Some(value) => self.text_of(&[key.into()], value, most).map(Some),
+        }
+    }
+
+    /// A password: a text as it is, with the blanks around it. A request may set it to null.
+    pub fn password(&mut self, key: &'static str) -> Option<Option<Secret>> {
+        let value = self.nullable(key, || json!({ "type": "string", "minLength": 1 }))?;
+        match value {
+            None => Some(None),
+            Some(Value::String(text)) if text.is_empty() => {
+                self.wrong(key, "This field may not be blank.");
+                None
+            }
+            Some(Value::String(text)) if text.contains('\0') => {
+                self.wrong(key, NO_NULL_CHARACTERS);
+                None
+            }
+            Some(Value::String(text)) => Some(Some(text.as_str().into())),
+            Some(_) => {
+                self.wrong(key, "Not a valid string.");
+                None
+            }
         }
     }
 

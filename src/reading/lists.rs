@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use utoipa::PartialSchema;
 
-use super::{Reader, Step, Voice, kinds::one_of, schema_in};
+use super::{Reader, Step, Voice, kinds::one_of, schema_in, values};
 use crate::spelling::unsound;
 
 /// Most entries of a list, but in a file.
@@ -68,6 +68,16 @@ impl<'a> Reader<'a> {
             }
         }
         Some(texts)
+    }
+
+    /// A list of ids of other objects.
+    pub fn ids(&mut self, key: &'static str) -> Option<Vec<i64>> {
+        let entries = self.list(key, &json!({ "type": "integer" }))?;
+        let ids = values::integers(entries);
+        if ids.is_none() {
+            self.wrong(key, "A list of ids is required.");
+        }
+        ids
     }
 
     /// A list of words, each once.

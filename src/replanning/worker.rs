@@ -14,7 +14,7 @@ use super::{
     wakes,
 };
 use crate::{
-    auth::{Caller, Role},
+    auth::{Caller, Role, users::SYSTEM},
     catalog::CatalogCache,
     commands::{
         dispatch::{Dispatcher, Request},
@@ -28,8 +28,6 @@ use crate::{
     scope::Scope,
 };
 
-/// The user in the log of automatic plans.
-const USERNAME: &str = "system";
 /// Package ids read at a time: mostly all that wait.
 const PAGE: i64 = 50_000;
 /// Packages checked by one query.
@@ -305,7 +303,13 @@ impl Worker {
     /// The user in the log of automatic actions.
     async fn caller(&self) -> Result<Arc<Caller>> {
         let user_id =
-            sqlx::query_scalar!("select id from users where username = $1", USERNAME).fetch_one(&self.pool).await?;
-        Ok(Arc::new(Caller { user_id, username: USERNAME.to_owned(), role: Role::Admin, scope: Scope::unlimited() }))
+            sqlx::query_scalar!("select id from users where username = $1", SYSTEM).fetch_one(&self.pool).await?;
+        Ok(Arc::new(Caller {
+            user_id,
+            username: SYSTEM.to_owned(),
+            role: Role::Admin,
+            scope: Scope::unlimited(),
+            token: None,
+        }))
     }
 }

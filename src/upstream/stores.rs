@@ -11,6 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
+    audit::{self, Actor},
     commands::wake_signal::WakeSignal,
     db::{self, PgConnection, PgPool},
     error::{OnConstraint as _, Refusal, Result},
@@ -151,11 +152,16 @@ pub(crate) struct StoreTaken {
     changed: bool,
 }
 
-/// Takes a location; whether it is new.
+/// Takes a location that somebody pushes; whether it is new.
 ///
 /// # Errors
 /// 400 for a payload that is no location, or one whose code another location has; when the database fails.
-pub(crate) async fn take(pool: &PgPool, wake_signal: &WakeSignal, payload: &Value) -> Result<(bool, StoreTaken)> {
+pub(crate) async fn take(
+    pool: &PgPool,
+    wake_signal: &WakeSignal,
+    payload: &Value,
+    actor: &Actor,
+) -> Result<(bool, StoreTaken)> {
     let store = Store::of_payload(payload)?;
     // Mostly nothing is new: that is checked without a lock.
     if let Some(known) = find(&mut *pool.acquire().await?, &store).await?
@@ -163,7 +169,7 @@ pub(crate) async fn take(pool: &PgPool, wake_signal: &WakeSignal, payload: &Valu
     {
         return Ok((false, StoreTaken { stock_location: known.location.id, changed: false }));
     }
-    let taken = take_under_lock(pool, &store).await?;
+    let taken = take_under_lock(pool, &store, actor).await?;
     wake_signal.wake();
     Ok(taken)
 }
@@ -219,8 +225,8 @@ async fn find(connection: &mut PgConnection, store: &Store) -> Result<Option<Kno
         .transpose()
 }
 
-async fn take_under_lock(pool: &PgPool, store: &Store) -> Result<(bool, StoreTaken)> {
-    let mut transaction = pool.begin().await?;
+async fn take_under_lock(pool: &PgPool, store: &Store, actor: &Actor) -> Result<(bool, StoreTaken)> {
+    let mut transaction = audit::begin(pool, actor).await?;
     // Locked first, as when an installation is applied. It also lets one store be written at a time.
     db::announce(&mut transaction).await?;
     let known = find(&mut transaction, store).await?;

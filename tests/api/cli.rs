@@ -50,9 +50,9 @@ async fn users_are_added_listed_disabled_and_enabled() {
         assert_eq!((code, printed.as_str(), said.lines().count()), (1, "", 1), "{said}");
         assert!(said.contains(complaint), "{said}");
     }
-    let (code, printed, _) = shop.oms_with(&["user", "add", "ayse", "--password-stdin"], "geheim\n").await;
+    let (code, printed, _) = shop.oms_with(&["user", "add", "ayse", "--password-stdin"], "gizli bir parola\n").await;
     assert_eq!(code, 0, "{printed}");
-    let credentials = json!({ "username": "ayse", "password": "geheim" });
+    let credentials = json!({ "username": "ayse", "password": "gizli bir parola" });
     shop.post("/api/v1/auth/login/", &credentials).await.ok();
     assert_eq!(shop.oms(&["user", "disable", "ayse"]).await.0, 0);
     shop.post("/api/v1/auth/login/", &credentials).await.json(400);

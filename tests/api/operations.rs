@@ -28,28 +28,62 @@ async fn a_server_of_these_tests_owns_its_database_and_is_no_superuser() {
     shop.finish().await;
 }
 
+/// What a server of this role logs until it serves.
+async fn log_of_start(shop: &Shop, role: &str, setting: Option<(&str, &str)>) -> String {
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_oms"))
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env("DATABASE_URL", shop.database_url(role))
+        .envs(setting)
+        .env("RUST_LOG", "info")
+        .env_remove("OMS_LOG_FORMAT")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("oms runs");
+    let mut lines = tokio::io::BufReader::new(child.stderr.take().expect("piped")).lines();
+    let mut log = String::new();
+    while !log.contains("serving address=") {
+        log += &lines.next_line().await.expect("text").unwrap_or_else(|| panic!("it ended: {log}"));
+        log.push('\n');
+    }
+    child.kill().await.expect("ended");
+    log
+}
+
 #[tokio::test]
 async fn a_server_warns_of_a_role_that_is_a_superuser() {
     let shop = Shop::open().await;
     for (role, warns) in [("postgres", true), ("oms", false)] {
-        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_oms"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .env("DATABASE_URL", shop.database_url(role))
-            .env("RUST_LOG", "info")
-            .env_remove("OMS_LOG_FORMAT")
-            .stdin(std::process::Stdio::null())
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("oms runs");
-        let mut lines = tokio::io::BufReader::new(child.stderr.take().expect("piped")).lines();
-        let mut log = String::new();
-        while !log.contains("serving address=") {
-            log += &lines.next_line().await.expect("text").unwrap_or_else(|| panic!("it ended: {log}"));
-        }
+        let log = log_of_start(&shop, role, None).await;
         assert_eq!(log.contains("the role of DATABASE_URL is a superuser"), warns, "{role}: {log}");
-        child.kill().await.expect("ended");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_server_warns_once_of_addresses_where_nothing_is_signed() {
+    // Those whose body is an envelope of the upstream.
+    let document = oms::server::document();
+    let paths = document["paths"].as_object().expect("paths").iter();
+    let pushed_to: std::collections::BTreeSet<&str> = paths
+        .filter(|(_, item)| {
+            let schema = &item["post"]["requestBody"]["content"]["application/json"]["schema"];
+            !schema["properties"]["event"].is_null() && !schema["properties"]["payload"].is_null()
+        })
+        .map(|(path, _)| path.as_str())
+        .collect();
+    assert_eq!(pushed_to, oms::api::upstream::PUSHED_TO.into_iter().collect());
+    let shop = Shop::open().await;
+    for (secret, warns) in [(None, true), (Some("geheim"), false), (Some(""), true)] {
+        let log = log_of_start(&shop, "oms", secret.map(|secret| ("OMS_UPSTREAM_WEBHOOK_SECRET", secret))).await;
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains("OMS_UPSTREAM_WEBHOOK_SECRET")).collect();
+        assert_eq!(lines.len(), usize::from(warns), "{secret:?}: {log}");
+        for (line, path) in lines.iter().flat_map(|line| pushed_to.iter().map(move |path| (line, path))) {
+            assert!(line.contains(path), "{line}");
+        }
+        assert!(!log.contains("geheim"));
     }
     shop.finish().await;
 }

@@ -1,6 +1,9 @@
 //! Users, their tokens and what they may see.
 
-use oms::auth::{self, Role};
+use oms::{
+    auth::{self, NewToken, Role},
+    db::PgConnection,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,6 +14,11 @@ const LOGIN: [&str; 2] = ["/api/v1/auth/login/", "/api/i1/auth/login/"];
 async fn add(shop: &Shop, name: &str, password: Option<&str>) {
     let mut connection = shop.pool().acquire().await.expect("connect");
     auth::create_user(&mut connection, name, password, Role::Integrator, &[]).await.expect("a user");
+}
+
+/// A token of `ayse`.
+async fn issue(connection: &mut PgConnection) -> String {
+    auth::issue_token(connection, "ayse", &NewToken::default()).await.expect("a token").key
 }
 
 async fn login(shop: &Shop, path: &str, body: &Value) -> crate::support::Reply {
@@ -26,10 +34,10 @@ async fn status(shop: &Shop, key: &str) -> u16 {
 #[tokio::test]
 async fn a_name_and_its_password_give_a_key_at_both_paths() {
     let shop = Shop::open().await;
-    add(&shop, "ayse", Some("geheim")).await;
+    add(&shop, "ayse", Some("gizli bir parola")).await;
     let mut keys = Vec::new();
     for path in LOGIN {
-        let answer = login(&shop, path, &json!({ "username": "ayse", "password": "geheim" })).await.ok();
+        let answer = login(&shop, path, &json!({ "username": "ayse", "password": "gizli bir parola" })).await.ok();
         let object = answer.as_object().expect("an object");
         assert_eq!(object.keys().collect::<Vec<_>>(), ["key"]);
         let key = object["key"].as_str().expect("a key").to_owned();
@@ -40,20 +48,24 @@ async fn a_name_and_its_password_give_a_key_at_both_paths() {
     assert_ne!(keys[0], keys[1]);
     // Only hashes are stored, of passwords and of keys.
     let stored = format!("{:?}", shop.dump().await);
-    assert!(!stored.contains("geheim") && !stored.contains(&keys[0]));
+    assert!(!stored.contains("gizli bir parola") && !stored.contains(&keys[0]));
     shop.finish().await;
 }
 
 #[tokio::test]
 async fn what_does_not_fit_is_refused_in_the_same_words_whoever_it_is() {
     let shop = Shop::open().await;
-    add(&shop, "ayse", Some("geheim")).await;
-    add(&shop, "gone", Some("geheim")).await;
+    add(&shop, "ayse", Some("gizli bir parola")).await;
+    add(&shop, "gone", Some("gizli bir parola")).await;
     add(&shop, "machine", None).await;
     auth::set_active(&mut shop.pool().acquire().await.expect("connect"), "gone", false).await.expect("disabled");
-    for (username, password) in
-        [("ayse", "wrong"), ("ayse", "Geheim"), ("nobody", "geheim"), ("gone", "geheim"), ("machine", "geheim")]
-    {
+    for (username, password) in [
+        ("ayse", "wrong"),
+        ("ayse", "Gizli bir parola"),
+        ("nobody", "gizli bir parola"),
+        ("gone", "gizli bir parola"),
+        ("machine", "gizli bir parola"),
+    ] {
         let body = json!({ "username": username, "password": password });
         let reply = shop.changes_nothing(login(&shop, LOGIN[0], &body)).await;
         reply.refused(
@@ -80,10 +92,7 @@ async fn a_token_taken_back_is_refused_by_a_running_server() {
     let shop = Shop::open().await;
     add(&shop, "ayse", None).await;
     let mut connection = shop.pool().acquire().await.expect("connect");
-    let keys = [
-        auth::issue_token(&mut connection, "ayse").await.expect("a token"),
-        auth::issue_token(&mut connection, "ayse").await.expect("a token"),
-    ];
+    let keys = [issue(&mut connection).await, issue(&mut connection).await];
     for key in &keys {
         assert_eq!(status(&shop, key).await, 200);
     }
@@ -93,7 +102,7 @@ async fn a_token_taken_back_is_refused_by_a_running_server() {
     }
     // Others come in as before, and a new token does too.
     shop.get_as("erp", "/api/v1/oms/packages/").await.ok();
-    let fresh = auth::issue_token(&mut connection, "ayse").await.expect("a token");
+    let fresh = issue(&mut connection).await;
     assert_eq!(status(&shop, &fresh).await, 200);
     drop(connection);
     shop.finish().await;
@@ -104,13 +113,13 @@ async fn a_user_who_is_disabled_is_refused_until_enabled_again() {
     let shop = Shop::open().await;
     add(&shop, "ayse", None).await;
     let mut connection = shop.pool().acquire().await.expect("connect");
-    let key = auth::issue_token(&mut connection, "ayse").await.expect("a token");
+    let key = issue(&mut connection).await;
     for (active, expected) in [(true, 200), (false, 401), (true, 200)] {
         auth::set_active(&mut connection, "ayse", active).await.expect("set");
         shop.until("it takes effect", async || (status(&shop, &key).await == expected).then_some(())).await;
     }
     auth::set_active(&mut connection, "ayse", false).await.expect("set");
-    assert!(auth::issue_token(&mut connection, "ayse").await.is_err());
+    assert!(auth::issue_token(&mut connection, "ayse", &NewToken::default()).await.is_err());
     drop(connection);
     shop.finish().await;
 }

@@ -43,13 +43,16 @@ async fn save(connection: &mut PgConnection, scope: &Scope, address: &SenderAddr
         "stock_location": 1, "cargo_company": 1, "origin_id": "LDS-0417" })),
     responses((status = 201, description = "The sender address", body = SenderAddress)))]
 pub(super) async fn create(
-    Limited { app, scope, .. }: Limited<Managers>,
+    door: Limited<Managers>,
     headers: HeaderMap,
     body: RequestBody<OBJECT_BYTES>,
 ) -> Result<(StatusCode, Json<SenderAddress>)> {
     wire::check_media_type(&headers)?;
     let address = reading::create(&body)?;
-    Ok((StatusCode::CREATED, Json(save(&mut *app.pool.acquire().await?, &scope, &address).await?)))
+    let mut transaction = door.begin().await?;
+    let saved = save(&mut transaction, &door.scope, &address).await?;
+    transaction.commit().await?;
+    Ok((StatusCode::CREATED, Json(saved)))
 }
 
 /// Change a sender address
@@ -66,7 +69,7 @@ pub(super) async fn change(
     headers: HeaderMap,
     body: RequestBody<OBJECT_BYTES>,
 ) -> Result<Json<SenderAddress>> {
-    let mut transaction = door.app.pool.begin().await?;
+    let mut transaction = door.begin().await?;
     let seen: SenderAddress = find(&mut transaction, &door.caller(), id).await?;
     door.require::<Managers>()?;
     wire::check_media_type(&headers)?;
@@ -85,11 +88,12 @@ pub(super) async fn change(
     params(("id" = i64, Path, description = "The sender address' id.", example = 1)),
     responses((status = 204, description = "It is gone")))]
 pub(super) async fn delete(door: Limited, Id(id): Id) -> Result<StatusCode> {
-    let mut connection = door.app.pool.acquire().await?;
-    let seen: SenderAddress = find(&mut connection, &door.caller(), id).await?;
+    let mut transaction = door.begin().await?;
+    let seen: SenderAddress = find(&mut transaction, &door.caller(), id).await?;
     door.require::<Managers>()?;
-    if !senders::remove(&mut connection, seen.id).await? {
+    if !senders::remove(&mut transaction, seen.id).await? {
         return Err(Refusal::not_found().into());
     }
+    transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -40,6 +40,10 @@ use crate::{
     },
 };
 
+/// Where the upstream pushes to. A test compares them with the document.
+pub const PUSHED_TO: [&str; 3] =
+    ["/api/v1/oms/orders-webhook/", "/api/v1/oms/stocklocations-webhook/", "/api/v1/oms/cancellation_plan/"];
+
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<Doors> {
     let read = |path, operation, text| Read { path, tag: "Upstream", operation, text };

@@ -14,11 +14,11 @@ use crate::{
 #[utoipa::path(get, path = "/api/v1/oms/cancellation-reasons/pull_from_omnitron/", tag = "Reasons",
     operation_id = "pullCancellationReasons",
     responses((status = 200, description = "They are pulled; no body"), (status = 406, description = "This server has no upstream")))]
-pub(super) async fn pull(Unlimited { app, .. }: Unlimited<Managers>) -> Result<StatusCode> {
-    let Some(client) = &app.upstream.client else {
+pub(super) async fn pull(door: Unlimited<Managers>) -> Result<StatusCode> {
+    let Some(client) = &door.app.upstream.client else {
         let sentence = "This server has no upstream; start it with OMS_UPSTREAM_URL.";
         return Err(Refusal::rule(NO_UPSTREAM, sentence).into());
     };
-    reasons::pull(&app.pool, client).await?;
+    reasons::pull(&door.app.pool, client, &door.actor()).await?;
     Ok(StatusCode::OK)
 }

@@ -32,13 +32,13 @@ pub(super) fn example() -> Value {
     request_body = Value,
     responses((status = 201, description = "The location is new", body = StoreTaken), (status = 200, description = "The location is known", body = StoreTaken)))]
 pub(super) async fn stores_webhook(
-    Unlimited { app, .. }: Unlimited<Managers>,
+    door: Unlimited<Managers>,
     headers: HeaderMap,
     body: RequestBody<LIST_BYTES>,
 ) -> Result<Response> {
-    envelope::authenticate(&app.upstream, &headers, &body)?;
+    envelope::authenticate(&door.app.upstream, &headers, &body)?;
     let webhook = envelope::payload(body.json().await?, "retail_store.")?;
-    let (is_new, taken) = stores::take(&app.pool, &app.wake_signal, &webhook.payload).await?;
+    let (is_new, taken) = stores::take(&door.app.pool, &door.app.wake_signal, &webhook.payload, &door.actor()).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(taken)).into_response())
 }

@@ -102,7 +102,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<HookView>)> {
     wire::check_media_type(&headers)?;
     let sent = Definition::of_body(&body, Purpose::Create, door.app.webhooks.client.guard(), None)?;
-    let mut transaction = door.app.pool.begin().await?;
+    let mut transaction = door.begin().await?;
     let id = subscription::add(&mut transaction, door.user_id, sent).await?;
     door.app.webhooks.settings.quota.check(&mut transaction, door.user_id).await?;
     let view = one(&mut transaction, &door, id).await?.as_made();
@@ -158,7 +158,7 @@ async fn change(
 
 async fn update(door: &Limited, id: i64, body: &[u8], purpose: Purpose) -> Result<Json<HookView>> {
     let app = &door.app;
-    let mut transaction = app.pool.begin().await?;
+    let mut transaction = door.begin().await?;
     let known_id = one(&mut transaction, door, id).await?.id;
     subscription::lock(&mut transaction, known_id).await?;
     let known = one(&mut transaction, door, known_id).await?.kept();
@@ -190,7 +190,7 @@ async fn wake(app: &App, id: i64) -> Result<()> {
     params(("id" = i64, Path, description = "The subscription's id.", example = 1)),
     responses((status = 204, description = "Inactive")))]
 async fn delete(door: Limited, Id(id): Id) -> Result<StatusCode> {
-    let mut transaction = door.app.pool.begin().await?;
+    let mut transaction = door.begin().await?;
     let known = one(&mut transaction, &door, id).await?;
     subscription::deactivate(&mut transaction, known.id).await?;
     transaction.commit().await?;
@@ -216,7 +216,7 @@ async fn status(door: Limited, Id(id): Id) -> Result<Json<HookStatus>> {
     params(("id" = i64, Path, description = "The subscription's id.", example = 1)),
     responses((status = 200, description = "The subscription", body = HookView)))]
 async fn resume(door: Limited, Id(id): Id) -> Result<Json<HookView>> {
-    let mut transaction = door.app.pool.begin().await?;
+    let mut transaction = door.begin().await?;
     let known = one(&mut transaction, &door, id).await?;
     let resumed = pause::resume(&mut transaction, known.id).await?;
     let view = one(&mut transaction, &door, id).await?.masked();

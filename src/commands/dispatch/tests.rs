@@ -15,7 +15,8 @@ use crate::{auth::Role, error::Refusal, scope::Scope};
 
 /// A command of a package; `transition` tells it from the others.
 fn pending(number: i64, package_id: i64, key: Option<u8>) -> Pending {
-    let caller = Caller { user_id: 1, username: "erp".to_owned(), role: Role::Admin, scope: Scope::unlimited() };
+    let caller =
+        Caller { user_id: 1, username: "erp".to_owned(), role: Role::Admin, scope: Scope::unlimited(), token: None };
     let request = Request {
         id: package_id,
         transition: Some(number),

@@ -12,6 +12,7 @@ use super::{
     write::{PAUSE, enter},
 };
 use crate::{
+    audit::{self, Actor},
     auth::{Caller, Role},
     catalog::CatalogCache,
     commands::{
@@ -116,7 +117,8 @@ pub(super) async fn run(pool: &PgPool, connection: &mut PgConnection, wanted: &I
     let lookups = db::for_groups(pool, dispatch::CONNECTIONS);
     let dispatcher = Dispatcher::start(pool, lookups.clone(), catalog_cache, metrics, wake_signal, inventory);
     let user_id = sqlx::query_scalar!("select id from users where username = $1", USERNAME).fetch_one(pool).await?;
-    let caller = Caller { user_id, username: USERNAME.to_owned(), role: Role::Admin, scope: Scope::unlimited() };
+    let caller =
+        Caller { user_id, username: USERNAME.to_owned(), role: Role::Admin, scope: Scope::unlimited(), token: None };
     let caller = Arc::new(caller);
     let mut done = Ok(());
     for moving in &mut moves {
@@ -197,6 +199,7 @@ async fn retire(connection: &mut PgConnection, moves: &[Moving]) -> Result<()> {
     let done: Vec<String> = moves.iter().filter(|moving| moving.failed.0 == 0).map(Moving::slug).collect();
     while !done.is_empty() {
         let mut transaction = connection.begin().await?;
+        audit::name(&mut transaction, &Actor::command_line()).await?;
         match enter(&mut transaction).await {
             Ok(_) => {}
             Err(error) if error.is_lock_timeout() => {

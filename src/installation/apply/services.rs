@@ -35,12 +35,18 @@ async fn stock(connection: &mut PgConnection, wanted: &Installation) -> Result<(
 
 /// Exactly those of the files.
 async fn invoices(connection: &mut PgConnection, wanted: &Installation) -> Result<()> {
-    sqlx::query!("delete from invoice_services").execute(&mut *connection).await?;
+    let slugs: Vec<String> = wanted.invoice_services.iter().map(|entry| entry.slug.clone()).collect();
+    sqlx::query!("delete from invoice_services where not (slug = any($1))", &slugs).execute(&mut *connection).await?;
     for entry in &wanted.invoice_services {
         let settings = entry.service.stored();
-        sqlx::query!("insert into invoice_services (slug, settings) values ($1, $2)", entry.slug, settings.reveal())
-            .execute(&mut *connection)
-            .await?;
+        sqlx::query!(
+            "insert into invoice_services (slug, settings) values ($1, $2)
+             on conflict (slug) do update set settings = excluded.settings",
+            entry.slug,
+            settings.reveal()
+        )
+        .execute(&mut *connection)
+        .await?;
     }
     Ok(())
 }

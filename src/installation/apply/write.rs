@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Applying, Survey, moves, quota, resources, services, states, transitions};
 use crate::{
+    audit::{self, Actor},
     db::{self, INSTALLATION_LOCK, PgConnection, Transaction},
     error::Result,
     installation::{
@@ -32,6 +33,8 @@ pub(super) async fn write(
     applying: Applying<'_>,
 ) -> Result<Option<i64>> {
     let mut transaction = connection.begin().await?;
+    // Files are applied at the command line alone, also when a server is started with some.
+    audit::name(&mut transaction, &Actor::command_line()).await?;
     let version = enter(&mut transaction).await?;
     if !is_as_planned(&mut transaction, survey, wanted, applying).await? {
         transaction.rollback().await?;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::{
+    audit::{self, Actor},
     db::{PgConnection, PgPool},
     error::{Error, Result},
     reading::{self, Form as _},
@@ -16,11 +17,11 @@ const REASONS: &str = "api/v1/cancellation_reasons/";
 /// Most pages that are read.
 const MOST_PAGES: u32 = 50;
 
-/// Pulls the reasons that the upstream lists.
+/// Pulls the reasons that the upstream lists, for somebody who asks.
 ///
 /// # Errors
 /// When the upstream or the database fails.
-pub(crate) async fn pull(pool: &PgPool, client: &Client) -> Result<()> {
+pub(crate) async fn pull(pool: &PgPool, client: &Client, actor: &Actor) -> Result<()> {
     let mut reasons = Vec::new();
     for page in 1..=MOST_PAGES {
         let query = [("limit", "100".to_owned()), ("page", page.to_string())];
@@ -30,7 +31,7 @@ pub(crate) async fn pull(pool: &PgPool, client: &Client) -> Result<()> {
             break;
         }
     }
-    let mut transaction = pool.begin().await?;
+    let mut transaction = audit::begin(pool, actor).await?;
     for reason in &reasons {
         store(&mut transaction, reason).await?;
     }

@@ -81,6 +81,9 @@ async fn furnish(house: &House) -> Elsewhere {
             ("/api/v1/oms/upstream/calls/", 1),
             ("/whisperer/hooks/", id(&hook)),
             ("/whisperer/hook_events/", 1),
+            ("/api/v1/auth/users/", shop.value("select id from users where username = $1", "admin".to_owned()).await),
+            // The admin's.
+            ("/api/v1/auth/tokens/", 1),
         ]),
         package_slug: package.slug("COMPLETE_PACKING").await,
         transfer_slug: transfer.slug("TRANSFER_DISPATCH").await,
@@ -121,6 +124,14 @@ fn body(method: &Method, path: &str, there: &Elsewhere) -> Value {
         }
         ("PUT" | "PATCH", "/whisperer/hooks/{id}/") => json!({ "is_active": true }),
         ("POST", "/whisperer/hooks/{id}/replay/") => json!({ "from": "2000-01-01T00:00:00Z" }),
+        ("POST" | "PATCH", "/api/v1/auth/users/" | "/api/v1/auth/users/{id}/") => {
+            json!({ "username": "mine", "role": "admin" })
+        }
+        ("POST", "/api/v1/auth/tokens/") => json!({ "name": "mine", "user": "admin" }),
+        ("POST", "/api/v1/auth/password/change/") => {
+            let wanted = "gizli bir parola";
+            json!({ "old_password": "x", "new_password1": wanted, "new_password2": wanted })
+        }
         (
             "POST",
             "upstream/problems/{id}/retry/"
@@ -138,19 +149,22 @@ fn wanted(method: &Method, path: &str) -> Wanted {
         return Wanted::Told(200);
     }
     match (method.as_str(), path) {
-        // The user's own location, its stock, its carrier, its events.
+        // The user's own location, its stock, its carrier, its events; the user's own tokens.
         (
             "GET",
             "/api/v1/oms/stocklocations/"
             | "/api/v1/oms/stocklocations/list-simple/"
             | "/api/v1/oms/stocks/"
             | "/api/v1/oms/stocklocations-senderaddress/"
-            | "/api/v1/oms/events/",
+            | "/api/v1/oms/events/"
+            | "/api/v1/auth/tokens/",
         )
         // A result for each command: checked below.
         | ("POST", "/api/v1/oms/packages/commands/") => Wanted::Told(200),
         // The location does not exist for the user, as any other that there is not.
-        ("PUT", "/api/v1/oms/stocks/") | ("POST", "/api/v1/oms/stocklocations-senderaddress/") => Wanted::Told(400),
+        ("PUT", "/api/v1/oms/stocks/")
+        | ("POST", "/api/v1/oms/stocklocations-senderaddress/" | "/api/v1/auth/password/change/") => Wanted::Told(400),
+        ("GET", "/api/v1/auth/users/" | "/api/v1/oms/audit/") => Wanted::Refused,
         // The user's own.
         ("POST", "/whisperer/hooks/") => Wanted::Told(201),
         ("GET", path) if !["/upstream/", "{id}", "pull_from"].iter().any(|part| path.contains(part)) => Wanted::Empty,

@@ -19,7 +19,8 @@ use std::{
 };
 
 use oms::{
-    auth::{self, Role},
+    audit::{self, Actor},
+    auth::{self, NewToken, Role},
     commands,
     db::{self, PgPool},
     embedded::{Cluster, ClusterSettings, Durability},
@@ -201,9 +202,11 @@ async fn start() -> Home {
 
 /// A user's token.
 pub async fn add_user(pool: &PgPool, name: &str, role: Role, locations: &[String]) -> String {
-    let mut connection = pool.acquire().await.expect("connect");
-    auth::create_user(&mut connection, name, None, role, locations).await.expect("a user");
-    auth::issue_token(&mut connection, name).await.expect("a token")
+    let mut transaction = audit::begin(pool, &Actor::Server("a test")).await.expect("connect");
+    auth::create_user(&mut transaction, name, None, role, locations).await.expect("a user");
+    let token = auth::issue_token(&mut transaction, name, &NewToken::default()).await.expect("a token");
+    transaction.commit().await.expect("commit");
+    token.key
 }
 
 async fn add_stock(pool: &PgPool) {

@@ -24,8 +24,11 @@ impl Dump {
         .fetch_all(pool)
         .await
         .expect("tables");
-        let parts: Vec<String> =
-            tables.iter().map(|table| format!("select '{table}', to_jsonb(t)::text from {table} t")).collect();
+        // When tokens were used last is noted by the way.
+        let parts: Vec<String> = tables
+            .iter()
+            .map(|table| format!("select '{table}', (to_jsonb(t) - 'last_used_date')::text from {table} t"))
+            .collect();
         let rows: Vec<(String, String)> =
             sqlx::query_as(AssertSqlSafe(parts.join(" union all "))).fetch_all(pool).await.expect("rows");
         let mut dump: BTreeMap<String, BTreeSet<String>> =
