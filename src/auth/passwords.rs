@@ -91,7 +91,7 @@ fn fault(username: &str, password: &str) -> Option<String> {
 /// Hashes a new password of a user.
 ///
 /// # Errors
-/// 400 of this field when the password is not good; as [`hash`].
+/// 400 of this field when the password is not good; as `hash`.
 pub async fn hash_new(field: &'static str, username: &str, password: Secret) -> Result<Secret> {
     let username = username.to_owned();
     let checked = on_a_thread(move || match fault(&username, password.reveal()) {
