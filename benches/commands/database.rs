@@ -23,6 +23,12 @@ pub(crate) struct Database {
     databases: AtomicU32,
 }
 
+impl From<Database> for Postgres {
+    fn from(database: Database) -> Self {
+        database.postgres
+    }
+}
+
 /// A database of it.
 #[derive(Debug)]
 pub(crate) struct Loaded {

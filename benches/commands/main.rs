@@ -22,7 +22,6 @@ mod support;
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
 
 use database::Database;
 use report::{Part, Report};
@@ -113,35 +112,10 @@ impl Plan {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    match Box::pin(run(&args)).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(130),
-        Err(error) => {
-            eprintln!("commands: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// False when it was interrupted.
-async fn run(args: &Args) -> Result<bool, Failure> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let database = tokio::select! {
-        database = Database::start(&args.postgres) => database?,
-        _ = interrupt.recv() => return Ok(false),
-        _ = terminate.recv() => return Ok(false),
-    };
-    let plan = Plan::new(args);
-    // What a phase started ends with it, also when it is dropped in the middle.
-    let measured = tokio::select! {
-        measured = measure(&database, &plan) => measured.map(Some),
-        _ = interrupt.recv() => Ok(None),
-        _ = terminate.recv() => Ok(None),
-    };
-    database.postgres.stop().await?;
-    let Some(report) = measured? else { return Ok(false) };
-    println!("{report}");
-    Ok(true)
+    support::run("commands", Database::start(&args.postgres), async |database| {
+        measure(database, &Plan::new(&args)).await
+    })
+    .await
 }
 
 async fn measure(database: &Database, plan: &Plan) -> Result<Report, Failure> {

@@ -29,10 +29,7 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
-use tokio::{
-    process::Command,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::process::Command;
 
 use client::{Phase, Requests, milliseconds};
 use database::{Database, Loaded, STANDARD, places};
@@ -130,33 +127,7 @@ struct Plan {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    match Box::pin(run(&args)).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(130),
-        Err(error) => {
-            eprintln!("install: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// False when it was interrupted.
-async fn run(args: &Args) -> Result<bool, Failure> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let database = tokio::select! {
-        database = Database::start(&args.postgres) => database?,
-        _ = interrupt.recv() => return Ok(false),
-        _ = terminate.recv() => return Ok(false),
-    };
-    let measured = tokio::select! {
-        measured = Box::pin(measure(&database, args)) => measured.map(Some),
-        _ = interrupt.recv() => Ok(None),
-        _ = terminate.recv() => Ok(None),
-    };
-    database.postgres.stop().await?;
-    let Some(report) = measured? else { return Ok(false) };
-    println!("{report}");
-    Ok(true)
+    support::run("install", Database::start(&args.postgres), async |database| measure(database, &args).await).await
 }
 
 async fn measure(database: &Database, args: &Args) -> Result<String, Failure> {

@@ -28,7 +28,6 @@ use std::{
 
 use clap::{Parser, ValueEnum};
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 
 use client::{Phase, milliseconds};
 use database::{Database, Loaded};
@@ -95,34 +94,8 @@ struct Plan {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    match Box::pin(run(&args)).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(130),
-        Err(error) => {
-            eprintln!("webhooks: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// False when it was interrupted.
-async fn run(args: &Args) -> Result<bool, Failure> {
     rustls::crypto::ring::default_provider().install_default().ok();
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let database = tokio::select! {
-        database = Database::start(&args.postgres) => database?,
-        _ = interrupt.recv() => return Ok(false),
-        _ = terminate.recv() => return Ok(false),
-    };
-    let measured = tokio::select! {
-        measured = Box::pin(measure(&database, args)) => measured.map(Some),
-        _ = interrupt.recv() => Ok(None),
-        _ = terminate.recv() => Ok(None),
-    };
-    database.postgres.stop().await?;
-    let Some(report) = measured? else { return Ok(false) };
-    println!("{report}");
-    Ok(true)
+    support::run("webhooks", Database::start(&args.postgres), async |database| measure(database, &args).await).await
 }
 
 async fn measure(database: &Database, args: &Args) -> Result<String, Failure> {

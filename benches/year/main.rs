@@ -23,7 +23,6 @@ mod year;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
 
 use support::Postgres;
 
@@ -53,33 +52,7 @@ struct Args {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    match Box::pin(run(&args)).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(130),
-        Err(error) => {
-            eprintln!("year: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// False when it was interrupted.
-async fn run(args: &Args) -> Result<bool, Failure> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let postgres = tokio::select! {
-        postgres = Postgres::start(&args.postgres, &[]) => postgres?,
-        _ = interrupt.recv() => return Ok(false),
-        _ = terminate.recv() => return Ok(false),
-    };
-    let report = tokio::select! {
-        report = measure(&postgres, args) => report.map(Some),
-        _ = interrupt.recv() => Ok(None),
-        _ = terminate.recv() => Ok(None),
-    };
-    postgres.stop().await?;
-    let Some(report) = report? else { return Ok(false) };
-    println!("{report}");
-    Ok(true)
+    support::run("year", Postgres::start(&args.postgres, &[]), async |postgres| measure(postgres, &args).await).await
 }
 
 async fn measure(postgres: &Postgres, args: &Args) -> Result<String, Failure> {
