@@ -37,13 +37,10 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// Whoever runs this command: `SUDO_USER`, else `USER` or `LOGNAME`. A note, not a proof: who may run the command may
-    /// set these.
+    /// Whoever runs this command.
     #[must_use]
     pub fn command_line() -> Self {
-        let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| env::var(name).ok());
-        let mut named = named.filter(|name| !name.is_empty());
-        Self::CommandLine(named.next().unwrap_or_else(|| "unknown".to_owned()))
+        Self::CommandLine(system_user())
     }
 
     fn to_json(&self) -> Value {
@@ -53,6 +50,15 @@ impl Actor {
             Self::Server(work) => json!({ "kind": "server", "name": work }),
         }
     }
+}
+
+/// The user of the operating system: who became root, if it was by `sudo`. A note, not a proof: who may run the command
+/// may set what it is read from.
+#[must_use]
+pub fn system_user() -> String {
+    let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| env::var(name).ok());
+    let mut named = named.filter(|name| !name.is_empty());
+    named.next().unwrap_or_else(|| format!("uid {}", rustix::process::getuid()))
 }
 
 /// Begins a transaction whose changes are the actor's.

@@ -8,7 +8,7 @@ use super::{
     outcome::{Outcome, read_file},
 };
 use crate::{
-    commands,
+    audit, commands,
     config::DataSettings,
     db::PgPool,
     error::{Error, Result},
@@ -102,7 +102,7 @@ async fn deploy(pool: &PgPool, installation: &Installation, args: &Args) -> Resu
         let survey = Survey::make(&mut *pool.acquire().await?, installation).await?;
         return Ok(show_plan(&survey, args));
     }
-    let by = args.by.clone().unwrap_or_else(user);
+    let by = args.by.clone().unwrap_or_else(audit::system_user);
     match apply::install(pool, installation, Applying { by: &by, force: args.force }).await? {
         apply::Outcome::Same => {
             println!("no difference");
@@ -162,12 +162,6 @@ fn refusal(hazards: &[String]) -> String {
     }
     text.push_str("Nothing is applied. If it is meant so: --force\n");
     text
-}
-
-/// The user of the operating system: who became root, if it was by `sudo`.
-pub(super) fn user() -> String {
-    let names = ["SUDO_USER", "USER", "LOGNAME"].iter().filter_map(|name| std::env::var(name).ok());
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| format!("uid {}", rustix::process::getuid()))
 }
 
 fn read_files(files: &[PathBuf]) -> Result<Vec<(String, String)>> {

@@ -61,7 +61,7 @@ pub struct InstalledTransition {
 /// Who applies an installation, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct Applying<'a> {
-    /// Who, for the list of installations.
+    /// Who, for the list of installations and the audit: at the command line.
     pub by: &'a str,
     /// Whether it is applied in spite of its hazards.
     pub force: bool,
@@ -183,6 +183,7 @@ pub async fn is_applied(pool: &PgPool) -> Result<bool> {
 async fn install_all(pool: &PgPool, wanted: &Installation, applying: Applying<'_>) -> Result<Outcome> {
     settle(pool).await?;
     let mut connection = db::for_long_work(pool).await?;
+    moves::retire_done(&mut connection, applying).await?;
     let began = Instant::now();
     let (survey, number) = loop {
         let survey = Survey::make(&mut connection, wanted).await?;
@@ -200,10 +201,7 @@ async fn install_all(pool: &PgPool, wanted: &Installation, applying: Applying<'_
             Err(error) => return Err(error),
         }
         if began.elapsed() > PATIENCE {
-            return Err(Error::Fault(
-                "commands or other changes of the installation kept it from being applied for a minute; try again"
-                    .to_owned(),
-            ));
+            return Err(kept_out());
         }
         tokio::time::sleep(write::PAUSE).await;
     };
@@ -211,8 +209,14 @@ async fn install_all(pool: &PgPool, wanted: &Installation, applying: Applying<'_
         return Ok(Outcome::Same);
     }
     settle(pool).await?;
-    let moved = moves::run(pool, &mut connection, wanted).await?;
+    let moved = moves::run(pool, &mut connection, wanted, applying).await?;
     Ok(Outcome::Applied(Applied { survey, number, moved }))
+}
+
+fn kept_out() -> Error {
+    Error::Fault(
+        "commands or other changes of the installation kept it from being applied for a minute; try again".to_owned(),
+    )
 }
 
 /// Ids by (entity, slug).

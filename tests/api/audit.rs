@@ -149,7 +149,7 @@ async fn the_command_line_is_named_and_an_installation_leaves_what_differs() {
     let me = ["SUDO_USER", "USER", "LOGNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
-    let me = me.unwrap_or_else(|| "unknown".to_owned());
+    let me = me.unwrap_or_else(|| format!("uid {}", rustix::process::getuid()));
     for (arguments, kind, action) in [
         (vec!["user", "add", "ayse"], "user", "created"),
         (vec!["token", "issue", "ayse", "--name", "till"], "token", "created"),
@@ -165,16 +165,16 @@ async fn the_command_line_is_named_and_an_installation_leaves_what_differs() {
     let before: i64 = shop.value(count, "all".to_owned()).await;
     shop.install(&[STANDARD, SHOP]).await;
     assert_eq!(shop.value::<i64, _>(count, "all".to_owned()).await, before);
-    // A transition that is called otherwise is one entry, and the version of the installation another.
+    // What differs is an entry, and who applied it.
     let changed = STANDARD.replacen("label = \"Start picking\"", "label = \"Begin to pick\"", 1);
     assert_ne!(changed, STANDARD);
     shop.install(&[&changed, SHOP]).await;
+    let (_, _, _, _, changes) = latest(&shop, "transition").await;
+    assert_eq!(changes, json!({ "label": { "from": "Start picking", "to": "Begin to pick" } }));
     assert_eq!(shop.value::<i64, _>(count, "all".to_owned()).await, before + 2);
     let (actor_kind, _, _, _, changes) = latest(&shop, "installation").await;
     let version: i64 = shop.rows::<(i64,)>("select version from installation").await[0].0;
     assert_eq!((actor_kind.as_str(), &changes["version"]["to"]), ("command_line", &json!(version)));
-    let (_, _, _, _, changes) = latest(&shop, "transition").await;
-    assert_eq!(changes, json!({ "label": { "from": "Start picking", "to": "Begin to pick" } }));
 
     let (code, printed, said) = shop.oms(&["audit", "--kind", "user", "--from", "2020-01-01"]).await;
     assert_eq!(code, 0, "{said}");

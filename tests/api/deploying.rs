@@ -155,6 +155,11 @@ async fn packages_of_a_state_that_goes_are_moved_by_commands() {
     let slug = "package__moved__blocked__packed";
     let other = shop.package().await;
     assert_eq!(other.post(&json!({ "slug": slug })).await.status, 406);
+    // As if the process had ended before it retired the transition: the next one does.
+    shop.execute("update transitions set retired_date = null where slug = 'package__moved__blocked__packed'").await;
+    assert_eq!(files.install(&shop, &[]).await.0, 0);
+    let retired: bool = shop.value("select retired_date is not null from transitions where slug = $1", slug).await;
+    assert!(retired);
     shop.finish().await;
 }
 

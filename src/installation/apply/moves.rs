@@ -2,18 +2,17 @@
 //! with its quota, its stock and its events. The command's transition is there as long as packages are to move; only
 //! admins may run it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::Map;
 
 use super::{
-    StateIds,
+    Applying, PATIENCE, StateIds, kept_out,
     write::{PAUSE, enter},
 };
 use crate::{
-    audit::{self, Actor},
-    auth::{Caller, Role},
+    auth::{Caller, Role, users::SYSTEM},
     catalog::CatalogCache,
     commands::{
         self,
@@ -36,8 +35,6 @@ const AT_ONCE: usize = 64;
 const PAGE: i64 = 10_000;
 /// Most reasons that are told.
 const MOST_REASONS: usize = 5;
-/// Whoever moves them, in the log.
-const USERNAME: &str = "system";
 
 /// Packages that go from a state to another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,7 +102,12 @@ pub(super) async fn prepare(connection: &mut PgConnection, moves: &[Moving], sta
 }
 
 /// Moves the packages, and retires the transitions by which nothing is left to move.
-pub(super) async fn run(pool: &PgPool, connection: &mut PgConnection, wanted: &Installation) -> Result<Vec<Moving>> {
+pub(super) async fn run(
+    pool: &PgPool,
+    connection: &mut PgConnection,
+    wanted: &Installation,
+    applying: Applying<'_>,
+) -> Result<Vec<Moving>> {
     let mut moves = find(connection, wanted).await?;
     if moves.is_empty() {
         return Ok(moves);
@@ -116,10 +118,9 @@ pub(super) async fn run(pool: &PgPool, connection: &mut PgConnection, wanted: &I
     let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal));
     let lookups = db::for_groups(pool, dispatch::CONNECTIONS);
     let dispatcher = Dispatcher::start(pool, lookups.clone(), catalog_cache, metrics, wake_signal, inventory);
-    let user_id = sqlx::query_scalar!("select id from users where username = $1", USERNAME).fetch_one(pool).await?;
-    let caller =
-        Caller { user_id, username: USERNAME.to_owned(), role: Role::Admin, scope: Scope::unlimited(), token: None };
-    let caller = Arc::new(caller);
+    let user_id = sqlx::query_scalar!("select id from users where username = $1", SYSTEM).fetch_one(pool).await?;
+    let (role, scope) = (Role::Admin, Scope::unlimited());
+    let caller = Arc::new(Caller { user_id, username: SYSTEM.to_owned(), role, scope, token: None });
     let mut done = Ok(());
     for moving in &mut moves {
         done = move_all(&dispatcher, connection, &caller, moving).await;
@@ -132,7 +133,7 @@ pub(super) async fn run(pool: &PgPool, connection: &mut PgConnection, wanted: &I
     done?;
     // Other servers plan again what wants the room that came free.
     sqlx::query!("insert into replanning_wakes default values").execute(&mut *connection).await?;
-    retire(connection, &moves).await?;
+    retire_done(connection, applying).await?;
     Ok(moves)
 }
 
@@ -194,27 +195,37 @@ impl Moving {
     }
 }
 
-/// A transition that has moved everything is retired.
-async fn retire(connection: &mut PgConnection, moves: &[Moving]) -> Result<()> {
-    let done: Vec<String> = moves.iter().filter(|moving| moving.failed.0 == 0).map(Moving::slug).collect();
-    while !done.is_empty() {
-        let mut transaction = connection.begin().await?;
-        audit::name(&mut transaction, &Actor::command_line()).await?;
-        match enter(&mut transaction).await {
-            Ok(_) => {}
-            Err(error) if error.is_lock_timeout() => {
-                transaction.rollback().await?;
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-            Err(error) => return Err(error),
+/// Retires the transitions by which nothing is left to move, those too that an interrupted process has left.
+pub(super) async fn retire_done(connection: &mut PgConnection, applying: Applying<'_>) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let done = sqlx::query_scalar!(
+            "select t.id from transitions t
+              where starts_with(t.slug, $1) and t.retired_date is null
+                and not exists (select from stock_locations l
+                                 cross join lateral (select from packages p
+                                                      where p.stock_location_id = l.id
+                                                        and p.state_id = t.source_state_id limit 1) p)",
+            MOVED
+        );
+        let done = done.fetch_all(&mut *connection).await?;
+        if done.is_empty() {
+            return Ok(());
         }
-        sqlx::query!("update transitions set retired_date = now() where slug = any($1)", &done)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query!("select keep_installation_words()").fetch_one(&mut *transaction).await?;
-        transaction.commit().await?;
-        break;
+        match retire(connection, applying, &done).await {
+            Err(error) if error.is_lock_timeout() && began.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
+            Err(error) if error.is_lock_timeout() => return Err(kept_out()),
+            done => return done,
+        }
     }
-    Ok(())
+}
+
+async fn retire(connection: &mut PgConnection, applying: Applying<'_>, ids: &[i64]) -> Result<()> {
+    let mut transaction = connection.begin().await?;
+    enter(&mut transaction, applying).await?;
+    sqlx::query!("update transitions set retired_date = now() where id = any($1)", ids)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query!("select keep_installation_words()").fetch_one(&mut *transaction).await?;
+    Ok(transaction.commit().await?)
 }

@@ -1,4 +1,5 @@
-//! The one transaction that changes the installation: nothing in it grows with the shop.
+//! The one transaction that changes the installation. What grows with the shop is done before it or after it, but for one
+//! count by an index: of the packages in a state that begins or ceases to occupy quota ([`quota::switch`]).
 
 use std::time::Duration;
 
@@ -33,9 +34,7 @@ pub(super) async fn write(
     applying: Applying<'_>,
 ) -> Result<Option<i64>> {
     let mut transaction = connection.begin().await?;
-    // Files are applied at the command line alone, also when a server is started with some.
-    audit::name(&mut transaction, &Actor::command_line()).await?;
-    let version = enter(&mut transaction).await?;
+    let version = enter(&mut transaction, applying).await?;
     if !is_as_planned(&mut transaction, survey, wanted, applying).await? {
         transaction.rollback().await?;
         return Ok(None);
@@ -61,8 +60,10 @@ pub(super) async fn write(
     Ok(Some(number))
 }
 
-/// Waits until no command and no plan is under way, and keeps them out until the end. Returns the new version.
-pub(super) async fn enter(transaction: &mut Transaction<'_>) -> Result<i64> {
+/// Says who it is, waits until no command and no plan is under way, and keeps them out until the end. Returns the new
+/// version.
+pub(super) async fn enter(transaction: &mut Transaction<'_>, applying: Applying<'_>) -> Result<i64> {
+    audit::name(transaction, &Actor::CommandLine(applying.by.to_owned())).await?;
     sqlx::raw_sql(LIMITS).execute(&mut **transaction).await?;
     sqlx::query!("select pg_advisory_xact_lock($1) as lock", INSTALLATION_LOCK).fetch_one(&mut **transaction).await?;
     db::announce(transaction).await
