@@ -25,7 +25,7 @@ use http::{HeaderMap, header};
 
 use crate::{
     audit::Actor,
-    db::PgPool,
+    db::{PgConnection, PgPool},
     error::{Refusal, Result},
     scope::Scope,
 };
@@ -171,21 +171,44 @@ async fn read_caller(pool: &PgPool, hash: &[u8; 32]) -> Result<Option<Found>> {
     .await?;
     let Some(row) = row else { return Ok(None) };
     let role: Role = row.role.parse()?;
-    let location_ids: BTreeSet<i64> = row.location_ids.into_iter().collect();
     let caller = Caller {
         user_id: row.id,
         username: row.username,
         role,
-        scope: if role == Role::Store || !location_ids.is_empty() {
-            Scope::limited_to(location_ids)
-        } else {
-            Scope::unlimited()
-        },
+        scope: scope_of(role, row.location_ids),
         token: Some(UsedToken { id: row.token_id, expires_date: row.expires_date }),
     };
     // A moment so far away is no limit.
     let left = row.seconds_left.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     Ok(Some(Found { caller, version: row.version, left }))
+}
+
+/// What a user of a role sees. A store user without locations sees none.
+fn scope_of(role: Role, location_ids: Vec<i64>) -> Scope {
+    let location_ids: BTreeSet<i64> = location_ids.into_iter().collect();
+    if role == Role::Store || !location_ids.is_empty() { Scope::limited_to(location_ids) } else { Scope::unlimited() }
+}
+
+/// Refuses a caller who is not any more what the cache says.
+///
+/// # Errors
+/// 401 when the token has ended or the user is not let in; 403 when role or locations are others.
+pub async fn require_unchanged(connection: &mut PgConnection, caller: &Caller) -> Result<()> {
+    let Some(token) = caller.token else { return Ok(()) };
+    let row = sqlx::query!(
+        r#"select u.role, array(select l.stock_location_id from user_stock_locations l where l.user_id = u.id
+                                 order by 1) as "location_ids!"
+             from tokens t join users u on u.id = t.user_id
+            where t.id = $1 and u.is_active and (t.expires_date is null or t.expires_date > now())"#,
+        token.id
+    );
+    let row = row.fetch_optional(connection).await?.ok_or_else(Refusal::invalid_token)?;
+    let role: Role = row.role.parse()?;
+    if role == caller.role && scope_of(role, row.location_ids) == caller.scope {
+        Ok(())
+    } else {
+        Err(Refusal::forbidden().into())
+    }
 }
 
 /// The key of `Authorization: Token <key>`.

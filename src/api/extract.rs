@@ -41,7 +41,7 @@ pub use link::Linked;
 use crate::{
     app::App,
     audit::{self, Actor},
-    auth::Caller,
+    auth::{self, Caller},
     db::Transaction,
     error::{Error, Refusal, Result},
     outbound::guard::Range,
@@ -145,12 +145,7 @@ impl Roles for Admins {
 impl<R> Limited<R> {
     /// Begins a transaction whose changes are the user's: see [`audit`].
     pub(super) async fn begin(&self) -> Result<Transaction<'static>> {
-        audit::begin(&self.app.pool, &self.actor()).await
-    }
-
-    /// The user, for the audit of changes that are made elsewhere.
-    pub(super) fn actor(&self) -> Actor {
-        Actor::from(&*self.caller)
+        begin(&self.app, &self.caller).await
     }
 
     /// Refuses other roles, where the object is looked for first: an invisible one is 404 for every role.
@@ -167,7 +162,7 @@ impl<R> Limited<R> {
 impl<R> Unlimited<R> {
     /// Begins a transaction whose changes are the user's: see [`audit`].
     pub(super) async fn begin(&self) -> Result<Transaction<'static>> {
-        audit::begin(&self.app.pool, &self.actor()).await
+        begin(&self.app, &self.caller).await
     }
 
     /// The user, for the audit of changes that are made elsewhere.
@@ -210,6 +205,14 @@ impl FromRequestParts<Doors> for Public {
     async fn from_request_parts(_parts: &mut Parts, Doors(app): &Doors) -> Result<Self, Infallible> {
         Ok(Self { app: app.clone() })
     }
+}
+
+/// Begins a transaction whose changes are the user's, who is looked at once more: what is changed stays, so it is not left to
+/// what was cached some seconds ago.
+async fn begin(app: &App, caller: &Caller) -> Result<Transaction<'static>> {
+    let mut transaction = audit::begin(&app.pool, &Actor::from(caller)).await?;
+    auth::require_unchanged(&mut transaction, caller).await?;
+    Ok(transaction)
 }
 
 /// The user of the token, with one of the roles.

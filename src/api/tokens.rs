@@ -22,7 +22,7 @@ use crate::{
     api::body::{OBJECT_BYTES, RequestBody},
     app::App,
     auth::{
-        Caller, NewToken,
+        self, Caller, NewToken,
         tokens::{self, LONGEST_NAME, TOKENS, TokenView},
     },
     db::PgConnection,
@@ -134,6 +134,8 @@ async fn create(
     let mut transaction = door.begin().await?;
     let wanted = NewToken { name: &name, expires_date, is_login: false };
     let issued = tokens::issue(&mut transaction, &user, &wanted).await?;
+    // Once more, now that the user is locked: whoever ends the user's tokens from here on waits, and ends this one as well.
+    auth::require_unchanged(&mut transaction, &caller).await?;
     let token = TokenView::from_row(&row::<TokenView>(&mut transaction, &caller, issued.id).await?)?;
     transaction.commit().await?;
     Ok((StatusCode::CREATED, Json(IssuedView { key: issued.key, token })))

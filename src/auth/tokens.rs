@@ -112,7 +112,7 @@ fn random_key() -> String {
     })
 }
 
-/// Creates a token for a user.
+/// Creates a token for a user. Whoever ends all tokens of the user, or lets the user in no more, waits for it.
 ///
 /// # Errors
 /// When there is no such active user, or the token would have ended already.
@@ -121,7 +121,7 @@ pub async fn issue(connection: &mut PgConnection, username: &str, token: &NewTok
     let key_hash = hash(&key);
     let added = sqlx::query!(
         r#"insert into tokens (user_id, key_hash, key_prefix, name, expires_date, is_login)
-           select id, $2, $3, $4, $5, $6 from users where username = $1 and is_active
+           select id, $2, $3, $4, $5, $6 from users where username = $1 and is_active for share
            returning id, coalesce(expires_date <= now(), false) as "is_over!""#,
         username,
         key_hash.as_slice(),
@@ -188,11 +188,12 @@ pub async fn revoke(connection: &mut PgConnection, id: i64) -> Result<bool> {
 /// # Errors
 /// When there is no such user.
 pub async fn revoke_all(connection: &mut PgConnection, username: &str) -> Result<u64> {
-    let user = sqlx::query_scalar!("select id from users where username = $1", username)
+    db::announce(connection).await?;
+    // Waits for a token that is being made: it ends with the others.
+    let user = sqlx::query_scalar!("select id from users where username = $1 for no key update", username)
         .fetch_optional(&mut *connection)
         .await?
         .ok_or_else(|| Refusal::field("username", format!("There is no user {username}.")))?;
-    db::announce(connection).await?;
     let done = sqlx::query!("delete from tokens where user_id = $1", user).execute(&mut *connection).await?;
     Ok(done.rows_affected())
 }

@@ -357,6 +357,79 @@ async fn a_password_that_is_set_ends_logins_also_one_under_way() {
 }
 
 #[tokio::test]
+async fn what_a_user_changes_is_not_left_to_what_a_server_remembers() {
+    let shop = Shop::open().await;
+    let id = add(&shop, "ayse", "admin").await;
+    let location: i64 = shop.value("select id from stock_locations where erp_code = $1", "KADIKOY").await;
+    let changes = [
+        (Method::POST, TOKENS_PATH.to_owned(), json!({ "name": "kept" })),
+        (Method::POST, TOKENS_PATH.to_owned(), json!({ "name": "kept", "user": "erp" })),
+        (Method::POST, USERS.to_owned(), json!({ "username": "kept", "role": "admin" })),
+        (Method::PATCH, format!("{USERS}{id}/"), json!({ "role": "operator" })),
+        (Method::PATCH, format!("/api/v1/oms/stocklocations/{location}/"), json!({ "name": "Kept" })),
+        (Method::POST, "/api/v1/oms/packages/package_denial_reason/".to_owned(), json!({ "title": "Kept" })),
+    ];
+    // None of these is announced, so the server goes on by its cache.
+    for (loss, expected) in [
+        ("delete from tokens where user_id = (select id from users where username = 'ayse')", 401),
+        ("update users set is_active = false where username = 'ayse'", 401),
+        ("update users set role = 'store' where username = 'ayse'", 403),
+        (
+            "insert into user_stock_locations select u.id, l.id from users u, stock_locations l
+              where u.username = 'ayse' and l.erp_code = 'GEBZE'",
+            403,
+        ),
+    ] {
+        for (method, path, body) in &changes {
+            let key = login(&shop, "ayse", PASSWORD).await.expect("a key");
+            assert_eq!(status(&shop, &key).await, 200);
+            let secretly =
+                format!("set session_replication_role = replica; {loss}; set session_replication_role = default");
+            let began = Instant::now();
+            shop.execute_text(&secretly).await;
+            let reply = shop.changes_nothing(with(&shop, &key, method.clone(), path, body)).await;
+            let is_remembered = status(&shop, &key).await == 200;
+            assert!(is_remembered || began.elapsed() > SOON, "{loss}: the cache knows already");
+            assert_eq!(reply.status, expected, "{loss}: {method} {path}");
+            let restored = "update users set is_active = true, role = 'admin' where username = 'ayse';
+                            delete from user_stock_locations where user_id = (select id from users where username = 'ayse')";
+            shop.execute(restored).await;
+        }
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_being_made_ends_with_the_others() {
+    let shop = Shop::open().await;
+    add(&shop, "ayse", "operator").await;
+    let ending = ["revoke_all", "remove"];
+    for how in ending {
+        let mut making = shop.pool().begin().await.expect("begin");
+        let issued = auth::issue_token(&mut making, "ayse", &auth::NewToken::default()).await.expect("issued");
+        let pool = shop.pool().clone();
+        let ends = tokio::spawn(async move {
+            let mut transaction = pool.begin().await.expect("begin");
+            if how == "remove" {
+                let id = auth::users::id_of(&mut transaction, "ayse").await.expect("an id");
+                auth::users::remove(&mut transaction, id).await.expect("removed");
+            } else {
+                assert_eq!(auth::revoke_tokens(&mut transaction, "ayse").await.expect("revoked"), 1);
+            }
+            transaction.commit().await.expect("committed");
+        });
+        let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = $1";
+        shop.until("it waits", async || (shop.value::<i64, _>(waits, "Lock").await == 1).then_some(())).await;
+        making.commit().await.expect("committed");
+        ends.await.expect("ended");
+        assert_eq!(status(&shop, &issued.key).await, 401, "{how}");
+        let left = "select count(*) from tokens t join users u on u.id = t.user_id where u.username = $1";
+        assert_eq!(shop.value::<i64, _>(left, "ayse").await, 0, "{how}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn the_command_line_does_the_same() {
     let shop = Shop::open().await;
     let run = async |arguments: &[&str], input: &str| {
