@@ -7,7 +7,7 @@
 //! ```
 //!
 //! sqlx knows one server. So the address is split here, and each new connection tries the servers in turn, beginning
-//! with the one where the last attempt succeeded.
+//! with the one where the last attempt succeeded, or after the one where it failed.
 
 use std::{
     fmt, io,
@@ -28,7 +28,7 @@ const EACH_WITHIN: Duration = Duration::from_millis(1500);
 pub struct Servers {
     all: Vec<PgConnectOptions>,
     wanted: Wanted,
-    /// Where the last attempt succeeded.
+    /// Where the last attempt succeeded, or the one after a failure.
     current: AtomicUsize,
 }
 
@@ -155,7 +155,7 @@ impl Servers {
         self
     }
 
-    /// How to connect to the server where the last attempt succeeded.
+    /// How to connect to the server where the last attempt succeeded; after a failure there, to the next one.
     #[must_use]
     pub fn current(&self) -> PgConnectOptions {
         let at = self.current.load(Ordering::Relaxed);
@@ -183,7 +183,12 @@ impl Servers {
                         self.current.store(at, Ordering::Relaxed);
                         return Ok(connection);
                     }
-                    Err(error) => failures.push((place(server), error)),
+                    Err(error) => {
+                        // The next attempt does not begin with it: several that are silent take longer than the caller waits.
+                        let next = (at + 1) % self.all.len();
+                        self.current.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed).ok();
+                        failures.push((place(server), error));
+                    }
                 }
             }
         }
@@ -297,5 +302,29 @@ mod tests {
             let refused = url.parse::<Servers>().map(|servers| servers.to_string());
             assert_eq!(refused, Err(expected.to_owned()), "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_is_given_up_does_not_begin_where_it_failed() {
+        let (broken, silent) = (listener().await, listener().await);
+        let [first, second] = [&broken, &silent].map(|listener| listener.local_addr().unwrap().port());
+        let servers: Servers = format!("postgres://oms@127.0.0.1:{first},127.0.0.1:{second}/shop").parse().unwrap();
+        assert_eq!(servers.current().get_port(), first);
+        let hang_up = async {
+            loop {
+                drop(broken.accept().await);
+            }
+        };
+        tokio::select! {
+            connected = servers.connect() => panic!("{connected:?}"),
+            () = hang_up => {}
+            // It has come as far as the one that says nothing.
+            _ = silent.accept() => {}
+        }
+        assert_eq!(servers.current().get_port(), second);
+    }
+
+    async fn listener() -> tokio::net::TcpListener {
+        tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap()
     }
 }
