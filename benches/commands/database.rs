@@ -6,6 +6,7 @@ use std::{
 };
 
 use oms::{
+    audit::{self, Actor},
     auth::{self, NewToken, Role},
     commands,
     db::{self, PgPool},
@@ -75,9 +76,11 @@ impl Database {
         let pool = db::connect(loaded.options.clone(), 10).await?;
         db::migrate(&pool).await?;
         install(&pool).await?;
+        let mut transaction = audit::begin(&pool, &Actor::command_line()).await?;
+        auth::create_user(&mut transaction, "bench", None, Role::Integrator, &[]).await?;
+        let token = auth::issue_token(&mut transaction, "bench", &NewToken::default()).await?.key;
+        transaction.commit().await?;
         let mut connection = pool.acquire().await?;
-        auth::create_user(&mut connection, "bench", None, Role::Integrator, &[]).await?;
-        let token = auth::issue_token(&mut connection, "bench", &NewToken::default()).await?.key;
         let sql = include_str!("load.sql").replace("{packages}", &PACKAGES.to_string()).replace("{location}", location);
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await?;
         sqlx::raw_sql("vacuum (analyze)").execute(&mut *connection).await?;
