@@ -1,16 +1,29 @@
 //! The body of a request. It is read after the caller is known, up to what its route needs, and only while there is
 //! memory for it; a large one is parsed off the threads that serve requests.
+//!
+//! The memory is set aside before the body comes, so a client could promise much and send nothing. Each sender has a share
+//! of it: who uses that up waits for their own requests, and nobody else does.
 
-use std::{error::Error as StdError, ops::Deref};
+use std::{
+    collections::HashMap,
+    error::Error as StdError,
+    net::{IpAddr, SocketAddr},
+    ops::Deref,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     body::{self, Bytes},
-    extract::{FromRequest, Request},
-    http::{StatusCode, header},
+    extract::{ConnectInfo, FromRequest, Request},
+    http::{Extensions, StatusCode, header},
 };
 use http_body_util::LengthLimitError;
 use serde_json::Value;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use crate::{
     error::{Error, Refusal, Result},
@@ -28,18 +41,81 @@ pub const LIST_BYTES: usize = 16 * 1024 * 1024;
 
 /// A body up to this size counts as small: it is parsed at once, and never waits for a large one.
 const SMALL: usize = 64 * 1024;
-/// Kilobytes of small bodies at once.
-static SMALL_KILOBYTES: Semaphore = Semaphore::const_new(32 * 1024);
-/// Kilobytes of large bodies at once.
-static LARGE_KILOBYTES: Semaphore = Semaphore::const_new(64 * 1024);
+/// Memory for small bodies, and for large ones: a sender has at least one list at a time.
+static MEMORY: LazyLock<[Budget; 2]> =
+    LazyLock::new(|| [Budget::new(32 * 1024, 8 * 1024), Budget::new(64 * 1024, 20 * 1024)]);
+/// How long a request waits for memory.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a body may take to come: shorter than a request may.
+const LONGEST_ARRIVAL: Duration = Duration::from_secs(20);
+/// So many senders are known before those are forgotten who send nothing.
+const MANY_SENDERS: usize = 1000;
 /// Large bodies that are parsed at once. The values of one take up to a hundred megabytes.
 static LARGE_PARSES: Semaphore = Semaphore::const_new(2);
 
-/// An extractor: a body of at most `MOST` bytes. 413 for a longer one.
+/// Who sends a body: the extractors that know it leave it in the request's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Sender {
+    /// A user, by id.
+    User(i64),
+    /// Somebody without a token.
+    Peer(IpAddr),
+    /// Nothing is known.
+    Nobody,
+}
+
+impl Sender {
+    fn of(extensions: &Extensions) -> Self {
+        let peer = || extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| Self::Peer(address.ip()));
+        extensions.get().copied().or_else(peer).unwrap_or(Self::Nobody)
+    }
+}
+
+/// Kilobytes for bodies.
+struct Budget {
+    all: Arc<Semaphore>,
+    /// Kilobytes of one sender.
+    share: usize,
+    shares: Mutex<HashMap<Sender, Arc<Semaphore>>>,
+}
+
+/// Memory that is set aside.
+#[derive(Debug)]
+struct Memory {
+    _all: OwnedSemaphorePermit,
+    _share: OwnedSemaphorePermit,
+}
+
+impl Budget {
+    fn new(all: usize, share: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(all)), share, shares: Mutex::default() }
+    }
+
+    fn share_of(&self, sender: Sender) -> Arc<Semaphore> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if shares.len() >= MANY_SENDERS && !shares.contains_key(&sender) {
+            // Whoever waits or has memory holds it, too.
+            shares.retain(|_, share| Arc::strong_count(share) > 1);
+        }
+        Arc::clone(shares.entry(sender).or_insert_with(|| Arc::new(Semaphore::new(self.share))))
+    }
+
+    /// Sets memory aside: first of the sender's own.
+    async fn take(&self, sender: Sender, kilobytes: u32) -> Result<Memory> {
+        let taking = async {
+            let share = self.share_of(sender).acquire_many_owned(kilobytes).await.ok()?;
+            let all = Arc::clone(&self.all).acquire_many_owned(kilobytes).await.ok()?;
+            Some(Memory { _all: all, _share: share })
+        };
+        timeout(PATIENCE, taking).await.ok().flatten().ok_or(Error::Overloaded)
+    }
+}
+
+/// An extractor: a body of at most `MOST` bytes. 413 for a longer one, 408 for one that does not come.
 #[derive(Debug)]
 pub struct RequestBody<const MOST: usize> {
     bytes: Bytes,
-    _memory: SemaphorePermit<'static>,
+    _memory: Memory,
 }
 
 impl<const MOST: usize> RequestBody<MOST> {
@@ -75,10 +151,12 @@ impl<const MOST: usize, S: Send + Sync> FromRequest<S> for RequestBody<MOST> {
         if length > MOST {
             return Err(too_large(MOST));
         }
-        let budget = if length <= SMALL { &SMALL_KILOBYTES } else { &LARGE_KILOBYTES };
+        let [small, large] = &*MEMORY;
+        let budget = if length <= SMALL { small } else { large };
         let kilobytes = u32::try_from(length / 1024 + 1).unwrap_or(u32::MAX);
-        let memory = budget.acquire_many(kilobytes).await.map_err(|_| Error::Overloaded)?;
-        let bytes = body::to_bytes(request.into_body(), length.min(MOST)).await.map_err(|error| {
+        let memory = budget.take(Sender::of(request.extensions()), kilobytes).await?;
+        let coming = body::to_bytes(request.into_body(), length.min(MOST));
+        let bytes = within(LONGEST_ARRIVAL, coming).await?.map_err(|error| {
             let is_longer = error.source().is_some_and(<dyn StdError>::is::<LengthLimitError>);
             if is_longer { too_large(MOST) } else { Refusal::parse(&error).into() }
         })?;
@@ -88,6 +166,14 @@ impl<const MOST: usize, S: Send + Sync> FromRequest<S> for RequestBody<MOST> {
 
 fn too_large(most: usize) -> Error {
     Refusal::detail(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is larger than {most} bytes.")).into()
+}
+
+/// Waits for a body so long: 408 after that.
+async fn within<T>(longest: Duration, coming: impl Future<Output = T>) -> Result<T, Refusal> {
+    timeout(longest, coming).await.map_err(|_| {
+        let detail = format!("The body did not come within {} seconds.", longest.as_secs());
+        Refusal::detail(StatusCode::REQUEST_TIMEOUT, detail)
+    })
 }
 
 #[cfg(test)]
@@ -121,13 +207,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_promises_much_and_sends_nothing_stops_nobody_else() {
+        let promise = |sender: Sender, length: Option<usize>| {
+            let body = Body::from_stream(stream::pending::<Result<&str, std::io::Error>>());
+            let mut request = Request::builder().extension(sender);
+            if let Some(length) = length {
+                request = request.header(header::CONTENT_LENGTH, length);
+            }
+            RequestBody::<COMMAND_BYTES>::from_request(request.body(body).expect("a request"), &())
+        };
+        let mut promises: Vec<_> =
+            (0..600).map(|number| Box::pin(promise(Sender::User(-1), (number % 2 == 0).then_some(SMALL)))).collect();
+        for promise in &mut promises {
+            assert!(futures_util::poll!(promise.as_mut()).is_pending());
+        }
+        for length in [1000, 5_000_000] {
+            let request = Request::builder().extension(Sender::User(-2)).header(header::CONTENT_LENGTH, length);
+            let request = request.body(Body::from("{}")).expect("a request");
+            let read = RequestBody::<COMMAND_BYTES>::from_request(request, &());
+            let read = timeout(Duration::from_secs(5), read).await.expect("it waits for nobody");
+            assert_eq!(&*read.expect("a body"), b"{}", "{length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_does_not_come_is_not_waited_for() {
+        let never = within(Duration::from_millis(1), std::future::pending::<()>()).await;
+        assert_eq!(never.expect_err("it does not come").status, StatusCode::REQUEST_TIMEOUT);
+        within(Duration::from_mins(1), std::future::ready(())).await.expect("it is there");
+    }
+
+    #[tokio::test]
     async fn memory_is_given_back_with_the_body() {
-        let before = LARGE_KILOBYTES.available_permits();
-        let request =
-            Request::builder().header(header::CONTENT_LENGTH, LIST_BYTES).body(Body::empty()).expect("a request");
+        let [_, large] = &*MEMORY;
+        let share = large.share_of(Sender::User(-3));
+        let before = share.available_permits();
+        let request = Request::builder().extension(Sender::User(-3)).header(header::CONTENT_LENGTH, LIST_BYTES);
+        let request = request.body(Body::empty()).expect("a request");
         let body = RequestBody::<LIST_BYTES>::from_request(request, &()).await.expect("a body");
-        assert_eq!(before - LARGE_KILOBYTES.available_permits(), LIST_BYTES / 1024 + 1);
+        assert_eq!(before - share.available_permits(), LIST_BYTES / 1024 + 1);
         drop(body);
-        assert_eq!(LARGE_KILOBYTES.available_permits(), before);
+        assert_eq!(share.available_permits(), before);
     }
 }

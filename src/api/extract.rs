@@ -38,6 +38,7 @@ use uuid::Uuid;
 
 pub use link::Linked;
 
+use super::body::Sender;
 use crate::{
     app::App,
     audit::{self, Actor},
@@ -216,9 +217,10 @@ async fn begin(app: &App, caller: &Caller) -> Result<Transaction<'static>> {
 }
 
 /// The user of the token, with one of the roles.
-async fn caller<R: Roles>(parts: &Parts, app: &App) -> Result<Arc<Caller>> {
+async fn caller<R: Roles>(parts: &mut Parts, app: &App) -> Result<Arc<Caller>> {
     let caller = app.caller(&parts.headers).await?;
     R::check(&caller)?;
+    parts.extensions.insert(Sender::User(caller.user_id));
     Ok(caller)
 }
 
@@ -271,7 +273,11 @@ impl FromRequestParts<Doors> for Peer {
     async fn from_request_parts(parts: &mut Parts, Doors(app): &Doors) -> Result<Self, Infallible> {
         let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let connected = connected.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip());
-        Ok(Self(client(connected.to_canonical(), &parts.headers, &app.trusted_proxies)))
+        let client = client(connected.to_canonical(), &parts.headers, &app.trusted_proxies);
+        if parts.extensions.get::<Sender>().is_none() {
+            parts.extensions.insert(Sender::Peer(client));
+        }
+        Ok(Self(client))
     }
 }
 

@@ -96,6 +96,7 @@ const SHARED: &[Shared] = &[
     Shared("Forbidden", 403, "DetailError", "Detail", "The token is valid, the right is missing."),
     Shared("NotFound", 404, "DetailError", "Detail", "There is no such object or page, or the caller may not see it."),
     Shared("MethodNotAllowed", 405, "DetailError", "Detail", "The path has no such method."),
+    Shared("BodyTooSlow", 408, "DetailError", "Detail", "The body did not come in time."),
     Shared("BodyTooLarge", 413, "DetailError", "Detail", "The body is too large."),
     Shared("UnsupportedMediaType", 415, "DetailError", "Detail", "The body is not JSON."),
     Shared(
@@ -164,7 +165,7 @@ pub fn add(path: &str, operation: &mut Value) {
             400 => has_input && !is_open,
             401 | 403 => !is_open,
             404 => is_api && (!is_open || !has_body),
-            413 | 415 => has_body,
+            408 | 413 | 415 => has_body,
             405 | 500 => true,
             // Only of those that name it.
             429 => false,
