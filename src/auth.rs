@@ -14,7 +14,7 @@ pub mod tokens;
 pub mod users;
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     mem,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
@@ -175,18 +175,12 @@ async fn read_caller(pool: &PgPool, hash: &[u8; 32]) -> Result<Option<Found>> {
         user_id: row.id,
         username: row.username,
         role,
-        scope: scope_of(role, row.location_ids),
+        scope: Scope::of(role, row.location_ids),
         token: Some(UsedToken { id: row.token_id, expires_date: row.expires_date }),
     };
     // A moment so far away is no limit.
     let left = row.seconds_left.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     Ok(Some(Found { caller, version: row.version, left }))
-}
-
-/// What a user of a role sees. A store user without locations sees none.
-fn scope_of(role: Role, location_ids: Vec<i64>) -> Scope {
-    let location_ids: BTreeSet<i64> = location_ids.into_iter().collect();
-    if role == Role::Store || !location_ids.is_empty() { Scope::limited_to(location_ids) } else { Scope::unlimited() }
 }
 
 /// Refuses a caller who is not any more what the cache says.
@@ -204,7 +198,7 @@ pub async fn require_unchanged(connection: &mut PgConnection, caller: &Caller) -
     );
     let row = row.fetch_optional(connection).await?.ok_or_else(Refusal::invalid_token)?;
     let role: Role = row.role.parse()?;
-    if role == caller.role && scope_of(role, row.location_ids) == caller.scope {
+    if role == caller.role && Scope::of(role, row.location_ids) == caller.scope {
         Ok(())
     } else {
         Err(Refusal::forbidden().into())

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use crate::role::Role;
+
 /// The locations whose objects a user sees: all, or these.
 ///
 /// Every function that answers a user takes the user's scope, so an answer cannot be made without it. What belongs to no
@@ -23,6 +25,13 @@ impl Scope {
     #[must_use]
     pub fn limited_to(location_ids: BTreeSet<i64>) -> Self {
         Self { location_ids: Some(location_ids.into_iter().collect()) }
+    }
+
+    /// What a user of a role sees who has these locations. A store user without locations sees none, others see all.
+    #[must_use]
+    pub fn of(role: Role, location_ids: Vec<i64>) -> Self {
+        let location_ids: BTreeSet<i64> = location_ids.into_iter().collect();
+        if role == Role::Store || !location_ids.is_empty() { Self::limited_to(location_ids) } else { Self::unlimited() }
     }
 
     /// True if it is limited to some locations.
@@ -99,5 +108,8 @@ mod tests {
         let nothing = Scope::limited_to(BTreeSet::new());
         assert!(nothing.is_limited() && !nothing.sees(3));
         assert!(Scope::unlimited().sees(3) && Scope::unlimited().location_ids().is_none());
+        assert_eq!(Scope::of(Role::Operator, vec![]), Scope::unlimited());
+        assert_eq!(Scope::of(Role::Operator, vec![7, 3]), scope);
+        assert_eq!(Scope::of(Role::Store, vec![]), nothing);
     }
 }

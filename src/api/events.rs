@@ -23,12 +23,12 @@ use crate::{
         extract::{Doors, Limited},
     },
     app::App,
+    auth::Caller,
     error::{Error, Refusal, Result},
-    events::{self, Change, Cursor, Held, TYPES, Wanted},
+    events::{self, Change, Cursor, Hearing, Held, TYPES, Wanted},
     openapi::errors::TooManyRequests,
     page::Page,
     payloads,
-    scope::Scope,
 };
 
 /// Changes on a page unless `limit` says otherwise, and in each batch of a stream.
@@ -88,7 +88,7 @@ struct Query {
 }
 
 impl Query {
-    fn of_request(page: &Page, uri: &Uri, scope: &Scope) -> Result<Self, Refusal> {
+    fn of_request(page: &Page, uri: &Uri, caller: &Caller) -> Result<Self, Refusal> {
         page.no_list()?;
         let types: Vec<String> = page.get("types").map(list).unwrap_or_default();
         if let Some(unknown) = types.iter().find(|name| !TYPES.contains(&name.as_str())) {
@@ -106,18 +106,19 @@ impl Query {
             }
             _ => return Err(Refusal::field("entity", "Give entity and object_id together, or neither.")),
         };
-        let mut stock_location_ids = scope.location_ids().map(<[i64]>::to_vec);
-        if let Some(text) = page.get("stock_location") {
-            let ids: Vec<i64> =
-                list(text).iter().map(|id| number("stock_location", id)).collect::<Result<_, Refusal>>()?;
-            stock_location_ids = Some(ids.into_iter().filter(|id| scope.sees(*id)).collect());
-        }
+        let ids = page.get("stock_location").map(|text| {
+            list(text).iter().map(|id| number("stock_location", id)).collect::<Result<Vec<i64>, Refusal>>()
+        });
+        // Only the own of them: an event of a transfer is at two locations.
+        let stock_location_ids =
+            ids.transpose()?.map(|ids| ids.into_iter().filter(|id| caller.scope.sees(*id)).collect());
+        let hearing = Hearing::of(caller.user_id, caller.role, &caller.scope);
         let limit = page.get("limit").map_or(Ok(DEFAULT_LIMIT), |text| number("limit", text))?;
         let wait = page.get("wait").map_or(Ok(0), |text| number("wait", text))?;
         let wait = u64::try_from(wait).unwrap_or(0).min(LONGEST_WAIT);
         Ok(Self {
             after: page.get("after").map(str::to_owned),
-            wanted: Wanted { types: types.clone(), stock_location_ids, object },
+            wanted: Wanted { types: types.clone(), stock_location_ids, object, hearing },
             types,
             limit: limit.clamp(1, LARGEST_LIMIT),
             wait: Duration::from_secs(wait),
@@ -249,8 +250,8 @@ fn number(field: &str, text: &str) -> Result<i64, Refusal> {
               (status = 410, description = "Events after the cursor are no longer kept"),
               (status = 429, response = TooManyRequests)))]
 async fn follow(door: Limited, page: Page, headers: HeaderMap, uri: Uri) -> Result<Response> {
-    let query = Query::of_request(&page, &uri, &door.scope)?;
     let (user_id, caller, app) = (door.user_id, door.caller(), door.app);
+    let query = Query::of_request(&page, &uri, &caller)?;
     let mut rights = Rights { changes: app.catalog_cache.subscribe(), headers, caller };
     let wants_stream = rights.headers.get(header::ACCEPT).is_some_and(|accept| {
         accept.to_str().is_ok_and(|accept| accept.to_ascii_lowercase().contains("text/event-stream"))

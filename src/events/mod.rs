@@ -5,6 +5,7 @@
 //! from a [`Cursor`]; [`EventNotifier`] wakes it after a commit. The payload is rendered when it is read ([`crate::payloads`])
 //! from the event's snapshot, so it is the resource as it was at the event.
 
+mod hearing;
 mod notifier;
 mod recent;
 pub mod retention;
@@ -19,6 +20,7 @@ use crate::{
     error::{Error, Result},
 };
 
+pub use hearing::Hearing;
 pub use notifier::EventNotifier;
 pub use recent::{Batch, Following, Held, RecentEvents};
 
@@ -63,8 +65,10 @@ pub struct Change {
     pub sequence: i64,
     /// The events, in order.
     pub types: Vec<String>,
-    /// The locations where it happened.
+    /// The locations where it happened; none of a subscription.
     pub stock_location_ids: Vec<i64>,
+    /// Of a subscription, its user.
+    pub owner_id: Option<i64>,
     /// The version of the installation whose words (names of states, carriers) describe it.
     pub installation_version: i64,
     /// The snapshot of the object, as JSON.
@@ -173,6 +177,8 @@ pub struct Wanted {
     pub stock_location_ids: Option<Vec<i64>>,
     /// This object only: `package`, and its id.
     pub object: Option<(String, i64)>,
+    /// Only what the reader may hear of.
+    pub hearing: Hearing,
 }
 
 impl Wanted {
@@ -185,6 +191,7 @@ impl Wanted {
                 .as_ref()
                 .is_none_or(|ids| ids.iter().any(|id| change.stock_location_ids.contains(id)))
             && self.object.as_ref().is_none_or(|(entity, id)| *entity == change.entity && *id == change.object_id)
+            && self.hearing.has(change)
     }
 }
 
@@ -205,13 +212,18 @@ pub async fn after(
     let changes = sqlx::query_as!(
         Change,
         r#"select id, position, entity, object_id, sequence, types, stock_location_ids, installation_version,
-                  facts::text as "facts!", created_date
+                  case when entity = 'webhook' then (select user_id from webhooks w where w.id = object_id) end
+                  as owner_id, facts::text as "facts!", created_date
              from events
             where (position, id) > ($1, $2) and (position, id) <= ($3, $4)
               and ($5::text[] = '{}' or types && $5) and ($6::bigint[] is null or stock_location_ids && $6)
               and ($7::text is null or (entity = $7 and object_id = $8))
+              and case when entity = 'webhook'
+                       then $9::bigint is null
+                            or exists (select from webhooks w where w.id = object_id and w.user_id = $9)
+                       else $10::bigint[] is null or stock_location_ids && $10 end
             order by position, id
-            limit $9"#,
+            limit $11"#,
         cursor.position,
         cursor.id,
         end.position,
@@ -220,6 +232,8 @@ pub async fn after(
         wanted.stock_location_ids.as_deref(),
         entity,
         object_id,
+        wanted.hearing.webhooks_of,
+        wanted.hearing.location_ids.as_deref(),
         limit
     )
     .fetch_all(connection)
@@ -292,6 +306,7 @@ mod tests {
             sequence: 1,
             types: vec!["package.created".to_owned()],
             stock_location_ids: vec![1],
+            owner_id: None,
             installation_version: 1,
             facts: "{}".to_owned(),
             created_date: DateTime::UNIX_EPOCH,

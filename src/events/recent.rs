@@ -245,6 +245,7 @@ mod tests {
             sequence: 1,
             types: vec!["package.created".to_owned()],
             stock_location_ids: vec![position % 2],
+            owner_id: None,
             installation_version: 1,
             facts: "x".repeat(1000),
             created_date: DateTime::UNIX_EPOCH,

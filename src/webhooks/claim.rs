@@ -1,6 +1,6 @@
 //! Claims the rows that are due, and prepares their deliveries.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -152,8 +152,22 @@ pub(crate) async fn peek(connection: &mut PgConnection, ids: &[i64]) -> Result<V
 /// The data that is needed to send rows.
 pub(crate) struct Prepared {
     hooks: HashMap<i64, Hook>,
+    /// The events by id, as far as they are kept.
+    changes: HashMap<i64, Change>,
     payloads: Payloads,
-    unreadable: HashSet<i64>,
+}
+
+/// What becomes of a row when its turn comes.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// It is sent.
+    Send(Bytes),
+    /// The owner of the subscription may not hear of it any more.
+    Withheld,
+    /// Its event is kept, but no payload can be made of it now.
+    Unreadable,
+    /// Its event is no longer kept.
+    Expired,
 }
 
 /// Reads this data.
@@ -170,43 +184,43 @@ pub(crate) async fn prepare(
     ids.sort_unstable();
     ids.dedup();
     let hooks = hook::load(&mut *connection, &ids).await?;
-    let mut wanted: Vec<&Claimed> = claimed.iter().filter(|row| row.request_body.is_none()).collect();
+    let mut wanted: Vec<&Claimed> = claimed.iter().collect();
     wanted.sort_unstable_by_key(|row| row.event_id);
     wanted.dedup_by_key(|row| row.event_id);
     let changes = changes(&mut *connection, &wanted).await?;
-    let (payloads, unreadable) = payloads(connection, catalog_cache, addresses, &changes).await?;
-    Ok(Prepared { hooks, payloads, unreadable })
+    let payloads = payloads(connection, catalog_cache, addresses, &changes).await?;
+    let changes = changes.into_iter().map(|change| (change.id, change)).collect();
+    Ok(Prepared { hooks, changes, payloads })
 }
 
 type Payloads = HashMap<i64, Box<RawValue>>;
 
-/// The payloads of changes, and the changes whose payload cannot be made: those do not stop the others.
+/// The payloads of changes. One that cannot be made does not stop the others.
 async fn payloads(
     connection: &mut PgConnection,
     catalog_cache: &CatalogCache,
     addresses: &Addresses,
     changes: &[Change],
-) -> Result<(Payloads, HashSet<i64>)> {
+) -> Result<Payloads> {
     if changes.is_empty() {
-        return Ok((HashMap::new(), HashSet::new()));
+        return Ok(HashMap::new());
     }
     match payloads::render(&mut *connection, catalog_cache, addresses, changes).await {
-        Ok(payloads) => return Ok((payloads, HashSet::new())),
+        Ok(payloads) => return Ok(payloads),
         Err(error) if is_away(&error) => return Err(error),
         Err(error) => tracing::warn!(%error, "some payload cannot be made; making each by itself"),
     }
-    let (mut payloads, mut unreadable) = (HashMap::new(), HashSet::new());
+    let mut payloads = HashMap::new();
     for change in changes {
         match payloads::render(&mut *connection, catalog_cache, addresses, std::slice::from_ref(change)).await {
             Ok(payload) => payloads.extend(payload),
             Err(error) if is_away(&error) => return Err(error),
             Err(error) => {
                 tracing::error!(%error, event = change.event_id(0), "no payload can be made; trying again in an hour");
-                unreadable.insert(change.id);
             }
         }
     }
-    Ok((payloads, unreadable))
+    Ok(payloads)
 }
 
 /// True if the database cannot be reached, which says nothing about the query.
@@ -222,7 +236,8 @@ async fn changes(connection: &mut PgConnection, wanted: &[&Claimed]) -> Result<V
     let changes = sqlx::query_as!(
         Change,
         r#"select e.id, e.position, e.entity, e.object_id, e.sequence, e.types, e.stock_location_ids,
-                  e.installation_version, e.facts::text as "facts!", e.created_date
+                  case when e.entity = 'webhook' then (select s.user_id from webhooks s where s.id = e.object_id) end
+                  as owner_id, e.installation_version, e.facts::text as "facts!", e.created_date
              from unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) as w(position, id, created_date)
              join events e on e.created_date = w.created_date and e.position = w.position and e.id = w.id"#,
         &positions,
@@ -240,19 +255,20 @@ impl Prepared {
         self.hooks.get(&row.webhook_id)
     }
 
-    /// The body of a row: the body of the attempt before, or a new one made from the event. None if the event is no
-    /// longer kept.
-    pub(crate) fn body(&self, row: &Claimed, hook: &Hook) -> Option<Bytes> {
-        if let Some(body) = &row.request_body {
-            return Some(body.clone().into());
+    /// What becomes of a row. The body is made anew for each attempt, so that the addresses of documents in it are good when
+    /// it comes; it is the one of an attempt before where the event is no longer kept, or cannot be read.
+    pub(crate) fn turn(&self, row: &Claimed, hook: &Hook) -> Turn {
+        let hearing = &hook.owner.hearing;
+        let change = self.changes.get(&row.event_id);
+        if !change.map_or_else(|| hearing.has_all(&row.entity), |change| hearing.has(change)) {
+            return Turn::Withheld;
         }
-        let payload = self.payloads.get(&row.event_id)?;
-        Some(envelope(&hook.event_type, row.uuid, payload.get()).into())
-    }
-
-    /// True if the event is kept but its payload cannot be made.
-    pub(crate) fn is_unreadable(&self, row: &Claimed) -> bool {
-        self.unreadable.contains(&row.event_id)
+        match (self.payloads.get(&row.event_id), &row.request_body) {
+            (Some(payload), _) => Turn::Send(envelope(&hook.event_type, row.uuid, payload.get()).into()),
+            (None, Some(body)) => Turn::Send(body.clone().into()),
+            (None, None) if change.is_some() => Turn::Unreadable,
+            (None, None) => Turn::Expired,
+        }
     }
 
     /// The request for a row.

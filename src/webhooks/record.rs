@@ -44,8 +44,10 @@ pub(crate) enum DeliveryResult {
     HeldBack(Duration),
     /// Not sent for lack of time: due at once.
     Released,
-    /// Not sent: its event is no longer kept.
+    /// Not sent, nor ever: its event is no longer kept.
     Expired,
+    /// Not sent, nor later: the owner of the subscription may not hear of it any more.
+    Withheld,
 }
 
 /// A finished row with its slot.
@@ -157,12 +159,14 @@ async fn write_tried(connection: &mut PgConnection, tried: &[Tried<'_>]) -> Resu
 
 /// Writes rows that were not sent: due after the failed one, due at once, or deleted.
 async fn put_off<P>(connection: &mut PgConnection, reports: &[Report<P>]) -> Result<()> {
-    let (mut ids, mut waits, mut held_back, mut expired) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ids, mut waits, mut held_back) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut dropped, mut withheld) = (Vec::new(), 0_usize);
     for report in reports {
         let wait = match report.result {
             DeliveryResult::Tried { .. } => continue,
-            DeliveryResult::Expired => {
-                expired.push(report.row.id);
+            DeliveryResult::Expired | DeliveryResult::Withheld => {
+                withheld += usize::from(matches!(report.result, DeliveryResult::Withheld));
+                dropped.push(report.row.id);
                 continue;
             }
             DeliveryResult::HeldBack(wait) => Some(wait + BEHIND),
@@ -185,14 +189,19 @@ async fn put_off<P>(connection: &mut PgConnection, reports: &[Report<P>]) -> Res
         .execute(&mut *connection)
         .await?;
     }
-    if !expired.is_empty() {
-        sqlx::query!("delete from hook_events where id = any($1) and not delivered", &expired)
+    if !dropped.is_empty() {
+        sqlx::query!("delete from hook_events where id = any($1) and not delivered", &dropped)
             .execute(connection)
             .await?;
-        tracing::warn!(
-            deliveries = expired.len(),
-            "events were no longer kept when they were to be delivered; dropped"
-        );
+        if dropped.len() > withheld {
+            tracing::warn!(
+                deliveries = dropped.len() - withheld,
+                "events were no longer kept when they were to be delivered; dropped"
+            );
+        }
+        if withheld > 0 {
+            tracing::info!(deliveries = withheld, "dropped what subscribers may not hear of any more");
+        }
     }
     Ok(())
 }

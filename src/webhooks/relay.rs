@@ -6,11 +6,11 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::record::BEGIN;
+use super::{hook, record::BEGIN};
 use crate::{
     db::{PgConnection, PgPool},
     error::Result,
-    events::{self, Change, Cursor, Wanted},
+    events::{self, Change, Cursor, Hearing, Wanted},
 };
 
 /// Events read at a time.
@@ -32,19 +32,15 @@ pub(super) struct Subscription {
     pub id: i64,
     pub event_type: String,
     pub created_date: DateTime<Utc>,
-    /// The locations its owner sees; none: all.
-    pub location_ids: Option<Vec<i64>>,
+    /// What its owner may hear of.
+    pub hearing: Hearing,
 }
 
 impl Subscription {
-    /// The events of a change that the subscription gets: none from before its creation, none of locations that its
-    /// owner cannot see.
+    /// The events of a change that the subscription gets: none from before its creation, none that its owner may not hear
+    /// of. What waits is looked at once more when it is sent.
     fn wants(&self, change: &Change) -> impl Iterator<Item = usize> {
-        let is_visible = self
-            .location_ids
-            .as_ref()
-            .is_none_or(|ids| change.stock_location_ids.iter().any(|location| ids.contains(location)));
-        let is_wanted = is_visible && change.created_date >= self.created_date;
+        let is_wanted = self.hearing.has(change) && change.created_date >= self.created_date;
         let types = change.types.iter().enumerate();
         types.filter(move |(_, name)| is_wanted && **name == self.event_type).map(|(nth, _)| nth)
     }
@@ -52,18 +48,19 @@ impl Subscription {
 
 /// All active subscriptions, paused ones too: their rows wait.
 async fn subscriptions(connection: &mut PgConnection) -> Result<Vec<Subscription>> {
-    let subscriptions = sqlx::query_as!(
-        Subscription,
-        r#"select w.id, w.event_type, w.created_date,
-                  case when u.role = 'store' or exists (select from user_stock_locations l where l.user_id = u.id)
-                       then array(select l.stock_location_id from user_stock_locations l where l.user_id = u.id) end
-                  as location_ids
+    let rows = sqlx::query!(
+        r#"select w.id, w.event_type, w.created_date, w.user_id, u.role,
+                  array(select l.stock_location_id from user_stock_locations l where l.user_id = u.id) as "location_ids!"
              from webhooks w join users u on u.id = w.user_id
             where w.is_active and u.is_active"#
     )
     .fetch_all(connection)
     .await?;
-    Ok(subscriptions)
+    let subscriptions = rows.into_iter().map(|row| {
+        let hearing = hook::hearing(row.user_id, &row.role, row.location_ids)?;
+        Ok(Subscription { id: row.id, event_type: row.event_type, created_date: row.created_date, hearing })
+    });
+    subscriptions.collect()
 }
 
 /// Reads the next events and creates their rows. Does nothing while another server does it.

@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::relay::{self, Subscription};
+use super::{
+    hook,
+    relay::{self, Subscription},
+};
 use crate::{
     db::PgConnection,
     error::{Refusal, Result},
@@ -169,10 +172,9 @@ async fn again(
 /// Creates missing rows of events that the relay has passed.
 async fn add(connection: &mut PgConnection, webhook_id: i64, range: &ReplayRange, from: Date, to: Date) -> Result<u64> {
     let row = sqlx::query!(
-        r#"select w.event_type,
-                  case when u.role = 'store' or exists (select from user_stock_locations l where l.user_id = u.id)
-                       then array(select l.stock_location_id from user_stock_locations l where l.user_id = u.id) end
-                  as location_ids,
+        r#"select w.event_type, w.user_id, u.role,
+                  array(select l.stock_location_id from user_stock_locations l where l.user_id = u.id)
+                  as "location_ids!",
                   (select seed from webhook_relay) as "seed!", (select position from webhook_relay) as "position!",
                   (select event_id from webhook_relay) as "event_id!"
              from webhooks w join users u on u.id = w.user_id where w.id = $1"#,
@@ -182,16 +184,18 @@ async fn add(connection: &mut PgConnection, webhook_id: i64, range: &ReplayRange
     .await?
     .ok_or_else(Refusal::not_found)?;
     let relayed = Cursor::new(row.position, row.event_id);
+    let hearing = hook::hearing(row.user_id, &row.role, row.location_ids)?;
     let wanted = Wanted {
         types: vec![row.event_type.clone()],
-        stock_location_ids: row.location_ids.clone(),
         object: range.entity.clone().zip(range.object_id),
+        hearing: hearing.clone(),
+        ..Wanted::default()
     };
     let subscription = Subscription {
         id: webhook_id,
         event_type: row.event_type,
         created_date: from.unwrap_or(DateTime::<Utc>::MIN_UTC),
-        location_ids: row.location_ids,
+        hearing,
     };
     let mut cursor = begin(&mut *connection, from).await?;
     let mut added = 0;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{
     DeliveryService,
-    claim::{self, LEASE_SECONDS, Prepared},
+    claim::{self, LEASE_SECONDS, Prepared, Turn},
     client::Outcome,
     record::{self, Report},
     refusal, worker,
@@ -20,11 +20,11 @@ use crate::{
 const IN_RETRY_PROCESS: i32 = 11;
 
 impl DeliveryService {
-    /// Delivers again the same body under the same uuid, whether or not earlier events of the object wait. `force`: also
-    /// what the server is still trying.
+    /// Delivers again under the same uuid, whether or not earlier events of the object wait. `force`: also what the server
+    /// is still trying.
     ///
     /// # Errors
-    /// 404 if there is no such delivery; 406 where it was delivered, and where the server is still trying; when the
+    /// 404 if there is no such delivery; 403 if its subscriber may not hear of it any more, or is not let in; 406 where it was delivered, and where the server is still trying; when the
     /// database fails.
     pub(crate) async fn deliver_again(
         &self,
@@ -44,6 +44,16 @@ impl DeliveryService {
         if !force && row.retry_count < IN_RETRY_PROCESS {
             return Err(refusal("event_100_6", "Event is still in retry process").into());
         }
+        let prepared =
+            claim::prepare(&mut connection, catalog_cache, &self.addresses, std::slice::from_ref(&row)).await?;
+        let gone = || Error::Fault("a delivery that failed has no body".to_owned());
+        let hook = prepared.hook(&row).ok_or_else(gone)?;
+        let body = match prepared.turn(&row, hook) {
+            Turn::Withheld => return Err(Refusal::forbidden().into()),
+            Turn::Send(_) if !hook.owner.is_active => return Err(Refusal::forbidden().into()),
+            Turn::Send(body) => body,
+            Turn::Unreadable | Turn::Expired => return Err(gone()),
+        };
         // Nobody else takes it on meanwhile.
         sqlx::query!(
             "update hook_events set next_attempt_date = now() + make_interval(secs => $2)
@@ -53,12 +63,8 @@ impl DeliveryService {
         )
         .execute(&mut *connection)
         .await?;
-        let prepared =
-            claim::prepare(&mut connection, catalog_cache, &self.addresses, std::slice::from_ref(&row)).await?;
         drop(connection);
-        let gone = || Error::Fault("a delivery that failed has no body".to_owned());
-        let hook = prepared.hook(&row).ok_or_else(gone)?;
-        let delivery = Prepared::delivery(&row, hook, prepared.body(&row, hook).ok_or_else(gone)?);
+        let delivery = Prepared::delivery(&row, hook, body);
         let started = Instant::now();
         let outcome = self.client.send(&delivery).await;
         metrics.webhooks.attempt(outcome.is_delivered(), outcome.took);

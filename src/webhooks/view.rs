@@ -13,7 +13,7 @@ use utoipa::{
 use uuid::Uuid;
 
 use super::{
-    claim::{self, Claimed},
+    claim::{self, Claimed, Turn},
     countdown::Countdown,
     definition::TargetAuth,
     lists::HOOKS,
@@ -127,7 +127,7 @@ pub(crate) struct DeliveryView {
     pub modified_date: Timestamp,
     /// The uuid in the body, with hyphens.
     pub uuid: Uuid,
-    /// What is sent; empty where the event is no longer kept.
+    /// What is sent; empty where the event is no longer kept, or the subscriber may not see it any more.
     #[schema(schema_with = body)]
     pub request_payload: Box<RawValue>,
     /// The beginning of the latest answer, or why there was none.
@@ -178,8 +178,11 @@ pub(crate) async fn deliveries(
     for row in rows {
         let Some(known) = claimed.iter().find(|known| known.id == row.id) else { continue };
         let Some(webhook) = hooks.iter().find(|hook| hook.id == known.webhook_id) else { continue };
-        let body = prepared.hook(known).and_then(|hook| prepared.body(known, hook));
-        let text = body.and_then(|body| String::from_utf8(body.to_vec()).ok()).unwrap_or_else(|| "{}".to_owned());
+        let text = match prepared.hook(known).map(|hook| prepared.turn(known, hook)) {
+            Some(Turn::Send(body)) => String::from_utf8(body.to_vec()).ok(),
+            _ => None,
+        };
+        let text = text.unwrap_or_else(|| "{}".to_owned());
         views.push(DeliveryView {
             id: row.id,
             webhook: webhook.clone(),

@@ -14,8 +14,8 @@ use url::Url;
 
 use super::{
     DeliveryService,
-    claim::{self, Claimed, Prepared},
-    hook::Hook,
+    claim::{self, Claimed, Prepared, Turn},
+    hook::{self, Hook},
     record::{self, DeliveryResult, Report},
     relay,
     throttle::Throttle,
@@ -203,6 +203,8 @@ impl DeliveryWorker {
         }
         self.behind = rows.iter().map(|row| row.webhook_id).max().unwrap_or_default();
         let addresses = &self.context.service.addresses;
+        // Before the owners' rights are read.
+        let version = self.context.catalog_cache.current().version;
         let prepared = claim::prepare(&mut connection, &self.context.catalog_cache, addresses, &rows).await?;
         drop(connection);
         let started = Instant::now();
@@ -215,6 +217,7 @@ impl DeliveryWorker {
                 at_once: Arc::clone(&self.at_once),
                 reports: self.reports.clone(),
                 hook,
+                version,
                 started,
             };
             rounds.spawn(delivery.send(deliveries));
@@ -232,15 +235,23 @@ impl DeliveryWorker {
         let mut deliveries = Vec::with_capacity(chain.len());
         for row in chain {
             let slot = self.slot(row.webhook_id)?;
-            if let Some(body) = prepared.body(&row, hook) {
-                deliveries.push((row, body, slot));
-            } else if prepared.is_unreadable(&row) {
-                // The rows after it wait for it.
-                self.reports.send(Report { row, result: DeliveryResult::HeldBack(UNREADABLE), _slot: slot }).ok();
+            let result = match prepared.turn(&row, hook) {
+                Turn::Send(body) => {
+                    deliveries.push((row, body, slot));
+                    continue;
+                }
+                Turn::Unreadable => DeliveryResult::HeldBack(UNREADABLE),
+                Turn::Withheld => DeliveryResult::Withheld,
+                Turn::Expired => {
+                    self.context.metrics.webhooks.expired();
+                    DeliveryResult::Expired
+                }
+            };
+            // The rows after one that is held back wait for it.
+            let is_last = matches!(result, DeliveryResult::HeldBack(_));
+            self.reports.send(Report { row, result, _slot: slot }).ok();
+            if is_last {
                 break;
-            } else {
-                self.context.metrics.webhooks.expired();
-                self.reports.send(Report { row, result: DeliveryResult::Expired, _slot: slot }).ok();
             }
         }
         Some(deliveries)
@@ -267,19 +278,25 @@ struct DeliveryChain {
     at_once: Arc<Semaphore>,
     reports: Reports,
     hook: Hook,
+    /// The version of the installation at which the subscription was read, or an earlier one.
+    version: i64,
     started: Instant,
 }
 
 impl DeliveryChain {
     /// Sends them one after the other. After a failure the others wait.
-    async fn send(self, deliveries: Vec<(Claimed, bytes::Bytes, Slot)>) {
+    async fn send(mut self, deliveries: Vec<(Claimed, bytes::Bytes, Slot)>) {
         // The host's slot first: a row that waits for a slow receiver must not block other hosts.
-        let (Ok(_there), Ok(_here)) = (self.host.acquire().await, self.at_once.acquire().await) else { return };
+        let (there, here) = (Arc::clone(&self.host), Arc::clone(&self.at_once));
+        let (Ok(_there), Ok(_here)) = (there.acquire().await, here.acquire().await) else { return };
         let mut failed = None;
         for (row, body, mut slot) in deliveries {
             let result = if let Some(wait) = failed {
                 DeliveryResult::HeldBack(wait)
-            } else if self.started.elapsed() > LONGEST_TURN || self.context.stop.is_cancelled() {
+            } else if self.started.elapsed() > LONGEST_TURN
+                || self.context.stop.is_cancelled()
+                || !self.may_still_hear().await
+            {
                 DeliveryResult::Released
             } else {
                 let result = attempt(&self.context, &self.hook, &row, body).await;
@@ -291,6 +308,29 @@ impl DeliveryChain {
             };
             self.reports.send(Report { row, result, _slot: slot }).ok();
         }
+    }
+}
+
+impl DeliveryChain {
+    /// Whether the owner has the rights with which the rows were claimed. They may have waited for a slow receiver; every
+    /// change of rights raises the version.
+    async fn may_still_hear(&mut self) -> bool {
+        let version = self.context.catalog_cache.current().version;
+        if version == self.version {
+            return self.hook.owner.is_active;
+        }
+        let reading = async { hook::load(&mut *self.context.pool.acquire().await?, &[self.hook.id]).await };
+        let is_same = match reading.await {
+            Ok(hooks) => hooks.get(&self.hook.id).is_some_and(|now| now.owner == self.hook.owner),
+            Err(error) => {
+                tracing::warn!(%error, "cannot look at the owner of a webhook once more; what waits is sent later");
+                false
+            }
+        };
+        if is_same {
+            self.version = version;
+        }
+        is_same && self.hook.owner.is_active
     }
 }
 

@@ -5,6 +5,7 @@ mod deliveries;
 mod guard;
 mod pausing;
 pub mod receiver;
+mod rights;
 mod secrets;
 
 use std::time::Duration;

@@ -99,6 +99,14 @@ struct Shared {
     came: Arc<Notify>,
 }
 
+/// A body without the queries of links: these are made for each attempt, and change by the hour.
+fn without_expiry(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let mut parts = text.split("?expires=");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |before, part| before + part.find('"').map_or("", |end| &part[end..]))
+}
+
 /// See the module.
 pub struct Receiver {
     pub url: String,
@@ -185,12 +193,13 @@ impl Receiver {
         orders
     }
 
-    /// Fails if an event came with two bodies.
+    /// Fails if an event came with two bodies, but for when its links expire.
     pub fn assert_same_bytes(&self) {
-        let mut bodies: HashMap<String, Vec<u8>> = HashMap::new();
+        let mut bodies: HashMap<String, String> = HashMap::new();
         for one in self.received() {
-            let known = bodies.entry(one.uuid()).or_insert_with(|| one.body.clone());
-            assert_eq!(*known, one.body, "the same uuid, the same bytes");
+            let body = without_expiry(&one.body);
+            let known = bodies.entry(one.uuid()).or_insert_with(|| body.clone());
+            assert_eq!(*known, body, "the same uuid, the same bytes");
         }
     }
 
