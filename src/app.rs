@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::{self, Caller, LoginAttempts, Sessions},
+    auth::{self, Caller, LoginAttempts, Sessions, quota},
     catalog::{self, CatalogCache},
     commands::{
         self,
@@ -63,6 +63,8 @@ pub struct Shared {
     pub sessions: Arc<Sessions>,
     /// The limits of guesses at passwords.
     pub login_attempts: Arc<LoginAttempts>,
+    /// How many tokens a user may have.
+    pub token_quota: quota::Quota,
     /// Proxies that are believed in what they say of their clients.
     pub trusted_proxies: Vec<Range>,
     /// Makes and checks the addresses of documents.
@@ -108,6 +110,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Range>,
     /// Most streams and waiting requests of a user, for the feed of events.
     pub streams_per_user: u32,
+    /// How many tokens a user may have.
+    pub tokens: quota::Quota,
     /// Which addresses commands may bring.
     pub invoices: invoicing::Rules,
     /// How long the addresses of documents are good, and for whom.
@@ -168,6 +172,7 @@ impl App {
             catalog_cache,
             sessions,
             login_attempts: Arc::default(),
+            token_quota: settings.tokens,
             trusted_proxies: settings.trusted_proxies.clone(),
             links,
             metrics,
@@ -264,7 +269,7 @@ async fn note_uses(pool: PgPool, sessions: Arc<Sessions>, stop: CancellationToke
     }
 }
 
-/// Deletes old idempotency keys and records every hour; not at once, when a server has to begin.
+/// Deletes old idempotency keys, tokens and records every hour; not at once, when a server has to begin.
 async fn forget_old_records(pool: PgPool, stop: CancellationToken) {
     let mut hours = tokio::time::interval_at(Instant::now() + FORGET_AFTER, Duration::from_hours(1));
     loop {
@@ -277,6 +282,9 @@ async fn forget_old_records(pool: PgPool, stop: CancellationToken) {
         }
         if let Err(error) = wakes::forget_old(&pool).await {
             tracing::warn!(%error, "cannot delete old notes of what came free");
+        }
+        if let Err(error) = quota::forget_expired(&pool).await {
+            tracing::warn!(%error, "cannot delete tokens that ended long ago");
         }
         if let Err(error) = webhooks::forget_old(&pool).await {
             tracing::warn!(%error, "cannot delete old deliveries");

@@ -5,11 +5,12 @@
 //! token raises that version (triggers of the database), and what was read at an earlier one is read again.
 //!
 //! * [`users`]: who there is; added, changed, removed. [`passwords`]: how they are kept, and which are good.
-//! * [`tokens`]: given out, listed, ended; their last use.
+//! * [`tokens`]: given out, listed, ended; their last use. [`quota`]: how many there may be.
 
 mod attempts;
 pub mod own_password;
 pub mod passwords;
+pub mod quota;
 pub mod tokens;
 pub mod users;
 

@@ -2,11 +2,13 @@
 //! companies, the locations, the scenarios.
 //!
 //! The row `installation` has a version. Each change of this data raises it; Postgres notifies every server (LISTEN),
-//! and each reads everything again. Commands do not depend on the notice: their own transaction reads the version under
+//! and each reads everything again. A change of rights raises it too, for the sessions ([`crate::auth`]), and changes
+//! nothing here: then only the version is another. Commands do not depend on the notice: their own transaction reads the version under
 //! the installation lock, and an old catalog is refreshed before anything is decided.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Deref,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
@@ -32,6 +34,23 @@ use crate::{
 pub struct Catalog {
     /// The version of the row `installation`.
     pub version: i64,
+    /// The version without the changes of rights: with the same number, the content is the same.
+    pub content_version: i64,
+    /// What it holds.
+    pub content: Arc<Content>,
+}
+
+impl Deref for Catalog {
+    type Target = Content;
+
+    fn deref(&self) -> &Content {
+        &self.content
+    }
+}
+
+/// The data of a [`Catalog`].
+#[derive(Debug, Default)]
+pub struct Content {
     /// The version that last changed its words (states, transitions, cargo companies).
     pub words_version: i64,
     /// States and transitions.
@@ -60,13 +79,21 @@ impl Catalog {
     /// # Errors
     /// When the database cannot be read.
     pub async fn load(connection: &mut PgConnection, kinds: &[&'static Kind]) -> Result<Self> {
+        Self::load_by(connection, kinds, invoicing::Rules::default()).await
+    }
+
+    async fn load_by(
+        connection: &mut PgConnection,
+        kinds: &[&'static Kind],
+        invoice_rules: invoicing::Rules,
+    ) -> Result<Self> {
         // The version first: data read after it can only be newer, and is then read again.
-        let version = version(connection).await?;
+        let Stamp { version, content_version } = Stamp::load(connection).await?;
         let (transfer_scenarios, scenarios) =
             scenarios::load_active(connection).await?.into_iter().partition(Scenario::is_for_transfers);
         let words_version = words_version(connection, version).await?;
-        Ok(Self {
-            version,
+        let services = Arc::new(invoicing::load(connection).await?);
+        let content = Content {
             words_version,
             workflow: Workflow::load(connection, kinds).await?,
             cargo_companies: crate::cargo::load(connection).await?,
@@ -76,21 +103,24 @@ impl Catalog {
             scenarios,
             transfer_scenarios,
             inventory: service::load(connection).await?,
-            invoicing: Invoicing { services: Arc::new(invoicing::load(connection).await?), ..Invoicing::default() },
-        })
+            invoicing: Invoicing { services, rules: invoice_rules },
+        };
+        Ok(Self { version, content_version, content: Arc::new(content) })
     }
 
     /// Only the words, as stored for a version.
     async fn load_words(connection: &mut PgConnection, kept_version: i64, kinds: &[&'static Kind]) -> Result<Self> {
-        Ok(Self {
-            version: kept_version,
+        let content = Content {
             words_version: kept_version,
             workflow: Workflow::load_kept(connection, kept_version, kinds).await?,
             cargo_companies: crate::cargo::load_kept(connection, kept_version).await?,
-            ..Self::default()
-        })
+            ..Content::default()
+        };
+        Ok(Self { version: kept_version, content: Arc::new(content), ..Self::default() })
     }
+}
 
+impl Content {
     /// The active cargo company of that id or slug.
     #[must_use]
     pub fn cargo_company(&self, name: &str) -> Option<&CargoCompany> {
@@ -116,11 +146,20 @@ async fn load_limited_locations(connection: &mut PgConnection) -> Result<BTreeSe
 }
 
 /// The installation's present version.
-///
-/// # Errors
-/// When the database cannot be read.
-pub async fn version(connection: &mut PgConnection) -> Result<i64> {
-    Ok(sqlx::query_scalar!("select version from installation").fetch_one(connection).await?)
+#[derive(Debug, Clone, Copy)]
+struct Stamp {
+    version: i64,
+    content_version: i64,
+}
+
+impl Stamp {
+    async fn load(connection: &mut PgConnection) -> Result<Self> {
+        let stamp = sqlx::query_as!(
+            Self,
+            r#"select version, version - rights_changes as "content_version!" from installation"#
+        );
+        Ok(stamp.fetch_one(connection).await?)
+    }
 }
 
 /// The last version, up to this one, that changed words.
@@ -211,13 +250,21 @@ impl CatalogCache {
         Ok(past)
     }
 
-    /// The catalog as of the caller's transaction: refreshed if the installation's version has changed.
+    /// The catalog as of the caller's transaction: read again if what is installed has changed.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn up_to_date(&self, connection: &mut PgConnection) -> Result<Arc<Catalog>> {
         let catalog = self.current();
-        if version(connection).await? == catalog.version { Ok(catalog) } else { self.refresh(connection).await }
+        let Stamp { version, content_version } = Stamp::load(connection).await?;
+        if version == catalog.version {
+            Ok(catalog)
+        } else if content_version == catalog.content_version {
+            let content = Arc::clone(&catalog.content);
+            Ok(self.keep(Catalog { version, content_version, content }))
+        } else {
+            self.refresh(connection).await
+        }
     }
 
     /// Reads rows by their ids, with the catalog as it is known now. Where they name what was installed a moment ago, the
@@ -245,8 +292,11 @@ impl CatalogCache {
     /// # Errors
     /// When the database cannot be read.
     pub async fn refresh(&self, connection: &mut PgConnection) -> Result<Arc<Catalog>> {
-        let mut fresh = Catalog::load(connection, self.kinds).await?;
-        fresh.invoicing.rules = self.invoice_rules.clone();
+        Ok(self.keep(Catalog::load_by(connection, self.kinds, self.invoice_rules.clone()).await?))
+    }
+
+    /// Caches a catalog, unless there is a newer one. The one that is cached.
+    fn keep(&self, fresh: Catalog) -> Arc<Catalog> {
         let fresh = Arc::new(fresh);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.version <= fresh.version {
@@ -254,14 +304,14 @@ impl CatalogCache {
         }
         let current = Arc::clone(&current);
         self.version.send_if_modified(|known| std::mem::replace(known, current.version) != current.version);
-        Ok(current)
+        current
     }
 }
 
 /// How often the version is checked without a notice (a connection pooler may drop notices).
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Follows the installation until it is stopped: when the version changes, refreshes the catalog.
+/// Follows the installation until it is stopped: keeps the catalog up to date.
 pub async fn follow(pool: PgPool, catalog_cache: Arc<CatalogCache>, stop: CancellationToken) {
     let mut listener = None;
     while !stop.is_cancelled() {
@@ -301,8 +351,9 @@ async fn listen(pool: &PgPool) -> Option<Listener> {
 
 async fn look(pool: &PgPool, catalog_cache: &CatalogCache) -> Result<()> {
     let mut connection = pool.acquire().await?;
-    if version(&mut connection).await? != catalog_cache.current().version {
-        let catalog = catalog_cache.refresh(&mut connection).await?;
+    let known = catalog_cache.current().content_version;
+    let catalog = catalog_cache.up_to_date(&mut connection).await?;
+    if catalog.content_version != known {
         tracing::info!(version = catalog.version, "following a change of the installation");
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::Args;
 
 use crate::{
-    app, invoicing, links,
+    app, auth, invoicing, links,
     outbound::guard::{AllowPrivate, Range},
     replanning,
     secret::Secret,
@@ -74,6 +74,16 @@ pub struct ServerSettings {
     #[arg(long, env = "OMS_MAX_STREAMS_PER_USER", default_value_t = 100, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub max_streams_per_user: u32,
+
+    /// Most logins of a user that have not ended; at one more, the oldest ends.
+    #[arg(long, env = "OMS_MAX_LOGINS_PER_USER", default_value_t = 50, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_logins_per_user: u32,
+
+    /// Most tokens of a user that have not ended, besides those of logins; one more is refused over HTTP.
+    #[arg(long, env = "OMS_MAX_TOKENS_PER_USER", default_value_t = 100, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub max_tokens_per_user: u32,
 
     /// Address and port for `/metrics` alone, which is then not at the other address
     /// [default: `/metrics` is at the address listened on].
@@ -202,6 +212,7 @@ impl ServerSettings {
             events_keep_days: Some(self.events_keep_days),
             trusted_proxies: self.trusted_proxies.clone(),
             streams_per_user: self.max_streams_per_user,
+            tokens: auth::quota::Quota { logins: self.max_logins_per_user, tokens: self.max_tokens_per_user },
             invoices: invoicing::Rules::new(self.invoice_urls.clone(), self.invoice_allow_private.clone()),
             links: self.links.for_app(),
         }

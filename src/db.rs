@@ -304,6 +304,18 @@ pub async fn announce(connection: &mut PgConnection) -> Result<i64> {
     Ok(version)
 }
 
+/// Tells every server, when this transaction commits, to read again what tokens may do. Changes of rights take turns: each
+/// begins with this, which locks the installation's row.
+///
+/// # Errors
+/// When the database fails.
+pub async fn announce_rights(connection: &mut PgConnection) -> Result<()> {
+    sqlx::query!("update installation set version = version + 1, rights_changes = rights_changes + 1")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -93,7 +93,8 @@ async fn login_i1(
 async fn log_in(app: &App, Peer(peer): Peer, headers: &HeaderMap, body: &[u8]) -> Result<Json<Key>> {
     wire::check_media_type(headers)?;
     let Credentials { username, password } = Credentials::of_body(body)?;
-    let key = attempt(app, &username, peer, auth::login(&app.pool, &username, &password), |_| true).await?;
+    let key =
+        attempt(app, &username, peer, auth::login(&app.pool, &username, &password, app.token_quota), |_| true).await?;
     Ok(Json(Key { key }))
 }
 

@@ -106,7 +106,8 @@ impl ToSchema for NewTokenSent {
 
 /// Make a token
 ///
-/// For yourself; an admin of every location may name another `user`. The answer shows the key; no other does. With a token that ends, none can be made that ends later.
+/// For yourself; an admin of every location may name another `user`. The answer shows the key; no other does. With a token
+/// that ends, none can be made that ends later. A user has at most `OMS_MAX_TOKENS_PER_USER` of them.
 #[utoipa::path(post, path = "/api/v1/auth/tokens/", tag = "Users", operation_id = "createToken",
     request_body(content = NewTokenSent, example = json!({ "name": "nightly export", "expires_date": "2099-01-31T12:00:00Z" })),
     responses((status = 201, description = "The token", body = IssuedView)))]
@@ -134,6 +135,7 @@ async fn create(
     let mut transaction = door.begin().await?;
     let wanted = NewToken { name: &name, expires_date, is_login: false };
     let issued = tokens::issue(&mut transaction, &user, &wanted).await?;
+    door.app.token_quota.check(&mut transaction, &user).await?;
     // Once more, now that the user is locked: whoever ends the user's tokens from here on waits, and ends this one as well.
     auth::require_unchanged(&mut transaction, &caller).await?;
     let token = TokenView::from_row(&row::<TokenView>(&mut transaction, &caller, issued.id).await?)?;

@@ -20,7 +20,7 @@ pub async fn change(pool: &PgPool, caller: &Caller, old: Secret, new: Secret) ->
     let hash = passwords::hash_new("new_password1", &caller.username, new).await?;
     let mut transaction = audit::begin(pool, &Actor::from(caller)).await?;
     // Changes of users take turns: whoever changed it meanwhile made the old password another.
-    db::announce(&mut transaction).await?;
+    db::announce_rights(&mut transaction).await?;
     if self::stored(&mut transaction, caller.user_id).await? != stored {
         return Err(wrong_password().into());
     }

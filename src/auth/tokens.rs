@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
-use super::passwords;
+use super::{passwords, quota::Quota};
 use crate::{
     audit::{self, Actor},
     db::{self, PgConnection, PgPool},
@@ -22,6 +22,8 @@ use crate::{
 
 /// Digits of a key that are stored: 32 of its 160 bits.
 const PREFIX: usize = 8;
+/// Days for which a token stays listed that ended by its date.
+pub(super) const KEPT_DAYS: i32 = 30;
 /// Longest name of a token, in characters.
 pub const LONGEST_NAME: usize = 100;
 
@@ -139,11 +141,11 @@ pub async fn issue(connection: &mut PgConnection, username: &str, token: &NewTok
     Ok(Issued { id: added.id, key })
 }
 
-/// Checks a name and password and creates a token.
+/// Checks a name and password and creates a token. The user's oldest logins end, as far as there are more than `quota` has.
 ///
 /// # Errors
 /// 400 with the message of Django REST framework if they are wrong.
-pub async fn login(pool: &PgPool, username: &str, password: &str) -> Result<String> {
+pub async fn login(pool: &PgPool, username: &str, password: &str, quota: Quota) -> Result<String> {
     let stored = sqlx::query!("select id, password_hash from users where username = $1 and is_active", username)
         .fetch_optional(pool)
         .await?;
@@ -165,6 +167,9 @@ pub async fn login(pool: &PgPool, username: &str, password: &str) -> Result<Stri
     let token = NewToken { name: "login", is_login: true, ..NewToken::default() };
     let issued = issue(&mut transaction, username, &token).await?;
     transaction.commit().await?;
+    if let Err(error) = quota.end_oldest_logins(pool, id.unwrap_or_default(), &actor).await {
+        tracing::warn!(%error, "cannot end the oldest login of a user; the next login does");
+    }
     Ok(issued.key)
 }
 
@@ -178,7 +183,7 @@ fn wrong_credentials() -> Refusal {
 /// When the database fails.
 pub async fn revoke(connection: &mut PgConnection, id: i64) -> Result<bool> {
     // First, as with every change of rights: else two could wait for each other.
-    db::announce(connection).await?;
+    db::announce_rights(connection).await?;
     let done = sqlx::query!("delete from tokens where id = $1", id).execute(connection).await?;
     Ok(done.rows_affected() > 0)
 }
@@ -188,7 +193,7 @@ pub async fn revoke(connection: &mut PgConnection, id: i64) -> Result<bool> {
 /// # Errors
 /// When there is no such user.
 pub async fn revoke_all(connection: &mut PgConnection, username: &str) -> Result<u64> {
-    db::announce(connection).await?;
+    db::announce_rights(connection).await?;
     // Waits for a token that is being made: it ends with the others.
     let user = sqlx::query_scalar!("select id from users where username = $1 for no key update", username)
         .fetch_optional(&mut *connection)

@@ -14,6 +14,7 @@ use super::{passwords, tokens};
 use crate::{
     db::{self, PgConnection},
     error::{OnConstraint, Refusal, Result},
+    logging::one_line,
     page::{Kind, List, ListRow, VISIBLE_TO_NONE, filter},
     role::Role,
     secret::Secret,
@@ -109,8 +110,8 @@ pub struct Change {
 /// 400 when the name was given before, a location is unknown, or a store user gets none.
 pub async fn add(connection: &mut PgConnection, user: &NewUser) -> Result<i64> {
     let NewUser { username, password_hash, role, location_ids } = user;
-    if username.trim().is_empty() {
-        return Err(Refusal::field("username", "This field may not be blank.").into());
+    if let Some(fault) = fault_of_name(username) {
+        return Err(Refusal::field("username", fault).into());
     }
     if *role == Role::Store && location_ids.is_empty() {
         return Err(Refusal::field("stock_locations", NOWHERE).into());
@@ -131,6 +132,20 @@ pub async fn add(connection: &mut PgConnection, user: &NewUser) -> Result<i64> {
     })?;
     set_locations(connection, user_id, location_ids).await?;
     Ok(user_id)
+}
+
+/// Why a name is none. Names stand in the audit and in lists for people: what looks like another name, or like more than a
+/// name, is refused.
+fn fault_of_name(name: &str) -> Option<String> {
+    if name.trim().is_empty() {
+        Some("This field may not be blank.".to_owned())
+    } else if name.chars().count() > LONGEST_NAME {
+        Some(format!("Ensure this field has no more than {LONGEST_NAME} characters."))
+    } else if name.trim() != name || one_line(name) != name {
+        Some("A name has no control characters, and no space at its beginning or end.".to_owned())
+    } else {
+        None
+    }
 }
 
 /// Adds a user who is limited to locations of these ERP codes, if any.
@@ -184,7 +199,7 @@ impl Locked {
 
 /// Changes of users take turns: each begins with the installation's row.
 async fn lock(connection: &mut PgConnection, user_id: i64) -> Result<Locked> {
-    db::announce(connection).await?;
+    db::announce_rights(connection).await?;
     let row = sqlx::query!(
         r#"select username, role, is_active,
                   array(select l.stock_location_id from user_stock_locations l where l.user_id = u.id) as "location_ids!"

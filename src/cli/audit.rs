@@ -4,13 +4,12 @@ use chrono::{DateTime, Utc};
 
 use super::{
     data::Data,
-    outcome::{Outcome, date_time},
+    outcome::{Outcome, date_time, say},
 };
 use crate::{
     audit::{self, Wanted},
     config::DataSettings,
     error::Result,
-    logging,
 };
 
 #[derive(Debug, clap::Args)]
@@ -42,7 +41,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
     let entries = async { audit::latest(&mut *data.pool.acquire().await?, &wanted).await }.await;
     data.close().await?;
     for entry in entries?.iter().rev() {
-        println!("{}", logging::one_line(&entry.line()));
+        say(entry.line());
     }
     Ok(Outcome::Done)
 }

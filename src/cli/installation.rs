@@ -1,6 +1,9 @@
 //! `oms installation …`: what is installed, and what was.
 
-use super::{data::Data, outcome::Outcome};
+use super::{
+    data::Data,
+    outcome::{Outcome, say},
+};
 use crate::{
     config::DataSettings,
     db::PgPool,
@@ -51,9 +54,9 @@ async fn print_what_is_asked(pool: &PgPool, command: Command) -> Result<()> {
         Command::List => {
             for kept in history::all(&mut connection).await? {
                 let date = kept.applied_date.format("%Y-%m-%d %H:%M:%S UTC");
-                println!("{:>4}  {date}  {}", kept.number, kept.applied_by);
+                say(format_args!("{:>4}  {date}  {}", kept.number, kept.applied_by));
                 for line in kept.summary.lines() {
-                    println!("      {line}");
+                    say(format_args!("      {line}"));
                 }
             }
         }

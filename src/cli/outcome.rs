@@ -1,11 +1,12 @@
 //! What subcommands come to, the files they read, and arguments that several take.
 
-use std::path::Path;
+use std::{fmt::Display, path::Path};
 
 use chrono::{DateTime, Utc};
 
 use crate::{
     error::{Error, Result},
+    logging,
     reading::values,
 };
 
@@ -25,6 +26,12 @@ pub(super) enum Outcome {
 /// Reads a file. The error names it.
 pub(super) fn read_file(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| Error::Fault(format!("cannot read {}: {error}", path.display())))
+}
+
+/// Prints a line that shows what others wrote: names, addresses, reasons. Whatever they wrote, it is one line, and the
+/// terminal shows it instead of obeying it.
+pub(super) fn say(line: impl Display) {
+    println!("{}", logging::one_line(&line.to_string()));
 }
 
 /// A moment or a day, as an argument.

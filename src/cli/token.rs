@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     data::Data,
-    outcome::{Outcome, date_time},
+    outcome::{Outcome, date_time, say},
 };
 use crate::{
     audit::{self, Actor},
@@ -63,7 +63,7 @@ async fn run_on(data: &Data, command: Command) -> Result<()> {
         }
         Command::List { user } => {
             for token in tokens::list(&mut transaction, user.as_deref()).await? {
-                println!("{}", line(&token));
+                say(line(&token));
             }
         }
         Command::Revoke { user: _, id: Some(id) } => {

@@ -2,7 +2,10 @@
 
 use std::io::{IsTerminal as _, Read};
 
-use super::{data::Data, outcome::Outcome};
+use super::{
+    data::Data,
+    outcome::{Outcome, say},
+};
 use crate::{
     audit::{self, Actor},
     auth::{
@@ -93,7 +96,7 @@ async fn run_on(data: &Data, command: Command) -> Result<()> {
         }
         Command::List => {
             for user in users::list(&mut transaction).await? {
-                println!("{user}");
+                say(user);
             }
         }
         Command::Set { name, role, location, all_locations } => {

@@ -1,6 +1,9 @@
 //! `oms verify`.
 
-use super::{data::Data, outcome::Outcome};
+use super::{
+    data::Data,
+    outcome::{Outcome, say},
+};
 use crate::{config::DataSettings, error::Result, verify::verify};
 
 pub(super) async fn run(settings: &DataSettings) -> Result<Outcome> {
@@ -9,7 +12,7 @@ pub(super) async fn run(settings: &DataSettings) -> Result<Outcome> {
     data.close().await?;
     let faults = faults?;
     for fault in &faults {
-        println!("{fault}");
+        say(fault);
     }
     if faults.is_empty() {
         println!("quota, ledger, logs, reservations, items and events are in order");

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     data::Data,
-    outcome::{Outcome, date_time},
+    outcome::{Outcome, date_time, say},
 };
 use crate::{
     audit::{self, Actor},
@@ -139,10 +139,10 @@ async fn list(data: &Data) -> Result<()> {
             (None, Some(date)) => format!("; failing since {}", date.format("%FT%TZ")),
             (None, None) => String::new(),
         };
-        println!(
+        say(format_args!(
             "{}: {} of {} to {}: {}, {pending}{why}",
             row.id, row.event_type, row.username, row.target_url, row.state
-        );
+        ));
     }
     Ok(())
 }

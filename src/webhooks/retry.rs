@@ -24,8 +24,8 @@ impl DeliveryService {
     /// is still trying.
     ///
     /// # Errors
-    /// 404 if there is no such delivery; 403 if its subscriber may not hear of it any more, or is not let in; 406 where it was delivered, and where the server is still trying; when the
-    /// database fails.
+    /// 404 if there is no such delivery; 403 if its subscriber may not hear of it any more, or is not let in; 406 where it
+    /// was delivered, and where the server is still trying; when the database fails.
     pub(crate) async fn deliver_again(
         &self,
         pool: &PgPool,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use oms::auth::{self, tokens::TOKENS, users::UserView};
+use oms::auth::{self, quota, tokens::TOKENS, users::UserView};
 use oms::page::ListRow as _;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -530,5 +530,112 @@ async fn what_an_old_token_lacks_is_null() {
     let mut connection = shop.pool().acquire().await.expect("connect");
     assert_eq!(auth::revoke_tokens(&mut connection, "erp").await.expect("revoked"), 1);
     drop(connection);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn so_many_logins_of_a_user_are_living_and_the_oldest_ends() {
+    let shop = Shop::with_settings(|settings| settings.tokens.logins = 3).await;
+    add(&shop, "ayse", "operator").await;
+    let program = shop.post(TOKENS_PATH, &json!({ "name": "p", "user": "ayse" })).await.json(201)["key"].clone();
+    let mut keys = Vec::new();
+    for _ in 0..4 {
+        keys.push(login(&shop, "ayse", PASSWORD).await.expect("a key"));
+    }
+    let mut statuses = Vec::new();
+    for key in &keys {
+        statuses.push(status(&shop, key).await);
+    }
+    assert_eq!(statuses, [401, 200, 200, 200]);
+    assert_eq!(status(&shop, program.as_str().expect("a key")).await, 200, "it is no login");
+    let many: Vec<Option<String>> = join((0..8).map(|_| login(&shop, "ayse", PASSWORD))).await;
+    assert!(many.iter().all(Option::is_some));
+    let logins = "select count(*) from tokens where is_login and $1";
+    assert_eq!(shop.value::<i64, _>(logins, true).await, 3);
+    // The audit has each, and that the user's own login ended it.
+    let audit = shop.get("/api/v1/oms/audit/?kind=token&object=login&user=ayse&limit=100").await.ok();
+    let actions = column(&audit, "action");
+    let count = |action: &str| actions.iter().filter(|one| *one == action).count();
+    assert_eq!((count("created"), count("deleted")), (12, 9));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn so_many_tokens_of_a_user_are_living_and_one_more_is_refused() {
+    let shop = Shop::with_settings(|settings| settings.tokens.tokens = 3).await;
+    // `erp` has one from the start.
+    let wanted = json!({ "name": "one more" });
+    let made = join((0..6).map(|_| shop.post_as("erp", TOKENS_PATH, &wanted))).await;
+    let made: Vec<&Reply> = made.iter().filter(|reply| reply.status == 201).collect();
+    assert_eq!(made.len(), 2);
+    let refused = shop.changes_nothing(shop.post_as("erp", TOKENS_PATH, &wanted)).await.json(400);
+    assert!(refused.to_string().contains("OMS_MAX_TOKENS_PER_USER"), "{refused}");
+    // Nor does an admin get more for the user; others have their own.
+    let for_erp = json!({ "name": "given", "user": "erp" });
+    shop.changes_nothing(shop.post(TOKENS_PATH, &for_erp)).await.json(400);
+    shop.post_as("ops", TOKENS_PATH, &wanted).await.json(201);
+    // One that ended makes room, by its date too.
+    let id = made[0].json(201)["id"].clone();
+    assert_eq!(send(shop.request_as("erp", Method::DELETE, &format!("{TOKENS_PATH}{id}/"))).await.status, 204);
+    let over = "update tokens set expires_date = now() - interval '1 day' where id = $1 returning true";
+    let next = shop.post_as("erp", TOKENS_PATH, &wanted).await.json(201)["id"].as_i64().expect("an id");
+    assert!(shop.value::<bool, _>(over, next).await);
+    shop.post_as("erp", TOKENS_PATH, &wanted).await.json(201);
+    // Whoever runs the server may make as many as they like.
+    assert_eq!(shop.oms(&["token", "issue", "erp"]).await.0, 0);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn tokens_that_ended_long_ago_are_deleted_and_the_audit_keeps_them() {
+    let shop = Shop::open().await;
+    let mut ids = Vec::new();
+    for (name, days) in [("long ago", 31), ("lately", 29)] {
+        let made = shop.post_as("erp", TOKENS_PATH, &json!({ "name": name })).await.json(201);
+        let id = made["id"].as_i64().expect("an id");
+        let over = "update tokens set expires_date = now() - make_interval(days => $1) where name = $2 returning true";
+        let over = sqlx::query_scalar::<_, bool>(over).bind(days).bind(name).fetch_one(shop.pool());
+        assert!(over.await.expect("a token"));
+        ids.push(id);
+    }
+    let server = shop.server_pool().await;
+    quota::forget_expired(&server).await.expect("deleted");
+    let version = "select version from installation where $1";
+    let before: i64 = shop.value(version, true).await;
+    quota::forget_expired(&server).await.expect("nothing to delete");
+    assert_eq!(shop.value::<i64, _>(version, true).await, before, "no change of rights without a token to delete");
+    server.close().await;
+    let names = column(&shop.get_as("erp", TOKENS_PATH).await.ok(), "name");
+    assert_eq!(names, ["lately", ""]);
+    let audit = shop.get(&format!("/api/v1/oms/audit/?kind=token&object_id={}", ids[0])).await.ok();
+    let (actions, actors) = (column(&audit, "action"), column(&audit, "actor"));
+    assert_eq!((&actions[0], &actors[0]), (&json!("deleted"), &json!("expired tokens")));
+    assert_eq!((actions.last(), actors.last()), (Some(&json!("created")), Some(&json!("erp"))));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn what_others_wrote_is_one_line_of_the_command_line() {
+    let shop = Shop::open().await;
+    let forged = "x\n7: deadbeef… of admin: nightly\u{1b}[2J\u{202e}";
+    shop.post_as("kadikoy", TOKENS_PATH, &json!({ "name": forged })).await.json(201);
+    for name in [forged, "ops\u{200f}", "ad\u{7}min"] {
+        let refused = shop.changes_nothing(shop.post(USERS, &json!({ "username": name, "role": "operator" }))).await;
+        assert!(refused.json(400)["error"]["username"].is_array());
+    }
+    assert_eq!(shop.oms(&["user", "add", " ops", "--role", "operator"]).await.0, 1, "nor at the command line");
+    // From before there was this rule.
+    assert!(
+        shop.value::<bool, _>("insert into users (username, role) values ($1, 'operator') returning true", forged)
+            .await
+    );
+    for (arguments, lines) in
+        [(["token", "list"].as_slice(), 5), (&["user", "list"], 6), (&["audit", "--limit", "2"], 2)]
+    {
+        let (code, printed, _) = shop.oms(arguments).await;
+        let is_shown = printed.contains("\\u000a7: deadbeef") || printed.contains("\\n7: deadbeef");
+        assert!(code == 0 && is_shown && !printed.contains(['\u{1b}', '\u{202e}']), "{printed:?}");
+        assert_eq!(printed.lines().count(), lines, "{printed:?}");
+    }
     shop.finish().await;
 }

@@ -2,13 +2,20 @@
 //! that wait.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use oms::auth::{self, Role};
+use oms::{
+    auth::{self, Role},
+    catalog::CatalogCache,
+    commands,
+};
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Package, Shop, add_user, join};
 
@@ -150,5 +157,29 @@ async fn a_request_that_waits_ends_with_the_right_to_see() {
             }
         }
     }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_change_of_rights_does_not_read_the_installation_again() {
+    let shop = Shop::open().await;
+    let cache = CatalogCache::new(commands::kinds());
+    let mut connection = shop.pool().acquire().await.expect("connect");
+    let before = cache.refresh(&mut connection).await.expect("read");
+    for loss in Loss::ALL {
+        let name = format!("{loss:?}");
+        loss.user(&shop, &name).await;
+        loss.happen(&shop, &name).await;
+    }
+    // As any user may, again and again.
+    let token = shop.post_as("kadikoy", "/api/v1/auth/tokens/", &json!({ "name": "t" })).await.json(201);
+    let path = format!("/api/v1/auth/tokens/{}/", token["id"]);
+    shop.request_as("kadikoy", Method::DELETE, &path).send().await.expect("an answer");
+    let after = cache.up_to_date(&mut connection).await.expect("read");
+    assert!(after.version > before.version && Arc::ptr_eq(&after.content, &before.content));
+    shop.limit("KADIKOY", Some(7)).await;
+    let changed = cache.up_to_date(&mut connection).await.expect("read");
+    assert!(changed.version > after.version && !Arc::ptr_eq(&changed.content, &before.content));
+    drop(connection);
     shop.finish().await;
 }

@@ -74,6 +74,7 @@ pub fn routes() -> OpenApiRouter<Doors> {
             &read("/api/v1/oms/upstream/calls/{id}/", "getUpstreamCall", "One of these calls"),
             "the call",
         ))
+        .routes(routes!(calls::retry_failed))
         .routes(routes!(calls::retry))
         .routes(routes!(calls::end))
         .routes(routes!(status))

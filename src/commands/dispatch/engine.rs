@@ -174,7 +174,7 @@ impl Engine {
         let locked = S::lock(&mut transaction, &ids(requests)).await?;
         let mut catalog = self.catalog_cache.current();
         if locked.version.is_some_and(|version| version != catalog.version) {
-            catalog = self.catalog_cache.refresh(&mut transaction).await?;
+            catalog = self.catalog_cache.up_to_date(&mut transaction).await?;
         }
         let remembered = idempotency::read_answers(&mut transaction, &keys(requests)).await?;
         let planning = (requests.len() == 1).then_some(lock);

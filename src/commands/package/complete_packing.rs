@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn without_a_company_nobody_could_carry_it() {
         let mut scene = Scene::new();
-        scene.catalog.cargo_companies.clear();
+        scene.content().cargo_companies.clear();
         let refusal = scene.decide("COMPLETE_PACKING", "waiting", &serde_json::json!({})).expect_err("refused");
         assert_eq!(refusal.error["error_code"], "oms_cargo_2");
     }

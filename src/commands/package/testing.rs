@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::super::kinds;
 use crate::{
     cargo::CargoCompany,
-    catalog::Catalog,
+    catalog::{Catalog, Content},
     commands::{
         background::Background, changes::Changes, command::Context, input::Input, package::subject::Packages,
         subject::Subject as _,
@@ -68,20 +68,20 @@ impl Scene {
             is_reserved: true,
             modified_date: DateTime::UNIX_EPOCH,
         });
+        let content = Content {
+            words_version: 1,
+            workflow,
+            cargo_companies: vec![manual],
+            locations: BTreeMap::from(locations),
+            location_cache: LocationCache::default(),
+            limited_locations: BTreeSet::new(),
+            inventory: None,
+            invoicing: Invoicing::default(),
+            scenarios: vec![scenario(waiting)],
+            transfer_scenarios: Vec::new(),
+        };
         Self {
-            catalog: Catalog {
-                version: 1,
-                words_version: 1,
-                workflow,
-                cargo_companies: vec![manual],
-                locations: BTreeMap::from(locations),
-                location_cache: LocationCache::default(),
-                limited_locations: BTreeSet::new(),
-                inventory: None,
-                invoicing: Invoicing::default(),
-                scenarios: vec![scenario(waiting)],
-                transfer_scenarios: Vec::new(),
-            },
+            catalog: Catalog { version: 1, content_version: 1, content: Arc::new(content) },
             package: PackageFacts {
                 id: 7,
                 number: "1P1".to_owned(),
@@ -99,6 +99,11 @@ impl Scene {
             background: Background::default(),
             scope: Scope::unlimited(),
         }
+    }
+
+    /// What is installed, to be changed.
+    pub(crate) fn content(&mut self) -> &mut Content {
+        Arc::get_mut(&mut self.catalog.content).expect("nobody else has it")
     }
 
     pub(crate) fn with_stock(mut self, stock_location_id: i64, stock: &[(&str, i64)]) -> Self {

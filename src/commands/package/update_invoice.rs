@@ -149,7 +149,7 @@ mod tests {
         let call =
             json!({ "auth": { "request_type": "anonymous" }, "timeouts": {}, "remote_url": "https://x.example" });
         let mut scene = Scene::new();
-        scene.catalog.invoicing.rules = invoicing::Rules::new(invoicing::Urls::Any, AllowPrivate::Nothing);
+        scene.content().invoicing.rules = invoicing::Rules::new(invoicing::Urls::Any, AllowPrivate::Nothing);
         let changes = scene.decide(COMMAND, "packed", &json!({ "remote_invoice_call": call })).expect("recorded");
         assert!(changes.record.invoice.is_none() && changes.record.invoice_call.is_some());
     }

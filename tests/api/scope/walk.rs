@@ -132,6 +132,7 @@ fn body(method: &Method, path: &str, there: &Elsewhere) -> Value {
             let wanted = "gizli bir parola";
             json!({ "old_password": "x", "new_password1": wanted, "new_password2": wanted })
         }
+        ("POST", "upstream/calls/retry/") => json!({ "created_date__gte": "2000-01-01T00:00:00Z" }),
         (
             "POST",
             "upstream/problems/{id}/retry/"

@@ -11,6 +11,7 @@ use std::{
 
 use oms::{
     app::{self, App},
+    auth,
     db::{self, PgPool, Servers},
     installation::apply,
     invoicing, links, replanning, server,
@@ -71,6 +72,7 @@ pub fn quiet_settings() -> app::Settings {
         events_keep_days: None,
         trusted_proxies: Vec::new(),
         streams_per_user: STREAMS_PER_USER,
+        tokens: auth::quota::Quota::default(),
         links: links::Settings::default(),
         invoices: invoicing::Rules::default(),
     }

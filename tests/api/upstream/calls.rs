@@ -437,6 +437,53 @@ async fn a_status_that_was_given_up_does_not_come_after_a_later_one() {
     .await;
     let refused = shop.post(&retry, &json!({})).await.json(406);
     assert_eq!(refused["error"]["error_code"], "oms_upstream_2");
+    let together = shop.post(&format!("{CALLS}retry/"), &json!({ "kind": "status" })).await.ok();
+    assert_eq!(together, json!({ "retried": 0, "overtaken": 1 }));
     shop.finish().await;
     upstream.stop();
+}
+
+#[tokio::test]
+async fn calls_that_were_given_up_are_made_again_together() {
+    let service = Receiver::start().await;
+    service.is(Mood::Answers(503));
+    let pace = Pace { give_up_after: Duration::from_millis(200), ..EAGER };
+    let (shop, server) = calling(on_this_machine(), pace).await;
+    let mut packages = Vec::new();
+    for _ in 0..4 {
+        packages.push(packed(&shop, &service.url).await);
+    }
+    for package in &packages {
+        call_in(&shop, *package, "failed").await;
+    }
+    let ended = call_in(&shop, packages[3], "failed").await["id"].clone();
+    shop.post(&format!("{CALLS}{ended}/end/"), &json!({})).await.ok();
+    let path = format!("{CALLS}retry/");
+    let all = json!({ "created_date__gte": "2020-01-01" });
+    for user in ["erp", "kadikoy"] {
+        assert_eq!(shop.changes_nothing(shop.post_as(user, &path, &all)).await.status, 403, "{user}");
+    }
+    shop.changes_nothing(shop.post(&path, &json!({}))).await.json(400);
+    // A wrong word restricts nothing, and is not taken for one that does.
+    shop.changes_nothing(shop.post(&path, &json!({ "state": "failed" }))).await.json(400);
+    let wrong = shop.changes_nothing(shop.post(&path, &json!({ "kind": "odd", "order": "x" }))).await.json(400);
+    assert!(wrong["error"]["kind"].is_array() && wrong["error"]["order"].is_array(), "{wrong}");
+    for nothing in [json!({ "kind": "status" }), json!({ "created_date__lte": "2020-01-01" }), json!({ "order": 999 })]
+    {
+        let answer = shop.changes_nothing(shop.post_as("ops", &path, &nothing)).await.ok();
+        assert_eq!(answer, json!({ "retried": 0, "overtaken": 0 }));
+    }
+    service.is(says("C-1"));
+    let one = shop.post_as("ops", &path, &json!({ "kind": "invoice", "package": packages[0].id })).await.ok();
+    assert_eq!(one, json!({ "retried": 1, "overtaken": 0 }));
+    call_in(&shop, packages[0], "done").await;
+    assert_eq!(shop.get(&format!("{CALLS}?state=failed")).await.ok()["count"], 2);
+    assert_eq!(shop.post_as("ops", &path, &all).await.ok(), json!({ "retried": 2, "overtaken": 0 }));
+    for package in &packages[1..3] {
+        call_in(&shop, *package, "done").await;
+    }
+    call_in(&shop, packages[3], "ended").await;
+    server.stop().await;
+    shop.finish().await;
+    service.stop();
 }
