@@ -213,6 +213,15 @@ impl Shared {
         self.sessions.caller(&self.pool, key, self.catalog_cache.current().version).await
     }
 
+    /// Looks at once whether something was installed or rights were changed, without waiting for the notice of it: after a
+    /// change by this server.
+    pub async fn catch_up(&self) {
+        let looking = async { self.catalog_cache.up_to_date(&mut *self.pool.acquire().await?).await };
+        if let Err(error) = looking.await {
+            tracing::warn!(%error, "cannot look at once at what was changed; the notice of it comes as well");
+        }
+    }
+
     /// The addresses in an answer to a reader who calls this server `base_url`.
     #[must_use]
     pub fn addresses(&self, base_url: &str) -> Addresses {

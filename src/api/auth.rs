@@ -175,5 +175,7 @@ async fn change_password(
     let caller = door.caller();
     let changing = auth::own_password::change(&door.app.pool, &caller, sent.old_password, sent.new_password1);
     attempt(&door.app, &caller.username, peer, changing, |refusal| refusal.error.get("old_password").is_some()).await?;
+    // The logins that it ended are gone when this is answered.
+    door.app.catch_up().await;
     Ok(Json(Done { detail: "New password has been saved." }))
 }

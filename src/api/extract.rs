@@ -26,6 +26,7 @@ use std::{
     convert::Infallible,
     marker::PhantomData,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::{Deref, DerefMut},
     sync::Arc,
 };
 
@@ -43,7 +44,7 @@ use crate::{
     app::App,
     audit::{self, Actor},
     auth::{self, Caller},
-    db::Transaction,
+    db::{PgConnection, Transaction},
     error::{Error, Refusal, Result},
     outbound::guard::Range,
     page::Page,
@@ -145,8 +146,8 @@ impl Roles for Admins {
 
 impl<R> Limited<R> {
     /// Begins a transaction whose changes are the user's: see [`audit`].
-    pub(super) async fn begin(&self) -> Result<Transaction<'static>> {
-        begin(&self.app, &self.caller).await
+    pub(super) async fn begin(&self) -> Result<Change> {
+        Change::begin(&self.app, &self.caller).await
     }
 
     /// Refuses other roles, where the object is looked for first: an invisible one is 404 for every role.
@@ -162,8 +163,8 @@ impl<R> Limited<R> {
 
 impl<R> Unlimited<R> {
     /// Begins a transaction whose changes are the user's: see [`audit`].
-    pub(super) async fn begin(&self) -> Result<Transaction<'static>> {
-        begin(&self.app, &self.caller).await
+    pub(super) async fn begin(&self) -> Result<Change> {
+        Change::begin(&self.app, &self.caller).await
     }
 
     /// The user, for the audit of changes that are made elsewhere.
@@ -208,12 +209,45 @@ impl FromRequestParts<Doors> for Public {
     }
 }
 
-/// Begins a transaction whose changes are the user's, who is looked at once more: what is changed stays, so it is not left to
-/// what was cached some seconds ago.
-async fn begin(app: &App, caller: &Caller) -> Result<Transaction<'static>> {
-    let mut transaction = audit::begin(&app.pool, &Actor::from(caller)).await?;
-    auth::require_unchanged(&mut transaction, caller).await?;
-    Ok(transaction)
+/// A transaction whose changes are a user's.
+pub(super) struct Change {
+    transaction: Transaction<'static>,
+    app: App,
+}
+
+impl Change {
+    /// Begins one. The user is looked at once more: what is changed stays, so it is not left to what was cached some seconds
+    /// ago.
+    async fn begin(app: &App, caller: &Caller) -> Result<Self> {
+        let mut transaction = audit::begin(&app.pool, &Actor::from(caller)).await?;
+        auth::require_unchanged(&mut transaction, caller).await?;
+        Ok(Self { transaction, app: app.clone() })
+    }
+
+    /// Commits. Rights that were taken away and what else was changed count on this server when this returns; others hear of
+    /// it.
+    ///
+    /// # Errors
+    /// When it is not committed.
+    pub(super) async fn commit(self) -> Result<()> {
+        self.transaction.commit().await?;
+        self.app.catch_up().await;
+        Ok(())
+    }
+}
+
+impl Deref for Change {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.transaction
+    }
+}
+
+impl DerefMut for Change {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
 }
 
 /// The user of the token, with one of the roles.

@@ -17,7 +17,7 @@ use oms::{
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Package, Shop, add_user, join};
+use crate::support::{Package, Shop, add_user, join, send};
 
 const READERS: usize = 8;
 /// A stream ends at the notice of a change, or when the server looks by itself.
@@ -107,6 +107,21 @@ async fn rights_that_were_taken_away_are_gone_although_readers_are_faster_than_t
         stop.store(true, Ordering::Relaxed);
     };
     tokio::join!(reading, losing);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn rights_that_a_request_takes_away_are_gone_when_it_is_answered() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    for round in 0..20 {
+        let token = shop.post("/api/v1/auth/tokens/", &json!({ "name": format!("round {round}") })).await.json(201);
+        let key = token["key"].as_str().expect("a key");
+        assert_eq!(status(&shop, key, package).await, 200);
+        let address = format!("/api/v1/auth/tokens/{}/", token["id"]);
+        assert_eq!(send(shop.request_as("admin", Method::DELETE, &address)).await.status, 204);
+        assert_eq!(status(&shop, key, package).await, 401, "round {round}");
+    }
     shop.finish().await;
 }
 
