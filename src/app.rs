@@ -19,13 +19,15 @@ use crate::{
     db::{self, PgPool},
     error::Result,
     events::{self, EventNotifier, RecentEvents},
+    home::{self, Whereabouts},
     inventory::Inventory,
     invoicing,
     links::{self, Addresses, Links},
     metrics::Metrics,
-    outbound::guard::Range,
+    outbound::{Gate, guard::Range},
     packages::loader::{self, Loader},
     replanning::{self, wakes},
+    tasks::Tasks,
     upstream::{self, Intake, Pace, Upstream, UpstreamSettings},
     webhooks::{self, DeliveryService},
 };
@@ -91,6 +93,10 @@ pub struct Shared {
     pub intake: Intake,
     /// The delivery of webhooks.
     pub webhooks: DeliveryService,
+    /// The work in the background.
+    pub tasks: Tasks,
+    /// Closed while the database is not at home: nothing leaves this server.
+    pub gate: Gate,
 }
 
 /// What a server does besides answering requests.
@@ -116,6 +122,8 @@ pub struct Settings {
     pub invoices: invoicing::Rules,
     /// How long the addresses of documents are good, and for whom.
     pub links: links::Settings,
+    /// Where this server is, to see whether the database is at home here; none: that is not looked at.
+    pub whereabouts: Option<Whereabouts>,
 }
 
 impl App {
@@ -139,14 +147,15 @@ impl App {
         catalog_cache.refresh(&mut connection).await?;
         let links = Arc::new(Links::open(&mut connection, settings.links).await?);
         drop(connection);
+        let gate = Gate::open();
+        if let Some(whereabouts) = &settings.whereabouts {
+            home::follow(&home::settle(&pool, whereabouts).await?, &gate);
+        }
         let (sessions, metrics) = (Arc::new(Sessions::default()), Arc::new(Metrics::default()));
         let (wake_signal, recent_events) = (Arc::default(), Arc::new(RecentEvents::new(settings.streams_per_user)));
         let event_notifier = Arc::new(EventNotifier::new(Arc::clone(&recent_events)));
-        tokio::spawn(Arc::clone(&event_notifier).watch(pool.clone(), stop.clone()));
-        tokio::spawn(catalog::follow(pool.clone(), Arc::clone(&catalog_cache), stop.clone()));
-        tokio::spawn(forget_old_records(pool.clone(), stop.clone()));
-        tokio::spawn(note_uses(pool.clone(), Arc::clone(&sessions), stop.clone()));
-        let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal));
+        let tasks = Tasks::default();
+        let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal), gate.clone());
         let lookups = db::for_groups(&pool, dispatch::CONNECTIONS + loader::READERS);
         let dispatcher = Dispatcher::start(
             &pool,
@@ -155,11 +164,18 @@ impl App {
             Arc::clone(&metrics),
             Arc::clone(&wake_signal),
             inventory.clone(),
+            &tasks,
         );
         let mut shared = Shared {
-            webhooks: DeliveryService::new(settings.webhooks.clone(), Arc::clone(&links), dispatcher.traffic())?,
+            webhooks: DeliveryService::new(
+                settings.webhooks.clone(),
+                Arc::clone(&links),
+                dispatcher.traffic(),
+                &tasks,
+                gate.clone(),
+            )?,
             dispatcher,
-            loader: Loader::start(&lookups, &catalog_cache),
+            loader: Loader::start(&lookups, &catalog_cache, &tasks),
             lookups,
             reads: db::for_lookups(&pool, READS),
             intake: Intake {
@@ -182,7 +198,10 @@ impl App {
             wake_signal,
             inventory,
             upstream: Upstream::default(),
+            tasks,
+            gate,
         };
+        shared.follow(settings.whereabouts.clone());
         shared.start_workers(settings).await?;
         Ok(Self(Arc::new(shared)))
     }
@@ -228,6 +247,31 @@ impl Shared {
         Addresses::new(base_url.to_owned(), Arc::clone(&self.links))
     }
 
+    /// Starts what every server does: it follows events and the installation, and deletes what is old.
+    fn follow(&self, whereabouts: Option<Whereabouts>) {
+        let Self { tasks, stop, pool, .. } = self;
+        let (stopped, connections) = (stop.clone(), pool.clone());
+        let notifier = Arc::clone(&self.event_notifier);
+        tasks.keep("events", stop, move || Arc::clone(&notifier).watch(connections.clone(), stopped.clone()));
+        let (stopped, connections) = (stop.clone(), pool.clone());
+        let catalog_cache = Arc::clone(&self.catalog_cache);
+        tasks.keep("catalog", stop, move || {
+            catalog::follow(connections.clone(), Arc::clone(&catalog_cache), stopped.clone())
+        });
+        let (stopped, connections) = (stop.clone(), pool.clone());
+        tasks.keep("old records", stop, move || forget_old_records(connections.clone(), stopped.clone()));
+        let (stopped, connections, sessions) = (stop.clone(), pool.clone(), Arc::clone(&self.sessions));
+        tasks.keep("uses of tokens", stop, move || {
+            note_uses(connections.clone(), Arc::clone(&sessions), stopped.clone())
+        });
+        if let Some(whereabouts) = whereabouts {
+            let (stopped, connections, gate) = (stop.clone(), pool.clone(), self.gate.clone());
+            tasks.keep("home", stop, move || {
+                home::watch(connections.clone(), whereabouts.clone(), gate.clone(), stopped.clone())
+            });
+        }
+    }
+
     /// Starts the workers that the settings name.
     async fn start_workers(&mut self, settings: Settings) -> Result<()> {
         if settings.delivers_webhooks {
@@ -235,7 +279,9 @@ impl Shared {
             self.webhooks.start(&self.pool, catalog_cache, metrics, Arc::clone(&self.event_notifier), &self.stop);
         }
         if let Some(days) = settings.events_keep_days {
-            tokio::spawn(events::retention::maintain(self.pool.clone(), days, self.stop.clone()));
+            let (pool, stop) = (self.pool.clone(), self.stop.clone());
+            let maintain = move || events::retention::maintain(pool.clone(), days, stop.clone());
+            self.tasks.keep("retention of events", &self.stop, maintain);
         }
         if let Some(replanning) = settings.replanning {
             let worker = replanning::Worker {
@@ -247,7 +293,7 @@ impl Shared {
                 inventory: self.inventory.clone(),
                 stop: self.stop.clone(),
             };
-            worker.start(replanning);
+            worker.start(replanning, &self.tasks);
         }
         // After the worker: what its orders free is heard.
         if let Some((upstream, pace)) = settings.upstream {
@@ -255,8 +301,9 @@ impl Shared {
                 intake: self.intake.clone(),
                 event_notifier: Arc::clone(&self.event_notifier),
                 metrics: Arc::clone(&self.metrics),
+                gate: self.gate.clone(),
             };
-            self.upstream = upstream::start(context, &upstream, pace, &self.stop).await?;
+            self.upstream = upstream::start(context, &upstream, pace, &self.tasks, &self.stop).await?;
         }
         Ok(())
     }

@@ -1,12 +1,20 @@
-//! Every setting: flag, variable, default, meaning. A flag wins over its variable.
+//! Every setting: flag, variable, default, meaning. A flag wins over its variable. Each has a type, or a parser of `values`,
+//! that refuses nonsense.
+
+pub(crate) mod values;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 
 use crate::{
-    app, auth, invoicing, links,
-    outbound::guard::{AllowPrivate, Range},
+    app, auth,
+    home::Whereabouts,
+    invoicing, links,
+    outbound::{
+        guard::{AllowPrivate, Range},
+        web_address,
+    },
     replanning,
     secret::Secret,
     server,
@@ -31,9 +39,24 @@ pub struct DataSettings {
     #[arg(long, env = "OMS_DATABASE_CONNECTIONS", global = true, value_name = "N", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(4..=500))]
     pub database_connections: u32,
+
+    /// A name that all servers of this database have in common, and no other database's servers: by it the database is at
+    /// home wherever it is moved [default: the place of the database].
+    #[arg(long, env = "OMS_INSTANCE", global = true, value_name = "NAME", value_parser = values::name)]
+    pub instance: Option<String>,
 }
 
 impl DataSettings {
+    /// Where this process is, to know whether a database is at home here.
+    #[must_use]
+    pub fn whereabouts(&self) -> Whereabouts {
+        let folder = self.database_url.is_none().then(|| {
+            let folder = self.data_dir_or_default();
+            folder.canonicalize().unwrap_or(folder)
+        });
+        Whereabouts { instance: self.instance.clone().filter(|name| !name.is_empty()), folder }
+    }
+
     /// The private Postgres' folder, with its default.
     #[must_use]
     pub fn data_dir_or_default(&self) -> PathBuf {
@@ -47,11 +70,13 @@ impl DataSettings {
 #[derive(Debug, Clone, Args)]
 pub struct ServerSettings {
     /// Address and port to listen on.
-    #[arg(long, env = "OMS_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDR:PORT")]
+    #[arg(long, env = "OMS_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDR:PORT",
+          value_parser = values::listen_address)]
     pub listen: SocketAddr,
 
     /// Seconds after which a request is given up with 503.
-    #[arg(long, env = "OMS_REQUEST_TIMEOUT_SECONDS", default_value_t = 30, value_name = "SECONDS")]
+    #[arg(long, env = "OMS_REQUEST_TIMEOUT_SECONDS", default_value_t = 30, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub request_timeout_seconds: u64,
 
     /// Seconds for which requests are still taken after SIGTERM or Ctrl-C, while `/readyz` answers 503: as long as a
@@ -87,7 +112,7 @@ pub struct ServerSettings {
 
     /// Address and port for `/metrics` alone, which is then not at the other address
     /// [default: `/metrics` is at the address listened on].
-    #[arg(long, env = "OMS_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    #[arg(long, env = "OMS_METRICS_LISTEN", value_name = "ADDR:PORT", value_parser = values::listen_address)]
     pub metrics_listen: Option<SocketAddr>,
 
     /// Proxies that are believed in what they say of their clients (`X-Forwarded-For`, `-Host`, `-Proto`): ranges like
@@ -111,7 +136,7 @@ pub struct ServerSettings {
 
     /// What addresses in webhooks begin with, as receivers reach this server: `https://oms.example.com`
     /// [default: `http://` and the address listened on].
-    #[arg(long, env = "OMS_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, env = "OMS_PUBLIC_URL", value_name = "URL", value_parser = web_address)]
     pub public_url: Option<String>,
 
     /// See [`LinkSettings`].
@@ -203,7 +228,7 @@ impl ServerSettings {
 
     /// The settings of the application for a server that listens on this address.
     #[must_use]
-    pub fn for_app(&self, address: SocketAddr) -> app::Settings {
+    pub fn for_app(&self, address: SocketAddr, data: &DataSettings) -> app::Settings {
         app::Settings {
             webhooks: self.for_webhooks(address),
             delivers_webhooks: self.webhooks,
@@ -215,15 +240,17 @@ impl ServerSettings {
             tokens: auth::quota::Quota { logins: self.max_logins_per_user, tokens: self.max_tokens_per_user },
             invoices: invoicing::Rules::new(self.invoice_urls.clone(), self.invoice_allow_private.clone()),
             links: self.links.for_app(),
+            whereabouts: Some(data.whereabouts()),
         }
     }
 
     fn for_webhooks(&self, address: SocketAddr) -> webhooks::Settings {
-        let public_url = self.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+        let public_url = self.public_url.as_deref().filter(|url| !url.is_empty());
         webhooks::Settings {
             allow_private: self.webhook_allow_private.clone(),
             pause_after: Duration::from_hours(u64::from(self.webhook_pause_after_hours)),
-            base_url: public_url.unwrap_or_else(|| format!("http://{address}")),
+            base_url: public_url
+                .map_or_else(|| format!("http://{address}"), |url| url.trim_end_matches('/').to_owned()),
             quota: Quota { per_user: self.max_webhooks_per_user, in_all: self.max_webhooks },
         }
     }

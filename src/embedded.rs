@@ -31,9 +31,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection};
+use tokio_util::sync::CancellationToken;
 
 pub use account::is_root;
 
@@ -41,6 +43,9 @@ use account::find_binaries;
 use files::open_folder;
 use home::{Address, Home, blocking, percent_encoded, take_turn};
 use roles::{OWNER, SUPERUSER};
+
+/// How often it is looked whether Postgres is up.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Why there is no private Postgres. Every message is one line.
 #[derive(Debug, thiserror::Error)]
@@ -226,6 +231,12 @@ impl Cluster {
         blocking(move |_| users.map_or(Ok(Stopped::StillUsed), |users| home.leave(&users))).await
     }
 
+    /// What brings Postgres back when it goes down although this share does not end.
+    #[must_use]
+    pub fn keeper(&self) -> Keeper {
+        Keeper(Arc::clone(&self.home))
+    }
+
     /// Crashes Postgres (`pg_ctl restart -m immediate`) and starts it again at the same address: for tests of crashes.
     ///
     /// # Errors
@@ -239,6 +250,43 @@ impl Cluster {
             home.run_program("pg_ctl restart", command, &turn, None)
         })
         .await
+    }
+}
+
+/// Brings a private Postgres back that went down: systemd sends its signal to every process of a service unless it is told
+/// otherwise (`KillMode=mixed`), and what a server still has under way needs Postgres for a moment more. A Postgres that
+/// the system killed for want of memory comes back as well.
+#[derive(Debug)]
+pub struct Keeper(Arc<Home>);
+
+impl Keeper {
+    /// Looks after it until `closing`.
+    pub async fn keep(self: Arc<Self>, closing: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = closing.cancelled() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            if self.0.says_ready() {
+                continue;
+            }
+            let home = Arc::clone(&self.0);
+            let back = blocking(move |cancelled| {
+                let turn = take_turn(&home.folder, &home.account, cancelled)?;
+                home.end_stopping(&turn)?;
+                home.bring_up(&turn, cancelled).map(drop)
+            });
+            tokio::select! {
+                () = closing.cancelled() => return,
+                back = back => match back {
+                    Ok(()) => tracing::warn!("the private Postgres had gone down, and is back"),
+                    Err(error) => {
+                        let error: &dyn std::error::Error = &error;
+                        tracing::error!(error, "the private Postgres has gone down and cannot be started");
+                    }
+                }
+            }
+        }
     }
 }
 

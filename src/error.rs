@@ -5,7 +5,7 @@
 //! is a refusal or a fault of ours (5xx). A fault is logged once, at the boundary ([`crate::server`]), and never shows
 //! SQL, a path or a stack trace.
 
-use std::{any::Any, fmt};
+use std::fmt;
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -320,12 +320,6 @@ impl Error {
         let Self::Database(sqlx::Error::Database(error)) = self else { return false };
         error.code().is_some_and(|code| code == "40001")
     }
-}
-
-/// The message of a panic.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 /// The result of handlers and queries.

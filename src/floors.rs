@@ -19,6 +19,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "error",
             "events",
             "export",
+            "home",
             "kinds",
             "links",
             "logging",
@@ -33,6 +34,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "secret",
             "signature",
             "spelling",
+            "tasks",
             "wire",
             "workflow",
         ],
@@ -326,6 +328,60 @@ fn only_the_database_door_has_connections_without_a_deadline() {
     let files = house.files.iter().filter(|(module, _)| !["db", "embedded"].contains(&module[0].as_str()));
     let wrong: Vec<&str> = files.filter(|(_, (_, text))| takes(text)).map(|(_, (name, _))| name.as_str()).collect();
     assert!(wrong.is_empty(), "connections are those of db.rs: {}", wrong.join(", "));
+}
+
+/// Files that start tasks or threads without `tasks.rs`, and why nothing is lost in silence.
+const STARTS_TASKS: &[(&str, &str)] = &[
+    ("api/events/stream.rs", "the stream ends with it"),
+    ("api/packages/bulk.rs", "they are joined, and the list of commands is answered"),
+    ("auth/passwords.rs", "threads that catch panics"),
+    ("db/pool.rs", "the connection goes back to its pool, or is closed"),
+    ("embedded/home.rs", "a process, which is waited for"),
+    ("inventory/mod.rs", "they are joined, before a plan"),
+    ("logging/queue.rs", "the thread of the log, which runs no code of others"),
+    ("server/connections.rs", "the connection ends with it"),
+    ("tasks.rs", "the door"),
+    ("upstream/reports/send.rs", "they are joined; a call without an answer is made again"),
+    ("webhooks/worker.rs", "they are joined; a delivery without a result is made again"),
+];
+
+/// What is started otherwise may die without anybody seeing it.
+#[test]
+fn only_the_door_starts_tasks() {
+    let house = House::read();
+    let starts = |text: &str| text.contains("spawn(");
+    let wrong: Vec<&str> = house
+        .files
+        .values()
+        .filter(|(name, text)| starts(text) && !STARTS_TASKS.iter().any(|(allowed, _)| allowed == name))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert!(wrong.is_empty(), "tasks are started by tasks.rs: {}", wrong.join(", "));
+    for (name, _) in STARTS_TASKS {
+        let text = house.files.values().find(|(file, _)| file == name).map(|(_, text)| text);
+        assert!(text.is_some_and(|text| starts(text)), "{name} starts none: take it off the list");
+    }
+}
+
+/// A print that fails panics (`println!`), and a lock on standard error waits for its reader.
+#[test]
+fn only_two_files_write_to_the_terminal() {
+    let house = House::read();
+    let words = ["stdout()", "stderr()", "println!", "print!(", "dbg!("];
+    let wrong: Vec<&str> = house
+        .files
+        .values()
+        .filter(|(name, text)| {
+            let is_door = ["cli/terminal.rs", "logging.rs"].contains(&name.as_str());
+            !is_door && words.iter().any(|word| text.contains(word))
+        })
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "text is written by cli/terminal.rs, lines of the log by logging.rs: {}",
+        wrong.join(", ")
+    );
 }
 
 #[test]

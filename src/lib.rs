@@ -32,8 +32,8 @@
 //!   [`openapi`]: schemas that are written by hand.
 //! * [`error`]: the one error and its form in the API. [`role`], [`scope`], [`auth`]: users, tokens, rights, and the
 //!   locations that a user sees. [`audit`]: who changed what. [`secret`]: what is never shown.
-//! * [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
-//! * [`outbound`]: the one door of our own requests: which addresses, how many at once. [`signature`]: signatures of
+//! * [`tasks`]: work in the background, none of which dies in silence. [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
+//! * [`home`]: whether a database is at home, or a copy. [`outbound`]: the one door of our own requests: which addresses, how many at once. [`signature`]: signatures of
 //!   webhooks. [`links`]: signed addresses of labels and invoices. [`metrics`], [`logging`]: for operators.
 //!
 //! ARCHITECTURE.md follows one POST of a pack command through these files.
@@ -55,6 +55,7 @@ pub mod export;
 #[cfg(test)]
 mod floors;
 pub mod history;
+pub mod home;
 pub mod installation;
 pub mod inventory;
 pub mod invoicing;
@@ -86,6 +87,7 @@ pub mod simulation;
 pub mod simulator;
 mod spelling;
 pub mod stock;
+pub mod tasks;
 pub mod transfers;
 pub mod upstream;
 pub mod verify;

@@ -2,14 +2,22 @@
 //!
 //! Much of what is logged was written by others: paths, numbers of orders, what other services answer. So every event
 //! goes through one writer, `Lines`, which leaves no control character in it: what looks like a line of the log is
-//! one. No call has to think of it.
+//! one. No call has to think of it. Nor of a log that cannot be written: the lines wait in a `queue`, and a thread writes
+//! them.
+
+mod queue;
 
 use std::{
+    backtrace::{Backtrace, BacktraceStatus},
     borrow::Cow,
     fmt::Write as _,
     io::{self, IsTerminal as _, Write},
+    panic::{self, PanicHookInfo},
+    sync::{LazyLock, OnceLock},
+    time::Duration,
 };
 
+use prometheus_client::metrics::counter::Counter;
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
     filter::Targets,
@@ -18,16 +26,83 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// Starts logging; `default_filter` holds where `RUST_LOG` says nothing. Call once.
-pub fn start(default_filter: &str) {
-    // Levels by the name of the code (`info,oms=debug`). The filter that knows spans and fields too brings regular
-    // expressions, a twentieth of a build.
-    let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
-    let filter: Targets = wanted.or_else(|| default_filter.parse().ok()).unwrap_or_default();
-    let is_json = std::env::var("OMS_LOG_FORMAT").is_ok_and(|format| format == "json");
-    let lines = Lines { to: io::stderr, with_colours: !is_json && io::stderr().is_terminal() };
+use queue::Queue;
+
+use crate::spelling::suggestion;
+
+/// How long the last lines may take to be written when the process ends.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// The lines of this process.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+/// Lines that could not be written, since the start of the process.
+pub static LOST_LINES: LazyLock<Counter> = LazyLock::new(Counter::default);
+
+/// Starts logging; `default_filter` holds where `RUST_LOG` says nothing. Call once. Panics are logged from now on.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn start(default_filter: &str) -> io::Result<()> {
+    let wanted = std::env::var("RUST_LOG").ok().map(|text| filter(&text));
+    let format = std::env::var("OMS_LOG_FORMAT").ok().map(|text| is_json(&text));
+    let filter = match &wanted {
+        Some(Ok(filter)) => filter.clone(),
+        _ => default_filter.parse().unwrap_or_default(),
+    };
+    let is_json = matches!(format, Some(Ok(true)));
+    let queue = QUEUE.get_or_init(|| Queue::new(LOST_LINES.clone()));
+    let lines = Lines { to: queue.clone(), with_colours: !is_json && io::stderr().is_terminal() };
     // A second start would fail; there is none.
     tracing_subscriber::registry().with(filter).with(layer(lines, is_json)).try_init().ok();
+    panic::set_hook(Box::new(log_panic));
+    queue.write_to(io::stderr(), || {
+        let lines = LOST_LINES.get();
+        tracing::error!(lines, "the log could not be written for a time; so many lines are lost since the start");
+    })?;
+    // What is logged is no reason not to start.
+    for why in [wanted.and_then(Result::err), format.and_then(Result::err)].into_iter().flatten() {
+        tracing::error!(why, "a setting of the log is wrong; the default holds");
+    }
+    Ok(())
+}
+
+/// What is logged: levels by the name of the code (`info,oms=debug`).
+///
+/// The filter that knows spans and fields too brings regular expressions, a twentieth of a build.
+fn filter(text: &str) -> Result<Targets, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
+        // A word alone would be taken for a part of the code, of which everything is logged.
+        if !LEVELS.contains(&level.to_lowercase().as_str()) {
+            let remedy = suggestion(level, &LEVELS);
+            return Err(format!("RUST_LOG has `{part}`: {level} is no level; {remedy}, like info,oms=debug"));
+        }
+    }
+    text.parse().map_err(|error| format!("RUST_LOG is wrong: {error}; write it like info,oms=debug"))
+}
+
+/// Whether each event is an object of JSON.
+fn is_json(text: &str) -> Result<bool, String> {
+    match text.trim() {
+        "json" => Ok(true),
+        "" | "text" => Ok(false),
+        other => Err(format!("OMS_LOG_FORMAT is `{other}`: {}", suggestion(other, &["json", "text"]))),
+    }
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let (text, place) = (panic.payload_as_str(), panic.location().map(ToString::to_string));
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(text, place, backtrace, "a panic");
+}
+
+/// Waits until what was logged is written, for a moment at most: the process ends. False if it is not: then nobody reads
+/// standard error.
+pub fn finish() -> bool {
+    QUEUE.get().is_none_or(|queue| queue.finish(LAST_LINES))
 }
 
 /// What writes events: each as one line.
@@ -37,7 +112,8 @@ where
     M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     // Colours are given to whole lines, by `Lines`: those of the format would be control characters among others.
-    let layer = fmt::layer().with_ansi(false).with_writer(lines);
+    // What it says of itself, it says on standard error, and panics if it cannot.
+    let layer = fmt::layer().with_ansi(false).log_internal_errors(false).with_writer(lines);
     if is_json { Box::new(layer.json().flatten_event(true)) } else { Box::new(layer) }
 }
 
@@ -192,6 +268,20 @@ mod tests {
             let event: serde_json::Value = serde_json::from_str(log.lines().next().expect("a line")).expect("JSON");
             prop_assert_eq!(event["plain"].as_str(), Some(text.as_str()));
         }
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_the_remedy() {
+        for text in ["info", "info,oms=debug", "", "WARN", "oms::webhooks=trace, sqlx=off"] {
+            assert!(filter(text).is_ok(), "{text}");
+        }
+        for text in ["inof", "info,oms=debg", "oms"] {
+            let why = filter(text).expect_err(text);
+            assert!(why.starts_with("RUST_LOG has `") && why.contains("info"), "{why}");
+        }
+        assert!(filter("inof").expect_err("wrong").contains("did you mean `info`?"));
+        assert_eq!((is_json("json"), is_json("text"), is_json("")), (Ok(true), Ok(false), Ok(false)));
+        assert!(is_json("jsno").expect_err("wrong").contains("OMS_LOG_FORMAT is `jsno`: did you mean `json`?"));
     }
 
     #[test]

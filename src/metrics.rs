@@ -18,7 +18,7 @@ use prometheus_client::{
 
 pub use webhooks::Webhooks;
 
-use crate::db::PgPool;
+use crate::{db::PgPool, logging, tasks};
 
 /// All metrics.
 #[derive(Debug)]
@@ -140,6 +140,12 @@ impl Default for Metrics {
             upstream_calls.clone(),
         );
         let webhooks = Webhooks::register(&mut registry);
+        registry.register("log_lines_lost", "Lines of the log that could not be written", logging::LOST_LINES.clone());
+        registry.register(
+            "task_restarts",
+            "Tasks in the background that died and were started again",
+            tasks::RESTARTS.clone(),
+        );
         Self {
             registry,
             requests,

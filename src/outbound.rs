@@ -6,11 +6,15 @@
 //! * [`HttpClient::trusted`]: addresses that the operator wrote into a setting or an installation file (the upstream, the
 //!   stock service, invoice services). They may be private, and the client calls these hosts alone.
 //!
+//! While the database is not at home, the [`Gate`] of a server is closed, and neither calls anybody.
+//!
 //! Neither follows redirects by itself. Answers are read up to a limit. [`limits`]: how many requests a receiver may have
 //! under way.
 
+mod gate;
 pub mod guard;
 pub mod limits;
+pub(crate) mod roots;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,6 +22,8 @@ use http::Method;
 use reqwest::ClientBuilder;
 pub use reqwest::{Error as SendError, RequestBuilder, Response};
 use url::{Origin, Url};
+
+pub use gate::{Gate, HELD};
 
 use self::guard::Guard;
 
@@ -34,6 +40,7 @@ pub fn choose_cryptography() {
 pub struct HttpClient {
     http: reqwest::Client,
     reach: Reach,
+    gate: Gate,
 }
 
 /// The addresses that a client may call.
@@ -48,7 +55,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn guarded(guard: Guard, timeout: Duration) -> Result<Self, Reason> {
+    pub fn guarded(gate: &Gate, guard: Guard, timeout: Duration) -> Result<Self, Reason> {
         let builder = builder(timeout)
             // A proxy would resolve names without the guard.
             .no_proxy()
@@ -58,7 +65,7 @@ impl HttpClient {
             .tcp_nodelay(true)
             .pool_max_idle_per_host(16)
             .pool_idle_timeout(Duration::from_secs(20));
-        Ok(Self { http: build(builder)?, reach: Reach::Guarded(guard) })
+        Ok(Self { http: build(builder)?, reach: Reach::Guarded(guard), gate: gate.clone() })
     }
 
     /// A client for addresses that the operator configured, and for no other host. No proxy is used for addresses of
@@ -66,13 +73,14 @@ impl HttpClient {
     ///
     /// # Errors
     /// When one is no address, or TLS cannot be set up.
-    pub fn trusted(addresses: &[&str], timeout: Duration) -> Result<Self, Reason> {
+    pub fn trusted(gate: &Gate, addresses: &[&str], timeout: Duration) -> Result<Self, Reason> {
         let parse = |text: &&str| text.parse::<Url>().map_err(|error| format!("its address is none: {error}"));
         let urls = addresses.iter().map(parse).collect::<Result<Vec<Url>, Reason>>()?;
         let is_here = |url: &Url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
         let builder = builder(timeout);
         let builder = if urls.iter().any(is_here) { builder.no_proxy() } else { builder };
-        Ok(Self { http: build(builder)?, reach: Reach::Origins(urls.iter().map(Url::origin).collect()) })
+        let reach = Reach::Origins(urls.iter().map(Url::origin).collect());
+        Ok(Self { http: build(builder)?, reach, gate: gate.clone() })
     }
 
     /// A request, if the client may call this address.
@@ -80,6 +88,7 @@ impl HttpClient {
     /// # Errors
     /// The reason why it may not.
     pub fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, Reason> {
+        self.gate.check()?;
         match &self.reach {
             Reach::Guarded(guard) => guard.check(&url)?,
             Reach::Origins(origins) if origins.contains(&url.origin()) => {}
@@ -92,6 +101,7 @@ impl HttpClient {
 fn builder(timeout: Duration) -> ClientBuilder {
     choose_cryptography();
     reqwest::Client::builder()
+        .tls_certs_only(roots::for_http())
         .timeout(timeout)
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("oms/", env!("CARGO_PKG_VERSION")))
@@ -99,6 +109,31 @@ fn builder(timeout: Duration) -> ClientBuilder {
 
 fn build(builder: ClientBuilder) -> Result<reqwest::Client, Reason> {
     builder.build().map_err(|error| format!("no HTTP client can be made: {}", with_causes(&error)))
+}
+
+/// The address of a service, or of this one, as a setting: `https://oms.example.com`, without a query. An empty one is none.
+///
+/// # Errors
+/// What is wrong with it, and how it is written.
+pub(crate) fn web_address(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Ok(String::new());
+    }
+    let wrong = |what: &str| format!("{what}; write it like https://oms.example.com");
+    if !text.contains("://") {
+        return Err(wrong("it has no scheme (http:// or https://)"));
+    }
+    let url: Url = text.trim().parse().map_err(|error| wrong(&format!("it is no address: {error}")))?;
+    if !["http", "https"].contains(&url.scheme()) {
+        return Err(wrong(&format!("its scheme is {}://, and may be http:// or https://", url.scheme())));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(wrong("it names no host"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("it has a query or a fragment, and other addresses are made by writing behind it"));
+    }
+    Ok(text.trim().to_owned())
 }
 
 /// The whole answer, if it is no longer than the limit.
@@ -147,20 +182,37 @@ mod tests {
 
     #[test]
     fn a_trusted_client_calls_no_host_that_nobody_configured() {
-        let client = HttpClient::trusted(&["https://o.example/api/", "http://10.0.0.7:8080"], Duration::from_secs(1));
+        let (gate, second) = (Gate::open(), Duration::from_secs(1));
+        let client = HttpClient::trusted(&gate, &["https://o.example/api/", "http://10.0.0.7:8080"], second);
         let client = client.expect("a client");
         let may = |url: &str| client.request(Method::GET, url.parse().expect(url)).is_ok();
         assert!(may("https://o.example/elsewhere") && may("http://10.0.0.7:8080/x"));
         for url in ["http://o.example/", "https://o.example:444/", "http://10.0.0.7/", "https://p.example/"] {
             assert!(!may(url), "{url}");
         }
-        assert!(HttpClient::trusted(&["o.example"], Duration::from_secs(1)).is_err());
+        assert!(HttpClient::trusted(&gate, &["o.example"], second).is_err());
+        gate.set(false);
+        assert!(!may("https://o.example/elsewhere"), "it is held");
+    }
+
+    #[test]
+    fn a_web_address_has_a_scheme_and_a_host_and_no_query() {
+        for text in ["https://oms.example.com", "http://10.0.0.1:8080/oms/", "http://[::1]"] {
+            assert_eq!(web_address(text).as_deref(), Ok(text));
+        }
+        assert_eq!(web_address(" ").as_deref(), Ok(""));
+        for text in
+            ["oms.example.com", "ftp://oms.example.com", "https://", "https://a b", "http://x/?a=1", "http://x/#a"]
+        {
+            let said = web_address(text).expect_err(text);
+            assert!(said.contains("https://oms.example.com"), "{text}: {said}");
+        }
     }
 
     #[tokio::test]
     async fn a_guarded_client_connects_to_nothing_that_the_guard_refuses() {
         let guard = Guard::new(AllowPrivate::Nothing, "OMS_SOME_SETTING");
-        let client = HttpClient::guarded(guard, Duration::from_secs(5)).expect("a client");
+        let client = HttpClient::guarded(&Gate::open(), guard, Duration::from_secs(5)).expect("a client");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         // What stands there as an address is refused before anything is sent, and a name when it is looked up.

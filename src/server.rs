@@ -1,5 +1,6 @@
 //! The server: the router with the layers around it, the envelope of errors, and serving until told to stop.
 
+mod again;
 mod connections;
 mod document;
 mod forwarded;
@@ -41,7 +42,8 @@ use crate::{
         respond::{Bare, Fault},
     },
     app::App,
-    error::{Error, Refusal, panic_text},
+    error::{Error, Refusal},
+    tasks::panic_text,
 };
 
 /// Largest body, in bytes, of a handler that does not say what it needs (see [`api::body`]).
@@ -90,6 +92,7 @@ pub fn router(app: &App, settings: &Settings) -> Router {
         .layer(middleware::from_fn(envelope))
         .layer(middleware::from_fn_with_state(app.clone(), observe))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, settings.request_timeout))
+        .layer(middleware::from_fn(again::read_again))
         .layer(CatchPanicLayer::custom(on_panic))
         .layer(DefaultBodyLimit::max(LARGEST_UNDECLARED_BODY));
     Router::new()
@@ -236,7 +239,7 @@ async fn serve_until_stopped(listener: TcpListener, app: App, settings: Settings
         tokio::time::sleep(LONGEST_GOODBYE).await;
     };
     tokio::select! {
-        () = connections::serve(listener, router, settings.limits, &closing) => {}
+        () = connections::serve(Arc::new(listener), router, settings.limits, &closing) => {}
         () = too_late => tracing::warn!("some requests did not end; stopping anyway"),
     }
     // Connections that did not end still hold the dispatcher. They are not waited for again.
@@ -246,7 +249,7 @@ async fn serve_until_stopped(listener: TcpListener, app: App, settings: Settings
 }
 
 /// Serves `/metrics` and nothing else at an address of its own, until `stop`.
-pub async fn serve_metrics(listener: TcpListener, app: App, settings: Settings, stop: CancellationToken) {
+pub async fn serve_metrics(listener: Arc<TcpListener>, app: App, settings: Settings, stop: CancellationToken) {
     let (routes, _) = api::health::metrics_routes().split_for_parts();
     let router = routes
         .fallback(|| std::future::ready(Refusal::not_found().into_response()))

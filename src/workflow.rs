@@ -171,6 +171,12 @@ pub struct Workflow {
 }
 
 impl Workflow {
+    /// True if anything is installed.
+    #[must_use]
+    pub fn is_installed(&self) -> bool {
+        !self.transitions.is_empty()
+    }
+
     /// The transition a request names, by id, slug or both.
     ///
     /// # Errors

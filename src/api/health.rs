@@ -36,6 +36,9 @@ struct Health {
     status: &'static str,
 }
 
+/// What a server that is ready says while nothing leaves it.
+const READY_AND_HELD: &str = "ready, but nothing is sent: this database is a copy of another's; see oms adopt";
+
 /// Alive
 ///
 /// The process answers. Says nothing of the database: restarting the server would not help that.
@@ -47,12 +50,13 @@ async fn healthz() -> Json<Health> {
 
 /// Ready
 ///
-/// The database is reachable and its migrations are current, and the server is not about to stop. Answers within five
-/// seconds, whatever happens.
+/// The database is reachable, its migrations are current, something is installed, and the server is not about to stop.
+/// Answers within five seconds, whatever happens. Of a server whose database is a copy it says that nothing leaves it.
 #[utoipa::path(get, path = "/readyz", tag = "Operations", operation_id = "getReadiness", security(()),
     responses((status = 200, description = "Ready", body = Health), (status = 503, description = "Not ready, and why", body = Health)))]
 async fn readyz(Public { app }: Public) -> Response {
     let (status, why) = match tokio::time::timeout(READY_WITHIN, readiness(&app)).await {
+        Ok(Readiness::Ready) if !app.gate.is_open() => (StatusCode::OK, READY_AND_HELD),
         Ok(Readiness::Ready) => (StatusCode::OK, "ready"),
         Ok(Readiness::Not(why)) => (StatusCode::SERVICE_UNAVAILABLE, why),
         Err(_) => {
@@ -83,6 +87,9 @@ async fn readiness(app: &App) -> Readiness {
         current = is_current(app).await;
     }
     match current {
+        Ok(true) if !app.catalog_cache.current().workflow.is_installed() => {
+            Readiness::Not("nothing is installed, so no order can be taken; run: oms install FILE…")
+        }
         Ok(true) => Readiness::Ready,
         Ok(false) => Readiness::Not("migrations are pending; run oms migrate"),
         Err(error) => {

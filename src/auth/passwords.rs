@@ -5,6 +5,7 @@
 //! passwords and words, and what people make of them.
 
 use std::{
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc, LazyLock, Mutex, PoisonError,
         mpsc::{Receiver, SyncSender, sync_channel},
@@ -59,7 +60,8 @@ fn work(waiting: &Mutex<Receiver<Job>>) {
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match job {
-            Ok(job) => job(),
+            // Whoever waits for it hears that it failed; the thread goes on.
+            Ok(job) => drop(panic::catch_unwind(AssertUnwindSafe(job))),
             Err(_) => return,
         }
     }
@@ -149,6 +151,14 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_panic_costs_no_thread() {
+        for _ in 0..=THREADS {
+            on_a_thread(|| -> Result<()> { panic!("of a fault of ours") }).await.expect_err("it failed");
+        }
+        on_a_thread(|| Ok(())).await.expect("a thread is left");
+    }
 
     #[test]
     fn what_a_guesser_tries_first_is_no_password() {

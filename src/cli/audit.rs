@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     data::Data,
-    outcome::{Outcome, date_time, say},
+    outcome::{Outcome, date_time},
+    terminal::say,
 };
 use crate::{
     audit::{self, Wanted},
@@ -41,7 +42,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
     let entries = async { audit::latest(&mut *data.pool.acquire().await?, &wanted).await }.await;
     data.close().await?;
     for entry in entries?.iter().rev() {
-        say(entry.line());
+        say!("{}", entry.line());
     }
     Ok(Outcome::Done)
 }

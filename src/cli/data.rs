@@ -1,6 +1,8 @@
 //! Opens the data: a Postgres of the user, or the private one.
 
-use std::str::FromStr;
+use std::{str::FromStr, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::DataSettings,
@@ -8,6 +10,9 @@ use crate::{
     embedded::{Cluster, ClusterSettings},
     error::{Error, Result},
     events,
+    home::{self, Standing, Whereabouts},
+    outbound::Gate,
+    tasks::Tasks,
 };
 
 /// The database's name in a private Postgres.
@@ -17,6 +22,9 @@ const DATABASE: &str = "oms";
 pub(super) struct Data {
     pub pool: PgPool,
     cluster: Option<Cluster>,
+    /// Cancelled when it is closed.
+    closing: CancellationToken,
+    whereabouts: Whereabouts,
 }
 
 impl Data {
@@ -107,7 +115,8 @@ impl Data {
                      programs on the database's machine; let it connect as a role that only owns its database (README)"
                 );
             }
-            return Ok(Self { pool, cluster: None });
+            let (closing, whereabouts) = (CancellationToken::new(), settings.whereabouts());
+            return Ok(Self { pool, cluster: None, closing, whereabouts });
         }
         let data_dir = settings.data_dir_or_default().join("postgres");
         if matches!(user, User::Tool) && !data_dir.exists() {
@@ -122,12 +131,26 @@ impl Data {
             .await
             .map_err(|error| Error::Fault(with_sources(&error)))?;
         cluster.ensure_database(DATABASE).await.map_err(|error| Error::Fault(with_sources(&error)))?;
-        let pool = user.connect(cluster.connect_options(DATABASE), settings.database_connections).await?;
-        Ok(Self { pool, cluster: Some(cluster) })
+        let servers = Servers::from(cluster.connect_options(DATABASE)).that_come_back();
+        let pool = user.connect(servers, settings.database_connections).await?;
+        let closing = CancellationToken::new();
+        if matches!(user, User::Server) {
+            let (keeper, closed) = (Arc::new(cluster.keeper()), closing.clone());
+            Tasks::default().keep("private Postgres", &closing, move || Arc::clone(&keeper).keep(closed.clone()));
+        }
+        Ok(Self { pool, cluster: Some(cluster), closing, whereabouts: settings.whereabouts() })
+    }
+
+    /// Whether a tool may ask others: not on a copy.
+    pub(super) async fn gate(&self) -> Result<Gate> {
+        let gate = Gate::open();
+        gate.set(home::look(&mut *self.pool.acquire().await?, &self.whereabouts).await? == Standing::AtHome);
+        Ok(gate)
     }
 
     /// Closes the pool and, if no other process uses it, stops the private Postgres.
     pub(super) async fn close(self) -> Result<()> {
+        self.closing.cancel();
         self.pool.close().await;
         if let Some(cluster) = self.cluster {
             cluster.stop().await.map_err(|error| Error::Fault(with_sources(&error)))?;

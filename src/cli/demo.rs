@@ -1,10 +1,11 @@
 //! `oms demo`: a complete installation on a laptop.
 
 use std::{
+    fmt::Write as _,
     fs::{self, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::fs::OFlags;
@@ -17,11 +18,12 @@ use super::{
     data::Data,
     orders::Bar,
     serve::{bind, stop_on_signal, unless_stopped},
+    terminal::{self, note},
 };
 use crate::{
     app::App,
     audit::{self, Actor},
-    auth::{self, NewToken, Role},
+    auth::{self, NewToken, Role, tokens},
     catalog::CatalogCache,
     commands,
     config::{DataSettings, ServerSettings},
@@ -31,9 +33,11 @@ use crate::{
         apply::{self, Applying},
         check,
     },
+    outbound::Gate,
     placing,
     simulator::{self, Simulator},
     stock,
+    tasks::Tasks,
 };
 
 #[derive(Debug, clap::Args)]
@@ -62,7 +66,7 @@ const USERNAME: &str = "demo";
 pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> {
     let stop = stop_on_signal()?;
     let listeners = bind(&args.server).await?;
-    eprintln!("starting Postgres …");
+    note!("starting Postgres …");
     let Some(data) = unless_stopped(&stop, Data::open_for_demo(settings)).await? else {
         return Ok(Outcome::Done);
     };
@@ -74,7 +78,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
         };
         let address = listeners.address()?;
         let serving = args.server.for_serving();
-        let mut settings = args.server.for_app(address);
+        let mut settings = args.server.for_app(address, settings);
         let mut upstream = args.server.upstream.clone();
         if args.upstream {
             upstream.url = Some(simulate_upstream(&stop).await?);
@@ -82,16 +86,22 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
             settings.upstream = Some((upstream.clone(), upstream.pace()));
         }
         let app = App::start(data.pool.clone(), settings, &stop).await?;
-        print_welcome(&data.pool, &address.to_string(), &token).await?;
+        let mut welcome = welcome(&data.pool, &address.to_string(), &token.key).await?;
         if let Some(url) = upstream.url.filter(|_| args.upstream) {
-            println!("\n# the simulated upstream: what it was told\ncurl -s {url}/_received/");
+            writeln!(welcome, "\n# the simulated upstream: what it was told\ncurl -s {url}/_received/").ok();
+        }
+        let told = terminal::deliver(welcome);
+        if told.is_err() {
+            token.forget(&data.pool).await?;
+            stop.cancel();
         }
         listeners.serve(app, serving, CancellationToken::clone(&stop)).await;
-        Ok(())
+        told
     }
     .await;
-    data.close().await?;
-    served.map(|()| Outcome::Done)
+    stop.cancel();
+    let closed = data.close().await;
+    served.and(closed).map(|()| Outcome::Done)
 }
 
 /// A token of the simulated upstream.
@@ -113,15 +123,23 @@ async fn simulate_upstream(stop: &CancellationToken) -> Result<String> {
     let listening = |error: io::Error| Error::Fault(format!("the simulated upstream cannot listen: {error}"));
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(listening)?;
     let url = format!("http://{}", listener.local_addr().map_err(listening)?);
-    tokio::spawn(simulator.serve(listener, CancellationToken::clone(stop)));
+    let (served, stop) = (simulator.serve(listener, stop.clone()), stop.clone());
+    Tasks::default().once(async move {
+        let ended = served.await;
+        // The demo without its upstream is none.
+        if !stop.is_cancelled() {
+            tracing::error!(?ended, "the simulated upstream ended; the demo ends, too");
+            stop.cancel();
+        }
+    });
     Ok(url)
 }
 
 /// Loads missing data; a first start that was interrupted continues here. The orders may come later, from an upstream.
-async fn prepare(pool: &PgPool, data_dir: &Path, with_orders: bool) -> Result<String> {
+async fn prepare(pool: &PgPool, data_dir: &Path, with_orders: bool) -> Result<DemoToken> {
     refuse_anothers(pool).await?;
     if !apply::is_applied(pool).await? {
-        eprintln!("applying the standard installation …");
+        note!("applying the standard installation …");
         let (installation, _) = check::load(&FILES, commands::kinds()).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             Error::Fault(lines.join("; "))
@@ -130,15 +148,14 @@ async fn prepare(pool: &PgPool, data_dir: &Path, with_orders: bool) -> Result<St
     }
     let stocked = sqlx::query_scalar!(r#"select exists (select from stocks) as "stocked!""#).fetch_one(pool).await?;
     if !stocked {
-        eprintln!("counting stock …");
-        let summary =
-            stock::import::import(pool, STOCK.as_bytes(), |line, why| eprintln!("line {line}: {why}")).await?;
-        eprintln!("{} counts of stock", summary.set);
+        note!("counting stock …");
+        let summary = stock::import::import(pool, STOCK.as_bytes(), |line, why| note!("line {line}: {why}")).await?;
+        note!("{} counts of stock", summary.set);
     }
     if with_orders {
         take_orders(pool).await?;
     }
-    demo_token(pool, &data_dir.join("demo-token")).await
+    DemoToken::find_or_make(pool, &data_dir.join("demo-token")).await
 }
 
 /// Refuses a database that the demo has not begun. Made-up orders, and an admin whose token is in a file, are nothing for a
@@ -181,11 +198,12 @@ async fn holds_anothers(pool: &PgPool) -> Result<bool> {
 async fn take_orders(pool: &PgPool) -> Result<()> {
     let catalog_cache = CatalogCache::new(commands::kinds());
     catalog_cache.refresh(&mut *pool.acquire().await?).await?;
-    eprintln!("taking the orders of 1 December 2010 …");
+    note!("taking the orders of 1 December 2010 …");
     let mut progress = Bar::new(ORDERS.len() as u64);
-    let summary = placing::import::import(pool, &catalog_cache, ORDERS.as_bytes(), &mut progress).await?;
+    let summary =
+        placing::import::import(pool, &catalog_cache, &Gate::open(), ORDERS.as_bytes(), &mut progress).await?;
     progress.finish();
-    eprintln!("{} orders taken, {} known already", summary.taken, summary.known);
+    note!("{} orders taken, {} known already", summary.taken, summary.known);
     Ok(())
 }
 
@@ -201,25 +219,44 @@ pub(super) fn orders(text: &str) -> Result<Vec<Value>> {
 
 /// The demo user's token: that of the last start if it still works, else a new one, stored for the next start in a file
 /// that only its owner can read.
-async fn demo_token(pool: &PgPool, file: &Path) -> Result<String> {
-    let kept = read_plain(file).unwrap_or_default().trim().to_owned();
-    if !kept.is_empty() && auth::Sessions::default().caller(pool, &kept, 0).await.is_ok() {
-        return Ok(kept);
+struct DemoToken {
+    key: String,
+    /// Its id and its file, if this start has made it.
+    made: Option<(i64, PathBuf)>,
+}
+
+impl DemoToken {
+    async fn find_or_make(pool: &PgPool, file: &Path) -> Result<Self> {
+        let kept = read_plain(file).unwrap_or_default().trim().to_owned();
+        if !kept.is_empty() && auth::Sessions::default().caller(pool, &kept, 0).await.is_ok() {
+            return Ok(Self { key: kept, made: None });
+        }
+        let mut transaction = audit::begin(pool, &Actor::command_line()).await?;
+        let known =
+            sqlx::query_scalar!(r#"select exists (select from users where username = $1) as "known!""#, USERNAME)
+                .fetch_one(&mut *transaction)
+                .await?;
+        if !known {
+            auth::create_user(&mut transaction, USERNAME, None, Role::Admin, &[]).await?;
+        }
+        let token = NewToken { name: "demo", ..NewToken::default() };
+        let issued = auth::issue_token(&mut transaction, USERNAME, &token).await?;
+        transaction.commit().await?;
+        if let Err(error) = write_anew(file, &issued.key) {
+            tracing::warn!(%error, file = %file.display(), "cannot keep the demo's token; the next start makes another");
+        }
+        Ok(Self { key: issued.key, made: Some((issued.id, file.to_owned())) })
     }
-    let mut transaction = audit::begin(pool, &Actor::command_line()).await?;
-    let known = sqlx::query_scalar!(r#"select exists (select from users where username = $1) as "known!""#, USERNAME)
-        .fetch_one(&mut *transaction)
-        .await?;
-    if !known {
-        auth::create_user(&mut transaction, USERNAME, None, Role::Admin, &[]).await?;
+
+    /// Ends it, if this start has made it: nobody could read it.
+    async fn forget(self, pool: &PgPool) -> Result<()> {
+        let Some((id, file)) = self.made else { return Ok(()) };
+        let mut transaction = audit::begin(pool, &Actor::command_line()).await?;
+        tokens::revoke(&mut transaction, id).await?;
+        transaction.commit().await?;
+        fs::remove_file(file).ok();
+        Ok(())
     }
-    let token =
-        auth::issue_token(&mut transaction, USERNAME, &NewToken { name: "demo", ..NewToken::default() }).await?.key;
-    transaction.commit().await?;
-    if let Err(error) = write_anew(file, &token) {
-        tracing::warn!(%error, file = %file.display(), "cannot keep the demo's token; the next start makes another");
-    }
-    Ok(token)
 }
 
 /// Reads a file, and no link: whoever may write in the folder must not choose another file.
@@ -239,7 +276,7 @@ fn write_anew(file: &Path, text: &str) -> io::Result<()> {
 }
 
 /// The address, a token and three lines to paste.
-async fn print_welcome(pool: &PgPool, address: &str, token: &str) -> Result<()> {
+async fn welcome(pool: &PgPool, address: &str, token: &str) -> Result<String> {
     let packing = sqlx::query!(
         "select p.id, t.slug
            from packages p
@@ -254,7 +291,7 @@ async fn print_welcome(pool: &PgPool, address: &str, token: &str) -> Result<()> 
         |packing| (packing.id, packing.slug),
     );
     let base = format!("http://{address}");
-    println!(
+    Ok(format!(
         "
 oms is serving on {base}
 read and try the API at {base}/docs/
@@ -269,9 +306,9 @@ curl -s -H 'Authorization: Token {token}' '{base}/api/v1/oms/packages/{package}/
 # pack it
 curl -s -H 'Authorization: Token {token}' -H 'Content-Type: application/json' -d '{{\"slug\": \"{slug}\", \"input_parameters\": {{}}}}' '{base}/api/v1/oms/packages/{package}/command/'
 
-Ctrl-C stops it; the data stays."
-    );
-    Ok(())
+Ctrl-C stops it; the data stays.
+"
+    ))
 }
 
 #[cfg(test)]

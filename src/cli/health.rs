@@ -2,13 +2,18 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use super::outcome::Outcome;
-use crate::error::{Error, Result};
+use super::{outcome::Outcome, terminal::say};
+use crate::{
+    config::values,
+    error::{Error, Result},
+    logging::one_line,
+};
 
 /// Longest wait for the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -16,7 +21,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The server's address.
-    #[arg(env = "OMS_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDR:PORT")]
+    #[arg(env = "OMS_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDR:PORT",
+          value_parser = values::listen_address)]
     address: SocketAddr,
 }
 
@@ -30,21 +36,18 @@ pub(super) async fn run(args: &Args) -> Result<Outcome> {
         .map_err(|_| Error::Fault(format!("{address} did not answer within {} s", TIMEOUT.as_secs())))?
         .map_err(|error| Error::Fault(format!("cannot ask {address}: {error}; is the server running?")))?;
     let status = answer.lines().next().unwrap_or_default();
-    println!("{status}");
-    if status.contains(" 200 ") {
-        return Ok(Outcome::Done);
+    say!("{status}");
+    if let Some(told) = answer.split_once("\r\n\r\n").and_then(|(_, body)| told(body)).filter(|told| told != "ready") {
+        say!("{told}");
     }
-    if let Some(why) = answer.split_once("\r\n\r\n").and_then(|(_, body)| reason(body)) {
-        println!("{why}");
-    }
-    Ok(Outcome::Faults)
+    Ok(if status.contains(" 200 ") { Outcome::Done } else { Outcome::Faults })
 }
 
 /// What the server says of itself.
-fn reason(body: &str) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_str(body).ok()?;
+fn told(body: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(body).ok()?;
     let detail = body.get("status").or_else(|| body.pointer("/error/detail"))?;
-    Some(crate::logging::one_line(detail.as_str()?).to_string())
+    Some(one_line(detail.as_str()?).into_owned())
 }
 
 async fn ask(address: SocketAddr) -> std::io::Result<String> {

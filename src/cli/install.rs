@@ -6,6 +6,7 @@ use super::{
     data::Data,
     installation::kept,
     outcome::{Outcome, read_file},
+    terminal::{self, note, say},
 };
 use crate::{
     audit, commands,
@@ -27,7 +28,8 @@ pub(super) struct Args {
     files: Vec<PathBuf>,
 
     /// Instead of files: the installation with this number, as `oms installation list` has it.
-    #[arg(long = "version", value_name = "N", conflicts_with = "files")]
+    #[arg(long = "version", value_name = "N", conflicts_with = "files",
+          value_parser = clap::value_parser!(i64).range(1..))]
     number: Option<i64>,
 
     /// Only check; nothing is applied, and no database is needed.
@@ -74,14 +76,14 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
     }
     let Some((installation, warnings)) = load_or_report(&read_files(&args.files)?) else { return Ok(Outcome::Faults) };
     if args.diagram {
-        print!("{}", draw::svg(&installation));
+        terminal::print(draw::svg(&installation));
         return Ok(Outcome::Done);
     }
     for warning in &warnings {
-        eprintln!("warning: {warning}");
+        note!("warning: {warning}");
     }
     if args.check {
-        println!(
+        say!(
             "{} states, {} transitions, {} locations, {} scenarios: no faults, {} warnings",
             installation.states.len(),
             installation.transitions.len(),
@@ -105,31 +107,28 @@ async fn deploy(pool: &PgPool, installation: &Installation, args: &Args) -> Resu
     let by = args.by.clone().unwrap_or_else(audit::system_user);
     match apply::install(pool, installation, Applying { by: &by, force: args.force }).await? {
         apply::Outcome::Same => {
-            println!("no difference");
+            say!("no difference");
             Ok(Outcome::Done)
         }
         apply::Outcome::Refused(survey) => {
-            eprint!("{}", refusal(&survey.hazards));
+            terminal::remark(refusal(&survey.hazards));
             Ok(Outcome::Refused)
         }
         apply::Outcome::Applied(applied) => {
-            print!("{}", print::short(&applied.survey.plan));
+            terminal::print(print::short(&applied.survey.plan));
             let mut is_whole = true;
             for moving in &applied.moved {
-                println!("{} packages moved from {} to {}", moving.moved, moving.from, moving.to);
+                say!("{} packages moved from {} to {}", moving.moved, moving.from, moving.to);
                 let (failed, reasons) = &moving.failed;
                 is_whole &= *failed == 0;
                 for reason in reasons {
-                    eprintln!("error: {reason}");
+                    note!("error: {reason}");
                 }
                 if *failed > 0 {
-                    eprintln!(
-                        "error: {failed} packages are still in {}; the next oms install tries again",
-                        moving.from
-                    );
+                    note!("error: {failed} packages are still in {}; the next oms install tries again", moving.from);
                 }
             }
-            println!("applied; it is number {} of oms installation list", applied.number);
+            say!("applied; it is number {} of oms installation list", applied.number);
             Ok(if is_whole { Outcome::Done } else { Outcome::Faults })
         }
     }
@@ -137,15 +136,15 @@ async fn deploy(pool: &PgPool, installation: &Installation, args: &Args) -> Resu
 
 fn show_plan(survey: &Survey, args: &Args) -> Outcome {
     if survey.is_empty() {
-        println!("no difference");
+        say!("no difference");
         return Outcome::Done;
     }
-    print!("{}", print::long(&survey.plan, &survey.touched));
+    terminal::print(print::long(&survey.plan, &survey.touched));
     for moving in &survey.moves {
-        println!("packages in {} are moved to {}", moving.from, moving.to);
+        say!("packages in {} are moved to {}", moving.from, moving.to);
     }
     if !survey.hazards.is_empty() && !args.force {
-        eprint!("{}", refusal(&survey.hazards));
+        terminal::remark(refusal(&survey.hazards));
     }
     match (args.exit_code, survey.hazards.is_empty() || args.force) {
         (false, _) => Outcome::Done,
@@ -174,7 +173,7 @@ fn load_or_report(files: &[(String, String)]) -> Option<(Installation, Vec<Probl
         Ok(loaded) => Some(loaded),
         Err(problems) => {
             for problem in &problems {
-                eprintln!("error: {problem}");
+                note!("error: {problem}");
             }
             None
         }

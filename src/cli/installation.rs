@@ -2,7 +2,8 @@
 
 use super::{
     data::Data,
-    outcome::{Outcome, say},
+    outcome::Outcome,
+    terminal::{self, say},
 };
 use crate::{
     config::DataSettings,
@@ -50,13 +51,13 @@ pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Out
 async fn print_what_is_asked(pool: &PgPool, command: Command) -> Result<()> {
     let mut connection = pool.acquire().await?;
     match command {
-        Command::Export => print!("{}", export::toml(&Installed::load(&mut connection).await?.items)?),
+        Command::Export => terminal::print(export::toml(&Installed::load(&mut connection).await?.items)?),
         Command::List => {
             for kept in history::all(&mut connection).await? {
                 let date = kept.applied_date.format("%Y-%m-%d %H:%M:%S UTC");
-                say(format_args!("{:>4}  {date}  {}", kept.number, kept.applied_by));
+                say!("{:>4}  {date}  {}", kept.number, kept.applied_by);
                 for line in kept.summary.lines() {
-                    say(format_args!("      {line}"));
+                    say!("      {line}");
                 }
             }
         }
@@ -64,7 +65,7 @@ async fn print_what_is_asked(pool: &PgPool, command: Command) -> Result<()> {
         Command::Diff { before, after } => {
             let (before, after) = (read(&kept(pool, before).await?)?, read(&kept(pool, after).await?)?);
             let plan = Plan::between(&Installed::of_files(before), &after, None);
-            print!("{}", print::long(&plan, &Touched::default()));
+            terminal::print(print::long(&plan, &Touched::default()));
         }
         Command::Transitions => print_table(&apply::table(pool).await?),
     }
@@ -88,11 +89,11 @@ fn read(kept: &Kept) -> Result<crate::installation::read::Installation> {
 fn print_files(kept: &Kept) {
     for file in &kept.files {
         if kept.files.len() > 1 {
-            println!("# ---- {}", file.name);
+            say!("# ---- {}", file.name);
         }
-        print!("{}", file.text);
+        terminal::print(&file.text);
         if !file.text.ends_with('\n') {
-            println!();
+            terminal::print("\n");
         }
     }
 }
@@ -100,8 +101,8 @@ fn print_files(kept: &Kept) {
 /// Prints the ids that integrators use.
 fn print_table(table: &[apply::InstalledTransition]) {
     let slug_width = table.iter().map(|row| row.slug.chars().count()).max().unwrap_or(4).max(4);
-    println!("{:>6}  {:<slug_width$}  label", "id", "slug");
+    say!("{:>6}  {:<slug_width$}  label", "id", "slug");
     for row in table {
-        println!("{:>6}  {:<slug_width$}  {}", row.id, row.slug, row.label);
+        say!("{:>6}  {:<slug_width$}  {}", row.id, row.slug, row.label);
     }
 }

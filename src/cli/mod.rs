@@ -1,6 +1,6 @@
 //! The command line: one file per subcommand.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line talks to people")]
 
+mod adopt;
 mod audit;
 mod data;
 mod demo;
@@ -14,42 +14,100 @@ mod serve;
 mod simulate;
 mod simulate_upstream;
 mod stock;
+mod terminal;
 mod token;
 mod user;
 mod verify;
 mod webhooks;
 
-use std::process::ExitCode;
+use std::{
+    panic::{self, AssertUnwindSafe},
+    process::ExitCode,
+};
 
-use clap::{Parser, Subcommand};
+use clap::{
+    CommandFactory as _, Parser, Subcommand,
+    error::{ContextKind, ContextValue},
+};
 
-use self::outcome::Outcome;
-use crate::{config::DataSettings, error::Result, logging};
+use self::{outcome::Outcome, terminal::note};
+use crate::{
+    config::{DataSettings, values},
+    error::{Error, Result},
+    logging, tasks,
+};
 
 /// Parses the command line, runs it, and prints the error.
 ///
 /// It is not async, so that the work of all subcommands is compiled with this crate, and not again with the binary.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    logging::start(cli.default_log_filter());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("oms: cannot start the threads of the runtime: {error}");
-            return ExitCode::FAILURE;
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and the version are no error.
+        Err(told) => {
+            let printed = terminal::unless_closed(told.print().err().as_ref());
+            if let Some(variable) = variable_of(&told) {
+                note!("\nThe value is that of the variable {variable}.");
+            }
+            return end(terminal::finish().and(printed).map(|()| told.exit_code()));
         }
     };
-    match runtime.block_on(cli.run()) {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Faults) => ExitCode::FAILURE,
-        Ok(Outcome::Refused) => ExitCode::from(3),
-        Ok(Outcome::Different) => ExitCode::from(4),
+    let done = run(cli);
+    // Why it failed is the last that is said.
+    if !logging::finish() && done.is_err() {
+        return ExitCode::FAILURE;
+    }
+    end(done.and_then(|outcome| terminal::finish().map(|()| outcome.exit_code())))
+}
+
+fn run(cli: Cli) -> Result<Outcome> {
+    let no_threads = |error| Error::Fault(format!("cannot start the threads of the program: {error}"));
+    logging::start(cli.default_log_filter()).map_err(no_threads)?;
+    if matches!(cli.command, Command::Serve(_) | Command::Demo(_)) {
+        let set = std::env::vars_os().map(|(name, _)| name);
+        for why in values::unknown_variables(&Cli::command(), set) {
+            tracing::warn!(why, "a variable is not looked at");
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(no_threads)?;
+    let work = AssertUnwindSafe(|| runtime.block_on(cli.run()));
+    panic::catch_unwind(work).unwrap_or_else(|panic| {
+        Err(Error::Fault(format!("this is a fault of oms, please report it: {}", tasks::panic_text(&*panic))))
+    })
+}
+
+/// The variable that the value which was refused is from.
+fn variable_of(told: &clap::Error) -> Option<String> {
+    fn find(command: &clap::Command, name: &str) -> Option<String> {
+        let own = command.get_arguments().find(|argument| argument.to_string() == name);
+        let variable = own.and_then(|argument| Some(argument.get_env()?.to_string_lossy().into_owned()));
+        variable.or_else(|| command.get_subcommands().find_map(|command| find(command, name)))
+    }
+    let Some(ContextValue::String(name)) = told.get(ContextKind::InvalidArg) else { return None };
+    let flag = name.split(' ').next().unwrap_or_default();
+    let is_given = std::env::args_os().any(|word| word.to_string_lossy().starts_with(flag));
+    let mut command = Cli::command();
+    // Only then arguments say their names.
+    command.build();
+    find(&command, name).filter(|variable| !is_given && std::env::var_os(variable).is_some())
+}
+
+/// Says an error, and ends the process.
+fn end(done: Result<i32>) -> ExitCode {
+    match done {
+        Ok(code) => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
         Err(error) => {
-            eprintln!("oms: {}", logging::one_line(&error.to_string()));
+            note!("oms: {}", logging::one_line(&error.to_string()));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The command line, with its subcommands and arguments.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// An order management server: orders come in, are distributed to locations as packages, and each package moves through
@@ -113,6 +171,9 @@ enum Command {
     /// Webhooks: who subscribed, and delivering again.
     #[command(subcommand)]
     Webhooks(webhooks::Command),
+    /// Make this the home of a database that was copied or moved here: webhooks, the upstream, invoice and stock services
+    /// are held until then.
+    Adopt,
     /// Prove that quota, logs, reservations and events are in order; exit 1 and a line for each fault.
     Verify,
     /// Ask a running server whether it is ready; exit 0 if so. For health checks.
@@ -148,8 +209,97 @@ impl Cli {
             Command::Token(command) => token::run(data, command).await,
             Command::Audit(args) => audit::run(data, args).await,
             Command::Webhooks(command) => webhooks::run(data, command).await,
+            Command::Adopt => adopt::run(data).await,
             Command::Verify => verify::run(data).await,
             Command::Health(args) => health::run(&args).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    /// Every argument with a value, with the words of its subcommand.
+    fn arguments() -> Vec<(Vec<String>, clap::Arg)> {
+        fn walk(command: &clap::Command, words: &[String], found: &mut Vec<(Vec<String>, clap::Arg)>) {
+            let own = command.get_arguments().filter(|argument| argument.get_action().takes_values());
+            found.extend(own.map(|argument| (words.to_owned(), argument.clone())));
+            for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+                walk(command, &[words, &[command.get_name().to_owned()]].concat(), found);
+            }
+        }
+        let (mut command, mut found) = (command(), Vec::new());
+        // Only then arguments say their names, and every subcommand has the global ones.
+        command.build();
+        walk(&command, &["oms".to_owned()], &mut found);
+        found
+    }
+
+    /// True if the command line refuses a value, or its variable would.
+    fn is_refused(words: &[String], argument: &clap::Arg, value: &str) -> bool {
+        let given = match argument.get_long() {
+            Some(long) => format!("--{long}={value}"),
+            None => value.to_owned(),
+        };
+        let line = words.iter().cloned().chain([given]);
+        let told = Cli::command().try_get_matches_from(line).err();
+        told.is_some_and(|told| matches!(told.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue))
+    }
+
+    const NUMBERS: &[&str] = &["", "abc", "-1", "99999999999999999999", "1e400", "nan"];
+
+    /// What a kind of value, by its name in the help, must refuse; none: it is a text, or looked at when it is used.
+    fn nonsense(name: &str) -> Option<&'static [&'static str]> {
+        match name {
+            "SECONDS" | "MINUTES" | "HOURS" | "DAYS" | "N" => Some(NUMBERS),
+            "ADDR:PORT" => Some(&["nowhere", "127.0.0.1", "127.0.0.1:65536", "http://localhost:1"]),
+            "URL" => Some(&["oms.example.com", "ftp://oms.example.com", "https://"]),
+            "URLS" => Some(&["oms.example.com", "ftp://oms.example.com"]),
+            "RANGES" => Some(&["10.0.0.0/33", "nonsense"]),
+            "BOOL" => Some(&["maybe", "1"]),
+            "MOMENT" => Some(&["yesterday", "2026-13-01"]),
+            "DATE" => Some(&["yesterday", "2026-02-30"]),
+            "KIND:ID" => Some(&["package", "order:1"]),
+            "ROLE" | "ROLES" => Some(&["king"]),
+            "ID" | "NUMBER" | "BEFORE" | "AFTER" => Some(&["abc", ""]),
+            "DIR" | "ERP_CODE" | "FILE" | "FILES" | "KIND" | "NAME" | "PASSWORD" | "SECRET" | "TOKEN" | "USER" => None,
+            new => panic!("say here what {new} refuses"),
+        }
+    }
+
+    /// Settings of numbers of which nothing is something.
+    const MAY_BE_NONE: [&str; 4] = ["drain_seconds", "sweep_minutes", "max_webhooks_per_user", "max_webhooks"];
+
+    #[test]
+    fn every_setting_refuses_its_nonsense() {
+        let mut wrong = Vec::new();
+        for (words, argument) in arguments() {
+            let id = argument.get_id().as_str();
+            // Its address is read when it is connected to, as libpq reads it.
+            if id == "database_url" {
+                continue;
+            }
+            let name =
+                argument.get_value_names().and_then(<[_]>::first).map_or(id, clap::builder::Str::as_str).to_uppercase();
+            let Some(values) = nonsense(&name) else { continue };
+            let zero = (values == NUMBERS && !MAY_BE_NONE.contains(&id)).then_some("0");
+            wrong.extend(
+                values
+                    .iter()
+                    .copied()
+                    .chain(zero)
+                    .filter(|value| !is_refused(&words, &argument, value))
+                    .map(|value| format!("{} {argument} takes `{value}`", words.join(" "))),
+            );
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command().debug_assert();
     }
 }

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::io::BufReader;
 
-use super::{data::Data, outcome::Outcome};
+use super::{
+    data::Data,
+    outcome::Outcome,
+    terminal::{note, say},
+};
 use crate::{
     catalog::CatalogCache,
     commands,
@@ -33,15 +37,15 @@ pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Out
     let imported = take(&data, opened, size).await;
     data.close().await?;
     let summary = imported?;
-    println!("{} orders taken, {} known already, {} lines refused", summary.taken, summary.known, summary.refused);
+    say!("{} orders taken, {} known already, {} lines refused", summary.taken, summary.known, summary.refused);
     Ok(if summary.refused == 0 { Outcome::Done } else { Outcome::Faults })
 }
 
 async fn take(data: &Data, file: tokio::fs::File, size: u64) -> Result<Summary> {
     let catalog_cache = CatalogCache::new(commands::kinds());
     catalog_cache.refresh(&mut *data.pool.acquire().await?).await?;
-    let mut progress = Bar::new(size);
-    let summary = import(&data.pool, &catalog_cache, BufReader::with_capacity(1 << 20, file), &mut progress).await;
+    let (mut progress, reader) = (Bar::new(size), BufReader::with_capacity(1 << 20, file));
+    let summary = import(&data.pool, &catalog_cache, &data.gate().await?, reader, &mut progress).await;
     progress.finish();
     summary
 }
@@ -77,11 +81,11 @@ impl Progress for Bar {
         let tenth = self.done * 10 / self.size;
         if self.line.is_hidden() && tenth > self.printed {
             self.printed = tenth;
-            eprintln!("{:>3}%: {orders} orders", tenth * 10);
+            note!("{:>3}%: {orders} orders", tenth * 10);
         }
     }
 
     fn refused(&mut self, line: u64, why: &str) {
-        self.line.suspend(|| eprintln!("line {line}: {why}"));
+        self.line.suspend(|| note!("line {line}: {why}"));
     }
 }

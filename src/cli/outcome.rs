@@ -1,12 +1,11 @@
 //! What subcommands come to, the files they read, and arguments that several take.
 
-use std::{fmt::Display, path::Path};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
 use crate::{
     error::{Error, Result},
-    logging,
     reading::values,
 };
 
@@ -23,15 +22,21 @@ pub(super) enum Outcome {
     Different,
 }
 
+impl Outcome {
+    /// The exit code of the process.
+    pub(super) fn exit_code(self) -> i32 {
+        match self {
+            Self::Done => 0,
+            Self::Faults => 1,
+            Self::Refused => 3,
+            Self::Different => 4,
+        }
+    }
+}
+
 /// Reads a file. The error names it.
 pub(super) fn read_file(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| Error::Fault(format!("cannot read {}: {error}", path.display())))
-}
-
-/// Prints a line that shows what others wrote: names, addresses, reasons. Whatever they wrote, it is one line, and the
-/// terminal shows it instead of obeying it.
-pub(super) fn say(line: impl Display) {
-    println!("{}", logging::one_line(&line.to_string()));
 }
 
 /// A moment or a day, as an argument.

@@ -1,6 +1,6 @@
 //! `oms serve`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,7 @@ use crate::{
     config::{DataSettings, ServerSettings},
     error::{Error, Result},
     installation, server,
+    tasks::Tasks,
 };
 
 #[derive(Debug, clap::Args)]
@@ -36,12 +37,20 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
     let Some(data) = unless_stopped(&stop, Data::open_for_server(settings, !args.no_migrate)).await? else {
         return Ok(Outcome::Done);
     };
-    let served = serve(&data, &args, listeners, stop).await;
-    data.close().await?;
-    served.map(|()| Outcome::Done)
+    let served = serve(settings, &data, &args, listeners, stop.clone()).await;
+    // Where the start failed, what was just beginning ends: the reason is the last that is said.
+    stop.cancel();
+    let closed = data.close().await;
+    served.and(closed).map(|()| Outcome::Done)
 }
 
-async fn serve(data: &Data, args: &Args, listeners: Listeners, stop: CancellationToken) -> Result<()> {
+async fn serve(
+    settings: &DataSettings,
+    data: &Data,
+    args: &Args,
+    listeners: Listeners,
+    stop: CancellationToken,
+) -> Result<()> {
     if !installation::apply::is_applied(&data.pool).await? {
         if args.install.is_empty() {
             tracing::warn!("no installation has been applied yet; run: oms install FILE…");
@@ -50,15 +59,15 @@ async fn serve(data: &Data, args: &Args, listeners: Listeners, stop: Cancellatio
             tracing::info!("applied the installation");
         }
     }
+    let address = listeners.address()?;
+    let app = App::start(data.pool.clone(), args.server.for_app(address, settings), &stop).await?;
     let pool = data.pool.clone();
-    tokio::spawn(async move {
+    app.tasks.once(async move {
         // What an `oms install` that was interrupted has left to do.
         if let Err(error) = installation::apply::settle(&pool).await {
             tracing::warn!(%error, "the quota ledger is not complete yet; oms install completes it");
         }
     });
-    let address = listeners.address()?;
-    let app = App::start(data.pool.clone(), args.server.for_app(address), &stop).await?;
     warn_of_unsigned_pushes(&app);
     tracing::info!(%address, "serving");
     listeners.serve(app, args.server.for_serving(), stop).await;
@@ -95,7 +104,10 @@ impl Listeners {
             if let Ok(address) = listener.local_addr() {
                 tracing::info!(%address, "serving metrics");
             }
-            tokio::spawn(server::serve_metrics(listener, app.clone(), settings, stop.clone()));
+            let (listener, shown, stopped) = (Arc::new(listener), app.clone(), stop.clone());
+            app.tasks.keep("metrics at their address", &stop, move || {
+                server::serve_metrics(Arc::clone(&listener), shown.clone(), settings, stopped.clone())
+            });
         }
         server::serve(self.api, app, settings, stop).await;
     }
@@ -136,7 +148,7 @@ pub(super) fn stop_on_signal() -> Result<CancellationToken> {
     let stop = CancellationToken::new();
     let stopping = stop.clone();
     #[expect(clippy::exit, reason = "a second signal means now")]
-    tokio::spawn(async move {
+    Tasks::default().once(async move {
         for code in [None, Some(130)] {
             tokio::select! {
                 _ = interrupt.recv() => {}

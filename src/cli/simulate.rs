@@ -8,6 +8,7 @@ use indicatif::ProgressBar;
 use super::{
     data::Data,
     outcome::{Outcome, read_file},
+    terminal::{self, note, say},
 };
 use crate::{
     config::DataSettings,
@@ -65,13 +66,14 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
     line.finish_and_clear();
     data.close().await?;
     let comparison = compared?;
-    print!("{}", text::report(&comparison));
+    terminal::print(text::report(&comparison));
     if let Some(file) = &args.html {
         let name = args.scenario.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let title = Title { scenario: name, from: args.from, to: args.to };
         std::fs::write(file, html::page(&title, &comparison))
             .map_err(|error| Error::Fault(format!("cannot write {}: {error}", file.display())))?;
-        println!("\nwritten: {}", file.display());
+        terminal::print("\n");
+        say!("written: {}", file.display());
     }
     Ok(Outcome::Done)
 }
@@ -88,7 +90,7 @@ fn read_scenarios(file: &std::path::Path) -> Result<Option<Vec<Definition>>> {
         Ok(installation) => Ok(Some(installation.scenarios.into_iter().map(|scenario| scenario.definition).collect())),
         Err(problems) => {
             for problem in &problems {
-                eprintln!("error: {problem}");
+                note!("error: {problem}");
             }
             Ok(None)
         }

@@ -8,9 +8,12 @@ use super::{
     demo,
     outcome::{Outcome, read_file},
     serve::stop_on_signal,
+    terminal::say,
 };
 use crate::{
+    config::values,
     error::{Error, Result},
+    outbound::web_address,
     secret::Secret,
     simulator::{Settings, Simulator, Target},
 };
@@ -18,7 +21,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Address and port to listen on.
-    #[arg(long, default_value = "127.0.0.1:8100", value_name = "ADDR:PORT")]
+    #[arg(long, default_value = "127.0.0.1:8100", value_name = "ADDR:PORT", value_parser = values::listen_address)]
     listen: SocketAddr,
 
     /// Orders as JSON lines [default: the demo's, a day of real ones].
@@ -26,7 +29,7 @@ pub(super) struct Args {
     orders: Option<PathBuf>,
 
     /// Orders that arrive a minute [default: all are there from the beginning].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::pace)]
     orders_per_minute: Option<f64>,
 
     /// Who may log in.
@@ -42,7 +45,7 @@ pub(super) struct Args {
     token: Secret,
 
     /// Push each order that arrives to this address as well (…/api/v1/oms/orders-webhook/).
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = web_address)]
     push_to: Option<String>,
 
     /// The token sent along when pushing.
@@ -74,7 +77,7 @@ pub(super) async fn run(args: Args) -> Result<Outcome> {
         Error::Fault(format!("cannot listen on {}: {error}; choose another address with --listen", args.listen))
     })?;
     let address = listener.local_addr().map_err(|error| Error::Fault(error.to_string()))?;
-    println!(
+    say!(
         "a simulated upstream with {count} orders on http://{address}
 
 # an order management server that takes its orders

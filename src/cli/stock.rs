@@ -2,7 +2,11 @@
 
 use std::{fs::File, path::PathBuf};
 
-use super::{data::Data, outcome::Outcome};
+use super::{
+    data::Data,
+    outcome::Outcome,
+    terminal::{note, say},
+};
 use crate::{
     config::DataSettings,
     error::{Error, Result},
@@ -22,9 +26,9 @@ pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Out
     let Command::Import { file } = command;
     let reader = File::open(&file).map_err(|error| Error::Fault(format!("cannot read {}: {error}", file.display())))?;
     let data = Data::open(settings).await?;
-    let imported = import(&data.pool, reader, |line, why| eprintln!("line {line}: {why}")).await;
+    let imported = import(&data.pool, reader, |line, why| note!("line {line}: {why}")).await;
     data.close().await?;
     let summary = imported?;
-    println!("{} counts set, {} lines refused", summary.set, summary.refused);
+    say!("{} counts set, {} lines refused", summary.set, summary.refused);
     Ok(if summary.refused == 0 { Outcome::Done } else { Outcome::Faults })
 }

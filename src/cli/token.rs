@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     data::Data,
-    outcome::{Outcome, date_time, say},
+    outcome::{Outcome, date_time},
+    terminal::{self, say},
 };
 use crate::{
     audit::{self, Actor},
@@ -58,12 +59,13 @@ async fn run_on(data: &Data, command: Command) -> Result<()> {
         Command::Issue { user, name, expires } => {
             let token = NewToken { name: &name, expires_date: expires, is_login: false };
             let issued = tokens::issue(&mut transaction, &user, &token).await?;
+            // Before it is good: a key that nobody could read leaves no token behind.
+            terminal::deliver(format_args!("{}\n", issued.key))?;
             transaction.commit().await?;
-            println!("{}", issued.key);
         }
         Command::List { user } => {
             for token in tokens::list(&mut transaction, user.as_deref()).await? {
-                say(line(&token));
+                say!("{}", line(&token));
             }
         }
         Command::Revoke { user: _, id: Some(id) } => {
@@ -71,13 +73,13 @@ async fn run_on(data: &Data, command: Command) -> Result<()> {
                 return Err(Error::Fault(format!("there is no token {id}; oms token list shows them")));
             }
             transaction.commit().await?;
-            println!("revoked token {id}");
+            say!("revoked token {id}");
         }
         Command::Revoke { user, id: None } => {
             let user = user.unwrap_or_default();
             let count = tokens::revoke_all(&mut transaction, &user).await?;
             transaction.commit().await?;
-            println!("revoked {count} tokens of {user}");
+            say!("revoked {count} tokens of {user}");
         }
     }
     Ok(())

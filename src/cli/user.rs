@@ -2,10 +2,7 @@
 
 use std::io::{IsTerminal as _, Read};
 
-use super::{
-    data::Data,
-    outcome::{Outcome, say},
-};
+use super::{data::Data, outcome::Outcome, terminal::say};
 use crate::{
     audit::{self, Actor},
     auth::{
@@ -92,11 +89,11 @@ async fn run_on(data: &Data, command: Command) -> Result<()> {
         Command::Add { name, role, location, .. } => {
             let password = password.as_ref().map(Secret::reveal);
             auth::create_user(&mut transaction, &name, password, role, &location).await?;
-            println!("added {name} ({}); a token: oms token issue {name}", role.as_str());
+            say!("added {name} ({}); a token: oms token issue {name}", role.as_str());
         }
         Command::List => {
             for user in users::list(&mut transaction).await? {
-                say(user);
+                say!("{user}");
             }
         }
         Command::Set { name, role, location, all_locations } => {

@@ -1,9 +1,6 @@
 //! `oms verify`.
 
-use super::{
-    data::Data,
-    outcome::{Outcome, say},
-};
+use super::{data::Data, outcome::Outcome, terminal::say};
 use crate::{config::DataSettings, error::Result, verify::verify};
 
 pub(super) async fn run(settings: &DataSettings) -> Result<Outcome> {
@@ -12,10 +9,10 @@ pub(super) async fn run(settings: &DataSettings) -> Result<Outcome> {
     data.close().await?;
     let faults = faults?;
     for fault in &faults {
-        say(fault);
+        say!("{fault}");
     }
     if faults.is_empty() {
-        println!("quota, ledger, logs, reservations, items and events are in order");
+        say!("quota, ledger, logs, reservations, items and events are in order");
         return Ok(Outcome::Done);
     }
     Ok(Outcome::Faults)

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     data::Data,
-    outcome::{Outcome, date_time, say},
+    outcome::{Outcome, date_time},
+    terminal::say,
 };
 use crate::{
     audit::{self, Actor},
@@ -78,7 +79,7 @@ async fn run_on(data: &Data, command: Command) -> Result<()> {
             let range = ReplayRange { entity, object_id, from, to, since_last_delivered };
             let mut connection = data.pool.acquire().await?;
             let replayed = replay::replay(&mut connection, id, &range).await.map_err(|error| unknown(error, id))?;
-            println!("{} deliveries are made again, {} for the first time", replayed.replayed, replayed.added);
+            say!("{} deliveries are made again, {} for the first time", replayed.replayed, replayed.added);
             Ok(())
         }
         Command::Resume { id } => resume(data, id).await,
@@ -106,9 +107,9 @@ async fn resume(data: &Data, id: i64) -> Result<()> {
     }
     if resumed {
         pause::wake(&mut *data.pool.acquire().await?, id).await?;
-        println!("webhook {id} goes on where it stopped");
+        say!("webhook {id} goes on where it stopped");
     } else {
-        println!("webhook {id} is not paused");
+        say!("webhook {id} is not paused");
     }
     Ok(())
 }
@@ -139,10 +140,7 @@ async fn list(data: &Data) -> Result<()> {
             (None, Some(date)) => format!("; failing since {}", date.format("%FT%TZ")),
             (None, None) => String::new(),
         };
-        say(format_args!(
-            "{}: {} of {} to {}: {}, {pending}{why}",
-            row.id, row.event_type, row.username, row.target_url, row.state
-        ));
+        say!("{}: {} of {} to {}: {}, {pending}{why}", row.id, row.event_type, row.username, row.target_url, row.state);
     }
     Ok(())
 }

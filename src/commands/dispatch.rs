@@ -22,7 +22,6 @@ use std::{
 
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio_util::task::TaskTracker;
 
 use self::{engine::Engine, pipeline::Pending};
 use super::{
@@ -39,6 +38,7 @@ use crate::{
     error::{Error, Result},
     inventory::Inventory,
     metrics::Metrics,
+    tasks::Tasks,
 };
 
 /// Most commands in one transaction.
@@ -76,7 +76,7 @@ pub struct Dispatcher {
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
     inventory: Inventory,
-    tasks: TaskTracker,
+    tasks: Tasks,
     traffic: Arc<Traffic>,
 }
 
@@ -105,9 +105,10 @@ impl Dispatcher {
         metrics: Arc<Metrics>,
         wake_signal: Arc<WakeSignal>,
         inventory: Inventory,
+        tasks: &Tasks,
     ) -> Self {
         let engine = Arc::new(Engine { pool: pool.waiting(PATIENCE), lookups, catalog_cache, wake_signal });
-        let tasks = TaskTracker::new();
+        let tasks = tasks.apart();
         let queue = pipeline::start(&engine, &tasks);
         let (packages_alone, transfers_alone) =
             (Arc::new(Semaphore::new(MOST_ALONE)), Arc::new(Semaphore::new(MOST_ALONE)));
@@ -183,7 +184,7 @@ impl Dispatcher {
     async fn run_alone<S: Subject>(&self, request: Request, places: &Arc<Semaphore>) -> Result<Outcome<S::Answer>> {
         let place = Arc::clone(places).acquire_owned().await.map_err(|_| Error::Overloaded)?;
         let engine = Arc::clone(&self.engine);
-        let task = self.tasks.spawn(async move {
+        let task = self.tasks.once(async move {
             let _place = place;
             engine.run_alone::<S>(&request).await
         });
@@ -200,7 +201,6 @@ impl Dispatcher {
     pub async fn finish(self) {
         let Self { queue, tasks, .. } = self;
         drop(queue);
-        tasks.close();
-        tasks.wait().await;
+        tasks.finish().await;
     }
 }

@@ -11,6 +11,7 @@ use deadpool::{
     Runtime,
     managed::{
         Manager, Metrics, Object, Pool, PoolConfig, PoolError, QueueMode, RecycleError, RecycleResult, Timeouts,
+        WeakPool,
     },
 };
 use futures_util::{
@@ -24,6 +25,7 @@ use sqlx::{
 };
 
 use super::{connection::PgConnection, failures, links::Links, servers::Servers, transaction::Transaction};
+use crate::tasks::Tasks;
 
 /// How long a request waits until another gives a connection back.
 const WAIT: Duration = Duration::from_secs(10);
@@ -31,6 +33,10 @@ const WAIT: Duration = Duration::from_secs(10);
 const OPEN_WITHIN: Duration = Duration::from_secs(4);
 /// How long an attempt is repeated while Postgres starts, or has no connection left.
 const RETRY_FOR: Duration = Duration::from_secs(2);
+/// The same of a Postgres that is started again when it goes down: it ends, and starts, within a few seconds.
+const RETURNS_WITHIN: Duration = Duration::from_secs(8);
+/// Longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// A connection that has lain idle for longer is tested before it is used.
 const TEST_AFTER: Duration = Duration::from_secs(1);
 /// How long the test may take.
@@ -77,11 +83,16 @@ impl Opener {
     async fn open_patiently(&self) -> sqlx::Result<PgConnection> {
         let began = Instant::now();
         let mut pause = Duration::from_millis(25);
+        let (open_within, retry_for) = if self.servers.come_back {
+            (RETURNS_WITHIN + OPEN_WITHIN, RETURNS_WITHIN)
+        } else {
+            (OPEN_WITHIN, RETRY_FOR)
+        };
         loop {
-            match self.try_within(OPEN_WITHIN.saturating_sub(began.elapsed())).await {
-                Err(error) if failures::may_start(&error) && began.elapsed() + pause < RETRY_FOR => {
+            match self.try_within(open_within.saturating_sub(began.elapsed()).min(OPEN_WITHIN)).await {
+                Err(error) if failures::may_start(&error) && began.elapsed() + pause < retry_for => {
                     tokio::time::sleep(pause).await;
-                    pause *= 2;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 done => return done,
             }
@@ -131,7 +142,8 @@ impl PgPool {
         let pool = Pool::builder(opener).config(config).runtime(Runtime::Tokio1).build();
         #[expect(clippy::expect_used, reason = "time-outs only lack a runtime, and there is one")]
         let pool = pool.expect("a runtime");
-        tokio::spawn(look_through(pool.weak()));
+        let weak = Arc::new(pool.weak());
+        Tasks::default().keep_open("idle connections", move || look_through(Arc::clone(&weak)));
         let patience = pool.manager().patience;
         Self { pool, patience }
     }
@@ -216,7 +228,7 @@ impl PgPool {
 }
 
 /// Closes what has lain idle for long, as long as the pool lives.
-async fn look_through(pool: deadpool::managed::WeakPool<Opener>) {
+async fn look_through(pool: Arc<WeakPool<Opener>>) {
     loop {
         tokio::time::sleep(LOOK_THROUGH_EVERY).await;
         let Some(pool) = pool.upgrade() else { return };

@@ -16,9 +16,13 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgConnectOptions};
+use sqlx::{
+    Connection as _, PgConnection, Row as _,
+    postgres::{PgConnectOptions, PgSslMode},
+};
 
 use super::failures;
+use crate::outbound::roots;
 
 /// How long one server of several may take to answer.
 const EACH_WITHIN: Duration = Duration::from_millis(1500);
@@ -30,6 +34,8 @@ pub struct Servers {
     wanted: Wanted,
     /// Where the last attempt succeeded, or the one after a failure.
     current: AtomicUsize,
+    /// Whoever started it starts it again when it goes down.
+    pub(super) come_back: bool,
 }
 
 /// `target_session_attrs`, as libpq knows it.
@@ -67,7 +73,7 @@ impl FromStr for Wanted {
 /// One server.
 impl From<PgConnectOptions> for Servers {
     fn from(options: PgConnectOptions) -> Self {
-        Self { all: vec![options], wanted: Wanted::Any, current: AtomicUsize::new(0) }
+        Self { all: vec![options], wanted: Wanted::Any, current: AtomicUsize::new(0), come_back: false }
     }
 }
 
@@ -104,9 +110,23 @@ impl FromStr for Servers {
             query.extend_pairs(of(&more_hosts, at).map(|host| ("host", host)));
             query.extend_pairs(of(&ports, at).filter(|port| !port.is_empty()).map(|port| ("port", port)));
             let url = format!("postgres://{user}{host}{path}?{}", query.finish());
-            servers.push(PgConnectOptions::from_str(&url).map_err(|error| reason(&error))?);
+            servers.push(with_roots(PgConnectOptions::from_str(&url).map_err(|error| reason(&error))?, &rest));
         }
-        Ok(Self { all: servers, wanted, current: AtomicUsize::new(0) })
+        Ok(Self { all: servers, wanted, current: AtomicUsize::new(0), come_back: false })
+    }
+}
+
+/// With the certificates that came with us, where the server's is to be checked and the machine has none.
+fn with_roots(options: PgConnectOptions, settings: &[(String, String)]) -> PgConnectOptions {
+    let are_given = std::env::var_os("PGSSLROOTCERT").is_some()
+        || settings.iter().any(|(name, _)| ["sslrootcert", "ssl-root-cert", "ssl-ca"].contains(&name.as_str()));
+    let are_used = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
+    if !are_used || are_given {
+        return options;
+    }
+    match roots::for_postgres() {
+        Some(pem) => options.ssl_root_cert_from_pem(pem.into_bytes()),
+        None => options,
     }
 }
 
@@ -153,6 +173,12 @@ impl Servers {
             }
         }
         self
+    }
+
+    /// The same of a server that is started again when it goes down: it is waited for.
+    #[must_use]
+    pub fn that_come_back(self) -> Self {
+        Self { come_back: true, ..self }
     }
 
     /// How to connect to the server where the last attempt succeeded; after a failure there, to the next one.

@@ -190,6 +190,36 @@ impl Home {
         Address { socket_dir: format!("/tmp/oms-{:016x}", hasher.finish()).into(), port: PORT }
     }
 
+    /// What Postgres says of itself: its process, and its status.
+    fn state(&self) -> Option<(String, String)> {
+        let text = read_file(&self.data().join("postmaster.pid"))?;
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let [pid, _, _, _, _, _, _, status] = lines[..] else { return None };
+        Some((pid.to_owned(), status.to_owned()))
+    }
+
+    /// Ends a Postgres that was told to stop and waits for its last sessions, which are ours, and will not end.
+    pub(super) fn end_stopping(&self, turn: &File) -> Result<(), EmbeddedError> {
+        if self.state().is_none_or(|(_, status)| status != "stopping") {
+            return Ok(());
+        }
+        let mut command = self.pg_ctl("stop");
+        command.args(["-m", "fast"]);
+        match self.run_program("pg_ctl stop", command, turn, None) {
+            // It had ended by then.
+            Err(EmbeddedError::Failed { .. }) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// True if Postgres says of itself that it is up, and its process is there: a cheap look. One that was killed leaves its
+    /// file behind, and one in another container has a process that is not seen here; its users notice that.
+    pub(super) fn says_ready(&self) -> bool {
+        let Some((pid, _)) = self.state().filter(|(_, status)| status == "ready") else { return false };
+        let (processes, process) = (Path::new("/proc/self"), Path::new("/proc").join(pid));
+        !processes.exists() || process.exists() || self.address().is_some()
+    }
+
     /// Where Postgres listens, if it answers there. Its process need not be visible: on a shared volume it may be in
     /// another container.
     pub(super) fn address(&self) -> Option<Address> {

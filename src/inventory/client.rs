@@ -13,7 +13,7 @@ use url::Url;
 use super::answer::{self, Line};
 use crate::{
     metrics::Metrics,
-    outbound::{self, HttpClient, RequestBuilder, Response},
+    outbound::{self, Gate, HttpClient, RequestBuilder, Response},
     secret::Secret,
     stock::service::{Auth, Password, ServiceType, Settings},
 };
@@ -35,12 +35,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(settings: Arc<Settings>, metrics: Arc<Metrics>) -> Result<Self, Reason> {
+    pub(super) fn new(settings: Arc<Settings>, metrics: Arc<Metrics>, gate: &Gate) -> Result<Self, Reason> {
         let mut addresses = vec![settings.service.url.as_str()];
         if let Auth::Token { url, .. } = &settings.auth {
             addresses.push(url);
         }
-        let http = HttpClient::trusted(&addresses, settings.timeout())?;
+        let http = HttpClient::trusted(gate, &addresses, settings.timeout())?;
         let places = Semaphore::new(settings.concurrency.max(1) as usize);
         Ok(Self { settings, http, places, token: Mutex::new(None), metrics })
     }

@@ -32,6 +32,7 @@ use crate::{
     db::PgPool,
     error::{Error, Result},
     metrics::Metrics,
+    outbound::Gate,
     stock::{
         self, Count,
         service::{Settings, WhenDown},
@@ -51,6 +52,7 @@ struct Shared {
     pool: PgPool,
     metrics: Arc<Metrics>,
     wake_signal: Arc<WakeSignal>,
+    gate: Gate,
     state: Mutex<State>,
 }
 
@@ -66,8 +68,8 @@ struct State {
 impl Inventory {
     /// A service that has not been asked yet.
     #[must_use]
-    pub fn new(pool: PgPool, metrics: Arc<Metrics>, wake_signal: Arc<WakeSignal>) -> Self {
-        Self { shared: Arc::new(Shared { pool, metrics, wake_signal, state: Mutex::default() }) }
+    pub fn new(pool: PgPool, metrics: Arc<Metrics>, wake_signal: Arc<WakeSignal>, gate: Gate) -> Self {
+        Self { shared: Arc::new(Shared { pool, metrics, wake_signal, gate, state: Mutex::default() }) }
     }
 
     /// To be called before an order is planned. Asks for its SKUs if the order is new.
@@ -130,6 +132,10 @@ impl Inventory {
 
     /// Asks for SKUs whose last answer is too old, in as many requests as needed, and stores the counts.
     async fn pull(&self, catalog: &Catalog, settings: &Arc<Settings>, skus: BTreeSet<String>) -> Result<()> {
+        if !self.shared.gate.is_open() {
+            // A copy of a shop is planned by the counts that it brought along.
+            return Ok(());
+        }
         let client = self.shared.client(settings)?;
         let stale = self.shared.stale(settings, skus.into_iter().collect());
         if stale.is_empty() {
@@ -177,7 +183,8 @@ impl Shared {
         if let Some(client) = state.client.as_ref().filter(|client| client.settings == *settings) {
             return Ok(Arc::clone(client));
         }
-        let client = Client::new(Arc::clone(settings), Arc::clone(&self.metrics)).map_err(Error::StockService)?;
+        let client =
+            Client::new(Arc::clone(settings), Arc::clone(&self.metrics), &self.gate).map_err(Error::StockService)?;
         let client = Arc::new(client);
         *state = State { client: Some(Arc::clone(&client)), ..State::default() };
         Ok(client)

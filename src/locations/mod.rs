@@ -158,7 +158,7 @@ impl Form for Location {
         set(&mut self.erp_code, reader.text("erp_code"));
         set(&mut self.name, reader.text("name"));
         set(&mut self.stock_location_type, location_type(reader));
-        set(&mut self.priority, reader.count("priority", if reader.is_request() { i32::MIN } else { 0 }..=i32::MAX));
+        set(&mut self.priority, reader.count("priority", i32::MIN..=i32::MAX));
         set(&mut self.is_active, reader.flag("is_active"));
         set(&mut self.max_quota, reader.limit("max_quota"));
         set(&mut self.address.latitude, degrees(reader, "latitude", 90.0));

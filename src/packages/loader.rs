@@ -15,6 +15,7 @@ use crate::{
     error::{Error, Result},
     links::Addresses,
     scope::Scope,
+    tasks::Tasks,
 };
 
 /// Most packages in one query.
@@ -40,11 +41,14 @@ pub struct Loader {
 impl Loader {
     /// Starts the readers, on connections that look each package up by an index.
     #[must_use]
-    pub fn start(pool: &PgPool, catalog_cache: &Arc<CatalogCache>) -> Self {
+    pub fn start(pool: &PgPool, catalog_cache: &Arc<CatalogCache>, tasks: &Tasks) -> Self {
         let (queue, wanted) = mpsc::channel(LONGEST_QUEUE);
         let wanted = Arc::new(tokio::sync::Mutex::new(wanted));
         for _ in 0..READERS {
-            tokio::spawn(read_forever(Arc::clone(&wanted), pool.clone(), Arc::clone(catalog_cache)));
+            let (wanted, pool, catalog_cache) = (Arc::clone(&wanted), pool.clone(), Arc::clone(catalog_cache));
+            tasks.keep_open("packages", move || {
+                read_forever(Arc::clone(&wanted), pool.clone(), Arc::clone(&catalog_cache))
+            });
         }
         Self { queue }
     }
@@ -71,7 +75,12 @@ async fn read_forever(
         if count == 0 {
             return;
         }
-        match read_group(&pool, &catalog_cache, &group).await {
+        let mut read = read_group(&pool, &catalog_cache, &group).await;
+        if read.as_ref().is_err_and(Error::is_lost_connection) {
+            // Another connection may work.
+            read = read_group(&pool, &catalog_cache, &group).await;
+        }
+        match read {
             Ok(mut found) => {
                 for (index, wanted) in group.into_iter().enumerate() {
                     wanted.reply.send(Ok(found.remove(&index))).ok();

@@ -10,6 +10,7 @@ use crate::{
     error::{Error, Result},
     inventory::Inventory,
     orders::input::OrderInput,
+    outbound::Gate,
     placing::place::{Durability, place},
     replanning::wakes,
 };
@@ -40,17 +41,19 @@ pub trait Progress {
     fn refused(&mut self, line: u64, why: &str);
 }
 
-/// Takes every order of a stream. The same file can be imported again at any time.
+/// Takes every order of a stream. The same file can be imported again at any time. `gate`: whether a stock service may be
+/// asked.
 ///
 /// # Errors
 /// When the file or the database fails; orders taken before stay.
 pub async fn import(
     pool: &PgPool,
     catalog_cache: &CatalogCache,
+    gate: &Gate,
     mut file: impl AsyncBufRead + Unpin,
     progress: &mut impl Progress,
 ) -> Result<Summary> {
-    let inventory = Inventory::new(pool.clone(), Arc::default(), Arc::default());
+    let inventory = Inventory::new(pool.clone(), Arc::default(), Arc::default(), gate.clone());
     let mut summary = Summary::default();
     let mut number = 0;
     let mut line = Vec::new();

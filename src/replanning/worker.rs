@@ -26,6 +26,7 @@ use crate::{
     inventory::Inventory,
     metrics::Metrics,
     scope::Scope,
+    tasks::Tasks,
 };
 
 /// Package ids read at a time: mostly all that wait.
@@ -119,13 +120,15 @@ fn is_last(page: &[Waiting]) -> bool {
 
 impl Worker {
     /// Starts it.
-    pub fn start(self, settings: Settings) {
+    pub fn start(self, settings: Settings, tasks: &Tasks) {
         // Before anything can be freed: a signal without a listener is lost.
         self.wake_signal.listen();
-        tokio::spawn(self.replan_until_stopped(settings));
+        let stop = self.stop.clone();
+        let worker = Arc::new(self);
+        tasks.keep("replanning", &stop, move || Arc::clone(&worker).replan_until_stopped(settings));
     }
 
-    async fn replan_until_stopped(self, settings: Settings) {
+    async fn replan_until_stopped(self: Arc<Self>, settings: Settings) {
         // Things freed while no server ran, or lost in a crash.
         self.wake_signal.send(Freed { anything: true, ..Freed::default() });
         let mut sweep = None;

@@ -8,9 +8,10 @@ mod exchange;
 
 use std::{
     collections::HashMap,
+    io,
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -34,7 +35,7 @@ use tower::ServiceExt as _;
 
 use exchange::Exchange;
 
-/// File descriptors for all that is no connection of a client: Postgres, webhooks, files, logs.
+/// File descriptors for all that is no connection of a client (Postgres, webhooks, files, logs): so many, or half of them.
 const OTHER_DESCRIPTORS: u64 = 256;
 /// Most descriptors that are asked of the system.
 const MOST_DESCRIPTORS: u64 = 65_536;
@@ -42,6 +43,10 @@ const MOST_DESCRIPTORS: u64 = 65_536;
 const HALF_SENT: Duration = Duration::from_secs(2);
 /// Bytes of the line and the headers of a request.
 const LONGEST_HEAD: usize = 64 * 1024;
+/// Pause after a connection that could not be accepted.
+const AFTER_FAILURE: Duration = Duration::from_millis(50);
+/// How often it is said that none can be.
+const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 /// Connections that are being told that there are too many. More are closed without a word.
 const REFUSED_AT_ONCE: usize = 64;
 /// How long a refused connection may take to hear it.
@@ -91,9 +96,14 @@ impl Limits {
         if available < most && setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum }).is_ok() {
             available = most;
         }
-        let room = usize::try_from(available.saturating_sub(OTHER_DESCRIPTORS).max(1)).unwrap_or(usize::MAX);
+        let room = (available - OTHER_DESCRIPTORS.min(available / 2)).max(1);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
         if room < self.connections {
-            tracing::warn!(descriptors = available, connections = room, "few file descriptors: fewer connections");
+            tracing::warn!(
+                descriptors = available,
+                connections = room,
+                "the system gives few file descriptors, so there are fewer connections; give more: ulimit -n, or LimitNOFILE"
+            );
             self.connections = room;
             // So that one address cannot take them all.
             self.connections_per_peer = self.connections_per_peer.min(room.div_ceil(2));
@@ -144,7 +154,7 @@ impl Drop for Counted {
 
 /// Serves connections until `stop`; then ends when the requests under way have. A request that is not all there soon after
 /// is not waited for.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: &CancellationToken) {
+pub(super) async fn serve(listener: Arc<TcpListener>, router: Router, limits: Limits, stop: &CancellationToken) {
     let counts = Arc::new(Counts {
         all: Arc::new(Semaphore::new(limits.connections)),
         by_peer: Mutex::default(),
@@ -152,6 +162,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     });
     let refusing = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
     let graceful = GracefulShutdown::new();
+    let mut complaint = Complaint::default();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -160,9 +171,9 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
         let (stream, address) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
+                complaint.hear(&error, Instant::now());
                 // A client that left at once, or no descriptor: those of others become free.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(AFTER_FAILURE).await;
                 continue;
             }
         };
@@ -186,6 +197,25 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     }
     drop(listener);
     graceful.shutdown().await;
+}
+
+/// Connections that could not be accepted: said at once, and then once a minute for as long as it goes on.
+#[derive(Debug, Default)]
+struct Complaint {
+    said: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Complaint {
+    fn hear(&mut self, error: &io::Error, now: Instant) {
+        if self.said.is_some_and(|said| now.duration_since(said) < COMPLAIN_EVERY) {
+            self.unsaid += 1;
+            return;
+        }
+        let more = std::mem::take(&mut self.unsaid);
+        self.said = Some(now);
+        tracing::warn!(%error, more, "cannot accept a connection; this is said once a minute");
+    }
 }
 
 /// Serves one connection to its end.

@@ -24,10 +24,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     error::{Error, Result},
     outbound::{
-        HttpClient,
+        Gate, HttpClient,
         guard::{AllowPrivate, Guard},
     },
     secret::Secret,
+    tasks::Tasks,
 };
 
 pub use world::Received;
@@ -83,7 +84,7 @@ impl Simulator {
     pub fn new(settings: Settings) -> Result<Self> {
         // Whoever runs a simulator pushes to this machine, or to a server in the same network.
         let guard = Guard::new(AllowPrivate::Everything, "none");
-        let http = HttpClient::guarded(guard, Duration::from_secs(10)).map_err(Error::Fault)?;
+        let http = HttpClient::guarded(&Gate::open(), guard, Duration::from_secs(10)).map_err(Error::Fault)?;
         let push_to = settings.push_to.clone();
         Ok(Self { world: Arc::new(Mutex::new(World::new(settings, Instant::now()))), http, push_to })
     }
@@ -100,7 +101,10 @@ impl Simulator {
     /// When the listener fails.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         if let Some(target) = self.push_to.clone() {
-            tokio::spawn(push::follow(self.clone(), target, stop.clone()));
+            let (simulator, stopped) = (self.clone(), stop.clone());
+            Tasks::default().keep("pushes of the simulated upstream", &stop, move || {
+                push::follow(simulator.clone(), target.clone(), stopped.clone())
+            });
         }
         let router = self.router();
         // Stalled requests are not waited for.

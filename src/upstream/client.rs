@@ -10,7 +10,7 @@ use url::Url;
 use super::settings::UpstreamSettings;
 use crate::{
     error::{Error, Result},
-    outbound::{self, HttpClient, Reason, Response},
+    outbound::{self, Gate, HttpClient, Reason, Response},
     secret::{self, Secret},
 };
 
@@ -78,7 +78,7 @@ impl Client {
     ///
     /// # Errors
     /// With the remedy, if the settings contradict each other.
-    pub fn new(settings: &UpstreamSettings) -> Result<Option<Self>> {
+    pub fn new(settings: &UpstreamSettings, gate: &Gate) -> Result<Option<Self>> {
         let Some(url) = settings.url.as_deref().map(str::trim).filter(|url| !url.is_empty()) else { return Ok(None) };
         let wrong = |what: &str| Error::Fault(format!("the upstream {what}"));
         let mut base: Url = url.parse().map_err(|error| wrong(&format!("OMS_UPSTREAM_URL is no address: {error}")))?;
@@ -98,7 +98,7 @@ impl Client {
                 return Err(wrong(&format!("{url} asks who we are: {remedy}")));
             }
         };
-        let http = HttpClient::trusted(&[url], Duration::from_secs(u64::from(settings.timeout_seconds)))
+        let http = HttpClient::trusted(gate, &[url], Duration::from_secs(u64::from(settings.timeout_seconds)))
             .map_err(|why| wrong(&format!("cannot be asked: {why}")))?;
         Ok(Some(Self { base, http, credentials, token: Mutex::new(None) }))
     }
@@ -230,7 +230,8 @@ mod tests {
 
     fn client(arguments: &[&str]) -> Result<Option<Client>> {
         let arguments = std::iter::once("oms").chain(arguments.iter().copied());
-        Client::new(&Line::try_parse_from(arguments).expect("a command line").upstream)
+        let line = Line::try_parse_from(arguments).map_err(|error| Error::Fault(error.to_string()))?;
+        Client::new(&line.upstream, &Gate::open())
     }
 
     #[test]
@@ -252,7 +253,7 @@ mod tests {
             (&["--upstream-url", "https://o.example.com"][..], "OMS_UPSTREAM_TOKEN"),
             (&["--upstream-url", "https://o.example.com", "--upstream-username", "u"], "OMS_UPSTREAM_PASSWORD"),
             (&["--upstream-url", "ftp://o.example.com", "--upstream-token", "t"], "http://"),
-            (&["--upstream-url", "nowhere", "--upstream-token", "t"], "OMS_UPSTREAM_URL"),
+            (&["--upstream-url", "nowhere", "--upstream-token", "t"], "--upstream-url"),
         ] {
             let error = client(arguments).expect_err("refused").to_string();
             assert!(error.contains(word), "{error}");

@@ -20,7 +20,7 @@ pub(crate) mod stores;
 
 use std::sync::Arc;
 
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 pub use client::{Answer, Client, Failure};
 pub use settings::{Pace, UpstreamSettings};
@@ -30,7 +30,9 @@ use crate::{
     events::EventNotifier,
     metrics::Metrics,
     openapi::Written,
+    outbound::Gate,
     secret::Secret,
+    tasks::Tasks,
 };
 pub use intake::Intake;
 use poller::Poller;
@@ -49,14 +51,13 @@ pub struct Upstream {
     pub client: Option<Arc<Client>>,
     /// The secret that signs its webhooks; none: signatures are not checked.
     pub webhook_secret: Option<Secret>,
-    pub(crate) tasks: TaskTracker,
+    pub(crate) tasks: Tasks,
 }
 
 impl Upstream {
     /// Waits until calls under way are recorded; `stop` tells the reporter to end.
     pub async fn finish(self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.tasks.finish().await;
     }
 }
 
@@ -68,6 +69,8 @@ pub struct Context {
     pub event_notifier: Arc<EventNotifier>,
     /// Counts what is read and reported.
     pub metrics: Arc<Metrics>,
+    /// Holds all of it while the database is not at home.
+    pub gate: Gate,
 }
 
 /// Follows the upstream, if the settings name one, and makes invoice calls, until `stop`.
@@ -78,29 +81,33 @@ pub async fn start(
     context: Context,
     settings: &UpstreamSettings,
     pace: Pace,
+    tasks: &Tasks,
     stop: &CancellationToken,
 ) -> Result<Upstream> {
-    let client = Client::new(settings)?.map(Arc::new);
-    let Context { intake, event_notifier, metrics } = context;
+    let Context { intake, event_notifier, metrics, gate } = context;
+    let client = Client::new(settings, &gate)?.map(Arc::new);
     let guard = intake.catalog_cache.current().invoicing.rules.guard.clone();
-    let tasks = TaskTracker::new();
+    let calls = tasks.apart();
     let reporter = Reporter {
         pool: intake.pool.clone(),
         catalog_cache: Arc::clone(&intake.catalog_cache),
         event_notifier,
         metrics: Arc::clone(&metrics),
         client: client.clone(),
-        services: Services::new(guard).map_err(Error::Fault)?,
+        services: Services::new(guard, gate.clone()).map_err(Error::Fault)?,
         bounds: Bounds::default(),
         pace,
         releases: settings.release_reservations,
         stop: stop.clone(),
+        gate: gate.clone(),
     };
     reporter.begin().await?;
-    tasks.spawn(Arc::new(reporter).report_until_stopped());
+    let reporter = Arc::new(reporter);
+    calls.keep("calls to the upstream", stop, move || Arc::clone(&reporter).report_until_stopped());
     if let Some(client) = client.clone() {
-        let poller = Poller { intake, metrics, client, pace, since: settings.since, stop: stop.clone() };
-        tokio::spawn(poller.poll_until_stopped());
+        let poller = Poller { intake, metrics, client, pace, since: settings.since, stop: stop.clone(), gate };
+        let poller = Arc::new(poller);
+        tasks.keep("orders of the upstream", stop, move || Arc::clone(&poller).poll_until_stopped());
     }
-    Ok(Upstream { client, webhook_secret: settings.webhook_secret(), tasks })
+    Ok(Upstream { client, webhook_secret: settings.webhook_secret(), tasks: calls })
 }

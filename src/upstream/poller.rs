@@ -17,6 +17,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     metrics::Metrics,
+    outbound::Gate,
 };
 
 /// The list of orders.
@@ -40,6 +41,7 @@ pub(super) struct Poller {
     /// Orders changed before are not read.
     pub since: Option<DateTime<Utc>>,
     pub stop: CancellationToken,
+    pub gate: Gate,
 }
 
 /// Why a poll ended before the end of the list.
@@ -59,8 +61,12 @@ impl From<Error> for PollError {
 }
 
 impl Poller {
-    pub(super) async fn poll_until_stopped(self) {
+    pub(super) async fn poll_until_stopped(self: Arc<Self>) {
         while !self.stop.is_cancelled() {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = self.gate.opened() => {}
+            }
             let pause = match self.turn().await {
                 Ok(pause) => pause,
                 Err(error) => {

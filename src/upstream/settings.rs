@@ -5,14 +5,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use crate::secret::Secret;
+use crate::{outbound::web_address, secret::Secret};
 
 /// The upstream that orders come from and statuses go to. Without `OMS_UPSTREAM_URL` none is asked.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Upstream")]
 pub struct UpstreamSettings {
     /// Where the upstream (Omnitron) is; its orders are taken and it hears what becomes of them.
-    #[arg(long = "upstream-url", env = "OMS_UPSTREAM_URL", value_name = "URL")]
+    #[arg(long = "upstream-url", env = "OMS_UPSTREAM_URL", value_name = "URL", value_parser = web_address)]
     pub url: Option<String>,
 
     /// A token of the upstream, instead of a name and password.

@@ -15,7 +15,7 @@ use url::Url;
 use super::definition::TargetAuth;
 use crate::{
     error::{Error, Result},
-    outbound::{self, HttpClient, Response, SendError, guard::Guard},
+    outbound::{self, Gate, HttpClient, Response, SendError, guard::Guard},
     secret::{self, Secret},
     signature,
 };
@@ -102,8 +102,8 @@ impl Client {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(guard: Guard) -> Result<Self> {
-        let http = HttpClient::guarded(guard.clone(), TIMEOUT)
+    pub fn new(guard: Guard, gate: &Gate) -> Result<Self> {
+        let http = HttpClient::guarded(gate, guard.clone(), TIMEOUT)
             .map_err(|why| Error::Fault(format!("no client for webhooks: {why}")))?;
         Ok(Self { http, guard, tokens: Arc::default() })
     }

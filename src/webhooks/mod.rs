@@ -37,8 +37,8 @@ pub(crate) mod worker;
 use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
-use tokio::sync::Notify;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use self::{client::Client, quota::Quota, worker::WorkerContext};
 use crate::{
@@ -49,7 +49,11 @@ use crate::{
     events::EventNotifier,
     links::{Addresses, Links},
     metrics::{Metrics, webhooks::WebhookCounts},
-    outbound::guard::{AllowPrivate, Guard},
+    outbound::{
+        Gate,
+        guard::{AllowPrivate, Guard},
+    },
+    tasks::Tasks,
 };
 
 /// Connections to Postgres of the relay and the workers.
@@ -91,7 +95,9 @@ pub struct DeliveryService {
     /// Notified when something may be due.
     pub(crate) due: Arc<Notify>,
     traffic: Arc<Traffic>,
-    tasks: TaskTracker,
+    tasks: Tasks,
+    /// Closed while the database is not at home.
+    gate: Gate,
 }
 
 impl DeliveryService {
@@ -99,11 +105,17 @@ impl DeliveryService {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(settings: Settings, links: Arc<Links>, traffic: Arc<Traffic>) -> Result<Self> {
-        let client = Client::new(Guard::new(settings.allow_private.clone(), "OMS_WEBHOOK_ALLOW_PRIVATE"))?;
+    pub fn new(
+        settings: Settings,
+        links: Arc<Links>,
+        traffic: Arc<Traffic>,
+        tasks: &Tasks,
+        gate: Gate,
+    ) -> Result<Self> {
+        let client = Client::new(Guard::new(settings.allow_private.clone(), "OMS_WEBHOOK_ALLOW_PRIVATE"), &gate)?;
         let addresses = Addresses::new(settings.base_url.clone(), links);
-        let (settings, tasks) = (Arc::new(settings), TaskTracker::new());
-        Ok(Self { settings, addresses, client, due: Arc::default(), traffic, tasks })
+        let (settings, tasks) = (Arc::new(settings), tasks.apart());
+        Ok(Self { settings, addresses, client, due: Arc::default(), traffic, tasks, gate })
     }
 
     /// Starts delivering, with connections of its own; ends with `stop`.
@@ -123,18 +135,24 @@ impl DeliveryService {
             service: self.clone(),
             stop: stop.clone(),
         });
-        let relay = self.tasks.spawn(worker::relay(Arc::clone(&context)));
-        let deliver = self.tasks.spawn(worker::deliver(Arc::clone(&context)));
-        self.tasks.spawn(async move {
-            let (_, _) = tokio::join!(relay, deliver);
+        let (tasks, ours) = (&self.tasks, Arc::clone(&context));
+        let relay = tasks.keep("webhooks of events", stop, move || worker::relay(Arc::clone(&ours)));
+        let (reports, queue) = mpsc::unbounded_channel();
+        let ours = Arc::clone(&context);
+        let deliver = tasks.keep("deliveries", stop, move || worker::deliver(Arc::clone(&ours), reports.clone()));
+        let (ours, queue) = (Arc::clone(&context), Arc::new(tokio::sync::Mutex::new(queue)));
+        // It ends after the last delivery.
+        let write_down = move || worker::write_down(Arc::clone(&ours), Arc::clone(&queue));
+        let results = tasks.keep_open("results of deliveries", write_down);
+        tasks.once(async move {
+            let (_, _, _) = tokio::join!(relay, deliver, results);
             context.pool.close().await;
         });
     }
 
     /// Waits until the workers have ended; `stop` tells them to.
     pub async fn finish(self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.tasks.finish().await;
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) struct Report<P> {
 pub(crate) async fn write_results<P: Send>(
     pool: PgPool,
     pause_after: Duration,
-    mut reports: mpsc::UnboundedReceiver<Report<P>>,
+    reports: &mut mpsc::UnboundedReceiver<Report<P>>,
     written: impl Fn(Vec<Paused>),
 ) {
     let mut batch = Vec::new();

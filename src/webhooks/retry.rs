@@ -14,6 +14,7 @@ use crate::{
     db::PgPool,
     error::{Error, Refusal, Result},
     metrics::Metrics,
+    outbound::HELD,
 };
 
 /// A delivery that was tried so often is out of the hands of the retries that follow each other.
@@ -25,7 +26,8 @@ impl DeliveryService {
     ///
     /// # Errors
     /// 404 if there is no such delivery; 403 if its subscriber may not hear of it any more, or is not let in; 406 where it
-    /// was delivered, and where the server is still trying; when the database fails.
+    /// was delivered, where the server is still trying, and where nothing is sent because the database is a copy; when the
+    /// database fails.
     pub(crate) async fn deliver_again(
         &self,
         pool: &PgPool,
@@ -34,6 +36,9 @@ impl DeliveryService {
         id: i64,
         force: bool,
     ) -> Result<Outcome> {
+        if !self.gate.is_open() {
+            return Err(refusal("event_100_held", HELD).into());
+        }
         let mut connection = pool.acquire().await?;
         let is_delivered = sqlx::query_scalar!("select delivered from hook_events where id = $1", id);
         let is_delivered = is_delivered.fetch_optional(&mut *connection).await?.ok_or_else(Refusal::not_found)?;

@@ -61,6 +61,10 @@ pub(crate) async fn relay(context: Arc<WorkerContext>) {
     let mut listener = context.event_notifier.subscribe();
     let mut throttle = Throttle::new(Arc::clone(&context.service.traffic));
     while !context.stop.is_cancelled() {
+        tokio::select! {
+            () = context.stop.cancelled() => return,
+            () = context.service.gate.opened() => {}
+        }
         let passed = match relay::pass(&context.pool, throttle.batch(relay::BATCH)).await {
             Ok(passed) => passed,
             Err(error) => {
@@ -93,7 +97,7 @@ async fn sleep_unless_stopped(stop: &CancellationToken, duration: Duration) {
 
 /// A slot among the claimed rows. Dropping it frees the slot.
 #[derive(Debug)]
-struct Slot {
+pub(super) struct Slot {
     limits: Arc<AdaptiveLimits<i64>>,
     webhook_id: i64,
     delivered: Option<bool>,
@@ -106,7 +110,8 @@ impl Drop for Slot {
     }
 }
 
-type Reports = mpsc::UnboundedSender<Report<Slot>>;
+/// Results on their way to be written.
+pub(super) type Reports = mpsc::UnboundedSender<Report<Slot>>;
 
 /// Claims rows that are due and delivers them.
 struct DeliveryWorker {
@@ -119,29 +124,31 @@ struct DeliveryWorker {
     behind: i64,
 }
 
+/// Writes the results of deliveries, until nobody delivers any more.
+pub(super) async fn write_down(
+    context: Arc<WorkerContext>,
+    queue: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Report<Slot>>>>,
+) {
+    let pause_after = context.service.settings.pause_after;
+    let mut queue = queue.lock().await;
+    record::write_results(context.pool.clone(), pause_after, &mut queue, |paused| {
+        for paused in paused {
+            context.metrics.webhooks.paused();
+            tracing::error!(
+                webhook = paused.id,
+                target = paused.target_url,
+                reason = paused.reason,
+                "a webhook is paused; resume it when its receiver works again: oms webhooks resume"
+            );
+            context.event_notifier.notify();
+        }
+        context.service.due.notify_one();
+    })
+    .await;
+}
+
 /// Delivers rows that are due, until `stop`.
-pub(crate) async fn deliver(context: Arc<WorkerContext>) {
-    let (reports, queue) = mpsc::unbounded_channel();
-    let writing = {
-        let context = Arc::clone(&context);
-        let pause_after = context.service.settings.pause_after;
-        tokio::spawn(async move {
-            record::write_results(context.pool.clone(), pause_after, queue, |paused| {
-                for paused in paused {
-                    context.metrics.webhooks.paused();
-                    tracing::error!(
-                        webhook = paused.id,
-                        target = paused.target_url,
-                        reason = paused.reason,
-                        "a webhook is paused; resume it when its receiver works again: oms webhooks resume"
-                    );
-                    context.event_notifier.notify();
-                }
-                context.service.due.notify_one();
-            })
-            .await;
-        })
-    };
+pub(super) async fn deliver(context: Arc<WorkerContext>, reports: Reports) {
     let mut worker = DeliveryWorker {
         limits: Arc::new(AdaptiveLimits::up_to(WIDEST_WINDOW)),
         room: Arc::new(Semaphore::new(MOST_HELD)),
@@ -153,6 +160,10 @@ pub(crate) async fn deliver(context: Arc<WorkerContext>) {
     let mut throttle = Throttle::new(Arc::clone(&context.service.traffic));
     let mut rounds = JoinSet::new();
     while !context.stop.is_cancelled() {
+        tokio::select! {
+            () = context.stop.cancelled() => break,
+            () = context.service.gate.opened() => {}
+        }
         let taken = match worker.round(&throttle, &mut rounds).await {
             Ok(taken) => taken,
             Err(error) => {
@@ -178,7 +189,6 @@ pub(crate) async fn deliver(context: Arc<WorkerContext>) {
     let last_attempts = async { while rounds.join_next().await.is_some() {} };
     tokio::time::timeout(SHUTDOWN_GRACE, last_attempts).await.ok();
     rounds.shutdown().await;
-    writing.await.ok();
 }
 
 impl DeliveryWorker {

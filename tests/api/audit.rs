@@ -248,6 +248,7 @@ async fn every_table_that_people_set_is_audited_and_no_column_of_a_secret_is_sho
         "cargo_companies",
         "cargo_company_conditions",
         "denial_reasons",
+        "home",
         "installation",
         "inventory_engine",
         "invoice_services",

@@ -181,7 +181,8 @@ async fn what_was_changed_by_hand_is_not_set_back_in_silence() {
     assert_eq!(Files::of(&[STANDARD, &both]).install(&shop, &[]).await.0, 0);
     // What is exported says it as it is.
     shop.limit("GEBZE", Some(9)).await;
-    let new = json!({ "erp_code": "NEW", "name": "New", "stock_location_type": "store", "address": { "building": 7 } });
+    let new = json!({ "erp_code": "NEW", "name": "New", "stock_location_type": "store", "address": { "building": 7 },
+                      "priority": -5, "max_quota": 3_000_000_000_i64 });
     shop.post("/api/v1/oms/stocklocations/", &new).await.json(201);
     shop.post("/api/v1/oms/packages/package_denial_reason/", &json!({ "title": "Strike" })).await.json(201);
     let (code, exported, _) = shop.oms(&["installation", "export"]).await;

@@ -33,6 +33,8 @@ async fn log_of_start(shop: &Shop, role: &str, setting: Option<(&str, &str)>) ->
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_oms"))
         .args(["serve", "--listen", "127.0.0.1:0"])
         .env("DATABASE_URL", shop.database_url(role))
+        // Another place of certificates, if one is set here.
+        .env_remove("SSL_CERT_DIR")
         .envs(setting)
         .env("RUST_LOG", "info")
         .env_remove("OMS_LOG_FORMAT")
@@ -59,6 +61,14 @@ async fn a_server_warns_of_a_role_that_is_a_superuser() {
         let log = log_of_start(&shop, role, None).await;
         assert_eq!(log.contains("the role of DATABASE_URL is a superuser"), warns, "{role}: {log}");
     }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_machine_without_certificates_of_authorities_has_those_that_came_along() {
+    let shop = Shop::open().await;
+    let log = log_of_start(&shop, "oms", Some(("SSL_CERT_FILE", "/nonexistent"))).await;
+    assert!(log.contains("this machine has no certificates of authorities"), "{log}");
     shop.finish().await;
 }
 
@@ -100,6 +110,74 @@ async fn a_server_whose_schema_is_behind_is_alive_and_not_ready() {
         (send(shop.request(Method::GET, "/readyz")).await.status == 200).then_some(())
     })
     .await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_server_without_an_installation_is_not_ready_until_there_is_one() {
+    let shop = Shop::bare().await;
+    let reply = send(shop.request(Method::GET, "/readyz")).await;
+    assert_eq!((reply.status, reply.header("retry-after")), (503, "1"));
+    assert!(
+        reply.text().contains("nothing is installed") && reply.text().contains("oms install FILE"),
+        "{}",
+        reply.text()
+    );
+    let (code, printed, _) = shop.oms(&["health", shop.url().trim_start_matches("http://")]).await;
+    assert!(code == 1 && printed.contains("oms install FILE"), "{printed}");
+    shop.install(&[crate::support::STANDARD, crate::support::SHOP]).await;
+    shop.until("it is ready", async || (send(shop.request(Method::GET, "/readyz")).await.status == 200).then_some(()))
+        .await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn few_file_descriptors_are_raised_or_said_once_and_cost_connections_alone() {
+    let shop = Shop::open().await;
+    for (limit, is_few) in [("ulimit -Sn 96", false), ("ulimit -n 128", true)] {
+        let script = format!("{limit} && exec \"$0\" serve --listen 127.0.0.1:0");
+        let mut child = tokio::process::Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_oms")])
+            .env("DATABASE_URL", shop.database_url("oms"))
+            .env("RUST_LOG", "warn,oms::cli=info")
+            .env_remove("OMS_LOG_FORMAT")
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("sh");
+        let mut lines = tokio::io::BufReader::new(child.stderr.take().expect("piped")).lines();
+        let mut log = Vec::new();
+        let address = loop {
+            let line = lines.next_line().await.expect("text").expect("it serves");
+            if let Some((_, address)) = line.split_once("serving address=") {
+                break address.to_owned();
+            }
+            log.push(line);
+        };
+        // More connections than there are descriptors for, all at once.
+        let mut open = Vec::new();
+        for _ in 0..200 {
+            open.push(tokio::net::TcpStream::connect(&address).await.expect("connected"));
+        }
+        let ready = format!("http://{address}/readyz");
+        drop(open);
+        shop.until("it answers", async || {
+            let answer = crate::support::client().build().expect("a client").get(&ready).send().await;
+            answer.is_ok_and(|answer| answer.status() == 200).then_some(())
+        })
+        .await;
+        let id = child.id().expect("it runs").to_string();
+        assert!(tokio::process::Command::new("kill").args(["-TERM", &id]).status().await.expect("kill").success());
+        while let Some(line) = lines.next_line().await.expect("text") {
+            log.push(line);
+        }
+        let said: Vec<&String> =
+            log.iter().filter(|line| line.contains("descriptors") || line.contains("accept")).collect();
+        assert_eq!(said.iter().filter(|line| line.contains("ulimit -n")).count(), usize::from(is_few), "{log:?}");
+        assert!(said.len() <= 2, "{said:?}");
+    }
     shop.finish().await;
 }
 

@@ -165,7 +165,9 @@ async fn import_text(shop: &Shop, text: &[u8]) -> (Summary, Report) {
     let catalog_cache = CatalogCache::new(commands::kinds());
     catalog_cache.refresh(&mut shop.pool().acquire().await.expect("connect")).await.expect("refresh");
     let mut report = Report::default();
-    let summary = import(shop.pool(), &catalog_cache, Cursor::new(text), &mut report).await.expect("import");
+    let summary = import(shop.pool(), &catalog_cache, &oms::outbound::Gate::open(), Cursor::new(text), &mut report)
+        .await
+        .expect("import");
     (summary, report)
 }
 

@@ -292,7 +292,7 @@ async fn metrics_may_have_an_address_of_their_own() {
         drain: std::time::Duration::ZERO,
     };
     let serving = [
-        tokio::spawn(server::serve_metrics(metrics, app.clone(), settings, stop.clone())),
+        tokio::spawn(server::serve_metrics(std::sync::Arc::new(metrics), app.clone(), settings, stop.clone())),
         tokio::spawn(server::serve(api, app, settings, stop.clone())),
     ];
     let get =

@@ -2,7 +2,7 @@
 
 mod calls;
 mod cancellations;
-mod house;
+pub mod house;
 mod orders;
 mod pushed;
 mod reports;

@@ -21,7 +21,7 @@ async fn oms_in(folder: &std::path::Path, arguments: &[&str]) -> (i32, String) {
 }
 
 /// The name and the address of another database beside that of a shop.
-async fn beside(shop: &Shop, what: &str) -> (String, String) {
+pub async fn beside(shop: &Shop, what: &str) -> (String, String) {
     let name: String = shop.value("select current_database()::text where $1", true).await;
     let other = format!("{name}_{what}");
     let url = shop.database_url("oms").replacen(&format!("/{name}?"), &format!("/{other}?"), 1);

@@ -19,8 +19,9 @@ use crate::{
     catalog::{Catalog, CatalogCache},
     commands::{package::subject::Packages, subject::Subject, wake_signal::WakeSignal},
     db::{self, PgPool},
-    error::{Error, Result, panic_text},
+    error::{Error, Result},
     packages::facts,
+    tasks::panic_text,
 };
 
 /// How often a transaction is tried again after a deadlock, or after others took its stock or quota.
@@ -215,7 +216,8 @@ fn keys<'a>(requests: &[&'a Request]) -> Vec<&'a IdempotencyKey> {
 /// True if the database refused because of others: a deadlock, or a changed workflow.
 pub(super) fn is_conflict(error: &Error) -> bool {
     let Error::Database(sqlx::Error::Database(database)) = error else { return false };
-    database.code().is_some_and(|code| code == "40P01" || code == "40001")
+    // 57P01: Postgres was told to end the connection, and has undone what was begun on it.
+    database.code().is_some_and(|code| ["40P01", "40001", "57P01"].contains(&&*code))
         || matches!(database.constraint(), Some("transition_logs_legal_move" | "transfer_logs_legal_move"))
 }
 

@@ -11,8 +11,7 @@ use std::{
 };
 
 use http::StatusCode;
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio_util::task::TaskTracker;
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 use super::{
     super::outcome::{Outcome, PackageAnswer},
@@ -25,6 +24,7 @@ use crate::{
     catalog::Catalog,
     commands::package::subject::Packages,
     error::{Error, Result},
+    tasks::Tasks,
 };
 
 /// Most commands that may wait to be read. One more is answered 503.
@@ -51,34 +51,53 @@ struct Batch {
     commands: Vec<(Pending, Option<Decision<PackageAnswer>>)>,
 }
 
+/// A queue that outlives the task that reads it: the task may die, and is started again.
+type Queue<R> = Arc<Mutex<R>>;
+
 /// Starts both tasks. They end, with everything done, when the sender is dropped.
-pub(super) fn start(engine: &Arc<Engine>, tasks: &TaskTracker) -> mpsc::Sender<Pending> {
+pub(super) fn start(engine: &Arc<Engine>, tasks: &Tasks) -> mpsc::Sender<Pending> {
     let (queue, arriving) = mpsc::channel(LONGEST_QUEUE);
     let (decided, to_write) = mpsc::channel(MOST_DECIDED);
     let (done, finished) = mpsc::unbounded_channel();
-    let fallback = Fallback {
+    let fallback = Arc::new(Fallback {
         places: Arc::new(Semaphore::new(MOST_FALLBACKS)),
         at_once: Arc::new(Semaphore::new(MOST_FALLBACKS_AT_ONCE)),
         done: done.clone(),
         tasks: tasks.clone(),
-    };
-    tasks.spawn(read_forever(arriving, finished, decided, Arc::clone(engine)));
-    tasks.spawn(write_forever(to_write, done, fallback, Arc::clone(engine)));
+    });
+    let (arriving, finished) = (Arc::new(Mutex::new(arriving)), Arc::new(Mutex::new(finished)));
+    let ours = Arc::clone(engine);
+    tasks.keep_open("reader of commands", move || {
+        read_forever(Arc::clone(&arriving), Arc::clone(&finished), decided.clone(), Arc::clone(&ours))
+    });
+    let (to_write, engine) = (Arc::new(Mutex::new(to_write)), Arc::clone(engine));
+    tasks.keep_open("writer of commands", move || {
+        write_forever(Arc::clone(&to_write), done.clone(), Arc::clone(&fallback), Arc::clone(&engine))
+    });
     queue
 }
 
 /// Messages to the reader.
 enum Message {
     Arrived(Option<Pending>),
-    Done(Option<Vec<Request>>),
+    Done(Option<Done>),
+}
+
+/// What the writer tells the reader: who waits for these may go on.
+enum Done {
+    Requests(Vec<Request>),
+    /// The writer was started again: what it had in hand is lost. What others still do is found when the next command is
+    /// written, as with another server.
+    Everything,
 }
 
 async fn read_forever(
-    mut arriving: mpsc::Receiver<Pending>,
-    mut finished: mpsc::UnboundedReceiver<Vec<Request>>,
+    arriving: Queue<mpsc::Receiver<Pending>>,
+    finished: Queue<mpsc::UnboundedReceiver<Done>>,
     decided: mpsc::Sender<Batch>,
     engine: Arc<Engine>,
 ) {
+    let (mut arriving, mut finished) = (arriving.lock().await, finished.lock().await);
     let mut waiting = Waiting::default();
     let mut pinned = PinnedConnection::default();
     let mut is_open = true;
@@ -97,8 +116,8 @@ async fn read_forever(
                 break;
             }
         }
-        while let Ok(requests) = finished.try_recv() {
-            waiting.release(&requests);
+        while let Ok(done) = finished.try_recv() {
+            waiting.free(&done);
         }
         let group = waiting.take_group();
         if !group.is_empty() {
@@ -115,13 +134,13 @@ async fn read_forever(
         let message = async {
             tokio::select! {
                 pending = arriving.recv(), if is_open => Message::Arrived(pending),
-                requests = finished.recv() => Message::Done(requests),
+                done = finished.recv() => Message::Done(done),
             }
         };
         match pinned.wait_for(message).await {
             Message::Arrived(Some(pending)) => waiting.push(pending),
             Message::Arrived(None) => is_open = false,
-            Message::Done(Some(requests)) => waiting.release(&requests),
+            Message::Done(Some(done)) => waiting.free(&done),
             Message::Done(None) => return,
         }
     }
@@ -168,11 +187,13 @@ async fn decide(
 }
 
 async fn write_forever(
-    mut batches: mpsc::Receiver<Batch>,
-    done: mpsc::UnboundedSender<Vec<Request>>,
-    fallback: Fallback,
+    batches: Queue<mpsc::Receiver<Batch>>,
+    done: mpsc::UnboundedSender<Done>,
+    fallback: Arc<Fallback>,
     engine: Arc<Engine>,
 ) {
+    let mut batches = batches.lock().await;
+    done.send(Done::Everything).ok();
     let mut next = None;
     let mut pinned = PinnedConnection::default();
     loop {
@@ -203,7 +224,7 @@ async fn write_forever(
         let (requests, senders): (Vec<_>, Vec<_>) =
             batch.commands.into_iter().map(|(pending, _)| (pending.request, pending.reply)).unzip();
         // The reader may have ended, when no command waits any more.
-        done.send(requests).ok();
+        done.send(Done::Requests(requests)).ok();
         for (sender, reply) in senders.into_iter().zip(replies) {
             answer(sender, reply);
         }
@@ -245,23 +266,23 @@ fn may_be_of_one(failure: &Error, commands: usize) -> bool {
 struct Fallback {
     places: Arc<Semaphore>,
     at_once: Arc<Semaphore>,
-    done: mpsc::UnboundedSender<Vec<Request>>,
-    tasks: TaskTracker,
+    done: mpsc::UnboundedSender<Done>,
+    tasks: Tasks,
 }
 
 impl Fallback {
     fn run_alone(&self, engine: &Arc<Engine>, pending: Pending) {
         let Pending { request, reply } = pending;
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            self.done.send(vec![request]).ok();
+            self.done.send(Done::Requests(vec![request])).ok();
             return answer(reply, Err(Error::Overloaded));
         };
         let (engine, at_once, done) = (Arc::clone(engine), Arc::clone(&self.at_once), self.done.clone());
-        self.tasks.spawn(async move {
+        self.tasks.once(async move {
             let turn = at_once.acquire().await;
             let outcome = engine.run_alone::<Packages>(&request).await;
             drop((turn, place));
-            done.send(vec![request]).ok();
+            done.send(Done::Requests(vec![request])).ok();
             answer(reply, outcome);
         });
     }
@@ -328,6 +349,16 @@ impl Waiting {
         passed_over.append(&mut self.commands);
         self.commands = passed_over;
         group
+    }
+
+    fn free(&mut self, done: &Done) {
+        match done {
+            Done::Requests(requests) => self.release(requests),
+            Done::Everything => {
+                self.packages.clear();
+                self.keys.clear();
+            }
+        }
     }
 
     /// Marks these as done.

@@ -26,7 +26,9 @@ use crate::{
     inventory::Inventory,
     kinds::names::PKG_STATE_TRANSITION,
     metrics::Metrics,
+    outbound::Gate,
     scope::Scope,
+    tasks::Tasks,
 };
 
 /// Commands at the same time.
@@ -115,9 +117,10 @@ pub(super) async fn run(
     let catalog_cache = Arc::new(CatalogCache::new(commands::kinds()));
     catalog_cache.refresh(&mut *connection).await?;
     let (metrics, wake_signal) = (Arc::new(Metrics::default()), Arc::<WakeSignal>::default());
-    let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal));
+    let inventory = Inventory::new(pool.clone(), Arc::clone(&metrics), Arc::clone(&wake_signal), Gate::closed());
     let lookups = db::for_groups(pool, dispatch::CONNECTIONS);
-    let dispatcher = Dispatcher::start(pool, lookups.clone(), catalog_cache, metrics, wake_signal, inventory);
+    let tasks = Tasks::default();
+    let dispatcher = Dispatcher::start(pool, lookups.clone(), catalog_cache, metrics, wake_signal, inventory, &tasks);
     let user_id = sqlx::query_scalar!("select id from users where username = $1", SYSTEM).fetch_one(pool).await?;
     let (role, scope) = (Role::Admin, Scope::unlimited());
     let caller = Arc::new(Caller { user_id, username: SYSTEM.to_owned(), role, scope, token: None });

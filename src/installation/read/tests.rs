@@ -357,13 +357,13 @@ const DEFECTS: &[(&str, &str, &str)] = &[
     ),
     (
         "priority = 10",
-        "priority = -1",
-        "line 34: stock_locations.priority: -1 is out of range — write a number from 0 to 2147483647",
+        "priority = 2_147_483_648",
+        "line 34: stock_locations.priority: 2147483648 is out of range — write a number from -2147483648 to 2147483647",
     ),
     (
         "max_quota = 1_000",
         "max_quota = -1",
-        "line 35: stock_locations.max_quota: -1 is out of range — write a number from 0 to 2147483647",
+        "line 35: stock_locations.max_quota: -1 is out of range — write a number from 0 to 9223372036854775807",
     ),
     (
         "latitude = 40.99",

@@ -11,7 +11,7 @@ use crate::{
     db::{PgConnection, PgPool},
     error::Result,
     invoicing::{Credentials, Invoicing, LONGEST_ATTEMPT, Target},
-    outbound::{self, HttpClient, Reason, RequestBuilder, guard::Guard},
+    outbound::{self, Gate, HttpClient, Reason, RequestBuilder, guard::Guard},
     secret::{self, Secret},
     upstream::{
         client::{Answer, Failure},
@@ -31,11 +31,12 @@ const LONGEST_URL: usize = 2048;
 pub(in crate::upstream) struct Services {
     /// For addresses that commands bring.
     guarded: HttpClient,
+    gate: Gate,
 }
 
 impl Services {
-    pub(in crate::upstream) fn new(guard: Guard) -> Result<Self, Reason> {
-        Ok(Self { guarded: HttpClient::guarded(guard, LONGEST_ATTEMPT)? })
+    pub(in crate::upstream) fn new(guard: Guard, gate: Gate) -> Result<Self, Reason> {
+        Ok(Self { guarded: HttpClient::guarded(&gate, guard, LONGEST_ATTEMPT)?, gate })
     }
 
     /// Makes a call, if the installation and the settings still allow it. Nothing of the answer is returned but its status
@@ -70,7 +71,7 @@ impl Services {
     fn request(&self, target: &Target) -> Result<RequestBuilder, Reason> {
         let url = target.url.clone();
         let request = if target.is_trusted {
-            HttpClient::trusted(&[url.as_str()], target.timeout)?.request(Method::POST, url)?
+            HttpClient::trusted(&self.gate, &[url.as_str()], target.timeout)?.request(Method::POST, url)?
         } else {
             self.guarded.request(Method::POST, url)?
         };

@@ -17,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::{invoice::Services, send::Bounds};
 use super::{Client, Pace};
-use crate::{catalog::CatalogCache, db::PgPool, error::Result, events::EventNotifier, metrics::Metrics};
+use crate::{
+    catalog::CatalogCache, db::PgPool, error::Result, events::EventNotifier, metrics::Metrics, outbound::Gate,
+};
 
 /// How often calls and invoice calls of other servers are looked for, at least.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -40,6 +42,7 @@ pub(super) struct Reporter {
     /// True if the upstream's reservations are released once a package is packed.
     pub releases: bool,
     pub stop: CancellationToken,
+    pub gate: Gate,
 }
 
 impl Reporter {
@@ -56,6 +59,10 @@ impl Reporter {
         let mut forget = tokio::time::interval(FORGET_EVERY);
         let mut under_way = JoinSet::new();
         while !self.stop.is_cancelled() {
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                () = self.gate.opened() => {}
+            }
             let rest = match self.turn(&mut under_way).await {
                 Ok(0) => LOOK_EVERY,
                 Ok(_) => Duration::ZERO,

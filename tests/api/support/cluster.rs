@@ -131,6 +131,11 @@ impl Database {
         home().cluster.socket_dir()
     }
 
+    /// The folder of the binaries of that Postgres.
+    pub fn bin_dir() -> &'static Path {
+        home().cluster.bin_dir()
+    }
+
     /// A pool of its own for a server, whose role owns the database and is no superuser.
     pub async fn server_pool(&self) -> PgPool {
         db::connect_server(home().cluster.connect_options(&self.name), 8).await.expect("connect")

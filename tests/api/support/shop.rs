@@ -15,6 +15,7 @@ use oms::{
     db::{self, PgPool, Servers},
     installation::apply,
     invoicing, links, replanning, server,
+    tasks::Tasks,
     upstream::{Pace, UpstreamSettings},
     verify, webhooks,
 };
@@ -74,6 +75,7 @@ pub fn quiet_settings() -> app::Settings {
         streams_per_user: STREAMS_PER_USER,
         tokens: auth::quota::Quota::default(),
         links: links::Settings::default(),
+        whereabouts: None,
         invoices: invoicing::Rules::default(),
     }
 }
@@ -81,6 +83,8 @@ pub fn quiet_settings() -> app::Settings {
 /// A running server.
 pub struct Server {
     pub url: String,
+    /// Its work in the background.
+    pub tasks: Tasks,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -108,8 +112,9 @@ impl Server {
             metrics_apart: false,
             drain: besides.drain,
         };
+        let tasks = app.tasks.clone();
         let task = tokio::spawn(server::serve(listener, app, settings, stop.clone()));
-        Self { url, stop, task }
+        Self { url, tasks, stop, task }
     }
 
     /// Stops it as SIGTERM does.
@@ -177,6 +182,25 @@ impl Shop {
     /// The same shop as [`open`](Self::open), with a server whose settings are changed.
     pub async fn with_settings(change: fn(&mut app::Settings)) -> Self {
         Self::begin(Database::create(false).await, Besides { change: Some(change), ..Besides::default() }).await
+    }
+
+    /// The same shop as [`open`](Self::open), with a server that does all that a server can do by itself.
+    pub async fn busy(upstream: &UpstreamSettings, pace: Pace) -> Self {
+        let change: fn(&mut app::Settings) = |settings| settings.events_keep_days = Some(84);
+        let besides = Besides {
+            watching: true,
+            upstream: Some((upstream, pace)),
+            delivering: true,
+            webhooks: crate::webhooks::settings(),
+            change: Some(change),
+            ..Besides::default()
+        };
+        Self::begin(Database::create(false).await, besides).await
+    }
+
+    /// The work in the background of the server.
+    pub fn tasks(&self) -> &Tasks {
+        &self.server.as_ref().expect("an open shop").tasks
     }
 
     /// A shop with these texts as its installation from the start.
@@ -293,6 +317,11 @@ impl Shop {
     pub async fn second_delivering_server(&self, settings: webhooks::Settings) -> Server {
         let besides = Besides { delivering: true, webhooks: settings, ..Besides::default() };
         Server::start(self.database().server_pool().await, REQUEST_TIMEOUT, besides).await
+    }
+
+    /// The folder of `pg_dump` and `psql`.
+    pub fn bin_dir() -> &'static std::path::Path {
+        Database::bin_dir()
     }
 
     /// A proxy in front of the database.
