@@ -11,6 +11,8 @@ WORKDIR /src
 COPY . .
 # Queries are checked against .sqlx/: a build needs no database.
 ENV SQLX_OFFLINE=true
+# The commit, for `oms --version`: there is no git here. docker build --build-arg OMS_COMMIT="$(git rev-parse --short=12 HEAD)"
+ARG OMS_COMMIT=
 # Downloads and compiled dependencies stay in the builder's cache. Cargo tells by a file's time whether to compile it
 # again, and the cache may be from a newer checkout than this one: `touch` has the server itself compiled always.
 # The binary is copied because the cache is gone when the command ends.

@@ -1,5 +1,7 @@
 //! The state shared by requests, and the work in the background.
 
+mod readings;
+
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
@@ -7,9 +9,12 @@ use http::HeaderMap;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use readings::ReadingCache;
+
 use crate::{
     auth::{self, Caller, LoginAttempts, Sessions, quota},
     catalog::{self, CatalogCache},
+    cause,
     commands::{
         self,
         dispatch::{self, Dispatcher},
@@ -77,6 +82,8 @@ pub struct Shared {
     pub loader: Loader,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// What metrics tell from the database.
+    pub readings: Arc<ReadingCache>,
     /// Notified after a commit that wrote events.
     pub event_notifier: Arc<EventNotifier>,
     /// The latest events in memory, for all who follow.
@@ -183,6 +190,7 @@ impl App {
                 catalog_cache: Arc::clone(&catalog_cache),
                 inventory: inventory.clone(),
                 wake_signal: Arc::clone(&wake_signal),
+                metrics: Arc::clone(&metrics),
             },
             pool,
             catalog_cache,
@@ -191,6 +199,7 @@ impl App {
             token_quota: settings.tokens,
             trusted_proxies: settings.trusted_proxies.clone(),
             links,
+            readings: Arc::default(),
             metrics,
             event_notifier,
             recent_events,
@@ -229,7 +238,9 @@ impl Shared {
     /// 401 if there is no such active user.
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Arc<Caller>> {
         let key = auth::key(headers)?;
-        self.sessions.caller(&self.pool, key, self.catalog_cache.current().version).await
+        let caller = self.sessions.caller(&self.pool, key, self.catalog_cache.current().version).await?;
+        cause::with_current(|cause| cause.is_of(&caller.username));
+        Ok(caller)
     }
 
     /// Looks at once whether something was installed or rights were changed, without waiting for the notice of it: after a

@@ -13,6 +13,7 @@ use sqlx::{FromRow, types::Json};
 use utoipa::ToSchema;
 
 use crate::{
+    cause,
     db::{PgConnection, PgPool, Transaction},
     error::Result,
     page::{Kind, List, ListRow, VISIBLE_TO_NONE, filter},
@@ -71,14 +72,21 @@ pub async fn begin(pool: &PgPool, actor: &Actor) -> Result<Transaction<'static>>
     Ok(transaction)
 }
 
-/// Says whose the changes of a transaction are, until it ends.
+/// Says whose the changes of a transaction are, and for which request, until it ends.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn name(transaction: &mut PgConnection, actor: &Actor) -> Result<()> {
-    sqlx::query!("select set_config('oms.actor', $1, true) as actor", actor.to_json().to_string())
-        .fetch_one(transaction)
-        .await?;
+    let cause = cause::current();
+    sqlx::query!(
+        "select set_config('oms.actor', $1, true) as actor, set_config('oms.request_id', $2, true) as request_id,
+                set_config('oms.traceparent', $3, true) as traceparent",
+        actor.to_json().to_string(),
+        cause.as_ref().map(|cause| cause.request_id()).unwrap_or_default(),
+        cause.as_ref().and_then(|cause| cause.traceparent()).unwrap_or_default()
+    )
+    .fetch_one(transaction)
+    .await?;
     Ok(())
 }
 

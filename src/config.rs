@@ -79,6 +79,10 @@ pub struct ServerSettings {
           value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub request_timeout_seconds: u64,
 
+    /// Which requests have a line in the log: all, those that are refused or fail, or none.
+    #[arg(long, env = "OMS_LOG_REQUESTS", value_enum, default_value_t = server::LogRequests::All, value_name = "WHICH")]
+    pub log_requests: server::LogRequests,
+
     /// Seconds for which requests are still taken after SIGTERM or Ctrl-C, while `/readyz` answers 503: as long as a
     /// balancer needs to see that.
     #[arg(long, env = "OMS_DRAIN_SECONDS", default_value_t = 1, value_name = "SECONDS",
@@ -221,6 +225,7 @@ impl ServerSettings {
         server::Settings {
             request_timeout: Duration::from_secs(self.request_timeout_seconds),
             limits: limits.within_descriptors(),
+            log_requests: self.log_requests,
             metrics_apart: self.metrics_listen.is_some(),
             drain: Duration::from_secs(u64::from(self.drain_seconds)),
         }

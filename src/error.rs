@@ -201,6 +201,12 @@ impl Refusal {
         )
     }
 
+    /// The stable code of the rule that refuses, if it has one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.error.get("error_code").or_else(|| self.error.get("code"))?.as_str()
+    }
+
     /// The body: `{"error": …, "status_code": N}`.
     #[must_use]
     pub fn body(&self) -> Value {
@@ -269,6 +275,12 @@ impl Error {
             Self::Overloaded | Self::StockService(_) | Self::Upstream(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Database(_) | Self::StaleCatalog(_) | Self::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+
+    /// What became of what was asked for, for metrics.
+    #[must_use]
+    pub const fn outcome(&self) -> &'static str {
+        if matches!(self, Self::Refused(_)) { "refused" } else { "failed" }
     }
 
     /// True if a failure of the database says "not now", and nothing about the request.

@@ -17,6 +17,7 @@ const FILTERS: &[Filter] = &[
     filter("transition", Kind::Integer, "g.transition_id = {}", "Id of the transition."),
     filter("command", Kind::Text, "n.command = {}", "The command, as `COMPLETE_PACKING`."),
     filter("user", Kind::Text, "u.username = {}", "Name of the user."),
+    filter("request_id", Kind::Text, "g.request_id = {}", "Id of the request that caused it."),
     filter("created_date__gte", Kind::DateTime, "g.created_date >= {}", "Created at this moment or later."),
     filter("created_date__lte", Kind::DateTime, "g.created_date <= {}", "Created at this moment or earlier."),
 ];
@@ -27,7 +28,7 @@ const SORTS: &[(&str, &str)] = &[("id", "g.id"), ("created_date", "g.created_dat
 /// What both have.
 macro_rules! move_columns {
     () => {
-        "g.id, g.created_date, u.username, \
+        "g.id, g.created_date, u.username, g.request_id, \
          case when n.id is not null then json_build_object('id', n.id, 'slug', n.slug, 'label', n.label, \
                                                            'command', n.command) end as transition, \
          case when s.id is not null then json_build_object('id', s.id, 'name', s.name, \
@@ -90,6 +91,8 @@ pub struct Move {
     /// Who; null for what the server did without anybody.
     #[sqlx(rename = "username")]
     user: Option<String>,
+    /// Id of the request that caused it, as its answer has it in `X-Request-Id`; null for what the server did by itself.
+    request_id: Option<String>,
     /// By which transition; null for the creation.
     #[schema(value_type = Option<MoveTransition>)]
     transition: Option<Json<MoveTransition>>,

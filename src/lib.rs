@@ -30,11 +30,14 @@
 //! * [`reading`]: objects of files and requests, read with every defect named. [`record`]: what both write is one form
 //!   and one statement. [`wire`]: dates, decimals, bodies.
 //!   [`openapi`]: schemas that are written by hand.
+//! * [`cause`]: the request that something is done for: its id and trace, for the log, what is stored and what is sent.
 //! * [`error`]: the one error and its form in the API. [`role`], [`scope`], [`auth`]: users, tokens, rights, and the
 //!   locations that a user sees. [`audit`]: who changed what. [`secret`]: what is never shown.
-//! * [`tasks`]: work in the background, none of which dies in silence. [`db`]: connect, migrate. [`embedded`]: a private Postgres from local binaries.
-//! * [`home`]: whether a database is at home, or a copy. [`outbound`]: the one door of our own requests: which addresses, how many at once. [`signature`]: signatures of
-//!   webhooks. [`links`]: signed addresses of labels and invoices. [`metrics`], [`logging`]: for operators.
+//! * [`tasks`]: work in the background, none of which dies in silence. [`db`]: connect, migrate. [`embedded`]: a private
+//!   Postgres from local binaries. [`home`]: whether a database is at home, or a copy.
+//! * [`outbound`]: the one door of our own requests: which addresses, how many at once. [`signature`]: signatures of
+//!   webhooks. [`links`]: signed addresses of labels and invoices. [`metrics`], [`logging`], [`seldom`]: for operators.
+//!   [`version`]: which program this is.
 //!
 //! ARCHITECTURE.md follows one POST of a pack command through these files.
 
@@ -44,6 +47,7 @@ pub mod audit;
 pub mod auth;
 pub mod cargo;
 pub mod catalog;
+pub mod cause;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -81,6 +85,7 @@ pub mod role;
 pub mod scenarios;
 pub mod scope;
 pub mod secret;
+pub mod seldom;
 pub mod server;
 pub mod signature;
 pub mod simulation;
@@ -91,6 +96,7 @@ pub mod tasks;
 pub mod transfers;
 pub mod upstream;
 pub mod verify;
+pub mod version;
 pub mod webhooks;
 pub mod wire;
 pub mod workflow;

@@ -1,8 +1,15 @@
-//! `/metrics`, in the text format of Prometheus.
+//! `/metrics`, in the text formats of Prometheus and `OpenMetrics`.
+//!
+//! Labels have few values: names of our routes, commands and outcomes; states, locations and subscriptions only as many as
+//! [`readings`] lets through. What a client writes is no label.
 
+mod process;
+pub mod readings;
+mod requests;
+mod text;
 pub mod webhooks;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use prometheus_client::{
@@ -12,22 +19,29 @@ use prometheus_client::{
         family::Family,
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
+        info::Info,
     },
     registry::{Registry, Unit},
 };
 
+pub use readings::Readings;
+pub use requests::Requests;
+pub use text::Format;
 pub use webhooks::Webhooks;
 
-use crate::{db::PgPool, logging, tasks};
+use self::{process::Process, readings::Gauges};
+use crate::{db::PgPool, logging, tasks, version};
 
 /// All metrics.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Family<RequestLabels, Counter>,
+    /// The metrics of requests.
+    pub requests: Requests,
     commands: Family<CommandLabels, Histogram>,
+    orders: Family<OrderLabels, Counter>,
     pool_connections: Family<PoolLabels, Gauge>,
-    open_packages: Family<StateLabels, Gauge>,
+    followers: Gauge,
     replanning: Family<ReplanningLabels, Counter>,
     inventory: Family<InventoryLabels, Histogram>,
     upstream_polls: Family<OutcomeLabels, Counter>,
@@ -35,13 +49,7 @@ pub struct Metrics {
     upstream_calls: Family<CallLabels, Counter>,
     /// The metrics of webhooks.
     pub webhooks: Webhooks,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    method: String,
-    route: String,
-    status: u16,
+    gauges: Gauges,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,13 +59,14 @@ struct CommandLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PoolLabels {
-    state: &'static str,
+struct OrderLabels {
+    way: &'static str,
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabels {
-    state: String,
+struct PoolLabels {
+    state: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -91,84 +100,110 @@ fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.0005, 2.0, 15))
 }
 
+/// Metrics by labels, registered under a name and what it means.
+fn family<L, M>(registry: &mut Registry, name: &str, help: &str) -> Family<L, M>
+where
+    Family<L, M>: Default + Clone + prometheus_client::registry::Metric,
+{
+    let family = Family::default();
+    registry.register(name, help, family.clone());
+    family
+}
+
+/// The same for durations.
+fn durations<L>(registry: &mut Registry, name: &str, help: &str, make: fn() -> Histogram) -> Family<L, Histogram>
+where
+    Family<L, Histogram>: Clone + prometheus_client::registry::Metric,
+    L: Clone + Eq + std::hash::Hash,
+{
+    let family = Family::new_with_constructor(make);
+    registry.register_with_unit(name, help, Unit::Seconds, family.clone());
+    family
+}
+
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("oms");
-        let requests = Family::default();
-        registry.register("http_requests", "Requests by route and status", requests.clone());
-        let commands = Family::new_with_constructor(seconds as fn() -> Histogram);
-        registry.register_with_unit(
+        let mut registry = Registry::default();
+        // Under the names that every dashboard knows, so without a prefix.
+        registry.register_collector(Box::new(Process));
+        let oms = registry.sub_registry_with_prefix("oms");
+        oms.register("build", "The program that runs", build_info());
+        let requests = Requests::register(oms);
+        let commands = durations(
+            oms,
             "command_duration",
             "Time from a command's arrival to its answer, by command and outcome (done, refused, failed)",
-            Unit::Seconds,
-            commands.clone(),
+            seconds,
         );
-        let pool_connections = Family::default();
-        registry.register("database_connections", "Connections to Postgres by state", pool_connections.clone());
-        let open_packages = Family::default();
-        registry.register("open_packages", "Packages that are not in a final state, by state", open_packages.clone());
-        let replanning = Family::default();
-        registry.register(
+        let orders = family(
+            oms,
+            "orders",
+            "Orders that came, by way (api, polled, pushed) and outcome (new, known, left, refused, failed)",
+        );
+        let pool_connections = family(oms, "database_connections", "Connections to Postgres by state");
+        let followers = Gauge::default();
+        oms.register("feed_followers", "Streams and waiting requests for the feed of events", followers.clone());
+        let replanning = family(
+            oms,
             "replanning_attempts",
             "Waiting packages that were planned again by themselves, by cause (freed, sweep) and outcome (planned, \
              refused, failed)",
-            replanning.clone(),
         );
-        let inventory = Family::new_with_constructor(seconds as fn() -> Histogram);
-        registry.register_with_unit(
+        let inventory = durations(
+            oms,
             "inventory_request_duration",
             "Time for which the stock service was asked, by outcome (told, failed)",
-            Unit::Seconds,
-            inventory.clone(),
+            seconds,
         );
-        let upstream_polls = Family::default();
-        registry.register(
+        let upstream_polls = family(
+            oms,
             "upstream_polls",
             "Looks at the upstream's list of orders, by outcome (read, failed, interrupted)",
-            upstream_polls.clone(),
         );
-        let upstream_orders = Family::default();
-        registry.register(
-            "upstream_orders",
-            "New orders of the upstream, by the way they came (polled, pushed)",
-            upstream_orders.clone(),
-        );
-        let upstream_calls = Family::default();
-        registry.register(
+        let upstream_orders =
+            family(oms, "upstream_orders", "New orders of the upstream, by the way they came (polled, pushed)");
+        let upstream_calls = family(
+            oms,
             "upstream_calls",
             "Calls to the upstream by kind (status, mapping, bill, invoice) and outcome (taken, failed)",
-            upstream_calls.clone(),
         );
-        let webhooks = Webhooks::register(&mut registry);
-        registry.register("log_lines_lost", "Lines of the log that could not be written", logging::LOST_LINES.clone());
-        registry.register(
+        let webhooks = Webhooks::register(oms);
+        oms.register("log_lines_lost", "Lines of the log that could not be written", logging::LOST_LINES.clone());
+        oms.register(
             "task_restarts",
             "Tasks in the background that died and were started again",
             tasks::RESTARTS.clone(),
         );
+        let gauges = Gauges::default();
+        oms.register_collector(Box::new(gauges.clone()));
         Self {
             registry,
             requests,
             commands,
+            orders,
             pool_connections,
-            open_packages,
+            followers,
             replanning,
             inventory,
             upstream_polls,
             upstream_orders,
             upstream_calls,
             webhooks,
+            gauges,
         }
     }
 }
 
-impl Metrics {
-    /// Counts a request. `route` is the router's pattern, never the path.
-    pub fn request(&self, method: &str, route: &str, status: StatusCode) {
-        let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status: status.as_u16() };
-        self.requests.get_or_create(&labels).inc();
-    }
+/// Version, commit and schema.
+fn build_info() -> Info<Vec<(&'static str, String)>> {
+    Info::new(vec![
+        ("version", version::VERSION.to_owned()),
+        ("commit", version::COMMIT.unwrap_or("unknown").to_owned()),
+        ("schema", version::schema().to_string()),
+    ])
+}
 
+impl Metrics {
     /// Observes a command.
     pub fn command(&self, command: &'static str, status: StatusCode, duration: Duration) {
         let outcome = match status.as_u16() {
@@ -177,6 +212,11 @@ impl Metrics {
             _ => "failed",
         };
         self.commands.get_or_create(&CommandLabels { command, outcome }).observe(duration.as_secs_f64());
+    }
+
+    /// Counts an order that came.
+    pub fn order(&self, way: &'static str, outcome: &'static str) {
+        self.orders.get_or_create(&OrderLabels { way, outcome }).inc();
     }
 
     /// Counts an attempt to plan a waiting package again.
@@ -206,24 +246,24 @@ impl Metrics {
         self.upstream_calls.get_or_create(&CallLabels { kind, outcome }).inc();
     }
 
-    /// The text, with the gauges' present values.
+    /// The text, with the present values of gauges. `readings`: what the database says; none if it is away.
     #[must_use]
-    pub fn encode(&self, pool: &PgPool, open_packages: &[(String, i64)], webhooks: &webhooks::WebhookCounts) -> String {
-        self.webhooks.set(webhooks);
+    pub fn encode(&self, format: Format, pool: &PgPool, followers: usize, readings: Option<Arc<Readings>>) -> String {
         let (open, idle) = pool.size();
         let gauge = |state, count| {
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.pool_connections.get_or_create(&PoolLabels { state }).set(count);
+            self.pool_connections.get_or_create(&PoolLabels { state }).set(whole(count));
         };
         gauge("idle", idle);
         gauge("used", open.saturating_sub(idle));
-        self.open_packages.clear();
-        for (state, count) in open_packages {
-            self.open_packages.get_or_create(&StateLabels { state: state.clone() }).set(*count);
-        }
+        self.followers.set(whole(followers));
+        self.gauges.set(readings);
         let mut text = String::new();
         // Writing to a String cannot fail.
         encode(&mut text, &self.registry).ok();
-        text
+        format.of(text)
     }
+}
+
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

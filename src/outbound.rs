@@ -6,7 +6,8 @@
 //! * [`HttpClient::trusted`]: addresses that the operator wrote into a setting or an installation file (the upstream, the
 //!   stock service, invoice services). They may be private, and the client calls these hosts alone.
 //!
-//! While the database is not at home, the [`Gate`] of a server is closed, and neither calls anybody.
+//! While the database is not at home, the [`Gate`] of a server is closed, and neither calls anybody. A call that is made for a
+//! request says so (`X-Request-Id`, `traceparent`).
 //!
 //! Neither follows redirects by itself. Answers are read up to a limit. [`limits`]: how many requests a receiver may have
 //! under way.
@@ -18,7 +19,7 @@ pub(crate) mod roots;
 
 use std::{sync::Arc, time::Duration};
 
-use http::Method;
+use http::{HeaderMap, Method};
 use reqwest::ClientBuilder;
 pub use reqwest::{Error as SendError, RequestBuilder, Response};
 use url::{Origin, Url};
@@ -26,6 +27,7 @@ use url::{Origin, Url};
 pub use gate::{Gate, HELD};
 
 use self::guard::Guard;
+use crate::cause;
 
 /// The reason of a failure, for the log. It has no password and no address.
 pub type Reason = String;
@@ -94,8 +96,15 @@ impl HttpClient {
             Reach::Origins(origins) if origins.contains(&url.origin()) => {}
             Reach::Origins(_) => return Err("it leads to a host that nobody configured".to_owned()),
         }
-        Ok(self.http.request(method, url))
+        Ok(self.http.request(method, url).headers(caused()))
     }
+}
+
+/// The headers that say for which request a call is made: whoever receives it finds it by the same id.
+fn caused() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    cause::with_current(|cause| cause.put(&mut headers));
+    headers
 }
 
 fn builder(timeout: Duration) -> ClientBuilder {

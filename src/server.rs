@@ -3,10 +3,12 @@
 mod again;
 mod connections;
 mod document;
+mod follow;
 mod forwarded;
 mod pages;
 
 pub use connections::Limits;
+pub use follow::LogRequests;
 
 use std::{
     sync::{Arc, LazyLock},
@@ -16,7 +18,7 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    extract::{DefaultBodyLimit, Request},
     http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -27,14 +29,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-    timeout::TimeoutLayer,
-};
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
+use self::follow::{Following, Routes};
 use crate::{
     api::{
         self,
@@ -42,6 +41,7 @@ use crate::{
         respond::{Bare, Fault},
     },
     app::App,
+    cause,
     error::{Error, Refusal},
     tasks::panic_text,
 };
@@ -87,10 +87,8 @@ pub fn router(app: &App, settings: &Settings) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), forwarded::believe_proxies))
         .layer(middleware::from_fn(pages::guard))
         .layer(axum::Extension(Arc::clone(document)))
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(middleware::from_fn_with_state(following(app, settings), follow::follow))
         .layer(middleware::from_fn(envelope))
-        .layer(middleware::from_fn_with_state(app.clone(), observe))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, settings.request_timeout))
         .layer(middleware::from_fn(again::read_again))
         .layer(CatchPanicLayer::custom(on_panic))
@@ -135,24 +133,17 @@ fn on_panic(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     Error::Fault(format!("panic: {}", panic_text(&*panic))).into_response()
 }
 
-/// Counts and logs the request.
-async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
-    let method = request.method().clone();
-    let writes = !method.is_safe();
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let response = next.run(request).await;
-    if writes && response.status().is_success() {
-        app.event_notifier.notify();
-    }
-    app.metrics.request(method.as_str(), &route, response.status());
-    tracing::debug!(%method, route, status = response.status().as_u16(), "request");
-    response
+/// The names of all routes.
+static ROUTES: LazyLock<Routes> =
+    LazyLock::new(|| Routes::new(ASSEMBLED.patterns.iter().map(String::as_str).chain(["/"])));
+
+fn following(app: &App, settings: &Settings) -> Arc<Following> {
+    Arc::new(Following { app: app.clone(), log: settings.log_requests, routes: &ROUTES })
 }
 
 /// The boundary: every error leaves in the one envelope (under `/whisperer/` without it, as in dj-whisperer). A fault
 /// is logged here, once, with the request's id.
 async fn envelope(request: Request, next: Next) -> Response {
-    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let is_bare = path.starts_with("/whisperer/");
@@ -164,6 +155,8 @@ async fn envelope(request: Request, next: Next) -> Response {
         return response;
     }
     if status.is_server_error() {
+        let cause = cause::current();
+        let id = cause.as_ref().map(|cause| cause.request_id()).unwrap_or_default();
         let fault = response.extensions_mut().remove::<Fault>();
         let error = fault.map_or_else(|| "gave up waiting".to_owned(), |Fault(error)| error.to_string());
         tracing::error!(request_id = id, %method, path, status = status.as_u16(), error, "request failed");
@@ -216,6 +209,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// The limits of connections.
     pub limits: Limits,
+    /// Which requests have a line in the log.
+    pub log_requests: LogRequests,
     /// `/metrics` is not served here: it has an address of its own ([`serve_metrics`]).
     pub metrics_apart: bool,
     /// For how long requests are still taken once the server is told to stop, while `/readyz` says that it is about to: a
@@ -255,6 +250,7 @@ pub async fn serve_metrics(listener: Arc<TcpListener>, app: App, settings: Setti
         .fallback(|| std::future::ready(Refusal::not_found().into_response()))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, settings.request_timeout))
         .layer(middleware::from_fn(envelope))
+        .layer(middleware::from_fn_with_state(following(&app, &settings), follow::follow))
         .layer(middleware::from_fn(pages::guard))
         .with_state(Doors::new(app));
     connections::serve(listener, router, settings.limits, &stop).await;
@@ -276,9 +272,9 @@ mod tests {
             .route("/api/v1/oms/boom/", get(falls_over))
             .layer(CatchPanicLayer::custom(on_panic))
             .layer(middleware::from_fn(envelope));
-        let request =
-            Request::get("/api/v1/oms/boom/").header("x-request-id", "r1").body(Body::empty()).expect("a request");
-        let response = router.oneshot(request).await.expect("an answer");
+        let request = Request::get("/api/v1/oms/boom/").body(Body::empty()).expect("a request");
+        let cause = cause::Cause::stored(Some("r1".to_owned()), None);
+        let response = cause::within(cause, router.oneshot(request)).await.expect("an answer");
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let body = response.into_body().collect().await.expect("a body").to_bytes();
         let text = r#"{"error":{"detail":"A server error occurred.","request_id":"r1"},"status_code":500}"#;

@@ -106,11 +106,12 @@ async fn attempt<T>(
     trying: impl Future<Output = Result<T>>,
     is_wrong: impl Fn(&Refusal) -> bool,
 ) -> Result<T> {
-    app.login_attempts.begin(username, peer, Instant::now())?;
+    let begun = app.login_attempts.begin(username, peer, Instant::now());
+    begun.inspect_err(|_| app.login_attempts.tell(username, peer, true))?;
     let tried = trying.await;
     match &tried {
         Ok(_) => app.login_attempts.succeeded(username, peer),
-        Err(Error::Refused(refusal)) if is_wrong(refusal) => {}
+        Err(Error::Refused(refusal)) if is_wrong(refusal) => app.login_attempts.tell(username, peer, false),
         Err(_) => app.login_attempts.take_back(username, peer),
     }
     tried

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -17,7 +17,7 @@ use crate::{
     app::App,
     db,
     error::{Error, Result},
-    packages, webhooks,
+    metrics::Format,
 };
 
 /// The routes of this area.
@@ -114,17 +114,19 @@ async fn is_current(app: &App) -> Result<bool> {
 
 /// Metrics
 ///
-/// Prometheus' text format: requests by route and status, command duration and outcome by command, database
-/// connections, open packages by state.
+/// Prometheus' text format 0.0.4, or `OpenMetrics` where `Accept` asks for it: requests and their duration by route,
+/// commands by kind and outcome, orders, the process, and of the shop what the database says: open packages and the oldest
+/// of them, webhooks, the upstream, the feed. What the database says is up to five seconds old, and missing while it is
+/// away (`oms_database_up` is 0 then).
 #[utoipa::path(get, path = "/metrics", tag = "Operations", operation_id = "getMetrics", security(()),
-    responses((status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text")))]
-async fn metrics(Public { app }: Public) -> Result<Response> {
-    let mut connection = app.pool.acquire().await?;
-    let open = packages::count_open(&mut connection).await?;
-    let webhooks = webhooks::count(&mut connection).await?;
-    drop(connection);
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, kind)], app.metrics.encode(&app.pool, &open, &webhooks)).into_response())
+    responses((status = 200, description = "Metrics",
+        content((String = "text/plain"), (String = "application/openmetrics-text")))))]
+async fn metrics(Public { app }: Public, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let format = Format::of_accept(accept);
+    let readings = app.readings.get(&app.pool).await;
+    let text = app.metrics.encode(format, &app.pool, app.recent_events.count(), readings);
+    ([(header::CONTENT_TYPE, format.media_type())], text).into_response()
 }
 
 /// This document

@@ -210,14 +210,21 @@ async fn take(
     value: &Value,
     headers: &HeaderMap,
 ) -> Result<(StatusCode, OrderView)> {
+    let placed = take_unseen(app, user_id, value).await;
+    let outcome = |placed: &Placed| if placed.is_new { "new" } else { "known" };
+    app.metrics.order("api", placed.as_ref().map_or_else(Error::outcome, outcome));
+    let Placed { order_id, is_new, .. } = placed?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, read_one(app, scope, order_id, &base_url(headers)).await?))
+}
+
+async fn take_unseen(app: &App, user_id: i64, value: &Value) -> Result<Placed> {
     let order = OrderInput::of_json(value)?;
     app.inventory.before_order(&app.catalog_cache.current(), &order.number, order.skus()).await?;
-    let Placed { order_id, is_new, waits } =
-        place(&app.pool, &app.catalog_cache, &order, Some(user_id), Durability::Each).await?;
-    if waits {
+    let placed = place(&app.pool, &app.catalog_cache, &order, Some(user_id), Durability::Each).await?;
+    if placed.waits {
         // What it lacks may have been counted while it was planned.
         app.wake_signal.send(Freed { skus: order.skus(), ..Freed::default() });
     }
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, read_one(app, scope, order_id, &base_url(headers)).await?))
+    Ok(placed)
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
 use crate::{
+    cause,
     error::{Error, Refusal, Result},
     export::{self, Content},
     page::{Listed, Listing, Page},
@@ -27,6 +28,7 @@ pub struct Bare(pub Value);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        cause::with_current(|cause| self.code().map_or((), |code| cause.is_refused(code)));
         let mut response = (self.status, Json(self.body())).into_response();
         response.extensions_mut().insert(Bare(self.error));
         if self.status == StatusCode::UNAUTHORIZED {

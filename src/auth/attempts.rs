@@ -12,7 +12,7 @@ use std::{
 
 use http::StatusCode;
 
-use crate::error::Refusal;
+use crate::{error::Refusal, seldom::Seldom};
 
 /// The time in which failures count.
 const WINDOW: Duration = Duration::from_mins(5);
@@ -42,10 +42,22 @@ struct Counter {
     failures: u32,
 }
 
+/// Lines of the log about failures: so many at once, and then one a second.
+const LINES_AT_ONCE: u32 = 20;
+/// See there.
+const LINE_EVERY: Duration = Duration::from_secs(1);
+
 /// The failures of the last minutes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LoginAttempts {
     counters: Mutex<HashMap<Key, Counter>>,
+    lines: Seldom<()>,
+}
+
+impl Default for LoginAttempts {
+    fn default() -> Self {
+        Self { counters: Mutex::default(), lines: Seldom::new(LINES_AT_ONCE, LINE_EVERY) }
+    }
 }
 
 impl LoginAttempts {
@@ -76,6 +88,15 @@ impl LoginAttempts {
             counters.entry(key).or_insert(Counter { begun: now, failures: 0 }).failures += 1;
         }
         Ok(())
+    }
+
+    /// Logs an attempt that failed, if there are not too many such lines. `throttled`: its password was not even looked at.
+    pub fn tell(&self, username: &str, peer: IpAddr, throttled: bool) {
+        if let Some(left_out) = self.lines.pass((), Instant::now()) {
+            let user: String = username.chars().take(LONGEST_NAME).collect();
+            let peer = peer.to_string();
+            tracing::warn!(user, peer, throttled, left_out, "a login failed");
+        }
     }
 
     /// Takes the attempt of a login that succeeded back. Failures of the same name from the same address are forgotten.

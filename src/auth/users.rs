@@ -4,7 +4,7 @@
 //! is the server itself, and nobody changes it. There is always an active admin of every location: else nobody could let
 //! anybody in any more.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 use sqlx::FromRow;
@@ -347,7 +347,7 @@ pub async fn set_active(connection: &mut PgConnection, username: &str, is_active
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list(connection: &mut PgConnection) -> Result<Vec<String>> {
+pub async fn list(connection: &mut PgConnection) -> Result<Vec<ListedUser>> {
     let rows = sqlx::query!(
         r#"select u.username, u.role, u.is_active,
                   (select count(*) from tokens t where t.user_id = u.id) as "tokens!",
@@ -357,12 +357,36 @@ pub async fn list(connection: &mut PgConnection) -> Result<Vec<String>> {
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let places = if row.locations.is_empty() { "all locations".to_owned() } else { row.locations.join(" ") };
-            let state = if row.is_active { "" } else { " (disabled)" };
-            format!("{}{state}: {}, {places}, {} tokens", row.username, row.role, row.tokens)
-        })
-        .collect())
+    let listed = rows.into_iter().map(|row| ListedUser {
+        username: row.username,
+        role: row.role,
+        is_active: row.is_active,
+        stock_locations: row.locations,
+        tokens: row.tokens,
+    });
+    Ok(listed.collect())
+}
+
+/// A user, as the command line lists it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListedUser {
+    /// The name.
+    pub username: String,
+    /// The role.
+    pub role: String,
+    /// Whether the user is let in.
+    pub is_active: bool,
+    /// ERP codes of the locations that the user sees; none: all.
+    pub stock_locations: Vec<String>,
+    /// How many tokens there are.
+    pub tokens: i64,
+}
+
+impl fmt::Display for ListedUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { username, role, is_active, stock_locations, tokens } = self;
+        let places = if stock_locations.is_empty() { "all locations".to_owned() } else { stock_locations.join(" ") };
+        let state = if *is_active { "" } else { " (disabled)" };
+        write!(f, "{username}{state}: {role}, {places}, {tokens} tokens")
+    }
 }

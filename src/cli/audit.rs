@@ -5,10 +5,11 @@ use chrono::{DateTime, Utc};
 use super::{
     data::Data,
     outcome::{Outcome, date_time},
-    terminal::say,
+    table::Printing,
+    terminal,
 };
 use crate::{
-    audit::{self, Wanted},
+    audit::{self, AuditEntry, Wanted},
     config::DataSettings,
     error::Result,
 };
@@ -33,16 +34,18 @@ pub(super) struct Args {
     /// The latest so many.
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     limit: u32,
+    #[command(flatten)]
+    printing: Printing,
 }
 
 pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> {
     let data = Data::open(settings).await?;
-    let Args { user, kind, object, from, to, limit } = args;
+    let Args { user, kind, object, from, to, limit, printing } = args;
     let wanted = Wanted { actor: user, kind, object_id: object, from, to, limit };
     let entries = async { audit::latest(&mut *data.pool.acquire().await?, &wanted).await }.await;
     data.close().await?;
-    for entry in entries?.iter().rev() {
-        say!("{}", entry.line());
-    }
+    let mut entries = entries?;
+    entries.reverse();
+    printing.rows(&mut terminal::Output, &entries, AuditEntry::line)?;
     Ok(Outcome::Done)
 }

@@ -6,6 +6,7 @@ use super::{
     data::Data,
     installation::kept,
     outcome::{Outcome, read_file},
+    table,
     terminal::{self, note, say},
 };
 use crate::{
@@ -43,6 +44,10 @@ pub(super) struct Args {
     /// Print the difference to what is installed, and what it touches; nothing is applied.
     #[arg(long, conflicts_with_all = ["check", "diagram"])]
     plan: bool,
+
+    /// With `--plan`: print JSON, an array with an object a change.
+    #[arg(long, requires = "plan")]
+    json: bool,
 
     /// With `--plan`: exit 4 if there is a difference, 3 if it would be refused.
     #[arg(long, requires = "plan")]
@@ -102,7 +107,7 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
 async fn deploy(pool: &PgPool, installation: &Installation, args: &Args) -> Result<Outcome> {
     if args.plan {
         let survey = Survey::make(&mut *pool.acquire().await?, installation).await?;
-        return Ok(show_plan(&survey, args));
+        return show_plan(&survey, args);
     }
     let by = args.by.clone().unwrap_or_else(audit::system_user);
     match apply::install(pool, installation, Applying { by: &by, force: args.force }).await? {
@@ -134,14 +139,26 @@ async fn deploy(pool: &PgPool, installation: &Installation, args: &Args) -> Resu
     }
 }
 
-fn show_plan(survey: &Survey, args: &Args) -> Outcome {
+fn show_plan(survey: &Survey, args: &Args) -> Result<Outcome> {
+    if args.json {
+        table::json(&mut terminal::Output, &print::rows(&survey.plan, &survey.touched))?;
+        return Ok(judged(survey, args));
+    }
     if survey.is_empty() {
         say!("no difference");
-        return Outcome::Done;
+        return Ok(Outcome::Done);
     }
     terminal::print(print::long(&survey.plan, &survey.touched));
     for moving in &survey.moves {
         say!("packages in {} are moved to {}", moving.from, moving.to);
+    }
+    Ok(judged(survey, args))
+}
+
+/// What a plan comes to; what would hurt is printed.
+fn judged(survey: &Survey, args: &Args) -> Outcome {
+    if survey.is_empty() {
+        return Outcome::Done;
     }
     if !survey.hazards.is_empty() && !args.force {
         terminal::remark(refusal(&survey.hazards));

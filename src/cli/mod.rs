@@ -7,13 +7,16 @@ mod demo;
 mod health;
 mod install;
 mod installation;
+mod manual;
 mod migrate;
 mod orders;
 mod outcome;
 mod serve;
+mod settings;
 mod simulate;
 mod simulate_upstream;
 mod stock;
+mod table;
 mod terminal;
 mod token;
 mod user;
@@ -23,10 +26,11 @@ mod webhooks;
 use std::{
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
+    sync::LazyLock,
 };
 
 use clap::{
-    CommandFactory as _, Parser, Subcommand,
+    CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
     error::{ContextKind, ContextValue},
 };
 
@@ -34,7 +38,7 @@ use self::{outcome::Outcome, terminal::note};
 use crate::{
     config::{DataSettings, values},
     error::{Error, Result},
-    logging, tasks,
+    logging, tasks, version,
 };
 
 /// Parses the command line, runs it, and prints the error.
@@ -42,8 +46,12 @@ use crate::{
 /// It is not async, so that the work of all subcommands is compiled with this crate, and not again with the binary.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))?;
+        Ok((cli, settings::changed(&Cli::command(), &matches)))
+    });
+    let (cli, changed) = match parsed {
+        Ok(parsed) => parsed,
         // Help and the version are no error.
         Err(told) => {
             let printed = terminal::unless_closed(told.print().err().as_ref());
@@ -53,7 +61,7 @@ pub fn main() -> ExitCode {
             return end(terminal::finish().and(printed).map(|()| told.exit_code()));
         }
     };
-    let done = run(cli);
+    let done = run(cli, &changed);
     // Why it failed is the last that is said.
     if !logging::finish() && done.is_err() {
         return ExitCode::FAILURE;
@@ -61,7 +69,7 @@ pub fn main() -> ExitCode {
     end(done.and_then(|outcome| terminal::finish().map(|()| outcome.exit_code())))
 }
 
-fn run(cli: Cli) -> Result<Outcome> {
+fn run(cli: Cli, changed: &[String]) -> Result<Outcome> {
     let no_threads = |error| Error::Fault(format!("cannot start the threads of the program: {error}"));
     logging::start(cli.default_log_filter()).map_err(no_threads)?;
     if matches!(cli.command, Command::Serve(_) | Command::Demo(_)) {
@@ -71,7 +79,7 @@ fn run(cli: Cli) -> Result<Outcome> {
         }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(no_threads)?;
-    let work = AssertUnwindSafe(|| runtime.block_on(cli.run()));
+    let work = AssertUnwindSafe(|| runtime.block_on(cli.run(changed)));
     panic::catch_unwind(work).unwrap_or_else(|panic| {
         Err(Error::Fault(format!("this is a fault of oms, please report it: {}", tasks::panic_text(&*panic))))
     })
@@ -113,13 +121,16 @@ pub fn command() -> clap::Command {
 /// An order management server: orders come in, are distributed to locations as packages, and each package moves through
 /// a table of states by commands.
 #[derive(Debug, Parser)]
-#[command(name = "oms", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "oms", version = VERSION.as_str(), max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     #[command(flatten)]
     data: DataSettings,
     #[command(subcommand)]
     command: Command,
 }
+
+/// Version, commit and schema.
+static VERSION: LazyLock<String> = LazyLock::new(version::long);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -135,7 +146,8 @@ Examples:
 Every subcommand works while a server runs on the same data.
 Exit code 0: done. 1: it failed, or found faults. 2: the command line is wrong. 3: refused, for it would hurt; --force
 does it. 4: there is a difference (install --plan --exit-code).
-RUST_LOG says what is logged, OMS_LOG_FORMAT=json how.";
+RUST_LOG says what is logged, OMS_LOG_FORMAT=json how; OMS_LOG_REQUESTS which requests.
+With --json, a command that prints rows prints an array of objects.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -145,30 +157,30 @@ enum Command {
     Demo(demo::Args),
     /// Check, draw, compare or apply an installation.
     Install(install::Args),
-    /// What is installed, and what was: export, list, show, diff, and the table of transition ids and slugs.
+    /// What is installed, and what was: export, list, show, diff, transitions.
     #[command(subcommand)]
     Installation(installation::Command),
     /// Bring the database's schema up to date (`serve`, `demo` and `install` do so themselves).
     Migrate,
-    /// Count stock.
+    /// Stock: import.
     #[command(subcommand)]
     Stock(stock::Command),
-    /// Take orders.
+    /// Orders: import.
     #[command(subcommand)]
     Orders(orders::Command),
     /// Plan the orders of a time by other scenarios, without writing, and print what would be different.
     Simulate(simulate::Args),
     /// Stand in for the upstream: hand orders over, and take what is reported of them.
     SimulateUpstream(simulate_upstream::Args),
-    /// Users.
+    /// Users: add, list, set, passwd, disable, enable, remove.
     #[command(subcommand)]
     User(user::Command),
-    /// Tokens.
+    /// Tokens: issue, list, revoke.
     #[command(subcommand)]
     Token(token::Command),
     /// Who changed users, tokens, webhooks, locations, scenarios and the rest of the installation.
     Audit(audit::Args),
-    /// Webhooks: who subscribed, and delivering again.
+    /// Webhooks: list, replay, resume.
     #[command(subcommand)]
     Webhooks(webhooks::Command),
     /// Make this the home of a database that was copied or moved here: webhooks, the upstream, invoice and stock services
@@ -178,6 +190,10 @@ enum Command {
     Verify,
     /// Ask a running server whether it is ready; exit 0 if so. For health checks.
     Health(health::Args),
+    /// Print what makes a shell complete these commands: `oms completions bash > /etc/bash_completion.d/oms`.
+    Completions(manual::Completions),
+    /// Write the manual pages.
+    Man(manual::Man),
 }
 
 impl Cli {
@@ -189,14 +205,14 @@ impl Cli {
         }
     }
 
-    /// Runs the subcommand.
+    /// Runs the subcommand. `settings`: those that are not as by default.
     ///
     /// # Errors
     /// One line with the remedy.
-    async fn run(self) -> Result<Outcome> {
+    async fn run(self, settings: &[String]) -> Result<Outcome> {
         let data = &self.data;
         match self.command {
-            Command::Serve(args) => Box::pin(serve::run(data, args)).await,
+            Command::Serve(args) => Box::pin(serve::run(data, args, settings)).await,
             Command::Demo(args) => Box::pin(demo::run(data, args)).await,
             Command::Install(args) => install::run(data, args).await,
             Command::Installation(command) => installation::run(data, command).await,
@@ -212,6 +228,8 @@ impl Cli {
             Command::Adopt => adopt::run(data).await,
             Command::Verify => verify::run(data).await,
             Command::Health(args) => health::run(&args).await,
+            Command::Completions(args) => manual::completions(Self::command(), &args),
+            Command::Man(args) => manual::man(Self::command(), &args),
         }
     }
 }

@@ -8,6 +8,7 @@ use indicatif::ProgressBar;
 use super::{
     data::Data,
     outcome::{Outcome, read_file},
+    table,
     terminal::{self, note, say},
 };
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     scenarios::definition::Definition,
     simulation::{
         html::{self, Title},
+        json,
         run::{Simulation, compare, read_orders},
         text,
     },
@@ -44,6 +46,10 @@ pub(super) struct Args {
     /// Also write a report with charts, a page of its own.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+
+    /// Print the report as JSON: an object with the totals of both sides and, by location, both again.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> {
@@ -66,14 +72,20 @@ pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> 
     line.finish_and_clear();
     data.close().await?;
     let comparison = compared?;
-    terminal::print(text::report(&comparison));
+    if args.json {
+        table::json(&mut terminal::Output, &json::report(&comparison))?;
+    } else {
+        terminal::print(text::report(&comparison));
+    }
     if let Some(file) = &args.html {
         let name = args.scenario.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let title = Title { scenario: name, from: args.from, to: args.to };
         std::fs::write(file, html::page(&title, &comparison))
             .map_err(|error| Error::Fault(format!("cannot write {}: {error}", file.display())))?;
-        terminal::print("\n");
-        say!("written: {}", file.display());
+        if !args.json {
+            terminal::print("\n");
+            say!("written: {}", file.display());
+        }
     }
     Ok(Outcome::Done)
 }

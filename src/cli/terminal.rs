@@ -42,6 +42,24 @@ pub(super) fn print(text: impl fmt::Display) {
     }
 }
 
+/// Standard output, for what is written row by row. It never fails: what cannot be written is left out, as by [`print`].
+pub(super) struct Output;
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if FAILED.get().is_none()
+            && let Err(error) = io::stdout().lock().write_all(bytes)
+        {
+            FAILED.set(error).ok();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Writes text to standard error. Nothing depends on it.
 pub(super) fn remark(text: impl fmt::Display) {
     write!(io::stderr().lock(), "{text}").ok();

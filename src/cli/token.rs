@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{
     data::Data,
     outcome::{Outcome, date_time},
+    table::Printing,
     terminal::{self, say},
 };
 use crate::{
@@ -34,6 +35,8 @@ pub(super) enum Command {
     List {
         /// The user's name.
         user: Option<String>,
+        #[command(flatten)]
+        printing: Printing,
     },
     /// End all tokens of a user, or one.
     Revoke {
@@ -63,10 +66,9 @@ async fn run_on(data: &Data, command: Command) -> Result<()> {
             terminal::deliver(format_args!("{}\n", issued.key))?;
             transaction.commit().await?;
         }
-        Command::List { user } => {
-            for token in tokens::list(&mut transaction, user.as_deref()).await? {
-                say!("{}", line(&token));
-            }
+        Command::List { user, printing } => {
+            let listed = tokens::list(&mut transaction, user.as_deref()).await?;
+            printing.rows(&mut terminal::Output, &listed, line)?;
         }
         Command::Revoke { user: _, id: Some(id) } => {
             if !tokens::revoke(&mut transaction, id).await? {

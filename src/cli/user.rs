@@ -1,8 +1,13 @@
 //! `oms user …`.
 
-use std::io::{IsTerminal as _, Read};
+use std::io::{self, IsTerminal as _, Read};
 
-use super::{data::Data, outcome::Outcome, terminal::say};
+use super::{
+    data::Data,
+    outcome::Outcome,
+    table::Printing,
+    terminal::{self, say},
+};
 use crate::{
     audit::{self, Actor},
     auth::{
@@ -32,7 +37,7 @@ pub(super) enum Command {
         password_stdin: bool,
     },
     /// List the users.
-    List,
+    List(Printing),
     /// Change the role or the locations of a user.
     Set {
         /// The user's name.
@@ -91,10 +96,9 @@ async fn run_on(data: &Data, command: Command) -> Result<()> {
             auth::create_user(&mut transaction, &name, password, role, &location).await?;
             say!("added {name} ({}); a token: oms token issue {name}", role.as_str());
         }
-        Command::List => {
-            for user in users::list(&mut transaction).await? {
-                say!("{user}");
-            }
+        Command::List(printing) => {
+            let listed = users::list(&mut transaction).await?;
+            printing.rows(&mut terminal::Output, &listed, ToString::to_string)?;
         }
         Command::Set { name, role, location, all_locations } => {
             let id = users::id_of(&mut transaction, &name).await?;
@@ -123,7 +127,7 @@ async fn run_on(data: &Data, command: Command) -> Result<()> {
 
 /// Asks for a password twice where there is somebody to ask; else reads it.
 fn ask_password() -> Result<Secret> {
-    if !std::io::stdin().is_terminal() {
+    if !io::stdin().is_terminal() {
         return read_password();
     }
     let ask = |prompt: &str| {
@@ -140,7 +144,7 @@ fn ask_password() -> Result<Secret> {
 
 fn read_password() -> Result<Secret> {
     let mut text = String::new();
-    std::io::stdin()
+    io::stdin()
         .take(4096)
         .read_to_string(&mut text)
         .map_err(|error| Error::Fault(format!("cannot read the password: {error}")))?;

@@ -1,11 +1,15 @@
 //! `oms webhooks …`.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use super::{
     data::Data,
     outcome::{Outcome, date_time},
-    terminal::say,
+    table::Printing,
+    terminal::{self, say},
 };
 use crate::{
     audit::{self, Actor},
@@ -20,7 +24,7 @@ use crate::{
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Who subscribed to what, whether it is paused, and what waits.
-    List,
+    List(Printing),
     /// Deliver again: events of one object, of a time, or since the last that was delivered. A server does it.
     Replay(Replay),
     /// Go on delivering to a webhook that is paused.
@@ -72,7 +76,7 @@ pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Out
 
 async fn run_on(data: &Data, command: Command) -> Result<()> {
     match command {
-        Command::List => list(data).await,
+        Command::List(printing) => printing.rows(&mut terminal::Output, &list(data).await?, ToString::to_string),
         Command::Replay(Replay { id, what }) => {
             let What { object, from, to, since_last_delivered } = what;
             let (entity, object_id) = object.unzip();
@@ -117,9 +121,43 @@ async fn resume(data: &Data, id: i64) -> Result<()> {
 /// Numbers above ten thousand are not counted exactly.
 const MOST_COUNTED: i64 = 10_000;
 
-async fn list(data: &Data) -> Result<()> {
-    let rows = sqlx::query!(
-        r#"select w.id, u.username, w.event_type, w.target_url, w.pause_reason, w.failing_since,
+/// A subscription.
+#[derive(Debug, Serialize)]
+struct Listed {
+    id: i64,
+    user: String,
+    event_type: String,
+    target_url: String,
+    /// `active`, `paused` or `inactive`.
+    state: String,
+    /// Why it is paused.
+    pause_reason: Option<String>,
+    failing_since: Option<DateTime<Utc>>,
+    /// Deliveries that wait; 10001: more than ten thousand.
+    pending: i64,
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, user, event_type, target_url, state, pause_reason, failing_since, pending } = self;
+        write!(f, "{id}: {event_type} of {user} to {target_url}: {state}, ")?;
+        if *pending > MOST_COUNTED {
+            write!(f, "more than {MOST_COUNTED} wait")?;
+        } else {
+            write!(f, "{pending} wait")?;
+        }
+        match (pause_reason, failing_since) {
+            (Some(reason), _) => write!(f, "; {reason}"),
+            (None, Some(date)) => write!(f, "; failing since {}", date.format("%FT%TZ")),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+async fn list(data: &Data) -> Result<Vec<Listed>> {
+    let rows = sqlx::query_as!(
+        Listed,
+        r#"select w.id, u.username as user, w.event_type, w.target_url, w.pause_reason, w.failing_since,
                   case when not w.is_active then 'inactive' when w.paused_date is null then 'active' else 'paused' end
                   as "state!",
                   (select count(*) from (select from hook_events h where h.webhook_id = w.id and not h.delivered
@@ -129,18 +167,5 @@ async fn list(data: &Data) -> Result<()> {
     )
     .fetch_all(&data.pool)
     .await?;
-    for row in rows {
-        let pending = if row.pending > MOST_COUNTED {
-            format!("more than {MOST_COUNTED} wait")
-        } else {
-            format!("{} wait", row.pending)
-        };
-        let why = match (row.pause_reason, row.failing_since) {
-            (Some(reason), _) => format!("; {reason}"),
-            (None, Some(date)) => format!("; failing since {}", date.format("%FT%TZ")),
-            (None, None) => String::new(),
-        };
-        say!("{}: {} of {} to {}: {}, {pending}{why}", row.id, row.event_type, row.username, row.target_url, row.state);
-    }
-    Ok(())
+    Ok(rows)
 }

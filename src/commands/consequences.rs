@@ -7,11 +7,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
 use crate::{
+    cause::Cause,
     commands::changes::{Changes, Record, ShipmentChange, Successor, Taking},
     error::Result,
     kinds::Plans,
@@ -48,6 +49,8 @@ pub struct PackageChange {
     pub bound_by_quota: bool,
     /// The user.
     pub user_id: Option<i64>,
+    /// The request; none: the server does it by itself.
+    pub cause: Option<Arc<Cause>>,
     /// Records to write besides; none for a new package.
     pub record: Option<Record>,
     /// The command's own event type, besides those of the states.
@@ -186,6 +189,7 @@ pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Change
         documents: package.documents.clone(),
         bound_by_quota: changes.bound_by_quota,
         user_id: Some(user_id),
+        cause: None,
         record: (changes.record != Record::default()).then(|| changes.record.clone()),
         event: transition.kind.event,
     };
@@ -224,6 +228,7 @@ fn lay_out_successor(package: &PackageFacts, changes: &Changes, successor: &Succ
         documents: Documents::default(),
         bound_by_quota: successor.bound_by_quota,
         user_id: Some(user_id),
+        cause: None,
         record: None,
         event: None,
     }

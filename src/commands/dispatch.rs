@@ -33,6 +33,7 @@ use super::{
 use crate::{
     auth::Caller,
     catalog::{Catalog, CatalogCache},
+    cause::{self, Cause},
     commands::{package::subject::Packages, subject::Subject, transfer::subject::Transfers, wake_signal::WakeSignal},
     db::PgPool,
     error::{Error, Result},
@@ -61,6 +62,8 @@ pub struct Request {
     pub input: Map<String, Value>,
     /// The caller.
     pub caller: Arc<Caller>,
+    /// The HTTP request that brought it; none: the server runs it by itself.
+    pub cause: Option<Arc<Cause>>,
     /// `Idempotency-Key`.
     pub key: Option<IdempotencyKey>,
     /// `?dry_run=true`.
@@ -166,6 +169,9 @@ impl Dispatcher {
     }
 
     fn count<A>(&self, asked: &Asked, outcome: &Result<Outcome<A>>) {
+        if let Ok(Outcome::Refused(refusal)) = outcome {
+            cause::with_current(|cause| refusal.code().map_or((), |code| cause.is_refused(code)));
+        }
         if !asked.dry_run {
             let status = outcome.as_ref().map_or_else(Error::status, Outcome::status);
             self.metrics.command(asked.identifier, status, asked.started.elapsed());

@@ -75,6 +75,10 @@ pub struct Change {
     pub facts: String,
     /// When it happened.
     pub created_date: DateTime<Utc>,
+    /// The id of the request that caused it.
+    pub request_id: Option<String>,
+    /// That request's place in a trace.
+    pub traceparent: Option<String>,
 }
 
 impl Change {
@@ -213,7 +217,7 @@ pub async fn after(
         Change,
         r#"select id, position, entity, object_id, sequence, types, stock_location_ids, installation_version,
                   case when entity = 'webhook' then (select user_id from webhooks w where w.id = object_id) end
-                  as owner_id, facts::text as "facts!", created_date
+                  as owner_id, facts::text as "facts!", created_date, request_id, traceparent
              from events
             where (position, id) > ($1, $2) and (position, id) <= ($3, $4)
               and ($5::text[] = '{}' or types && $5) and ($6::bigint[] is null or stock_location_ids && $6)
@@ -269,6 +273,18 @@ pub async fn record_webhook(
     Ok(())
 }
 
+/// Seconds since the oldest event that nobody is shown yet, because a transaction before it is open; 0 if there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lag_seconds(connection: &mut PgConnection) -> Result<f64> {
+    let lag = sqlx::query_scalar!(
+        r#"select extract(epoch from now() - created_date)::float8 as "lag!" from events
+            where position > event_horizon() order by position limit 1"#
+    );
+    Ok(lag.fetch_optional(connection).await?.unwrap_or_default())
+}
+
 /// True if changes after a cursor may be deleted, because they are older than events are kept.
 ///
 /// # Errors
@@ -310,6 +326,8 @@ mod tests {
             installation_version: 1,
             facts: "{}".to_owned(),
             created_date: DateTime::UNIX_EPOCH,
+            request_id: None,
+            traceparent: None,
         };
         let uuid = change.uuid(0, "hook 1");
         assert_eq!(uuid, change.uuid(0, "hook 1"));

@@ -110,6 +110,12 @@ impl RecentEvents {
         Ok(Following { recent: Arc::clone(self), user_id })
     }
 
+    /// How many streams and waiting requests there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.followers().values().map(|count| *count as usize).sum()
+    }
+
     /// What is held after a cursor.
     #[must_use]
     pub fn after(&self, cursor: Cursor) -> Held {
@@ -249,6 +255,8 @@ mod tests {
             installation_version: 1,
             facts: "x".repeat(1000),
             created_date: DateTime::UNIX_EPOCH,
+            request_id: None,
+            traceparent: None,
         }
     }
 

@@ -46,7 +46,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A line of the table of ids and slugs: what integrators are told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct InstalledTransition {
     /// The transition's id.
     pub id: i64,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{
@@ -37,6 +38,50 @@ pub fn long(plan: &Plan, touched: &Touched) -> String {
     }
     line(&mut text, format_args!("{}", total(plan)));
     text
+}
+
+/// A change as data.
+#[derive(Debug, Serialize)]
+pub struct PlanRow<'a> {
+    /// Its section.
+    section: &'static str,
+    /// What it is called.
+    name: &'a str,
+    /// `added`, `changed`, `adopted` (made over HTTP, decided by the files from now on) or `gone`.
+    change: &'static str,
+    /// The keys that differ.
+    keys: Vec<KeyRow<'a>>,
+    /// What it touches, for people.
+    touches: Vec<String>,
+}
+
+/// A key that differs. Secrets, and what is longer than a line, are not shown: both sides are null.
+#[derive(Debug, Serialize)]
+struct KeyRow<'a> {
+    key: &'a str,
+    before: Option<&'a Value>,
+    after: Option<&'a Value>,
+}
+
+/// Every change, with what it touches.
+#[must_use]
+pub fn rows<'a>(plan: &'a Plan, touched: &Touched) -> Vec<PlanRow<'a>> {
+    let row = |change: &'a Change| {
+        let (word, differences): (_, &[Difference]) = match &change.what {
+            What::Added => ("added", &[]),
+            What::Changed(differences) => ("changed", differences),
+            What::Adopted => ("adopted", &[]),
+            What::Gone => ("gone", &[]),
+        };
+        let keys = differences.iter().map(|Difference { key, before, after }| {
+            let is_shown = shown(key, before.as_ref()).is_some() && shown(key, after.as_ref()).is_some();
+            let (before, after) = (before.as_ref().filter(|_| is_shown), after.as_ref().filter(|_| is_shown));
+            KeyRow { key, before, after }
+        });
+        let (section, name) = (change.section.as_str(), change.name.as_str());
+        PlanRow { section, name, change: word, keys: keys.collect(), touches: standing(change, touched) }
+    };
+    Section::ALL.into_iter().flat_map(|section| plan.of(section)).map(row).collect()
 }
 
 /// The sections that change, a line each, with the first names.

@@ -28,6 +28,7 @@ use self::{
 };
 use crate::{
     catalog::Catalog,
+    cause,
     commands::wake_signal::WakeSignal,
     db::PgPool,
     error::{Error, Result},
@@ -149,7 +150,7 @@ impl Inventory {
         for skus in client.requests(&stale) {
             let (shared, client, places) = (Arc::clone(&self.shared), Arc::clone(&client), Arc::clone(&places));
             let skus = skus.to_vec();
-            requests.spawn(async move { shared.pull_together(&client, &places, skus).await });
+            requests.spawn(cause::carry(async move { shared.pull_together(&client, &places, skus).await }));
         }
         let mut failure = None;
         while let Some(ended) = requests.join_next().await {

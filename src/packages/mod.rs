@@ -9,20 +9,40 @@ pub mod loader;
 pub mod snapshot;
 pub mod view;
 
-use crate::{db::PgConnection, error::Result};
+use crate::{db::PgConnection, error::Result, metrics::readings::OpenPackages};
 
-/// Counts the packages of each state that is not a last one, for the metrics.
+/// Most packages of a state at a location that are counted for the metrics; one more says that there are more.
+const MOST_COUNTED: i64 = 10_001;
+
+/// Counts the packages of each state that is not a last one, by location, for the metrics. A state without packages has
+/// one entry without a location.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count_open(connection: &mut PgConnection) -> Result<Vec<(String, i64)>> {
+pub async fn count_open(connection: &mut PgConnection) -> Result<Vec<OpenPackages>> {
+    // By the index of location and state, and of each pair no more than that: however many packages there are.
     let rows = sqlx::query!(
-        r#"select s.slug, count(p.id) as "count!"
-             from states s left join packages p on p.state_id = s.id
-            where s.entity = 'package' and not s.final
-            group by s.id, s.slug"#
+        r#"select s.slug, a.erp_code as "erp_code?", coalesce(a.count, 0) as "count!",
+                  coalesce(extract(epoch from now() - a.since), 0)::float8 as "oldest!"
+             from states s
+             left join lateral (
+                   select l.erp_code, c.count, c.since
+                     from stock_locations l
+                    cross join lateral (select count(*), min(modified_date) as since
+                                          from (select p.modified_date from packages p
+                                                 where p.stock_location_id = l.id and p.state_id = s.id
+                                                 limit $1) as looked_at) as c
+                    where c.count > 0) as a on true
+            where s.entity = 'package' and not s.final"#,
+        MOST_COUNTED
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.slug, row.count)).collect())
+    let open = rows.into_iter().map(|row| OpenPackages {
+        state: row.slug,
+        stock_location: row.erp_code,
+        count: row.count,
+        oldest_seconds: row.oldest,
+    });
+    Ok(open.collect())
 }

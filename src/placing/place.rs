@@ -5,6 +5,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     catalog::{Catalog, CatalogCache},
+    cause,
     commands::{
         apply::Applied,
         consequences::{ItemChange, PackageChange, Reserving},
@@ -178,6 +179,7 @@ pub(super) fn packages(
         documents: Documents::default(),
         bound_by_quota,
         user_id,
+        cause: cause::current(),
         record: None,
         event: None,
     };

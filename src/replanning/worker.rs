@@ -279,6 +279,7 @@ impl Worker {
             slug: None,
             input: serde_json::Map::new(),
             caller: self.caller().await?,
+            cause: None,
             key: None,
             dry_run: false,
         };

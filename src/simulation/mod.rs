@@ -4,6 +4,7 @@
 //! orders is not carried over: the stock at each time is the real stock of that time.
 
 pub mod html;
+pub mod json;
 pub mod run;
 pub mod text;
 

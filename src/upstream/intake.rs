@@ -11,6 +11,7 @@ use crate::{
     db::PgPool,
     error::{Error, Refusal, Result},
     inventory::Inventory,
+    metrics::Metrics,
     orders::input::OrderInput,
     placing::place::{Durability, Placed, place},
 };
@@ -32,6 +33,17 @@ pub(crate) enum Taken {
     },
 }
 
+impl Taken {
+    /// For the metric.
+    const fn outcome(&self) -> &'static str {
+        match self {
+            Self::New(_) => "new",
+            Self::Known(_) => "known",
+            Self::Left { .. } => "left",
+        }
+    }
+}
+
 /// The pieces that taking an order needs. Clones are cheap.
 #[derive(Clone)]
 pub struct Intake {
@@ -39,6 +51,7 @@ pub struct Intake {
     pub(crate) catalog_cache: Arc<CatalogCache>,
     pub(crate) inventory: Inventory,
     pub(crate) wake_signal: Arc<WakeSignal>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Intake {
@@ -71,7 +84,10 @@ impl Intake {
     /// # Errors
     /// When the failure is not about the order: the database is away, the stock service does not answer.
     pub(crate) async fn take_or_record(&self, value: &Value, user_id: Option<i64>) -> Result<Result<Taken, Refusal>> {
-        let failure = match self.take(value, user_id).await {
+        let way = if user_id.is_some() { "pushed" } else { "polled" };
+        let taken = self.take(value, user_id).await;
+        self.metrics.order(way, taken.as_ref().map_or_else(Error::outcome, Taken::outcome));
+        let failure = match taken {
             Ok(taken) => return Ok(Ok(taken)),
             Err(error) if error.status().as_u16() == 503 => return Err(error),
             Err(failure) => failure,

@@ -4,7 +4,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Upstream;
-use crate::{db::PgPool, error::Result, wire::Timestamp};
+use crate::{
+    db::{PgConnection, PgPool},
+    error::Result,
+    metrics::readings::UpstreamReadings,
+    wire::Timestamp,
+};
+
+/// Most problems and calls that are counted for the metrics; one more says that there are more.
+const MOST_COUNTED: i64 = 100_001;
 
 /// How the upstream is followed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,4 +66,34 @@ impl Upstream {
             failed_calls: row.failed_calls,
         })
     }
+}
+
+/// What the metrics tell of all servers together.
+///
+/// # Errors
+/// When the database fails.
+pub async fn readings(connection: &mut PgConnection) -> Result<UpstreamReadings> {
+    let row = sqlx::query!(
+        r#"select extract(epoch from polled_date)::float8 as polled,
+                  (select count(*) from (select from upstream_problems where resolved_date is null limit $1) as p)
+                  as "problems!",
+                  (select count(*) from (select from upstream_calls
+                                          where given_up_date is not null and ended_by is null limit $1) as c)
+                  as "failed!",
+                  open.count as "open!", coalesce(extract(epoch from now() - open.since), 0)::float8 as "lag!"
+             from upstream_cursor
+            cross join (select count(*), min(created_date) as since
+                          from (select created_date from upstream_calls
+                                 where done_date is null and given_up_date is null limit $1) as c) as open"#,
+        MOST_COUNTED
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(UpstreamReadings {
+        polled_timestamp_seconds: row.polled,
+        open_problems: row.problems,
+        open_calls: row.open,
+        failed_calls: row.failed,
+        lag_seconds: row.lag,
+    })
 }

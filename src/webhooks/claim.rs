@@ -1,6 +1,6 @@
 //! Claims the rows that are due, and prepares their deliveries.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     catalog::CatalogCache,
+    cause::Cause,
     db::PgConnection,
     error::{Error, Result},
     events::Change,
@@ -155,6 +156,7 @@ pub(crate) struct Prepared {
     /// The events by id, as far as they are kept.
     changes: HashMap<i64, Change>,
     payloads: Payloads,
+    causes: Causes,
 }
 
 /// What becomes of a row when its turn comes.
@@ -188,9 +190,26 @@ pub(crate) async fn prepare(
     wanted.sort_unstable_by_key(|row| row.event_id);
     wanted.dedup_by_key(|row| row.event_id);
     let changes = changes(&mut *connection, &wanted).await?;
+    let mut causes = Causes::new();
+    for change in &changes {
+        let cause = Cause::stored(change.request_id.clone(), change.traceparent.as_deref());
+        causes.extend(cause.map(|cause| (change.id, cause)));
+    }
     let payloads = payloads(connection, catalog_cache, addresses, &changes).await?;
     let changes = changes.into_iter().map(|change| (change.id, change)).collect();
-    Ok(Prepared { hooks, changes, payloads })
+    Ok(Prepared { hooks, changes, payloads, causes })
+}
+
+/// The requests that caused events, by the event's id.
+type Causes = HashMap<i64, Arc<Cause>>;
+
+/// Positions, ids and dates of the rows' events.
+fn places(rows: &[&Claimed]) -> (Vec<i64>, Vec<i64>, Vec<DateTime<Utc>>) {
+    (
+        rows.iter().map(|row| row.event_position).collect(),
+        rows.iter().map(|row| row.event_id).collect(),
+        rows.iter().map(|row| row.event_date).collect(),
+    )
 }
 
 type Payloads = HashMap<i64, Box<RawValue>>;
@@ -230,14 +249,13 @@ fn is_away(error: &Error) -> bool {
 
 /// The events of rows, as far as they are kept.
 async fn changes(connection: &mut PgConnection, wanted: &[&Claimed]) -> Result<Vec<Change>> {
-    let positions: Vec<i64> = wanted.iter().map(|row| row.event_position).collect();
-    let ids: Vec<i64> = wanted.iter().map(|row| row.event_id).collect();
-    let dates: Vec<DateTime<Utc>> = wanted.iter().map(|row| row.event_date).collect();
+    let (positions, ids, dates) = places(wanted);
     let changes = sqlx::query_as!(
         Change,
         r#"select e.id, e.position, e.entity, e.object_id, e.sequence, e.types, e.stock_location_ids,
                   case when e.entity = 'webhook' then (select s.user_id from webhooks s where s.id = e.object_id) end
-                  as owner_id, e.installation_version, e.facts::text as "facts!", e.created_date
+                  as owner_id, e.installation_version, e.facts::text as "facts!", e.created_date, e.request_id,
+                  e.traceparent
              from unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) as w(position, id, created_date)
              join events e on e.created_date = w.created_date and e.position = w.position and e.id = w.id"#,
         &positions,
@@ -269,6 +287,11 @@ impl Prepared {
             (None, None) if change.is_some() => Turn::Unreadable,
             (None, None) => Turn::Expired,
         }
+    }
+
+    /// The request that caused a row's event.
+    pub(crate) fn cause(&self, row: &Claimed) -> Option<Arc<Cause>> {
+        self.causes.get(&row.event_id).cloned()
     }
 
     /// The request for a row.

@@ -34,25 +34,36 @@ mod throttle;
 pub(crate) mod view;
 pub(crate) mod worker;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::StatusCode;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use self::{client::Client, quota::Quota, worker::WorkerContext};
+use self::{
+    claim::Claimed,
+    client::{Client, Outcome},
+    hook::Hook,
+    quota::Quota,
+    worker::WorkerContext,
+};
 use crate::{
     catalog::CatalogCache,
+    cause,
     commands::traffic::Traffic,
     db::{self, PgConnection, PgPool},
     error::{Refusal, Result},
     events::EventNotifier,
     links::{Addresses, Links},
-    metrics::{Metrics, webhooks::WebhookCounts},
+    metrics::{Metrics, readings::WebhookReadings},
     outbound::{
         Gate,
         guard::{AllowPrivate, Guard},
     },
+    seldom::Seldom,
     tasks::Tasks,
 };
 
@@ -60,6 +71,9 @@ use crate::{
 const CONNECTIONS: u32 = 3;
 /// Old rows deleted at a time.
 const BATCH: i64 = 5000;
+
+/// How often the log says that deliveries to a subscription fail.
+const FAILURE_LINE_EVERY: Duration = Duration::from_mins(1);
 
 /// How webhooks are delivered.
 #[derive(Debug, Clone)]
@@ -98,6 +112,8 @@ pub struct DeliveryService {
     tasks: Tasks,
     /// Closed while the database is not at home.
     gate: Gate,
+    /// Lines of the log about failures, by subscription.
+    failures: Arc<Seldom<i64>>,
 }
 
 impl DeliveryService {
@@ -115,7 +131,8 @@ impl DeliveryService {
         let client = Client::new(Guard::new(settings.allow_private.clone(), "OMS_WEBHOOK_ALLOW_PRIVATE"), &gate)?;
         let addresses = Addresses::new(settings.base_url.clone(), links);
         let (settings, tasks) = (Arc::new(settings), tasks.apart());
-        Ok(Self { settings, addresses, client, due: Arc::default(), traffic, tasks, gate })
+        let failures = Arc::new(Seldom::new(1, FAILURE_LINE_EVERY));
+        Ok(Self { settings, addresses, client, due: Arc::default(), traffic, tasks, gate, failures })
     }
 
     /// Starts delivering, with connections of its own; ends with `stop`.
@@ -150,10 +167,37 @@ impl DeliveryService {
         });
     }
 
+    /// Logs a failed attempt, of each subscription one a minute.
+    fn tell_failure(&self, hook: &Hook, row: &Claimed, outcome: &Outcome) {
+        if let Some(left_out) = self.failures.pass(hook.id, Instant::now()) {
+            let cause = cause::current();
+            tracing::warn!(
+                webhook = hook.id,
+                target = hook.target_url,
+                uuid = row.uuid.to_string(),
+                attempt = row.retry_count + 1,
+                status = outcome.status,
+                reason = beginning(&outcome.content),
+                request_id = cause.as_ref().map(|cause| cause.request_id()),
+                left_out,
+                "a delivery failed; it is tried again"
+            );
+        }
+    }
+
     /// Waits until the workers have ended; `stop` tells them to.
     pub async fn finish(self) {
         self.tasks.finish().await;
     }
+}
+
+/// Longest reason in the log, in bytes.
+const LONGEST_REASON: usize = 200;
+
+/// The beginning of an answer, for the log.
+fn beginning(content: &str) -> &str {
+    let line = content.lines().next().unwrap_or_default();
+    &line[..line.floor_char_boundary(LONGEST_REASON)]
 }
 
 /// Deletes rows that are older than twelve weeks, delivered or not, in batches.
@@ -182,11 +226,16 @@ pub async fn forget_old(pool: &PgPool) -> Result<()> {
     }
 }
 
-/// Counts for the metrics.
+/// Most waiting rows of a subscription that are looked at for its lag.
+const MOST_LOOKED_AT: i64 = 100;
+/// Most subscriptions whose lag is looked for.
+const MOST_LAGS: i64 = 2000;
+
+/// What the metrics tell of all servers together.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count(connection: &mut PgConnection) -> Result<WebhookCounts> {
+pub async fn count(connection: &mut PgConnection) -> Result<WebhookReadings> {
     let rows = sqlx::query!(
         r#"select case when not is_active then 'inactive' when paused_date is null then 'active' else 'paused' end
                   as "state!", count(*) as "count!"
@@ -202,12 +251,26 @@ pub async fn count(connection: &mut PgConnection) -> Result<WebhookCounts> {
                                                            where h.webhook_id = w.id and not h.delivered) as d
                                       where w.is_active and w.paused_date is null), 0), 0)::float8 as "lag!""#
     )
-    .fetch_one(connection)
+    .fetch_one(&mut *connection)
     .await?;
-    Ok(WebhookCounts {
+    // A paused subscription lags, too: somebody has to resume it.
+    let lags = sqlx::query!(
+        r#"select w.id as "id!", coalesce(extract(epoch from now() - d.date), 0)::float8 as "lag!"
+             from (select id from webhooks where is_active order by id limit $1) as w
+            cross join lateral (select min(h.event_date) as date
+                                  from (select event_date from hook_events h
+                                         where h.webhook_id = w.id and not h.delivered
+                                         order by h.next_attempt_date, h.id limit $2) as h) as d"#,
+        MOST_LAGS,
+        MOST_LOOKED_AT
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(WebhookReadings {
         subscriptions: rows.into_iter().map(|row| (row.state, row.count)).collect(),
         pending: waiting.pending,
         lag_seconds: waiting.lag,
+        lags: lags.into_iter().map(|row| (row.id, row.lag)).collect(),
     })
 }
 

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     catalog::CatalogCache,
+    cause,
     db::PgPool,
     error::{Error, Refusal, Result},
     metrics::Metrics,
@@ -71,7 +72,7 @@ impl DeliveryService {
         drop(connection);
         let delivery = Prepared::delivery(&row, hook, body);
         let started = Instant::now();
-        let outcome = self.client.send(&delivery).await;
+        let outcome = cause::within(prepared.cause(&row), self.client.send(&delivery)).await;
         metrics.webhooks.attempt(outcome.is_delivered(), outcome.took);
         let result = worker::attempt_result(hook, &row, &delivery.body, started, outcome.clone());
         let report = [Report { row, result, _slot: () }];

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     catalog::CatalogCache,
+    cause::{self, Cause},
     db::PgPool,
     error::Result,
     events,
@@ -236,18 +237,14 @@ impl DeliveryWorker {
     }
 
     /// Pairs each row with its body and a slot.
-    fn deliveries(
-        &self,
-        chain: Vec<Claimed>,
-        prepared: &Prepared,
-        hook: &Hook,
-    ) -> Option<Vec<(Claimed, bytes::Bytes, Slot)>> {
+    fn deliveries(&self, chain: Vec<Claimed>, prepared: &Prepared, hook: &Hook) -> Option<Vec<Sending>> {
         let mut deliveries = Vec::with_capacity(chain.len());
         for row in chain {
             let slot = self.slot(row.webhook_id)?;
             let result = match prepared.turn(&row, hook) {
                 Turn::Send(body) => {
-                    deliveries.push((row, body, slot));
+                    let cause = prepared.cause(&row);
+                    deliveries.push(Sending { row, body, slot, cause });
                     continue;
                 }
                 Turn::Unreadable => DeliveryResult::HeldBack(UNREADABLE),
@@ -274,6 +271,15 @@ impl DeliveryWorker {
     }
 }
 
+/// A row that is to be sent.
+struct Sending {
+    row: Claimed,
+    body: bytes::Bytes,
+    slot: Slot,
+    /// The request that caused its event.
+    cause: Option<Arc<Cause>>,
+}
+
 /// Host and port of an address.
 fn host(target_url: &str) -> String {
     let url = target_url.parse::<Url>().ok();
@@ -295,12 +301,12 @@ struct DeliveryChain {
 
 impl DeliveryChain {
     /// Sends them one after the other. After a failure the others wait.
-    async fn send(mut self, deliveries: Vec<(Claimed, bytes::Bytes, Slot)>) {
+    async fn send(mut self, deliveries: Vec<Sending>) {
         // The host's slot first: a row that waits for a slow receiver must not block other hosts.
         let (there, here) = (Arc::clone(&self.host), Arc::clone(&self.at_once));
         let (Ok(_there), Ok(_here)) = (there.acquire().await, here.acquire().await) else { return };
         let mut failed = None;
-        for (row, body, mut slot) in deliveries {
+        for Sending { row, body, mut slot, cause } in deliveries {
             let result = if let Some(wait) = failed {
                 DeliveryResult::HeldBack(wait)
             } else if self.started.elapsed() > LONGEST_TURN
@@ -309,7 +315,7 @@ impl DeliveryChain {
             {
                 DeliveryResult::Released
             } else {
-                let result = attempt(&self.context, &self.hook, &row, body).await;
+                let result = cause::within(cause, attempt(&self.context, &self.hook, &row, body)).await;
                 if let DeliveryResult::Tried { outcome, wait, .. } = &result {
                     slot.delivered = Some(outcome.is_delivered());
                     failed = (!outcome.is_delivered()).then_some(*wait);
@@ -350,6 +356,9 @@ async fn attempt(context: &WorkerContext, hook: &Hook, row: &Claimed, body: byte
     let delivery = Prepared::delivery(row, hook, body);
     let outcome = context.service.client.send(&delivery).await;
     context.metrics.webhooks.attempt(outcome.is_delivered(), outcome.took);
+    if !outcome.is_delivered() {
+        context.service.tell_failure(hook, row, &outcome);
+    }
     attempt_result(hook, row, &delivery.body, started, outcome)
 }
 

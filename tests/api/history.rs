@@ -12,7 +12,7 @@ fn of_package(id: i64) -> String {
     format!("/api/v1/oms/packages/{id}/transition-logs/")
 }
 
-/// The rows of a log, oldest first, without ids and dates.
+/// The rows of a log, oldest first, without ids and dates: each was caused by a request.
 async fn log(shop: &Shop, path: &str) -> Vec<Value> {
     let page = shop.get(&format!("{path}?sort=id")).await.ok();
     let mut rows = page["results"].as_array().expect("results").clone();
@@ -20,7 +20,8 @@ async fn log(shop: &Shop, path: &str) -> Vec<Value> {
     for row in &mut rows {
         let row = row.as_object_mut().expect("an object");
         assert!(row["id"].is_i64() && row["created_date"].as_str().is_some_and(|date| date.ends_with('Z')));
-        row.retain(|key, _| key != "id" && key != "created_date");
+        assert!(row["request_id"].is_string());
+        row.retain(|key, _| !["id", "created_date", "request_id"].contains(&key.as_str()));
     }
     rows
 }
@@ -183,8 +184,9 @@ async fn every_filter_of_a_log_filters() {
     for (slug, user, day) in [(&block, "night", "2001-01-01"), (&pack, "kadikoy", "2030-01-01")] {
         sqlx::query(
             "insert into transition_logs (package_id, transition_id, source_state_id, destination_state_id,
-                                          stock_location_id, user_id, created_date)
-             select p.id, n.id, n.source_state_id, n.destination_state_id, p.stock_location_id, u.id, $3::timestamptz
+                                          stock_location_id, user_id, created_date, request_id)
+             select p.id, n.id, n.source_state_id, n.destination_state_id, p.stock_location_id, u.id, $3::timestamptz,
+                    'of-' || $2
                from packages p, transitions n, users u where n.slug = $1 and u.username = $2",
         )
         .bind(slug)
@@ -202,6 +204,7 @@ async fn every_filter_of_a_log_filters() {
             "transition" => values(&[&ids[0]], &[&ids[1]]),
             "command" => values(&["BLOCK_THE_PACKAGE"], &["COMPLETE_PACKING"]),
             "user" => values(&["night"], &["kadikoy"]),
+            "request_id" => values(&["of-night"], &["of-kadikoy"]),
             "created_date__gte" => values(&[], &["2002-01-01"]),
             "created_date__lte" => values(&["2002-01-01"], &[]),
             _ => return None,

@@ -288,6 +288,7 @@ async fn metrics_may_have_an_address_of_their_own() {
     let settings = server::Settings {
         request_timeout: std::time::Duration::from_secs(30),
         limits: server::Limits::default(),
+        log_requests: server::LogRequests::All,
         metrics_apart: true,
         drain: std::time::Duration::ZERO,
     };

@@ -81,6 +81,12 @@ async fn stored_orders_are_planned_again_on_the_stock_of_their_time() {
     assert_eq!(numbers(&report, "Gebze Warehouse (GEBZE)"), ["0", "1", "0", "1"]);
     let page = std::fs::read_to_string(&html).expect("a report");
     assert!(page.starts_with("<!doctype html>") && page.contains("other.toml") && page.contains("<svg"));
+    let report = simulate(&shop, &["--scenario", &other, "--json"]).await;
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!((&report["orders"], &report["orders_elsewhere"]), (&json!(2), &json!(1)));
+    assert_eq!(report["totals"]["items_without_a_place"], json!({ "before": 1.0, "after": 0.0 }));
+    let gebze = report["locations"].as_array().expect("locations").iter().find(|one| one["erp_code"] == "GEBZE");
+    assert_eq!(gebze.expect("GEBZE")["after"], json!({ "packages": 1, "items": 2, "beyond_quota": 1 }));
 
     // Another day has no orders.
     let (code, report, _) =

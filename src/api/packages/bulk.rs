@@ -20,6 +20,7 @@ use crate::{
     api::extract::Limited,
     app::App,
     auth::Caller,
+    cause,
     commands::{
         dispatch::Request,
         idempotency::{self, IdempotencyKey, LONGEST_KEY},
@@ -92,7 +93,7 @@ pub(super) async fn run_commands(
     // They end with the request: what has not begun when the client goes away is not run.
     let mut tasks = JoinSet::new();
     for requests in packages.into_values() {
-        tasks.spawn(run_in_order(app.clone(), requests));
+        tasks.spawn(cause::carry(run_in_order(app.clone(), requests)));
     }
     while let Some(done) = tasks.join_next().await {
         for (index, outcome) in done.map_err(|error| Error::Fault(format!("commands of a list: {error}")))? {
@@ -139,7 +140,8 @@ fn read_request(
     let content = json!([transition, slug, input]).to_string();
     let own_key = own_key.map(|key| IdempotencyKey::new(caller.user_id, key, package_id, content.as_bytes()));
     let key = own_key.or(key).filter(|_| !dry_run);
-    Ok(Request { id: package_id, transition, slug, input, caller: Arc::clone(caller), key, dry_run })
+    let (caller, cause) = (Arc::clone(caller), cause::current());
+    Ok(Request { id: package_id, transition, slug, input, caller, cause, key, dry_run })
 }
 
 fn is_key(text: &str) -> bool {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::{
     api::body::{COMMAND_BYTES, RequestBody},
     api::extract::{Id, Limited},
+    cause,
     commands::{
         dispatch::Request,
         idempotency::{IdempotencyKey, LONGEST_KEY},
@@ -51,7 +52,7 @@ pub(crate) fn request(
     let dry_run = wire::dry_run(uri)?;
     let key = if dry_run { None } else { idempotency_key(headers)? };
     let key = key.map(|key| named(door.user_id, key, id, body));
-    Ok(Request { id, transition, slug, input, key, caller: door.caller(), dry_run })
+    Ok(Request { id, transition, slug, input, key, caller: door.caller(), cause: cause::current(), dry_run })
 }
 
 impl IntoResponse for Reply {

@@ -84,6 +84,8 @@ groups! {
         transition_id: Option<i64>,
         source_state_id: Option<i64>,
         user_id: Option<i64>,
+        /// The id of the request.
+        request_id: Option<String>,
         /// The location whose quota it leaves.
         left_id: Option<i64>,
         /// The location whose quota it enters.
@@ -125,6 +127,9 @@ groups! {
         stock_location_id: i64,
         /// The snapshot.
         facts: String,
+        /// The id of the request, and its place in a trace.
+        request_id: Option<String>,
+        traceparent: Option<String>,
     }
     /// The stock of a SKU at a location, in the order in which rows are locked.
     stocked: Stocks of Goods {
@@ -207,6 +212,7 @@ impl Rows {
             transition_id: change.transition_id,
             source_state_id: change.before.map(|before| before.state_id),
             user_id: change.user_id,
+            request_id: request_id(change),
             left_id,
             entered_id,
         });
@@ -245,6 +251,8 @@ impl Rows {
             came_from: change.before.map(|before| before.stock_location_id),
             stock_location_id: change.after.stock_location_id,
             facts: snapshot.to_json()?,
+            request_id: request_id(change),
+            traceparent: change.cause.as_ref().and_then(|cause| cause.traceparent()),
         });
         Ok(())
     }
@@ -283,6 +291,10 @@ impl Rows {
         let all = there + count(items.id.len() + stocked.sku.len() + counted.id.len());
         self.send(connection, installation_version, there, all).await
     }
+}
+
+fn request_id(change: &PackageChange) -> Option<String> {
+    change.cause.as_ref().map(|cause| cause.request_id().to_owned())
 }
 
 /// The location that a package leaves, and the one that it enters.

@@ -8,9 +8,9 @@ with installed as materialized (
 ), c as materialized (
     select c.*, nextval('transition_logs_id_seq') as log_id
       from unnest($4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
-                  $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
+                  $10::bigint[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[])
            as c(id, version, state_id, stock_location_id, events, transition_id, source_state_id, user_id,
-                left_id, entered_id)
+                request_id, left_id, entered_id)
 ), moved as (
     update packages p
        set state_id = c.state_id, stock_location_id = c.stock_location_id, version = p.version + 1,
@@ -24,27 +24,29 @@ with installed as materialized (
 ), items as (
     update package_items i
        set package_id = c.package_id, state_id = c.state_id, modified_date = now()
-      from unnest($14::bigint[], $15::bigint[], $16::bigint[]) as c(id, package_id, state_id)
+      from unnest($15::bigint[], $16::bigint[], $17::bigint[]) as c(id, package_id, state_id)
      where i.id = c.id
     returning i.id
 ), released as (
-    delete from reservations where package_item_id = any($17) returning package_item_id
+    delete from reservations where package_item_id = any($18) returning package_item_id
 ), reserved as (
     insert into reservations (package_item_id, stock_location_id, sku, quantity)
-    select * from unnest($18::bigint[], $19::bigint[], $20::text[], $21::bigint[])
+    select * from unnest($19::bigint[], $20::bigint[], $21::text[], $22::bigint[])
            as c(package_item_id, stock_location_id, sku, quantity)
      where (select is_so from all_moved)
     returning package_item_id
 ), shipped as (
     insert into shipments (package_id, cargo_company_id, tracking_number, label_key)
-    select * from unnest($22::bigint[], $23::bigint[], $24::text[], $25::uuid[])
+    select * from unnest($23::bigint[], $24::bigint[], $25::text[], $26::uuid[])
            as c(package_id, cargo_company_id, tracking_number, label_key)
      where (select is_so from all_moved)
     returning id
 ), logged as (
     insert into transition_logs
-           (id, package_id, transition_id, source_state_id, destination_state_id, stock_location_id, user_id)
-    select c.log_id, c.id, c.transition_id, c.source_state_id, c.state_id, c.stock_location_id, c.user_id
+           (id, package_id, transition_id, source_state_id, destination_state_id, stock_location_id, user_id,
+            request_id)
+    select c.log_id, c.id, c.transition_id, c.source_state_id, c.state_id, c.stock_location_id, c.user_id,
+           c.request_id
       from c
     returning id
 ), ledger as (
@@ -56,20 +58,23 @@ with installed as materialized (
      where q.stock_location_id is not null
     returning id
 ), happened as (
-    insert into events (position, entity, object_id, sequence, types, stock_location_ids, installation_version, facts)
+    insert into events (position, entity, object_id, sequence, types, stock_location_ids, installation_version, facts,
+                        request_id, traceparent)
     select (select event_position()), 'package', c.package_id, c.sequence, string_to_array(c.types, ' '),
            case when c.came_from <> c.stock_location_id then array[c.came_from, c.stock_location_id]
                 else array[c.stock_location_id] end,
-           (select version from installation where only_row), c.facts::json
-      from unnest($26::bigint[], $27::bigint[], $28::text[], $29::bigint[], $30::bigint[], $31::text[])
-           as c(package_id, sequence, types, came_from, stock_location_id, facts)
+           (select version from installation where only_row), c.facts::json,
+           c.request_id, c.traceparent
+      from unnest($27::bigint[], $28::bigint[], $29::text[], $30::bigint[], $31::bigint[], $32::text[],
+                  $33::text[], $34::text[])
+           as c(package_id, sequence, types, came_from, stock_location_id, facts, request_id, traceparent)
     returning id
 ), stocked as (
     update stocks s
        set quantity = greatest(s.quantity + c.quantity, 0), reserved = s.reserved + c.reserved,
            modified_date = now()
-      from (select c.* from unnest($32::text[], $33::bigint[], $34::bigint[], $35::bigint[], $36::boolean[],
-                                   $37::bigint[])
+      from (select c.* from unnest($35::text[], $36::bigint[], $37::bigint[], $38::bigint[], $39::boolean[],
+                                   $40::bigint[])
                             as c(sku, stock_location_id, quantity, reserved, bound, unbound)
              where (select is_so from all_moved)) c
      where s.sku = c.sku and s.stock_location_id = c.stock_location_id
@@ -84,7 +89,7 @@ with installed as materialized (
 ), counted as (
     update stock_locations l
        set quota = l.quota + c.delta
-      from (select c.* from unnest($38::bigint[], $39::bigint[], $40::boolean[], $41::bigint[])
+      from (select c.* from unnest($41::bigint[], $42::bigint[], $43::boolean[], $44::bigint[])
                             as c(id, delta, bound, unbound)
              where (select count from written) >= 0 and (select is_so from all_moved)) c
      where l.id = c.id

@@ -51,6 +51,7 @@ fn package(states: i64) -> impl Strategy<Value = PackageChange> {
             documents: Documents::default(),
             bound_by_quota: false,
             user_id: None,
+            cause: None,
             record: None,
             event: None,
         }
@@ -198,6 +199,7 @@ fn a_package_that_gave_its_reservations_up_goes_on_without_until_it_is_planned_a
             documents: Documents::default(),
             bound_by_quota: false,
             user_id: None,
+            cause: None,
             record: None,
             event: None,
         };

@@ -125,6 +125,7 @@ impl Engine {
             transaction.commit().await?;
         }
         pinned.keep(connection);
+        note_group(requests);
         self.wake_signal.send_for(&decided.changes, &decided.derived.packages, catalog);
         Ok(decided.outcomes)
     }
@@ -196,9 +197,17 @@ impl Engine {
             transaction.rollback().await?;
         } else {
             transaction.commit().await?;
+            note_group(requests);
         }
         self.wake_signal.send_for(&decided.changes, &decided.derived.packages, &catalog);
         Ok(decided.outcomes)
+    }
+}
+
+/// Notes for each request how many commands were written together.
+fn note_group(requests: &[&Request]) {
+    for cause in requests.iter().filter_map(|request| request.cause.as_ref()) {
+        cause.was_in_group(requests.len());
     }
 }
 

@@ -69,6 +69,7 @@ pub(super) async fn judge<S: Subject>(
         let status_code = if answer.is_some() { StatusCode::OK } else { StatusCode::NO_CONTENT }.as_u16();
         return Ok(answered(Outcome::Tried(Box::new(DryRun { status_code, reply: answer, effects }))));
     }
+    laid.is_caused_by(request.cause.as_ref());
     let outcome = Outcome::Done(answer);
     Ok(Decision { is_new: is_worth_remembering(request, &outcome, remembered), outcome, laid })
 }

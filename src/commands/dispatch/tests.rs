@@ -23,6 +23,7 @@ fn pending(number: i64, package_id: i64, key: Option<u8>) -> Pending {
         slug: None,
         input: Map::new(),
         caller: Arc::new(caller),
+        cause: None,
         key: key.map(|key| IdempotencyKey { user_id: 1, key: key.to_string(), request_hash: [key; 32] }),
         dry_run: false,
     };

@@ -183,18 +183,25 @@ async fn write_log(connection: &mut PgConnection, ids: &[i64], transfers: &[Tran
     let sources: Vec<Option<i64>> = transfers.iter().map(|transfer| transfer.before).collect();
     let destinations: Vec<i64> = transfers.iter().map(|transfer| transfer.after).collect();
     let users: Vec<Option<i64>> = transfers.iter().map(|transfer| transfer.user_id).collect();
+    let requests: Vec<Option<String>> = transfers.iter().map(request_id).collect();
     sqlx::query!(
-        "insert into transfer_logs (transfer_id, transition_id, source_state_id, destination_state_id, user_id)
-         select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])",
+        "insert into transfer_logs (transfer_id, transition_id, source_state_id, destination_state_id, user_id,
+                                    request_id)
+         select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[])",
         ids,
         &transitions as &[Option<i64>],
         &sources as &[Option<i64>],
         &destinations,
-        &users as &[Option<i64>]
+        &users as &[Option<i64>],
+        &requests as &[Option<String>]
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+fn request_id(transfer: &TransferChange) -> Option<String> {
+    transfer.cause.as_ref().map(|cause| cause.request_id().to_owned())
 }
 
 /// The transfer and its package are read back, because everything else of them is written.
@@ -205,28 +212,36 @@ async fn write_events(
     own: &TransferConsequences,
 ) -> Result<()> {
     let (mut objects, mut sequences, mut types) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut requests, mut traces) = (Vec::new(), Vec::new());
     for (index, transfer) in transfers.iter().enumerate() {
         let events: Vec<&str> = own.events.iter().filter(|(of, _)| *of == index).map(|(_, event)| *event).collect();
         if !events.is_empty() {
             objects.push(ids[index]);
             sequences.push(transfer.event_sequence + 1);
             types.push(events.join(" "));
+            requests.push(request_id(transfer));
+            traces.push(transfer.cause.as_ref().and_then(|cause| cause.traceparent()));
         }
     }
     sqlx::query!(
-        "insert into events (entity, object_id, sequence, types, stock_location_ids, installation_version, facts)
+        "insert into events (entity, object_id, sequence, types, stock_location_ids, installation_version, facts,
+                             request_id, traceparent)
          select 'transfer', t.id, c.sequence, string_to_array(c.types, ' '),
                 array[t.source_location_id, t.destination_location_id], (select version from installation),
                 json_build_object('state', t.state_id, 'cargo_company', t.cargo_company_id,
                                   'tracking_number', t.tracking_number, 'package_state', p.state_id,
-                                  'package_stock_location', p.stock_location_id)
-           from unnest($1::bigint[], $2::bigint[], $3::text[]) with ordinality as c(id, sequence, types, n)
+                                  'package_stock_location', p.stock_location_id),
+                c.request_id, c.traceparent
+           from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[]) with ordinality
+                as c(id, sequence, types, request_id, traceparent, n)
            join transfers t on t.id = c.id
            join packages p on p.id = t.package_id
           order by c.n",
         &objects,
         &sequences,
-        &types
+        &types,
+        &requests as &[Option<String>],
+        &traces as &[Option<String>]
     )
     .execute(connection)
     .await?;

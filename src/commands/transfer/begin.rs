@@ -42,6 +42,7 @@ pub fn begin(
                     items: fetched.iter().map(|at| item(package, *at)).collect(),
                     shipment: None,
                     user_id: package.user_id,
+                    cause: package.cause.clone(),
                 });
                 wait(package, &fetched, workflow)?;
             }

@@ -1,6 +1,8 @@
 //! The changes that a decision on a transfer may make, and a transfer before and after.
 
-use crate::{commands::transfer::facts::TransferFacts, planning::transfer::Refetch};
+use std::sync::Arc;
+
+use crate::{cause::Cause, commands::transfer::facts::TransferFacts, planning::transfer::Refetch};
 
 /// The decision of a command on a transfer. Its package follows ([`super::lay_out`]).
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +66,8 @@ pub struct TransferChange {
     pub shipment: Option<TransferShipment>,
     /// The user.
     pub user_id: Option<i64>,
+    /// The request; none: the server does it by itself.
+    pub cause: Option<Arc<Cause>>,
 }
 
 /// The units of one package item in a transfer.
@@ -101,6 +105,7 @@ impl TransferChange {
             items: items.collect(),
             shipment: None,
             user_id,
+            cause: None,
         }
     }
 }

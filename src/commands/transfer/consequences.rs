@@ -3,8 +3,11 @@
 //! At its source a transfer reserves its units, then takes them; at its destination they are put on the shelf on
 //! arrival. So each delta is `effect(after) - effect(before)`, added to the consequences of the packages.
 
+use std::sync::Arc;
+
 use super::super::consequences::{self, Consequences, PackageChange};
 use crate::{
+    cause::Cause,
     commands::transfer::changes::TransferChange,
     error::Result,
     planning::plan::Trace,
@@ -20,6 +23,18 @@ pub struct Laid {
     pub transfers: Vec<TransferChange>,
     /// Additional rows of a plan, if the command planned or excluded a location.
     pub planned: Option<Planned>,
+}
+
+impl Laid {
+    /// Notes the request that all of it is done for.
+    pub fn is_caused_by(&mut self, cause: Option<&Arc<Cause>>) {
+        for package in &mut self.packages {
+            package.cause = cause.cloned();
+        }
+        for transfer in &mut self.transfers {
+            transfer.cause = cause.cloned();
+        }
+    }
 }
 
 /// Additional rows of a plan.

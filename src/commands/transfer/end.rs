@@ -29,10 +29,11 @@ pub async fn end(
     let mut ended = Vec::new();
     for transfer in facts::lock(connection, &ids).await? {
         let of = leaving.iter().find(|(id, ..)| *id == transfer.package_id);
-        if let Some((_, transition_id, user_id)) = of
+        if let Some((_, transition_id, package)) = of
             && workflow.state(transfer.state_id)?.is_open_transfer()
         {
-            ended.push(TransferChange::of(&transfer, cancelled, *transition_id, *user_id));
+            let ending = TransferChange::of(&transfer, cancelled, *transition_id, package.user_id);
+            ended.push(TransferChange { cause: package.cause.clone(), ..ending });
         }
     }
     Ok(ended)
@@ -46,15 +47,15 @@ pub fn may_end(packages: &[PackageChange], workflow: &Workflow) -> Result<bool> 
     Ok(!leaving(packages, workflow)?.is_empty())
 }
 
-/// Package, transition and user of each package that leaves waiting-for-transfer.
-fn leaving(packages: &[PackageChange], workflow: &Workflow) -> Result<Vec<(i64, i64, Option<i64>)>> {
+/// Each package that leaves waiting-for-transfer, with its id and its transition.
+fn leaving<'p>(packages: &'p [PackageChange], workflow: &Workflow) -> Result<Vec<(i64, i64, &'p PackageChange)>> {
     let mut leaving = Vec::new();
     for package in packages {
         if let (Some(id), Some(before), Some(transition_id)) = (package.id, package.before, package.transition_id)
             && before.state_id != package.after.state_id
             && workflow.state(before.state_id)?.slug == WAITING_FOR_TRANSFER
         {
-            leaving.push((id, transition_id, package.user_id));
+            leaving.push((id, transition_id, package));
         }
     }
     Ok(leaving)

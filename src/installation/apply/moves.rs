@@ -161,7 +161,16 @@ async fn move_all(
         let run = |id| {
             let (slug, caller) = (Some(slug.clone()), Arc::clone(caller));
             let input = Map::new();
-            dispatcher.run(Request { id, transition: None, slug, input, caller, key: None, dry_run: false })
+            dispatcher.run(Request {
+                id,
+                transition: None,
+                slug,
+                input,
+                caller,
+                cause: None,
+                key: None,
+                dry_run: false,
+            })
         };
         let mut outcomes = stream::iter(page)
             .map(|package| {

@@ -10,6 +10,7 @@ use super::Canceller;
 use crate::{
     auth::Caller,
     catalog::Catalog,
+    cause,
     commands::{dispatch::Request, outcome::Outcome as CommandOutcome},
     db::PgPool,
     error::{Error, Refusal, Result},
@@ -190,6 +191,7 @@ async fn run_command(
         slug: None,
         input,
         caller: Arc::clone(caller),
+        cause: cause::current(),
         key: None,
         dry_run: false,
     };

@@ -44,6 +44,8 @@ struct Calls {
     items: Vec<Option<i64>>,
     paths: Vec<String>,
     payloads: Vec<Value>,
+    requests: Vec<Option<String>>,
+    traces: Vec<Option<String>>,
 }
 
 impl Calls {
@@ -54,6 +56,8 @@ impl Calls {
         self.items.push(item);
         self.paths.push(path);
         self.payloads.push(payload);
+        self.requests.push(row.request_id.clone());
+        self.traces.push(row.traceparent.clone());
     }
 }
 
@@ -73,6 +77,9 @@ struct ItemRow {
     goes_on: bool,
     is_synced: bool,
     bills: bool,
+    /// The request that moved the package, and its place in a trace.
+    request_id: Option<String>,
+    traceparent: Option<String>,
 }
 
 /// Turns the next events into calls. Returns the number of events, or none while another server does it.
@@ -115,12 +122,15 @@ async fn read_rows(
 ) -> Result<Vec<ItemRow>> {
     let (mut indexes, mut packages, mut items) = (Vec::new(), Vec::new(), Vec::new());
     let mut dates: Vec<DateTime<Utc>> = Vec::new();
+    let (mut requests, mut traces) = (Vec::new(), Vec::new());
     for (index, (change, snapshot)) in changes.iter().zip(snapshots).enumerate() {
         for item in snapshot.iter().flat_map(|snapshot| &snapshot.items) {
             indexes.push(i64::try_from(index).unwrap_or(i64::MAX));
             packages.push(change.object_id);
             items.push(item.id);
             dates.push(change.created_date);
+            requests.push(change.request_id.clone());
+            traces.push(change.traceparent.clone());
         }
     }
     // A log row and the event of the same move are written in one transaction, so their dates are equal.
@@ -132,9 +142,10 @@ async fn read_rows(
                   exists (select from package_items later where later.order_item_id = i.order_item_id
                                                             and later.package_id > w.package_id) as "goes_on!",
                   coalesce((r.parameters ->> 'sync_remote_order_status')::boolean, true) as "is_synced!",
-                  coalesce((r.parameters ->> 'remote_bill_fulfillment_call')::boolean, false) as "bills!"
-             from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[]) with ordinality
-                  as w(change, package_id, item_id, created_date, n)
+                  coalesce((r.parameters ->> 'remote_bill_fulfillment_call')::boolean, false) as "bills!",
+                  w.request_id, w.traceparent
+             from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[])
+                  with ordinality as w(change, package_id, item_id, created_date, request_id, traceparent, n)
              join packages p on p.id = w.package_id
              join orders o on o.id = p.order_id
              join package_items i on i.id = w.item_id
@@ -148,7 +159,9 @@ async fn read_rows(
         &indexes,
         &packages,
         &items,
-        &dates
+        &dates,
+        &requests as &[Option<String>],
+        &traces as &[Option<String>]
     )
     .fetch_all(connection)
     .await?;
@@ -247,10 +260,11 @@ async fn keep_statuses(connection: &mut PgConnection, rows: &[ItemRow], statuses
 async fn insert(connection: &mut PgConnection, calls: &Calls) -> Result<()> {
     let kinds: Vec<String> = calls.kinds.iter().map(|kind| (*kind).to_owned()).collect();
     sqlx::query!(
-        "insert into upstream_calls (lane, order_id, kind, package_id, order_item_id, path, payload)
-         select $7, order_id, kind, package_id, order_item_id, path, payload
-           from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::jsonb[]) with ordinality
-                as c(order_id, kind, package_id, order_item_id, path, payload, n)
+        "insert into upstream_calls (lane, order_id, kind, package_id, order_item_id, path, payload, request_id, traceparent)
+         select $7, order_id, kind, package_id, order_item_id, path, payload, request_id, traceparent
+           from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::jsonb[], $8::text[],
+                       $9::text[]) with ordinality
+                as c(order_id, kind, package_id, order_item_id, path, payload, request_id, traceparent, n)
           order by n
          on conflict do nothing",
         &calls.orders,
@@ -259,7 +273,9 @@ async fn insert(connection: &mut PgConnection, calls: &Calls) -> Result<()> {
         &calls.items as &[Option<i64>],
         &calls.paths,
         &calls.payloads,
-        UPSTREAM_LANE
+        UPSTREAM_LANE,
+        &calls.requests as &[Option<String>],
+        &calls.traces as &[Option<String>]
     )
     .execute(connection)
     .await?;
@@ -270,10 +286,15 @@ async fn insert(connection: &mut PgConnection, calls: &Calls) -> Result<()> {
 /// calls are left.
 pub(super) async fn invoices(pool: &PgPool) -> Result<usize> {
     let asked = sqlx::query!(
-        r#"select p.order_id, p.id as package_id, l.id as log_id, r.invoice_call as "invoice_call!"
+        r#"select p.order_id, p.id as package_id, l.id as log_id, r.invoice_call as "invoice_call!",
+                  l.request_id, e.traceparent as "traceparent?"
              from transition_records r
              join transition_logs l on l.id = r.transition_log_id
              join packages p on p.id = l.package_id
+             left join lateral (select e.traceparent from events e
+                                 where e.entity = 'package' and e.object_id = l.package_id
+                                   and e.created_date = l.created_date
+                                 order by e.id desc limit 1) e on true
             where r.invoice_call is not null
               and not exists (select from upstream_calls c where c.transition_log_id = r.transition_log_id)
             order by l.id limit $1"#,
@@ -289,18 +310,22 @@ pub(super) async fn invoices(pool: &PgPool) -> Result<usize> {
     let logs: Vec<i64> = asked.iter().map(|row| row.log_id).collect();
     let lanes: Vec<String> = asked.iter().map(|row| invoicing::lane(&row.invoice_call)).collect();
     let payloads: Vec<Value> = asked.iter().map(|row| invoicing::shown(&row.invoice_call)).collect();
+    let requests: Vec<Option<String>> = asked.iter().map(|row| row.request_id.clone()).collect();
+    let traces: Vec<Option<String>> = asked.iter().map(|row| row.traceparent.clone()).collect();
     let made = sqlx::query!(
-        "insert into upstream_calls (lane, order_id, kind, package_id, transition_log_id, payload)
-         select lane, order_id, 'invoice', package_id, log_id, payload
-           from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::jsonb[]) with ordinality
-                as c(lane, order_id, package_id, log_id, payload, n)
+        "insert into upstream_calls (lane, order_id, kind, package_id, transition_log_id, payload, request_id, traceparent)
+         select lane, order_id, 'invoice', package_id, log_id, payload, request_id, traceparent
+           from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::jsonb[], $6::text[], $7::text[])
+                with ordinality as c(lane, order_id, package_id, log_id, payload, request_id, traceparent, n)
           order by n
          on conflict do nothing",
         &lanes,
         &orders,
         &packages,
         &logs,
-        &payloads
+        &payloads,
+        &requests as &[Option<String>],
+        &traces as &[Option<String>]
     )
     .execute(pool)
     .await?;

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::{Reporter, invoice};
 use crate::{
+    cause::{self, Cause},
     db::{PgConnection, PgPool},
     error::Result,
     outbound::limits::{AdaptiveLimits, FIRST_WINDOW},
@@ -48,6 +49,9 @@ pub(super) struct Call {
     pub attempts: i32,
     /// True if this attempt is the last one.
     pub is_last: bool,
+    /// The request that caused it, and its place in a trace.
+    pub request_id: Option<String>,
+    pub traceparent: Option<String>,
 }
 
 /// What limits the calls of this server.
@@ -98,13 +102,16 @@ impl Reporter {
     /// Makes a call and writes its result.
     async fn make(self: Arc<Self>, call: Call, mut slot: Slot) {
         let client = self.client.as_ref();
+        let cause = Cause::stored(call.request_id.clone(), call.traceparent.as_deref());
         let answer = match (call.kind.as_str(), &call.path, client) {
             ("invoice", ..) => {
                 let catalog = self.catalog_cache.current();
-                self.services.call(&self.pool, &catalog.invoicing, &call).await
+                cause::within(cause, self.services.call(&self.pool, &catalog.invoicing, &call)).await
             }
-            ("status", Some(path), Some(client)) => client.send(Method::PATCH, path, &call.payload).await,
-            (_, Some(path), Some(client)) => client.send(Method::POST, path, &call.payload).await,
+            (kind, Some(path), Some(client)) => {
+                let method = if kind == "status" { Method::PATCH } else { Method::POST };
+                cause::within(cause, client.send(method, path, &call.payload)).await
+            }
             _ => Err(Failure::from("this server has no upstream".to_owned())),
         };
         slot.succeeded = Some(answer.as_ref().err().is_none_or(Failure::is_about_the_request));
@@ -169,7 +176,7 @@ impl Reporter {
                                 and (c.leased_until is null or c.leased_until < now())
                                 for update skip locked)
             returning id, lane, kind, package_id, transition_log_id, path, payload, attempts,
-                      first_attempt_date <= now() - make_interval(secs => $7) as "is_last!""#,
+                      first_attempt_date <= now() - make_interval(secs => $7) as "is_last!", request_id, traceparent"#,
             &lanes,
             &rooms,
             FIRST_WINDOW,
@@ -189,10 +196,12 @@ impl Reporter {
                 kind = call.kind,
                 attempts,
                 why,
+                request_id = call.request_id,
                 "a call is given up; POST /api/v1/oms/upstream/calls/{{id}}/retry/ makes it again"
             );
         } else {
-            tracing::warn!(call = call.id, kind = call.kind, attempts, why, "a call failed");
+            let request_id = &call.request_id;
+            tracing::warn!(call = call.id, kind = call.kind, attempts, why, request_id, "a call failed");
         }
         let pause = self.pace.pause(attempts, rand::random()).max(failure.retry_after.unwrap_or(Duration::ZERO));
         sqlx::query!(

@@ -1,5 +1,6 @@
 //! What the tests are written with: a [`Shop`] to send orders to, packages to run commands on, replies to compare.
 
+mod apart;
 mod cluster;
 pub mod contract;
 mod dump;
@@ -14,6 +15,7 @@ mod shop;
 pub mod standard;
 mod transfer;
 
+pub use apart::Apart;
 pub use cluster::{SHOP, STANDARD, TRANSFERS, add_user, read_installation, watched_folder};
 pub use dump::Dump;
 pub use join::join;

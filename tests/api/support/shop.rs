@@ -109,6 +109,7 @@ impl Server {
         let settings = server::Settings {
             request_timeout,
             limits: besides.limits.unwrap_or_default(),
+            log_requests: server::LogRequests::All,
             metrics_apart: false,
             drain: besides.drain,
         };
