@@ -7,6 +7,9 @@ ARG RUST_IMAGE=rust:1.95-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae7160665
 ARG DEBIAN_IMAGE=debian:bookworm-slim@sha256:abd67ffcfa541b485a3dff59865ab629aa048a6c613e639d36e7456b0b229241
 
 FROM ${RUST_IMAGE} AS build
+# The binary names the crates it is made of, with their versions: `cargo audit bin`, trivy and syft read it.
+RUN --mount=type=cache,id=oms-registry,target=/usr/local/cargo/registry,sharing=locked \
+    cargo install --locked --root /usr/local --version 0.7.7 cargo-auditable
 WORKDIR /src
 COPY . .
 # Queries are checked against .sqlx/: a build needs no database.
@@ -19,7 +22,7 @@ ARG OMS_COMMIT=
 RUN --mount=type=cache,id=oms-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=oms-target,target=/src/target,sharing=locked \
     touch src/lib.rs src/main.rs \
-    && cargo build --profile dist --locked --bin oms \
+    && cargo auditable build --profile dist --locked --bin oms \
     && install -D target/dist/oms /out/bin/oms \
     && mkdir -p /out/share/doc \
     && cp -R installations /out/share/installations \
@@ -31,7 +34,7 @@ FROM ${DEBIAN_IMAGE}
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
-    && rm -rf /var/lib/apt/lists/* \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf/*-old \
     && groupadd --gid 10001 oms \
     && useradd --uid 10001 --gid oms --no-log-init --create-home --home-dir /var/lib/oms --shell /usr/sbin/nologin oms
 COPY --from=build /out/bin/oms /usr/local/bin/oms

@@ -21,12 +21,12 @@ pub(super) struct Man {
 }
 
 /// Prints the completions.
-pub(super) fn completions(mut command: clap::Command, args: &Completions) -> Result<Outcome> {
+pub(super) fn completions(mut command: clap::Command, args: &Completions) -> Outcome {
     // First whole, because the generator takes a failed write for a fault of the program.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "oms", &mut script);
     terminal::print(String::from_utf8_lossy(&script));
-    Ok(Outcome::Done)
+    Outcome::Done
 }
 
 /// Writes the pages.

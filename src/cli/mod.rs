@@ -4,6 +4,8 @@ mod adopt;
 mod audit;
 mod data;
 mod demo;
+#[cfg(test)]
+mod documented;
 mod health;
 mod install;
 mod installation;
@@ -228,7 +230,7 @@ impl Cli {
             Command::Adopt => adopt::run(data).await,
             Command::Verify => verify::run(data).await,
             Command::Health(args) => health::run(&args).await,
-            Command::Completions(args) => manual::completions(Self::command(), &args),
+            Command::Completions(args) => Ok(manual::completions(Self::command(), &args)),
             Command::Man(args) => manual::man(Self::command(), &args),
         }
     }
@@ -282,6 +284,8 @@ mod tests {
             "DATE" => Some(&["yesterday", "2026-02-30"]),
             "KIND:ID" => Some(&["package", "order:1"]),
             "ROLE" | "ROLES" => Some(&["king"]),
+            "WHICH" => Some(&["some", ""]),
+            "SHELL" => Some(&["command.com"]),
             "ID" | "NUMBER" | "BEFORE" | "AFTER" => Some(&["abc", ""]),
             "DIR" | "ERP_CODE" | "FILE" | "FILES" | "KIND" | "NAME" | "PASSWORD" | "SECRET" | "TOKEN" | "USER" => None,
             new => panic!("say here what {new} refuses"),
@@ -289,7 +293,8 @@ mod tests {
     }
 
     /// Settings of numbers of which nothing is something.
-    const MAY_BE_NONE: [&str; 4] = ["drain_seconds", "sweep_minutes", "max_webhooks_per_user", "max_webhooks"];
+    const MAY_BE_NONE: [&str; 5] =
+        ["drain_seconds", "sweep_minutes", "max_tokens_per_user", "max_webhooks_per_user", "max_webhooks"];
 
     #[test]
     fn every_setting_refuses_its_nonsense() {

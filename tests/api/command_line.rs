@@ -39,7 +39,8 @@ const ROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Commands that print something else, or nothing.
-const OTHERS: [&str; 23] = [
+const OTHERS: [&str; 24] = [
+    "adopt",
     "completions",
     "demo",
     "health",

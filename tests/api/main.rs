@@ -9,6 +9,7 @@ mod support;
 
 mod accounts;
 mod audit;
+mod backup;
 mod benchmarks;
 mod blocking;
 mod bulk;

@@ -165,21 +165,20 @@ fn arguments(command: &str, folder: &Path, url: &str, n: usize) -> Option<Vec<St
     let words: Vec<String> = match command {
         "serve" | "demo" | "simulate-upstream" => return None,
         "install" => vec!["--check".into(), file("standard.toml"), file("shop.toml")],
-        "installation show" => vec!["1".into()],
+        "installation show" | "webhooks resume" => vec!["1".into()],
+        "completions" => vec!["bash".into()],
+        "man" => vec!["--out".into(), file("man")],
         "installation diff" => vec!["1".into(), "1".into()],
         "stock import" => vec![file("stock.csv")],
         "orders import" => vec![file("orders.ndjson")],
         "simulate" => {
             ["--scenario", &file("shop.toml"), "--from", "2026-01-01", "--to", "2026-12-31"].map(Into::into).into()
         }
-        "user add" => vec![format!("new{n}")],
+        "user add" | "user remove" => vec![format!("new{n}")],
         "user set" => ["erp", "--role", "integrator"].map(Into::into).into(),
-        "user remove" => vec![format!("new{n}")],
-        "user disable" | "user enable" | "token issue" => vec!["erp".into()],
-        "user passwd" => vec!["erp".into()],
+        "user disable" | "user enable" | "user passwd" | "token issue" => vec!["erp".into()],
         "token revoke" => vec!["ops".into()],
         "webhooks replay" => ["1", "--since-last-delivered"].map(Into::into).into(),
-        "webhooks resume" => vec!["1".into()],
         "health" => vec![url.trim_start_matches("http://").into()],
         "installation export"
         | "installation list"

@@ -122,7 +122,7 @@ async fn requests_are_answered_when_the_signal_to_stop_reaches_postgres_as_well(
         Command::new("kill").arg("-TERM").args(&all).stderr(Stdio::null()).status().await.expect("kill");
         packed.load(Ordering::Relaxed)
     };
-    let (answered, packed_before) = tokio::join!(join((0..HANDS).map(|n| hand(n))), signal);
+    let (answered, packed_before) = tokio::join!(join((0..HANDS).map(hand)), signal);
     assert!(packed_before < HANDS * EACH, "the signal came in the middle");
     let failed: Vec<u16> = answered.into_iter().flatten().filter(|status| *status != 200).collect();
     let status = server.wait().await.expect("a status");

@@ -16,7 +16,7 @@ pub mod standard;
 mod transfer;
 
 pub use apart::Apart;
-pub use cluster::{SHOP, STANDARD, TRANSFERS, add_user, read_installation, watched_folder};
+pub use cluster::{Database, SHOP, STANDARD, TRANSFERS, add_user, read_installation, watched_folder};
 pub use dump::Dump;
 pub use join::join;
 pub use order::{Order, order_json};

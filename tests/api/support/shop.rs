@@ -275,6 +275,11 @@ impl Shop {
         self.database().server_pool().await
     }
 
+    /// The name of the database.
+    pub fn database_name(&self) -> &str {
+        &self.database().name
+    }
+
     /// The address of the database for the program, as a role of that name.
     pub fn database_url(&self, role: &str) -> String {
         self.database().url.replacen("//oms@", &format!("//{role}@"), 1)
