@@ -17,6 +17,8 @@ use crate::{
     error::{Error, Result},
 };
 
+/// How the query of an address begins.
+const QUERY: &str = "?expires=";
 /// Expiries are whole hours, so that a document's address stays the same for a while.
 const STEP: u64 = 3600;
 /// Bytes of a key.
@@ -81,6 +83,12 @@ impl fmt::Debug for Links {
     }
 }
 
+/// Whether a text has an address that expires.
+#[must_use]
+pub fn expires(text: &str) -> bool {
+    text.contains(QUERY)
+}
+
 impl Links {
     /// Reads the key of the database, and makes it if there is none yet.
     ///
@@ -105,7 +113,7 @@ impl Links {
     fn query(&self, document: Document, key: Uuid, now: u64) -> String {
         let expires = self.expiry(now);
         let signature = URL_SAFE_NO_PAD.encode(self.mac(document, key, expires).finalize().into_bytes());
-        format!("?expires={expires}&signature={signature}")
+        format!("{QUERY}{expires}&signature={signature}")
     }
 
     /// Checks the query of an address that is opened now.

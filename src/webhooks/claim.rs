@@ -18,7 +18,7 @@ use crate::{
     db::PgConnection,
     error::{Error, Result},
     events::Change,
-    links::Addresses,
+    links::{self, Addresses},
     payloads, wire,
 };
 
@@ -273,8 +273,8 @@ impl Prepared {
         self.hooks.get(&row.webhook_id)
     }
 
-    /// What becomes of a row. The body is made anew for each attempt, so that the addresses of documents in it are good when
-    /// it comes; it is the one of an attempt before where the event is no longer kept, or cannot be read.
+    /// What becomes of a row. The body is that of the attempt before. If addresses of documents are in it, it is made anew for
+    /// each attempt, so that they are good when it comes, as far as the event is kept and can be read.
     pub(crate) fn turn(&self, row: &Claimed, hook: &Hook) -> Turn {
         let hearing = &hook.owner.hearing;
         let change = self.changes.get(&row.event_id);
@@ -282,6 +282,7 @@ impl Prepared {
             return Turn::Withheld;
         }
         match (self.payloads.get(&row.event_id), &row.request_body) {
+            (_, Some(body)) if !links::expires(body) => Turn::Send(body.clone().into()),
             (Some(payload), _) => Turn::Send(envelope(&hook.event_type, row.uuid, payload.get()).into()),
             (None, Some(body)) => Turn::Send(body.clone().into()),
             (None, None) if change.is_some() => Turn::Unreadable,

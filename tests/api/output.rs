@@ -101,6 +101,9 @@ async fn a_server_whose_log_nobody_reads_any_more_stops_when_it_is_told() {
     };
     drop(log);
     assert!(is_ready(&mut child, &url).await);
+    // What nobody reads: the line of a request.
+    let answer = client().build().expect("a client").get(format!("{url}/nothing/")).send().await.expect("an answer");
+    assert_eq!(answer.status(), 404);
     assert!(lost(&url).await > 0);
     assert_eq!(stop(child).await, Some(0));
     shop.finish().await;

@@ -171,7 +171,7 @@ async fn links_are_signed_for_their_document_and_expire() {
     assert_eq!(get(&format!("{}{label}", second.url)).await.status, 200);
     second.stop().await;
     // In every place where a package is shown, and in an event, which is signed when it is read.
-    let events = shop.get("/api/v1/oms/events/?types=package.status.packed").await.ok();
+    let events = shop.get("/api/v1/oms/events/?types=package.status.packed&wait=20").await.ok();
     let told = events["results"].as_array().expect("events").iter().map(|event| &event["payload"]["shipping_label"]);
     let list = shop.get("/api/v1/oms/packages/").await.ok();
     let order = shop.get("/api/v1/oms/orders/").await.ok();
