@@ -56,6 +56,22 @@ fn the_compose_file_has_no_password_and_bounds_every_service() {
 }
 
 #[test]
+fn the_compose_file_hands_every_setting_of_a_server_on() {
+    let compose = file("docker-compose.yml");
+    let (_, lines) = services(&compose).pop().expect("the server");
+    let command = oms::cli::command();
+    let serve = command.find_subcommand("serve").expect("serve");
+    let settings = command.get_arguments().chain(serve.get_arguments()).filter_map(clap::Arg::get_env);
+    let settings: Vec<String> = settings.map(|name| name.to_string_lossy().into_owned()).collect();
+    assert!(settings.len() > 30, "{settings:?}");
+    // The image says where it listens, and has no Postgres.
+    let fixed = ["OMS_LISTEN", "OMS_DATA_DIR"];
+    for name in settings.iter().map(String::as_str).chain(["OMS_LOG_FORMAT", "RUST_LOG"]) {
+        assert!(fixed.contains(&name) || lines.contains(&format!("\n      {name}:")), "{name} is not handed on");
+    }
+}
+
+#[test]
 fn every_image_is_named_by_its_digest() {
     let (compose, dockerfile) = (file("docker-compose.yml"), file("Dockerfile"));
     let lines = compose.lines().filter(|line| line.contains("${POSTGRES_IMAGE:-"));

@@ -1,68 +1,35 @@
 //! A copy of a database that is started elsewhere tells nobody anything, until it is adopted.
 
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
-};
+use tokio::process::Command;
 
 use crate::{
-    support::{Shop, client},
+    support::{Apart, Shop, client},
     upstream::house::{Upstream, orders},
     webhooks::{receiver::Receiver, subscribe},
     whose_data::beside,
 };
 
 /// A server in a process of its own, which may call this machine.
-struct Apart {
-    child: Child,
-    url: String,
+async fn serve(database_url: &str, instance: &str, upstream: &Upstream) -> Apart {
+    let settings = [
+        ("OMS_INSTANCE", instance),
+        ("OMS_WEBHOOK_ALLOW_PRIVATE", "127.0.0.0/8"),
+        ("OMS_UPSTREAM_URL", upstream.url.as_str()),
+        ("OMS_UPSTREAM_USERNAME", "oms"),
+        ("OMS_UPSTREAM_PASSWORD", "secret"),
+        ("OMS_UPSTREAM_POLL_SECONDS", "1"),
+    ];
+    Apart::start(database_url, &settings).await
 }
 
-impl Apart {
-    async fn start(database_url: &str, instance: &str, upstream: &Upstream) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_oms"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .env("DATABASE_URL", database_url)
-            .env("OMS_INSTANCE", instance)
-            .env("OMS_WEBHOOK_ALLOW_PRIVATE", "127.0.0.0/8")
-            .env("OMS_UPSTREAM_URL", &upstream.url)
-            .env("OMS_UPSTREAM_USERNAME", "oms")
-            .env("OMS_UPSTREAM_PASSWORD", "secret")
-            .env("OMS_UPSTREAM_POLL_SECONDS", "1")
-            .env("OMS_DRAIN_SECONDS", "0")
-            .env("RUST_LOG", "info")
-            .env_remove("OMS_LOG_FORMAT")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("oms runs");
-        let mut log = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let url = loop {
-            let line = log.next_line().await.expect("text").expect("it serves");
-            if let Some((_, address)) = line.split_once("serving address=") {
-                break format!("http://{}", address.trim());
-            }
-        };
-        Self { child, url }
-    }
-
-    /// What `/readyz` says.
-    async fn readiness(&self) -> (u16, Value) {
-        let answer =
-            client().build().expect("a client").get(format!("{}/readyz", self.url)).send().await.expect("an answer");
-        (answer.status().as_u16(), answer.json().await.expect("JSON"))
-    }
-
-    async fn stop(mut self) {
-        let id = self.child.id().expect("it runs").to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().await.expect("kill").success());
-        assert!(self.child.wait().await.expect("a status").success());
-    }
+/// What its `/readyz` says.
+async fn readiness(server: &Apart) -> (u16, Value) {
+    let answer =
+        client().build().expect("a client").get(format!("{}/readyz", server.url)).send().await.expect("an answer");
+    (answer.status().as_u16(), answer.json().await.expect("JSON"))
 }
 
 /// Dumps a database and restores it as another one.
@@ -97,11 +64,11 @@ async fn a_copy_that_is_started_elsewhere_tells_nobody_anything_until_it_is_adop
     subscribe(&shop, &receiver.url, "package.status.packed").await;
     let url = shop.database_url("oms");
     // At home: two servers with one address, and no name.
-    let homes = [Apart::start(&url, "", &upstream).await, Apart::start(&url, "", &upstream).await];
+    let homes = [serve(&url, "", &upstream).await, serve(&url, "", &upstream).await];
     shop.package().await.run("COMPLETE_PACKING").await.ok();
     receiver.until_taken(1).await;
     for home in homes {
-        assert_eq!(home.readiness().await, (200, json!({ "status": "ready" })));
+        assert_eq!(readiness(&home).await, (200, json!({ "status": "ready" })));
         home.stop().await;
     }
     // What waits is in the copy, too.
@@ -109,9 +76,9 @@ async fn a_copy_that_is_started_elsewhere_tells_nobody_anything_until_it_is_adop
     let copied = copy(&shop, &url, "copy").await;
     let asked = upstream.received().len();
 
-    let trial = Apart::start(&copied, "", &upstream).await;
+    let trial = serve(&copied, "", &upstream).await;
 
-    let (status, said) = trial.readiness().await;
+    let (status, said) = readiness(&trial).await;
     assert!(status == 200 && said["status"].as_str().is_some_and(|told| told.contains("oms adopt")), "{said}");
     let address = trial.url.trim_start_matches("http://").to_owned();
     let (code, printed, _) = shop.oms(&["health", &address]).await;
@@ -127,7 +94,7 @@ async fn a_copy_that_is_started_elsewhere_tells_nobody_anything_until_it_is_adop
     assert!(printed.starts_with("the database was at home at "), "{printed}");
     receiver.until_taken(2).await;
     shop.until("the upstream is asked", || async { (upstream.received().len() > asked).then_some(()) }).await;
-    assert_eq!(trial.readiness().await.1, json!({ "status": "ready" }));
+    assert_eq!(readiness(&trial).await.1, json!({ "status": "ready" }));
     let (_, audited, _) = shop.oms_at(&copied, &["audit", "--kind", "home"]).await;
     let last = audited.lines().last().expect("a line");
     assert!(last.contains("command_line") && last.contains("changed home"), "{audited}");
@@ -144,7 +111,7 @@ async fn with_a_name_a_database_may_move_and_no_server_of_another_name_takes_it_
     let shop = Shop::open().await;
     let upstream = Upstream::start(Vec::new()).await;
     let url = shop.database_url("oms");
-    Apart::start(&url, "shop", &upstream).await.stop().await;
+    serve(&url, "shop", &upstream).await.stop().await;
     let moved = copy(&shop, &url, "moved").await;
     for (url, instance, is_home) in [
         (&moved, "", false),
@@ -153,8 +120,8 @@ async fn with_a_name_a_database_may_move_and_no_server_of_another_name_takes_it_
         (&url, "trial", false),
         (&url, "", true),
     ] {
-        let server = Apart::start(url, instance, &upstream).await;
-        assert_eq!(server.readiness().await.1["status"] == "ready", is_home, "{url} {instance}");
+        let server = serve(url, instance, &upstream).await;
+        assert_eq!(readiness(&server).await.1["status"] == "ready", is_home, "{url} {instance}");
         server.stop().await;
     }
     drop_copy(&shop, &moved).await;

@@ -92,6 +92,15 @@ impl Apart {
         self.line("request", |line| line["request_id"] == id).await
     }
 
+    /// Stops it as systemd does: it ends in order.
+    pub async fn stop(mut self) {
+        let id = self.child.id().expect("it runs").to_string();
+        let told = tokio::process::Command::new("kill").args(["-TERM", &id]).status().await.expect("kill");
+        assert!(told.success());
+        assert!(self.child.wait().await.expect("a status").success());
+        self.reading.await.expect("no panic");
+    }
+
     /// Ends it; everything it logged.
     pub async fn end(mut self) -> Vec<Value> {
         self.child.kill().await.expect("ended");
