@@ -12,7 +12,6 @@ mod servers;
 mod transaction;
 
 use std::{
-    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,15 +19,14 @@ use std::{
 use sqlx::migrate::{MigrateError, Migrator};
 
 pub use connection::PgConnection;
-pub(crate) use failures::is_of_the_connection;
 pub use failures::text;
+pub(crate) use failures::{is_of_the_connection, never_arrived};
 pub use listener::Listener;
 pub use pool::{PgPool, PoolConnection};
 pub use servers::Servers;
 pub use transaction::Transaction;
 
 use failures::may_start;
-use links::Links;
 use pool::Opener;
 
 use crate::error::{Error, Result};
@@ -116,24 +114,19 @@ pub async fn for_long_work(pool: &PgPool) -> Result<PgConnection> {
 }
 
 async fn open(servers: Servers, connections: u32, limits: Option<&'static str>, patience: Duration) -> Result<PgPool> {
-    let servers = Arc::new(servers.named("oms"));
-    wait_for(&servers).await?;
     let settings = [ON_CONNECT].into_iter().chain(limits).collect();
-    Ok(PgPool::new(Opener { servers, settings, patience, links: Arc::default() }, connections))
+    let opener = Opener::new(Arc::new(servers.named("oms")), settings, patience, Arc::default());
+    let first = first_connection(&opener).await?;
+    Ok(PgPool::new(opener.with_ready(first), connections))
 }
 
-/// A first connection outside the pool.
-async fn wait_for(servers: &Servers) -> Result<()> {
+/// The first connection of a pool, which is waited for.
+async fn first_connection(opener: &Opener) -> Result<PgConnection> {
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
-        let connected = tokio::time::timeout(ATTEMPT_TIMEOUT, Box::pin(servers.connect())).await;
-        let error = match connected {
-            Ok(Ok(connection)) => {
-                PgConnection::new(connection, ATTEMPT_TIMEOUT, Arc::new(Links::default())).close().await;
-                return Ok(());
-            }
-            Ok(Err(error)) => error,
-            Err(_) => io::Error::new(io::ErrorKind::TimedOut, format!("{servers} does not answer")).into(),
+        let error = match opener.try_within(ATTEMPT_TIMEOUT).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
         };
         if !may_start(&error) || Instant::now() > deadline {
             return Err(error.into());
@@ -163,7 +156,7 @@ pub fn for_groups(pool: &PgPool, connections: u32) -> PgPool {
 fn lookups(pool: &PgPool, connections: u32, besides: Option<&'static str>) -> PgPool {
     let Opener { servers, links, .. } = pool.opener().clone();
     let settings = [ON_CONNECT, LOOKUPS, LOOKUP_LIMITS.0].into_iter().chain(besides).collect();
-    PgPool::new(Opener { servers, settings, patience: LOOKUP_LIMITS.1, links }, connections)
+    PgPool::new(Opener::new(servers, settings, LOOKUP_LIMITS.1, links), connections)
 }
 
 /// Lets a transaction fail with a lock timeout, to be tried again, instead of waiting without end: a forgotten

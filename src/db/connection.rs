@@ -82,6 +82,11 @@ impl PgConnection {
         self.state.links.lost_since(self.state.used_at)
     }
 
+    /// True if a connection was lost a moment ago. This one has worked since, but its end may have been on the way.
+    pub(super) fn is_after_a_loss(&self, within: Duration) -> bool {
+        self.state.links.lost_within(within)
+    }
+
     /// Sends what waits to be sent (the end of a transaction that was dropped), and waits for the answer.
     pub(super) async fn settle(&mut self, within: Duration) -> sqlx::Result<()> {
         self.state.within(within, self.raw.ping()).await

@@ -41,3 +41,9 @@ pub(crate) fn is_of_the_connection(error: &sqlx::Error) -> bool {
         _ => false,
     }
 }
+
+/// True if Postgres cannot have got the whole statement, because the connection was closed before it was sent: nothing of
+/// it is done.
+pub(crate) fn never_arrived(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+}

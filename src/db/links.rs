@@ -32,6 +32,11 @@ impl Links {
         self.loss.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|loss| loss >= when)
     }
 
+    /// True if a connection was lost within this time.
+    pub(super) fn lost_within(&self, time: Duration) -> bool {
+        self.loss.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|loss| loss.elapsed() < time)
+    }
+
     /// A connection was opened.
     pub(super) fn opened(&self) {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();

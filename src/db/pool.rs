@@ -3,7 +3,7 @@
 use std::{
     io,
     ops::{Deref, DerefMut},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -39,6 +39,8 @@ const RETURNS_WITHIN: Duration = Duration::from_secs(8);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// A connection that has lain idle for longer is tested before it is used.
 const TEST_AFTER: Duration = Duration::from_secs(1);
+/// For so long after a loss each connection is tested: those of one server end one after the other.
+const IN_DOUBT_FOR: Duration = Duration::from_secs(5);
 /// How long the test may take.
 const TEST_WITHIN: Duration = Duration::from_millis(1500);
 /// How long a connection may take to end what its user left.
@@ -66,9 +68,31 @@ pub(super) struct Opener {
     /// How long Postgres may be silent while a statement runs.
     pub(super) patience: Duration,
     pub(super) links: Arc<Links>,
+    /// One that is open already, and the first to be given out.
+    ready: Arc<Mutex<Option<PgConnection>>>,
 }
 
 impl Opener {
+    pub(super) fn new(
+        servers: Arc<Servers>,
+        settings: Vec<&'static str>,
+        patience: Duration,
+        links: Arc<Links>,
+    ) -> Self {
+        Self { servers, settings, patience, links, ready: Arc::default() }
+    }
+
+    /// The same, with a connection that it has opened.
+    pub(super) fn with_ready(self, connection: PgConnection) -> Self {
+        Self { ready: Arc::new(Mutex::new(Some(connection))), ..self }
+    }
+
+    /// The connection that is open already, if it is there and works.
+    async fn ready(&self) -> Option<PgConnection> {
+        let mut connection = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        is_usable(&mut connection).await.then_some(connection)
+    }
+
     /// Opens a connection. Says why it cannot, if it cannot.
     async fn open(&self) -> sqlx::Result<PgConnection> {
         self.links.fresh_failure()?;
@@ -91,6 +115,8 @@ impl Opener {
         loop {
             match self.try_within(open_within.saturating_sub(began.elapsed()).min(OPEN_WITHIN)).await {
                 Err(error) if failures::may_start(&error) && began.elapsed() + pause < retry_for => {
+                    // Postgres is down, so what was open to it is lost.
+                    self.links.lost();
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -99,8 +125,8 @@ impl Opener {
         }
     }
 
-    async fn try_within(&self, limit: Duration) -> sqlx::Result<PgConnection> {
-        let opened = tokio::time::timeout(limit, self.try_once()).await;
+    pub(super) async fn try_within(&self, limit: Duration) -> sqlx::Result<PgConnection> {
+        let opened = tokio::time::timeout(limit, Box::pin(self.try_once())).await;
         opened.unwrap_or_else(|_| {
             let text = format!("{} does not answer", self.servers);
             Err(io::Error::new(io::ErrorKind::TimedOut, text).into())
@@ -122,7 +148,13 @@ impl Manager for Opener {
 
     async fn create(&self) -> sqlx::Result<PgConnection> {
         // On the heap: it is seldom, and large, and whoever takes a connection would be as large.
-        Box::pin(self.open()).await
+        Box::pin(async {
+            match self.ready().await {
+                Some(connection) => Ok(connection),
+                None => self.open().await,
+            }
+        })
+        .await
     }
 
     async fn recycle(&self, connection: &mut PgConnection, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
@@ -176,7 +208,7 @@ impl PgPool {
     /// # Errors
     /// As [`acquire`](Self::acquire), and when the database fails.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static>> {
-        Transaction::begin_pooled(self.acquire().await?, None).await
+        self.begin_by(None).await
     }
 
     /// The same, by a statement of its own, which begins with `begin`.
@@ -184,12 +216,23 @@ impl PgPool {
     /// # Errors
     /// As [`begin`](Self::begin).
     pub async fn begin_with(&self, statement: &'static str) -> sqlx::Result<Transaction<'static>> {
-        Transaction::begin_pooled(self.acquire().await?, Some(statement)).await
+        self.begin_by(Some(statement)).await
+    }
+
+    /// A connection may have been lost while it lay idle. Nothing is done on it yet, so another takes its place.
+    async fn begin_by(&self, statement: Option<&'static str>) -> sqlx::Result<Transaction<'static>> {
+        match Transaction::begin_pooled(self.acquire().await?, statement).await {
+            Err(error) if failures::is_of_the_connection(&error) => {
+                Transaction::begin_pooled(self.acquire().await?, statement).await
+            }
+            begun => begun,
+        }
     }
 
     /// Closes the idle connections now and the others when they come back. No more are given out.
     pub async fn close(&self) {
-        let idle = self.pool.retain(|_, _| false).removed;
+        let mut idle = self.pool.retain(|_, _| false).removed;
+        idle.extend(self.opener().ready.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.pool.close();
         futures_util::future::join_all(idle.into_iter().map(PgConnection::close)).await;
     }
@@ -264,7 +307,8 @@ async fn is_usable(connection: &mut PgConnection) -> bool {
     if connection.is_broken() || connection.is_doubtful() {
         return false;
     }
-    connection.used_at().elapsed() < TEST_AFTER || Box::pin(connection.settle(TEST_WITHIN)).await.is_ok()
+    let is_fresh = connection.used_at().elapsed() < TEST_AFTER && !connection.is_after_a_loss(IN_DOUBT_FOR);
+    is_fresh || Box::pin(connection.settle(TEST_WITHIN)).await.is_ok()
 }
 
 const TAKEN: &str = "a connection is there until it is dropped";

@@ -381,3 +381,45 @@ async fn while_the_database_is_away_requests_get_503_and_afterwards_all_is_well(
         .await;
     shop.finish().await;
 }
+
+/// Ends the connection that the server used last, but for the one that listens: it would notice at once.
+async fn end_last_used_connection(shop: &Shop) {
+    let ended: Vec<(i32, bool)> = shop
+        .rows(
+            "select pid, pg_terminate_backend(pid)
+               from (select pid from pg_stat_activity
+                      where datname = current_database() and application_name = 'oms' and query not ilike 'listen%'
+                      order by state_change desc limit 1) last",
+        )
+        .await;
+    let &[(ended, true)] = &ended[..] else { panic!("the server has none") };
+    shop.until("it has ended", async || {
+        let left: i64 = shop.value("select count(*) from pg_stat_activity where pid = $1", ended).await;
+        (left == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_while_it_lies_idle_fails_no_request() {
+    let shop = Shop::open().await;
+    let location = format!("/api/v1/oms/stocklocations/{}/", shop.location_id("KADIKOY").await);
+    for _ in 0..2 {
+        let (first, second) = (shop.package().await, shop.package().await);
+        first.run("COMPLETE_PACKING").await.ok();
+        end_last_used_connection(&shop).await;
+        second.run("COMPLETE_PACKING").await.ok();
+        shop.package().await;
+        end_last_used_connection(&shop).await;
+        shop.package().await;
+        shop.count("KADIKOY", "BLUE", 7).await;
+        end_last_used_connection(&shop).await;
+        shop.count("KADIKOY", "BLUE", 8).await;
+        shop.patch(&location, &json!({ "max_quota": 500 })).await.ok();
+        end_last_used_connection(&shop).await;
+        shop.patch(&location, &json!({ "max_quota": 501 })).await.ok();
+        end_last_used_connection(&shop).await;
+        shop.get("/api/v1/oms/packages/").await.ok();
+    }
+    shop.finish().await;
+}

@@ -222,9 +222,13 @@ fn keys<'a>(requests: &[&'a Request]) -> Vec<&'a IdempotencyKey> {
     requests.iter().filter_map(|request| request.key.as_ref()).collect()
 }
 
-/// True if the database refused because of others: a deadlock, or a changed workflow.
+/// True if nothing was done because of others: a deadlock, a changed workflow, a connection that was ended.
 pub(super) fn is_conflict(error: &Error) -> bool {
-    let Error::Database(sqlx::Error::Database(database)) = error else { return false };
+    let database = match error {
+        Error::Database(sqlx::Error::Database(database)) => database,
+        Error::Database(error) => return db::never_arrived(error),
+        _ => return false,
+    };
     // 57P01: Postgres was told to end the connection, and has undone what was begun on it.
     database.code().is_some_and(|code| ["40P01", "40001", "57P01"].contains(&&*code))
         || matches!(database.constraint(), Some("transition_logs_legal_move" | "transfer_logs_legal_move"))
