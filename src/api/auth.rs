@@ -30,22 +30,15 @@ pub fn routes() -> OpenApiRouter<Doors> {
 #[derive(ToSchema)]
 struct Credentials {
     username: String,
-    password: String,
+    #[schema(value_type = String)]
+    password: Secret,
 }
 
 impl Credentials {
-    fn of_body(body: &[u8]) -> Result<Self, Refusal> {
-        let value: Value = wire::parse(body)?;
-        let text = |field: &str| match value.get(field) {
-            None => Err(Refusal::field(field, "This field is required.")),
-            Some(Value::String(text)) if text.is_empty() => Err(Refusal::field(field, "This field may not be blank.")),
-            Some(Value::String(text)) if text.contains('\0') => {
-                Err(Refusal::field(field, "Null characters are not allowed."))
-            }
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(_) => Err(Refusal::field(field, "Not a valid string.")),
-        };
-        Ok(Self { username: text("username")?, password: text("password")? })
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        reader.require(&["username", "password"]);
+        let (username, password) = (reader.text("username"), reader.given_password("password"));
+        Some(Self { username: username?, password: password? })
     }
 }
 
@@ -92,9 +85,10 @@ async fn login_i1(
 
 async fn log_in(app: &App, Peer(peer): Peer, headers: &HeaderMap, body: &[u8]) -> Result<Json<Key>> {
     wire::check_media_type(headers)?;
-    let Credentials { username, password } = Credentials::of_body(body)?;
-    let key =
-        attempt(app, &username, peer, auth::login(&app.pool, &username, &password, app.token_quota), |_| true).await?;
+    let sent = reading::body(body, Credentials::read)?;
+    let Credentials { username, password } = sent.ok_or_else(|| Refusal::non_field("No password was sent."))?;
+    let login = auth::login(&app.pool, &username, password.reveal(), app.token_quota);
+    let key = attempt(app, &username, peer, login, |_| true).await?;
     Ok(Json(Key { key }))
 }
 
@@ -134,14 +128,8 @@ struct NewPassword {
 impl NewPassword {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         reader.require(&["old_password", "new_password1", "new_password2"]);
-        let mut given = |key| {
-            let password = reader.password(key);
-            if password == Some(None) {
-                reader.wrong(key, "This field may not be null.");
-            }
-            password.flatten()
-        };
-        let (old, new, again) = (given("old_password"), given("new_password1"), given("new_password2"));
+        let [old, new, again] =
+            ["old_password", "new_password1", "new_password2"].map(|key| reader.given_password(key));
         if new.is_some() && again.is_some() && new != again {
             reader.wrong("new_password2", "The two password fields didn't match.");
         }

@@ -23,7 +23,7 @@ const INVOICE_CALL: &str = "remote_invoice_call";
 ///
 /// # Errors
 /// 400 named by the key.
-pub fn check(input: Input<'_>, package_id: i64, accepted: &[&str], invoicing: &Invoicing) -> Result<(), Refusal> {
+pub fn check(input: Input<'_>, package_id: i64, accepted: &[&'static str], invoicing: &Invoicing) -> Result<(), Refusal> {
     if input.optional("package").is_some() && input.integer("package")? != package_id {
         return Err(Refusal::field("package", "This is not the package of the URL."));
     }
@@ -43,7 +43,7 @@ pub fn check(input: Input<'_>, package_id: i64, accepted: &[&str], invoicing: &I
 }
 
 /// The common parameters to record, after [`check`].
-pub fn record(input: Input<'_>, defaults: &Map<String, Value>, accepted: &[&str], record: &mut Record) {
+pub fn record(input: Input<'_>, defaults: &Map<String, Value>, accepted: &[&'static str], record: &mut Record) {
     let defaults = Input(defaults);
     for name in accepted {
         let sources = [(input, false), (defaults, true)];
@@ -101,7 +101,7 @@ mod tests {
         value.as_object().expect("an object").clone()
     }
 
-    fn recorded(input: &Value, defaults: &Value, accepted: &[&str]) -> Record {
+    fn recorded(input: &Value, defaults: &Value, accepted: &[&'static str]) -> Record {
         let mut record = Record::default();
         super::record(Input(&object(input)), &object(defaults), accepted, &mut record);
         record

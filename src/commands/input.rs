@@ -3,7 +3,11 @@
 use serde_json::{Map, Value};
 
 pub use crate::reading::values::{boolean, integer, integers};
-use crate::{error::Refusal, wire::python_type};
+use crate::{
+    error::Refusal,
+    reading::{self, Reader},
+    wire::python_type,
+};
 
 /// The object under `input_parameters`.
 #[derive(Debug, Clone, Copy)]
@@ -24,11 +28,24 @@ impl<'a> Input<'a> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
+    /// Reads a value that has to be there.
+    fn read<T>(
+        self,
+        name: &'static str,
+        read: impl FnOnce(&mut Reader<'_>, &'static str) -> Option<T>,
+    ) -> Result<T, Refusal> {
+        let value = reading::request(self.0, |reader| {
+            reader.require(&[name]);
+            read(reader, name)
+        })?;
+        value.ok_or_else(|| Refusal::field(name, "This field is required."))
+    }
+
     /// A string that is not blank, if it is given, of at most this many characters. A number becomes its digits.
     ///
     /// # Errors
     /// 400 named by the key.
-    pub fn optional_string(self, name: &str, most_characters: usize) -> Result<Option<String>, Refusal> {
+    pub fn optional_string(self, name: &'static str, most_characters: usize) -> Result<Option<String>, Refusal> {
         if self.optional(name).is_none() { Ok(None) } else { self.short_string(name, most_characters).map(Some) }
     }
 
@@ -36,48 +53,32 @@ impl<'a> Input<'a> {
     ///
     /// # Errors
     /// 400 named by the key.
-    pub fn short_string(self, name: &str, most_characters: usize) -> Result<String, Refusal> {
-        let text = self.string(name)?;
-        if text.chars().count() > most_characters {
-            let message = format!("Ensure this field has no more than {most_characters} characters.");
-            return Err(Refusal::field(name, message));
-        }
-        Ok(text)
+    pub fn short_string(self, name: &'static str, most_characters: usize) -> Result<String, Refusal> {
+        self.read(name, |reader, name| reader.text_within(name, most_characters))
     }
 
     /// A required whole number. A string of digits is accepted, as in Django REST framework.
     ///
     /// # Errors
     /// 400 named by the key.
-    pub fn integer(self, name: &str) -> Result<i64, Refusal> {
-        integer(self.required(name)?).ok_or_else(|| Refusal::field(name, "A valid integer is required."))
+    pub fn integer(self, name: &'static str) -> Result<i64, Refusal> {
+        self.read(name, |reader, name| reader.integer(name, i64::MIN..=i64::MAX))
     }
 
     /// A required boolean.
     ///
     /// # Errors
     /// 400 named by the key.
-    pub fn boolean(self, name: &str) -> Result<bool, Refusal> {
-        boolean(self.required(name)?).ok_or_else(|| Refusal::field(name, "Must be a valid boolean."))
+    pub fn boolean(self, name: &'static str) -> Result<bool, Refusal> {
+        self.read(name, |reader, name| reader.flag(name))
     }
 
     /// A required string that is not blank. A number becomes its digits.
     ///
     /// # Errors
     /// 400 named by the key.
-    pub fn string(self, name: &str) -> Result<String, Refusal> {
-        let text = match self.required(name)? {
-            Value::String(text) => text.trim().to_owned(),
-            Value::Number(number) => number.to_string(),
-            _ => return Err(Refusal::field(name, "Not a valid string.")),
-        };
-        if text.is_empty() {
-            return Err(Refusal::field(name, "This field may not be blank."));
-        }
-        if text.contains('\0') {
-            return Err(Refusal::field(name, "Null characters are not allowed."));
-        }
-        Ok(text)
+    pub fn string(self, name: &'static str) -> Result<String, Refusal> {
+        self.short_string(name, usize::MAX)
     }
 
     /// A required list of whole numbers that is not empty.

@@ -70,6 +70,15 @@ impl Reader<'_> {
         }
     }
 
+    /// A password that has to be there.
+    pub fn given_password(&mut self, key: &'static str) -> Option<Secret> {
+        let password = self.password(key)?;
+        if password.is_none() {
+            self.wrong(key, "This field may not be null.");
+        }
+        password
+    }
+
     pub(super) fn text_of(&mut self, steps: &[Step], value: &Value, most: usize) -> Option<String> {
         if !self.is_request() {
             return self.sound_text(steps, value);

@@ -17,12 +17,9 @@ use crate::{
     error::{OnConstraint as _, Refusal, Result},
     locations::{Degrees, Location, LocationType},
     openapi::Written,
-    reading::{Form as _, set},
+    reading::{self, Form as _, Reader, no_dictionary, set},
     record,
 };
-
-/// Longest name or code, in characters.
-const LONGEST_TEXT: usize = 255;
 
 /// A store as it is sent: what [`Store::read`] reads; the upstream sends more.
 pub(crate) const STORE: Written = Written {
@@ -93,27 +90,18 @@ fn place(payload: &Value, name: &str) -> Option<String> {
 impl Store {
     /// Reads the payload of `retail_store.created` or `retail_store.updated`.
     fn of_payload(payload: &Value) -> Result<Self, Refusal> {
-        let mut wrong = Vec::new();
-        let mut refuse = |field: &str, message: &str| wrong.push((field.to_owned(), vec![message.to_owned()]));
-        let pk = payload["pk"].as_i64().or_else(|| payload["id"].as_i64());
-        if pk.is_none() {
-            refuse("pk", "A valid integer is required.");
-        }
-        let mut required = |field: &str| {
-            let text = text(&payload[field]).filter(|text| text.chars().count() <= LONGEST_TEXT);
-            if text.is_none() {
-                refuse(field, &format!("A text of at most {LONGEST_TEXT} characters is required."));
-            }
-            text.unwrap_or_default()
-        };
-        let (erp_code, name) = (required("erp_code"), required("name"));
-        let modified = payload["modified_date"].as_str().map(str::parse::<DateTime<Utc>>);
-        if matches!(modified, Some(Err(_))) {
-            refuse("modified_date", "Datetime has wrong format. Use ISO 8601, such as 2026-01-31T12:00:00Z.");
-        }
-        if !wrong.is_empty() {
-            return Err(Refusal::fields(wrong));
-        }
+        let Value::Object(object) = payload else { return Err(Refusal::non_field(&no_dictionary(payload))) };
+        let store = reading::request(object, |reader| Self::read(reader, payload))?;
+        store.ok_or_else(|| Refusal::non_field("No store was sent."))
+    }
+
+    /// What a store cannot be without is read strictly. Of the rest, a value of an unexpected form is left out.
+    fn read(reader: &mut Reader<'_>, payload: &Value) -> Option<Self> {
+        let key = if reader.has("id") && !reader.has("pk") { "id" } else { "pk" };
+        reader.require(&[key, "erp_code", "name"]);
+        let pk = reader.integer(key, i64::MIN..=i64::MAX);
+        let (erp_code, name) = (reader.text("erp_code"), reader.text("name"));
+        let modified = if payload["modified_date"].is_null() { None } else { reader.date_time("modified_date") };
         let address = &payload["address"];
         let of_address = |name: &str| text(&payload[name]).or_else(|| text(&address[name]));
         let line = if address.is_object() { of_address("line") } else { text(address).or_else(|| of_address("line")) };
@@ -127,10 +115,10 @@ impl Store {
             of_address(name).and_then(|text| text.parse::<f64>().ok()).filter(|degrees| degrees.abs() <= most)
         };
         let kind = text(&payload["stock_location_type"]).or_else(|| text(&payload["store_type"]));
-        Ok(Self {
-            pk: pk.unwrap_or_default(),
-            erp_code,
-            name,
+        Some(Self {
+            pk: pk?,
+            erp_code: erp_code?,
+            name: name?,
             is_warehouse: kind.map(|kind| kind.eq_ignore_ascii_case("warehouse")),
             is_active: payload["is_active"].as_bool(),
             latitude: degrees("latitude", 90.0),
@@ -138,7 +126,7 @@ impl Store {
             address: parts.into_iter().filter_map(|(key, part)| Some((key, part?))).collect(),
             phone: text(&payload["phone_number"]).or_else(|| text(&payload["daytime_phone"])),
             email: text(&payload["email"]),
-            modified: modified.and_then(Result::ok),
+            modified,
         })
     }
 }

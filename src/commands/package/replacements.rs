@@ -55,7 +55,7 @@ pub(super) fn pairs<'a>(
     context: &Context<'a>,
     naming: Naming,
     field: &str,
-    key: &str,
+    key: &'static str,
 ) -> Result<Vec<(&'a ItemFacts, String)>, Refusal> {
     let mut pairs: Vec<(&ItemFacts, String)> = Vec::new();
     for (at, entry) in context.input.optional_list(field)?.iter().enumerate() {

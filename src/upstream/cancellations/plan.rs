@@ -6,7 +6,11 @@
 
 use serde_json::Value;
 
-use crate::{error::Refusal, openapi::Written};
+use crate::{
+    error::Refusal,
+    openapi::Written,
+    reading::{self, Reader, no_dictionary, values},
+};
 
 /// Possible keys of the lines.
 const LINES: [&str; 4] =
@@ -56,43 +60,35 @@ pub(super) struct Plan {
 impl Plan {
     /// Reads the payload of `cancellation_plan.created`.
     pub(super) fn of_payload(payload: &Value) -> Result<Self, Refusal> {
-        let mut wrong = Vec::new();
-        let mut refuse = |field: &str, message: &str| wrong.push((field.to_owned(), vec![message.to_owned()]));
-        let pk = payload["pk"].as_i64();
-        if pk.is_none() {
-            refuse("pk", "A valid integer is required.");
-        }
-        let plan_type = match payload["plan_type"].as_str() {
-            Some("cancel") => Some(PlanType::Cancel),
-            Some("refund") => Some(PlanType::Refund),
-            _ => {
-                refuse("plan_type", "Choose cancel or refund.");
-                None
-            }
-        };
-        let order = &payload["order"];
-        let number = [&order["number"], order].into_iter().find_map(|value| match value {
-            Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        });
-        if number.is_none() {
-            refuse("order", "The order's number is required: {\"number\": \"…\"}.");
-        }
-        let mut order_items = None;
-        if let Some((name, list)) = LINES.iter().find_map(|name| Some((name, payload.get(*name)?.as_array()?))) {
-            order_items = list.iter().map(line).collect::<Option<Vec<i64>>>().filter(|lines| !lines.is_empty());
-            if order_items.is_none() {
-                refuse(name, "Keys of order items are required, at least one; leave it out for the whole order.");
-            }
-        }
-        match (pk, plan_type, number) {
-            (Some(pk), Some(kind), Some(order_number)) if wrong.is_empty() => {
-                Ok(Self { pk, kind, order_number, order_items })
-            }
-            _ => Err(Refusal::fields(wrong)),
-        }
+        let Value::Object(object) = payload else { return Err(Refusal::non_field(&no_dictionary(payload))) };
+        let plan = reading::request(object, Self::read)?;
+        plan.ok_or_else(|| Refusal::non_field("No plan was sent."))
     }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        reader.require(&["pk", "plan_type", "order"]);
+        let pk = reader.integer("pk", i64::MIN..=i64::MAX);
+        let kind = reader.word("plan_type", &[("cancel", PlanType::Cancel), ("refund", PlanType::Refund)]);
+        let order = reader.value("order");
+        let order_number = order.and_then(number);
+        if order.is_some() && order_number.is_none() {
+            reader.wrong("order", "The order's number is required: {\"number\": \"…\"}.");
+        }
+        let lists = LINES.map(|name| Some((name, reader.value(name)?.as_array()?)));
+        let order_items = lists.into_iter().flatten().next().map(|(name, list)| {
+            let lines = list.iter().map(line).collect::<Option<Vec<i64>>>().filter(|lines| !lines.is_empty());
+            if lines.is_none() {
+                reader.wrong(name, "Keys of order items are required, at least one; leave it out for the whole order.");
+            }
+            lines.unwrap_or_default()
+        });
+        Some(Self { pk: pk?, kind: kind?, order_number: order_number?, order_items })
+    }
+}
+
+/// The number of an order: as it is, or in an object.
+fn number(order: &Value) -> Option<String> {
+    [&order["number"], order].into_iter().find_map(values::text).filter(|number| !number.is_empty())
 }
 
 /// The key of an order item: a number, or an object with the key.
@@ -129,6 +125,6 @@ mod tests {
     fn what_is_wrong_is_named() {
         let refusal = Plan::of_payload(&json!({ "plan_type": "maybe", "order_items": [] })).expect_err("refused");
         let fields: Vec<&String> = refusal.error.as_object().expect("fields").keys().collect();
-        assert_eq!(fields, ["pk", "plan_type", "order", "order_items"]);
+        assert_eq!(fields, ["pk", "order", "plan_type", "order_items"]);
     }
 }
