@@ -120,7 +120,7 @@ async fn deploy(pool: &PgPool, installation: &Installation, args: &Args) -> Resu
             Ok(Outcome::Refused)
         }
         apply::Outcome::Applied(applied) => {
-            terminal::print(print::short(&applied.survey.plan));
+            terminal::print(print::short(&applied.survey.plan, &applied.survey.touched));
             let mut is_whole = true;
             for moving in &applied.moved {
                 say!("{} packages moved from {} to {}", moving.moved, moving.from, moving.to);
@@ -141,17 +141,14 @@ async fn deploy(pool: &PgPool, installation: &Installation, args: &Args) -> Resu
 
 fn show_plan(survey: &Survey, args: &Args) -> Result<Outcome> {
     if args.json {
-        table::json(&mut terminal::Output, &print::rows(&survey.plan, &survey.touched))?;
+        table::json(&mut terminal::Output, &print::rows(&survey.plan, &survey.touched, &survey.moves))?;
         return Ok(judged(survey, args));
     }
     if survey.is_empty() {
         say!("no difference");
         return Ok(Outcome::Done);
     }
-    terminal::print(print::long(&survey.plan, &survey.touched));
-    for moving in &survey.moves {
-        say!("packages in {} are moved to {}", moving.from, moving.to);
-    }
+    terminal::print(print::long(&survey.plan, &survey.touched, &survey.moves));
     Ok(judged(survey, args))
 }
 

@@ -72,8 +72,8 @@ async fn print_what_is_asked(pool: &PgPool, command: Command) -> Result<()> {
             let (before, after) = (read(&kept(pool, before).await?)?, read(&kept(pool, after).await?)?);
             let plan = Plan::between(&Installed::of_files(before), &after, None);
             let touched = Touched::default();
-            printing.table(out, &print::rows(&plan, &touched), |out| {
-                out.write_all(print::long(&plan, &touched).as_bytes())
+            printing.table(out, &print::rows(&plan, &touched, &[]), |out| {
+                out.write_all(print::long(&plan, &touched, &[]).as_bytes())
             })?;
         }
         Command::Transitions(printing) => {

@@ -119,9 +119,9 @@ impl Survey {
             return Err(shared(section.as_str(), id, write::line_of(wanted, section, at)));
         }
         states::refuse_other_codes(connection, wanted, &plan).await?;
-        let touched = Touched::count(connection, &plan).await?;
-        let hazards = hazards(&plan, &installed, wanted, &touched);
         let moves = moves::find(connection, wanted).await?;
+        let touched = Touched::count(connection, &plan, !moves.is_empty()).await?;
+        let hazards = hazards(&plan, &installed, wanted, &touched);
         Ok(Self { plan, touched, hazards, moves, installed, last: last.map_or(0, |kept| kept.number) })
     }
 

@@ -1,22 +1,24 @@
 //! A plan in lines for people.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
+    apply::Moving,
     items::Section,
     plan::{Change, Difference, Plan, What},
-    touched::{Touched, counted},
+    touched::Touched,
 };
+use crate::logging::one_line;
 
 /// Most names of a kind of change in the short form.
 const MOST_NAMES: usize = 5;
 
-/// Every change in a line, with what it touches.
+/// Every change in a line, with what it touches, and the packages that are moved.
 #[must_use]
-pub fn long(plan: &Plan, touched: &Touched) -> String {
+pub fn long(plan: &Plan, touched: &Touched, moves: &[Moving]) -> String {
     let mut text = String::new();
     for section in Section::ALL {
         let mut changes = plan.of(section).peekable();
@@ -31,12 +33,16 @@ pub fn long(plan: &Plan, touched: &Touched) -> String {
                 What::Adopted => ('~', ": decided by the files from now on".to_owned()),
                 What::Gone => ('-', String::new()),
             };
-            let standing = standing(change, touched);
-            let standing = if standing.is_empty() { String::new() } else { format!(" ({})", standing.join(", ")) };
-            line(&mut text, format_args!("  {sign} {}{keys}{standing}", change.name));
+            let touches = touched.by(change);
+            let touches = if touches.is_empty() { String::new() } else { format!(" ({})", touches.join(", ")) };
+            line(&mut text, format_args!("  {sign} {}{keys}{touches}", change.name));
         }
     }
     line(&mut text, format_args!("{}", total(plan)));
+    for moving in moves {
+        let packages = moving.waiting(touched).unwrap_or_else(|| "packages".to_owned());
+        line(&mut text, format_args!("{packages} in {} are moved to {}", moving.from, moving.to));
+    }
     text
 }
 
@@ -47,7 +53,7 @@ pub struct PlanRow<'a> {
     section: &'static str,
     /// What it is called.
     name: &'a str,
-    /// `added`, `changed`, `adopted` (made over HTTP, decided by the files from now on) or `gone`.
+    /// `added`, `changed`, `adopted` (made over HTTP, decided by the files from now on), `gone`, or of packages `moved`.
     change: &'static str,
     /// The keys that differ.
     keys: Vec<KeyRow<'a>>,
@@ -59,13 +65,16 @@ pub struct PlanRow<'a> {
 #[derive(Debug, Serialize)]
 struct KeyRow<'a> {
     key: &'a str,
-    before: Option<&'a Value>,
-    after: Option<&'a Value>,
+    before: Option<Cow<'a, Value>>,
+    after: Option<Cow<'a, Value>>,
 }
 
-/// Every change, with what it touches.
+/// The section of packages that are moved.
+const MOVED: &str = "moved";
+
+/// Every change, with what it touches, and the packages that are moved.
 #[must_use]
-pub fn rows<'a>(plan: &'a Plan, touched: &Touched) -> Vec<PlanRow<'a>> {
+pub fn rows<'a>(plan: &'a Plan, touched: &Touched, moves: &'a [Moving]) -> Vec<PlanRow<'a>> {
     let row = |change: &'a Change| {
         let (word, differences): (_, &[Difference]) = match &change.what {
             What::Added => ("added", &[]),
@@ -76,25 +85,38 @@ pub fn rows<'a>(plan: &'a Plan, touched: &Touched) -> Vec<PlanRow<'a>> {
         let keys = differences.iter().map(|Difference { key, before, after }| {
             let is_shown = shown(key, before.as_ref()).is_some() && shown(key, after.as_ref()).is_some();
             let (before, after) = (before.as_ref().filter(|_| is_shown), after.as_ref().filter(|_| is_shown));
-            KeyRow { key, before, after }
+            KeyRow { key, before: before.map(Cow::Borrowed), after: after.map(Cow::Borrowed) }
         });
         let (section, name) = (change.section.as_str(), change.name.as_str());
-        PlanRow { section, name, change: word, keys: keys.collect(), touches: standing(change, touched) }
+        PlanRow { section, name, change: word, keys: keys.collect(), touches: touched.by(change) }
     };
-    Section::ALL.into_iter().flat_map(|section| plan.of(section)).map(row).collect()
+    let moved = |moving: &'a Moving| {
+        let to = KeyRow { key: "to", before: None, after: Some(Cow::Owned(Value::from(&*moving.to))) };
+        let touches = moving.waiting(touched).into_iter().collect();
+        PlanRow { section: MOVED, name: &moving.from, change: "moved", keys: vec![to], touches }
+    };
+    let changes = Section::ALL.into_iter().flat_map(|section| plan.of(section)).map(row);
+    changes.chain(moves.iter().map(moved)).collect()
 }
 
-/// The sections that change, a line each, with the first names.
+/// The sections that change, a line each, with the first names and what these touch.
 #[must_use]
-pub fn short(plan: &Plan) -> String {
+pub fn short(plan: &Plan, touched: &Touched) -> String {
     let mut text = String::new();
     for section in Section::ALL {
         let named = |word: &str, is_it: fn(&What) -> bool| {
-            let names: Vec<&str> =
-                plan.of(section).filter(|change| is_it(&change.what)).map(|change| &*change.name).collect();
-            let shown = names.iter().take(MOST_NAMES).copied().collect::<Vec<_>>().join(", ");
-            let more = if names.len() > MOST_NAMES { ", …" } else { "" };
-            (!names.is_empty()).then(|| format!("{} {word} ({shown}{more})", names.len()))
+            let with_touches = |change: &&Change| {
+                let touches = touched.by(change);
+                if touches.is_empty() {
+                    change.name.clone()
+                } else {
+                    format!("{}: {}", change.name, touches.join(" and "))
+                }
+            };
+            let changes: Vec<&Change> = plan.of(section).filter(|change| is_it(&change.what)).collect();
+            let shown: Vec<String> = changes.iter().take(MOST_NAMES).map(with_touches).collect();
+            let more = if changes.len() > MOST_NAMES { ", …" } else { "" };
+            (!changes.is_empty()).then(|| format!("{} {word} ({}{more})", changes.len(), shown.join(", ")))
         };
         let parts = [
             named("added", |what| *what == What::Added),
@@ -109,9 +131,10 @@ pub fn short(plan: &Plan) -> String {
     text
 }
 
+/// Adds a line. Names may be from anybody who writes over HTTP: each stays in its line.
 fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
-    // A string takes everything.
-    writeln!(text, "{words}").ok();
+    text.push_str(&one_line(&words.to_string()));
+    text.push('\n');
 }
 
 fn total(plan: &Plan) -> String {
@@ -146,22 +169,5 @@ fn shown(key: &str, value: Option<&Value>) -> Option<String> {
             Some(Value::from(values.clone()).to_string())
         }
         Some(_) => None,
-    }
-}
-
-/// What a change touches.
-fn standing(change: &Change, touched: &Touched) -> Vec<String> {
-    let Some(id) = change.id else { return Vec::new() };
-    match change.section {
-        Section::States => touched.in_state(id),
-        Section::Transitions => {
-            let waiting = touched.at_transitions.get(&id).and_then(|count| counted(*count, "package"));
-            waiting.map(|packages| format!("{packages} could use it")).into_iter().collect()
-        }
-        Section::StockLocations => {
-            let counts = [(&touched.open_packages, "open package"), (&touched.users, "user")];
-            counts.iter().filter_map(|(counts, noun)| counted(*counts.get(&id)?, noun)).collect()
-        }
-        _ => Vec::new(),
     }
 }

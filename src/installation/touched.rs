@@ -3,10 +3,13 @@
 
 use std::collections::HashMap;
 
-use super::{items::Section, plan::Plan};
+use super::{
+    items::Section,
+    plan::{Change, Plan},
+};
 use crate::{db::PgConnection, error::Result};
 
-/// Counts, by id; what is not counted is not touched.
+/// Counts, by id, or by name where the files know no id; what is not counted is not touched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Touched {
     /// Packages by state.
@@ -21,18 +24,24 @@ pub struct Touched {
     pub users: HashMap<i64, i64>,
     /// Packages that stand in the source of each transition.
     pub at_transitions: HashMap<i64, i64>,
+    /// By scenario: orders with open packages that it planned last, and these packages.
+    pub planned: HashMap<String, (i64, i64)>,
+    /// Open packages with a shipment, by cargo company.
+    pub carried: HashMap<i64, i64>,
+    /// Active locations, by their cargo company.
+    pub locations: HashMap<i64, i64>,
 }
 
 impl Touched {
-    /// Counts what a plan touches.
+    /// Counts what a plan touches, and what stands in states that it empties.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn count(connection: &mut PgConnection, plan: &Plan) -> Result<Self> {
+    pub async fn count(connection: &mut PgConnection, plan: &Plan, empties: bool) -> Result<Self> {
         let mut touched = Self::default();
         let has = |section| plan.of(section).any(|change| change.id.is_some());
         let (workflow, locations) = (has(Section::States) || has(Section::Transitions), has(Section::StockLocations));
-        if workflow || locations {
+        if workflow || locations || empties {
             touched.count_packages(connection).await?;
         }
         if workflow {
@@ -41,8 +50,14 @@ impl Touched {
         if locations {
             let rows =
                 sqlx::query!(r#"select stock_location_id, count(*) as "count!" from user_stock_locations group by 1"#);
-            let rows = rows.fetch_all(connection).await?;
+            let rows = rows.fetch_all(&mut *connection).await?;
             touched.users = rows.into_iter().map(|row| (row.stock_location_id, row.count)).collect();
+        }
+        if plan.of(Section::Scenarios).next().is_some() {
+            touched.count_planned(connection).await?;
+        }
+        if has(Section::CargoCompanies) {
+            touched.count_carried(connection).await?;
         }
         Ok(touched)
     }
@@ -78,6 +93,63 @@ impl Touched {
             }
         }
         Ok(())
+    }
+
+    /// What is open of each scenario: it would be planned again by it.
+    async fn count_planned(&mut self, connection: &mut PgConnection) -> Result<()> {
+        let rows = sqlx::query!(
+            r#"select s.name, count(distinct p.order_id) as "orders!", count(*) as "packages!"
+                 from packages p
+                 join states st on st.id = p.state_id and not st.final
+                cross join lateral (select scenario_id from order_plans
+                                     where order_id = p.order_id order by id desc limit 1) l
+                 join scenarios s on s.id = l.scenario_id
+                group by s.id"#
+        );
+        let rows = rows.fetch_all(connection).await?;
+        self.planned = rows.into_iter().map(|row| (row.name, (row.orders, row.packages))).collect();
+        Ok(())
+    }
+
+    async fn count_carried(&mut self, connection: &mut PgConnection) -> Result<()> {
+        let rows = sqlx::query!(
+            r#"select s.cargo_company_id, count(*) as "count!"
+                 from packages p
+                 join states st on st.id = p.state_id and not st.final
+                 join shipments s on s.package_id = p.id
+                group by 1"#
+        );
+        let rows = rows.fetch_all(&mut *connection).await?;
+        self.carried = rows.into_iter().map(|row| (row.cargo_company_id, row.count)).collect();
+        let rows = sqlx::query!(
+            r#"select cargo_company_id as "id!", count(*) as "count!" from stock_locations
+                where is_active and cargo_company_id is not null group by 1"#
+        );
+        let rows = rows.fetch_all(connection).await?;
+        self.locations = rows.into_iter().map(|row| (row.id, row.count)).collect();
+        Ok(())
+    }
+
+    /// What a change touches, for people.
+    #[must_use]
+    pub fn by(&self, change: &Change) -> Vec<String> {
+        if change.section == Section::Scenarios {
+            let (orders, packages) = self.planned.get(&change.name).copied().unwrap_or_default();
+            return [counted(orders, "open order"), counted(packages, "package")].into_iter().flatten().collect();
+        }
+        let Some(id) = change.id else { return Vec::new() };
+        let count = |counts: &HashMap<i64, i64>, noun: &str| counted(*counts.get(&id)?, noun);
+        let counts = match change.section {
+            Section::States => return self.in_state(id),
+            Section::Transitions => {
+                let waiting = count(&self.at_transitions, "package");
+                [waiting.map(|packages| format!("{packages} could use it")), None]
+            }
+            Section::StockLocations => [count(&self.open_packages, "open package"), count(&self.users, "user")],
+            Section::CargoCompanies => [count(&self.locations, "location"), count(&self.carried, "open package")],
+            _ => [None, None],
+        };
+        counts.into_iter().flatten().collect()
     }
 
     /// What stands in a state.

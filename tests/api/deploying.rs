@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use oms::{installation::apply, verify};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{SHOP, STANDARD, Shop, read_installation};
@@ -80,11 +80,37 @@ async fn the_plan_shows_each_difference_and_what_it_touches_and_changes_nothing(
     assert_eq!(code, 0);
     assert!(
         printed.starts_with(
-            "states: 1 added (gift-wrapping), 1 changed (waiting)\nstock_locations: 1 changed (KADIKOY)\n"
+            "states: 1 added (gift-wrapping), 1 changed (waiting: 1 package)\n\
+             stock_locations: 1 changed (KADIKOY: 1 open package and 1 user)\n"
         ),
         "{printed}"
     );
     assert_eq!((shop.quota("KADIKOY").await, files.install(&shop, &["--plan", "--exit-code"]).await.0), (0, 0));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn of_scenarios_and_carriers_it_is_said_which_orders_and_packages_they_touch() {
+    let shop = Shop::open().await;
+    shop.package().await;
+    let (packed, ended) = (shop.package().await, shop.package().await);
+    packed.run("COMPLETE_PACKING").await.ok();
+    ended.run("CANCEL_PACKAGE").await.ok();
+    let slug = "slug = \"manual\"\nname = \"";
+    let renamed = STANDARD.replacen(slug, &format!("{slug}New "), 1);
+    assert_ne!(renamed, STANDARD);
+    let changed = shop_with("name = \"Standard\"\npriority = 1\n", "name = \"Standard\"\npriority = 2\n");
+    let files = Files::of(&[&renamed, &changed]);
+    let (_, printed, _) = shop.changes_nothing(files.install(&shop, &["--plan"])).await;
+    for line in ["  ~ Standard: priority 1 → 2 (2 open orders, 2 packages)\n", " (4 locations, 1 open package)\n"] {
+        assert!(printed.contains(line), "{line}\n{printed}");
+    }
+    let (_, rows, _) = files.install(&shop, &["--plan", "--json"]).await;
+    let rows: Value = serde_json::from_str(&rows).expect("JSON");
+    assert_eq!(rows[0]["touches"], json!(["4 locations", "1 open package"]), "{rows}");
+    assert_eq!(rows[1]["touches"], json!(["2 open orders", "2 packages"]), "{rows}");
+    let (_, printed, _) = files.install(&shop, &[]).await;
+    assert!(printed.contains("scenarios: 1 changed (Standard: 2 open orders and 2 packages)\n"), "{printed}");
     shop.finish().await;
 }
 
@@ -134,6 +160,17 @@ async fn packages_of_a_state_that_goes_are_moved_by_commands() {
     }
     let moved = "[[moved]]\nfrom = \"blocked\"\nto = \"packed\"\n";
     let files = Files::of(&[&without_state("blocked"), SHOP, moved]);
+    let (_, printed, _) = files.install(&shop, &["--plan"]).await;
+    assert!(printed.ends_with("3 packages in blocked are moved to packed\n"), "{printed}");
+    let (_, rows, _) = files.install(&shop, &["--plan", "--json"]).await;
+    let rows: Vec<Value> = serde_json::from_str(&rows).expect("JSON");
+    let to = json!([{ "key": "to", "before": null, "after": "packed" }]);
+    assert_eq!(
+        rows.last(),
+        Some(
+            &json!({ "section": "moved", "name": "blocked", "change": "moved", "keys": to, "touches": ["3 packages"] })
+        )
+    );
     let (code, printed, said) = files.install(&shop, &[]).await;
     assert_eq!((code, said.as_str()), (0, ""));
     assert!(printed.contains("3 packages moved from blocked to packed\n"), "{printed}");
@@ -225,7 +262,7 @@ async fn each_installation_is_kept_and_an_earlier_one_comes_back() {
     let (_, listed, _) = shop.oms(&["installation", "list"]).await;
     let last = listed.lines().rfind(|line| line.contains("UTC")).expect("a line");
     assert!(last.trim_start().starts_with("2 ") && last.ends_with("  ayse"), "{listed}");
-    assert!(listed.ends_with("stock_locations: 1 changed (KADIKOY)\n"), "{listed}");
+    assert!(listed.ends_with("stock_locations: 1 changed (KADIKOY: 1 user)\n"), "{listed}");
     let (_, diff, _) = shop.oms(&["installation", "diff", "1", "2"]).await;
     assert_eq!(diff, "stock_locations\n  ~ KADIKOY: max_quota nothing → 7\n0 added, 1 changed, 0 gone\n");
     let (_, shown, _) = shop.oms(&["installation", "show", "2"]).await;

@@ -22,7 +22,11 @@ use crate::{
     },
     db::{self, PgConnection, PgPool},
     error::Result,
-    installation::{installed::MOVED, read::Installation},
+    installation::{
+        installed::MOVED,
+        read::Installation,
+        touched::{Touched, counted},
+    },
     inventory::Inventory,
     kinds::names::PKG_STATE_TRANSITION,
     metrics::Metrics,
@@ -53,6 +57,11 @@ pub struct Moving {
 }
 
 impl Moving {
+    /// The packages that stand in the state, for people; none if they are not counted.
+    pub(in crate::installation) fn waiting(&self, touched: &Touched) -> Option<String> {
+        counted(*touched.packages.get(&self.state_id)?, "package")
+    }
+
     fn slug(&self) -> String {
         format!("{MOVED}{}__{}", self.from, self.to).to_lowercase()
     }

@@ -54,7 +54,7 @@ pub(super) async fn write(
     moves::prepare(&mut transaction, &survey.moves, &states).await?;
     sqlx::query!("update installation set applied_date = now()").execute(&mut *transaction).await?;
     sqlx::query!("select keep_installation_words()").fetch_one(&mut *transaction).await?;
-    let summary = print::short(plan);
+    let summary = print::short(plan, &survey.touched);
     let number = history::keep(&mut transaction, wanted, applying.by, version, &summary).await?;
     transaction.commit().await?;
     Ok(Some(number))
