@@ -41,7 +41,7 @@ impl Form for DenialReason {
     }
 
     fn read(&mut self, reader: &mut Reader<'_>) {
-        set(&mut self.title, reader.text("title"));
+        set(&mut self.title, reader.lines("title"));
         set(&mut self.remote_id, reader.nullable_text("remote_id", LONGEST_REMOTE_ID));
         set(&mut self.priority, reader.nullable_count("priority"));
         if reader.is_request() {
@@ -170,7 +170,7 @@ impl Form for CancellationReason {
     }
 
     fn read(&mut self, reader: &mut Reader<'_>) {
-        set(&mut self.subject, reader.text("subject"));
+        set(&mut self.subject, reader.lines("subject"));
         set(&mut self.cancellation_type, reader.choice(reader.key("cancellation_type", "type")));
         set(&mut self.order, reader.count("order", COUNTS));
         set(&mut self.extra_information_needed, reader.flag("extra_information_needed"));

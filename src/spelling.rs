@@ -46,18 +46,16 @@ fn edits(word: &[char], candidate: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-/// The longest text of an entry: for names, labels and addresses.
-const MAX_TEXT_CHARS: usize = 500;
+/// The longest text of one line, in characters: for names and labels.
+pub(crate) const MOST_IN_A_LINE: usize = 500;
 
-/// The defect of a one-line text, and the remedy.
+/// The defect of a text that is to be fit for one line, and the remedy. Blanks around it were taken away.
 pub(crate) fn unsound(text: &str) -> Option<(&'static str, &'static str)> {
-    if text.trim().is_empty() {
+    if text.is_empty() {
         Some(("is empty", "write a text, or leave the key out"))
-    } else if text.trim() != text {
-        Some(("has a blank at its beginning or end", "take it away"))
     } else if text.chars().any(char::is_control) {
         Some(("has a line break in it", "write it on one line"))
-    } else if text.chars().count() > MAX_TEXT_CHARS {
+    } else if text.chars().count() > MOST_IN_A_LINE {
         Some(("is longer than 500 characters", "shorten it"))
     } else {
         None

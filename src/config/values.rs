@@ -34,11 +34,12 @@ pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     found.first().copied().ok_or_else(wrong)
 }
 
-/// A name; an empty one is none.
+/// A name, without the blanks around it; an empty one is none.
 pub(crate) fn name(text: &str) -> Result<String, String> {
-    match unsound(text) {
-        Some((what, remedy)) if !text.is_empty() => Err(format!("it {what}; {remedy}")),
-        _ => Ok(text.to_owned()),
+    let name = text.trim();
+    match unsound(name) {
+        Some((what, remedy)) if !name.is_empty() => Err(format!("it {what}; {remedy}")),
+        _ => Ok(name.to_owned()),
     }
 }
 

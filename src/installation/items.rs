@@ -1,6 +1,8 @@
 //! An installation as a list of entries, each with its keys as a file has them: two installations are compared by it, and
 //! files are written from it.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::read::{Entry, Installation, State, Transition};
@@ -163,11 +165,18 @@ fn said(object: Value) -> Map<String, Value> {
     let Value::Object(mut object) = object else { return Map::new() };
     object.retain(|_, value| match value {
         Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
         Value::Array(values) => !values.is_empty(),
         Value::Object(object) => !object.is_empty(),
-        _ => true,
+        Value::Bool(true) | Value::Number(_) => true,
     });
     object
+}
+
+/// The same list with each text once, as a file has it: requests once stored them more often.
+fn each_once(texts: &[String]) -> Vec<&str> {
+    let mut known = HashSet::new();
+    texts.iter().map(String::as_str).filter(|text| known.insert(*text)).collect()
 }
 
 fn state_keys(state: &State) -> Map<String, Value> {
@@ -207,7 +216,7 @@ pub(super) const ADDRESS_PARTS: [&str; 5] = ["line", "postcode", "township", "ci
 
 fn location_keys(location: &Location, company: Option<&str>) -> Map<String, Value> {
     let whole = |location: &Location| {
-        let address = ADDRESS_PARTS.map(|part| (part.to_owned(), json!(location.address.text_of(part))));
+        let address = ADDRESS_PARTS.map(|part| (part.to_owned(), json!(location.address.said_of(part))));
         let degrees = |degrees: Option<crate::locations::Degrees>| degrees.map(crate::locations::Degrees::get);
         let mut keys = json!({
             "erp_code": location.erp_code, "name": location.name, "type": location.stock_location_type,
@@ -220,7 +229,7 @@ fn location_keys(location: &Location, company: Option<&str>) -> Map<String, Valu
             "is_delivery_location": location.is_delivery_location,
             "is_return_available": location.is_return_available,
             "is_fast_delivery_available": location.is_fast_delivery_available,
-            "tags": location.tags, "max_weight_kg": location.max_weight_kg,
+            "tags": each_once(&location.tags), "max_weight_kg": location.max_weight_kg,
         });
         if let Value::Object(keys) = &mut keys {
             keys.extend(location.conf.to_json());
@@ -230,7 +239,8 @@ fn location_keys(location: &Location, company: Option<&str>) -> Map<String, Valu
     let blank = whole(&Location::blank());
     let Value::Object(mut keys) = whole(location) else { return Map::new() };
     let always = ["erp_code", "name", "type", "priority"];
-    keys.retain(|key, value| always.contains(&key.as_str()) || blank.get(key) != Some(value) && !value.is_null());
+    let is_nothing = |value: &Value| value.is_null() || value == "";
+    keys.retain(|key, value| always.contains(&key.as_str()) || blank.get(key) != Some(value) && !is_nothing(value));
     keys.extend(company.map(|slug| ("cargo_company".to_owned(), json!(slug))));
     keys
 }

@@ -103,7 +103,7 @@ impl Address {
     /// Takes over what another address has besides these parts, and of these parts those that say the same in more words.
     pub fn keep_parts_of(&mut self, other: &Self, parts: &[&str]) {
         for (key, value) in &other.parts {
-            if !parts.contains(&key.as_str()) || self.text_of(key) == other.text_of(key) {
+            if !parts.contains(&key.as_str()) || self.said_of(key) == other.said_of(key) {
                 self.parts.insert(key.clone(), value.clone());
             }
         }
@@ -114,6 +114,12 @@ impl Address {
     pub fn text_of(&self, key: &str) -> Option<String> {
         let part = self.parts.get(key)?;
         values::text(part.get("name").unwrap_or(part))
+    }
+
+    /// The same, if it says something.
+    #[must_use]
+    pub fn said_of(&self, key: &str) -> Option<String> {
+        self.text_of(key).filter(|text| !text.is_empty())
     }
 
     /// A part that is a name, or an object with a name.

@@ -155,8 +155,8 @@ impl Form for Location {
     }
 
     fn read(&mut self, reader: &mut Reader<'_>) {
-        set(&mut self.erp_code, reader.text("erp_code"));
-        set(&mut self.name, reader.text("name"));
+        set(&mut self.erp_code, reader.lines("erp_code"));
+        set(&mut self.name, reader.lines("name"));
         set(&mut self.stock_location_type, location_type(reader));
         set(&mut self.priority, reader.count("priority", i32::MIN..=i32::MAX));
         set(&mut self.is_active, reader.flag("is_active"));
@@ -208,7 +208,7 @@ fn address(reader: &mut Reader<'_>) -> Option<Map<String, Value>> {
     }
     reader.object("address", |reader| {
         let texts = ["line", "postcode", "township", "city", "country"]
-            .map(|key| reader.text(key).map(|text| (key.to_owned(), Value::String(text))));
+            .map(|key| reader.lines_within(key, usize::MAX).map(|text| (key.to_owned(), Value::String(text))));
         reader.finish();
         texts.into_iter().flatten().collect()
     })

@@ -46,7 +46,7 @@ impl Form for SenderAddress {
     }
 
     fn read(&mut self, reader: &mut Reader<'_>) {
-        set(&mut self.origin_id, reader.text("origin_id"));
+        set(&mut self.origin_id, reader.lines("origin_id"));
         if reader.is_request() {
             set(&mut self.stock_location, reader.id("stock_location"));
             set(&mut self.cargo_company, reader.id("cargo_company"));

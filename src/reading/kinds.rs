@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Defect, NO_NULL_CHARACTERS, Reader, Step, values};
 use crate::{
     secret::Secret,
-    spelling::{suggestion, unsound},
+    spelling::{MOST_IN_A_LINE, suggestion, unsound},
     wire,
 };
 
@@ -21,31 +21,70 @@ const IDS: RangeInclusive<i64> = 1..=i32::MAX as i64;
 const MOST: f64 = 1e9;
 /// Most digits of a decimal number after its point.
 const MOST_PLACES: usize = 12;
+/// Lines that a text may have, where somebody writes it. In a request it may always have several.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lines {
+    One,
+    Several,
+}
+
 /// A number of things.
 pub const COUNTS: RangeInclusive<i32> = 0..=i32::MAX;
 
 impl Reader<'_> {
-    /// A text that says something. In a request it has at most 255 characters; written it is fit for one line.
+    /// A text that says something, without the blanks around it. In a request it has at most 255 characters; written it is
+    /// fit for one line.
     pub fn text(&mut self, key: &'static str) -> Option<String> {
         self.text_within(key, LONGEST_TEXT)
     }
 
     /// The same, with another limit for requests.
     pub fn text_within(&mut self, key: &'static str, most: usize) -> Option<String> {
-        let value = self.given(key, || json!({ "type": "string", "minLength": 1, "maxLength": most }))?;
-        let text = self.text_of(&[key.into()], value, most)?;
-        if text.is_empty() {
-            self.wrong(key, "This field may not be blank.");
-            return None;
-        }
-        Some(text)
+        self.text_in(key, most, Lines::One)
     }
 
-    /// A text that a request may set to null, and leave empty.
+    /// A text that may have several lines also where it is written: what a request has stored, a file can say.
+    pub fn lines(&mut self, key: &'static str) -> Option<String> {
+        self.lines_within(key, LONGEST_TEXT)
+    }
+
+    /// The same, with another limit.
+    pub fn lines_within(&mut self, key: &'static str, most: usize) -> Option<String> {
+        self.text_in(key, most, Lines::Several)
+    }
+
+    fn text_in(&mut self, key: &'static str, most: usize, lines: Lines) -> Option<String> {
+        let value = self.given(key, || json!({ "type": "string", "minLength": 1, "maxLength": most }))?;
+        let text = self.text_of(&[key.into()], value, most, lines)?;
+        if !text.is_empty() {
+            return Some(text);
+        }
+        if self.is_request() {
+            self.wrong(key, "This field may not be blank.");
+        } else {
+            self.refuse(key, "is empty", "write a text, or leave the key out");
+        }
+        None
+    }
+
+    /// A text of several lines that may be empty, and that a request may set to null.
     pub fn nullable_text(&mut self, key: &'static str, most: usize) -> Option<Option<String>> {
         match self.nullable(key, || json!({ "type": "string", "maxLength": most }))? {
             None => Some(None),
-            Some(value) => self.text_of(&[key.into()], value, most).map(Some),
+            Some(value) => self.text_of(&[key.into()], value, most, Lines::Several).map(Some),
+        }
+    }
+
+    /// A text as it is written, with the blanks around it, fit for one line.
+    pub fn verbatim(&mut self, key: &'static str) -> Option<String> {
+        let value = self.given(key, || json!({ "type": "string", "minLength": 1 }))?;
+        let text = self.written(&[key.into()], value)?;
+        match unsound(text) {
+            None => Some(text.to_owned()),
+            Some((message, remedy)) => {
+                self.refuse(key, message, remedy);
+                None
+            }
         }
     }
 
@@ -79,9 +118,10 @@ impl Reader<'_> {
         password
     }
 
-    pub(super) fn text_of(&mut self, steps: &[Step], value: &Value, most: usize) -> Option<String> {
+    /// A text without the blanks around it. One that may have several lines may be empty here.
+    pub(super) fn text_of(&mut self, steps: &[Step], value: &Value, most: usize, lines: Lines) -> Option<String> {
         if !self.is_request() {
-            return self.sound_text(steps, value);
+            return self.sound_text(steps, value, most, lines);
         }
         let message = match values::text(value) {
             None => "Not a valid string.".to_owned(),
@@ -95,17 +135,31 @@ impl Reader<'_> {
         None
     }
 
-    fn sound_text(&mut self, steps: &[Step], value: &Value) -> Option<String> {
-        let text = value.as_str().filter(|_| !self.is_written_as_date(steps));
-        let Some(text) = text else {
-            self.mistyped(steps, value, "a text", "write it in quotes");
-            return None;
+    fn sound_text(&mut self, steps: &[Step], value: &Value, most: usize, lines: Lines) -> Option<String> {
+        let text = self.written(steps, value)?.trim();
+        let most = most.max(MOST_IN_A_LINE);
+        let (message, remedy) = match lines {
+            Lines::One => match unsound(text) {
+                None => return Some(text.to_owned()),
+                Some((message, remedy)) => (message.to_owned(), remedy),
+            },
+            Lines::Several if text.contains('\0') => ("has a null character in it".to_owned(), "take it away"),
+            Lines::Several if text.chars().count() > most => {
+                (format!("is longer than {most} characters"), "shorten it")
+            }
+            Lines::Several => return Some(text.to_owned()),
         };
-        if let Some((message, remedy)) = unsound(text) {
-            self.refuse_at(steps, message, remedy);
-            return None;
+        self.refuse_at(steps, message, remedy);
+        None
+    }
+
+    /// What is written as a text.
+    fn written<'v>(&mut self, steps: &[Step], value: &'v Value) -> Option<&'v str> {
+        let text = value.as_str().filter(|_| !self.is_written_as_date(steps));
+        if text.is_none() {
+            self.mistyped(steps, value, "a text", "write it in quotes");
         }
-        Some(text.to_owned())
+        text
     }
 
     /// Dates of a file are texts in JSON.

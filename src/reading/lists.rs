@@ -1,12 +1,16 @@
 //! Lists, and objects whose keys somebody else names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use utoipa::PartialSchema;
 
-use super::{Reader, Step, Voice, kinds::one_of, schema_in, values};
+use super::{
+    Reader, Step, Voice,
+    kinds::{Lines, one_of},
+    schema_in, values,
+};
 use crate::spelling::unsound;
 
 /// Most entries of a list, but in a file.
@@ -43,8 +47,8 @@ impl<'a> Reader<'a> {
 
     fn texts_of_request(&mut self, key: &'static str) -> Option<Vec<String>> {
         let value = self.take(key, || json!({ "type": "array", "items": { "type": "string" } }))?;
-        let texts = value.as_array().map(|list| list.iter().map(|text| text.as_str().map(str::to_owned)));
-        let Some(texts) = texts.and_then(Iterator::collect::<Option<Vec<String>>>) else {
+        let texts = value.as_array().map(|list| list.iter().map(|text| Some(text.as_str()?.trim())));
+        let Some(texts) = texts.and_then(Iterator::collect::<Option<Vec<&str>>>) else {
             self.wrong(key, "A list of texts is required.");
             return None;
         };
@@ -52,7 +56,9 @@ impl<'a> Reader<'a> {
             self.wrong(key, format!("`{text}` {message} — {remedy}"));
             return None;
         }
-        Some(texts)
+        // A file has each once, too.
+        let mut known = HashSet::new();
+        Some(texts.into_iter().filter(|text| known.insert(*text)).map(str::to_owned).collect())
     }
 
     fn texts_with_steps(&mut self, key: &'static str) -> Option<Vec<(Vec<Step>, String)>> {
@@ -60,7 +66,7 @@ impl<'a> Reader<'a> {
         let mut texts: Vec<(Vec<Step>, String)> = Vec::with_capacity(entries.len());
         for (at, value) in entries.iter().enumerate() {
             let steps = vec![key.into(), Step::Entry(at)];
-            let Some(text) = self.text_of(&steps, value, usize::MAX) else { continue };
+            let Some(text) = self.text_of(&steps, value, usize::MAX, Lines::One) else { continue };
             if texts.iter().any(|(_, other)| *other == text) {
                 self.refuse_at(&steps, format!("`{text}` stands in it twice"), "name it once");
             } else {
@@ -116,7 +122,7 @@ impl<'a> Reader<'a> {
                 all.extend(self.inner(&steps, object, &read));
                 continue;
             }
-            let Some(text) = self.text_of(&steps, value, usize::MAX) else { continue };
+            let Some(text) = self.text_of(&steps, value, usize::MAX, Lines::One) else { continue };
             match word(&text) {
                 Ok(meaning) => all.push(meaning),
                 Err((message, remedy)) => self.refuse_at(&steps, message, remedy),
@@ -183,7 +189,7 @@ impl<'a> Reader<'a> {
             if let Some((message, remedy)) = judge(name) {
                 self.refuse_at(&steps, message, remedy);
             }
-            if let Some(text) = self.text_of(&steps, value, usize::MAX) {
+            if let Some(text) = self.text_of(&steps, value, usize::MAX, Lines::One) {
                 texts.insert(name.clone(), text);
             }
         }
@@ -208,7 +214,7 @@ impl<'a> Reader<'a> {
             }
             for (at, entry) in entries.iter().enumerate() {
                 let steps = [key.into(), Step::Key(name.clone()), Step::Entry(at)];
-                if let Some(text) = self.text_of(&steps, entry, usize::MAX) {
+                if let Some(text) = self.text_of(&steps, entry, usize::MAX, Lines::One) {
                     lists.entry(name.clone()).or_default().push(text);
                 }
             }

@@ -64,13 +64,13 @@ impl Definition {
         let definition = Self {
             name: reader.text("name").unwrap_or_default(),
             kind,
-            description: reader.text("description"),
+            description: reader.lines("description"),
             priority: reader.count("priority", 0..=i32::MAX).unwrap_or_default(),
             is_active: reader.flag("is_active").unwrap_or(true),
             channels: reader.texts("channels"),
             shipping: reader.texts("shipping"),
             payments: reader.texts("payments"),
-            default_location: reader.text("default_location").unwrap_or_default(),
+            default_location: reader.lines("default_location").unwrap_or_default(),
             initial_state_when_split: match initial_state {
                 None if is_for_transfers => WAITING.to_owned(),
                 other => other.unwrap_or_default(),

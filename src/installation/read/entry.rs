@@ -27,7 +27,7 @@ impl<R: Record> Entry<R> {
             record.set_id(reader.id("id").unwrap_or_default());
         }
         record.read(reader);
-        let references = R::REFERENCES.iter().filter_map(|key| Some((*key, reader.text(key)?))).collect();
+        let references = R::REFERENCES.iter().filter_map(|key| Some((*key, reader.lines(key)?))).collect();
         Self { record, references, at: reader.finish() }
     }
 

@@ -91,7 +91,7 @@ pub(super) fn web_address(reader: &mut Reader<'_>, key: &'static str) -> Option<
 pub(super) fn secret(reader: &mut Reader<'_>, key: &'static str, variable_key: &'static str) -> Option<Password> {
     let is_given = reader.has(key);
     let has_both_or_none = is_given == reader.has(variable_key);
-    let (plain, variable) = (reader.text(key), reader.slug(variable_key));
+    let (plain, variable) = (reader.verbatim(key), reader.slug(variable_key));
     if has_both_or_none {
         let message = if is_given { "is given twice" } else { "is missing" };
         let remedy = format!("add `{key} = …`, or `{variable_key} = …` with the name of an environment variable");

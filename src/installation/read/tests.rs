@@ -270,6 +270,16 @@ fn unknown_keys_of_inner_tables_and_of_the_file_are_refused() {
     );
 }
 
+#[test]
+fn texts_are_read_as_requests_read_them_without_blanks_around_and_with_line_breaks_where_both_write() {
+    let text = WHOLE
+        .replace("name = \"Waiting\"", "name = \" Waiting \\n\"")
+        .replace("title = \"Item is damaged\"", "title = \"\"\"\nItem is\ndamaged\n\"\"\"");
+    let installation = read(&text);
+    assert_eq!(installation.states[0].name, "Waiting");
+    assert_eq!(installation.denial_reasons[0].record.title, "Item is\ndamaged");
+}
+
 /// Each defect on its own: what is written instead of what, and what is then said.
 const DEFECTS: &[(&str, &str, &str)] = &[
     ("id = 33\n", "id = 0\n", "line 4: states.id: 0 is out of range — write a number from 1 to 2147483647"),
@@ -285,11 +295,6 @@ const DEFECTS: &[(&str, &str, &str)] = &[
         "line 6: states.enum_value: must be a text, not a whole number — write it in quotes",
     ),
     ("name = \"Waiting\"", "name = \"  \"", "line 7: states.name: is empty — write a text, or leave the key out"),
-    (
-        "name = \"Waiting\"",
-        "name = \"Waiting \"",
-        "line 7: states.name: has a blank at its beginning or end — take it away",
-    ),
     (
         "name = \"Waiting\"",
         "name = \"Wait\\ning\"",

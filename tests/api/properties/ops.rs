@@ -4,7 +4,7 @@
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
-    shapes::{Seed, rules, seed},
+    shapes::{Seed, pasted, rules, seed},
     spec::Rule,
 };
 
@@ -26,6 +26,11 @@ pub enum Op {
     Limit {
         place: usize,
         max_quota: Option<i64>,
+    },
+    /// Texts of a location by REST.
+    Words {
+        place: usize,
+        text: String,
     },
     Command(Command),
     Transfer(TransferOp),
@@ -188,6 +193,7 @@ pub fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
         1 => Just(Op::SameOrder),
         3 => count(),
         1 => limit,
+        1 => (0..8_usize, pasted()).prop_map(|(place, text)| Op::Words { place, text }),
         16 => command().prop_map(Op::Command),
         10 => transfer_op().prop_map(Op::Transfer),
         1 => vec(edit(), 1..4).prop_map(Op::Install),

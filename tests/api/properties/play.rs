@@ -106,6 +106,12 @@ impl<'s> Player<'s> {
                 self.model.world.locations.get_mut(&at).expect("a location").max_quota = *max_quota;
                 self.compare(op).await;
             }
+            Op::Words { place, text } => {
+                let place = place % self.model.spec.places.len();
+                self.model.spec.places[place].name = format!("{text}M");
+                self.words(self.location_ids[&erp(place)], text).await;
+                self.compare(op).await;
+            }
             Op::Command(command) => self.command(command).await,
             Op::Transfer(op) => self.transfer_op(op).await,
             Op::Install(edits) => {
@@ -114,6 +120,32 @@ impl<'s> Player<'s> {
                 self.compare(op).await;
             }
         }
+    }
+
+    /// Whatever text REST takes is exported, and read again. It is kept without the blanks around it.
+    async fn words(&self, location_id: i64, text: &str) {
+        let name = format!("{text}M");
+        let address = json!({ "line": text, "city": { "name": text }, "postcode": "", "building": text });
+        let change = json!({ "name": name, "daytime_phone": text, "evening_phone": text, "fax_number": text,
+                             "email": text, "address": address, "tags": [name, name, " t "] });
+        let path = format!("/api/v1/oms/stocklocations/{location_id}/");
+        let reply = self.shop.patch(&path, &change).await;
+        // Tags are words of scenarios, and stand in one line.
+        let is_in_a_line = !name.trim().contains(char::is_control);
+        assert_eq!(reply.status, if is_in_a_line { 200 } else { 400 }, "{}", reply.text());
+        if !is_in_a_line {
+            let mut change = change;
+            change.as_object_mut().expect("an object").remove("tags");
+            self.shop.patch(&path, &change).await.ok();
+        }
+        let location = self.shop.get(&path).await.ok();
+        assert_eq!((&location["name"], &location["daytime_phone"]), (&json!(name.trim()), &json!(text.trim())));
+        if is_in_a_line {
+            assert_eq!(location["tags"], json!([name.trim(), "t"]));
+        }
+        let title = json!({ "title": format!("{text}R{}", self.played), "remote_id": text });
+        self.shop.post("/api/v1/oms/packages/package_denial_reason/", &title).await.json(201);
+        self.export_and_compare(text).await;
     }
 
     async fn order(&mut self, lines: &[(usize, i64)], is_web: bool, longitude: Option<i32>) {
@@ -231,7 +263,7 @@ impl<'s> Player<'s> {
             "package_id": request.package,
             "package_number": package.number,
             "package_stock_location_id": self.location_ids[place],
-            "package_stock_location_name": place.replace('L', "Place "),
+            "package_stock_location_name": self.model.spec.place(place).name(),
             "is_same_location": package.at == place,
         });
         assert_eq!((reply.status, reply.text()), (200, answer.to_string().as_str()), "{request:?}");

@@ -37,9 +37,17 @@ pub fn seed() -> impl Strategy<Value = Seed> {
     )
 }
 
+/// Texts as they are pasted: with line breaks, blanks around them, quotes and control characters; and none.
+pub fn pasted() -> impl Strategy<Value = String> {
+    let letters =
+        vec!['a', 'ş', ' ', ' ', '\n', '\r', '\t', '"', '\'', '\\', '#', '\u{1b}', '\u{7f}', '\u{85}', '\u{2028}'];
+    vec(select(letters), 0..8).prop_map(|letters| letters.into_iter().collect())
+}
+
 fn place() -> impl Strategy<Value = Place> {
     let max_quota = prop_oneof![1 => Just(None), 2 => (0..5_i64).prop_map(Some)];
-    (1..4_i32, max_quota, 0..5_i32).prop_map(|(priority, max_quota, longitude)| Place {
+    (pasted(), 1..4_i32, max_quota, 0..5_i32).prop_map(|(name, priority, max_quota, longitude)| Place {
+        name: format!("{name}N"),
         priority,
         max_quota,
         longitude,

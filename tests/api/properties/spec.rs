@@ -52,6 +52,8 @@ impl Transition {
 
 #[derive(Debug, Clone)]
 pub struct Place {
+    /// Its name, as somebody types or pastes it.
+    pub name: String,
     pub priority: i32,
     pub max_quota: Option<i64>,
     /// On the equator, so that distances are easy.
@@ -92,6 +94,13 @@ pub struct Spec {
     pub transfer_default: usize,
 }
 
+impl Place {
+    /// Its name as it is kept.
+    pub fn name(&self) -> &str {
+        self.name.trim()
+    }
+}
+
 /// The ERP code of a location.
 pub fn erp(place: usize) -> String {
     format!("L{place}")
@@ -100,6 +109,11 @@ pub fn erp(place: usize) -> String {
 impl Spec {
     pub fn state(&self, slug: &str) -> &State {
         self.states.iter().find(|state| state.slug == slug).expect("a state of the installation")
+    }
+
+    pub fn place(&self, erp_code: &str) -> &Place {
+        let at = (0..self.places.len()).find(|at| erp(*at) == erp_code).expect("a location of the installation");
+        &self.places[at]
     }
 
     /// Adds a transition, unless it cannot be part of an installation.

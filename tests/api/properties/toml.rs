@@ -65,7 +65,7 @@ impl Spec {
         for (at, place) in self.places.iter().enumerate() {
             line("[[stock_locations]]", String::new());
             line("erp_code = ", format!("{:?}", erp(at)));
-            line("name = ", format!("\"Place {at}\""));
+            line("name = ", ::toml::Value::from(&*place.name).to_string());
             line("type = ", "\"store\"".to_owned());
             line("priority = ", place.priority.to_string());
             place.max_quota.iter().for_each(|quota| line("max_quota = ", quota.to_string()));
