@@ -52,6 +52,8 @@ pub struct CallView {
     /// Who ended it.
     #[sqlx(rename = "ended_by_name")]
     ended_by: Option<String>,
+    /// Id of the request that caused it; null for what the server did by itself.
+    request_id: Option<String>,
 }
 
 /// The state of a call, from its row `c`.
@@ -75,6 +77,7 @@ impl ListRow for CallView {
             filter("order", Kind::Integer, "c.order_id = {}", "Id of the order."),
             filter("order__number", Kind::Text, "o.number = {}", "Number of the order."),
             filter("package", Kind::Integer, "c.package_id = {}", "Id of the package."),
+            filter("request_id", Kind::Text, "c.request_id = {}", "Id of the request that caused it."),
             filter("created_date__gte", Kind::DateTime, "c.created_date >= {}", "Created at this moment or later."),
             filter("created_date__lte", Kind::DateTime, "c.created_date <= {}", "Created at this moment or earlier."),
         ],

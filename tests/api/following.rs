@@ -176,6 +176,8 @@ async fn whatever_moves_something_notes_its_request() {
     let events: Vec<(Option<String>,)> =
         shop.rows("select request_id from events where entity = 'transfer' order by id desc limit 1").await;
     assert_eq!(events[0].0.as_deref(), Some("transfer"));
+    let feed = shop.get("/api/v1/oms/events/?types=transfer.status.in_transit").await.ok();
+    assert_eq!(feed["results"][0]["request_id"], "transfer", "{feed}");
     // The end of a package ends its transfers: by the same request.
     let again = shop.fetched(&[("FAR", 1)]).await.only_package();
     let ended = again.only_transfer().await;
@@ -205,6 +207,9 @@ async fn calls_say_for_which_request_they_are_made() {
     let came = service.until("it is called", |received| !received.is_empty()).await;
     assert_eq!(came[0].header("x-request-id"), "invoice");
     assert!(came[0].header("traceparent").starts_with(&format!("00-{TRACE}-")));
+    let calls = shop.get("/api/v1/oms/upstream/calls/?request_id=invoice").await.ok();
+    assert_eq!((&calls["count"], &calls["results"][0]["request_id"]), (&json!(1), &json!("invoice")));
+    assert_eq!(shop.get("/api/v1/oms/upstream/calls/?request_id=another").await.ok()["count"], 0);
     server.stop().await;
     service.stop();
     shop.finish().await;

@@ -8,7 +8,7 @@ use utoipa::{
     ToSchema,
     openapi::{
         KnownFormat, Ref, RefOr, Schema, SchemaFormat,
-        schema::{ObjectBuilder, OneOfBuilder, Type},
+        schema::{ObjectBuilder, OneOfBuilder, SchemaType, Type},
     },
 };
 
@@ -42,6 +42,8 @@ pub(super) struct Event {
     /// Its number among the events of its object: 1, 2, 3 … without a gap.
     sequence: i64,
     created_date: Timestamp,
+    /// Id of the request that caused it; none for what the server did by itself.
+    request_id: Option<String>,
     /// The object as it was then.
     payload: Arc<RawValue>,
 }
@@ -56,13 +58,17 @@ fn event_of<T: ToSchema>(entity: &str) -> RefOr<Schema> {
         let format = SchemaFormat::KnownFormat(KnownFormat::Int64);
         ObjectBuilder::new().schema_type(Type::Integer).format(Some(format)).description(Some(description))
     };
-    let fields: [(&str, RefOr<Schema>); 7] = [
+    let request_id = ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .description(Some("Id of the request that caused it; null for what the server did by itself."));
+    let fields: [(&str, RefOr<Schema>); 8] = [
         ("id", text("Its name, the same however often it is read.").into()),
         ("event", Ref::from_schema_name(Kind::name()).into()),
         ("entity", text("What it tells of.").enum_values(Some([entity])).into()),
         ("object_id", whole("Which one.").into()),
         ("sequence", whole("Its number among the events of its object: 1, 2, 3 … without a gap.").into()),
         ("created_date", Ref::from_schema_name(Timestamp::name()).into()),
+        ("request_id", request_id.into()),
         ("payload", Ref::from_schema_name(T::name()).into()),
     ];
     let object = ObjectBuilder::new().description(Some("An event; the payload is the object as it was then."));
@@ -121,6 +127,7 @@ impl Event {
             object_id: change.object_id,
             sequence: change.sequence + i64::try_from(n).unwrap_or_default(),
             created_date: change.created_date.into(),
+            request_id: change.request_id.clone(),
             payload: Arc::clone(payload),
         }
     }

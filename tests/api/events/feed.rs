@@ -26,7 +26,7 @@ async fn an_event_says_what_happened_to_whom_and_which_it_is() {
         ]
     );
     let keys: Vec<&String> = of_package[0].as_object().expect("an object").keys().collect();
-    assert_eq!(keys, ["id", "event", "entity", "object_id", "sequence", "created_date", "payload"]);
+    assert_eq!(keys, ["id", "event", "entity", "object_id", "sequence", "created_date", "request_id", "payload"]);
     let uuid = of_package[0]["event"]["uuid"].as_str().expect("a uuid");
     assert!(uuid.len() == 32 && uuid.bytes().all(|byte| byte.is_ascii_hexdigit()), "{uuid}");
     // Read again, and by another server, it is the same to the byte.
