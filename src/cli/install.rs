@@ -1,6 +1,6 @@
 //! `oms install FILE…`.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
 use super::{
     data::Data,
@@ -116,7 +116,7 @@ async fn deploy(pool: &PgPool, installation: &Installation, args: &Args) -> Resu
             Ok(Outcome::Done)
         }
         apply::Outcome::Refused(survey) => {
-            terminal::remark(refusal(&survey.hazards));
+            note_refusal(&survey.hazards);
             Ok(Outcome::Refused)
         }
         apply::Outcome::Applied(applied) => {
@@ -158,7 +158,7 @@ fn judged(survey: &Survey, args: &Args) -> Outcome {
         return Outcome::Done;
     }
     if !survey.hazards.is_empty() && !args.force {
-        terminal::remark(refusal(&survey.hazards));
+        note_refusal(&survey.hazards);
     }
     match (args.exit_code, survey.hazards.is_empty() || args.force) {
         (false, _) => Outcome::Done,
@@ -167,14 +167,11 @@ fn judged(survey: &Survey, args: &Args) -> Outcome {
     }
 }
 
-fn refusal(hazards: &[String]) -> String {
-    let mut text = String::new();
+fn note_refusal(hazards: &[String]) {
     for hazard in hazards {
-        // A string takes everything.
-        writeln!(text, "refused: {hazard}").ok();
+        note!("refused: {hazard}");
     }
-    text.push_str("Nothing is applied. If it is meant so: --force\n");
-    text
+    note!("Nothing is applied. If it is meant so: --force");
 }
 
 fn read_files(files: &[PathBuf]) -> Result<Vec<(String, String)>> {

@@ -58,7 +58,8 @@ pub fn main() -> ExitCode {
         Err(told) => {
             let printed = terminal::unless_closed(told.print().err().as_ref());
             if let Some(variable) = variable_of(&told) {
-                note!("\nThe value is that of the variable {variable}.");
+                terminal::remark("\n");
+                note!("The value is that of the variable {variable}.");
             }
             return end(terminal::finish().and(printed).map(|()| told.exit_code()));
         }
@@ -71,9 +72,16 @@ pub fn main() -> ExitCode {
     end(done.and_then(|outcome| terminal::finish().map(|()| outcome.exit_code())))
 }
 
+/// Runs it. `changed`: the settings that are not as by default.
 fn run(cli: Cli, changed: &[String]) -> Result<Outcome> {
     let no_threads = |error| Error::Fault(format!("cannot start the threads of the program: {error}"));
     logging::start(cli.default_log_filter()).map_err(no_threads)?;
+    // What runs where is the first that a server says.
+    match cli.command {
+        Command::Serve(_) => settings::log_start(&cli.data, changed),
+        Command::Demo(_) => note!("{}", settings::first_line(&cli.data, changed)),
+        _ => {}
+    }
     if matches!(cli.command, Command::Serve(_) | Command::Demo(_)) {
         let set = std::env::vars_os().map(|(name, _)| name);
         for why in values::unknown_variables(&Cli::command(), set) {
@@ -81,7 +89,7 @@ fn run(cli: Cli, changed: &[String]) -> Result<Outcome> {
         }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(no_threads)?;
-    let work = AssertUnwindSafe(|| runtime.block_on(cli.run(changed)));
+    let work = AssertUnwindSafe(|| runtime.block_on(cli.run()));
     panic::catch_unwind(work).unwrap_or_else(|panic| {
         Err(Error::Fault(format!("this is a fault of oms, please report it: {}", tasks::panic_text(&*panic))))
     })
@@ -108,7 +116,7 @@ fn end(done: Result<i32>) -> ExitCode {
     match done {
         Ok(code) => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
         Err(error) => {
-            note!("oms: {}", logging::one_line(&error.to_string()));
+            note!("oms: {error}");
             ExitCode::FAILURE
         }
     }
@@ -207,14 +215,14 @@ impl Cli {
         }
     }
 
-    /// Runs the subcommand. `settings`: those that are not as by default.
+    /// Runs the subcommand.
     ///
     /// # Errors
     /// One line with the remedy.
-    async fn run(self, settings: &[String]) -> Result<Outcome> {
+    async fn run(self) -> Result<Outcome> {
         let data = &self.data;
         match self.command {
-            Command::Serve(args) => Box::pin(serve::run(data, args, settings)).await,
+            Command::Serve(args) => Box::pin(serve::run(data, args)).await,
             Command::Demo(args) => Box::pin(demo::run(data, args)).await,
             Command::Install(args) => install::run(data, args).await,
             Command::Installation(command) => installation::run(data, command).await,
@@ -319,6 +327,22 @@ mod tests {
             );
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn no_secret_is_shown_by_the_help_or_the_log() {
+        let secrets = ["PASSWORD", "SECRET", "TOKEN"];
+        let mut hidden = 0;
+        for (words, argument) in arguments() {
+            let id = argument.get_id().as_str();
+            let name = argument.get_value_names().and_then(<[_]>::first).map_or(id, clap::builder::Str::as_str);
+            let is_secret = id == "database_url" || secrets.contains(&name);
+            if argument.get_env().is_some() && is_secret {
+                assert!(argument.is_hide_env_values_set(), "{} {argument}", words.join(" "));
+                hidden += 1;
+            }
+        }
+        assert!(hidden >= secrets.len(), "{hidden}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{data::Data, install, outcome::Outcome, settings::database};
+use super::{data::Data, install, outcome::Outcome};
 use crate::{
     api::upstream::PUSHED_TO,
     app::App,
@@ -13,7 +13,6 @@ use crate::{
     error::{Error, Result},
     installation, server,
     tasks::Tasks,
-    version,
 };
 
 #[derive(Debug, clap::Args)]
@@ -31,16 +30,7 @@ pub(super) struct Args {
     no_migrate: bool,
 }
 
-/// Runs it. `changed`: the settings that are not as by default.
-pub(super) async fn run(settings: &DataSettings, args: Args, changed: &[String]) -> Result<Outcome> {
-    tracing::info!(
-        version = version::VERSION,
-        commit = version::COMMIT.unwrap_or("unknown"),
-        schema = version::schema(),
-        database = database(settings),
-        settings = changed.join(" "),
-        "starting"
-    );
+pub(super) async fn run(settings: &DataSettings, args: Args) -> Result<Outcome> {
     let stop = stop_on_signal()?;
     // The address first: a port in use should be reported before Postgres is started.
     let listeners = bind(&args.server).await?;

@@ -1,10 +1,10 @@
-//! The settings that are not as by default, and where the data is, for the first line of a server's log.
+//! What a server says first: which program runs where, and the settings that are not as by default.
 
 use std::{collections::BTreeSet, str::FromStr};
 
 use clap::{ArgMatches, Command, parser::ValueSource};
 
-use crate::{config::DataSettings, db::Servers};
+use crate::{config::DataSettings, db::Servers, version};
 
 /// `NAME=value` of each setting that was given and is not as by default: by the name of its variable, or of its flag. Of a
 /// secret only that it was given.
@@ -35,6 +35,24 @@ pub(super) fn changed(command: &Command, matches: &ArgMatches) -> Vec<String> {
     changed
 }
 
+/// The first line of a server's log. `changed`: the settings that are not as by default.
+pub(super) fn log_start(settings: &DataSettings, changed: &[String]) {
+    tracing::info!(
+        version = version::VERSION,
+        commit = version::COMMIT.unwrap_or("unknown"),
+        schema = version::schema(),
+        database = database(settings),
+        settings = changed.join(" "),
+        "starting"
+    );
+}
+
+/// The same for people at a terminal.
+pub(super) fn first_line(settings: &DataSettings, changed: &[String]) -> String {
+    let changed = if changed.is_empty() { "as by default".to_owned() } else { changed.join(" ") };
+    format!("oms {}; data: {}; settings: {changed}", version::long(), database(settings))
+}
+
 /// A text without what stands before the `@` of its addresses.
 fn without_password(text: &str) -> String {
     let mut parts = text.split("://");
@@ -49,7 +67,7 @@ fn without_password(text: &str) -> String {
 }
 
 /// Where the database is.
-pub(super) fn database(settings: &DataSettings) -> String {
+fn database(settings: &DataSettings) -> String {
     match &settings.database_url {
         // One that is none is refused a moment later, with the reason.
         Some(url) => Servers::from_str(url.reveal()).map_or_else(|_| "?".to_owned(), |servers| servers.to_string()),

@@ -25,9 +25,11 @@ macro_rules! say {
     };
 }
 
-/// Writes a line to standard error, as `eprintln!`.
+/// Writes a line to standard error, as `eprintln!`, and as [`say`] does.
 macro_rules! note {
-    ($($text:tt)*) => { $crate::cli::terminal::remark(format_args!("{}\n", format_args!($($text)*))) };
+    ($($text:tt)*) => {
+        $crate::cli::terminal::remark(format_args!("{}\n", $crate::logging::one_line(&format!($($text)*))))
+    };
 }
 
 pub(super) use {note, say};

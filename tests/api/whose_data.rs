@@ -53,6 +53,11 @@ async fn the_demo_refuses_every_database_that_holds_other_data() {
         let (code, _, said) = shop.changes_nothing(shop.oms(&["demo", "--listen", "127.0.0.1:0"])).await;
         assert_eq!(code, 1, "{said}");
         assert!(said.contains("this database is not the demo's"), "{said}");
+        // What runs where is said first, and no password.
+        let first = said.lines().next().unwrap_or_default();
+        assert!(first.starts_with(concat!("oms ", env!("CARGO_PKG_VERSION"), " (commit ")), "{first}");
+        assert!(first.contains("; data: ") && first.contains("DATABASE_URL=********"), "{first}");
+        assert!(first.contains("OMS_LISTEN=127.0.0.1:0") && !first.contains("postgres://"), "{first}");
         shop.finish().await;
     }
     let shop = Shop::open().await;
