@@ -46,6 +46,8 @@ use roles::{OWNER, SUPERUSER};
 
 /// How often it is looked whether Postgres is up.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Longest pause after an attempt to start it again that failed. It doubles each time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Why there is no private Postgres. Every message is one line.
 #[derive(Debug, thiserror::Error)]
@@ -262,12 +264,14 @@ pub struct Keeper(Arc<Home>);
 impl Keeper {
     /// Looks after it until `closing`.
     pub async fn keep(self: Arc<Self>, closing: CancellationToken) {
+        let mut pause = LOOK_EVERY;
         loop {
             tokio::select! {
                 () = closing.cancelled() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
             }
             if self.0.says_ready() {
+                pause = LOOK_EVERY;
                 continue;
             }
             let home = Arc::clone(&self.0);
@@ -281,6 +285,7 @@ impl Keeper {
                 back = back => match back {
                     Ok(()) => tracing::warn!("the private Postgres had gone down, and is back"),
                     Err(error) => {
+                        pause = (pause * 2).min(LONGEST_PAUSE);
                         let error: &dyn std::error::Error = &error;
                         tracing::error!(error, "the private Postgres has gone down and cannot be started");
                     }

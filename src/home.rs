@@ -111,13 +111,18 @@ pub async fn look(connection: &mut PgConnection, whereabouts: &Whereabouts) -> R
 /// When the database fails.
 pub async fn settle(pool: &PgPool, whereabouts: &Whereabouts) -> Result<Standing> {
     let compared = Compared::read(&mut *pool.acquire().await?, whereabouts).await?;
-    let standing = compared.standing();
-    if standing == Standing::AtHome && compared.is_news() {
-        let mut transaction = audit::begin(pool, &Actor::Server("start")).await?;
-        compared.record(&mut transaction).await?;
-        transaction.commit().await?;
+    if compared.standing() != Standing::AtHome || !compared.is_news() {
+        return Ok(compared.standing());
     }
-    Ok(standing)
+    let mut transaction = audit::begin(pool, &Actor::Server("start")).await?;
+    // Two that start on it at the same time take turns: the second one finds what the first has recorded.
+    sqlx::query!("select from home for update").execute(&mut *transaction).await?;
+    let compared = Compared::read(&mut transaction, whereabouts).await?;
+    if compared.standing() == Standing::AtHome {
+        compared.record(&mut transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(compared.standing())
 }
 
 /// Makes this the home of the database; returns how it stood before.
@@ -126,6 +131,7 @@ pub async fn settle(pool: &PgPool, whereabouts: &Whereabouts) -> Result<Standing
 /// When the database fails.
 pub async fn adopt(pool: &PgPool, whereabouts: &Whereabouts) -> Result<Standing> {
     let mut transaction = audit::begin(pool, &Actor::command_line()).await?;
+    sqlx::query!("select from home for update").execute(&mut *transaction).await?;
     let compared = Compared::read(&mut transaction, whereabouts).await?;
     let standing = compared.standing();
     if let Standing::Away { .. } = standing {

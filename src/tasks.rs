@@ -122,12 +122,18 @@ impl Tasks {
             let mut pause = FIRST_PAUSE;
             loop {
                 let began = Instant::now();
+                // What it has still to do at the end it may begin once more, and no more: the server waits for it.
+                let is_last = stop.as_ref().is_some_and(CancellationToken::is_cancelled);
                 let living = async { work().await };
                 #[cfg(debug_assertions)]
                 let living = mortal(name, deaths.subscribe(), living);
                 match AssertUnwindSafe(living).catch_unwind().await {
                     Ok(()) if stop.as_ref().is_none_or(CancellationToken::is_cancelled) => return,
                     Ok(()) => tracing::error!(task = name, "a task ended by itself; it is started again"),
+                    Err(panic) if is_last => {
+                        tracing::error!(task = name, why = panic_text(&*panic), "a task died while the server stops");
+                        return;
+                    }
                     Err(panic) => {
                         tracing::error!(task = name, why = panic_text(&*panic), "a task died; it is started again");
                     }
@@ -204,6 +210,23 @@ mod tests {
         assert_eq!(starts.load(Ordering::Relaxed), 3);
         assert!(began.elapsed() >= FIRST_PAUSE * 3, "the second pause is twice the first");
         assert_eq!(RESTARTS.get_or_create(&TaskLabels { task: "test-worker" }).get(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_only_dies_is_begun_once_more_at_the_end_and_holds_up_no_stop() {
+        let (tasks, stop, starts) = (Tasks::default(), CancellationToken::new(), Arc::new(AtomicU32::new(0)));
+        let (count, stopped) = (Arc::clone(&starts), stop.clone());
+        tasks.keep("test-mortal", &stop, move || {
+            let (count, stopped) = (Arc::clone(&count), stopped.clone());
+            async move {
+                count.fetch_add(1, Ordering::Relaxed);
+                stopped.cancelled().await;
+                panic!("at the end");
+            }
+        });
+        stop.cancel();
+        tasks.finish().await;
+        assert!((1..=2).contains(&starts.load(Ordering::Relaxed)));
     }
 
     #[tokio::test]

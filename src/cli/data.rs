@@ -119,7 +119,8 @@ impl Data {
             return Ok(Self { pool, cluster: None, closing, whereabouts });
         }
         let data_dir = settings.data_dir_or_default().join("postgres");
-        if matches!(user, User::Tool) && !data_dir.exists() {
+        // A first start that was cut off leaves a folder without data. One that may not be looked into says so below.
+        if matches!(user, User::Tool) && matches!(data_dir.join("data").try_exists(), Ok(false)) {
             let folder = std::path::absolute(settings.data_dir_or_default()).unwrap_or_else(|_| data_dir.clone());
             return Err(Error::Fault(format!(
                 "there is no data in {}; run this where the server runs, or say where it is by --data-dir, OMS_DATA_DIR or \

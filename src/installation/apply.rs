@@ -27,12 +27,13 @@ use std::{
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-pub use self::{moves::Moving, quota::settle};
+pub use self::quota::settle;
 use super::{
     hazards::hazards,
     history,
     installed::Installed,
     items::Section,
+    moving::Moving,
     plan::Plan,
     read::{Installation, Translations},
     touched::Touched,
@@ -100,7 +101,6 @@ pub struct Survey {
     pub hazards: Vec<String>,
     /// Packages that are to move.
     pub moves: Vec<Moving>,
-    installed: Installed,
     /// The number of the installation that was applied last.
     last: i64,
 }
@@ -122,7 +122,7 @@ impl Survey {
         let moves = moves::find(connection, wanted).await?;
         let touched = Touched::count(connection, &plan, !moves.is_empty()).await?;
         let hazards = hazards(&plan, &installed, wanted, &touched);
-        Ok(Self { plan, touched, hazards, moves, installed, last: last.map_or(0, |kept| kept.number) })
+        Ok(Self { plan, touched, hazards, moves, last: last.map_or(0, |kept| kept.number) })
     }
 
     /// Whether there is nothing to do.
@@ -194,16 +194,9 @@ async fn install_all(pool: &PgPool, wanted: &Installation, applying: Applying<'_
             history::keep_files(&mut connection, wanted, applying.by).await?;
             return Ok(Outcome::Same);
         }
-        match write::write(&mut connection, &survey, wanted, applying).await {
-            Ok(Some(number)) => break (survey, number),
-            Ok(None) => {}
-            Err(error) if error.is_lock_timeout() => {}
-            Err(error) => return Err(error),
+        if let Some(number) = write_patiently(&mut connection, &survey, wanted, applying, began).await? {
+            break (survey, number);
         }
-        if began.elapsed() > PATIENCE {
-            return Err(kept_out());
-        }
-        tokio::time::sleep(write::PAUSE).await;
     };
     if survey.is_empty() {
         return Ok(Outcome::Same);
@@ -211,6 +204,31 @@ async fn install_all(pool: &PgPool, wanted: &Installation, applying: Applying<'_
     settle(pool).await?;
     let moved = moves::run(pool, &mut connection, wanted, applying).await?;
     Ok(Outcome::Applied(Applied { survey, number, moved }))
+}
+
+/// Tries to write what a survey found until it is let in: what grows is not looked at again for that. None if somebody
+/// changed the installation meanwhile.
+async fn write_patiently(
+    connection: &mut PgConnection,
+    survey: &Survey,
+    wanted: &Installation,
+    applying: Applying<'_>,
+    began: Instant,
+) -> Result<Option<i64>> {
+    loop {
+        let number = match write::write(connection, survey, wanted, applying).await {
+            Err(error) if error.is_lock_timeout() => None,
+            Ok(None) if began.elapsed() <= PATIENCE => return Ok(None),
+            done => done?,
+        };
+        if number.is_some() {
+            return Ok(number);
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(kept_out());
+        }
+        tokio::time::sleep(write::PAUSE).await;
+    }
 }
 
 fn kept_out() -> Error {

@@ -56,7 +56,10 @@ impl Installed {
         let cancellation_reasons = reasons.fetch_all(&mut *connection).await?.into_iter().map(plain).collect();
         let conditions = sqlx::query_as("select * from cargo_company_conditions order by id");
         let conditions: Vec<crate::cargo::CargoCompanyCondition> = conditions.fetch_all(&mut *connection).await?;
-        let senders = sqlx::query_as("select * from sender_addresses order by id");
+        let senders = sqlx::query_as(
+            "select a.* from sender_addresses a join cargo_companies c on c.id = a.cargo_company_id and c.is_active
+              order by a.id",
+        );
         let senders: Vec<crate::locations::senders::SenderAddress> = senders.fetch_all(&mut *connection).await?;
         let installation = Installation {
             transitions: transitions(connection, &slugs).await?,
@@ -182,9 +185,9 @@ async fn transitions(connection: &mut PgConnection, slugs: &HashMap<i64, String>
     Ok(transitions)
 }
 
-/// The slug of every company by its id, whether it is active or not.
+/// The slug of every active company by its id. A file cannot name another: what a request has left with one is without.
 async fn company_slugs(connection: &mut PgConnection) -> Result<HashMap<i64, String>> {
-    let rows = sqlx::query!("select id, slug from cargo_companies").fetch_all(connection).await?;
+    let rows = sqlx::query!("select id, slug from cargo_companies where is_active").fetch_all(connection).await?;
     Ok(rows.into_iter().map(|row| (row.id, row.slug)).collect())
 }
 

@@ -11,6 +11,7 @@ pub mod hazards;
 pub mod history;
 pub mod installed;
 pub mod items;
+pub mod moving;
 pub mod plan;
 pub mod print;
 pub mod read;

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    apply::Moving,
     items::Section,
+    moving::Moving,
     plan::{Change, Difference, Plan, What},
     touched::Touched,
 };

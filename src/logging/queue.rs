@@ -268,10 +268,15 @@ mod tests {
     #[test]
     fn a_reader_that_reads_nothing_holds_up_nobody_and_costs_lines() {
         let scene = scene();
-        let line = vec![b'x'; MOST_BYTES / 8];
-        for _ in 0..40 {
-            scene.queue.push(&line);
-        }
+        let (logging, (done, is_done)) = (scene.queue.clone(), mpsc::channel());
+        thread::spawn(move || {
+            let line = vec![b'x'; MOST_BYTES / 8];
+            for _ in 0..40 {
+                logging.push(&line);
+            }
+            done.send(())
+        });
+        is_done.recv_timeout(LONG).expect("whoever logs does not wait for the reader");
         // Eight wait, and as many may be on their way.
         let lost = scene.lost.get();
         assert!((24..=32).contains(&lost), "{lost}");

@@ -303,15 +303,9 @@ pub async fn install(connection: &mut PgConnection, wanted: &[(&Definition, Refe
     Ok(())
 }
 
-/// A scenario that the files no longer have is deleted, or deactivated if plans name it.
+/// A scenario that the files no longer have is deactivated. Whether plans name it is not looked up: that is work that
+/// grows, and commands wait for this.
 async fn retire(connection: &mut PgConnection, kept: &Kept) -> Result<()> {
-    let is_used =
-        sqlx::query_scalar!(r#"select exists (select from order_plans where scenario_id = $1) as "used!""#, kept.id)
-            .fetch_one(&mut *connection)
-            .await?;
-    if !is_used {
-        return remove(connection, kept, Author::Files).await;
-    }
     if kept.definition.is_active {
         let passive = Definition { is_active: false, ..kept.definition.clone() };
         write(connection, Some(kept.id), &passive, kept.references, Author::Files).await?;

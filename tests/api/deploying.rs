@@ -241,6 +241,29 @@ async fn what_was_changed_by_hand_is_not_set_back_in_silence() {
 }
 
 #[tokio::test]
+async fn a_carrier_does_not_go_from_locations_that_no_file_has() {
+    let shop = Shop::open().await;
+    let id: i64 = shop.value("select id from cargo_companies where slug = $1", "yurtici").await;
+    let new = json!({ "erp_code": "NEW", "name": "New\u{1b}[2J", "stock_location_type": "store", "cargo_company": id });
+    let made = shop.post("/api/v1/oms/stocklocations/", &new).await.json(201);
+    let sender = json!({ "stock_location": made["id"], "cargo_company": id, "origin_id": "7" });
+    shop.post("/api/v1/oms/stocklocations-senderaddress/", &sender).await.json(201);
+    let parts: Vec<&str> = SHOP.split("\n\n").filter(|part| !part.contains("yurtici")).collect();
+    let files = Files::of(&[STANDARD, &parts.join("\n\n")]);
+    let (code, _, said) = shop.changes_nothing(files.install(&shop, &[])).await;
+    assert!(code == 3 && said.contains("the cargo company yurtici goes, and the locations NEW, which"), "{said}");
+    assert_eq!(files.install(&shop, &["--force"]).await.0, 0);
+    // What is left with it is exported as a file can say it.
+    let (code, exported, _) = shop.oms(&["installation", "export"]).await;
+    assert_eq!((code, exported.contains("yurtici")), (0, false));
+    let (code, printed, said) = Files::of(&[&exported]).install(&shop, &["--plan", "--exit-code"]).await;
+    assert_eq!((code, printed.as_str(), said.as_str()), (0, "no difference\n", ""));
+    let kept: Option<i64> = shop.value("select cargo_company_id from stock_locations where erp_code = $1", "NEW").await;
+    assert_eq!(kept, Some(id));
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn a_database_that_does_not_know_its_files_knows_what_was_changed_since() {
     let shop = Shop::open().await;
     // As after an upgrade from a version that kept no files.

@@ -22,11 +22,7 @@ use crate::{
     },
     db::{self, PgConnection, PgPool},
     error::Result,
-    installation::{
-        installed::MOVED,
-        read::Installation,
-        touched::{Touched, counted},
-    },
+    installation::{installed::MOVED, moving::Moving, read::Installation},
     inventory::Inventory,
     kinds::names::PKG_STATE_TRANSITION,
     metrics::Metrics,
@@ -39,33 +35,6 @@ use crate::{
 const AT_ONCE: usize = 64;
 /// Packages read at a time.
 const PAGE: i64 = 10_000;
-/// Most reasons that are told.
-const MOST_REASONS: usize = 5;
-
-/// Packages that go from a state to another.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Moving {
-    /// The slug of the state they stand in.
-    pub from: String,
-    /// The slug of the state they go to.
-    pub to: String,
-    /// How many have moved.
-    pub moved: u64,
-    /// How many could not, and why the first of them could not.
-    pub failed: (u64, Vec<String>),
-    state_id: i64,
-}
-
-impl Moving {
-    /// The packages that stand in the state, for people; none if they are not counted.
-    pub(in crate::installation) fn waiting(&self, touched: &Touched) -> Option<String> {
-        counted(*touched.packages.get(&self.state_id)?, "package")
-    }
-
-    fn slug(&self) -> String {
-        format!("{MOVED}{}__{}", self.from, self.to).to_lowercase()
-    }
-}
 
 /// The moves of the files whose state is not empty yet.
 pub(super) async fn find(connection: &mut PgConnection, wanted: &Installation) -> Result<Vec<Moving>> {
@@ -195,23 +164,6 @@ async fn move_all(
                     _ => None,
                 }),
             );
-        }
-    }
-}
-
-impl Moving {
-    fn count(&mut self, number: &str, outcome: Result<Option<String>>) {
-        let why = match outcome {
-            Ok(None) => {
-                self.moved += 1;
-                return;
-            }
-            Ok(Some(why)) => why,
-            Err(error) => error.to_string(),
-        };
-        self.failed.0 += 1;
-        if self.failed.1.len() < MOST_REASONS {
-            self.failed.1.push(format!("package {number}: {why}"));
         }
     }
 }

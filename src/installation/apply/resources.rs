@@ -73,7 +73,7 @@ fn over(wanted: &Location, known: Option<&Location>, company: Option<i64>) -> Lo
     location
 }
 
-/// Writes the scenarios. One that is gone is deleted, or passive if plans name it.
+/// Writes the scenarios. One that is gone is passive.
 pub(super) async fn scenarios(
     connection: &mut PgConnection,
     wanted: &Installation,

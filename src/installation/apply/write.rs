@@ -35,23 +35,25 @@ pub(super) async fn write(
 ) -> Result<Option<i64>> {
     let mut transaction = connection.begin().await?;
     let version = enter(&mut transaction, applying).await?;
-    if !is_as_planned(&mut transaction, survey, wanted, applying).await? {
+    let Some(installed) = as_planned(&mut transaction, survey, wanted, applying).await? else {
         transaction.rollback().await?;
         return Ok(None);
-    }
+    };
     let plan = &survey.plan;
     let occupying = quota::occupying(&mut transaction).await?;
     let states = states::write(&mut transaction, wanted, plan).await?;
     states::keep_those_of_transfers(&mut transaction, plan, &states).await?;
     transitions::write(&mut transaction, wanted, plan, &states).await?;
     let companies = resources::cargo_companies(&mut transaction, wanted, plan).await?;
-    let locations = resources::locations(&mut transaction, wanted, plan, &survey.installed, &companies).await?;
+    let locations = resources::locations(&mut transaction, wanted, plan, &installed, &companies).await?;
     resources::scenarios(&mut transaction, wanted, plan, &states, &locations).await?;
     states::keep_those_of_scenarios(&mut transaction, plan, &states).await?;
     resources::others(&mut transaction, wanted, plan, &companies, &locations).await?;
     services::write(&mut transaction, wanted, plan).await?;
     quota::switch(&mut transaction, &occupying, version).await?;
-    moves::prepare(&mut transaction, &survey.moves, &states).await?;
+    // Packages may have come into such a state since it was looked at.
+    let moves = moves::find(&mut transaction, wanted).await?;
+    moves::prepare(&mut transaction, &moves, &states).await?;
     sqlx::query!("update installation set applied_date = now()").execute(&mut *transaction).await?;
     sqlx::query!("select keep_installation_words()").fetch_one(&mut *transaction).await?;
     let summary = print::short(plan, &survey.touched);
@@ -69,26 +71,28 @@ pub(super) async fn enter(transaction: &mut Transaction<'_>, applying: Applying<
     db::announce(transaction).await
 }
 
-/// Whether what was planned is still what there is to do, and no package has come into a state that goes.
-async fn is_as_planned(
+/// What is installed now, if what was planned is still what there is to do, and no package has come into a state that goes.
+/// What files do not say of a location may have changed meanwhile, and is kept as it is now.
+async fn as_planned(
     connection: &mut PgConnection,
     survey: &Survey,
     wanted: &Installation,
     applying: Applying<'_>,
-) -> Result<bool> {
+) -> Result<Option<Installed>> {
     let last = history::last(connection).await?;
     if last.as_ref().map_or(0, |kept| kept.number) != survey.last {
-        return Ok(false);
+        return Ok(None);
     }
     let installed = Installed::load(connection).await?;
     let base = last.as_ref().and_then(history::Kept::installation);
     if Plan::between(&installed, wanted, base.as_ref()) != survey.plan {
-        return Ok(false);
+        return Ok(None);
     }
     let gone = survey.plan.of(Section::States).filter(|change| change.what == What::Gone);
     let is_moved = |name: &str| wanted.moved.iter().any(|moved| moved.from == name);
     let gone: Vec<i64> = gone.filter(|change| !is_moved(&change.name)).filter_map(|change| change.id).collect();
-    Ok(applying.force || gone.is_empty() || !states::hold_packages(connection, &gone).await?)
+    let is_free = applying.force || gone.is_empty() || !states::hold_packages(connection, &gone).await?;
+    Ok(is_free.then_some(installed))
 }
 
 /// The line of an entry, by its place in its section.
