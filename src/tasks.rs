@@ -225,7 +225,7 @@ mod tests {
             }
         });
         stop.cancel();
-        tasks.finish().await;
+        tokio::time::timeout(Duration::from_secs(10), tasks.finish()).await.expect("it ends");
         assert!((1..=2).contains(&starts.load(Ordering::Relaxed)));
     }
 

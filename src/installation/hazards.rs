@@ -263,6 +263,9 @@ title = "Busy"
         }
     }
 
+    /// What is wanted, what is installed, the files of before, what was made over HTTP, and what is told.
+    type Row<'a> = (&'a str, &'a str, &'a str, &'a [(Section, &'a str)], &'a str);
+
     #[test]
     fn each_reason_to_refuse_is_told_by_itself_and_nothing_else_is() {
         let moved = "\n[[moved]]\nfrom = \"blocked\"\nto = \"waiting\"\n";
@@ -271,8 +274,7 @@ title = "Busy"
         let (limited, other) = (with("priority = 2\n", "priority = 2\nmax_quota = 5\n"), with("\"Busy\"", "\"Full\""));
         let in_blocked = with("when_split = \"waiting\"", "when_split = \"blocked\"");
         let none: &[(Section, &str)] = &[];
-        // What is wanted, what is installed, the files of before, what was made over HTTP, and what is told.
-        let rows: [(&str, &str, &str, &[(Section, &str)], &str); 17] = [
+        let rows: [Row<'_>; 17] = [
             ("", BEFORE, BEFORE, &[(Section::Scenarios, "Web")], "the whole workflow of packages would be retired"),
             (&without("slug = \"blocked\""), BEFORE, BEFORE, none, "the state blocked goes, and 1 package in it"),
             (&(without("slug = \"blocked\"") + moved), BEFORE, BEFORE, none, ""),

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use oms::{installation::apply, verify};
+use oms::{
+    installation::apply::{self, Applying, Outcome},
+    verify,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -345,6 +348,38 @@ async fn no_order_waits_behind_an_installation_that_waits_for_a_plan() {
     sqlx::query("select 1").execute(&mut *plan).await.expect("still open");
     plan.rollback().await.expect("rolled back");
     installing.await.expect("no panic").expect("applied");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn what_happens_while_an_installation_waits_is_kept_and_its_packages_are_moved() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    let mut plan = shop.pool().begin_with(oms::db::BEGIN_UNDER_INSTALLATION).await.expect("a plan under way");
+    let moved = "[[moved]]\nfrom = \"blocked\"\nto = \"packed\"\n";
+    let installation = read_installation(&[&without_state("blocked"), &shop_with(KADIKOY, LIMITED), moved]);
+    let pool = shop.server_pool().await;
+    let installing = tokio::spawn(async move {
+        apply::install(&pool, &installation, Applying { by: "ayse", force: false }).await.expect("let in")
+    });
+    shop.until("it waits", async || {
+        let waits: bool =
+            shop.value("select exists (select from pg_locks where locktype = $1 and not granted)", "advisory").await;
+        waits.then_some(())
+    })
+    .await;
+    // It has looked at everything by now: no package was blocked.
+    let path = format!("/api/v1/oms/stocklocations/{}/", shop.location_id("KADIKOY").await);
+    let address = json!({ "line": "Moda Caddesi 1", "city": "Istanbul", "building": 7 });
+    shop.patch(&path, &json!({ "address": address })).await.ok();
+    package.run("BLOCK_THE_PACKAGE").await.ok();
+    sqlx::query("select 1").execute(&mut *plan).await.expect("still open");
+    plan.rollback().await.expect("rolled back");
+    let Outcome::Applied(applied) = installing.await.expect("no panic") else { panic!("it is applied") };
+    assert_eq!((applied.moved[0].moved, &applied.moved[0].failed), (1, &(0, Vec::new())));
+    assert_eq!(package.state().await, "packed");
+    let location = shop.get(&path).await.ok();
+    assert_eq!((&location["address"]["building"], &location["max_quota"]), (&json!(7), &json!(7)), "{location}");
     shop.finish().await;
 }
 

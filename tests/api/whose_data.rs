@@ -44,6 +44,12 @@ async fn only_a_server_makes_new_data_and_the_others_say_where_they_looked() {
         assert!(said.contains(&format!("there is no data in {}; ", nowhere.display())), "{said}");
         assert!(!nowhere.exists(), "{arguments:?}");
     }
+    // What a first start leaves that was cut off is no data.
+    let postgres = nowhere.join("postgres");
+    std::fs::create_dir_all(&postgres).expect("a folder");
+    let (code, said) = oms_in(&nowhere, &["user", "list"]).await;
+    assert!(code == 1 && said.contains("there is no data in "), "{said}");
+    assert_eq!(std::fs::read_dir(&postgres).expect("a folder").count(), 0);
 }
 
 #[tokio::test]
