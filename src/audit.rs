@@ -44,12 +44,40 @@ impl Actor {
         Self::CommandLine(system_user())
     }
 
-    fn to_json(&self) -> Value {
+    /// What it is: `user`, `command_line` or `server`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
         match self {
-            Self::User { id, name } => json!({ "kind": "user", "name": name, "user_id": id }),
-            Self::CommandLine(name) => json!({ "kind": "command_line", "name": name }),
-            Self::Server(work) => json!({ "kind": "server", "name": work }),
+            Self::User { .. } => "user",
+            Self::CommandLine(_) => "command_line",
+            Self::Server(_) => "server",
         }
+    }
+
+    /// The name: of the user, of the account, of the work.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::User { name, .. } | Self::CommandLine(name) => name,
+            Self::Server(work) => work,
+        }
+    }
+
+    /// The user's id, if it is one.
+    #[must_use]
+    pub const fn user_id(&self) -> Option<i64> {
+        match self {
+            Self::User { id, .. } => Some(*id),
+            Self::CommandLine(_) | Self::Server(_) => None,
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let mut json = json!({ "kind": self.kind(), "name": self.name() });
+        if let Some(id) = self.user_id() {
+            json["user_id"] = id.into();
+        }
+        json
     }
 }
 

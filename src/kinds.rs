@@ -37,6 +37,8 @@ pub struct Kind {
     pub needs_states: &'static [&'static str],
     /// The outcome in which its package has ended, because the package's items go on in others.
     pub gives_items_away: Option<StateKey>,
+    /// True if the items that it excludes its location for were looked for there and not found.
+    pub reports_missing: bool,
     /// The commands whose work it does in one step: their transitions from the same state, to this end if one is given,
     /// must be there too.
     pub leans_on: &'static [(&'static str, Option<StateKey>)],
@@ -62,6 +64,7 @@ impl Kind {
         has_otherwise: false,
         needs_states: &[],
         gives_items_away: None,
+        reports_missing: false,
         leans_on: &[],
         undone_by: None,
         event: None,

@@ -18,7 +18,8 @@
 //!
 //! Records:
 //! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`], [`reasons`], [`scenarios`]: what is
-//!   stored: reading, queries, lists, views. [`history`]: the logs of packages and transfers.
+//!   stored: reading, queries, lists, views. [`history`]: the logs of packages and transfers. [`stock::ledger`]: the one
+//!   door to changes of a quantity.
 //! * [`invoicing`]: where invoices are asked for: services of the installation, and addresses that settings allow.
 //! * [`catalog`]: the copy in memory, which follows the database. [`payloads`]: the payloads of events, rendered when they
 //!   are read.

@@ -2,6 +2,7 @@
 
 mod events;
 mod logs;
+mod stock;
 mod transfers;
 
 use futures_util::future::BoxFuture;
@@ -33,6 +34,7 @@ async fn faults(pool: &PgPool) -> Result<Vec<String>> {
     }
     faults.extend(logs::faults(&mut transaction).await?);
     faults.extend(reservation_faults(&mut transaction).await?);
+    faults.extend(stock::faults(&mut transaction).await?);
     faults.extend(item_faults(&mut transaction).await?);
     faults.extend(dangling_faults(&mut transaction).await?);
     faults.extend(transfers::faults(&mut transaction).await?);

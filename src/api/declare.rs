@@ -26,7 +26,7 @@ pub(super) fn listed<T: ToSchema, S>(route: UtoipaMethodRouter<S>, list: &List) 
         list.default_sort
     );
     let sort = query("sort", &sort, &json!({ "type": "string" }));
-    paged::<T, S>(route, list.filters.iter().map(parameter).chain([sort]))
+    paged::<T, S>(route, list.filters.iter().map(|filter| parameter(filter, list)).chain([sort]))
 }
 
 /// A route whose GET is a page of `T` that is made in memory, with these parameters besides.
@@ -76,7 +76,7 @@ fn page_parameters() -> [Parameter; 3] {
     ]
 }
 
-fn parameter(filter: &Filter) -> Parameter {
+fn parameter(filter: &Filter, list: &List) -> Parameter {
     let schema = match filter.kind {
         Kind::Integer => json!({ "type": "integer", "format": "int64" }),
         Kind::Integers => json!({ "type": "string", "pattern": r"^\s*-?\d+\s*(,\s*-?\d+\s*)*$" }),
@@ -86,7 +86,11 @@ fn parameter(filter: &Filter) -> Parameter {
         Kind::Uuid => json!({ "type": "string", "format": "uuid" }),
         Kind::Text | Kind::Texts | Kind::Prefix | Kind::Contains => json!({ "type": "string" }),
     };
-    query(filter.name, filter.summary, &schema)
+    let parameter = query(filter.name, filter.summary, &schema);
+    if list.requires(filter.name) {
+        return ParameterBuilder::from(parameter).required(Required::True).example(Some(json!("85123A"))).build();
+    }
+    parameter
 }
 
 /// A route whose GET has these parameters besides.

@@ -150,6 +150,11 @@ impl<R> Limited<R> {
         Change::begin(&self.app, &self.caller).await
     }
 
+    /// The user, for records of changes that are made elsewhere.
+    pub(super) fn actor(&self) -> Actor {
+        Actor::from(&*self.caller)
+    }
+
     /// Refuses other roles, where the object is looked for first: an invisible one is 404 for every role.
     pub(super) fn require<Needed: Roles>(&self) -> Result<(), Refusal> {
         Needed::check(&self.caller)

@@ -149,7 +149,10 @@ async fn prepare(pool: &PgPool, data_dir: &Path, with_orders: bool) -> Result<De
     let stocked = sqlx::query_scalar!(r#"select exists (select from stocks) as "stocked!""#).fetch_one(pool).await?;
     if !stocked {
         note!("counting stock …");
-        let summary = stock::import::import(pool, STOCK.as_bytes(), |line, why| note!("line {line}: {why}")).await?;
+        let summary = stock::import::import(pool, Actor::command_line(), STOCK.as_bytes(), |line, why| {
+            note!("line {line}: {why}")
+        })
+        .await?;
         note!("{} counts of stock", summary.set);
     }
     if with_orders {

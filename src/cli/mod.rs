@@ -172,7 +172,7 @@ enum Command {
     Installation(installation::Command),
     /// Bring the database's schema up to date (`serve`, `demo` and `install` do so themselves).
     Migrate,
-    /// Stock: import.
+    /// Stock: import, adjust.
     #[command(subcommand)]
     Stock(stock::Command),
     /// Orders: import.
@@ -196,7 +196,7 @@ enum Command {
     /// Make this the home of a database that was copied or moved here: webhooks, the upstream, invoice and stock services
     /// are held until then.
     Adopt,
-    /// Prove that quota, logs, reservations and events are in order; exit 1 and a line for each fault.
+    /// Prove that quota, stock, logs, reservations and events are in order; exit 1 and a line for each fault.
     Verify,
     /// Ask a running server whether it is ready; exit 0 if so. For health checks.
     Health(health::Args),
@@ -295,7 +295,9 @@ mod tests {
             "WHICH" => Some(&["some", ""]),
             "SHELL" => Some(&["command.com"]),
             "ID" | "NUMBER" | "BEFORE" | "AFTER" => Some(&["abc", ""]),
-            "DIR" | "ERP_CODE" | "FILE" | "FILES" | "KIND" | "NAME" | "PASSWORD" | "SECRET" | "TOKEN" | "USER" => None,
+            "DELTA" => Some(&["", "abc", "1.5", "1e3"]),
+            "DIR" | "ERP_CODE" | "FILE" | "FILES" | "KIND" | "NAME" | "PASSWORD" | "SECRET" | "SKU" | "TEXT"
+            | "TOKEN" | "USER" => None,
             new => panic!("say here what {new} refuses"),
         }
     }

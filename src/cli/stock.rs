@@ -2,15 +2,24 @@
 
 use std::{fs::File, path::PathBuf};
 
+use serde_json::{Map, Value};
+
 use super::{
     data::Data,
     outcome::Outcome,
     terminal::{note, say},
 };
 use crate::{
+    audit::Actor,
     config::DataSettings,
+    db::PgPool,
     error::{Error, Result},
-    stock::import::import,
+    reading::{self, Defect, Voice},
+    stock::{
+        Door, Origin,
+        adjust::{Adjusted, Adjustment, adjust},
+        import::import,
+    },
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -20,15 +29,71 @@ pub(super) enum Command {
         /// The file.
         file: PathBuf,
     },
+    /// Add units of a SKU to the shelf of a location, or take them from it: `oms stock adjust W-LEEDS 85123A -2 --reason
+    /// broken`. It is right whatever is packed at the same time, and refused if there are not as many.
+    Adjust {
+        /// ERP code of the location.
+        #[arg(value_name = "ERP_CODE")]
+        location: String,
+        /// The SKU.
+        sku: String,
+        /// Units that are added, or taken where it is negative.
+        #[arg(allow_negative_numbers = true)]
+        delta: i64,
+        /// Why; the history of the SKU shows it.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
 }
 
 pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Outcome> {
-    let Command::Import { file } = command;
+    match command {
+        Command::Import { file } => import_file(settings, file).await,
+        Command::Adjust { location, sku, delta, reason } => {
+            let data = Data::open(settings).await?;
+            let given: [(&str, Value); 4] = [
+                ("erp_code", location.into()),
+                ("sku", sku.into()),
+                ("delta", delta.into()),
+                ("reason", reason.into()),
+            ];
+            let given = given.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            let adjusted = adjust_one(&data.pool, &given).await;
+            data.close().await?;
+            for Adjusted { stock_location, sku, quantity } in adjusted? {
+                say!("{stock_location} has {quantity} of {sku} now");
+            }
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+async fn import_file(settings: &DataSettings, file: PathBuf) -> Result<Outcome> {
     let reader = File::open(&file).map_err(|error| Error::Fault(format!("cannot read {}: {error}", file.display())))?;
     let data = Data::open(settings).await?;
-    let imported = import(&data.pool, reader, |line, why| note!("line {line}: {why}")).await;
+    let imported = import(&data.pool, Actor::command_line(), reader, |line, why| note!("line {line}: {why}")).await;
     data.close().await?;
     let summary = imported?;
     say!("{} counts set, {} lines refused", summary.set, summary.refused);
     Ok(if summary.refused == 0 { Outcome::Done } else { Outcome::Faults })
+}
+
+/// Makes an adjustment by the rules of requests.
+async fn adjust_one(pool: &PgPool, given: &Map<String, Value>) -> Result<Vec<Adjusted>> {
+    let rows = sqlx::query!("select id, erp_code from stock_locations").fetch_all(pool).await?;
+    let find = |erp_code: &str| rows.iter().find(|row| row.erp_code == erp_code).map(|row| row.id);
+    let adjustment = reading::with(Voice::Request, given, |reader| Adjustment::read(reader, find)).map_err(refusal)?;
+    let mut transaction = pool.begin().await?;
+    let origin = Origin { actor: Actor::command_line(), door: Door::CommandLine };
+    match adjust(&mut transaction, &[adjustment], &origin).await? {
+        Ok(adjusted) => {
+            transaction.commit().await?;
+            Ok(adjusted)
+        }
+        Err(wrong) => Err(refusal(wrong.into_iter().map(|(_, defect)| defect).collect())),
+    }
+}
+
+fn refusal(defects: Vec<Defect>) -> Error {
+    Defect::field_errors(&defects).into()
 }

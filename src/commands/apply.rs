@@ -56,6 +56,7 @@ pub async fn apply(
     match rows.write(connection, installation_version).await {
         Ok(()) => {
             records::write(connection, changes, consequences, &ids, &documents, until_event_id).await?;
+            note_departures(connection, changes).await?;
             Ok(Applied::Done(ids))
         }
         Err(error) if error.is_write_conflict() => Ok(Applied::Conflict),
@@ -150,6 +151,27 @@ async fn create_items(connection: &mut PgConnection, changes: &[PackageChange], 
         .iter()
         .filter_map(|(indexes, item)| Some((*indexes, *by_line.get(&(ids[indexes.0], item.order_item_id))?)))
         .collect())
+}
+
+/// Notes which items left a package for another: until the row of its log that was just written, its moves were theirs.
+/// There is no query if none did.
+async fn note_departures(connection: &mut PgConnection, changes: &[PackageChange]) -> Result<()> {
+    let items = changes.iter().flat_map(|change| &change.items);
+    let (left, packages): (Vec<i64>, Vec<i64>) = items.filter_map(|item| item.id.zip(item.leaves)).unzip();
+    if left.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into package_item_departures (package_item_id, package_id, transition_log_id)
+         select c.package_item_id, c.package_id,
+                (select max(l.id) from transition_logs l where l.package_id = c.package_id)
+           from unnest($1::bigint[], $2::bigint[]) as c(package_item_id, package_id)",
+        &left,
+        &packages
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// True if a row of stock may be missing: a SKU that was never counted at a location has none. A SKU that was reserved

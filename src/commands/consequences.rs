@@ -82,6 +82,8 @@ pub struct ItemChange {
     pub replaces_sku: Option<String>,
     /// The date of its last change before; none for a new item.
     pub modified_date: Option<DateTime<Utc>>,
+    /// The package that it leaves for this one.
+    pub leaves: Option<i64>,
 }
 
 /// Whether a waiting item has a reservation.
@@ -174,6 +176,7 @@ pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Change
         reserving,
         replaces_sku: changes.replacements.contains_key(&item.id).then(|| item.sku.clone()),
         modified_date: Some(item.modified_date),
+        leaves: None,
     });
     let own = PackageChange {
         id: Some(package.id),
@@ -213,6 +216,7 @@ fn lay_out_successor(package: &PackageFacts, changes: &Changes, successor: &Succ
         reserving: Reserving::Anew,
         replaces_sku: None,
         modified_date: is_moved.then_some(item.modified_date),
+        leaves: is_moved.then_some(package.id),
     });
     PackageChange {
         id: None,

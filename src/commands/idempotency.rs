@@ -50,6 +50,12 @@ impl IdempotencyKey {
         Self { user_id, key, request_hash: request_hash.finalize().into() }
     }
 
+    /// The key of adjustments of stock.
+    #[must_use]
+    pub fn for_adjustments(user_id: i64, key: String, body: &[u8]) -> Self {
+        Self::of("adjustments of stock", user_id, key, 0, body)
+    }
+
     /// The key of a list of commands.
     #[must_use]
     pub fn of_list(user_id: i64, key: String, body: &[u8]) -> Self {

@@ -37,7 +37,7 @@ pub async fn write(
 ) -> Result<()> {
     write_log_records(connection, changes, consequences, ids).await?;
     if let Some(until_event_id) = until_event_id {
-        keep_products(connection, changes, until_event_id).await?;
+        keep_products(connection, changes, ids, until_event_id).await?;
         write_products(connection, changes).await?;
     }
     let recorded = changes.iter().zip(ids).zip(documents);
@@ -51,11 +51,16 @@ pub async fn write(
     Ok(())
 }
 
-/// Order lines whose product is replaced or whose barcode is scanned.
-fn touched_lines(changes: &[PackageChange]) -> Vec<i64> {
-    let replaced = changes.iter().flat_map(|change| &change.items).filter(|item| item.replaces_sku.is_some());
-    let scanned = changes.iter().filter_map(|change| Some(&change.record.as_ref()?.barcodes)).flatten();
-    replaced.map(|item| item.order_item_id).chain(scanned.map(|(line, _)| *line)).collect()
+/// Order lines whose product is replaced or whose barcode is scanned, each with the index of its package.
+fn touched_lines(changes: &[PackageChange]) -> Vec<(i64, usize)> {
+    let mut touched = Vec::new();
+    for (index, change) in changes.iter().enumerate() {
+        let replaced = change.items.iter().filter(|item| item.replaces_sku.is_some());
+        touched.extend(replaced.map(|item| (item.order_item_id, index)));
+        let scanned = change.record.iter().flat_map(|record| &record.barcodes);
+        touched.extend(scanned.map(|(line, _)| (*line, index)));
+    }
+    touched
 }
 
 /// If products change, an id between the ids of earlier events and of new ones: earlier events keep the old products.
@@ -70,13 +75,25 @@ pub async fn next_event_id(connection: &mut PgConnection, changes: &[PackageChan
     Ok(Some(id))
 }
 
-/// Stores the old products of order lines, for earlier events.
-async fn keep_products(connection: &mut PgConnection, changes: &[PackageChange], until_event_id: i64) -> Result<()> {
+/// Stores the old products of order lines, for earlier events and log rows. A package has one log row a transaction, so
+/// its latest is the one that was just written.
+async fn keep_products(
+    connection: &mut PgConnection,
+    changes: &[PackageChange],
+    ids: &[i64],
+    until_event_id: i64,
+) -> Result<()> {
+    let (lines, packages): (Vec<i64>, Vec<i64>) =
+        touched_lines(changes).into_iter().map(|(line, index)| (line, ids[index])).unzip();
     sqlx::query!(
-        "insert into order_item_history (order_item_id, until_event_id, sku, product)
-         select id, $2, sku, product from order_items where id = any($1)
+        "insert into order_item_history (order_item_id, until_event_id, sku, product, transition_log_id)
+         select oi.id, $3, oi.sku, oi.product,
+                (select max(l.id) from transition_logs l where l.package_id = c.package_id)
+           from unnest($1::bigint[], $2::bigint[]) as c(order_item_id, package_id)
+           join order_items oi on oi.id = c.order_item_id
          on conflict do nothing",
-        &touched_lines(changes),
+        &lines,
+        &packages,
         until_event_id
     )
     .execute(connection)

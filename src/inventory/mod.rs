@@ -27,6 +27,7 @@ use self::{
     client::{Client, PAUSE_AFTER_FAILURE, Reason},
 };
 use crate::{
+    audit::Actor,
     catalog::Catalog,
     cause,
     commands::wake_signal::WakeSignal,
@@ -35,7 +36,7 @@ use crate::{
     metrics::Metrics,
     outbound::Gate,
     stock::{
-        self, Count,
+        self, Count, Door, Origin,
         service::{Settings, WhenDown},
     },
 };
@@ -210,7 +211,8 @@ impl Shared {
         let lines = client.ask(&skus).await.map_err(|why| self.is_down(why))?;
         let counts = self.changed(places, &skus, lines).await?;
         if !counts.is_empty() {
-            stock::count(&self.pool, &counts).await?;
+            let origin = Origin { actor: Actor::Server("stock service"), door: Door::StockService };
+            stock::count(&self.pool, &counts, &origin).await?;
             self.wake_signal.wake();
         }
         let mut state = self.state();

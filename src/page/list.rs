@@ -66,7 +66,8 @@ pub const VISIBLE_TO_NONE: &str = "{}::bigint[] is null";
 /// A list that can be filtered, sorted and paged: everything that differs from one to the next.
 #[derive(Debug, Clone, Copy)]
 pub struct List {
-    /// ` from …`, with the alias that the other parts use.
+    /// ` from …`, with the alias that the other parts use. Of a list that a function makes, `{sku}` stands for the value of
+    /// the filter `sku`, which is then required.
     pub from: &'static str,
     /// The columns of a row; of objects that are read by their ids, the id.
     pub columns: &'static str,
@@ -92,7 +93,8 @@ impl List {
     pub async fn find(&self, connection: &mut PgConnection, id: i64, visible: &Visible) -> Result<Option<PgRow>> {
         let column = self.sorts.iter().find(|(name, _)| *name == "id").map_or("id", |(_, column)| column);
         let mut query = QueryBuilder::new("");
-        self.push_visible(&mut query, self.columns, visible);
+        query.push("select ").push(self.columns).push(self.from);
+        self.push_visible(&mut query, visible);
         query.push(" and ").push(column).push(" = ").push_bind(id);
         Ok(query.build().fetch_optional(connection).await?)
     }
@@ -126,8 +128,28 @@ impl List {
         Ok((count, rows))
     }
 
-    fn push_visible(&self, query: &mut QueryBuilder<Postgres>, columns: &str, visible: &Visible) {
-        query.push("select ").push(columns).push(self.from).push(" where true");
+    /// True if the list cannot be asked for without this filter.
+    #[must_use]
+    pub fn requires(&self, filter: &str) -> bool {
+        self.from.split('{').skip(1).any(|part| part.split('}').next() == Some(filter))
+    }
+
+    fn push_from(&self, query: &mut QueryBuilder<Postgres>, page: &Page) -> Result<(), Refusal> {
+        let mut parts = self.from.split('{');
+        query.push(parts.next().unwrap_or_default());
+        for part in parts {
+            let (name, after) = part.split_once('}').unwrap_or((part, ""));
+            let value = page.get(name).ok_or_else(|| Refusal::field(name, "This field is required."))?;
+            if let Some(filter) = self.filters.iter().find(|filter| filter.name == name) {
+                push_value(query, filter, value)?;
+            }
+            query.push(after);
+        }
+        Ok(())
+    }
+
+    fn push_visible(&self, query: &mut QueryBuilder<Postgres>, visible: &Visible) {
+        query.push(" where true");
         if let Some(ids) = visible.ids() {
             let (before, after) = self.visible.split_once("{}").unwrap_or((self.visible, ""));
             query.push(" and ").push(before).push_bind(ids.to_vec());
@@ -146,7 +168,9 @@ impl List {
         page: &Page,
         visible: &Visible,
     ) -> Result<(), Refusal> {
-        self.push_visible(query, columns, visible);
+        query.push("select ").push(columns);
+        self.push_from(query, page)?;
+        self.push_visible(query, visible);
         for filter in self.filters {
             // A parameter that is no filter is ignored, as the original does.
             let Some(value) = page.get(filter.name) else { continue };

@@ -173,6 +173,7 @@ pub(super) fn packages(
                 reserving: Reserving::Anew,
                 replaces_sku: None,
                 modified_date: None,
+                leaves: None,
             })
             .collect(),
         shipment: None,

@@ -126,7 +126,7 @@ fn schemas(declared: &Value) -> Map<String, Value> {
     let mut schemas = declared.as_object().cloned().unwrap_or_default();
     let written = |written: &Written| (written.name.to_owned(), written.value());
     let orders = [orders::details::SCHEMAS, orders::input::SCHEMAS, upstream::SCHEMAS].concat();
-    schemas.extend(orders.iter().chain([&stock::COUNT]).map(written));
+    schemas.extend(orders.iter().chain([&stock::COUNT, &stock::ADJUSTMENT]).map(written));
     schemas.extend(errors::schemas());
     schemas.sort_keys();
     schemas

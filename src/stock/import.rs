@@ -4,8 +4,9 @@ use std::{collections::HashMap, io::Read};
 
 use serde_json::{Map, Value};
 
-use super::{Count, count};
+use super::{Count, Door, Origin, count};
 use crate::{
+    audit::Actor,
     db::PgPool,
     error::{Error, Refusal, Result},
     reading::{self, Defect, Voice},
@@ -26,11 +27,17 @@ pub struct Summary {
 }
 
 /// Sets every count of a CSV file with the columns `erp_code`, `sku`, `quantity`, in any order. `refused` receives the
-/// number and the error of each bad line.
+/// number and the error of each bad line. `actor`: who counted.
 ///
 /// # Errors
 /// When a column is missing, or the file or the database fails.
-pub async fn import(pool: &PgPool, file: impl Read, mut refused: impl FnMut(u64, &str)) -> Result<Summary> {
+pub async fn import(
+    pool: &PgPool,
+    actor: Actor,
+    file: impl Read,
+    mut refused: impl FnMut(u64, &str),
+) -> Result<Summary> {
+    let origin = Origin { actor, door: Door::Import };
     let rows = sqlx::query!("select id, erp_code from stock_locations").fetch_all(pool).await?;
     let locations: HashMap<String, i64> = rows.into_iter().map(|row| (row.erp_code, row.id)).collect();
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(file);
@@ -63,10 +70,10 @@ pub async fn import(pool: &PgPool, file: impl Read, mut refused: impl FnMut(u64,
             }
         }
         if batch.len() == BATCH {
-            summary.set += write(pool, &mut batch).await?;
+            summary.set += write(pool, &mut batch, &origin).await?;
         }
     }
-    summary.set += write(pool, &mut batch).await?;
+    summary.set += write(pool, &mut batch, &origin).await?;
     Ok(summary)
 }
 
@@ -82,11 +89,11 @@ fn read_count(
     count.map_err(|defects| defects.iter().map(Defect::to_string).collect::<Vec<_>>().join(" "))
 }
 
-async fn write(pool: &PgPool, batch: &mut Vec<Count>) -> Result<u64> {
+async fn write(pool: &PgPool, batch: &mut Vec<Count>, origin: &Origin) -> Result<u64> {
     if batch.is_empty() {
         return Ok(0);
     }
-    count(pool, batch).await?;
+    count(pool, batch, origin).await?;
     let written = batch.len() as u64;
     batch.clear();
     Ok(written)

@@ -1,11 +1,16 @@
 //! Stock: the units of a SKU at a location, and how many of them are reserved for packages.
 
+pub mod adjust;
+pub mod history;
 pub mod import;
+pub mod ledger;
 pub mod list;
 pub mod service;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use self::ledger::{Change, Why};
+pub use self::ledger::{Door, Origin};
 use crate::{
     db::{PgConnection, PgPool},
     error::Result,
@@ -32,21 +37,35 @@ impl Count {
     /// Reads a count as it is sent: `stock_location` (or `erp_code`), `sku`, `quantity`. `find` has the id of a location by
     /// its ERP code.
     pub fn read(reader: &mut Reader<'_>, find: impl Fn(&str) -> Option<i64>) -> Self {
-        let key = if reader.has("stock_location") { "stock_location" } else { "erp_code" };
-        reader.require(&[key, "sku", "quantity"]);
-        let erp_code = reader.text_within(key, usize::MAX);
-        let stock_location_id = erp_code.and_then(|erp_code| {
-            let id = find(&erp_code);
-            if id.is_none() {
-                reader.wrong(key, format!("There is no stock location {erp_code}."));
-            }
-            id
-        });
+        let place = Place::read(reader, &["sku", "quantity"], find);
         Self {
-            stock_location_id: stock_location_id.unwrap_or_default(),
+            stock_location_id: place.id,
             sku: reader.text_within("sku", LONGEST_SKU).unwrap_or_default(),
             quantity: reader.integer("quantity", 0..=MOST_UNITS).unwrap_or_default(),
         }
+    }
+}
+
+/// The location of a count or an adjustment, as it is sent: `stock_location`, or `erp_code`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its id.
+    pub id: i64,
+    /// Its ERP code.
+    pub erp_code: String,
+}
+
+impl Place {
+    /// Reads it. `besides`: the other keys that are required. `find` has the id of a location by its ERP code.
+    fn read(reader: &mut Reader<'_>, besides: &[&str], find: impl Fn(&str) -> Option<i64>) -> Self {
+        let key = if reader.has("stock_location") { "stock_location" } else { "erp_code" };
+        reader.require(&[&[key], besides].concat());
+        let Some(erp_code) = reader.text_within(key, usize::MAX) else { return Self::default() };
+        let id = find(&erp_code);
+        if id.is_none() {
+            reader.wrong(key, format!("There is no stock location {erp_code}."));
+        }
+        Self { id: id.unwrap_or_default(), erp_code }
     }
 }
 
@@ -58,19 +77,19 @@ const MOST_ATTEMPTS: u32 = 6;
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count(pool: &PgPool, counts: &[Count]) -> Result<()> {
+pub async fn count(pool: &PgPool, counts: &[Count], origin: &Origin) -> Result<()> {
     let mut attempt = 1;
     loop {
-        match try_count(pool, counts).await {
+        match try_count(pool, counts, origin).await {
             Err(error) if error.is_deadlock() && attempt < MOST_ATTEMPTS => attempt += 1,
             counted => return counted,
         }
     }
 }
 
-async fn try_count(pool: &PgPool, counts: &[Count]) -> Result<()> {
+async fn try_count(pool: &PgPool, counts: &[Count], origin: &Origin) -> Result<()> {
     let mut transaction = pool.begin().await?;
-    set(&mut transaction, counts).await?;
+    set(&mut transaction, counts, origin).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -104,41 +123,35 @@ pub(crate) async fn create_missing(connection: &mut PgConnection, skus: &[String
 ///
 /// # Errors
 /// When the database fails.
-async fn set(connection: &mut PgConnection, counts: &[Count]) -> Result<()> {
+async fn set(connection: &mut PgConnection, counts: &[Count], origin: &Origin) -> Result<()> {
     // The last count of a SKU at a location wins. Sorted, because stock rows are locked in that order.
     let counts: BTreeMap<(&str, i64), i64> =
         counts.iter().map(|count| ((count.sku.as_str(), count.stock_location_id), count.quantity)).collect();
     let skus: Vec<String> = counts.keys().map(|(sku, _)| (*sku).to_owned()).collect();
     let locations: Vec<i64> = counts.keys().map(|(_, location)| *location).collect();
-    let quantities: Vec<i64> = counts.values().copied().collect();
-    create_missing(connection, &skus, &locations).await?;
-    // The condition `(select count(*) from before) >= 0` is always true: it makes Postgres lock and read the old rows
-    // first.
-    let mut more: Vec<String> = sqlx::query_scalar!(
-        r#"with before as materialized (
-               select s.sku, s.stock_location_id, s.quantity
-                 from unnest($1::text[], $2::bigint[]) as c(sku, stock_location_id)
-                 join stocks s on s.sku = c.sku and s.stock_location_id = c.stock_location_id
-                order by s.sku collate "C", s.stock_location_id
-                  for no key update of s
-           ), counted as (
-               insert into stocks (sku, stock_location_id, quantity)
-               select c.sku, c.stock_location_id, c.quantity
-                 from unnest($1::text[], $2::bigint[], $3::bigint[]) as c(sku, stock_location_id, quantity)
-                where (select count(*) from before) >= 0
-                order by c.sku, c.stock_location_id
-               on conflict (sku, stock_location_id) do update set quantity = excluded.quantity, modified_date = now()
-               returning sku, stock_location_id, quantity
-           )
-           select distinct c.sku as "sku!"
-             from counted c left join before b on b.sku = c.sku and b.stock_location_id = c.stock_location_id
-            where c.quantity > coalesce(b.quantity, 0)"#,
-        &skus,
-        &locations,
-        &quantities
-    )
-    .fetch_all(&mut *connection)
-    .await?;
+    let before = ledger::lock(connection, &skus, &locations).await?;
+    let changes: Vec<Change<'_>> = counts
+        .iter()
+        .zip(before)
+        .map(|((&(sku, stock_location_id), &after), before)| Change {
+            sku,
+            stock_location_id,
+            before,
+            after,
+            reason: None,
+        })
+        .collect();
+    ledger::record(connection, Why::Count, &changes, origin).await?;
+    tell(connection, &changes).await
+}
+
+/// What follows from changed stock, whatever changed it: a location that could not find these goods is asked for them again,
+/// and packages that wait for a SKU with more units are planned again.
+async fn tell(connection: &mut PgConnection, changes: &[Change<'_>]) -> Result<()> {
+    let skus: Vec<String> = changes.iter().map(|change| change.sku.to_owned()).collect();
+    let locations: Vec<i64> = changes.iter().map(|change| change.stock_location_id).collect();
+    let more = changes.iter().filter(|change| change.after > change.before).map(|change| change.sku.to_owned());
+    let mut more: BTreeSet<String> = more.collect();
     let asked_again = sqlx::query_scalar!(
         "delete from item_exclusions e
           using order_items oi, unnest($1::text[], $2::bigint[]) as c(sku, stock_location_id)
@@ -150,7 +163,7 @@ async fn set(connection: &mut PgConnection, counts: &[Count]) -> Result<()> {
     .fetch_all(&mut *connection)
     .await?;
     more.extend(asked_again);
-    wake_for(connection, &more).await
+    wake_for(connection, &more.into_iter().collect::<Vec<_>>()).await
 }
 
 /// Says, when the caller's transaction commits, that more units of these SKUs are available.

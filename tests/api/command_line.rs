@@ -39,7 +39,7 @@ const ROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Commands that print something else, or nothing.
-const OTHERS: [&str; 24] = [
+const OTHERS: [&str; 25] = [
     "adopt",
     "completions",
     "demo",
@@ -51,6 +51,7 @@ const OTHERS: [&str; 24] = [
     "orders import",
     "serve",
     "simulate-upstream",
+    "stock adjust",
     "stock import",
     "token issue",
     "token revoke",

@@ -8,6 +8,7 @@
 mod support;
 
 mod accounts;
+mod adjusting;
 mod audit;
 mod backup;
 mod benchmarks;
@@ -62,6 +63,7 @@ mod signals;
 mod silence;
 mod simulate;
 mod stock;
+mod stock_ledger;
 mod success;
 mod transfers;
 mod transitions;

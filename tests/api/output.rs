@@ -172,6 +172,7 @@ fn arguments(command: &str, folder: &Path, url: &str, n: usize) -> Option<Vec<St
         "completions" => vec!["bash".into()],
         "man" => vec!["--out".into(), file("man")],
         "installation diff" => vec!["1".into(), "1".into()],
+        "stock adjust" => ["KADIKOY", "RED", "1", "--reason", "found"].map(Into::into).into(),
         "stock import" => vec![file("stock.csv")],
         "orders import" => vec![file("orders.ndjson")],
         "simulate" => {

@@ -1,11 +1,19 @@
 //! Counting stock.
 
-use oms::stock::import::{Summary, import};
+use oms::{
+    audit::Actor,
+    stock::import::{Summary, import},
+};
 use serde_json::{Value, json};
 
 use crate::support::Shop;
 
 const STOCKS: &str = "/api/v1/oms/stocks/";
+
+/// Who imports.
+fn clerk() -> Actor {
+    Actor::CommandLine("clerk".to_owned())
+}
 
 #[tokio::test]
 async fn a_count_sets_what_is_on_the_shelf_and_leaves_what_is_held() {
@@ -68,11 +76,11 @@ async fn a_file_of_counts_is_taken_and_a_bad_line_is_reported_with_its_number() 
     let shop = Shop::open().await;
     let text = "sku,erp_code,quantity,note\nA,GEBZE,5,\nB,NOWHERE,5,\nC,GEBZE,many,\n\"D, red\",GEBZE,7,x\nE,GEBZE\nF,GEBZE,0,\n";
     let mut refused = Vec::new();
-    let summary = import(shop.pool(), text.as_bytes(), |line, _| refused.push(line)).await.expect("import");
+    let summary = import(shop.pool(), clerk(), text.as_bytes(), |line, _| refused.push(line)).await.expect("import");
     assert_eq!((summary, refused), (Summary { set: 3, refused: 3 }, vec![3, 4, 6]));
     assert_eq!((shop.stock("GEBZE", "A").await, shop.stock("GEBZE", "D, red").await), ((5, 0), (7, 0)));
     let before = shop.dump().await.0["stock_locations"].clone();
-    import(shop.pool(), text.as_bytes(), |_, _| {}).await.expect("import");
+    import(shop.pool(), clerk(), text.as_bytes(), |_, _| {}).await.expect("import");
     assert_eq!(shop.dump().await.0["stock_locations"], before);
     assert_eq!(shop.stock("GEBZE", "A").await, (5, 0));
     shop.finish().await;

@@ -256,5 +256,9 @@ async fn commands_go_on_from_wherever_packages_are() {
     assert!(!order.packages().is_empty());
     let told = events(&shop).await;
     assert!(told.iter().any(|event| event.contains("\"package.created\"") && event.contains("\"N1P1\"")));
+    // The ledger of stock began with what there was, and what happened since is told.
+    let openings: i64 = shop.value("select count(*) from stock_ledger where kind = $1", "opening".to_owned()).await;
+    assert!(openings > 100, "{openings}");
+    shop.assert_history_adds_up().await;
     shop.finish().await;
 }

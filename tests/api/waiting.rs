@@ -184,11 +184,7 @@ async fn the_sweep_tries_everything_once_and_only_when_it_is_time() {
     let package = shop.order(&[("GREY", 1)]).await.only_package();
     until_quiet(&shop).await;
     // Stock that nobody told of: only the sweep can find it.
-    shop.execute(
-        "insert into stocks (sku, stock_location_id, quantity)
-         select 'GREY', id, 1 from stock_locations where erp_code = 'GEBZE'",
-    )
-    .await;
+    shop.put_stock("select 'GREY', id, 1 from stock_locations where erp_code = 'GEBZE'").await;
     until_quiet(&shop).await;
     assert_eq!((package.place().await.as_str(), shop.metric(SWEPT).await), ("out-of-stock@HQ", 0));
 
@@ -222,11 +218,13 @@ async fn what_a_server_that_died_was_at_is_taken_by_another() {
     let server = shop.second_watching_server().await;
     until_quiet(&shop).await;
     // A count as a server leaves it that died while it was at it, and one that is still at another.
+    shop.put_stock(
+        "select sku, id, 1 from stock_locations, unnest('{PINK,GREY}'::text[]) as c(sku) where erp_code = 'GEBZE'",
+    )
+    .await;
     shop.execute(
-        "insert into stocks (sku, stock_location_id, quantity)
-         select sku, id, 1 from stock_locations, unnest('{PINK,GREY}'::text[]) as c(sku) where erp_code = 'GEBZE';
-         insert into replanning_wakes (skus, leased_until) values ('{GREY}', now() + interval '1 hour'),
-                                                                  ('{PINK}', now() - interval '1 second')",
+        "insert into replanning_wakes (skus, leased_until) values ('{GREY}', now() + interval '1 hour'),
+                                                                 ('{PINK}', now() - interval '1 second')",
     )
     .await;
     until_at(&package, "waiting@GEBZE").await;

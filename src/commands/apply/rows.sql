@@ -71,7 +71,8 @@ with installed as materialized (
     returning id
 ), stocked as (
     update stocks s
-       set quantity = greatest(s.quantity + c.quantity, 0), reserved = s.reserved + c.reserved,
+       set quantity = greatest(s.quantity + c.quantity, 0), moved = s.moved + c.quantity,
+           recorded = s.recorded + greatest(-s.quantity - c.quantity, 0), reserved = s.reserved + c.reserved,
            modified_date = now()
       from (select c.* from unnest($35::text[], $36::bigint[], $37::bigint[], $38::bigint[], $39::boolean[],
                                    $40::bigint[])

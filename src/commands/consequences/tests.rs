@@ -31,6 +31,7 @@ fn item(states: i64) -> impl Strategy<Value = ItemChange> {
             reserving,
             replaces_sku: replaces_sku.filter(|_| before.is_some()),
             modified_date: None,
+            leaves: None,
         },
     )
 }
@@ -184,6 +185,7 @@ fn a_package_that_gave_its_reservations_up_goes_on_without_until_it_is_planned_a
             reserving,
             replaces_sku: None,
             modified_date: None,
+            leaves: None,
         };
         let package = PackageChange {
             id: Some(1),

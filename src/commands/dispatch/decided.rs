@@ -16,7 +16,10 @@ use super::{
     Request,
     engine::AttemptError,
 };
-use crate::{catalog::Catalog, commands::transfer::changes::TransferChange, db::PgConnection, error::Result, planning};
+use crate::{
+    catalog::Catalog, commands::transfer::changes::TransferChange, db::PgConnection, error::Result, planning,
+    stock::ledger,
+};
 
 /// The decision on one command.
 pub(super) struct Decision<A> {
@@ -108,7 +111,7 @@ impl<A: Serialize> Decided<A> {
         if self.is_empty() {
             return Ok(());
         }
-        for Planned { package_id, order_id, scenario_id, trace, exclusions } in &self.planned {
+        for Planned { package_id, order_id, scenario_id, trace, exclusions, .. } in &self.planned {
             if let Some(trace) = trace {
                 planning::store_trace(connection, *order_id, Some(*package_id), *scenario_id, trace).await?;
             }
@@ -118,7 +121,12 @@ impl<A: Serialize> Decided<A> {
         }
         let (changes, transfers) = (&self.changes, &self.transfers);
         match transfer::apply::apply(connection, changes, transfers, &self.derived, installation_version).await? {
-            Applied::Done(_) => Ok(()),
+            Applied::Done(_) => {
+                for planned in &self.planned {
+                    ledger::record_not_found(connection, &planned.not_found).await?;
+                }
+                Ok(())
+            }
             Applied::Conflict => Err(AttemptError::Conflict),
         }
     }

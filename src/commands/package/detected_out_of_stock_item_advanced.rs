@@ -35,6 +35,7 @@ pub static COMMAND: PackageCommand = PackageCommand {
         needs_states: &[WAITING, NOT_FOUND, CANCELLED, OUT_OF_STOCK],
         // What has no place stays in the package and leads to the destination; else nothing stays in it.
         gives_items_away: Some(StateKey::Otherwise),
+        reports_missing: true,
         ..Kind::BASE
     },
     decide,

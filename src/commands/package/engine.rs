@@ -34,6 +34,7 @@ use crate::{
     packages::facts::{self, Found, PackageFacts},
     planning::{self, Held, Line, Supply},
     scope::Scope,
+    stock::ledger::NotFound,
     workflow::Workflow,
 };
 
@@ -117,6 +118,7 @@ impl Subject for Packages {
             package_id: context.facts.id,
             scenario_id: context.supply.and_then(|supply| Some(supply.scenario.as_ref()?.id)),
             trace: changes.trace,
+            not_found: not_found(context, &changes.exclusions, user_id),
             exclusions: changes.exclusions,
         });
         Ok(Laid { packages, transfers, planned })
@@ -148,4 +150,23 @@ impl Subject for Packages {
         let effects = view.of_package(context.facts.placement(), laid, derived)?;
         Ok(serde_json::to_value(effects).unwrap_or_default())
     }
+}
+
+/// The package's items that its location is excluded for by a command that reports them missing.
+fn not_found(context: &Context<'_>, exclusions: &[(i64, i64)], user_id: i64) -> Vec<NotFound> {
+    let package = context.facts;
+    let is_missing =
+        |line: i64| context.transition.kind.reports_missing && exclusions.contains(&(line, package.stock_location_id));
+    let missing = package.items.iter().filter(|item| is_missing(item.order_item_id));
+    missing
+        .map(|item| NotFound {
+            sku: item.sku.clone(),
+            stock_location_id: package.stock_location_id,
+            units: item.quantity,
+            package_id: package.id,
+            transfer_id: None,
+            user_id,
+            request_id: None,
+        })
+        .collect()
 }

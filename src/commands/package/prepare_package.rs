@@ -58,6 +58,7 @@ pub static COMMAND: PackageCommand = PackageCommand {
         plans: Plans::Always,
         looks_up: &[Lookup::Products],
         needs_states: &[WAITING, OUT_OF_STOCK],
+        reports_missing: true,
         leans_on: &[
             (names::DETECTED_OUT_OF_STOCK_ITEM, None),
             (names::REPLACE_PRODUCT, Some(StateKey::Source)),

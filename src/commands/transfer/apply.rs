@@ -114,14 +114,16 @@ async fn create(
     .await?;
     let package_items = carried(package_id, transfer, items)?;
     let quantities: Vec<i64> = transfer.items.iter().map(|item| item.quantity).collect();
+    let skus: Vec<String> = transfer.items.iter().map(|item| item.sku.clone()).collect();
     sqlx::query!(
-        "insert into transfer_items (transfer_id, package_item_id, quantity)
-         select $1, c.package_item_id, c.quantity
-           from unnest($2::bigint[], $3::bigint[]) with ordinality as c(package_item_id, quantity, n)
+        "insert into transfer_items (transfer_id, package_item_id, quantity, sku)
+         select $1, c.package_item_id, c.quantity, c.sku
+           from unnest($2::bigint[], $3::bigint[], $4::text[]) with ordinality as c(package_item_id, quantity, sku, n)
           order by c.n",
         id,
         &package_items,
-        &quantities
+        &quantities,
+        &skus
     )
     .execute(connection)
     .await?;

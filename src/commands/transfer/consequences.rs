@@ -11,6 +11,7 @@ use crate::{
     commands::transfer::changes::TransferChange,
     error::Result,
     planning::plan::Trace,
+    stock::ledger::NotFound,
     workflow::{Holding, State, Workflow},
 };
 
@@ -34,6 +35,9 @@ impl Laid {
         for transfer in &mut self.transfers {
             transfer.cause = cause.cloned();
         }
+        for not_found in self.planned.iter_mut().flat_map(|planned| &mut planned.not_found) {
+            not_found.request_id = cause.map(|cause| cause.request_id().to_owned());
+        }
     }
 }
 
@@ -50,6 +54,8 @@ pub struct Planned {
     pub trace: Option<Trace>,
     /// (order item, location) pairs that are excluded from now on.
     pub exclusions: Vec<(i64, i64)>,
+    /// What the location looked for and did not find.
+    pub not_found: Vec<NotFound>,
 }
 
 /// The consequences of transfers alone.

@@ -37,7 +37,7 @@ pub struct TransferItemFacts {
     pub package_item_id: i64,
     /// The order's line.
     pub order_item_id: i64,
-    /// The SKU.
+    /// The SKU that it carries, also if the product of the package's item is replaced meanwhile.
     pub sku: String,
     /// The number of units.
     pub quantity: i64,
@@ -125,10 +125,9 @@ pub async fn lock(connection: &mut PgConnection, package_ids: &[i64]) -> Result<
         .collect();
     let ids: Vec<i64> = transfers.iter().map(|transfer| transfer.id).collect();
     let rows = sqlx::query!(
-        "select t.id, t.transfer_id, t.package_item_id, t.quantity, i.order_item_id, oi.sku
+        "select t.id, t.transfer_id, t.package_item_id, t.quantity, i.order_item_id, t.sku
            from transfer_items t
            join package_items i on i.id = t.package_item_id
-           join order_items oi on oi.id = i.order_item_id
           where t.transfer_id = any($1)
           order by t.id",
         &ids

@@ -19,6 +19,7 @@ use crate::{
         },
     },
     error::Result,
+    stock::ledger::NotFound,
     workflow::{OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER},
 };
 
@@ -45,9 +46,30 @@ pub fn lay_out(context: &TransferContext<'_>, changes: TransferChanges, user_id:
         package_id: package.id,
         scenario_id: again.refetch.gathering.scenario_id,
         trace: Some(again.refetch.trace),
+        not_found: not_found(context, &again.exclusions, user_id),
         exclusions: again.exclusions,
     });
     Ok(laid)
+}
+
+/// The transfer's items that its source is excluded for: it did not find them.
+fn not_found(context: &TransferContext<'_>, exclusions: &[(i64, i64)], user_id: i64) -> Vec<NotFound> {
+    let transfer = context.facts.transfer();
+    let is_missing = |line: i64| {
+        context.transition.kind.reports_missing && exclusions.contains(&(line, transfer.source_location_id))
+    };
+    let missing = transfer.items.iter().filter(|item| is_missing(item.order_item_id));
+    missing
+        .map(|item| NotFound {
+            sku: item.sku.clone(),
+            stock_location_id: transfer.source_location_id,
+            units: item.quantity,
+            package_id: transfer.package_id,
+            transfer_id: Some(transfer.id),
+            user_id,
+            request_id: None,
+        })
+        .collect()
 }
 
 /// The change of the package when the transfer is no longer open.

@@ -32,6 +32,7 @@ pub static COMMAND: TransferCommand = TransferCommand {
         }],
         example: r#"{"transfer_items":[1]}"#,
         plans: Plans::Always,
+        reports_missing: true,
         ..Kind::BASE
     },
     decide,

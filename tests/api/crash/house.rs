@@ -9,6 +9,7 @@ use std::{
 };
 
 use oms::{
+    audit::Actor,
     auth::Role,
     db::{self, PgPool},
     embedded::{Cluster, ClusterSettings, Durability},
@@ -65,7 +66,9 @@ impl House {
         let pool = house.pool().await;
         db::migrate(&pool).await.expect("migrate");
         apply::apply(&pool, &read_installation(&[STANDARD, SHOP])).await.expect("apply");
-        import(&pool, STOCK.as_bytes(), |line, why| panic!("{line}: {why}")).await.expect("stock");
+        import(&pool, Actor::Server("tests"), STOCK.as_bytes(), |line, why| panic!("{line}: {why}"))
+            .await
+            .expect("stock");
         house.token = add_user(&pool, "erp", Role::Integrator, &[]).await;
         pool.close().await;
         house

@@ -22,8 +22,8 @@ use crate::support::{Reply, Shop, send, send_loosely, standard::kind};
 
 /// Everything of the standard installation, to begin with none. Without triggers: what is audited is not truncated.
 const CLEAR: &str = "begin; set local session_replication_role = replica;
-                     truncate stocks, stock_locations, states, transitions, transition_moves, cargo_companies,
-                              denial_reasons, scenarios cascade;
+                     truncate stocks, stock_ledger, stock_locations, states, transitions, transition_moves,
+                              cargo_companies, denial_reasons, scenarios cascade;
                      commit";
 const STORE_USER: &str = "insert into user_stock_locations (user_id, stock_location_id)
      select u.id, l.id from users u, stock_locations l where u.username = 'kadikoy' and l.erp_code = 'L0'";

@@ -103,6 +103,9 @@ fn body(method: &Method, path: &str, there: &Elsewhere) -> Value {
         }
         ("POST", "transfer_orders/{id}/command/") => json!({ "slug": there.transfer_slug }),
         ("PUT", "stocks/") => json!({ "stock_location": "GEBZE", "sku": "SKU", "quantity": 1 }),
+        ("POST", "stocks/adjust/") => {
+            json!({ "stock_location": "GEBZE", "sku": "HIDDEN", "delta": 1, "reason": "mine" })
+        }
         ("POST", "stocklocations/") => json!({ "erp_code": "N", "name": "New", "stock_location_type": "store" }),
         ("PATCH", "stocklocations/{id}/") => json!({ "name": "Mine" }),
         ("POST" | "PATCH", "stocklocations-senderaddress/" | "stocklocations-senderaddress/{id}/") => {
@@ -164,6 +167,7 @@ fn wanted(method: &Method, path: &str) -> Wanted {
         | ("POST", "/api/v1/oms/packages/commands/") => Wanted::Told(200),
         // The location does not exist for the user, as any other that there is not.
         ("PUT", "/api/v1/oms/stocks/")
+        | ("POST", "/api/v1/oms/stocks/adjust/")
         | ("POST", "/api/v1/oms/stocklocations-senderaddress/" | "/api/v1/auth/password/change/") => Wanted::Told(400),
         ("GET", "/api/v1/auth/users/" | "/api/v1/oms/audit/") => Wanted::Refused,
         // The user's own.
@@ -177,7 +181,11 @@ fn wanted(method: &Method, path: &str) -> Wanted {
 fn address(path: &str, there: &Elsewhere) -> String {
     let Some((before, _)) = path.split_once("{id}") else {
         let key = "6a2f41a3-c54c-4e0a-9f5e-7c2b1d3e4f50";
-        let query = if path.ends_with("/order-stock-info/") { "?order_number=S-1" } else { "" };
+        let query = match path {
+            "/api/v1/oms/order-stock-info/" => "?order_number=S-1",
+            "/api/v1/oms/stocks/history/" => "?sku=HIDDEN",
+            _ => "",
+        };
         return path.replace("{key}", key) + query;
     };
     let id = there.ids.get(before).unwrap_or_else(|| panic!("{path}: say which object is elsewhere"));

@@ -216,7 +216,10 @@ pub async fn add_user(pool: &PgPool, name: &str, role: Role, locations: &[String
 
 async fn add_stock(pool: &PgPool) {
     let stock = "erp_code,sku,quantity\nKADIKOY,RED,100\nKADIKOY,BLUE,100\nKADIKOY,GREEN,100\n";
-    oms::stock::import::import(pool, stock.as_bytes(), |line, why| panic!("{line}: {why}")).await.expect("stock");
+    let clerk = Actor::Server("tests");
+    oms::stock::import::import(pool, clerk, stock.as_bytes(), |line, why| panic!("{line}: {why}"))
+        .await
+        .expect("stock");
 }
 
 /// Several texts as one installation.

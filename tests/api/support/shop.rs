@@ -529,6 +529,50 @@ impl Shop {
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(self.pool()).await.expect("executed");
     }
 
+    /// Puts stock where there was none, as a count leaves it, without telling anybody. `rows` is a query of SKUs, locations
+    /// and quantities.
+    pub async fn put_stock(&self, rows: &str) {
+        let sql = format!(
+            "with given (sku, stock_location_id, quantity) as materialized ({rows}), put as (
+                 insert into stocks (sku, stock_location_id, quantity, recorded)
+                 select sku, stock_location_id, quantity, quantity from given
+             )
+             insert into stock_ledger (sku, stock_location_id, kind, quantity_before, quantity_after, door, actor_kind, actor)
+             select sku, stock_location_id, 'count', 0, quantity, 'import', 'server', 'tests' from given"
+        );
+        self.execute_text(&sql).await;
+    }
+
+    /// Takes stock away, as if it had never been. `which` is a condition on its SKU.
+    pub async fn forget_stock(&self, which: &str) {
+        let sql = format!(
+            "begin; set local session_replication_role = replica;
+             delete from stocks where {which}; delete from stock_ledger where {which}; commit"
+        );
+        self.execute_text(&sql).await;
+    }
+
+    /// The history of every SKU leads to its quantity at every location, and every row says how many there were.
+    pub async fn assert_history_adds_up(&self) {
+        let sql = "select string_agg(fault, '; ') from (
+                       select coalesce(s.sku, h.sku) || ' at ' || coalesce(s.stock_location_id, h.stock_location_id)
+                              || ': ' || coalesce(s.quantity, 0) || ' there, ' || coalesce(h.quantity, 0) || ' told, last '
+                              || coalesce(h.last::text, 'unknown') || ', ' || coalesce(h.unknown, 0) || ' unknown' as fault
+                         from stocks s
+                         full join (select k.sku, h.stock_location_id, sum(h.delta) as quantity,
+                                           count(*) filter (where h.quantity_after is null) as unknown,
+                                           (array_agg(h.quantity_after order by h.turn desc))[1] as last
+                                      from (select sku from stock_ledger union select sku from order_items
+                                            union select sku from order_item_history) k
+                                     cross join lateral stock_history(k.sku) h
+                                     group by 1, 2) h
+                                on h.sku = s.sku and h.stock_location_id = s.stock_location_id
+                        where coalesce(s.quantity, 0) <> coalesce(h.quantity, 0) or coalesce(h.unknown, 0) > 0
+                           or h.last <> s.quantity) as faults";
+        let faults: Option<String> = sqlx::query_scalar(sql).fetch_one(self.pool()).await.expect("a history");
+        assert_eq!(faults, None);
+    }
+
     pub async fn location_id(&self, erp_code: &str) -> i64 {
         self.value("select id from stock_locations where erp_code = $1", erp_code.to_owned()).await
     }

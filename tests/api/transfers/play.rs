@@ -144,6 +144,7 @@ async fn play(seed: u64) {
         )
         .await;
     assert!(arrived > 0, "seed {seed} shows something");
+    shop.assert_history_adds_up().await;
     shop.finish().await;
 }
 

@@ -1,0 +1,190 @@
+//! The ledger of stock: every change of a quantity that no log tells, with who, when, why and where it came in.
+//!
+//! This is the one door to such a change. The database refuses any other: a quantity is the sum of what its ledger records
+//! and of what packages and transfers move (migration 30), and `oms verify` proves both.
+
+use crate::{audit::Actor, cause, db::PgConnection, error::Result};
+
+/// Why a quantity changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Somebody counted.
+    Count,
+    /// Units were added or taken.
+    Adjustment,
+}
+
+impl Why {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Adjustment => "adjustment",
+        }
+    }
+}
+
+/// Where a change comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// A request.
+    Request,
+    /// A file of counts.
+    Import,
+    /// The command line.
+    CommandLine,
+    /// An answer of the stock service.
+    StockService,
+}
+
+impl Door {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Import => "import",
+            Self::CommandLine => "command_line",
+            Self::StockService => "stock_service",
+        }
+    }
+}
+
+/// Who changes stock, and where it comes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Who.
+    pub actor: Actor,
+    /// Where.
+    pub door: Door,
+}
+
+/// The quantity of a SKU at a location before and after a change.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change<'a> {
+    pub sku: &'a str,
+    pub stock_location_id: i64,
+    pub before: i64,
+    pub after: i64,
+    pub reason: Option<&'a str>,
+}
+
+/// Locks rows of stock, and makes those that are missing. The quantities, in the order of the rows; this is the byte order
+/// of SKUs, then locations, in which all statements lock them.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn lock(connection: &mut PgConnection, skus: &[String], locations: &[i64]) -> Result<Vec<i64>> {
+    super::create_missing(&mut *connection, skus, locations).await?;
+    let quantities = sqlx::query_scalar!(
+        r#"select s.quantity
+             from unnest($1::text[], $2::bigint[]) as c(sku, stock_location_id)
+             join stocks s on s.sku = c.sku and s.stock_location_id = c.stock_location_id
+            order by s.sku collate "C", s.stock_location_id
+              for no key update of s"#,
+        skus,
+        locations
+    );
+    Ok(quantities.fetch_all(connection).await?)
+}
+
+/// Changes quantities, and records each that is another. The rows are locked, and `before` is what was read since.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn record(
+    connection: &mut PgConnection,
+    why: Why,
+    changes: &[Change<'_>],
+    origin: &Origin,
+) -> Result<()> {
+    let skus: Vec<String> = changes.iter().map(|change| change.sku.to_owned()).collect();
+    let locations: Vec<i64> = changes.iter().map(|change| change.stock_location_id).collect();
+    let before: Vec<i64> = changes.iter().map(|change| change.before).collect();
+    let after: Vec<i64> = changes.iter().map(|change| change.after).collect();
+    let reasons: Vec<Option<String>> = changes.iter().map(|change| change.reason.map(str::to_owned)).collect();
+    let cause = cause::current();
+    sqlx::query!(
+        "with changed as (
+             update stocks s
+                set quantity = c.after, recorded = s.recorded + c.after - c.before, modified_date = now()
+               from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
+                    as c(sku, stock_location_id, before, after)
+              where s.sku = c.sku and s.stock_location_id = c.stock_location_id
+         )
+         insert into stock_ledger (sku, stock_location_id, kind, quantity_before, quantity_after, reason, door, actor_kind,
+                                   actor, user_id, request_id)
+         select c.sku, c.stock_location_id, $6, c.before, c.after, c.reason, $7, $8, $9, $10, $11
+           from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
+                as c(sku, stock_location_id, before, after, reason)
+          where c.before <> c.after",
+        &skus,
+        &locations,
+        &before,
+        &after,
+        &reasons as &[Option<String>],
+        why.word(),
+        origin.door.word(),
+        origin.actor.kind(),
+        origin.actor.name(),
+        origin.actor.user_id(),
+        cause.as_ref().map(|cause| cause.request_id())
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What a location looked for and did not find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotFound {
+    /// The SKU.
+    pub sku: String,
+    /// The location.
+    pub stock_location_id: i64,
+    /// The units.
+    pub units: i64,
+    /// The package whose item it is.
+    pub package_id: i64,
+    /// The transfer that was to bring it, if it was one.
+    pub transfer_id: Option<i64>,
+    /// The user who says so.
+    pub user_id: i64,
+    /// The id of the request.
+    pub request_id: Option<String>,
+}
+
+/// Records what was not found. The quantity stays, until it is counted: call it when the stock is written, so that its row
+/// is locked.
+///
+/// # Errors
+/// When the database fails.
+pub async fn record_not_found(connection: &mut PgConnection, not_found: &[NotFound]) -> Result<()> {
+    if not_found.is_empty() {
+        return Ok(());
+    }
+    let skus: Vec<String> = not_found.iter().map(|it| it.sku.clone()).collect();
+    let locations: Vec<i64> = not_found.iter().map(|it| it.stock_location_id).collect();
+    let units: Vec<i64> = not_found.iter().map(|it| it.units).collect();
+    let packages: Vec<i64> = not_found.iter().map(|it| it.package_id).collect();
+    let transfers: Vec<Option<i64>> = not_found.iter().map(|it| it.transfer_id).collect();
+    let users: Vec<i64> = not_found.iter().map(|it| it.user_id).collect();
+    let requests: Vec<Option<String>> = not_found.iter().map(|it| it.request_id.clone()).collect();
+    sqlx::query!(
+        "insert into stock_ledger (sku, stock_location_id, kind, quantity_before, quantity_after, missing, door, actor_kind,
+                                   actor, user_id, request_id, package_id, transfer_id)
+         select c.sku, c.stock_location_id, 'not_found', coalesce(s.quantity, 0), coalesce(s.quantity, 0), c.units,
+                'command', 'user', u.username, u.id, c.request_id, c.package_id, c.transfer_id
+           from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
+                as c(sku, stock_location_id, units, package_id, transfer_id, user_id, request_id)
+           join users u on u.id = c.user_id
+           left join stocks s on s.sku = c.sku and s.stock_location_id = c.stock_location_id",
+        &skus,
+        &locations,
+        &units,
+        &packages,
+        &transfers as &[Option<i64>],
+        &users,
+        &requests as &[Option<String>]
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
