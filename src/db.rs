@@ -58,8 +58,8 @@ const LOOKUPS: &str = "set plan_cache_mode = force_generic_plan; set enable_seqs
 /// plan looks so expensive that Postgres would compile it.
 ///
 /// And a crash or a failover of Postgres ends all connections, and begins an epoch of event positions: the first new
-/// connection begins it before anything is written. (A writer would begin it too, but in its own transaction, and others
-/// would wait for that.)
+/// connection that may write begins it before anything is written. (A writer would begin it too, but in its own
+/// transaction, and others would wait for that.)
 ///
 /// `oms.names_actors`: what is audited is changed only in transactions that say who changes it ([`crate::audit`]). Of
 /// connections with our name: a test with another plays somebody else at the database.
@@ -68,7 +68,8 @@ const ON_CONNECT: &str = "set jit = off; \
         if current_setting('application_name') = 'oms' then \
             perform set_config('oms.names_actors', 'on', false); \
         end if; \
-        if to_regproc('begin_event_epoch') is not null and not pg_is_in_recovery() then \
+        if to_regproc('begin_event_epoch') is not null and not pg_is_in_recovery() \
+           and not current_setting('transaction_read_only')::boolean then \
             perform begin_event_epoch(); \
         end if; \
     end $$";

@@ -1,221 +1,232 @@
 //! `oms verify`: checks the invariants and says where one fails.
+//!
+//! Everything is read in one transaction that writes and locks nothing, so it runs beside load and on a standby. A check is
+//! one query over whole tables ([`checks`]), so its time grows with the shop and with nothing else.
 
-mod events;
-mod logs;
-mod stock;
-mod transfers;
+mod checks;
+pub mod doctor;
+mod query;
+pub mod repair;
+pub mod schema;
+pub mod sequences;
 
-use futures_util::future::BoxFuture;
+use std::{fmt, time::Instant};
 
+use futures_util::{TryStreamExt as _, future::BoxFuture};
+use serde::Serialize;
+
+pub use self::checks::{CHECKS, Check};
 use crate::{
-    catalog::Catalog,
-    commands,
-    db::{PgPool, Transaction},
+    db::{PgConnection, PgPool},
     error::Result,
-    workflow::Holding,
+    workflow::{self, Holding},
 };
 
-/// Checks every invariant on one snapshot of the database. Each fault is a line; an empty list means that all hold.
-/// The future is boxed: a crate that awaits it does not compile all these checks once more.
+/// One snapshot for all checks, with memory to compare whole tables in.
+const BEGIN: &str = "begin isolation level repeatable read, read only; set local work_mem = '64MB'";
+/// Faults of one check that are told; further ones are counted.
+const MOST_TOLD: u64 = 1000;
+
+/// Something that is not as it has to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// The check that found it.
+    pub check: &'static str,
+    /// What it is about: `package 100P1`.
+    pub subject: String,
+    /// What is wrong.
+    pub text: String,
+    /// The command that puts it right, where there is one.
+    pub remedy: Option<String>,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.subject, self.text)
+    }
+}
+
+/// What there is of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// What: `packages`.
+    pub what: String,
+    /// How many.
+    pub number: i64,
+}
+
+/// A check that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Its name.
+    pub check: &'static str,
+    /// The faults that it found, those that are not told as well.
+    pub faults: u64,
+    /// How long it took.
+    pub milliseconds: u64,
+}
+
+/// What came of all checks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// What was looked at.
+    pub counted: Vec<Counted>,
+    /// Each check.
+    pub checks: Vec<Checked>,
+    /// The faults, at most a thousand of each check.
+    pub faults: Vec<Fault>,
+}
+
+impl Report {
+    /// All faults, those that are not told as well.
+    #[must_use]
+    pub fn fault_count(&self) -> u64 {
+        self.checks.iter().map(|checked| checked.faults).sum()
+    }
+}
+
+/// Takes faults as they are found.
+pub type Telling<'a> = &'a mut (dyn FnMut(&Fault) + Send);
+
+/// Makes every check on one snapshot of the database. Each fault is a line; an empty list means that all hold. The future is
+/// boxed: a crate that awaits it does not compile all this once more.
 ///
 /// # Errors
 /// When the database fails.
 #[must_use]
 pub fn verify(pool: &PgPool) -> BoxFuture<'_, Result<Vec<String>>> {
-    Box::pin(faults(pool))
+    Box::pin(async {
+        let report = prove(pool, &mut |_| {}).await?;
+        Ok(report.faults.iter().map(ToString::to_string).collect())
+    })
 }
 
-async fn faults(pool: &PgPool) -> Result<Vec<String>> {
-    let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
-    let mut faults = unfinished(&mut transaction).await?;
-    if faults.is_empty() {
-        faults = quota_faults(&mut transaction).await?;
-        faults.extend(ledger_faults(&mut transaction).await?);
+/// Makes the checks that compare what commands write with what they write elsewhere, in one request to the database.
+///
+/// # Errors
+/// When the database fails.
+#[must_use]
+pub fn verify_core(pool: &PgPool) -> BoxFuture<'_, Result<Vec<String>>> {
+    Box::pin(async {
+        let mut snapshot = pool.begin_with(BEGIN).await?;
+        let reserved = reserved_states(&mut snapshot).await?;
+        let core = CHECKS.iter().filter(|check| check.is_core);
+        let text: Vec<String> = core.map(|check| check.statement(&reserved)).collect();
+        let faults = query::stream::<2>(&mut snapshot, text.join(";\n"))
+            .map_ok(|[subject, text]| format!("{subject}: {text}"))
+            .try_collect()
+            .await?;
+        snapshot.rollback().await?;
+        Ok(faults)
+    })
+}
+
+/// Makes every check on one snapshot of the database.
+///
+/// # Errors
+/// When the database fails.
+pub fn prove<'a>(pool: &'a PgPool, tell: Telling<'a>) -> BoxFuture<'a, Result<Report>> {
+    Box::pin(async {
+        let mut snapshot = pool.begin_with(BEGIN).await?;
+        let report = prove_on(&mut snapshot, tell).await?;
+        snapshot.rollback().await?;
+        Ok(report)
+    })
+}
+
+/// Makes every check in a transaction, which sees what it has changed itself.
+///
+/// # Errors
+/// When the database fails.
+pub fn prove_on<'a>(snapshot: &'a mut PgConnection, tell: Telling<'a>) -> BoxFuture<'a, Result<Report>> {
+    Box::pin(async {
+        let reserved = reserved_states(snapshot).await?;
+        let mut proof = Proof { report: Report { counted: count(snapshot).await?, ..Report::default() }, tell };
+        for check in CHECKS {
+            let began = Instant::now();
+            let mut found = 0;
+            let mut rows = query::stream::<2>(snapshot, check.statement(&reserved));
+            while let Some([subject, text]) = rows.try_next().await? {
+                found += 1;
+                if found <= MOST_TOLD {
+                    let remedy = check.remedy.map(str::to_owned);
+                    proof.found(Fault { check: check.name, subject, text, remedy });
+                }
+            }
+            drop(rows);
+            proof.made(check.name, found, began);
+        }
+        let began = Instant::now();
+        let behind = sequences::behind(snapshot).await?;
+        proof.all(sequences::CHECK, behind.iter().map(sequences::Behind::fault).collect(), began);
+        let began = Instant::now();
+        let differences = schema::differences(snapshot).await?;
+        proof.all(schema::CHECK, differences.iter().map(schema::Difference::fault).collect(), began);
+        Ok(proof.report)
+    })
+}
+
+/// A report in the making.
+struct Proof<'a> {
+    report: Report,
+    tell: Telling<'a>,
+}
+
+impl Proof<'_> {
+    fn found(&mut self, fault: Fault) {
+        (self.tell)(&fault);
+        self.report.faults.push(fault);
     }
-    faults.extend(logs::faults(&mut transaction).await?);
-    faults.extend(reservation_faults(&mut transaction).await?);
-    faults.extend(stock::faults(&mut transaction).await?);
-    faults.extend(item_faults(&mut transaction).await?);
-    faults.extend(dangling_faults(&mut transaction).await?);
-    faults.extend(transfers::faults(&mut transaction).await?);
-    faults.extend(events::faults(&mut transaction).await?);
-    transaction.rollback().await?;
-    Ok(faults)
+
+    fn made(&mut self, check: &'static str, faults: u64, began: Instant) {
+        let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(check, faults, milliseconds, "checked");
+        self.report.checks.push(Checked { check, faults, milliseconds });
+    }
+
+    fn all(&mut self, check: &'static str, faults: Vec<Fault>, began: Instant) {
+        let count = u64::try_from(faults.len()).unwrap_or(u64::MAX);
+        faults.into_iter().for_each(|fault| self.found(fault));
+        self.made(check, count, began);
+    }
 }
 
-/// An installation that changed which states occupy quota, and has not written all of the ledger.
-async fn unfinished(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
-    let versions = sqlx::query_scalar!("select installation_version from quota_recounts order by 1");
-    let versions = versions.fetch_all(&mut **snapshot).await?;
-    let fault = |version: i64| {
-        format!(
-            "quota ledger: it is not complete since version {version} of the installation; oms install completes it"
-        )
-    };
-    Ok(versions.into_iter().map(fault).collect())
+impl Check {
+    /// Its query, with the states whose items hold reserved units.
+    fn statement(&self, reserved: &str) -> String {
+        self.sql.replace("{reserved}", reserved)
+    }
 }
 
-type Snapshot<'t> = Transaction<'t>;
-
-/// The quota of a location equals the packages that occupy it, and the sum of its ledger.
-async fn quota_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
-    let rows = sqlx::query!(
-        r#"select l.erp_code, l.quota, coalesce(p.occupied, 0) as "occupied!", coalesce(q.total, 0) as "total!"
-             from stock_locations l
-             left join (select stock_location_id, count(*) as occupied
-                          from packages join states s on s.id = state_id and s.occupies_quota group by 1) p
-                    on p.stock_location_id = l.id
-             left join (select stock_location_id, sum(delta)::bigint as total from quota_ledger group by 1) q
-                    on q.stock_location_id = l.id
-            where l.quota <> coalesce(p.occupied, 0) or l.quota <> coalesce(q.total, 0)
-            order by l.id"#
-    )
-    .fetch_all(&mut **snapshot)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            format!(
-                "location {}: quota is {}, its packages occupy {}, its ledger sums to {}",
-                row.erp_code, row.quota, row.occupied, row.total
-            )
-        })
-        .collect())
+/// The states whose items hold reserved units, as an array of SQL.
+async fn reserved_states(snapshot: &mut PgConnection) -> Result<String> {
+    let states =
+        sqlx::query!("select id, entity, slug, enum_value from states order by id").fetch_all(snapshot).await?;
+    let reserved = states
+        .iter()
+        .filter(|state| workflow::holding(&state.entity, &state.slug, &state.enum_value) == Holding::Reserved);
+    let ids: Vec<String> = reserved.map(|state| state.id.to_string()).collect();
+    Ok(format!("'{{{}}}'::bigint[]", ids.join(",")))
 }
 
-/// The ledger of a package says where it occupies quota now.
-async fn ledger_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
-    let rows = sqlx::query!(
-        r#"select p.number, l.erp_code, coalesce(q.total, 0) as "total!"
-             from (select package_id, stock_location_id, sum(delta)::bigint as total from quota_ledger group by 1, 2) q
-             full join (select p.id, p.stock_location_id, p.number from packages p
-                          join states s on s.id = p.state_id and s.occupies_quota) o
-                    on o.id = q.package_id and o.stock_location_id = q.stock_location_id
-             join packages p on p.id = coalesce(q.package_id, o.id)
-             join stock_locations l on l.id = coalesce(q.stock_location_id, o.stock_location_id)
-            where coalesce(q.total, 0) <> case when o.id is null then 0 else 1 end
-            order by p.id"#
-    )
-    .fetch_all(&mut **snapshot)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| format!("package {}: its ledger at {} sums to {}", row.number, row.erp_code, row.total))
-        .collect())
-}
-
-/// Exactly the waiting items have a reservation, of their quantity, at their package's location, or at the source of
-/// the transfer that brings them. Exception: packages that gave up their reservations and since then only waited, at
-/// the same place, without being planned again. And `reserved` of a stock equals the sum of its reservations.
-async fn reservation_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
-    let catalog = Catalog::load(snapshot, commands::kinds()).await?;
-    let waiting: Vec<i64> =
-        catalog.workflow.states().filter(|state| state.holding == Holding::Reserved).map(|state| state.id).collect();
-    let items = sqlx::query!(
-        r#"with released as (
-               select l.package_id, l.stock_location_id, max(l.id) as log_id
-                 from transition_records d join transition_logs l on l.id = d.transition_log_id
-                where d.reservations = 'released'
-                group by 1, 2
-           ), without as (
-               select d.package_id from released d
-                where not exists (select from transition_logs l
-                                    left join transition_records n on n.transition_log_id = l.id
-                                   where l.package_id = d.package_id and l.id > d.log_id
-                                     and (n.reservations = 'renewed' or l.destination_state_id <> all($1)
-                                          or l.stock_location_id <> d.stock_location_id))
-           )
-           select coalesce(i.id, r.package_item_id) as "id!", i.id is not null and r.package_item_id is null as "lacks!"
-             from (select i.id, i.quantity, oi.sku, p.stock_location_id
-                     from package_items i
-                     join packages p on p.id = i.package_id
-                     join order_items oi on oi.id = i.order_item_id
-                    where i.state_id = any($1) and p.id not in (select package_id from without)
-                   union all
-                   select i.id, ti.quantity, oi.sku, t.source_location_id
-                     from transfer_items ti
-                     join transfers t on t.id = ti.transfer_id
-                     join package_items i on i.id = ti.package_item_id
-                     join order_items oi on oi.id = i.order_item_id
-                    where t.state_id = any($1)) i
-             full join reservations r on r.package_item_id = i.id
-            where i.id is null or r.package_item_id is null or r.quantity <> i.quantity or r.sku <> i.sku
-               or r.stock_location_id <> i.stock_location_id
-            order by 1"#,
-        &waiting
-    )
-    .fetch_all(&mut **snapshot)
-    .await?;
-    let mut faults: Vec<String> = items
-        .into_iter()
-        .map(|row| {
-            let fault = if row.lacks { "waits without a reservation" } else { "has a reservation that is not its own" };
-            format!("package item {}: {fault}", row.id)
-        })
-        .collect();
-    let stocks = sqlx::query!(
-        r#"select coalesce(s.sku, r.sku) as "sku!", l.erp_code, coalesce(s.reserved, 0) as "reserved!",
-                  coalesce(r.total, 0) as "total!"
-             from stocks s
-             full join (select sku, stock_location_id, sum(quantity)::bigint as total from reservations group by 1, 2) r
-                    on r.sku = s.sku and r.stock_location_id = s.stock_location_id
-             join stock_locations l on l.id = coalesce(s.stock_location_id, r.stock_location_id)
-            where coalesce(s.reserved, 0) <> coalesce(r.total, 0)
-            order by 1, 2"#
-    )
-    .fetch_all(&mut **snapshot)
-    .await?;
-    faults.extend(stocks.into_iter().map(|row| {
-        format!(
-            "stock of {} at {}: reserved is {}, its reservations sum to {}",
-            row.sku, row.erp_code, row.reserved, row.total
-        )
-    }));
-    Ok(faults)
-}
-
-/// A line of an order is in at most one open package.
-async fn item_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
-    let rows = sqlx::query!(
-        r#"select i.order_item_id, count(*) as "count!"
-             from package_items i
-             join packages p on p.id = i.package_id
-             join states s on s.id = p.state_id
-            where s.slug <> 'packaging-canceled'
-            group by 1 having count(*) > 1
-            order by 1"#
-    )
-    .fetch_all(&mut **snapshot)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| format!("order item {}: it is in {} packages at once", row.order_item_id, row.count))
-        .collect())
-}
-
-/// References to packages and states lead to existing ones.
-async fn dangling_faults(snapshot: &mut Snapshot<'_>) -> Result<Vec<String>> {
-    let faults = sqlx::query_scalar!(
-        r#"select 'package ' || number || ': there is no state ' || state_id as "fault!"
-             from packages p where not exists (select from states where id = p.state_id)
-           union all
-           select 'package item ' || id || ': there is no state ' || state_id
-             from package_items i where not exists (select from states where id = i.state_id)
-           union all
-           select 'shipment ' || id || ': there is no package ' || package_id
-             from shipments s where not exists (select from packages where id = s.package_id)
-           union all
-           select 'log row ' || id || ': there is no package ' || package_id
-             from transition_logs l where not exists (select from packages where id = l.package_id)
-           union all
-           select 'record of log row ' || transition_log_id || ': there is no denial reason '
-                  || (parameters ->> 'denial_reason')
-             from transition_records r
-            where parameters ? 'denial_reason'
-              and not exists (select from denial_reasons where id = (r.parameters ->> 'denial_reason')::bigint)
-            order by 1"#
-    )
-    .fetch_all(&mut **snapshot)
-    .await?;
-    Ok(faults)
+/// What is looked at.
+async fn count(snapshot: &mut PgConnection) -> Result<Vec<Counted>> {
+    let rows = sqlx::query_as!(
+        Counted,
+        r#"select 'orders' as "what!", count(*) as "number!" from orders
+           union all select 'lines', count(*) from order_items
+           union all select 'packages', count(*) from packages
+           union all select 'items', count(*) from package_items
+           union all select 'transfers', count(*) from transfers
+           union all select 'moves', (select count(*) from transition_logs) + (select count(*) from transfer_logs)
+           union all select 'rows of the quota ledger', count(*) from quota_ledger
+           union all select 'reservations', count(*) from reservations
+           union all select 'stocks', count(*) from stocks
+           union all select 'plans', count(*) from order_plans
+           union all select 'events', count(*) from events
+           union all select 'deliveries', count(*) from hook_events
+           union all select 'calls', count(*) from upstream_calls
+           union all select 'rows of the audit', count(*) from audit"#
+    );
+    Ok(rows.fetch_all(snapshot).await?)
 }

@@ -105,7 +105,7 @@ const PACKED_FOR_REFUND: i64 = 1100;
 /// Packages that are cancelled, put back or without a place (900 to 999), or refunded instead of sent, hold nothing. An
 /// item that comes by a transfer holds nothing either: its transfer does, at the source, until it is dispatched and the
 /// units have left.
-fn holding(entity: &str, slug: &str, enum_value: &str) -> Holding {
+pub(crate) fn holding(entity: &str, slug: &str, enum_value: &str) -> Holding {
     if entity == "transfer" {
         return match enum_value {
             "waiting" | "ready_to_shipment" => Holding::Reserved,

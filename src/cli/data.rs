@@ -92,6 +92,16 @@ impl Data {
         Ok(data)
     }
 
+    /// Opens the data to read it and nothing else, as on a standby. Refuses a schema that is not current.
+    pub(super) async fn open_to_read(settings: &DataSettings) -> Result<Self> {
+        Self::connect(settings, User::Tool).await?.migrated(false).await
+    }
+
+    /// Opens the data as it is, whatever its schema.
+    pub(super) async fn open_as_it_is(settings: &DataSettings) -> Result<Self> {
+        Self::connect(settings, User::Tool).await
+    }
+
     async fn connect(settings: &DataSettings, user: User) -> Result<Self> {
         if let Some(url) = &settings.database_url {
             let servers = Servers::from_str(url.reveal()).map_err(|error| {

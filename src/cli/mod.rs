@@ -4,6 +4,7 @@ mod adopt;
 mod audit;
 mod data;
 mod demo;
+mod doctor;
 #[cfg(test)]
 mod documented;
 mod health;
@@ -13,6 +14,7 @@ mod manual;
 mod migrate;
 mod orders;
 mod outcome;
+mod repair;
 mod serve;
 mod settings;
 mod simulate;
@@ -196,8 +198,15 @@ enum Command {
     /// Make this the home of a database that was copied or moved here: webhooks, the upstream, invoice and stock services
     /// are held until then.
     Adopt,
-    /// Prove that quota, stock, logs, reservations and events are in order; exit 1 and a line for each fault.
-    Verify,
+    /// Prove that all that is stored is in order; exit 1 and a line for each fault. Reads only, beside any load and on a
+    /// standby.
+    Verify(verify::Args),
+    /// Look at database, schema, installation, disk, clocks, rights and what waits: what to do first when something is odd;
+    /// exit 1 if anything is wrong.
+    Doctor(doctor::Args),
+    /// Make again what follows from other data: counters, sequences, indexes, triggers. Facts are never changed. It says
+    /// what it would do; --run does it.
+    Repair(repair::Args),
     /// Ask a running server whether it is ready; exit 0 if so. For health checks.
     Health(health::Args),
     /// Print what makes a shell complete these commands: `oms completions bash > /etc/bash_completion.d/oms`.
@@ -236,7 +245,9 @@ impl Cli {
             Command::Audit(args) => audit::run(data, args).await,
             Command::Webhooks(command) => webhooks::run(data, command).await,
             Command::Adopt => adopt::run(data).await,
-            Command::Verify => verify::run(data).await,
+            Command::Verify(args) => verify::run(data, args).await,
+            Command::Doctor(args) => doctor::run(data, args).await,
+            Command::Repair(args) => repair::run(data, args).await,
             Command::Health(args) => health::run(&args).await,
             Command::Completions(args) => Ok(manual::completions(Self::command(), &args)),
             Command::Man(args) => manual::man(Self::command(), &args),

@@ -67,7 +67,7 @@ fn without_password(text: &str) -> String {
 }
 
 /// Where the database is.
-fn database(settings: &DataSettings) -> String {
+pub(super) fn database(settings: &DataSettings) -> String {
     match &settings.database_url {
         // One that is none is refused a moment later, with the reason.
         Some(url) => Servers::from_str(url.reveal()).map_or_else(|_| "?".to_owned(), |servers| servers.to_string()),

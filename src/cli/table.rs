@@ -18,6 +18,11 @@ pub(super) struct Printing {
 }
 
 impl Printing {
+    /// Whether JSON is printed, and nothing else.
+    pub(super) fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Prints rows: each as its line, or all as an array.
     pub(super) fn rows<T: Serialize>(self, to: &mut impl Write, rows: &[T], line: impl Fn(&T) -> String) -> Result<()> {
         self.table(to, rows, |to| {
@@ -40,6 +45,19 @@ impl Printing {
         }
         text(to).and_then(|()| to.flush()).map_err(|error| cannot_print(&error))
     }
+}
+
+/// A number with its thousands set apart: `1,204`.
+pub(super) fn grouped(number: impl ToString) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Prints a value as JSON.

@@ -195,12 +195,12 @@ async fn verify_says_each_invariant_that_fails() {
         (
             "update reservations set quantity = 2 where package_item_id = 1; update stocks set reserved = 3 where sku = 'RED'",
             "update reservations set quantity = 1; update stocks set reserved = 2 where sku = 'RED'",
-            "package item 1: has a reservation that is not its own",
+            "package item 1 of N1P1: has a reservation that is not its own",
         ),
         (
             "create table kept as table reservations; delete from reservations where package_item_id = 2; update stocks set reserved = 1 where sku = 'RED'",
             "insert into reservations select * from kept where package_item_id = 2; drop table kept; update stocks set reserved = 2 where sku = 'RED'",
-            "package item 2: waits without a reservation",
+            "package item 2 of N2P1: waits without a reservation",
         ),
         (
             "update stocks set reserved = 5 where sku = 'RED'",
@@ -210,7 +210,7 @@ async fn verify_says_each_invariant_that_fails() {
         (
             "update package_items set order_item_id = 1",
             "update package_items set order_item_id = id",
-            "order item 1: it is in 2 packages at once",
+            "order N1: line 1 (RED): it is in 2 packages at once",
         ),
         (
             "update packages set event_sequence = 9 where id = 1",

@@ -39,16 +39,19 @@ const ROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Commands that print something else, or nothing.
-const OTHERS: [&str; 25] = [
+const OTHERS: [&str; 27] = [
     "adopt",
     "completions",
     "demo",
+    // Findings, of which some are faults.
+    "doctor",
     "health",
     "installation export",
     "installation show",
     "man",
     "migrate",
     "orders import",
+    "repair",
     "serve",
     "simulate-upstream",
     "stock adjust",

@@ -47,6 +47,8 @@ mod pages;
 mod planning;
 mod plans;
 mod preparing;
+
+mod proofs;
 mod properties;
 mod quota;
 mod races;

@@ -183,6 +183,7 @@ fn arguments(command: &str, folder: &Path, url: &str, n: usize) -> Option<Vec<St
         "user disable" | "user enable" | "user passwd" | "token issue" => vec!["erp".into()],
         "token revoke" => vec!["ops".into()],
         "webhooks replay" => ["1", "--since-last-delivered"].map(Into::into).into(),
+        "repair" => vec!["counters".into()],
         "health" => vec![url.trim_start_matches("http://").into()],
         "installation export"
         | "installation list"
@@ -193,6 +194,7 @@ fn arguments(command: &str, folder: &Path, url: &str, n: usize) -> Option<Vec<St
         | "audit"
         | "webhooks list"
         | "verify"
+        | "doctor"
         | "adopt" => Vec::new(),
         new => panic!("say here how {new} is run"),
     };
@@ -223,8 +225,8 @@ const NO_ROOM: &str = "oms: cannot write to standard output: No space left on de
 async fn every_subcommand_says_that_the_disk_is_full_and_ends_quietly_when_nobody_reads() {
     let shop = Shop::open().await;
     shop.execute(
-        "insert into webhooks (id, user_id, event_type, target_url, retry_countdown_config)
-         select 1, min(id), 'package.status.packed', 'https://erp.example/', '{}' from users",
+        "insert into webhooks (user_id, event_type, target_url, retry_countdown_config)
+         select min(id), 'package.status.packed', 'https://erp.example/', '{}' from users",
     )
     .await;
     let folder = tempfile::tempdir().expect("a folder");

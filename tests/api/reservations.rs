@@ -76,7 +76,7 @@ async fn the_proof_tells_a_reservation_that_was_given_up_from_one_that_was_lost(
     let item = lost.item("RED").await;
     assert_eq!(
         verify(shop.pool()).await.expect("verify"),
-        [format!("package item {item}: waits without a reservation")]
+        [format!("package item {item} of {}: waits without a reservation", lost.number().await)]
     );
 
     shop.execute("delete from transition_records").await;

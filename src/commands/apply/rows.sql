@@ -2,7 +2,8 @@
 -- declared in rows.rs, in the order of their numbers; a test compares numbers, types and names. `all_moved` is asked by
 -- whatever would break a constraint, or wait for nothing, where somebody else was faster; a gate like
 -- `(select count from written) >= 0` is always open and says what comes before. Rows are counted together: no part can
--- write more rows than it was sent, so all were written if the sum is right.
+-- write more rows than it was sent, so all were written if the sum is right. The log and the events are sealed here: the
+-- trigger that does it elsewhere would cost more than all else about a row.
 with installed as materialized (
     select from installation where only_row and version = $1 for share
 ), c as materialized (
@@ -44,9 +45,11 @@ with installed as materialized (
 ), logged as (
     insert into transition_logs
            (id, package_id, transition_id, source_state_id, destination_state_id, stock_location_id, user_id,
-            request_id)
+            request_id, seal)
     select c.log_id, c.id, c.transition_id, c.source_state_id, c.state_id, c.stock_location_id, c.user_id,
-           c.request_id
+           c.request_id,
+           seal(row(c.log_id, c.id, c.transition_id, c.source_state_id, c.state_id, c.stock_location_id, c.user_id,
+                    now(), c.request_id, null)::transition_logs)
       from c
     returning id
 ), ledger as (
@@ -58,16 +61,21 @@ with installed as materialized (
      where q.stock_location_id is not null
     returning id
 ), happened as (
-    insert into events (position, entity, object_id, sequence, types, stock_location_ids, installation_version, facts,
-                        request_id, traceparent)
-    select (select event_position()), 'package', c.package_id, c.sequence, string_to_array(c.types, ' '),
-           case when c.came_from <> c.stock_location_id then array[c.came_from, c.stock_location_id]
-                else array[c.stock_location_id] end,
-           (select version from installation where only_row), c.facts::json,
-           c.request_id, c.traceparent
-      from unnest($27::bigint[], $28::bigint[], $29::text[], $30::bigint[], $31::bigint[], $32::text[],
-                  $33::text[], $34::text[])
-           as c(package_id, sequence, types, came_from, stock_location_id, facts, request_id, traceparent)
+    insert into events (id, position, entity, object_id, sequence, types, stock_location_ids, installation_version,
+                        facts, created_date, request_id, traceparent, seal)
+    select e.*,
+           seal(row(e.id, e.position, e.entity, e.object_id, e.sequence, e.types, e.stock_location_ids,
+                    e.installation_version, e.facts, e.created_date, e.request_id, e.traceparent, null)::events)
+      from (select nextval('event_ids') as id, (select event_position()) as position, 'package' as entity,
+                   c.package_id as object_id, c.sequence, string_to_array(c.types, ' ') as types,
+                   case when c.came_from <> c.stock_location_id then array[c.came_from, c.stock_location_id]
+                        else array[c.stock_location_id] end as stock_location_ids,
+                   (select version from installation where only_row) as installation_version,
+                   c.facts::json as facts, now() as created_date, c.request_id, c.traceparent
+              from unnest($27::bigint[], $28::bigint[], $29::text[], $30::bigint[], $31::bigint[], $32::text[],
+                          $33::text[], $34::text[])
+                   as c(package_id, sequence, types, came_from, stock_location_id, facts, request_id,
+                        traceparent)) as e
     returning id
 ), stocked as (
     update stocks s
