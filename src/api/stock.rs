@@ -22,7 +22,7 @@ use crate::{
     openapi::Written,
     reading::{self, Defect, Reader},
     stock::{
-        self, Count, Door, Origin,
+        self, Count, Door, MOST_ATTEMPTS, Origin,
         adjust::{Adjusted, Adjustment},
         count,
         history::StockChange,
@@ -33,8 +33,6 @@ use crate::{
 
 /// Most counts in one request; more belong into `oms stock import`.
 const MOST_COUNTS: usize = 10_000;
-/// How often adjustments are tried again after a deadlock with a plan, or an answer that was stored meanwhile.
-const MOST_ATTEMPTS: u32 = 6;
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<Doors> {

@@ -150,7 +150,7 @@ async fn prepare(pool: &PgPool, data_dir: &Path, with_orders: bool) -> Result<De
     if !stocked {
         note!("counting stock …");
         let summary = stock::import::import(pool, Actor::command_line(), STOCK.as_bytes(), |line, why| {
-            note!("line {line}: {why}")
+            note!("line {line}: {why}");
         })
         .await?;
         note!("{} counts of stock", summary.set);

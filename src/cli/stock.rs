@@ -17,7 +17,7 @@ use crate::{
     reading::{self, Defect, Voice},
     stock::{
         Door, Origin,
-        adjust::{Adjusted, Adjustment, adjust},
+        adjust::{Adjusted, Adjustment, adjust_alone},
         import::import,
     },
 };
@@ -82,18 +82,14 @@ async fn import_file(settings: &DataSettings, file: PathBuf) -> Result<Outcome> 
 async fn adjust_one(pool: &PgPool, given: &Map<String, Value>) -> Result<Vec<Adjusted>> {
     let rows = sqlx::query!("select id, erp_code from stock_locations").fetch_all(pool).await?;
     let find = |erp_code: &str| rows.iter().find(|row| row.erp_code == erp_code).map(|row| row.id);
-    let adjustment = reading::with(Voice::Request, given, |reader| Adjustment::read(reader, find)).map_err(refusal)?;
-    let mut transaction = pool.begin().await?;
+    let adjustment = reading::with(Voice::Request, given, |reader| Adjustment::read(reader, find));
+    let adjustment = adjustment.map_err(|defects| Defect::field_errors(&defects))?;
     let origin = Origin { actor: Actor::command_line(), door: Door::CommandLine };
-    match adjust(&mut transaction, &[adjustment], &origin).await? {
-        Ok(adjusted) => {
-            transaction.commit().await?;
-            Ok(adjusted)
+    match adjust_alone(pool, &[adjustment], &origin).await? {
+        Ok(adjusted) => Ok(adjusted),
+        Err(wrong) => {
+            let defects: Vec<Defect> = wrong.into_iter().map(|(_, defect)| defect).collect();
+            Err(Defect::field_errors(&defects).into())
         }
-        Err(wrong) => Err(refusal(wrong.into_iter().map(|(_, defect)| defect).collect())),
     }
-}
-
-fn refusal(defects: Vec<Defect>) -> Error {
-    Defect::field_errors(&defects).into()
 }

@@ -7,12 +7,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    LONGEST_SKU, MOST_UNITS, Origin, Place,
+    LONGEST_SKU, MOST_ATTEMPTS, MOST_UNITS, Origin, Place,
     ledger::{self, Change, Why},
     tell,
 };
 use crate::{
-    db::PgConnection,
+    db::{PgConnection, PgPool},
     error::Result,
     reading::{Defect, Reader},
 };
@@ -61,6 +61,29 @@ pub struct Adjusted {
 
 /// An adjustment that cannot be made: its index, and what is wrong.
 pub type Wrong = (usize, Defect);
+
+/// Makes adjustments in a transaction of their own, all or none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn adjust_alone(
+    pool: &PgPool,
+    adjustments: &[Adjustment],
+    origin: &Origin,
+) -> Result<Result<Vec<Adjusted>, Vec<Wrong>>> {
+    let mut attempt = 1;
+    loop {
+        let mut transaction = pool.begin().await?;
+        match adjust(&mut transaction, adjustments, origin).await {
+            Err(error) if error.is_deadlock() && attempt < MOST_ATTEMPTS => attempt += 1,
+            Ok(Ok(adjusted)) => {
+                transaction.commit().await?;
+                return Ok(Ok(adjusted));
+            }
+            adjusted => return adjusted,
+        }
+    }
+}
 
 /// Makes adjustments, all or none: within the caller's transaction, which it rolls back if something is wrong.
 ///

@@ -69,8 +69,8 @@ impl Place {
     }
 }
 
-/// How often counts are tried again after a deadlock with a plan.
-const MOST_ATTEMPTS: u32 = 6;
+/// How often counts and adjustments are tried again after a deadlock with a plan.
+pub(crate) const MOST_ATTEMPTS: u32 = 6;
 
 /// Sets counts in a transaction of their own. A plan may create rows of never counted SKUs at the same time and in
 /// another order; then the counts are tried again.

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Reply, SHOP, STANDARD, Shop, join, send};
+use crate::support::{Reply, SHOP, STANDARD, Shop, TRANSFERS, join, send};
 
 const ADJUST: &str = "/api/v1/oms/stocks/adjust/";
 const HISTORY: &str = "/api/v1/oms/stocks/history/";
@@ -255,8 +255,37 @@ async fn the_history_follows_an_item_through_replaced_products_and_new_packages(
     package.run("COMPLETE_PACKING").await.ok();
     assert_eq!(shop.stock("KADIKOY", "GREEN").await, (8, 0));
     let told: Vec<_> = history(&shop, "sku=GREEN").await.iter().map(|row| row["delta"].clone()).collect();
-    assert_eq!(told, [10, -2]);
+    assert_eq!(told, [100, -90, -2]);
     assert_eq!(history(&shop, "sku=RED").await.len(), 1);
+    shop.assert_history_adds_up().await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_transfer_is_told_at_its_source_and_at_its_destination() {
+    let shop = Shop::open().await;
+    shop.install(&[STANDARD, SHOP, TRANSFERS]).await;
+    shop.count("GEBZE", "FAR", 3).await;
+    let package = shop.fetched(&[("FAR", 2)]).await.only_package();
+    let transfer = package.only_transfer().await;
+    transfer.bring().await;
+    package.run("COMPLETE_PACKING").await.ok();
+    let rows = history(&shop, "sku=FAR").await;
+    let told: Vec<_> = rows.iter().map(|row| (row["erp_code"].as_str().unwrap_or_default(), short(row))).collect();
+    let at = package.place().await.split_once('@').expect("a place").1.to_owned();
+    assert_eq!(
+        told,
+        [
+            ("GEBZE", ("count", 3, Some(3))),
+            ("GEBZE", ("transfer", -2, Some(1))),
+            (at.as_str(), ("transfer", 2, Some(2))),
+            (at.as_str(), ("package", -2, Some(0))),
+        ]
+    );
+    assert_eq!(
+        (&rows[1]["transfer"], &rows[1]["transition"]["command"]),
+        (&json!(transfer.id), &json!("TRANSFER_DISPATCH"))
+    );
     shop.assert_history_adds_up().await;
     shop.finish().await;
 }

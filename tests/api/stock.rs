@@ -79,6 +79,9 @@ async fn a_file_of_counts_is_taken_and_a_bad_line_is_reported_with_its_number() 
     let summary = import(shop.pool(), clerk(), text.as_bytes(), |line, _| refused.push(line)).await.expect("import");
     assert_eq!((summary, refused), (Summary { set: 3, refused: 3 }, vec![3, 4, 6]));
     assert_eq!((shop.stock("GEBZE", "A").await, shop.stock("GEBZE", "D, red").await), ((5, 0), (7, 0)));
+    let by: Vec<(String, String)> =
+        shop.rows("select door, actor from stock_ledger where sku = 'A' or sku = 'D, red'").await;
+    assert_eq!(by, vec![("import".to_owned(), "clerk".to_owned()); 2]);
     let before = shop.dump().await.0["stock_locations"].clone();
     import(shop.pool(), clerk(), text.as_bytes(), |_, _| {}).await.expect("import");
     assert_eq!(shop.dump().await.0["stock_locations"], before);
