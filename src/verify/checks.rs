@@ -40,6 +40,7 @@ pub const CHECKS: &[Check] = checks! {
     "reservations": core;
     "reserved": core, "oms repair counters";
     "stock": core;
+    "stock-paths": core;
     "order-lines": core;
     "replacements": full;
     "package-numbers": core;

@@ -178,6 +178,13 @@ async fn an_order_is_planned_on_what_the_service_tells_which_is_asked_once_for_a
     assert_eq!(package.place().await, "waiting@GEBZE");
     assert_eq!(service.asked(), [["GREY & WHITE/2", "PINK"]]);
     assert_eq!((shop.stock("GEBZE", "PINK").await, shop.stock("GEBZE", "GREY & WHITE/2").await), ((5, 3), (3, 1)));
+    let history = shop.get("/api/v1/oms/stocks/history/?sku=PINK").await.ok();
+    let row = &history["results"][0];
+    assert_eq!(
+        ["kind", "door", "actor_kind", "actor"].map(|key| row[key].as_str().unwrap_or_default()),
+        ["count", "stock_service", "server", "stock service"]
+    );
+    assert!(row["request_id"].is_string(), "the order's: {row}");
 
     // What was told a moment ago is good for another order, and an order that is known is not planned again.
     assert_eq!(shop.order(&[("PINK", 2)]).await.only_package().place().await, "waiting@GEBZE");
