@@ -167,8 +167,12 @@ fn wanted(method: &Method, path: &str) -> Wanted {
         | ("POST", "/api/v1/oms/packages/commands/") => Wanted::Told(200),
         // The location does not exist for the user, as any other that there is not.
         ("PUT", "/api/v1/oms/stocks/")
-        | ("POST", "/api/v1/oms/stocks/adjust/")
-        | ("POST", "/api/v1/oms/stocklocations-senderaddress/" | "/api/v1/auth/password/change/") => Wanted::Told(400),
+        | (
+            "POST",
+            "/api/v1/oms/stocks/adjust/"
+            | "/api/v1/oms/stocklocations-senderaddress/"
+            | "/api/v1/auth/password/change/",
+        ) => Wanted::Told(400),
         ("GET", "/api/v1/auth/users/" | "/api/v1/oms/audit/") => Wanted::Refused,
         // The user's own.
         ("POST", "/whisperer/hooks/") => Wanted::Told(201),
