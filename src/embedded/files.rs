@@ -139,9 +139,9 @@ impl Account {
 
     fn astray(&self, part: &Path) -> EmbeddedError {
         let problem = format!(
-            "can be changed by the user that runs Postgres (number {}), who could lead root astray: give it to root and \
-             close it (chown root, chmod go-w)",
-            self.uid
+            "can be changed by the user that runs Postgres (number {uid}), who could lead root astray: run this as that \
+             user, as the service does (sudo -u '#{uid}' oms …), give it to root and close it (chown root, chmod go-w)",
+            uid = self.uid
         );
         unavailable(part, &problem)
     }

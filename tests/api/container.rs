@@ -36,6 +36,13 @@ fn services(compose: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
+/// A release changes the version of Cargo.toml; whoever forgets the package's gets told.
+#[test]
+fn the_debian_package_has_the_version_of_the_program() {
+    let begins = concat!("oms (", env!("CARGO_PKG_VERSION"), "-1) ");
+    assert!(file("dist/debian/changelog").starts_with(begins), "dist/debian/changelog does not begin with {begins}");
+}
+
 #[test]
 fn the_compose_file_has_no_password_and_bounds_every_service() {
     let compose = file("docker-compose.yml");
