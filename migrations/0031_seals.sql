@@ -1,18 +1,19 @@
 -- What is written once and never changed is sealed: the row keeps a digest of itself, made by the database when the row is
--- written, and `oms verify` makes it again. A name, an address, a price, the facts of an event or the reasons of a plan follow
--- from nothing else that is stored, so nothing else can prove them.
+-- written, and `oms verify` makes it again. A name, an address, a price, the facts of an event or the reasons of a plan
+-- follow from nothing else that is stored, so nothing else can prove them.
 --
--- It finds mistakes: an edit by hand, a disk that lies, a program with a fault. It is no signature: who may write the row and
--- knows how can write the seal.
+-- It finds mistakes: an edit by hand, a disk that lies, a program with a fault. It is no signature: who may write the row
+-- and knows how can write the seal.
 
--- The digest of the columns of a row. It is the same on every supported Postgres, and whatever a session's time zone, form of
--- dates or language are: moments count as seconds and days as numbers, and the hash is the one that partitions by hash are
--- kept by. (Only a dump that is restored on a machine with the other order of bytes, big-endian, would differ.)
+-- The digest of the columns of a row. It is the same on every supported Postgres, and whatever a session's time zone, form
+-- of dates or language are: moments count as seconds and days as numbers, and the hash is the one that partitions by hash
+-- are kept by. (Only a dump that is restored on a machine with the other order of bytes, big-endian, would differ.)
 --
--- Makes of a table a sealed one, but for columns that may change: its function `seal(row)`, its column `seal`, and the trigger
--- that fills it. What is there is sealed as it is, in one pass that rewrites the table: cheaper than an update, which would
--- leave every row twice. Call it again after adding a column that does not change. Statements that write many rows hand the
--- seal on themselves, for a trigger costs more than all else about it.
+-- Makes of a table a sealed one, but for columns that may change: its function `seal(row)`, its column `seal`, and the
+-- trigger that fills it. What is there is sealed as it is, in one pass that rewrites the table: cheaper than an update,
+-- which would leave every row twice. Call it again after adding a column that does not change; verify before, for it seals
+-- what is there. Statements that write many rows hand the seal on themselves, for a trigger costs more than all else about
+-- a row.
 create function seal_rows(sealed text, changing text[]) returns void language plpgsql as $$
 declare
     digest text := (
@@ -28,13 +29,14 @@ declare
 begin
     execute format('create or replace function seal(r %I) returns bigint language sql stable as %L', sealed,
                    'select ' || format(digest, 'r.'));
+    execute format('drop trigger if exists sealed on %I', sealed);
     execute format('alter table %I add column if not exists seal bigint', sealed);
     execute format('alter table %I alter column seal drop not null', sealed);
     execute format('alter table %I alter column seal type bigint using %s', sealed, format(digest, ''));
     execute format('alter table %I alter column seal set not null', sealed);
     execute format('create or replace function seal_%s() returns trigger language plpgsql as %L', sealed,
                    'begin new.seal := seal(new); return new; end');
-    execute format('create or replace trigger sealed before insert on %I for each row when (new.seal is null)
+    execute format('create trigger sealed before insert on %I for each row when (new.seal is null)
                         execute function seal_%s()', sealed, sealed);
 end
 $$;
@@ -76,8 +78,8 @@ select seal_rows('installation_words', '{}');
 select seal_rows('installations', '{}');
 select seal_rows('cancellation_plans', '{decision, reason, decided_date}');
 select seal_rows('cancellation_plan_packages', '{}');
-select seal_rows('upstream_calls', '{attempts, next_attempt_date, leased_until, answered_status, answer, last_error, done_date,
-                                     first_attempt_date, given_up_date, ended_by}');
+select seal_rows('upstream_calls', '{attempts, next_attempt_date, leased_until, answered_status, answer, last_error,
+                                     done_date, first_attempt_date, given_up_date, ended_by}');
 
 -- Two kinds of rows are written again within one version of the installation, and are sealed again then.
 

@@ -143,7 +143,7 @@ pub struct AuditEntry {
     user_id: Option<i64>,
     /// What was changed: `user`, `token`, `webhook`, `location`, `scenario`, `installation`, `state`, `transition`,
     /// `cargo_company`, `cargo_company_condition`, `sender_address`, `denial_reason`, `cancellation_reason`,
-    /// `stock_service`, `invoice_service` or `home`.
+    /// `stock_service`, `invoice_service`, `home` or `repair` (of what was counted or made again).
     kind: String,
     /// Its id; null for what there is only one of.
     object_id: Option<i64>,

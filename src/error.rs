@@ -326,6 +326,13 @@ impl Error {
         error.code().is_some_and(|code| code == "55P03")
     }
 
+    /// What Postgres says of data that a statement cannot work with: a text that is no number, JSON of another form.
+    #[must_use]
+    pub fn of_data(&self) -> Option<String> {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return None };
+        error.code().is_some_and(|code| code.starts_with("22")).then(|| error.message().to_owned())
+    }
+
     /// True if a statement rolled itself back because another was faster: decided again, it may succeed.
     #[must_use]
     pub fn is_write_conflict(&self) -> bool {

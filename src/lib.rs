@@ -14,7 +14,7 @@
 //! * [`replanning`]: packages without a place are planned again when something comes free.
 //! * [`upstream`]: the source of orders, which gets their statuses.
 //! * [`webhooks`]: events delivered to subscribers, in order, until they arrive.
-//! * [`simulation`]: past orders planned by other scenarios. [`verify`]: checks the invariants.
+//! * [`simulation`]: past orders planned by other scenarios. [`verify`]: proves what is stored, and repairs what follows.
 //!
 //! Records:
 //! * [`orders`], [`packages`], [`transfers`], [`locations`], [`stock`], [`cargo`], [`reasons`], [`scenarios`]: what is

@@ -143,18 +143,7 @@ pub fn prove_on<'a>(snapshot: &'a mut PgConnection, tell: Telling<'a>) -> BoxFut
         let reserved = reserved_states(snapshot).await?;
         let mut proof = Proof { report: Report { counted: count(snapshot).await?, ..Report::default() }, tell };
         for check in CHECKS {
-            let began = Instant::now();
-            let mut found = 0;
-            let mut rows = query::stream::<2>(snapshot, check.statement(&reserved));
-            while let Some([subject, text]) = rows.try_next().await? {
-                found += 1;
-                if found <= MOST_TOLD {
-                    let remedy = check.remedy.map(str::to_owned);
-                    proof.found(Fault { check: check.name, subject, text, remedy });
-                }
-            }
-            drop(rows);
-            proof.made(check.name, found, began);
+            proof.make(snapshot, check, &reserved).await?;
         }
         let began = Instant::now();
         let behind = sequences::behind(snapshot).await?;
@@ -173,6 +162,37 @@ struct Proof<'a> {
 }
 
 impl Proof<'_> {
+    /// Makes a check. What it stumbles over (a text where a number has to be) is a fault as well, and the others go on.
+    async fn make(&mut self, snapshot: &mut PgConnection, check: &Check, reserved: &str) -> Result<()> {
+        let began = Instant::now();
+        let mut found = 0;
+        let statements = format!("savepoint before; {};\nrelease savepoint before", check.statement(reserved));
+        let mut rows = query::stream::<2>(snapshot, statements);
+        let stumbled = loop {
+            match rows.try_next().await {
+                Ok(None) => break None,
+                Ok(Some([subject, text])) => {
+                    found += 1;
+                    if found <= MOST_TOLD {
+                        self.found(check.fault(subject, text));
+                    }
+                }
+                Err(error) => match error.of_data() {
+                    Some(why) => break Some(why),
+                    None => return Err(error),
+                },
+            }
+        };
+        drop(rows);
+        if let Some(why) = stumbled {
+            sqlx::raw_sql("rollback to savepoint before").execute(&mut *snapshot).await?;
+            found += 1;
+            self.found(check.fault(format!("check {}", check.name), format!("it cannot be made: {why}")));
+        }
+        self.made(check.name, found, began);
+        Ok(())
+    }
+
     fn found(&mut self, fault: Fault) {
         (self.tell)(&fault);
         self.report.faults.push(fault);
@@ -192,6 +212,10 @@ impl Proof<'_> {
 }
 
 impl Check {
+    fn fault(&self, subject: String, text: String) -> Fault {
+        Fault { check: self.name, subject, text, remedy: self.remedy.map(str::to_owned) }
+    }
+
     /// Its query, with the states whose items hold reserved units.
     fn statement(&self, reserved: &str) -> String {
         self.sql.replace("{reserved}", reserved)

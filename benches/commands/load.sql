@@ -57,6 +57,8 @@ select 1, 'package', p.id, 1, '{package.created}', array[p.stock_location_id], i
            (select json_agg(json_build_array(i.id, i.state_id, null)) from package_items i where i.package_id = p.id))
   from installation, packages p order by p.id;
 
+insert into order_plans (order_id, trace) select id, '{}' from orders order by id;
+
 update stock_locations l set quota = p.quota
   from (select stock_location_id, count(*) as quota from packages group by 1) p
  where p.stock_location_id = l.id;

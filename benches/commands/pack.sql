@@ -25,23 +25,34 @@ with package as (
     returning id, cargo_company_id, tracking_number, label_key
 ), logged as (
     insert into transition_logs
-           (package_id, transition_id, source_state_id, destination_state_id, stock_location_id, user_id)
-    select id, {transition}, {waiting}, {packed}, stock_location_id, {user} from package
+           (id, package_id, transition_id, source_state_id, destination_state_id, stock_location_id, user_id, seal)
+    select m.id, m.package_id, {transition}, {waiting}, {packed}, m.stock_location_id, {user},
+           seal(row(m.id, m.package_id, {transition}, {waiting}, {packed}, m.stock_location_id, {user}, now(), null,
+                    null)::transition_logs)
+      from (select nextval('transition_logs_id_seq') as id, id as package_id, stock_location_id from package) as m
     returning id, package_id, stock_location_id
 ), ledger as (
     insert into quota_ledger (transition_log_id, package_id, stock_location_id, delta)
     select id, package_id, stock_location_id, -1 from logged
     returning id
 ), happened as (
-    insert into events (position, entity, object_id, sequence, types, stock_location_ids, installation_version, facts)
-    select (select event_position()), 'package', package.id, package.event_sequence + 1,
-           '{package.status.transitioned,package.status.packed,shipment.created}', array[package.stock_location_id],
-           (select version from installation),
-           json_build_object('state', {packed}, 'at', package.stock_location_id, 'items',
-                             (select json_agg(json_build_array(id, {packed}, null)) from items),
-                             'shipment', (select json_build_object('by', cargo_company_id, 'number', tracking_number,
-                                                                   'label_key', label_key) from shipment))
-      from package
+    insert into events (id, position, entity, object_id, sequence, types, stock_location_ids, installation_version, facts,
+                        created_date, seal)
+    select e.*,
+           seal(row(e.id, e.position, e.entity, e.object_id, e.sequence, e.types, e.stock_location_ids,
+                    e.installation_version, e.facts, e.created_date, null, null, null)::events)
+      from (select nextval('event_ids') as id, (select event_position()) as position, 'package' as entity,
+                   package.id as object_id, package.event_sequence + 1 as sequence,
+                   '{package.status.transitioned,package.status.packed,shipment.created}'::text[] as types,
+                   array[package.stock_location_id] as stock_location_ids,
+                   (select version from installation) as installation_version,
+                   json_build_object('state', {packed}, 'at', package.stock_location_id, 'items',
+                                     (select json_agg(json_build_array(id, {packed}, null)) from items),
+                                     'shipment', (select json_build_object('by', cargo_company_id,
+                                                                           'number', tracking_number,
+                                                                           'label_key', label_key)
+                                                    from shipment)) as facts, now() as created_date
+              from package) as e
     returning id
 ), units as (
     select oi.sku, package.stock_location_id, sum(items.quantity)::bigint as quantity

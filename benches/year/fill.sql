@@ -33,3 +33,6 @@ select 1, 'package', p.id, 1, '{package.created}', array[p.stock_location_id], i
        json_build_object('state', p.state_id, 'at', p.stock_location_id, 'items',
            (select json_agg(json_build_array(i.id, i.state_id, null)) from package_items i where i.package_id = p.id))
   from installation, generate_series({from}, {to}) n join orders o on o.number = 'P' || n join packages p on p.order_id = o.id;
+
+insert into order_plans (order_id, trace)
+select o.id, '{}' from generate_series({from}, {to}) n join orders o on o.number = 'P' || n;

@@ -220,6 +220,8 @@ impl Cli {
     fn default_log_filter(&self) -> &'static str {
         match self.command {
             Command::Serve(_) => "info,sqlx=warn",
+            // Queries over whole tables are slow by nature.
+            Command::Verify(_) | Command::Doctor(_) | Command::Repair(_) => "warn,sqlx=error",
             _ => "warn",
         }
     }

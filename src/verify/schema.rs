@@ -89,7 +89,9 @@ impl Difference {
     #[must_use]
     pub fn is_disabled(&self) -> bool {
         match (&self.made, &self.found) {
-            (Some(made), Some(found)) => [DISABLED, NOT_ENFORCED].iter().any(|how| *found == format!("{made}{how}")),
+            (Some(made), Some(found)) => {
+                [DISABLED, NOT_ENFORCED].iter().any(|how| bare(found) == bare(&format!("{made}{how}")))
+            }
             _ => false,
         }
     }
@@ -121,7 +123,8 @@ fn compare(made: &Schema, found: &Schema) -> Vec<Difference> {
         made: made.cloned(),
         found: found.cloned(),
     };
-    let lacking = made.iter().filter(|(thing, definition)| found.get(*thing) != Some(definition) && !is_gone(thing));
+    let is_same = |thing, definition: &str| found.get(thing).is_some_and(|other| bare(other) == bare(definition));
+    let lacking = made.iter().filter(|(thing, definition)| !is_same(*thing, definition) && !is_gone(thing));
     let lacking = lacking.map(|(thing, definition)| difference(thing, Some(definition), found.get(thing)));
     let strange = found.iter().filter(|(thing, definition)| {
         let changes = match thing.0.as_str() {
@@ -132,6 +135,12 @@ fn compare(made: &Schema, found: &Schema) -> Vec<Difference> {
         changes && !made.contains_key(*thing)
     });
     lacking.chain(strange.map(|(thing, definition)| difference(thing, None, Some(definition)))).collect()
+}
+
+/// A definition without its parentheses. Postgres writes a condition that it has read from its own text, as in a restored
+/// dump, with fewer of them.
+fn bare(definition: &str) -> String {
+    definition.replace(['(', ')'], "")
 }
 
 /// The table of `CREATE UNIQUE INDEX name ON table USING …`.

@@ -41,11 +41,13 @@ fn free_port() -> u16 {
 /// The program on a shop's database.
 fn oms(shop: &Shop) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oms"));
+    // Settings of whoever runs the tests.
+    for name in std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("OMS_")) {
+        command.env_remove(name);
+    }
     command
         .env("DATABASE_URL", shop.database_url("oms"))
         .env("RUST_LOG", "off")
-        .env_remove("OMS_LOG_FORMAT")
-        .env_remove("OMS_LISTEN")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

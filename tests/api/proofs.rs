@@ -43,6 +43,7 @@ async fn lively() -> Shop {
     billed.run("COMPLETE_PACKING").await.ok();
     let invoice = json!({ "invoice_number": "A1", "invoice_date": "2026-01-31" });
     billed.run_with("UPDATE_INVOICE", &invoice).await.ok();
+    billed.run("SHIP_THE_PACKAGE").await.ok();
     // Waiting for a transfer, and brought by one.
     shop.fetched(&[("FAR", 1), ("RED", 1)]).await;
     shop.fetched(&[("NEAR", 1)]).await.only_package().only_transfer().await.bring().await;
@@ -85,6 +86,24 @@ const OTHERS: &str = "
     insert into cancellation_reasons (subject, cancellation_type, installed) values ('Too late', 'cancel', false)
         on conflict do nothing;
     insert into replanning_wakes (skus) values ('{RED}')";
+
+#[tokio::test]
+async fn a_column_that_is_added_to_a_sealed_table_is_sealed_with_it() {
+    let shop = lively().await;
+    shop.execute(
+        "alter table order_plans add column weight integer not null default 1; select seal_rows('order_plans', '{}')",
+    )
+    .await;
+    shop.package().await;
+    let of_seals = async || {
+        let faults = verify::verify(shop.pool()).await.expect("verify");
+        faults.into_iter().filter(|fault| fault.contains("as it was made")).count()
+    };
+    assert_eq!(of_seals().await, 0);
+    shop.execute("update order_plans set weight = 2").await;
+    assert!(of_seals().await > 10);
+    shop.abandon().await;
+}
 
 #[tokio::test]
 async fn schema_tsv_is_what_the_migrations_make() {

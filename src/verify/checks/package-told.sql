@@ -1,9 +1,9 @@
--- The last event of a package tells what the package is: its state, place, items, shipment and invoice. (Events of before
--- snapshots were kept, and those that are no longer kept, tell nothing. After a later move that was no event, only the
--- state and that there is a shipment hold.)
+-- The last event of a package tells what the package is: its state, place and items, and its shipment and invoice unless they
+-- were changed since. (Events of before snapshots were kept, and those that are no longer kept, tell nothing. After a later
+-- move that was no event, items and place may be others.)
 with told as (
     select p.id, p.number, p.state_id, p.stock_location_id, p.invoice_number, e.facts::jsonb as facts,
-           e.created_date = p.modified_date as is_latest
+           e.created_date as told_date, e.created_date = p.modified_date as is_latest
       from packages p
       join events e on e.entity = 'package' and e.object_id = p.id
                    and e.sequence + cardinality(e.types) - 1 = p.event_sequence
@@ -19,19 +19,18 @@ with told as (
                     and (select jsonb_agg(jsonb_build_array(told -> 0, told -> 1) order by (told ->> 0)::bigint)
                            from jsonb_array_elements(t.facts -> 'items') as told) is distinct from i.items
                    then 'its items are not those last told'
-               when t.is_latest and ((t.facts -> 'shipment' ->> 'number') is distinct from s.tracking_number
-                                     or (t.facts -> 'shipment' ->> 'by')::bigint is distinct from s.cargo_company_id
-                                     or (t.facts -> 'shipment' ->> 'label_key') is distinct from s.label_key::text
-                                     or (t.facts -> 'shipment' ->> 'query_number') is distinct from s.query_number)
+               when s.modified_date <= t.told_date
+                    and ((t.facts -> 'shipment' ->> 'number') is distinct from s.tracking_number
+                         or (t.facts -> 'shipment' ->> 'by')::bigint is distinct from s.cargo_company_id
+                         or (t.facts -> 'shipment' ->> 'label_key') is distinct from s.label_key::text
+                         or (t.facts -> 'shipment' ->> 'query_number') is distinct from s.query_number)
                    then 'its shipment is not the one last told'
                when t.facts -> 'shipment' is not null and s.id is null then 'its shipment is gone'
-               when t.is_latest and t.facts ? 'invoice_number'
-                    and (t.facts ->> 'invoice_number') is distinct from t.invoice_number
+               when d.modified_date <= t.told_date
+                    and ((t.facts ->> 'document_key') is distinct from d.document_key::text
+                         or (t.facts ->> 'invoice_date') is distinct from d.invoice_date::text)
                    then 'its invoice is not the one last told'
-               when t.is_latest and ((t.facts ? 'document_key'
-                                      and (t.facts ->> 'document_key') is distinct from d.document_key::text)
-                                     or (t.facts ? 'invoice_date'
-                                         and (t.facts ->> 'invoice_date') is distinct from d.invoice_date::text))
+               when t.is_latest and (t.facts ->> 'invoice_number') is distinct from t.invoice_number
                    then 'its invoice is not the one last told'
            end as fault
       from told t

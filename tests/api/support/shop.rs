@@ -466,12 +466,15 @@ impl Shop {
     }
 
     async fn oms_on(url: &str, arguments: &[&str], input: &str) -> (i32, String, String) {
-        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_oms"))
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_oms"));
+        // Settings of whoever runs the tests.
+        for name in std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("OMS_")) {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(arguments)
             .env("DATABASE_URL", url)
             .env("RUST_LOG", "off")
-            .env_remove("OMS_LOG_FORMAT")
-            .env_remove("OMS_LISTEN")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
