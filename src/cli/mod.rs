@@ -306,6 +306,7 @@ mod tests {
             "KIND:ID" => Some(&["package", "order:1"]),
             "ROLE" | "ROLES" => Some(&["king"]),
             "WHICH" => Some(&["some", ""]),
+            "WHAT" => Some(&["packages", ""]),
             "SHELL" => Some(&["command.com"]),
             "ID" | "NUMBER" | "BEFORE" | "AFTER" => Some(&["abc", ""]),
             "DELTA" => Some(&["", "abc", "1.5", "1e3"]),

@@ -48,7 +48,7 @@ impl Printing {
 }
 
 /// A number with its thousands set apart: `1,204`.
-pub(super) fn grouped(number: impl ToString) -> String {
+pub(super) fn grouped(number: impl ToString + Copy) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -215,10 +215,11 @@ fn index(difference: &Difference, all: &[Difference]) -> Option<Step> {
         (None, true) => made.replacen(" ON ONLY ", " ON ", 1),
         (None, false) => made.replacen("INDEX ", "INDEX CONCURRENTLY ", 1),
     };
-    let drop = difference.found.is_some().then(|| match is_partitioned {
-        true => format!("drop index {name}"),
-        false => format!("drop index concurrently {name}"),
-    });
+    let drop = match (difference.found.is_some(), is_partitioned) {
+        (false, _) => None,
+        (true, true) => Some(format!("drop index {name}")),
+        (true, false) => Some(format!("drop index concurrently {name}")),
+    };
     Some(Step {
         subject: format!("index {name}"),
         from: difference.found.clone().unwrap_or_else(|| "missing".to_owned()),

@@ -40,7 +40,11 @@ pub fn made() -> Schema {
 /// A schema as `schema.tsv` has it.
 #[must_use]
 pub fn to_text(schema: &Schema) -> String {
-    schema.iter().map(|((kind, name), definition)| format!("{kind}\t{name}\t{definition}\n")).collect()
+    let mut text = String::new();
+    for ((kind, name), definition) in schema {
+        text.extend([kind, "\t", name, "\t", definition, "\n"]);
+    }
+    text
 }
 
 /// A difference of a database from what the migrations make.

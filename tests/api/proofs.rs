@@ -108,7 +108,7 @@ async fn a_column_that_is_added_to_a_sealed_table_is_sealed_with_it() {
 #[tokio::test]
 async fn schema_tsv_is_what_the_migrations_make() {
     let shop = Shop::open().await;
-    let found = schema::read(&mut *shop.pool().acquire().await.expect("a connection")).await.expect("a schema");
+    let found = schema::read(&mut shop.pool().acquire().await.expect("a connection")).await.expect("a schema");
     if env::var_os("OMS_WRITE_SCHEMA").is_some() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/verify/schema.tsv");
         fs::write(file, schema::to_text(&found)).expect("schema.tsv written");

@@ -185,8 +185,7 @@ fn edit(column: &Column, chance: u64) -> String {
         0 => format!("(select o.{name} from {table} o where o.{name}::text is distinct from t.{name}::text limit 1)"),
         1 if *is_nullable => "null".to_owned(),
         _ => match kind.as_str() {
-            "bigint" | "integer" | "smallint" => format!("coalesce({name}, 0) + {n}"),
-            "numeric" => format!("coalesce({name}, 0) + {n}"),
+            "bigint" | "integer" | "smallint" | "numeric" => format!("coalesce({name}, 0) + {n}"),
             "text" => format!("coalesce({name}, '') || 'x'"),
             "boolean" => format!("not coalesce({name}, false)"),
             "timestamp with time zone" => format!("coalesce({name}, now()) + interval '{n} minutes'"),
