@@ -76,6 +76,8 @@ select seal_rows('scenario_versions', '{}');
 select seal_rows('stock_location_versions', '{}');
 select seal_rows('installation_words', '{}');
 select seal_rows('installations', '{}');
+-- The ledger of stock itself refuses every change.
+select seal_rows('stock_ledger_start', '{}');
 select seal_rows('cancellation_plans', '{decision, reason, decided_date}');
 select seal_rows('cancellation_plan_packages', '{}');
 select seal_rows('upstream_calls', '{attempts, next_attempt_date, leased_until, answered_status, answer, last_error,

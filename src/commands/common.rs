@@ -23,7 +23,12 @@ const INVOICE_CALL: &str = "remote_invoice_call";
 ///
 /// # Errors
 /// 400 named by the key.
-pub fn check(input: Input<'_>, package_id: i64, accepted: &[&'static str], invoicing: &Invoicing) -> Result<(), Refusal> {
+pub fn check(
+    input: Input<'_>,
+    package_id: i64,
+    accepted: &[&'static str],
+    invoicing: &Invoicing,
+) -> Result<(), Refusal> {
     if input.optional("package").is_some() && input.integer("package")? != package_id {
         return Err(Refusal::field("package", "This is not the package of the URL."));
     }

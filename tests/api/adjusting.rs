@@ -362,6 +362,7 @@ async fn the_history_keeps_what_an_item_did_in_packages_that_it_left() {
         [
             "order item 1: there is no log row 0, by which its product was replaced".to_owned(),
             format!("package item {blue}: log row 0, by which it left, is none of package N1P1"),
+            "order N1: the product that line 1 had before is not as it was".to_owned(),
         ]
     );
     shop.abandon().await;

@@ -9,8 +9,8 @@ use crate::support::{SHOP, STANDARD, Shop, on_this_machine};
 async fn record(shop: &Shop, package_id: i64) -> Value {
     let found: Option<Value> = shop
         .value(
-            "select (select to_jsonb(r) - 'transition_log_id' from transition_records r where r.transition_log_id =
-                      (select max(id) from transition_logs where package_id = $1))",
+            "select (select to_jsonb(r) - '{transition_log_id, seal}'::text[] from transition_records r
+                      where r.transition_log_id = (select max(id) from transition_logs where package_id = $1))",
             package_id,
         )
         .await;

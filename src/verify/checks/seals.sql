@@ -54,6 +54,8 @@ select 'words of the installation', 'those since version ' || installation_versi
 union all
 select 'installation ' || number, 'it is not as it was applied' from installations i where seal <> seal(i)
 union all
+select 'stock ledger', 'the beginning of it is not as it was' from stock_ledger_start s where seal <> seal(s)
+union all
 select 'cancellation plan ' || remote_id, 'it is not as it came' from cancellation_plans p where seal <> seal(p)
 union all
 select 'cancellation plan ' || p.remote_id, 'what became of a package is not as it was written'
