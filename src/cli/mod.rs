@@ -285,7 +285,9 @@ mod tests {
             Some(long) => format!("--{long}={value}"),
             None => value.to_owned(),
         };
-        let line = words.iter().cloned().chain([given]);
+        // Those without a name are known by their place.
+        let before = argument.get_index().unwrap_or(1) - 1;
+        let line = words.iter().cloned().chain(std::iter::repeat_n("1".to_owned(), before)).chain([given]);
         let told = Cli::command().try_get_matches_from(line).err();
         told.is_some_and(|told| matches!(told.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue))
     }
