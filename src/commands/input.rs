@@ -29,14 +29,10 @@ impl<'a> Input<'a> {
     }
 
     /// Reads a value that has to be there.
-    fn read<T>(
-        self,
-        name: &'static str,
-        read: impl FnOnce(&mut Reader<'_>, &'static str) -> Option<T>,
-    ) -> Result<T, Refusal> {
+    fn read<T>(self, name: &'static str, read: impl FnOnce(&mut Reader<'_>) -> Option<T>) -> Result<T, Refusal> {
         let value = reading::request(self.0, |reader| {
             reader.require(&[name]);
-            read(reader, name)
+            read(reader)
         })?;
         value.ok_or_else(|| Refusal::field(name, "This field is required."))
     }
@@ -54,7 +50,7 @@ impl<'a> Input<'a> {
     /// # Errors
     /// 400 named by the key.
     pub fn short_string(self, name: &'static str, most_characters: usize) -> Result<String, Refusal> {
-        self.read(name, |reader, name| reader.text_within(name, most_characters))
+        self.read(name, |reader| reader.text_within(name, most_characters))
     }
 
     /// A required whole number. A string of digits is accepted, as in Django REST framework.
@@ -62,7 +58,7 @@ impl<'a> Input<'a> {
     /// # Errors
     /// 400 named by the key.
     pub fn integer(self, name: &'static str) -> Result<i64, Refusal> {
-        self.read(name, |reader, name| reader.integer(name, i64::MIN..=i64::MAX))
+        self.read(name, |reader| reader.integer(name, i64::MIN..=i64::MAX))
     }
 
     /// A required boolean.
@@ -70,7 +66,7 @@ impl<'a> Input<'a> {
     /// # Errors
     /// 400 named by the key.
     pub fn boolean(self, name: &'static str) -> Result<bool, Refusal> {
-        self.read(name, |reader, name| reader.flag(name))
+        self.read(name, |reader| reader.flag(name))
     }
 
     /// A required string that is not blank. A number becomes its digits.
