@@ -42,8 +42,11 @@ select i.id, p.stock_location_id, oi.sku, i.quantity
   from package_items i join packages p on p.id = i.package_id join order_items oi on oi.id = i.order_item_id
  order by i.id;
 
-insert into stocks (sku, stock_location_id, quantity, reserved)
-select sku, stock_location_id, sum(quantity) + 100, sum(quantity) from reservations group by 1, 2;
+insert into stocks (sku, stock_location_id, quantity, recorded, reserved)
+select sku, stock_location_id, sum(quantity) + 100, sum(quantity) + 100, sum(quantity) from reservations group by 1, 2;
+
+insert into stock_ledger (sku, stock_location_id, kind, quantity_before, quantity_after, door, actor_kind, actor)
+select sku, stock_location_id, 'count', 0, quantity, 'import', 'server', 'benchmark' from stocks;
 
 insert into transition_logs (package_id, destination_state_id, stock_location_id)
 select id, state_id, stock_location_id from packages order by id;

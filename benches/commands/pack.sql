@@ -59,7 +59,9 @@ with package as (
       from items join order_items oi on oi.id = items.order_item_id, package group by 1, 2
 ), taken as (
     update stocks s
-       set quantity = greatest(s.quantity - w.quantity, 0), reserved = s.reserved - w.quantity, modified_date = now()
+       set quantity = greatest(s.quantity - w.quantity, 0), moved = s.moved - w.quantity,
+           recorded = s.recorded + greatest(w.quantity - s.quantity, 0), reserved = s.reserved - w.quantity,
+           modified_date = now()
       from (select * from units order by sku, stock_location_id) w
      where s.sku = w.sku and s.stock_location_id = w.stock_location_id
     returning s.sku
