@@ -1,7 +1,7 @@
 //! `oms verify`: checks the invariants and says where one fails.
 //!
 //! Everything is read in one transaction that writes and locks nothing, so it runs beside load and on a standby. A check is
-//! one query over whole tables ([`checks`]), so its time grows with the shop and with nothing else.
+//! one query over whole tables ([`CHECKS`]), so its time grows with the shop and with nothing else.
 
 mod checks;
 pub mod doctor;
