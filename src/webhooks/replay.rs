@@ -93,16 +93,17 @@ impl ReplayRange {
 /// When the database fails.
 pub async fn replay(connection: &mut PgConnection, webhook_id: i64, range: &ReplayRange) -> Result<Replayed> {
     let (from, to) = dates(&mut *connection, webhook_id, range).await?;
+    // What is made below may be delivered before the rest is marked, and must not be delivered twice.
+    let newest = newest_id(&mut *connection, webhook_id).await?;
     let added = add(&mut *connection, webhook_id, range, from, to).await?;
     let mut replayed = 0;
     let mut after = first_id(&mut *connection, webhook_id, range, from).await?;
     while let Some(id) = after {
-        let (count, last) = again(&mut *connection, webhook_id, range, (from, to), id).await?;
+        let (count, last) = again(&mut *connection, webhook_id, range, (from, to), (id, newest)).await?;
         replayed += count;
         after = last;
     }
-    // The added rows are counted among them, and were not sent before.
-    Ok(Replayed { replayed: replayed.saturating_sub(added), added })
+    Ok(Replayed { replayed, added })
 }
 
 type Date = Option<DateTime<Utc>>;
@@ -115,6 +116,15 @@ async fn dates(connection: &mut PgConnection, webhook_id: i64, range: &ReplayRan
         .ok_or_else(Refusal::not_found)?;
     let since = last.filter(|_| range.since_last_delivered).map(|last| last + chrono::TimeDelta::microseconds(1));
     Ok((range.from.max(since), range.to))
+}
+
+/// The id of the latest row there is.
+async fn newest_id(connection: &mut PgConnection, webhook_id: i64) -> Result<i64> {
+    let newest = sqlx::query_scalar!(
+        r#"select coalesce(max(id), 0) as "newest!" from hook_events where webhook_id = $1"#,
+        webhook_id
+    );
+    Ok(newest.fetch_one(connection).await?)
 }
 
 /// The id before the first row of the range.
@@ -137,20 +147,20 @@ async fn first_id(
     Ok(first.map(|id| id - 1))
 }
 
-/// The next rows after an id: their number, and the last id if there may be more.
+/// The next rows after an id, up to another: their number, and the last id if there may be more.
 async fn again(
     connection: &mut PgConnection,
     webhook_id: i64,
     range: &ReplayRange,
     (from, to): (Date, Date),
-    after: i64,
+    (after, newest): (i64, i64),
 ) -> Result<(u64, Option<i64>)> {
     let (entity, object_id) = (range.entity.clone(), range.object_id);
     let ids = sqlx::query_scalar!(
         r#"update hook_events h
               set delivered = false, retry_count = 0, held_back = false, next_attempt_date = now(), modified_date = now()
             where h.id in (select id from hook_events
-                            where webhook_id = $1 and id > $2 and ($3::text is null or (entity = $3 and object_id = $4))
+                            where webhook_id = $1 and id > $2 and id <= $8 and ($3::text is null or (entity = $3 and object_id = $4))
                               and ($5::timestamptz is null or event_date >= $5)
                               and ($6::timestamptz is null or event_date < $6)
                             order by id limit $7)
@@ -161,7 +171,8 @@ async fn again(
         object_id,
         from,
         to,
-        BATCH
+        BATCH,
+        newest
     )
     .fetch_all(connection)
     .await?;

@@ -85,6 +85,30 @@ async fn a_receiver_that_fails_for_long_is_paused_told_of_and_resumes_where_it_s
 }
 
 #[tokio::test]
+async fn a_replay_delivers_once_what_it_adds_however_quick_the_delivery_is() {
+    let receiver = Receiver::start().await;
+    let shop = Shop::delivering(settings()).await;
+    shop.package().await;
+    let id = subscribe(&shop, &format!("{}/a", receiver.url), "package.created").await;
+    let known = shop.package().await;
+    receiver.until_taken(1).await;
+    shop.until("it is noted", async || (status(&shop, id).await["pending"] == 0).then_some(())).await;
+    // As if what is added were delivered at once.
+    shop.execute(
+        "create function deliver() returns trigger language plpgsql as 'begin new.delivered := true; return new; end';
+         create trigger deliver before insert on hook_events for each row execute function deliver()",
+    )
+    .await;
+    let answer = shop.post(&format!("{HOOKS}{id}/replay/"), &json!({ "from": "2020-01-01" })).await.ok();
+    assert_eq!(answer, json!({ "replayed": 1, "added": 1 }));
+    receiver.until("it comes again", |received| received.len() >= 2).await;
+    shop.until("it is noted", async || (status(&shop, id).await["pending"] == 0).then_some(())).await;
+    assert_eq!(objects(&receiver.received()), [known.id, known.id]);
+    shop.abandon().await;
+    receiver.stop();
+}
+
+#[tokio::test]
 async fn what_a_receiver_lost_is_delivered_again_under_the_uuids_it_had() {
     let receiver = Receiver::start().await;
     let shop = Shop::delivering(settings()).await;
