@@ -19,6 +19,7 @@ pub use self::checks::{CHECKS, Check};
 use crate::{
     db::{PgConnection, PgPool},
     error::Result,
+    upstream,
     workflow::{self, Holding},
 };
 
@@ -109,9 +110,9 @@ pub fn verify(pool: &PgPool) -> BoxFuture<'_, Result<Vec<String>>> {
 pub fn verify_core(pool: &PgPool) -> BoxFuture<'_, Result<Vec<String>>> {
     Box::pin(async {
         let mut snapshot = pool.begin_with(BEGIN).await?;
-        let reserved = reserved_states(&mut snapshot).await?;
+        let states = States::read(&mut snapshot).await?;
         let core = CHECKS.iter().filter(|check| check.is_core);
-        let text: Vec<String> = core.map(|check| check.statement(&reserved)).collect();
+        let text: Vec<String> = core.map(|check| check.statement(&states)).collect();
         let faults = query::stream::<2>(&mut snapshot, text.join(";\n"))
             .map_ok(|[subject, text]| format!("{subject}: {text}"))
             .try_collect()
@@ -140,10 +141,10 @@ pub fn prove<'a>(pool: &'a PgPool, tell: Telling<'a>) -> BoxFuture<'a, Result<Re
 /// When the database fails.
 pub fn prove_on<'a>(snapshot: &'a mut PgConnection, tell: Telling<'a>) -> BoxFuture<'a, Result<Report>> {
     Box::pin(async {
-        let reserved = reserved_states(snapshot).await?;
+        let states = States::read(snapshot).await?;
         let mut proof = Proof { report: Report { counted: count(snapshot).await?, ..Report::default() }, tell };
         for check in CHECKS {
-            proof.make(snapshot, check, &reserved).await?;
+            proof.make(snapshot, check, &states).await?;
         }
         let began = Instant::now();
         let behind = sequences::behind(snapshot).await?;
@@ -163,10 +164,10 @@ struct Proof<'a> {
 
 impl Proof<'_> {
     /// Makes a check. What it stumbles over (a text where a number has to be) is a fault as well, and the others go on.
-    async fn make(&mut self, snapshot: &mut PgConnection, check: &Check, reserved: &str) -> Result<()> {
+    async fn make(&mut self, snapshot: &mut PgConnection, check: &Check, states: &States) -> Result<()> {
         let began = Instant::now();
         let mut found = 0;
-        let statements = format!("savepoint before; {};\nrelease savepoint before", check.statement(reserved));
+        let statements = format!("savepoint before; {};\nrelease savepoint before", check.statement(states));
         let mut rows = query::stream::<2>(snapshot, statements);
         let stumbled = loop {
             match rows.try_next().await {
@@ -218,21 +219,39 @@ impl Check {
         Fault { check: self.name, subject, text, remedy: self.remedy.map(str::to_owned) }
     }
 
-    /// Its query, with the states whose items hold reserved units.
-    fn statement(&self, reserved: &str) -> String {
-        self.sql.replace("{reserved}", reserved)
+    /// Its query, for these states.
+    fn statement(&self, states: &States) -> String {
+        self.sql.replace("{reserved}", &states.reserved).replace("{reported}", &states.reported)
     }
 }
 
-/// The states whose items hold reserved units, as an array of SQL.
-async fn reserved_states(snapshot: &mut PgConnection) -> Result<String> {
-    let states =
-        sqlx::query!("select id, entity, slug, enum_value from states order by id").fetch_all(snapshot).await?;
-    let reserved = states
-        .iter()
-        .filter(|state| workflow::holding(&state.entity, &state.slug, &state.enum_value) == Holding::Reserved);
-    let ids: Vec<String> = reserved.map(|state| state.id.to_string()).collect();
-    Ok(format!("'{{{}}}'::bigint[]", ids.join(",")))
+/// What the program knows of the states that are installed, as SQL: their rules stand in one place.
+struct States {
+    /// Those whose items hold reserved units, as an array.
+    reserved: String,
+    /// Those of packages that report a status of their items, each with the status, as a table.
+    reported: String,
+}
+
+impl States {
+    async fn read(snapshot: &mut PgConnection) -> Result<Self> {
+        let states =
+            sqlx::query!("select id, entity, slug, enum_value from states order by id").fetch_all(snapshot).await?;
+        let (mut reserved, mut reporting, mut statuses) = (Vec::new(), Vec::new(), Vec::new());
+        for state in states {
+            if workflow::holding(&state.entity, &state.slug, &state.enum_value) == Holding::Reserved {
+                reserved.push(state.id.to_string());
+            }
+            let number = state.enum_value.parse().ok().filter(|_| state.entity == "package");
+            if let Some(status) = number.and_then(upstream::reported_status) {
+                reporting.push(state.id.to_string());
+                statuses.push(status.to_string());
+            }
+        }
+        let array = |numbers: &[String]| format!("'{{{}}}'::bigint[]", numbers.join(","));
+        let reported = format!("unnest({}, {}::text[])", array(&reporting), array(&statuses));
+        Ok(Self { reserved: array(&reserved), reported })
+    }
 }
 
 /// What is looked at, in the order in which it is told.

@@ -41,6 +41,11 @@ use reports::{Reporter, invoice::Services, send::Bounds};
 /// The lane of calls to the upstream; the others are of invoice services.
 const UPSTREAM_LANE: &str = "upstream";
 
+/// The status that is reported of the items of a package in the state of this number; none: it reports nothing.
+pub(crate) const fn reported_status(state: i64) -> Option<i64> {
+    reports::statuses::of(state, false)
+}
+
 /// The schemas of what the upstream pushes.
 pub const SCHEMAS: &[Written] = &[cancellations::PLAN, stores::STORE];
 

@@ -1,5 +1,5 @@
 //! The list of checks. Each is a query of its own file, which selects a fault a row: what it is about, and what is wrong.
-//! `{reserved}` stands for the states whose items hold reserved units.
+//! `{reserved}` stands for the states whose items hold reserved units, `{reported}` for those that report a status, with it.
 
 /// A check of the data.
 #[derive(Debug, Clone, Copy)]

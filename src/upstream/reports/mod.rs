@@ -8,7 +8,7 @@
 mod collect;
 pub(super) mod invoice;
 pub(super) mod send;
-mod statuses;
+pub(super) mod statuses;
 
 use std::{sync::Arc, time::Duration};
 

@@ -11,7 +11,7 @@ pub(super) const CANCELLATION_WAITING: i64 = 50;
 pub(super) const CANCELLED: i64 = 100;
 
 /// The status of an item whose package reached a state. `goes_on`: another package has taken the item over since.
-pub(super) const fn of(state: i64, goes_on: bool) -> Option<i64> {
+pub(in crate::upstream) const fn of(state: i64, goes_on: bool) -> Option<i64> {
     Some(match state {
         50 => CANCELLATION_WAITING,
         // Waiting, in all its forms, and out of stock or to be planned again.

@@ -2,18 +2,10 @@
 -- that are not cancelled, or the one of a state in which a package of the line has been. Before the first report nothing
 -- changes them. (Those that came before their first status was kept say nothing.)
 with reported as materialized (
-    select distinct i.order_item_id as id, case
-               when s.enum_value::bigint = 50 then '50'
-               when s.enum_value::bigint between 100 and 199 or s.enum_value::bigint in (910, 920) then '400'
-               when s.enum_value::bigint between 200 and 599 then '450'
-               when s.enum_value::bigint = 600 then '500'
-               when s.enum_value::bigint = 610 then '520'
-               when s.enum_value::bigint in (640, 660) then '540'
-               when s.enum_value::bigint = 700 then '550'
-               when s.enum_value::bigint = 900 then '100' end as status
+    select distinct i.order_item_id as id, r.status
       from package_items i
       join transition_logs l on l.package_id = i.package_id
-      join states s on s.id = l.destination_state_id and s.enum_value ~ '^[0-9]{1,9}$'
+      join {reported} as r(state_id, status) on r.state_id = l.destination_state_id
      where (select position from upstream_feed) is not null
 )
 select 'order ' || o.number, 'line ' || i.position || ' (' || i.sku || ') has a status that nothing reports: ' || s.slug
