@@ -392,12 +392,13 @@ impl Shop {
         send(self.request_as(user, Method::GET, path)).await
     }
 
-    /// Waits until no transaction of another test hides events of this shop: events are told when no older transaction of
-    /// the whole Postgres is open. One of this shop's own is a test's matter.
+    /// Waits until no transaction hides events of this shop: events are told when no older one of the whole Postgres is open,
+    /// of another test or of a server at work. One that this test itself holds open is its own matter.
     async fn events_are_final(&self) {
         let is_so = "select not exists (select from events where position > event_horizon())
                          or exists (select from pg_stat_activity
-                                     where datname = $1 and backend_xid is not null and pid <> pg_backend_pid())";
+                                     where datname = $1 and application_name = 'test' and backend_xid is not null
+                                       and pid <> pg_backend_pid())";
         let name = self.database_name().to_owned();
         self.until("the events are final", async || self.value::<bool, _>(is_so, name.clone()).await.then_some(()))
             .await;
