@@ -124,6 +124,11 @@ pub struct ServerSettings {
     #[arg(long, env = "OMS_TRUSTED_PROXIES", value_delimiter = ',', value_name = "RANGES")]
     pub trusted_proxies: Vec<Range>,
 
+    /// Sites whose pages may read answers in a browser (CORS): schemes and hosts like `https://panel.example.com`, separated
+    /// by commas, or `any`. Without it, none but this server's own.
+    #[arg(long, env = "OMS_CORS_ORIGINS", default_value = "none", value_name = "ORIGINS")]
+    pub cors_origins: server::Origins,
+
     /// Plan packages without a place again by itself, as soon as stock or quota comes free for them.
     #[arg(long, env = "OMS_REPLAN", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub replan: bool,
@@ -228,6 +233,7 @@ impl ServerSettings {
             log_requests: self.log_requests,
             metrics_apart: self.metrics_listen.is_some(),
             drain: Duration::from_secs(u64::from(self.drain_seconds)),
+            origins: self.cors_origins.clone(),
         }
     }
 

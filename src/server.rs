@@ -1,13 +1,17 @@
 //! The server: the router with the layers around it, the envelope of errors, and serving until told to stop.
 
 mod again;
+mod compression;
 mod connections;
+mod cors;
 mod document;
 mod follow;
 mod forwarded;
 mod pages;
+mod when;
 
 pub use connections::Limits;
+pub use cors::Origins;
 pub use follow::LogRequests;
 
 use std::{
@@ -84,10 +88,12 @@ pub fn router(app: &App, settings: &Settings) -> Router {
     let swagger = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
     // From the outermost to the innermost. One stack: each `.layer` of a router costs every request an allocation.
     let layers = ServiceBuilder::new()
+        .layer(compression::layer())
         .layer(middleware::from_fn_with_state(app.clone(), forwarded::believe_proxies))
         .layer(middleware::from_fn(pages::guard))
         .layer(axum::Extension(Arc::clone(document)))
         .layer(middleware::from_fn_with_state(following(app, settings), follow::follow))
+        .layer(cors::layer(&settings.origins))
         .layer(middleware::from_fn(envelope))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, settings.request_timeout))
         .layer(middleware::from_fn(again::read_again))
@@ -203,7 +209,7 @@ fn with_body(response: Response, body: &Value) -> Response {
 const LONGEST_GOODBYE: Duration = Duration::from_secs(30);
 
 /// How long requests may take, and how many connections there may be.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// After this a request is given up with 503.
     pub request_timeout: Duration,
@@ -216,6 +222,8 @@ pub struct Settings {
     /// For how long requests are still taken once the server is told to stop, while `/readyz` says that it is about to: a
     /// balancer looks there, and sends the next requests to others.
     pub drain: Duration,
+    /// Whose pages may read answers.
+    pub origins: Origins,
 }
 
 /// Serves until `stop` and the drain after it, then finishes the requests under way. Boxed, as [`App::start`].

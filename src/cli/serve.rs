@@ -105,8 +105,9 @@ impl Listeners {
                 tracing::info!(%address, "serving metrics");
             }
             let (listener, shown, stopped) = (Arc::new(listener), app.clone(), stop.clone());
+            let settings = settings.clone();
             app.tasks.keep("metrics at their address", &stop, move || {
-                server::serve_metrics(Arc::clone(&listener), shown.clone(), settings, stopped.clone())
+                server::serve_metrics(Arc::clone(&listener), shown.clone(), settings.clone(), stopped.clone())
             });
         }
         server::serve(self.api, app, settings, stop).await;

@@ -47,7 +47,6 @@ mod pages;
 mod planning;
 mod plans;
 mod preparing;
-
 mod proofs;
 mod properties;
 mod quota;
@@ -75,3 +74,4 @@ mod users;
 mod waiting;
 mod webhooks;
 mod whose_data;
+mod wire;

@@ -291,9 +291,10 @@ async fn metrics_may_have_an_address_of_their_own() {
         log_requests: server::LogRequests::All,
         metrics_apart: true,
         drain: std::time::Duration::ZERO,
+        origins: server::Origins::None,
     };
     let serving = [
-        tokio::spawn(server::serve_metrics(std::sync::Arc::new(metrics), app.clone(), settings, stop.clone())),
+        tokio::spawn(server::serve_metrics(std::sync::Arc::new(metrics), app.clone(), settings.clone(), stop.clone())),
         tokio::spawn(server::serve(api, app, settings, stop.clone())),
     ];
     let get =

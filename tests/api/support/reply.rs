@@ -1,5 +1,8 @@
 //! An answer of the server, and what a test says of it.
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
@@ -15,6 +18,20 @@ impl Reply {
     pub async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Self { status, headers, body: response.bytes().await.expect("a body").to_vec() }
+    }
+
+    /// The same answer as it was before it was compressed.
+    pub fn decoded(&self) -> Self {
+        let mut body = Vec::new();
+        match self.header("content-encoding") {
+            "" => body.clone_from(&self.body),
+            "gzip" => {
+                GzDecoder::new(&self.body[..]).read_to_end(&mut body).expect("gzip");
+            }
+            "br" => brotli_decompressor::BrotliDecompress(&mut &self.body[..], &mut body).expect("brotli"),
+            other => panic!("{other:?} is no encoding"),
+        }
+        Self { body, ..self.clone() }
     }
 
     pub fn text(&self) -> &str {

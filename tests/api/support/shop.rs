@@ -59,6 +59,8 @@ struct Besides<'a> {
     invoices: invoicing::Rules,
     /// For how long it takes requests once it is told to stop.
     drain: Duration,
+    /// Whose pages may read its answers.
+    origins: server::Origins,
     /// What is otherwise in its settings.
     change: Option<fn(&mut app::Settings)>,
 }
@@ -112,6 +114,7 @@ impl Server {
             log_requests: server::LogRequests::All,
             metrics_apart: false,
             drain: besides.drain,
+            origins: besides.origins,
         };
         let tasks = app.tasks.clone();
         let task = tokio::spawn(server::serve(listener, app, settings, stop.clone()));
@@ -178,6 +181,12 @@ impl Shop {
     pub async fn limited(limits: server::Limits) -> Self {
         let besides = Besides { limits: Some(limits), ..Besides::default() };
         Self::begin(Database::create(false).await, besides).await
+    }
+
+    /// The same shop as [`open`](Self::open), with a server whose answers pages of these sites may read.
+    pub async fn open_to(origins: &str) -> Self {
+        let origins = origins.parse().expect("origins");
+        Self::begin(Database::create(false).await, Besides { origins, ..Besides::default() }).await
     }
 
     /// The same shop as [`open`](Self::open), with a server whose settings are changed.
@@ -679,6 +688,6 @@ async fn send_and_check(request: reqwest::RequestBuilder, is_documented: bool) -
     let request = request.expect("a request");
     let asked = Asked::of(&request, is_documented);
     let reply = Reply::read(client.execute(request).await.expect("an answer")).await;
-    contract::check(&asked, &reply);
+    contract::check(&asked, &reply.decoded());
     reply
 }
