@@ -1,6 +1,7 @@
 //! The form of values in the API: dates with microseconds and `Z`, decimals as strings, prepared JSON.
 
 mod bounded;
+pub mod charset;
 
 use std::borrow::Cow;
 

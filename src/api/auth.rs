@@ -11,19 +11,25 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::body::{LOGIN_BYTES, RequestBody},
-    api::extract::{Doors, Limited, Peer, Public},
+    api::{
+        declare::also_as_form,
+        extract::{Doors, Limited, Peer, Public},
+        form,
+    },
     app::App,
     auth,
     error::{Error, Refusal, Result},
     openapi::errors::TooManyRequests,
-    reading::{self, Reader},
+    reading::Reader,
     secret::Secret,
-    wire,
 };
 
 /// The routes of this area.
 pub fn routes() -> OpenApiRouter<Doors> {
-    OpenApiRouter::new().routes(routes!(login)).routes(routes!(login_i1)).routes(routes!(change_password))
+    OpenApiRouter::new()
+        .routes(also_as_form(routes!(login)))
+        .routes(also_as_form(routes!(login_i1)))
+        .routes(also_as_form(routes!(change_password)))
 }
 
 /// A name and its password.
@@ -83,9 +89,13 @@ async fn login_i1(
     log_in(&app, peer, &headers, &body).await
 }
 
-async fn log_in(app: &App, Peer(peer): Peer, headers: &HeaderMap, body: &[u8]) -> Result<Json<Key>> {
-    wire::check_media_type(headers)?;
-    let sent = reading::body(body, Credentials::read)?;
+async fn log_in(
+    app: &App,
+    Peer(peer): Peer,
+    headers: &HeaderMap,
+    body: &RequestBody<LOGIN_BYTES>,
+) -> Result<Json<Key>> {
+    let sent = form::read(headers, body, Credentials::read).await?;
     let Credentials { username, password } = sent.ok_or_else(|| Refusal::non_field("No password was sent."))?;
     let login = auth::login(&app.pool, &username, password.reveal(), app.token_quota);
     let key = attempt(app, &username, peer, login, |_| true).await?;
@@ -159,8 +169,9 @@ async fn change_password(
     headers: HeaderMap,
     body: RequestBody<LOGIN_BYTES>,
 ) -> Result<Json<Done>> {
-    wire::check_media_type(&headers)?;
-    let sent = reading::body(&body, NewPassword::read)?.ok_or_else(|| Refusal::non_field("No password was sent."))?;
+    let sent = form::read(&headers, &body, NewPassword::read)
+        .await?
+        .ok_or_else(|| Refusal::non_field("No password was sent."))?;
     let caller = door.caller();
     let changing = auth::own_password::change(&door.app.pool, &caller, sent.old_password, sent.new_password1);
     attempt(&door.app, &caller.username, peer, changing, |refusal| refusal.error.get("old_password").is_some()).await?;

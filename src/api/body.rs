@@ -1,5 +1,6 @@
 //! The body of a request. It is read after the caller is known, up to what its route needs, and only while there is
-//! memory for it; a large one is parsed off the threads that serve requests.
+//! memory for it; a large one is parsed off the threads that serve requests. It may be in another character set than
+//! UTF-8, if its content type says so.
 //!
 //! The memory is set aside before the body comes, so a client could promise much and send nothing. Each sender has a share
 //! of it: who uses that up waits for their own requests, and nobody else does.
@@ -18,6 +19,7 @@ use axum::{
     extract::{ConnectInfo, FromRequest, Request},
     http::{Extensions, StatusCode, header},
 };
+use encoding_rs::{Encoding, UTF_8};
 use http_body_util::LengthLimitError;
 use serde_json::Value;
 use tokio::{
@@ -25,9 +27,10 @@ use tokio::{
     time::timeout,
 };
 
+use super::form;
 use crate::{
     error::{Error, Refusal, Result},
-    wire,
+    wire::{self, charset},
 };
 
 /// Bytes of a name and its password.
@@ -114,11 +117,19 @@ impl Budget {
 /// An extractor: a body of at most `MOST` bytes. 413 for a longer one, 408 for one that does not come.
 #[derive(Debug)]
 pub struct RequestBody<const MOST: usize> {
+    /// In UTF-8.
     bytes: Bytes,
+    /// As they were sent.
+    sent: Bytes,
     _memory: Memory,
 }
 
 impl<const MOST: usize> RequestBody<MOST> {
+    /// The bytes as they were sent: what a signature is of.
+    pub(super) const fn sent(&self) -> &Bytes {
+        &self.sent
+    }
+
     /// Its JSON, as [`wire::parse`] reads it.
     ///
     /// # Errors
@@ -127,11 +138,37 @@ impl<const MOST: usize> RequestBody<MOST> {
         if self.bytes.len() <= SMALL {
             return Ok(wire::parse(&self.bytes)?);
         }
-        let _turn = LARGE_PARSES.acquire().await.map_err(|_| Error::Overloaded)?;
         let bytes = self.bytes.clone();
-        let parsed = tokio::task::spawn_blocking(move || wire::parse(&bytes)).await;
-        Ok(parsed.map_err(|error| Error::Fault(format!("parsing a body: {error}")))??)
+        Ok(aside(move || wire::parse(&bytes)).await??)
     }
+}
+
+/// Works on a large body, off the threads that serve requests and when its turn comes.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let _turn = LARGE_PARSES.acquire().await.map_err(|_| Error::Overloaded)?;
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Error::Fault(format!("parsing a body: {error}")))
+}
+
+/// The same text in UTF-8.
+async fn in_utf8(bytes: &Bytes, charset: &'static Encoding) -> Result<Bytes> {
+    if charset == UTF_8 {
+        return Ok(bytes.clone());
+    }
+    let text = if bytes.len() <= SMALL {
+        charset::decode(bytes, charset)?
+    } else {
+        let bytes = bytes.clone();
+        aside(move || charset::decode(&bytes, charset)).await??
+    };
+    Ok(text.into())
+}
+
+/// True for what is read by its own rules: a form names its character set in its parts, and is ASCII around them.
+fn is_form(content_type: &str) -> bool {
+    [form::URL_ENCODED, form::MULTIPART]
+        .iter()
+        .any(|kind| content_type.trim_start().get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind)))
 }
 
 impl<const MOST: usize> Deref for RequestBody<MOST> {
@@ -151,6 +188,8 @@ impl<const MOST: usize, S: Send + Sync> FromRequest<S> for RequestBody<MOST> {
         if length > MOST {
             return Err(too_large(MOST));
         }
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let charset = if is_form(kind) { UTF_8 } else { charset::of(kind)? };
         let [small, large] = &*MEMORY;
         let budget = if length <= SMALL { small } else { large };
         let kilobytes = u32::try_from(length / 1024 + 1).unwrap_or(u32::MAX);
@@ -160,7 +199,8 @@ impl<const MOST: usize, S: Send + Sync> FromRequest<S> for RequestBody<MOST> {
             let is_longer = error.source().is_some_and(<dyn StdError>::is::<LengthLimitError>);
             if is_longer { too_large(MOST) } else { Refusal::parse(&error).into() }
         })?;
-        Ok(Self { bytes, _memory: memory })
+        let text = in_utf8(&bytes, charset).await?;
+        if text.len() > MOST { Err(too_large(MOST)) } else { Ok(Self { bytes: text, sent: bytes, _memory: memory }) }
     }
 }
 
@@ -204,6 +244,19 @@ mod tests {
         // Nothing of it is read.
         let endless = Body::from_stream(stream::pending::<Result<&str, std::io::Error>>());
         assert_eq!(status(endless, Some(11)).await, Some(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_grows_when_it_is_decoded_is_as_long_as_its_route_allows() {
+        let read = async |signs: usize| {
+            let request = Request::builder().header(header::CONTENT_TYPE, "application/json; charset=windows-1254");
+            // The sign of the euro, which has three bytes in UTF-8.
+            let request = request.body(Body::from(vec![0x80; signs])).expect("a request");
+            RequestBody::<10>::from_request(request, &()).await
+        };
+        assert_eq!(&*read(3).await.expect("a body"), "€€€".as_bytes());
+        assert_eq!(read(3).await.expect("a body").sent().as_ref(), [0x80; 3]);
+        assert_eq!(read(4).await.expect_err("12 bytes").status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ use utoipa::{
 };
 use utoipa_axum::router::UtoipaMethodRouter;
 
+use super::form;
 use crate::{
     export::{Format, MOST_ROWS},
     page::{Filter, Kind, List, PageOf},
@@ -70,7 +71,11 @@ fn page_parameters() -> [Parameter; 3] {
          xlsx."
     );
     [
-        query("page", "Which page, from 1; the first without it.", &json!({ "type": "integer", "minimum": 1 })),
+        query(
+            "page",
+            "Which page, from 1; the first without it. `last` is the last one.",
+            &json!({ "type": "integer", "minimum": 1 }),
+        ),
         query("limit", &limit, &json!({ "type": "integer", "minimum": 1 })),
         query("format", &format, &json!({ "type": "string", "enum": ["json", "csv", "xlsx", "xls"] })),
     ]
@@ -150,6 +155,19 @@ pub(super) fn with_body<S>(
         let content = ContentBuilder::new().schema(Some(schema.clone())).example(Some(example.clone())).build();
         let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
         operation.request_body = Some(body.build().into());
+    }
+    (schemas, paths, router)
+}
+
+/// A route whose POST takes its body as a form, too.
+pub(super) fn also_as_form<S>((schemas, mut paths, router): UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S> {
+    for operation in paths.paths.values_mut().filter_map(|item| item.post.as_mut()) {
+        let Some(RefOr::T(body)) = operation.request_body.as_mut() else { continue };
+        let Some(RefOr::T(json)) = body.content.get("application/json") else { continue };
+        let schema = json.schema.clone();
+        for kind in [form::URL_ENCODED, form::MULTIPART] {
+            body.content.insert(kind.to_owned(), ContentBuilder::new().schema(schema.clone()).build().into());
+        }
     }
     (schemas, paths, router)
 }

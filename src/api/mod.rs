@@ -9,6 +9,7 @@ mod declare;
 pub mod events;
 pub mod extract;
 mod file;
+mod form;
 pub mod health;
 pub mod locations;
 pub mod orders;

@@ -1,10 +1,10 @@
-//! How answers and requests are written: compressed, and for pages of other sites.
+//! How answers and requests are written: compressed, for pages of other sites, as forms, in other character sets.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Reply, Shop, send};
+use crate::support::{Reply, Shop, order_json, send, send_loosely};
 
 /// The answer to a reader who accepts these encodings.
 async fn accepting(shop: &Shop, path: &str, encodings: &str) -> Reply {
@@ -108,4 +108,90 @@ async fn without_a_setting_no_other_sites_page_reads_anything_and_with_any_every
 /// Sends what belongs to no operation of the document.
 async fn send_unchecked(request: reqwest::RequestBuilder) -> Reply {
     Reply::read(request.send().await.expect("an answer")).await
+}
+
+/// The key that a login in this form gives.
+async fn logged_in(shop: &Shop, kind: &str, body: &[u8]) -> Reply {
+    let request = shop.request(Method::POST, "/api/v1/auth/login/").header("Content-Type", kind);
+    send(request.body(body.to_vec())).await
+}
+
+#[tokio::test]
+async fn a_client_that_sends_forms_logs_in_as_one_that_sends_json_does() {
+    let shop = Shop::open().await;
+    let user = json!({ "username": "şule", "password": "ığdır'ın ovası & dağı", "role": "integrator" });
+    shop.post("/api/v1/auth/users/", &user).await.json(201);
+    let url_encoded = "application/x-www-form-urlencoded";
+    let multipart = "multipart/form-data; boundary=\"-x\"";
+    let parts = "---x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nşule\r\n\
+                 ---x\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nığdır'ın ovası & dağı\r\n---x--\r\n";
+    // In windows-1254, escaped: ş is FE, ı is FD, ğ is F0.
+    let turkish = "username=%FEule&password=%FD%F0d%FDr%27%FDn+ovas%FD+%26+da%F0%FD";
+    let utf8 = "username=%C5%9Fule&password=%C4%B1%C4%9Fd%C4%B1r'%C4%B1n%20ovas%C4%B1+%26+da%C4%9F%C4%B1";
+    for (kind, body) in [
+        (url_encoded, utf8),
+        ("Application/X-WWW-Form-Urlencoded; charset=UTF-8", utf8),
+        ("application/x-www-form-urlencoded; charset=windows-1254", turkish),
+        (multipart, parts),
+    ] {
+        let key = logged_in(&shop, kind, body.as_bytes()).await.ok()["key"].as_str().expect("a key").to_owned();
+        let request = shop.request(Method::GET, "/api/v1/oms/packages/");
+        assert_eq!(send(request.header("Authorization", format!("Token {key}"))).await.status, 200, "{kind}");
+    }
+    // What is wrong in a form is said as in JSON.
+    assert_eq!(logged_in(&shop, url_encoded, b"username=a").await.wrong("password"), ["This field is required."]);
+    for (kind, body) in [(multipart, "no parts"), ("multipart/form-data", parts)] {
+        let refused = logged_in(&shop, kind, body.as_bytes()).await.json(400);
+        let said = refused["error"]["non_field_errors"].as_str().unwrap_or_default();
+        assert!(said.starts_with("Multipart form parse error - "), "{refused}");
+    }
+    shop.finish().await;
+}
+
+/// An order whose customer has a Turkish name, sent in a character set.
+async fn ordered(shop: &Shop, number: &str, charset: &str, in_charset: impl Fn(&str) -> Vec<u8>) -> Reply {
+    let mut order = order_json(number, &[("RED", 1)]);
+    order["customer"] = json!({ "pk": 5, "first_name": "Ayşegül", "last_name": "İşçi" });
+    let request = shop.request_as("admin", Method::POST, "/api/v1/oms/orders/");
+    let kind = format!("application/json; charset={charset}");
+    send_loosely(request.header("Content-Type", kind).body(in_charset(&order.to_string()))).await
+}
+
+#[tokio::test]
+async fn an_order_in_an_old_character_set_keeps_the_letters_of_its_customer() {
+    let shop = Shop::open().await;
+    let turkish = |text: &str| -> Vec<u8> {
+        let byte = |letter| match letter {
+            'ş' => 0xFE,
+            'ü' => 0xFC,
+            'İ' => 0xDD,
+            'ç' => 0xE7,
+            other => u8::try_from(u32::from(other)).expect("ASCII"),
+        };
+        text.chars().map(byte).collect()
+    };
+    let utf_16 = |text: &str| -> Vec<u8> {
+        [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect()
+    };
+    let utf_16_le = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let utf_8 = |text: &str| text.as_bytes().to_vec();
+    for (number, charset, reply) in [
+        ("C1", "windows-1254", ordered(&shop, "C1", "windows-1254", turkish).await),
+        ("C2", "ISO-8859-9", ordered(&shop, "C2", "ISO-8859-9", turkish).await),
+        ("C3", "utf-16", ordered(&shop, "C3", "utf-16", utf_16).await),
+        ("C4", "\"utf-16le\"", ordered(&shop, "C4", "\"utf-16le\"", utf_16_le).await),
+        ("C5", "utf-8", ordered(&shop, "C5", "utf-8", utf_8).await),
+    ] {
+        let order = reply.json(201);
+        assert_eq!(order["number"], number);
+        assert_eq!(order["customer"]["first_name"], "Ayşegül", "{charset}");
+        assert_eq!(order["customer"]["last_name"], "İşçi", "{charset}");
+    }
+    let unknown = shop.changes_nothing(ordered(&shop, "C6", "klingon", utf_8)).await;
+    assert_eq!(unknown.detail(415), "Unsupported charset \"klingon\" in request. Send UTF-8.");
+    // A byte of windows-1254 that is no UTF-16: the length is odd.
+    let odd = shop.changes_nothing(ordered(&shop, "C7", "utf-16", |_| b"{}\n".to_vec())).await.json(400);
+    let said = odd["error"]["non_field_errors"].as_str().unwrap_or_default();
+    assert!(said.starts_with("The body is not in UTF-16LE; say in which character set it is"), "{odd}");
+    shop.finish().await;
 }

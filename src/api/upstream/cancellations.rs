@@ -36,7 +36,7 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: RequestBody<LIST_BYTES>,
 ) -> Result<Json<impl Serialize>> {
-    envelope::authenticate(&door.app.upstream, &headers, &body)?;
+    envelope::authenticate(&door.app.upstream, &headers, body.sent())?;
     let webhook = envelope::payload(body.json().await?, "cancellation_plan.")?;
     let canceller =
         Canceller { pool: &door.app.pool, catalog_cache: &door.app.catalog_cache, dispatcher: &door.app.dispatcher };

@@ -122,7 +122,7 @@ async fn orders_webhook(
     headers: HeaderMap,
     body: RequestBody<LIST_BYTES>,
 ) -> Result<Response> {
-    envelope::authenticate(&app.upstream, &headers, &body)?;
+    envelope::authenticate(&app.upstream, &headers, body.sent())?;
     let webhook = envelope::payload(body.json().await?, "order.")?;
     let taken = app.intake.take_or_record(&webhook.payload, Some(user_id)).await??;
     let (status, order_id, reason) = match taken {

@@ -36,7 +36,7 @@ pub(super) async fn stores_webhook(
     headers: HeaderMap,
     body: RequestBody<LIST_BYTES>,
 ) -> Result<Response> {
-    envelope::authenticate(&door.app.upstream, &headers, &body)?;
+    envelope::authenticate(&door.app.upstream, &headers, body.sent())?;
     let webhook = envelope::payload(body.json().await?, "retail_store.")?;
     let (is_new, taken) = stores::take(&door.app.pool, &door.app.wake_signal, &webhook.payload, &door.actor()).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };

@@ -14,21 +14,20 @@ use crate::{
     api::body::{OBJECT_BYTES, RequestBody},
     api::{
         extract::{Id, Limited},
+        form,
         resource::{Resource, Viewer, row},
     },
     app::App,
     auth::Caller,
     db::PgConnection,
-    error::{Refusal, Result},
+    error::Result,
     page::{List, ids},
-    reading,
     scope::Visible,
     webhooks::{
         client,
         lists::DELIVERIES,
         view::{self, DeliveryView},
     },
-    wire,
 };
 
 impl Resource for DeliveryView {
@@ -54,11 +53,11 @@ pub(super) struct Retry {
 
 impl Retry {
     /// Reads a body; an empty one says nothing.
-    fn of_body(body: &[u8]) -> Result<Self, Refusal> {
+    async fn of_body(headers: &HeaderMap, body: &RequestBody<OBJECT_BYTES>) -> Result<Self> {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        let force = reading::body(body, |reader| reader.flag("force"))?.unwrap_or_default();
+        let force = form::read(headers, body, |reader| reader.flag("force")).await?.unwrap_or_default();
         Ok(Self { force })
     }
 }
@@ -88,11 +87,10 @@ pub(super) async fn retry(
     headers: HeaderMap,
     body: RequestBody<OBJECT_BYTES>,
 ) -> Result<Response> {
-    wire::check_media_type(&headers)?;
     let mut connection = door.app.pool.acquire().await?;
     let id: i64 = row::<DeliveryView>(&mut connection, &door.caller(), id).await?.try_get("id")?;
     drop(connection);
-    let Retry { force } = Retry::of_body(&body)?;
+    let Retry { force } = Retry::of_body(&headers, &body).await?;
     let app = &door.app;
     let outcome = app.webhooks.deliver_again(&app.pool, &app.catalog_cache, &app.metrics, id, force).await?;
     Ok(answer(outcome))

@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     api::body::{OBJECT_BYTES, RequestBody},
     api::{
-        declare::with_schema,
+        declare::{also_as_form, with_schema},
         extract::{Doors, Id, Limited},
         resource::{Read, Resource, Viewer, detail, list, row},
     },
@@ -58,7 +58,7 @@ pub fn routes() -> OpenApiRouter<Doors> {
             &read("/whisperer/hook_events/{id}/", "getWebhookDelivery", "One delivery"),
             "the delivery",
         ))
-        .routes(routes!(deliveries::retry))
+        .routes(also_as_form(routes!(deliveries::retry)))
 }
 
 /// Whose subscriptions a caller sees: an admin of every location sees everybody's.
