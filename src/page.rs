@@ -189,7 +189,7 @@ fn file_format(name: &str) -> Result<Option<Format>, Refusal> {
 }
 
 /// `http://host`, as the client called it, or as the proxy before us says that it did: the claims of others are taken
-/// away before (`server/forwarded.rs`). Of several proxies the last one is asked.
+/// away before, and of several proxies the word of one is left (`server/forwarded.rs`).
 #[must_use]
 pub fn base_url(headers: &HeaderMap) -> String {
     let last = |name: &str| {

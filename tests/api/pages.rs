@@ -276,6 +276,34 @@ async fn only_trusted_proxies_say_how_this_server_is_called() {
 }
 
 #[tokio::test]
+async fn behind_two_trusted_proxies_addresses_are_those_that_the_client_called() {
+    let trust: fn(&mut app::Settings) = |settings| {
+        settings.trusted_proxies = ["127.0.0.0/8", "10.0.0.0/8"].map(|range| range.parse().expect("a range")).into();
+    };
+    let shop = Shop::with_settings(trust).await;
+    for _ in 0..2 {
+        shop.package().await.run("COMPLETE_PACKING").await.ok();
+    }
+    for (told_of, begin) in [
+        // The outer proxy ends TLS and calls the inner one by its own name.
+        (["198.51.100.7, 10.0.0.2", "oms.example, inner:8080", "https, http"], "https://oms.example/"),
+        (
+            ["1.1.1.1, 198.51.100.7, 10.0.0.2", "evil.example, oms.example, inner", "ftp, https, http"],
+            "https://oms.example/",
+        ),
+        // 192.0.2.4 is not trusted: it is the client, and what it says counts for nothing.
+        (["198.51.100.7, 192.0.2.4", "evil.example, oms.example", "http, https"], "https://oms.example/"),
+    ] {
+        let [clients, hosts, schemes] = told_of;
+        let claims = [("X-Forwarded-For", clients), ("X-Forwarded-Host", hosts), ("X-Forwarded-Proto", schemes)];
+        for address in told(&shop, &claims).await {
+            assert!(address.starts_with(begin), "{told_of:?}: {address}");
+        }
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn metrics_may_have_an_address_of_their_own() {
     let shop = Shop::open().await;
     let stop = CancellationToken::new();
