@@ -22,6 +22,10 @@ pub fn routes() -> OpenApiRouter<Doors> {
             "listCargoCompanies",
             "The cargo companies\n\nTheir ids are what commands send as `cargo_company`.",
         )))
+        .routes(detail::<CargoCompany>(
+            &read("/api/v1/oms/cargo-company/{id}/", "getCargoCompany", "One cargo company"),
+            "the cargo company",
+        ))
         .routes(list::<CargoCompanyCondition>(&read(
             "/api/v1/oms/cargo-company-conditions/",
             "listCargoCompanyConditions",

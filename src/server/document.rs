@@ -62,7 +62,9 @@ pub(super) fn complete(declared: &OpenApi) -> Value {
             "schemas": schemas(&declared["components"]["schemas"]),
             "responses": errors::responses(),
             "securitySchemes": { "token": { "type": "apiKey", "in": "header", "name": "Authorization",
-                                            "description": "`Token <key>`, the word included." } }
+                                            "description": "`Token <key>`, the word included." },
+                                 "basic": { "type": "http", "scheme": "basic",
+                                            "description": "A user's name, and a token of that user as the password." } }
         }
     });
     commands::add(&mut document);

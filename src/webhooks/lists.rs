@@ -70,3 +70,21 @@ pub const DELIVERIES: List = List {
     default_sort: "-id",
     tie_breaker: "e.id desc",
 };
+
+/// Deliveries that were not tried yet.
+pub const QUEUE: List = List {
+    from: " from hook_events e join webhooks w on w.id = e.webhook_id and e.response_http_status is null",
+    columns: "e.id, e.created_date, e.modified_date, e.uuid, e.webhook_id as hook_id, w.event_type, \
+              null::text as app_label, e.entity as model_name, e.object_id::text as object_id, '{}'::jsonb as instance_dict",
+    visible: "w.user_id = any({})",
+    filters: &[filter("event_type", Kind::Text, "lower(w.event_type) = lower({})", "Type of event, in any case.")],
+    sorts: &[
+        ("id", "e.id"),
+        ("created_date", "e.created_date"),
+        ("modified_date", "e.modified_date"),
+        ("hook_id", "e.webhook_id"),
+        ("event_type", "w.event_type"),
+    ],
+    default_sort: "-id",
+    tie_breaker: "e.id desc",
+};

@@ -117,6 +117,28 @@ fn body() -> RefOr<Schema> {
     ObjectBuilder::new().property("event", event).property("payload", payload).into()
 }
 
+/// A delivery that is to come: it was not tried yet. The keys are the original's.
+#[derive(Debug, Clone, Serialize, ToSchema, FromRow)]
+#[schema(as = QueuedWebhookDelivery)]
+pub(crate) struct Queued {
+    pub id: i64,
+    pub created_date: Timestamp,
+    pub modified_date: Timestamp,
+    /// The uuid that its body will have, with hyphens.
+    pub uuid: Uuid,
+    /// The subscription.
+    pub hook_id: i64,
+    pub event_type: String,
+    /// Null: it means nothing here.
+    pub app_label: Option<String>,
+    /// `package`, `transfer`, `stock_location` or `webhook`.
+    pub model_name: String,
+    pub object_id: String,
+    /// Empty: the body is made when it is sent.
+    #[schema(value_type = HashMap<String, String>)]
+    pub instance_dict: Value,
+}
+
 /// A delivery that was tried.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = WebhookDelivery)]
@@ -146,7 +168,7 @@ pub(crate) struct DeliveryView {
 }
 
 /// A time in the form of Django REST framework.
-pub(crate) fn duration(microseconds: i64) -> String {
+fn duration(microseconds: i64) -> String {
     let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000);
     let whole = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     if rest == 0 { whole } else { format!("{whole}.{rest:06}") }

@@ -187,7 +187,9 @@ async fn every_list_can_be_had_as_a_file_by_whom_it_is_shown_to() {
          insert into upstream_calls (order_id, kind, package_id, path, payload) values (1, 'status', 1, '/', '{}');
          insert into hook_events (webhook_id, event_position, event_id, event_date, nth, uuid, entity, object_id, sequence,
                                   retry_count, response_http_status)
-         values (1, 1, 1, now(), 0, gen_random_uuid(), 'package', 1, 1, 1, 500)",
+         values (1, 1, 1, now(), 0, gen_random_uuid(), 'package', 1, 1, 1, 500);
+         insert into hook_events (webhook_id, event_position, event_id, event_date, nth, uuid, entity, object_id, sequence)
+         values (1, 1, 1, now(), 1, gen_random_uuid(), 'package', 1, 1)",
     )
     .await;
     let ledger = format!("/api/v1/oms/stocklocations/{}/quota-ledger/", shop.location_id("KADIKOY").await);

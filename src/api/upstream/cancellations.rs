@@ -5,10 +5,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::FromRow as _;
 
-use super::envelope;
+use super::envelope::{self, Sender};
 use crate::{
     api::body::{LIST_BYTES, RequestBody},
-    api::extract::{Managers, Unlimited},
     error::{Refusal, Result},
     upstream::{
         cancellations::{self, Canceller},
@@ -29,10 +28,10 @@ pub(super) fn example() -> Value {
 /// what else was in them is planned anew. If one of them cannot be cancelled any more, none is. A refund is recorded. The
 /// answer says what was decided; the same plan, sent again, is answered the same.
 #[utoipa::path(post, path = "/api/v1/oms/cancellation_plan/", tag = "Upstream",
-    operation_id = "decideCancellationPlan", request_body = Value,
+    operation_id = "decideCancellationPlan", request_body = Value, security(("token" = []), ("basic" = [])),
     responses((status = 200, description = "What was decided", body = PlanView), (status = 404, description = "There is no such order here yet")))]
 pub(super) async fn create(
-    door: Unlimited<Managers>,
+    Sender(door): Sender,
     headers: HeaderMap,
     body: RequestBody<LIST_BYTES>,
 ) -> Result<Json<impl Serialize>> {

@@ -1,11 +1,16 @@
-//! Webhooks of the upstream: an envelope around the payload, signed if there is a secret.
+//! Webhooks of the upstream: who sends them, and an envelope around the payload, signed if there is a secret.
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::{
-    error::Refusal,
+    api::extract::{Doors, Managers, Unlimited},
+    error::{Error, Refusal},
     openapi::{self, Written},
     reading, signature,
     upstream::Upstream,
@@ -27,6 +32,41 @@ pub(super) fn schema(types: &[&str], payload: &Written) -> RefOr<Schema> {
 /// A webhook of an event with this payload, as an example.
 pub(super) fn example(event_type: &str, payload: &Value) -> Value {
     json!({ "event": { "type": event_type, "uuid": "8f14e45fceea467f9d2b0c6c1a5b7d3e" }, "payload": payload })
+}
+
+/// Whoever may send webhooks, by `Authorization: Token <key>` or, for dj-whisperer knows nothing else, by HTTP Basic: the
+/// user's name, and one of the user's tokens as the password. (A token, for a password is slow to check, on purpose, and
+/// would be so for each webhook.)
+pub(super) struct Sender(pub Unlimited<Managers>);
+
+impl FromRequestParts<Doors> for Sender {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Error> {
+        let Some((name, token)) = basic(&parts.headers)? else {
+            return Ok(Self(Unlimited::from_request_parts(parts, doors).await?));
+        };
+        parts.headers.insert(header::AUTHORIZATION, token);
+        let door: Unlimited<Managers> = Unlimited::from_request_parts(parts, doors).await?;
+        if door.caller().username == name { Ok(Self(door)) } else { Err(wrong_credentials().into()) }
+    }
+}
+
+/// The name, and the password as the token that it is; none where the request is not authenticated by HTTP Basic.
+fn basic(headers: &HeaderMap) -> Result<Option<(String, HeaderValue)>, Refusal> {
+    let text = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
+    let Some((_, encoded)) = text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic")) else {
+        return Ok(None);
+    };
+    let decoded = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let (name, password) = decoded.as_deref().and_then(|text| text.split_once(':')).ok_or_else(wrong_credentials)?;
+    let token = HeaderValue::from_str(&format!("Token {password}")).map_err(|_| wrong_credentials())?;
+    Ok(Some((name.to_owned(), token)))
+}
+
+fn wrong_credentials() -> Refusal {
+    let detail = "Invalid username/password: the password is a token of that user, as `oms token issue` prints it.";
+    Refusal::detail(StatusCode::UNAUTHORIZED, detail)
 }
 
 /// A checked webhook.

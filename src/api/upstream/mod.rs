@@ -17,6 +17,7 @@ use sqlx::{FromRow as _, postgres::PgRow};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::envelope::Sender;
 use crate::{
     api::body::{LIST_BYTES, RequestBody},
     api::{
@@ -115,10 +116,10 @@ struct OrderTaken {
 /// approved (status 400); a known number changes nothing. With `OMS_UPSTREAM_WEBHOOK_SECRET` the body must be signed
 /// (`X-Whisperer-Signature: sha256=…`).
 #[utoipa::path(post, path = "/api/v1/oms/orders-webhook/", tag = "Upstream", operation_id = "receiveOrder",
-    request_body = Value,
+    request_body = Value, security(("token" = []), ("basic" = [])),
     responses((status = 201, description = "The order is new", body = OrderTaken), (status = 200, description = "The order is known, or left until it is approved", body = OrderTaken)))]
 async fn orders_webhook(
-    Unlimited { app, user_id, .. }: Unlimited<Managers>,
+    Sender(Unlimited { app, user_id, .. }): Sender,
     headers: HeaderMap,
     body: RequestBody<LIST_BYTES>,
 ) -> Result<Response> {

@@ -7,10 +7,9 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::envelope;
+use super::envelope::{self, Sender};
 use crate::{
     api::body::{LIST_BYTES, RequestBody},
-    api::extract::{Managers, Unlimited},
     error::Result,
     upstream::stores::{self, StoreTaken},
 };
@@ -29,10 +28,10 @@ pub(super) fn example() -> Value {
 /// name, place, telephone, email and whether it is active; a new one is asked last, until somebody sets its priority.
 /// What was changed earlier than what was heard already changes nothing.
 #[utoipa::path(post, path = "/api/v1/oms/stocklocations-webhook/", tag = "Upstream", operation_id = "receiveStore",
-    request_body = Value,
+    request_body = Value, security(("token" = []), ("basic" = [])),
     responses((status = 201, description = "The location is new", body = StoreTaken), (status = 200, description = "The location is known", body = StoreTaken)))]
 pub(super) async fn stores_webhook(
-    door: Unlimited<Managers>,
+    Sender(door): Sender,
     headers: HeaderMap,
     body: RequestBody<LIST_BYTES>,
 ) -> Result<Response> {

@@ -1,12 +1,14 @@
 //! `/whisperer/hook_events/`: what was delivered, and delivering it again.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use sqlx::{Row as _, postgres::PgRow};
+use sqlx::{FromRow as _, Row as _, postgres::PgRow};
 use utoipa::ToSchema;
 
 use super::owned;
@@ -25,10 +27,23 @@ use crate::{
     scope::Visible,
     webhooks::{
         client,
-        lists::DELIVERIES,
-        view::{self, DeliveryView},
+        lists::{DELIVERIES, QUEUE},
+        view::{self, DeliveryView, Queued},
     },
 };
+
+/// The list of deliveries to come.
+impl Resource for Queued {
+    const LIST: List = QUEUE;
+
+    fn visible(caller: &Caller) -> Visible {
+        owned(caller)
+    }
+
+    async fn load(_: &App, _: &mut PgConnection, rows: &[PgRow], _: &Viewer) -> Result<Vec<Self>> {
+        Ok(rows.iter().map(Self::from_row).collect::<sqlx::Result<_>>()?)
+    }
+}
 
 impl Resource for DeliveryView {
     const LIST: List = DELIVERIES;
@@ -69,8 +84,9 @@ pub(super) struct RetryAnswer {
     detail: &'static str,
     response_status: u16,
     response_content: String,
-    delivered: bool,
+    /// How long it took, in seconds.
     response_time: Option<String>,
+    delivered: bool,
 }
 
 /// Deliver again, now
@@ -104,8 +120,34 @@ fn answer(outcome: client::Outcome) -> Response {
         detail,
         response_status: outcome.status,
         response_content: outcome.content,
+        response_time: Some(seconds(outcome.took)),
         delivered,
-        response_time: i64::try_from(outcome.took.as_micros()).ok().map(view::duration),
     };
     (status, Json(answer)).into_response()
+}
+
+/// Seconds to the microsecond as Python prints them, for that is what clients of the original read: `0.25`, `5e-05`.
+fn seconds(took: Duration) -> String {
+    let seconds = Duration::from_micros(u64::try_from(took.as_micros()).unwrap_or(u64::MAX)).as_secs_f64();
+    if seconds > 0.0 && seconds < 1e-4 { format!("{seconds:e}").replace("e-", "e-0") } else { format!("{seconds:?}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_written_as_python_writes_them() {
+        for (microseconds, expected) in [
+            (0, "0.0"),
+            (1, "1e-06"),
+            (53, "5.3e-05"),
+            (100, "0.0001"),
+            (12_345, "0.012345"),
+            (2_000_000, "2.0"),
+            (10_000_001, "10.000001"),
+        ] {
+            assert_eq!(seconds(Duration::from_micros(microseconds)), expected);
+        }
+    }
 }

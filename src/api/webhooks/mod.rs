@@ -6,7 +6,9 @@ use axum::{
     Json,
     http::{HeaderMap, StatusCode},
 };
+use serde::Serialize;
 use sqlx::{FromRow as _, postgres::PgRow};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -21,7 +23,7 @@ use crate::{
     db::PgConnection,
     error::Result,
     events,
-    page::List,
+    page::{List, base_url},
     scope::Visible,
     webhooks::{
         definition::{Definition, Purpose, TargetAuth},
@@ -29,7 +31,7 @@ use crate::{
         pause,
         replay::{self, ReplayRange, Replayed},
         subscription::{self, HookStatus},
-        view::{DeliveryView, HookView, StoredHook},
+        view::{DeliveryView, HookView, Queued, StoredHook},
     },
     wire,
 };
@@ -38,6 +40,7 @@ use crate::{
 pub fn routes() -> OpenApiRouter<Doors> {
     let read = |path, operation, text| Read { path, tag: "Webhooks", operation, text };
     OpenApiRouter::new()
+        .routes(routes!(root))
         .routes(list::<HookView>(&read("/whisperer/hooks/", "listWebhooks", "Subscriptions")))
         .routes(routes!(create))
         .routes(routes!(registry))
@@ -59,6 +62,11 @@ pub fn routes() -> OpenApiRouter<Doors> {
             "the delivery",
         ))
         .routes(also_as_form(routes!(deliveries::retry)))
+        .routes(list::<Queued>(&read(
+            "/whisperer/event_queues/",
+            "listQueuedWebhookDeliveries",
+            "Deliveries to come\n\nWhat is to be sent to your subscriptions (an admin: to all) and was not tried yet.",
+        )))
 }
 
 /// Whose subscriptions a caller sees: an admin of every location sees everybody's.
@@ -78,6 +86,26 @@ impl Resource for HookView {
         let hooks = rows.iter().map(|row| StoredHook::from_row(row).map(|hook| hook.masked()));
         Ok(hooks.collect::<sqlx::Result<_>>()?)
     }
+}
+
+/// Where the lists of this area are.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookRoot)]
+struct Root {
+    hooks: String,
+    hook_events: String,
+    event_queues: String,
+}
+
+/// The lists of this area
+///
+/// Their addresses, by name.
+#[utoipa::path(get, path = "/whisperer/", tag = "Webhooks", operation_id = "getWebhookRoot",
+    responses((status = 200, description = "The addresses", body = Root)))]
+async fn root(_: Limited, headers: HeaderMap) -> Json<Root> {
+    let base = base_url(&headers);
+    let list = |name: &str| format!("{base}/whisperer/{name}/");
+    Json(Root { hooks: list("hooks"), hook_events: list("hook_events"), event_queues: list("event_queues") })
 }
 
 /// A subscription with its secrets, if the caller may see it.

@@ -58,6 +58,9 @@ async fn furnish(house: &House) -> Elsewhere {
          insert into hook_events (webhook_id, event_position, event_id, event_date, nth, uuid, entity, object_id, sequence,
                                   retry_count, response_http_status)
          select w.id, e.position, e.id, now(), 0, gen_random_uuid(), 'package', e.object_id, 1, 20, 500
+           from webhooks w, events e where e.entity = 'package';
+         insert into hook_events (webhook_id, event_position, event_id, event_date, nth, uuid, entity, object_id, sequence)
+         select w.id, e.position, e.id, now(), 1, gen_random_uuid(), 'package', e.object_id, 1
            from webhooks w, events e where e.entity = 'package'",
     )
     .await;
@@ -74,6 +77,7 @@ async fn furnish(house: &House) -> Elsewhere {
             ("/api/v1/oms/orderexecutionplans/", order),
             ("/api/v1/oms/stocklocations/", gebze),
             ("/api/v1/oms/stocklocations-senderaddress/", id(&sender)),
+            ("/api/v1/oms/cargo-company/", 1),
             ("/api/v1/oms/cargo-company-conditions/", 1),
             ("/api/v1/oms/cancellation-reasons/", 1),
             ("/api/v1/oms/scenarios/", 1),
@@ -161,7 +165,9 @@ fn wanted(method: &Method, path: &str) -> Wanted {
             | "/api/v1/oms/stocks/"
             | "/api/v1/oms/stocklocations-senderaddress/"
             | "/api/v1/oms/events/"
-            | "/api/v1/auth/tokens/",
+            | "/api/v1/auth/tokens/"
+            // Addresses alone.
+            | "/whisperer/",
         )
         // A result for each command: checked below.
         | ("POST", "/api/v1/oms/packages/commands/") => Wanted::Told(200),

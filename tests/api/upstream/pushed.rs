@@ -1,10 +1,10 @@
 //! The same orders, pushed as webhooks.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::house::{EAGER, Upstream, numbers, order, until_taken};
-use crate::support::{Shop, send};
+use crate::support::{Shop, send, send_loosely};
 
 const PATH: &str = "/api/v1/oms/orders-webhook/";
 
@@ -47,6 +47,47 @@ async fn what_cannot_be_taken_is_refused_and_kept_once() {
     assert!(shop.get("/api/v1/oms/upstream/problems/").await.ok()["results"][0]["resolved_date"].is_string());
     shop.finish().await;
     upstream.stop();
+}
+
+#[tokio::test]
+async fn dj_whisperer_authenticates_its_webhooks_by_name_and_token() {
+    let shop = Shop::open().await;
+    let push = async |path: &str, event: &str, payload: &Value, name: &str, password: &str| {
+        let body = json!({ "event": { "type": event, "uuid": "u" }, "payload": payload });
+        send_loosely(shop.request(Method::POST, path).basic_auth(name, Some(password)).json(&body)).await
+    };
+    let erp = Shop::token("erp");
+    let store = json!({ "pk": 41, "erp_code": "S-YORK", "name": "York" });
+    let plan = json!({ "pk": 1, "plan_type": "cancel", "order": { "pk": 1, "number": order(1)["number"] } });
+    for (path, event, payload, status) in [
+        (PATH, "order.created", &order(1), 201),
+        (PATH.trim_end_matches('/'), "order.created", &order(1), 200),
+        ("/api/v1/oms/stocklocations-webhook/", "retail_store.created", &store, 201),
+        ("/api/v1/oms/cancellation_plan/", "cancellation_plan.created", &plan, 200),
+    ] {
+        let reply = push(path, event, payload, "erp", erp).await;
+        assert_eq!(reply.status, status, "{path}: {}", reply.text());
+    }
+    // The name must be that of the token's user; a password of the user is none; a role counts as ever.
+    for (name, password, status) in [
+        ("admin", erp, 401),
+        ("erp", "wrong", 401),
+        ("erp", "", 401),
+        ("", erp, 401),
+        ("erp", "correct horse battery staple", 401),
+        ("kadikoy", Shop::token("kadikoy"), 403),
+    ] {
+        let reply = shop.changes_nothing(push(PATH, "order.created", &order(2), name, password)).await;
+        assert_eq!(reply.status, status, "{name}: {}", reply.text());
+    }
+    // It is a way in for webhooks alone.
+    let list = shop.request(Method::GET, "/api/v1/oms/packages/").basic_auth("erp", Some(erp));
+    send(list).await.json(401);
+    for broken in ["Basic", "Basic ???", "Basic ZXJw"] {
+        let request = shop.request(Method::POST, PATH).header("Authorization", broken);
+        send(request.json(&json!({}))).await.json(401);
+    }
+    shop.finish().await;
 }
 
 #[tokio::test]

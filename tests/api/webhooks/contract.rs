@@ -351,8 +351,18 @@ async fn deliveries_are_listed_filtered_and_delivered_again() {
     let reply = retry(&json!({ "force": true })).await.json(406);
     assert_eq!((&reply["detail"], &reply["response_status"]), (&json!("Webhook event delivery failed"), &json!(503)));
     receiver.is(super::receiver::Mood::Says("thanks".to_owned()));
-    let reply = retry(&json!({ "force": true })).await.ok();
+    let answer = retry(&json!({ "force": true })).await;
+    let reply = answer.ok();
     assert_eq!(reply["detail"], "Webhook event delivered successfully");
+    // The keys in the order of the original, and the seconds as Python prints them.
+    let took = reply["response_time"].as_str().expect("a text");
+    assert!(took.parse::<f64>().is_ok_and(|seconds| (0.0..10.0).contains(&seconds)), "{took}");
+    assert_eq!(
+        answer.text(),
+        format!(
+            r#"{{"detail":"Webhook event delivered successfully","response_status":200,"response_content":"thanks","response_time":"{took}","delivered":true}}"#
+        )
+    );
     assert_eq!(
         (&reply["response_status"], &reply["response_content"], &reply["delivered"]),
         (&json!(200), &json!("thanks"), &json!(true))
@@ -418,4 +428,60 @@ async fn subscriptions_are_limited_per_user_and_in_all_also_when_they_come_at_on
     let refused = shop.changes_nothing(shop.post_as("kadikoy", HOOKS, &bodies[0])).await.json(400);
     assert!(refused.to_string().contains("OMS_MAX_WEBHOOKS."), "{refused}");
     shop.finish().await;
+}
+
+#[tokio::test]
+async fn the_root_names_the_lists_and_a_queue_has_what_was_not_tried_yet() {
+    let shop = Shop::open().await;
+    let root = shop.get("/whisperer/").await;
+    let url = shop.url();
+    assert_eq!(
+        root.text(),
+        format!(
+            r#"{{"hooks":"{url}/whisperer/hooks/","hook_events":"{url}/whisperer/hook_events/","event_queues":"{url}/whisperer/event_queues/"}}"#
+        )
+    );
+    assert_eq!(send(shop.request(Method::GET, "/whisperer/")).await.status, 401);
+    for address in ["hooks", "hook_events", "event_queues"] {
+        assert_eq!(shop.get(root.ok()[address].as_str().expect("an address")).await.ok()["count"], 0);
+    }
+    shop.finish().await;
+
+    let receiver = super::receiver::Receiver::start().await;
+    let shop = Shop::delivering(settings()).await;
+    let id = subscribe(&shop, &format!("{}/q", receiver.url), "package.created").await;
+    shop.execute("update webhooks set paused_date = now()").await;
+    let package = shop.package().await;
+    let queue = "/whisperer/event_queues/?event_type=PACKAGE.created";
+    let row = shop
+        .until("it waits", async || {
+            let page = shop.get(queue).await.ok();
+            (page["count"] == 1).then(|| page["results"][0].clone())
+        })
+        .await;
+    let keys: Vec<_> = row.as_object().expect("an object").keys().collect();
+    assert_eq!(
+        keys,
+        [
+            "id",
+            "created_date",
+            "modified_date",
+            "uuid",
+            "hook_id",
+            "event_type",
+            "app_label",
+            "model_name",
+            "object_id",
+            "instance_dict"
+        ]
+    );
+    assert_eq!((&row["hook_id"], &row["model_name"]), (&json!(id), &json!("package")));
+    assert_eq!((&row["event_type"], &row["object_id"]), (&json!("package.created"), &json!(package.id.to_string())));
+    // Others do not see it, and once it was tried it is in the other list.
+    assert_eq!(shop.get_as("erp", queue).await.ok()["count"], 0);
+    shop.patch(&format!("{HOOKS}{id}/"), &json!({ "is_active": true })).await.ok();
+    shop.until("it is delivered", async || (shop.get(queue).await.ok()["count"] == 0).then_some(())).await;
+    assert_eq!(shop.get("/whisperer/hook_events/").await.ok()["results"][0]["uuid"], row["uuid"]);
+    shop.finish().await;
+    receiver.stop();
 }
