@@ -46,7 +46,8 @@ pub enum Listed<T> {
 /// A request for a page.
 #[derive(Debug, Clone)]
 pub struct Page {
-    number: usize,
+    /// Which page, from 1; none: the last, whose number is known once the rows are counted.
+    number: Option<usize>,
     limit: usize,
     /// The kind of file; none for JSON.
     format: Option<Format>,
@@ -63,7 +64,7 @@ impl Page {
     /// Reads page and limit, and keeps the other parameters for the filters.
     ///
     /// # Errors
-    /// 404 for a page that is no positive number, as Django REST framework answers; 400 for a format not offered.
+    /// 404 for a page that is no positive number and not `last`, as Django REST framework answers; 400 for a format not offered.
     pub fn parse(uri: &Uri, headers: &HeaderMap) -> Result<Self, Refusal> {
         let query = uri.query().unwrap_or_default();
         let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -72,8 +73,9 @@ impl Page {
             value.filter(|value| !value.is_empty())
         };
         let number = match get("page") {
-            None => 1,
-            Some(text) => text.parse().ok().filter(|number| *number > 0).ok_or_else(no_such_page)?,
+            None => Some(1),
+            Some("last") => None,
+            Some(text) => Some(text.parse().ok().filter(|number| *number > 0).ok_or_else(no_such_page)?),
         };
         let limit = get("limit").or_else(|| get("page_size"));
         let format = get("format").map_or(Ok(None), file_format)?;
@@ -117,7 +119,16 @@ impl Page {
     /// Rows before it.
     #[must_use]
     pub fn offset(&self) -> usize {
-        (self.number - 1).saturating_mul(self.limit)
+        (self.number.unwrap_or(1) - 1).saturating_mul(self.limit)
+    }
+
+    /// Makes a number of `last`, now that the rows are counted.
+    ///
+    /// # Errors
+    /// 404 for a page beyond the last, 400 for a file that would be too long.
+    fn settle(&mut self, count: usize) -> Result<(), Refusal> {
+        self.number.get_or_insert(count.div_ceil(self.limit).max(1));
+        self.check_exists(count)
     }
 
     /// The value of a parameter; the last one where it is given several times, as Django takes it.
@@ -129,7 +140,7 @@ impl Page {
 
     /// Refuses a page beyond the last, and a file that would be too long.
     fn check_exists(&self, count: usize) -> Result<(), Refusal> {
-        if self.number > 1 && self.offset() >= count {
+        if self.offset() > 0 && self.offset() >= count {
             return Err(no_such_page());
         }
         if self.is_whole && count > MOST_ROWS {
@@ -145,8 +156,9 @@ impl Page {
     }
 
     fn page_of<T>(&self, count: usize, results: Vec<T>) -> PageOf<T> {
-        let next = (self.offset() + self.limit < count).then(|| self.link(self.number + 1));
-        let previous = (self.number > 1).then(|| self.link(self.number - 1));
+        let number = self.number.unwrap_or(1);
+        let next = (self.offset() + self.limit < count).then(|| self.link(number + 1));
+        let previous = (number > 1).then(|| self.link(number - 1));
         PageOf { count, next, previous, results }
     }
 

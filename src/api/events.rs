@@ -90,6 +90,10 @@ struct Query {
 impl Query {
     fn of_request(page: &Page, uri: &Uri, caller: &Caller) -> Result<Self, Refusal> {
         page.no_list()?;
+        if page.get("page").is_some() {
+            let remedy = "These pages have no numbers: go on from `next`, or give its `cursor` as `after`.";
+            return Err(Refusal::field("page", remedy));
+        }
         let types: Vec<String> = page.get("types").map(list).unwrap_or_default();
         if let Some(unknown) = types.iter().find(|name| !TYPES.contains(&name.as_str())) {
             let known = TYPES.join(", ");
@@ -241,7 +245,8 @@ fn number(field: &str, text: &str) -> Result<i64, Refusal> {
 /// Events in an order that never changes. Go on from the `cursor` of each answer, and nothing is missed, however late a
 /// transaction commits: what is told is final. An object's events are numbered without a gap (`sequence`), so who follows
 /// everything can prove to have it. The payload is the object as it was when it happened. With `wait`, an empty answer is
-/// held back until there is something, or the time is over. With `Accept: text/event-stream` the events come as a stream
+/// held back until there is something, or the time is over. `next` is null where there is nothing more, so that who reads
+/// page after page comes to an end; with `wait` it never is. With `Accept: text/event-stream` the events come as a stream
 /// (`id`, now and then, is the cursor behind them; a reader that comes again sends it as `Last-Event-ID`).
 /// A cursor of events that are no longer kept is answered 410.
 #[utoipa::path(get, path = "/api/v1/oms/events/", tag = "Events", operation_id = "followEvents",
@@ -276,7 +281,9 @@ async fn follow(door: Limited, page: Page, headers: HeaderMap, uri: Uri) -> Resu
         cursor = read.next;
         let is_over = !are_same || tokio::time::Instant::now() >= deadline || app.stop.is_cancelled();
         if !read.events.is_empty() || is_over {
-            let answer = Events { cursor: cursor.to_string(), next: query.next(cursor), results: read.events };
+            let is_end = are_same && read.is_all && query.wait.is_zero();
+            let next = (!is_end).then(|| query.next(cursor));
+            let answer = Events { cursor: cursor.to_string(), next, results: read.events };
             return Ok(axum::Json(answer).into_response());
         }
         if read.is_all {

@@ -99,11 +99,11 @@ impl List {
         Ok(query.build().fetch_optional(connection).await?)
     }
 
-    /// How many rows fit, and those on the page.
+    /// How many rows fit, and those on the page, which gets its number.
     pub(super) async fn rows(
         &self,
         connection: &mut PgConnection,
-        page: &Page,
+        page: &mut Page,
         visible: &Visible,
     ) -> Result<(usize, Vec<PgRow>)> {
         let order = self.order_by(page)?;
@@ -111,7 +111,7 @@ impl List {
         self.push_query(&mut query, "count(*)", page, visible)?;
         let count: i64 = query.build_query_scalar().fetch_one(&mut *connection).await?;
         let count = usize::try_from(count).unwrap_or_default();
-        page.check_exists(count)?;
+        page.settle(count)?;
         if count == 0 {
             return Ok((0, Vec::new()));
         }

@@ -47,13 +47,13 @@ impl List {
     /// # Errors
     /// 400 named by the parameter that is wrong, or for a file that would be too long; 404 for a page beyond the last;
     /// when the database fails.
-    pub async fn open<T>(&self, pool: &PgPool, page: Page, visible: &Visible) -> Result<Listing<T>> {
+    pub async fn open<T>(&self, pool: &PgPool, mut page: Page, visible: &Visible) -> Result<Listing<T>> {
         let sheet = match page.format {
             None => None,
             Some(format) => Some(Sheet::begin(format).await?),
         };
         let mut connection = pool.acquire().await?;
-        let (count, rows) = self.rows(&mut connection, &page, visible).await?;
+        let (count, rows) = self.rows(&mut connection, &mut page, visible).await?;
         Ok(Listing { page, count, connection, rows: rows.into_iter(), results: Vec::new(), sheet })
     }
 }
@@ -65,12 +65,13 @@ impl Page {
     /// 404 for a page beyond the last, 400 for a file that would be too long; when a file cannot be written.
     pub async fn of<T: Serialize + Send + 'static>(&self, rows: Vec<T>) -> Result<Listed<T>> {
         let count = rows.len();
-        self.check_exists(count)?;
-        let rows: Vec<T> = rows.into_iter().skip(self.offset()).take(self.limit()).collect();
-        match self.format {
-            None => Ok(Listed::Page(self.page_of(count, rows))),
+        let mut page = self.clone();
+        page.settle(count)?;
+        let rows: Vec<T> = rows.into_iter().skip(page.offset()).take(page.limit()).collect();
+        match page.format {
+            None => Ok(Listed::Page(page.page_of(count, rows))),
             Some(format) => {
-                Ok(Listed::File(Sheet::begin(format).await?.add(rows).await?.finish(&self.file_name()).await?))
+                Ok(Listed::File(Sheet::begin(format).await?.add(rows).await?.finish(&page.file_name()).await?))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use oms::page::{Filter, Kind};
 use serde_json::{Value, json};
 
-use crate::support::{Shop, order_json};
+use crate::support::{NOT_FOUND, Shop, order_json};
 
 const PACKAGES: &str = "/api/v1/oms/packages/";
 const SHORT: &str = "/api/v1/oms/packages/short/";
@@ -50,6 +50,10 @@ async fn a_page_has_count_next_previous_and_results() {
             Some("?a=x+y&limit=10&z=%C5%9F"),
         ),
         ("?limit=1000", 25, None, None),
+        ("?page=last", 5, None, Some("")),
+        ("?limit=10&page=last", 5, None, Some("?limit=10&page=2")),
+        ("?limit=5&page=last", 5, None, Some("?limit=5&page=4")),
+        ("?limit=1000&page=last", 25, None, None),
         ("?limit=0", 20, Some("?limit=0&page=2"), None),
         ("?limit=x", 20, Some("?limit=x&page=2"), None),
         ("?state__enum_value=100&limit=24", 24, Some("?limit=24&page=2&state__enum_value=100"), None),
@@ -60,9 +64,14 @@ async fn a_page_has_count_next_previous_and_results() {
         assert_eq!((&page["next"], &page["previous"]), (&link(next), &link(previous)), "{query}");
         assert_eq!(page["count"], 25);
     }
-    for query in ["?page=3", "?page=0", "?page=-1", "?page=x"] {
+    for query in ["?page=3", "?page=0", "?page=-1", "?page=x", "?page=LAST"] {
         assert_eq!(shop.get(&format!("{PACKAGES}{query}")).await.detail(404), "Invalid page.");
     }
+    // An empty list has a last page, which is its first; a list in memory has one, too.
+    let empty = shop.get(&format!("{ORDERS}?page=last&number=none")).await.ok();
+    assert_eq!(empty, json!({ "count": 0, "next": null, "previous": null, "results": [] }));
+    let scenarios = shop.get("/api/v1/oms/scenarios/?limit=1&page=last").await.ok();
+    assert_eq!((column(&scenarios, "id").len(), &scenarios["next"]), (1, &Value::Null));
     shop.finish().await;
 }
 
@@ -401,6 +410,9 @@ async fn an_unknown_parameter_is_ignored_and_filters_add_up() {
 async fn the_cargo_companies_are_listed_with_the_ids_commands_take() {
     let shop = Shop::open().await;
     let page = shop.get("/api/v1/oms/cargo-company/").await.ok();
+    let first = &page["results"][0];
+    assert_eq!(&shop.get(&format!("/api/v1/oms/cargo-company/{}/", first["id"])).await.ok(), first);
+    shop.get("/api/v1/oms/cargo-company/999/").await.refused(NOT_FOUND);
     assert_eq!(page["count"], 2);
     assert_eq!(column(&page, "slug"), ["manual", "yurtici"]);
     let keys: Vec<_> = page["results"][0].as_object().expect("an object").keys().collect();

@@ -23,8 +23,8 @@ use crate::{
 pub(super) struct Events {
     /// Where to go on: give it as `after`.
     pub cursor: String,
-    /// The same as an address.
-    pub next: String,
+    /// The same as an address; null where there is nothing more now, unless `wait` was given.
+    pub next: Option<String>,
     /// In order.
     pub results: Vec<Event>,
 }

@@ -67,6 +67,37 @@ async fn pages_end_to_end_are_everything_once_in_order() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_page_after_page_comes_to_an_end() {
+    let shop = Shop::open().await;
+    for _ in 0..5 {
+        shop.package().await;
+    }
+    let mut next = json!(format!("{}/api/v1/oms/events/?limit=2&types=package.created", shop.url()));
+    let (mut ids, mut pages, mut cursor) = (Vec::new(), 0, Value::Null);
+    while let Some(address) = next.as_str() {
+        let page = shop.get(address).await.ok();
+        ids.extend(page["results"].as_array().expect("results").iter().map(|event| event["object_id"].clone()));
+        (next, cursor) = (page["next"].clone(), page["cursor"].clone());
+        pages += 1;
+        assert!(pages < 10, "it goes on and on: {page}");
+    }
+    assert_eq!((ids.len(), pages), (5, 4));
+    // What happens later is behind the last cursor, and who waits is told where to go on.
+    let cursor = cursor.as_str().expect("a cursor").to_owned();
+    let waited =
+        shop.get(&format!("/api/v1/oms/events/?after={cursor}&wait=1&entity=package&object_id=999")).await.ok();
+    assert!(waited["next"].is_string() && waited["results"] == json!([]), "{waited}");
+    let sixth = shop.package().await;
+    let page = shop.get(&format!("/api/v1/oms/events/?after={cursor}&types=package.created")).await.ok();
+    assert_eq!(page["results"][0]["object_id"], sixth.id);
+    for numbered in ["?page=2", "?page=last"] {
+        let refused = shop.get(&format!("/api/v1/oms/events/{numbered}")).await.wrong("page");
+        assert!(refused[0].contains("`next`"), "{refused:?}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn what_commits_late_is_not_passed_over() {
     let shop = Shop::open().await;
     let [early, late] = [shop.package().await, shop.package().await];
