@@ -333,6 +333,13 @@ impl Error {
         error.code().is_some_and(|code| code.starts_with("22")).then(|| error.message().to_owned())
     }
 
+    /// True if Postgres cannot keep a value: it is outside its type, its check or its index. Another value may be kept.
+    #[must_use]
+    pub fn is_of_a_value(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| code.starts_with("22") || ["23514", "54000"].contains(&&*code))
+    }
+
     /// True if a statement rolled itself back because another was faster: decided again, it may succeed.
     #[must_use]
     pub fn is_write_conflict(&self) -> bool {

@@ -9,6 +9,7 @@
 //! A function that reads names the keys it takes. So the keys that are allowed, and the schema in the documentation
 //! ([`schema()`]), are those that are read. A value with a defect reads as nothing: with defects, what was read is not used.
 
+mod decimal;
 mod defect;
 mod form;
 mod kinds;
@@ -18,6 +19,7 @@ pub mod values;
 
 use serde_json::{Map, Value, json};
 
+pub use decimal::Decimal;
 pub use defect::{Defect, Step, keys, place};
 pub use form::{Changed, Form, New, change, create, set, with_sentences};
 pub use kinds::COUNTS;

@@ -77,8 +77,8 @@ pub const COUNT: Written = Written {
         "stock_location": {"type": "string", "description": "ERP code of the location."},
         "erp_code": {"type": "string", "description": "The same, where there is no `stock_location`."},
         "sku": {"type": "string", "maxLength": 255},
-        "quantity": {"type": "integer", "minimum": 0, "maximum": 1000000000000,
-                     "description": "Units, reserved ones included."}}}"#,
+        "quantity": {"type": ["number", "string"], "maximum": 1000000000000,
+                     "description": "Units, reserved ones included. Part of a unit is none, and less than none is 0: neither promises goods that are not there."}}}"#,
 };
 
 /// An adjustment as it is sent.

@@ -2,11 +2,16 @@
 //!
 //! The Akinon OMS documents no shape for it in public, so it is the shape of `PUT /api/v1/oms/stocks/`: a list, bare or
 //! under `results`, of `{"sku", "stock_location" or "erp_code", "quantity"}`. An answer about one SKU may leave `sku`
-//! out. A quantity is a number or a text (`"5.00"`); it is rounded down, and a negative one is 0.
+//! out. A quantity is read as in every count: a number or a text (`"5.00"`), rounded down, and a negative one is 0.
+//!
+//! A row that cannot be read costs nothing but itself. What an answer does not name has no stock, but the place that such a
+//! row speaks of is named: its count stays as it is.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::stock::MOST_UNITS;
+use crate::{reading::values, stock::MOST_UNITS};
 
 /// A row of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,35 +22,60 @@ pub(super) struct Line {
     pub quantity: i64,
 }
 
+/// What an answer says of what was asked.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub lines: Vec<Line>,
+    /// SKUs with a row that cannot be read: of where the answer does not name them, nothing is known.
+    pub in_doubt: BTreeSet<String>,
+    /// Why rows could not be read, for the log.
+    pub unread: Vec<String>,
+}
+
 /// Reads an answer to a request for SKUs. Rows of other SKUs are ignored.
 ///
 /// # Errors
-/// The reason, for the log.
-pub(super) fn lines(body: &[u8], asked: &[String]) -> Result<Vec<Line>, String> {
+/// The reason, for the log: it is no such list, or none of its rows can be read.
+pub(super) fn read(body: &[u8], asked: &[String]) -> Result<Answer, String> {
     let answer: Value = serde_json::from_slice(body).map_err(|error| format!("it answered no JSON ({error})"))?;
     let rows = answer.as_array().or_else(|| answer.get("results")?.as_array());
     let rows = rows.ok_or("it answered neither a list nor an object with a list as `results`")?;
     if answer.get("next").is_some_and(|next| !next.is_null()) {
         return Err("it answered in pages; let it answer a request at once".to_owned());
     }
-    let mut lines = Vec::with_capacity(rows.len());
-    for (index, row) in rows.iter().enumerate() {
-        let line = read_row(row, asked).map_err(|why| format!("row {} of its answer {why}", index + 1))?;
-        lines.extend(line.filter(|line| asked.contains(&line.sku)));
+    let mut read = Answer::default();
+    for (row, number) in rows.iter().zip(1..) {
+        let sku = match (text(row, "sku"), asked) {
+            (None, [only]) => Some(only.clone()),
+            (sku, _) => sku,
+        };
+        if sku.as_ref().is_some_and(|sku| !asked.contains(sku)) {
+            continue;
+        }
+        match read_row(row, sku.clone()) {
+            Ok(line) => read.lines.push(line),
+            Err(why) => {
+                read.unread.push(format!("row {number} of its answer {why}"));
+                // Without a SKU it may be of any of them.
+                read.in_doubt.extend(sku.map_or_else(|| asked.to_vec(), |sku| vec![sku]));
+            }
+        }
     }
-    Ok(lines)
+    match read.unread.first() {
+        Some(why) if read.lines.is_empty() => Err(why.clone()),
+        _ => Ok(read),
+    }
 }
 
-fn read_row(row: &Value, asked: &[String]) -> Result<Option<Line>, String> {
-    let sku = match (text(row, "sku"), asked) {
-        (Some(sku), _) => sku,
-        (None, [only]) => only.clone(),
-        (None, _) => return Err("has no `sku`".to_owned()),
-    };
+fn read_row(row: &Value, sku: Option<String>) -> Result<Line, String> {
+    let sku = sku.ok_or("has no `sku`")?;
     let erp_code = text(row, "stock_location").or_else(|| text(row, "erp_code"));
     let erp_code = erp_code.ok_or("has neither `stock_location` nor `erp_code`")?;
-    let quantity = row.get("quantity").and_then(units).ok_or("has no number as `quantity`")?;
-    Ok(Some(Line { sku, erp_code, quantity }))
+    let quantity = row.get("quantity").and_then(values::units).ok_or("has no number as `quantity`")?;
+    if quantity > MOST_UNITS {
+        return Err(format!("has more than {MOST_UNITS} as `quantity`"));
+    }
+    Ok(Line { sku, erp_code, quantity })
 }
 
 /// A text, or a number as text.
@@ -55,20 +85,6 @@ fn text(row: &Value, key: &str) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
-}
-
-fn units(value: &Value) -> Option<i64> {
-    let number = match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    };
-    let number = number.filter(|number| number.is_finite())?.floor();
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-    let most = MOST_UNITS as f64;
-    #[expect(clippy::cast_possible_truncation, reason = "a whole number within bounds")]
-    let units = number.clamp(0.0, most) as i64;
-    Some(units)
 }
 
 #[cfg(test)]
@@ -82,8 +98,8 @@ mod tests {
     }
 
     fn lines_of(answer: &Value, asked: &[&str]) -> Result<Vec<(String, String, i64)>, String> {
-        let lines = lines(answer.to_string().as_bytes(), &skus(asked))?;
-        Ok(lines.into_iter().map(|line| (line.sku, line.erp_code, line.quantity)).collect())
+        let answer = read(answer.to_string().as_bytes(), &skus(asked))?;
+        Ok(answer.lines.into_iter().map(|line| (line.sku, line.erp_code, line.quantity)).collect())
     }
 
     #[test]
@@ -106,10 +122,28 @@ mod tests {
     #[test]
     fn part_of_a_unit_is_none_and_so_is_less_than_none() {
         for (quantity, units) in
-            [(json!(2.9), 2), (json!("0.5"), 0), (json!(-3), 0), (json!("-5.00"), 0), (json!(1e30), MOST_UNITS)]
+            [(json!(2.9), 2), (json!("0.5"), 0), (json!(-3), 0), (json!("-5.00"), 0), (json!("2.0000"), 2)]
         {
             let row = json!([{ "sku": "A", "erp_code": "1", "quantity": quantity }]);
             assert_eq!(lines_of(&row, &["A"]), Ok(vec![("A".to_owned(), "1".to_owned(), units)]), "{quantity}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_costs_itself_and_its_sku_stays_in_doubt() {
+        let good = json!({ "sku": "A", "erp_code": "1", "quantity": 5 });
+        for (bad, doubted) in [
+            (json!({ "sku": "B", "erp_code": "1", "quantity": "many" }), vec!["B"]),
+            (json!({ "sku": "B", "erp_code": "1", "quantity": 1e30 }), vec!["B"]),
+            (json!({ "sku": "B", "quantity": 1 }), vec!["B"]),
+            (json!({ "erp_code": "1", "quantity": 1 }), vec!["A", "B"]),
+            (json!({ "sku": "other", "quantity": null }), vec![]),
+        ] {
+            let answer = json!([bad, good]).to_string();
+            let answer = read(answer.as_bytes(), &skus(&["A", "B"])).expect("read");
+            assert_eq!(answer.lines, [Line { sku: "A".to_owned(), erp_code: "1".to_owned(), quantity: 5 }]);
+            assert_eq!(answer.in_doubt.iter().collect::<Vec<_>>(), doubted, "{bad}");
+            assert_eq!(answer.unread.is_empty(), doubted.is_empty(), "{bad}");
         }
     }
 
@@ -126,6 +160,6 @@ mod tests {
             let why = lines_of(&answer, &["A"]).expect_err("refused");
             assert!(why.contains(reason), "{why}");
         }
-        assert!(lines(b"<html>", &skus(&["A"])).expect_err("refused").contains("no JSON"));
+        assert!(read(b"<html>", &skus(&["A"])).expect_err("refused").contains("no JSON"));
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use url::Url;
 
-use super::answer::{self, Line};
+use super::answer::{self, Answer};
 use crate::{
     metrics::Metrics,
     outbound::{self, Gate, HttpClient, RequestBuilder, Response},
@@ -62,15 +62,15 @@ impl Client {
     }
 
     /// Sends one request for some SKUs.
-    pub(super) async fn ask(&self, skus: &[String]) -> Result<Vec<Line>, Reason> {
+    pub(super) async fn ask(&self, skus: &[String]) -> Result<Answer, Reason> {
         let started = Instant::now();
-        let lines = self.ask_as_known(skus).await;
-        self.metrics.inventory_request(lines.is_ok(), started.elapsed());
-        lines
+        let answer = self.ask_as_known(skus).await;
+        self.metrics.inventory_request(answer.is_ok(), started.elapsed());
+        answer
     }
 
     /// Sends a request. If the token is refused, logs in and sends it once more.
-    async fn ask_as_known(&self, skus: &[String]) -> Result<Vec<Line>, Reason> {
+    async fn ask_as_known(&self, skus: &[String]) -> Result<Answer, Reason> {
         let token = self.token(None).await?;
         let mut response = self.get(skus, token.as_ref()).await?;
         if response.status() == StatusCode::UNAUTHORIZED && token.is_some() {
@@ -80,7 +80,7 @@ impl Client {
         if !response.status().is_success() {
             return Err(format!("it answered {}", response.status()));
         }
-        answer::lines(&body(response).await?, skus)
+        answer::read(&body(response).await?, skus)
     }
 
     async fn get(&self, skus: &[String], token: Option<&Secret>) -> Result<Response, Reason> {

@@ -23,7 +23,7 @@ use std::{
 use tokio::task::JoinSet;
 
 use self::{
-    answer::Line,
+    answer::Answer,
     client::{Client, PAUSE_AFTER_FAILURE, Reason},
 };
 use crate::{
@@ -208,8 +208,11 @@ impl Shared {
             return Ok(());
         }
         let asked = Instant::now();
-        let lines = client.ask(&skus).await.map_err(|why| self.is_down(why))?;
-        let counts = self.changed(places, &skus, lines).await?;
+        let answer = client.ask(&skus).await.map_err(|why| self.is_down(why))?;
+        if let Some(why) = answer.unread.first() {
+            tracing::warn!(why, rows = answer.unread.len(), "rows of the stock service cannot be read");
+        }
+        let counts = self.changed(places, &skus, answer).await?;
         if !counts.is_empty() {
             let origin = Origin { actor: Actor::Server("stock service"), door: Door::StockService };
             stock::count(&self.pool, &counts, &origin).await?;
@@ -233,17 +236,18 @@ impl Shared {
     }
 
     /// The counts that differ from the stored ones.
-    async fn changed(&self, places: &Places, skus: &[String], lines: Vec<Line>) -> Result<Vec<Count>> {
+    async fn changed(&self, places: &Places, skus: &[String], answer: Answer) -> Result<Vec<Count>> {
         let rows = sqlx::query!("select sku, stock_location_id, quantity from stocks where sku = any($1)", skus)
             .fetch_all(&self.pool)
             .await?;
         let known: HashMap<(String, i64), i64> =
             rows.into_iter().map(|row| ((row.sku, row.stock_location_id), row.quantity)).collect();
         let served: BTreeSet<i64> = places.0.values().copied().collect();
-        // A location that the answer does not name has none.
+        // A location that the answer does not name has none, unless a row that cannot be read may name it.
+        let has_none = |(sku, at): &&(String, i64)| served.contains(at) && !answer.in_doubt.contains(sku);
         let mut counts: BTreeMap<(String, i64), i64> =
-            known.keys().filter(|(_, at)| served.contains(at)).map(|key| (key.clone(), 0)).collect();
-        for line in lines {
+            known.keys().filter(has_none).map(|key| (key.clone(), 0)).collect();
+        for line in answer.lines {
             if let Some(stock_location_id) = places.0.get(&line.erp_code) {
                 counts.insert((line.sku, *stock_location_id), line.quantity);
             }

@@ -10,7 +10,7 @@ use super::details;
 use crate::{
     error::Refusal,
     openapi::Written,
-    reading::{self, Defect, Reader, values},
+    reading::{self, Decimal, Defect, Reader, values},
     scenarios::rules::{OrderFacts, allowed_locations},
     stock::LONGEST_SKU,
     wire::{self, without_nulls},
@@ -20,10 +20,13 @@ use crate::{
 const LONGEST_NUMBER: usize = 64;
 /// Longest text where nothing else is said, in characters.
 const LONGEST_TEXT: usize = 255;
-/// Most digits of an amount of money before its point, as the columns have it.
-const AMOUNT_DIGITS: u32 = 12;
-/// Most digits of a tax rate before its point.
-const RATE_DIGITS: u32 = 4;
+/// What the columns of money and rates hold.
+const AMOUNT: Decimal = Decimal { column: "orders.amount", digits: 14, places: 4 };
+const PRICE: Decimal = Decimal { column: "order_items.price", digits: 14, places: 4 };
+const DISCOUNT: Decimal = Decimal { column: "order_items.discount_amount", digits: 14, places: 4 };
+const TAX_RATE: Decimal = Decimal { column: "order_items.tax_rate", digits: 6, places: 4 };
+/// Currencies whose smallest unit is a thousandth, by ISO 4217.
+const OF_THOUSANDTHS: [&str; 7] = ["bhd", "iqd", "jod", "kwd", "lyd", "omr", "tnd"];
 /// Most lines of one order.
 const MOST_LINES: usize = 2000;
 /// Most units of one line.
@@ -43,7 +46,7 @@ pub const ORDER: Written = Written {
         "channel": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Channel"}]},
         "date_placed": {"type": "string", "format": "date-time"},
         "currency": {"type": ["string", "null"]},
-        "amount": {"type": ["string", "number", "null"], "description": "Decimal."},
+        "amount": {"type": ["string", "number", "null"], "description": "Decimal, with at most 4 places; what would be rounded is refused."},
         "language_code": {"type": ["string", "null"]},
         "payment_option": {"type": ["object", "null"], "properties": {
             "pk": {"type": ["integer", "null"]}, "slug": {"type": ["string", "null"]}}},
@@ -70,10 +73,10 @@ const LINE: Written = Written {
         "properties": {
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
         "status": {"type": ["string", "null"], "description": "Its `OrderStatus`; the order's without one."},
-        "quantity": {"type": ["integer", "null"], "minimum": 1, "description": "Units; 1 without it."},
-        "price": {"type": ["string", "number", "null"], "description": "Decimal, of one unit."},
+        "quantity": {"type": ["integer", "string", "null"], "minimum": 1, "description": "Units; 1 without it."},
+        "price": {"type": ["string", "number", "null"], "description": "Decimal, of one unit, with at most 4 places."},
         "price_currency": {"type": ["string", "null"]},
-        "tax_rate": {"type": ["string", "number", "null"], "description": "Percent."},
+        "tax_rate": {"type": ["string", "number", "null"], "description": "Percent, with at most 4 places."},
         "discount_amount": {"type": ["string", "number", "null"]},
         "product": {"$ref": "#/components/schemas/Product"}}}"##,
 };
@@ -178,6 +181,7 @@ impl OrderInput {
         let details = details::read(reader);
         let address = &details["shipping_address"];
         let status = text(reader, "status").unwrap_or_else(|| "400".to_owned());
+        let currency = text(reader, "currency");
         let payment_option = reader.value("payment_option").and_then(|option| part(&option["slug"]));
         Self {
             number: reader.text_within("number", LONGEST_NUMBER).unwrap_or_default(),
@@ -185,8 +189,7 @@ impl OrderInput {
             channel_id: details["channel"]["pk"].as_i64(),
             channel_name: part(&details["channel"]["name"]),
             date_placed: reader.date_time("date_placed").unwrap_or_default(),
-            currency: text(reader, "currency"),
-            amount: decimal(reader, "amount", AMOUNT_DIGITS),
+            amount: money(reader, "amount", AMOUNT, currency.as_deref()),
             language_code: text(reader, "language_code"),
             payment_type: payment_option.or_else(|| text(reader, "payment_type")),
             shipping_option_slug: text(reader, "shipping_option_slug"),
@@ -199,7 +202,8 @@ impl OrderInput {
             longitude: coordinate(&address["longitude"], 180.0),
             delivery_from: bound(&details["delivery_range"]["lower"]),
             delivery_until: bound(&details["delivery_range"]["upper"]),
-            lines: lines(reader, &status),
+            lines: lines(reader, &status, currency.as_deref()),
+            currency,
             status,
             details,
         }
@@ -258,8 +262,11 @@ fn integer(reader: &mut Reader<'_>, key: &'static str) -> Option<i64> {
     reader.nullable_integer(key, i64::MIN..=i64::MAX).flatten()
 }
 
-fn decimal(reader: &mut Reader<'_>, key: &'static str, digits: u32) -> Option<String> {
-    reader.nullable_decimal(key, digits).flatten()
+/// An amount of money, with the digits that its currency has.
+fn money(reader: &mut Reader<'_>, key: &'static str, column: Decimal, currency: Option<&str>) -> Option<String> {
+    let is_of_thousandths =
+        currency.is_some_and(|code| OF_THOUSANDTHS.iter().any(|known| known.eq_ignore_ascii_case(code)));
+    reader.nullable_decimal(key, column, if is_of_thousandths { 3 } else { 2 }).flatten()
 }
 
 /// The id or slug of a cargo company, by itself or in an object.
@@ -273,7 +280,7 @@ fn cargo_company(reader: &mut Reader<'_>) -> Option<String> {
 }
 
 /// The lines, up to the first with a defect.
-fn lines(reader: &mut Reader<'_>, order_status: &str) -> Vec<LineInput> {
+fn lines(reader: &mut Reader<'_>, order_status: &str, currency: Option<&str>) -> Vec<LineInput> {
     let Some(value) = reader.value("orderitem_set") else { return Vec::new() };
     let message = match value.as_array() {
         None => "A list of order items is required.".to_owned(),
@@ -283,7 +290,7 @@ fn lines(reader: &mut Reader<'_>, order_status: &str) -> Vec<LineInput> {
         Some(list) => {
             let mut numbered = list.iter().zip(1..);
             let lines = numbered.try_fold(Vec::with_capacity(list.len()), |mut lines, (value, number)| {
-                let line = reading::entry(value, |reader| LineInput::read(reader, order_status));
+                let line = reading::entry(value, |reader| LineInput::read(reader, order_status, currency));
                 lines.push(line.map_err(|defects| (number, defects))?);
                 Ok(lines)
             });
@@ -301,7 +308,7 @@ fn lines(reader: &mut Reader<'_>, order_status: &str) -> Vec<LineInput> {
 }
 
 impl LineInput {
-    fn read(reader: &mut Reader<'_>, order_status: &str) -> Self {
+    fn read(reader: &mut Reader<'_>, order_status: &str, order_currency: Option<&str>) -> Self {
         reader.require(&["product"]);
         let product = reader.value("product").cloned().unwrap_or_default();
         if allowed_locations(&product).is_some_and(|list| !is_list_of_codes(list)) {
@@ -314,15 +321,17 @@ impl LineInput {
             product.nullable_text("barcode", LONGEST_TEXT);
             product.text_within("sku", LONGEST_SKU)
         });
+        let price_currency = text(reader, "price_currency");
+        let currency = price_currency.as_deref().or(order_currency);
         Self {
             omnitron_id: integer(reader, "pk"),
             status: text(reader, "status").unwrap_or_else(|| order_status.to_owned()),
             sku: sku.flatten().unwrap_or_default(),
             quantity: reader.nullable_integer("quantity", 1..=MOST_UNITS).flatten().unwrap_or(1),
-            price: decimal(reader, "price", AMOUNT_DIGITS),
-            price_currency: text(reader, "price_currency"),
-            tax_rate: decimal(reader, "tax_rate", RATE_DIGITS),
-            discount_amount: decimal(reader, "discount_amount", AMOUNT_DIGITS),
+            price: money(reader, "price", PRICE, currency),
+            discount_amount: money(reader, "discount_amount", DISCOUNT, currency),
+            tax_rate: reader.nullable_decimal("tax_rate", TAX_RATE, 2).flatten(),
+            price_currency,
             product,
         }
     }
@@ -384,6 +393,37 @@ mod tests {
     }
 
     #[test]
+    fn the_reader_and_the_database_have_the_same_limits() {
+        let schema = include_str!("../verify/schema.tsv");
+        for Decimal { column, digits, places } in [AMOUNT, PRICE, DISCOUNT, TAX_RATE] {
+            let (table, name) = column.split_once('.').expect("a table and a column");
+            let check =
+                format!("constraint\t{table}.{table}_{name}_check\tCHECK (is_decimal({name}, {digits}, {places}))\n");
+            assert!(schema.contains(&check), "{check}");
+            assert!(schema.contains(&format!("column\t{column}\tnumeric\n")), "{column}");
+        }
+        let of_decimals = schema.lines().filter(|line| line.contains("CHECK (is_decimal("));
+        assert_eq!(of_decimals.count(), 4, "each has a reader");
+    }
+
+    #[test]
+    fn money_has_the_digits_of_its_currency() {
+        let mut order = example();
+        order["currency"] = json!("KWD");
+        order["amount"] = json!(12.5);
+        let line = &mut order["orderitem_set"][0];
+        line["price_currency"] = json!(null);
+        line["price"] = json!("1.234");
+        let read = OrderInput::of_json(&order).expect("an order");
+        assert_eq!(read.amount.as_deref(), Some("12.500"));
+        assert_eq!(read.lines[0].price.as_deref(), Some("1.234"));
+        order["orderitem_set"][0]["price_currency"] = json!("try");
+        order["orderitem_set"][0]["price"] = json!(19.990_000_000_000_002_f64);
+        let read = OrderInput::of_json(&order).expect("an order");
+        assert_eq!(read.lines[0].price.as_deref(), Some("19.99"));
+    }
+
+    #[test]
     fn every_wrong_field_is_named() {
         let refusal = OrderInput::of_json(&json!({ "amount": "1,5", "orderitem_set": [{ "product": {"sku": "A"} },
             { "product": {} }] }))
@@ -410,19 +450,15 @@ mod tests {
             ("/number", json!(" "), "This field may not be blank."),
             ("/status", json!([]), "Not a valid string."),
             ("/currency", json!("x".repeat(256)), "Ensure this field has no more than 255 characters."),
-            ("/amount", json!("1e3"), "A valid number is required."),
+            ("/amount", json!("1e3x"), "A valid number is required."),
             ("/amount", json!("."), "A valid number is required."),
             (
                 "/amount",
                 json!(1_000_000_000_000_i64),
                 "Ensure that there are no more than 12 digits before the decimal point.",
             ),
-            (
-                "/amount",
-                json!("999999999999.995"),
-                "Ensure that there are no more than 12 digits before the decimal point.",
-            ),
-            ("/amount", json!("1.0000000000001"), "Ensure that there are no more than 12 decimal places."),
+            ("/amount", json!("999999999999.995"), "Ensure that there are no more than 14 digits in total."),
+            ("/amount", json!("1.00001"), "Ensure that there are no more than 4 decimal places."),
             ("/date_placed", json!("-20000-01-01T00:00:00Z"), WRONG_DATE),
             ("/date_placed", json!("10000-01-01T00:00:00Z"), WRONG_DATE),
             ("/date_placed", json!(5), WRONG_DATE),
@@ -439,6 +475,11 @@ mod tests {
                 "/orderitem_set/0/tax_rate",
                 json!("10000"),
                 "Item 1: tax_rate: Ensure that there are no more than 4 digits before the decimal point.",
+            ),
+            (
+                "/orderitem_set/0/tax_rate",
+                json!("1000.125"),
+                "Item 1: tax_rate: Ensure that there are no more than 6 digits in total.",
             ),
             ("/orderitem_set/0/product", json!(null), "Item 1: product: This field may not be null."),
             (

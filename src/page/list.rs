@@ -7,7 +7,7 @@ use super::Page;
 use crate::{
     db::PgConnection,
     error::{Refusal, Result},
-    reading::values::{boolean, date_time, is_storable},
+    reading::values::{boolean, date_time, day},
     scope::Visible,
 };
 
@@ -29,7 +29,7 @@ pub enum Kind {
     Prefix,
     /// A part of a text, whatever the case.
     Contains,
-    /// A moment in ISO 8601, or a date (its midnight, UTC).
+    /// A moment as Django takes it ([`date_time`]), or a date (its midnight, UTC).
     DateTime,
     /// A day, UTC.
     Day,
@@ -232,8 +232,7 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str) 
             query.push_bind(date_time(value).ok_or_else(|| wrong("Enter a valid date/time."))?);
         }
         Kind::Day => {
-            let day = value.trim().parse().ok().filter(|day| is_storable(*day));
-            query.push_bind(day.ok_or_else(|| wrong("Enter a valid date."))?);
+            query.push_bind(day(value).ok_or_else(|| wrong("Enter a valid date."))?);
         }
         Kind::Boolean => {
             let flag = boolean(&value.trim().into()).ok_or_else(|| wrong("Enter true or false."))?;

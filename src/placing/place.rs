@@ -74,6 +74,13 @@ async fn place_or_retry(
             Ok(Some(placed)) => return Ok(placed),
             Ok(None) => {}
             Err(error) if error.is_deadlock() && attempt < MOST_ATTEMPTS => {}
+            // The reader knows what columns hold. Should it not know of one, that costs this order, and not the others of
+            // its list, its file or its queue.
+            Err(error) if error.is_of_a_value() => {
+                tracing::error!(order = order.number, %error, "an order has a value that the database cannot keep");
+                let message = "It has a value that the database cannot keep; the log of the server says which.";
+                return Err(Refusal::non_field(message).into());
+            }
             Err(error) => return Err(error),
         }
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::de::{self, DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 use serde_json::{Map, Value, json};
 
-use super::{Defect, NO_NULL_CHARACTERS, Reader, Step, values};
+use super::{Decimal, Defect, NO_NULL_CHARACTERS, Reader, Step, values};
 use crate::{
     secret::Secret,
     spelling::{MOST_IN_A_LINE, suggestion, unsound},
@@ -19,8 +19,6 @@ const LONGEST_TEXT: usize = 255;
 const IDS: RangeInclusive<i64> = 1..=i32::MAX as i64;
 /// The greatest amount of anything.
 const MOST: f64 = 1e9;
-/// Most digits of a decimal number after its point.
-const MOST_PLACES: usize = 12;
 /// Lines that a text may have, where somebody writes it. In a request it may always have several.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lines {
@@ -262,23 +260,33 @@ impl Reader<'_> {
         allowed
     }
 
-    /// A decimal number as text, with so many digits before its point, which a request may set to null.
-    pub fn nullable_decimal(&mut self, key: &'static str, digits: u32) -> Option<Option<String>> {
+    /// A decimal number as text, as its column keeps it and with at least so many places, which a request may set to null.
+    pub fn nullable_decimal(
+        &mut self,
+        key: &'static str,
+        column: Decimal,
+        least_places: usize,
+    ) -> Option<Option<String>> {
         let Some(value) = self.nullable(key, || json!({ "type": ["string", "number"] }))? else { return Some(None) };
-        let Some(text) = values::text(value).filter(|text| is_decimal(text)) else {
-            self.wrong(key, "A valid number is required.");
-            return None;
-        };
-        // Postgres rounds to cents before it counts the digits.
-        let least_too_great = 10_f64.powi(i32::try_from(digits).unwrap_or_default()) - 0.005;
-        let places = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-        if text.parse::<f64>().is_ok_and(|number| number.abs() >= least_too_great) {
-            self.wrong(key, format!("Ensure that there are no more than {digits} digits before the decimal point."));
-        } else if places > MOST_PLACES {
-            self.wrong(key, format!("Ensure that there are no more than {MOST_PLACES} decimal places."));
-        } else {
-            return Some(Some(text));
+        match column.read(&values::text(value).unwrap_or_default(), least_places) {
+            Ok(number) => Some(Some(number)),
+            Err(message) => {
+                self.wrong(key, message);
+                None
+            }
         }
+    }
+
+    /// Units on a shelf, as whoever counts writes them: part of a unit is none, and less than none is 0. Neither promises
+    /// goods that are not there.
+    pub fn units(&mut self, key: &'static str, most: i64) -> Option<i64> {
+        let value = self.given(key, || json!({ "type": ["number", "string"] }))?;
+        let message = match values::units(value) {
+            None => "A valid number is required.".to_owned(),
+            Some(units) if units > most => format!("Ensure this value is less than or equal to {most}."),
+            units => return units,
+        };
+        self.wrong(key, message);
         None
     }
 
@@ -460,14 +468,6 @@ impl Reader<'_> {
             self.refuse_at(steps, format!("`{text}` is not one of its words"), suggestion(text, allowed));
         }
     }
-}
-
-/// True if it has digits and nothing else but a sign and a point.
-fn is_decimal(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    unsigned.bytes().any(|byte| byte.is_ascii_digit())
-        && [whole, fraction].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 pub(super) fn one_of<T>(words: &[(&'static str, T)]) -> Value {

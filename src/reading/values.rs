@@ -1,6 +1,8 @@
 //! What counts as a number or a flag in a request: the rules of Django REST framework, whoever reads.
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde_json::Value;
 
 /// A whole number, or the digits of one; `5.0` counts as 5.
@@ -15,6 +17,18 @@ pub fn integer(value: &Value) -> Option<i64> {
         Value::Number(number) => number.as_i64().or_else(|| whole(&number.to_string())),
         _ => None,
     }
+}
+
+/// Units on a shelf: part of a unit is none, and less than none is 0.
+#[must_use]
+pub fn units(value: &Value) -> Option<i64> {
+    integer(value)
+        .or_else(|| {
+            let units = number(value).filter(|number| number.is_finite())?.floor();
+            #[expect(clippy::cast_possible_truncation, reason = "what is too great becomes the greatest")]
+            Some(units as i64)
+        })
+        .map(|units| units.max(0))
 }
 
 /// Whole numbers only.
@@ -67,15 +81,68 @@ pub fn is_storable(day: NaiveDate) -> bool {
     (1..=9999).contains(&day.year())
 }
 
-/// A moment in ISO 8601, or the midnight of a date.
+/// A day: `2026-01-02`.
+#[must_use]
+pub fn day(text: &str) -> Option<NaiveDate> {
+    let mut parts = text.trim().splitn(3, '-');
+    let year = digits(parts.next()?, 4..=4)?;
+    let (month, day) = (digits(parts.next()?, 1..=2)?, digits(parts.next()?, 1..=2)?);
+    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day).filter(|day| is_storable(*day))
+}
+
+/// A moment as Django takes it: ISO 8601, also with a blank for the `T`, without seconds, with `+0300`; without a zone it is
+/// UTC, and a date alone is its midnight.
 #[must_use]
 pub fn date_time(text: &str) -> Option<DateTime<Utc>> {
-    let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
-    text.parse::<DateTime<Utc>>()
-        .or_else(|_| text.parse::<NaiveDateTime>().map(|naive| naive.and_utc()))
-        .or_else(|_| text.parse::<NaiveDate>().map(midnight))
-        .ok()
-        .filter(|moment| is_storable(moment.date_naive()))
+    let text = text.trim();
+    let (date, time) = text.split_once(['T', 't', ' ']).map_or((text, None), |(date, time)| (date, Some(time)));
+    let date = day(date)?;
+    let Some(time) = time else { return Some(date.and_time(NaiveTime::MIN).and_utc()) };
+    let (clock, zone) = time.split_at(time.find(['Z', 'z', '+', '-']).unwrap_or(time.len()));
+    let moment = date.and_time(time_of_day(clock.trim())?).checked_sub_signed(offset(zone)?)?;
+    Some(moment.and_utc()).filter(|moment| is_storable(moment.date_naive()))
+}
+
+/// `12:30`, `12:30:05`, `12:30:05.25`.
+fn time_of_day(text: &str) -> Option<NaiveTime> {
+    let mut parts = text.splitn(3, ':');
+    let (hour, minute) = (digits(parts.next()?, 1..=2)?, digits(parts.next()?, 1..=2)?);
+    let (seconds, fraction) = match parts.next() {
+        None => (0, "0"),
+        Some(text) => match text.split_once(['.', ',']) {
+            None => (digits(text, 1..=2)?, "0"),
+            Some((seconds, fraction)) => (digits(seconds, 1..=2)?, fraction),
+        },
+    };
+    // What is finer than a microsecond is cut off.
+    let is_fraction = (1..=12).contains(&fraction.len()) && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    let micros = fraction.bytes().chain(std::iter::repeat(b'0')).take(6);
+    let micros = micros.fold(0, |micros, digit| micros * 10 + u32::from(digit.wrapping_sub(b'0') % 10));
+    NaiveTime::from_hms_micro_opt(hour, minute, seconds, micros).filter(|_| is_fraction)
+}
+
+/// How far a zone is from UTC: `Z`, `+03:00`, `+0300`, `+03`, or nothing.
+fn offset(zone: &str) -> Option<TimeDelta> {
+    if zone.is_empty() || zone.eq_ignore_ascii_case("z") {
+        return Some(TimeDelta::zero());
+    }
+    let (is_negative, figures) = match zone.strip_prefix('-') {
+        Some(figures) => (true, figures),
+        None => (false, zone.strip_prefix('+')?),
+    };
+    let (hours, minutes) = match figures.split_once(':') {
+        Some(parts) => parts,
+        None => figures.split_at_checked(2)?,
+    };
+    let hours = i64::from(digits(hours, 2..=2)?);
+    let minutes = if minutes.is_empty() { 0 } else { i64::from(digits(minutes, 2..=2)?) };
+    let seconds = (hours * 60 + minutes) * 60;
+    (hours < 24 && minutes < 60).then(|| TimeDelta::seconds(if is_negative { -seconds } else { seconds }))
+}
+
+fn digits(text: &str, count: RangeInclusive<usize>) -> Option<u32> {
+    let is_number = count.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
 }
 
 #[cfg(test)]
@@ -102,11 +169,73 @@ mod tests {
     }
 
     #[test]
-    fn dates_may_be_moments_or_days() {
-        for text in ["2026-01-02", "2026-01-02T00:00:00Z", "2026-01-02T03:00:00+03:00", "2026-01-02T00:00:00"] {
-            assert_eq!(date_time(text).map(|moment| moment.to_rfc3339()).as_deref(), Some("2026-01-02T00:00:00+00:00"));
+    fn part_of_a_unit_is_none_and_so_is_less_than_none() {
+        for (value, count) in [
+            (json!("2.0000"), Some(2)),
+            (json!(2.9), Some(2)),
+            (json!("0.5"), Some(0)),
+            (json!(-3), Some(0)),
+            (json!("-0.5"), Some(0)),
+            (json!("1e30"), Some(i64::MAX)),
+            (json!("many"), None),
+            (json!("NaN"), None),
+            (json!("inf"), None),
+            (json!(""), None),
+            (json!(true), None),
+            (json!([1]), None),
+        ] {
+            assert_eq!(units(&value), count, "{value}");
         }
-        assert_eq!(date_time("tomorrow"), None);
-        assert_eq!((date_time("-9000-01-01"), date_time("+200000-01-01T00:00:00Z")), (None, None));
+    }
+
+    #[test]
+    fn dates_are_taken_as_django_takes_them() {
+        for text in [
+            "2026-01-02",
+            "2026-1-2",
+            "2026-01-02T00:00:00Z",
+            "2026-01-02t00:00:00z",
+            "2026-01-02T03:00:00+03:00",
+            "2026-01-02T03:00:00+0300",
+            "2026-01-02T03:00:00+03",
+            "2026-01-01T19:00:00.000000-05:00",
+            "2026-01-02T00:00:00",
+            "2026-01-02T00:00",
+            "2026-01-02 00:00:00",
+            "2026-01-02 0:00",
+            "2026-01-02 03:00:00.000 +03:00",
+            " 2026-01-02 00:00:00,000000000Z ",
+        ] {
+            let moment = date_time(text).map(|moment| moment.to_rfc3339());
+            assert_eq!(moment.as_deref(), Some("2026-01-02T00:00:00+00:00"), "{text}");
+        }
+        let fine = date_time("2023-02-28T08:48:29.679101999Z").map(|moment| moment.timestamp_micros());
+        assert_eq!(fine, Some(1_677_574_109_679_101));
+        for text in [
+            "tomorrow",
+            "",
+            "2026",
+            "2026-02-30",
+            "26-01-02",
+            "02.01.2026",
+            "2026-01-02T",
+            "2026-01-02T24:00:00",
+            "2026-01-02T00:00:60",
+            "2026-01-02T00:00:00.",
+            "2026-01-02T00:00:00.x",
+            "2026-01-02T00:00:00+3",
+            "2026-01-02T00:00:00+24:00",
+            "2026-01-02T00:00:00+03:60",
+            "2026-01-02T00:00:00+é0",
+            "2026-01-02T00:00:00Zx",
+            "٢٠٢٦-01-02",
+            "-9000-01-01",
+            "+200000-01-01T00:00:00Z",
+            "0000-01-01",
+            "0001-01-01T00:00:00+14:00",
+            "9999-12-31T23:59:59-14:00",
+        ] {
+            assert_eq!(date_time(text), None, "{text}");
+        }
     }
 }

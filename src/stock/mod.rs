@@ -41,7 +41,7 @@ impl Count {
         Self {
             stock_location_id: place.id,
             sku: reader.text_within("sku", LONGEST_SKU).unwrap_or_default(),
-            quantity: reader.integer("quantity", 0..=MOST_UNITS).unwrap_or_default(),
+            quantity: reader.units("quantity", MOST_UNITS).unwrap_or_default(),
         }
     }
 }

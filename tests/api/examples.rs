@@ -23,16 +23,16 @@ const REFUSED: &[(&str, u16, &str)] =
 const COMMANDS: [&str; 2] = ["runPackageCommand", "runTransferCommand"];
 
 /// An operation of the document.
-struct Operation {
-    name: String,
-    method: Method,
+pub struct Operation {
+    pub name: String,
+    pub method: Method,
     path: String,
-    value: Value,
+    pub value: Value,
 }
 
 impl Operation {
     /// Those of the document: what reads before what writes, and what deletes last.
-    fn all(document: &Value) -> Vec<Self> {
+    pub fn all(document: &Value) -> Vec<Self> {
         let mut operations = Vec::new();
         for (path, item) in document["paths"].as_object().expect("paths") {
             for (method, operation) in item.as_object().expect("an item") {
@@ -54,7 +54,7 @@ impl Operation {
     }
 
     /// Its address, with the example of every parameter that is required or has one.
-    fn address(&self) -> String {
+    pub fn address(&self) -> String {
         let mut address = self.path.clone();
         let mut query = Vec::new();
         for parameter in self.parameters() {
@@ -77,7 +77,7 @@ impl Operation {
     }
 
     /// The example of its body; none where it takes none.
-    fn body(&self) -> Option<&Value> {
+    pub fn body(&self) -> Option<&Value> {
         let body = self.value.get("requestBody")?;
         let example = body.pointer("/content/application~1json/example");
         Some(example.unwrap_or_else(|| panic!("{}: give its body an example", self.name)))
@@ -96,7 +96,7 @@ impl Operation {
 }
 
 /// Every object with the id that the examples have, the locations, orders and users that they name.
-async fn furnish(shop: &Shop, document: &Value) {
+pub async fn furnish(shop: &Shop, document: &Value) {
     let example = |path: &str, method: &str| {
         document["paths"][path][method]["requestBody"]["content"]["application/json"]["example"].clone()
     };

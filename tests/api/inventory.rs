@@ -207,6 +207,26 @@ async fn an_order_is_planned_on_what_the_service_tells_which_is_asked_once_for_a
 }
 
 #[tokio::test]
+async fn a_row_of_the_service_that_cannot_be_read_costs_that_row_and_empties_no_shelf() {
+    let service = Service::start().await;
+    let shop = service.shop("multiple", ANONYMOUS, "").await;
+    shop.count("BESIKTAS", "PINK", 8).await;
+    shop.count("HQ", "PINK", 4).await;
+    shop.count("HQ", "TEAL", 4).await;
+    service.has("GEBZE", "PINK", "2.0000");
+    service.has("BESIKTAS", "PINK", "many");
+    service.has("GEBZE", "TEAL", -3);
+    shop.order(&[("PINK", 1), ("TEAL", 1)]).await;
+    // Of PINK nothing is known where the answer has no number; of TEAL all is known.
+    let stock =
+        [shop.stock("GEBZE", "PINK").await.0, shop.stock("BESIKTAS", "PINK").await.0, shop.stock("HQ", "PINK").await.0];
+    assert_eq!(stock, [2, 8, 4]);
+    assert_eq!((shop.stock("GEBZE", "TEAL").await.0, shop.stock("HQ", "TEAL").await.0), (0, 0));
+    shop.finish().await;
+    service.stop();
+}
+
+#[tokio::test]
 async fn a_single_service_is_asked_for_each_sku_by_itself() {
     let service = Service::start().await;
     service.has("GEBZE", "PINK", 5);

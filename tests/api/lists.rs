@@ -407,6 +407,29 @@ async fn an_unknown_parameter_is_ignored_and_filters_add_up() {
 }
 
 #[tokio::test]
+async fn a_filter_takes_a_moment_as_django_does() {
+    let shop = Shop::open().await;
+    two_packages(&shop).await;
+    // OLD was placed at the beginning of 2001.
+    for moment in [
+        "2001-01-01",
+        "2001-01-01 00:00:00",
+        "2001-01-01T00:00",
+        "2001-01-01 03:00:00%2B0300",
+        "2000-12-31T19:00:00-05",
+    ] {
+        assert_eq!(numbers(&shop, &format!("{ORDERS}?date_placed__lte={moment}")).await, ["OLD"], "{moment}");
+    }
+    assert!(numbers(&shop, &format!("{ORDERS}?date_placed__lte=2001-01-01 02:59%2B03")).await.is_empty());
+    assert_eq!(numbers(&shop, &format!("{PACKAGES}?order__date_placed=2001-1-1")).await, ["OLDP1"]);
+    for nonsense in ["2001-02-30", "01.01.2001", "2001-01-01 25:00", "2001-01-01 00:00 03:00"] {
+        let messages = shop.get(&format!("{ORDERS}?date_placed__lte={nonsense}")).await.wrong("date_placed__lte");
+        assert_eq!(messages, ["Enter a valid date/time."], "{nonsense}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn the_cargo_companies_are_listed_with_the_ids_commands_take() {
     let shop = Shop::open().await;
     let page = shop.get("/api/v1/oms/cargo-company/").await.ok();

@@ -28,6 +28,7 @@ mod errors;
 mod events;
 mod examples;
 mod exports;
+mod extremes;
 mod following;
 mod history;
 mod homes;

@@ -102,6 +102,80 @@ async fn an_order_that_is_wrong_names_every_field() {
 }
 
 #[tokio::test]
+async fn a_value_that_no_column_holds_is_refused_with_its_field_by_every_door() {
+    let shop = Shop::open().await;
+    for (field, value, message) in [
+        ("tax_rate", json!(12345), "Ensure that there are no more than 4 digits before the decimal point."),
+        ("price", json!(999_999_999_999.999_f64), "Ensure that there are no more than 14 digits in total."),
+        ("price", json!("12.34567"), "Ensure that there are no more than 4 decimal places."),
+        ("discount_amount", json!(1e300), "Ensure that there are no more than 12 digits before the decimal point."),
+        ("pk", json!(1e30), "A valid integer is required."),
+    ] {
+        let mut order = order_json("poisoned", &[("RED", 1)]);
+        order["orderitem_set"][0][field] = value;
+        let expected = format!("Item 1: {field}: {message}");
+        shop.changes_nothing(async {
+            assert_eq!(shop.post(ORDERS, &order).await.wrong("orderitem_set"), [expected.as_str()]);
+            let rehearsed = shop.post(&format!("{ORDERS}?dry_run=true"), &order).await;
+            assert_eq!(rehearsed.wrong("orderitem_set"), [expected.as_str()]);
+            let results = shop.post(ORDERS, &json!([order])).await.ok();
+            assert_eq!(results[0]["error"]["orderitem_set"], json!([expected]));
+            let (summary, report) = import_text(&shop, format!("\n{order}\n").as_bytes()).await;
+            assert_eq!(summary, Summary { taken: 0, known: 0, refused: 1 });
+            assert_eq!(report.refused, [(2, format!("orderitem_set: {expected}"))]);
+        })
+        .await;
+        // What is pushed waits among the problems until it is mended.
+        let pushed = json!({ "event": { "type": "order.created" }, "payload": order });
+        let reply = shop.post("/api/v1/oms/orders-webhook/", &pushed).await;
+        assert_eq!(reply.status, 400, "{}", reply.text());
+        let reason: String = shop.value("select reason from upstream_problems where reference = $1", "poisoned").await;
+        assert!(reason.contains(&expected), "{reason}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_says_when_it_was_placed_as_django_takes_it() {
+    let shop = Shop::open().await;
+    for (number, written) in [
+        ("a", "2026-01-02 00:00:00"),
+        ("b", "2026-01-02T00:00"),
+        ("c", "2026-01-02T03:00:00.000000+0300"),
+        ("d", "2026-01-02"),
+    ] {
+        let mut order = order_json(number, &[("RED", 1)]);
+        order["date_placed"] = json!(written);
+        assert_eq!(shop.post(ORDERS, &order).await.json(201)["date_placed"], "2026-01-02T00:00:00Z", "{written}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn money_is_kept_as_it_was_sent_and_never_rounded() {
+    let shop = Shop::open().await;
+    for (number, currency, price, kept) in [
+        ("noise", "try", json!(19.990_000_000_000_002_f64), "19.99"),
+        ("net", "try", json!("12.3456"), "12.3456"),
+        ("dinar", "KWD", json!("1.234"), "1.234"),
+        ("dinars", "kwd", json!(7), "7.000"),
+        ("whole", "try", json!(7), "7.00"),
+    ] {
+        let mut order = order_json(number, &[("RED", 1)]);
+        order["currency"] = json!(currency);
+        order["amount"] = price.clone();
+        order["orderitem_set"][0]["price_currency"] = json!(null);
+        order["orderitem_set"][0]["price"] = price;
+        order["orderitem_set"][0]["tax_rate"] = json!(8.875);
+        let taken = shop.post(ORDERS, &order).await.json(201);
+        assert_eq!(taken["amount"], kept, "{number}");
+        assert_eq!(taken["orderitem_set"][0]["price"], kept, "{number}");
+        assert_eq!(taken["orderitem_set"][0]["tax_rate"], "8.875", "{number}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn lines_that_are_cancelled_or_refunded_are_not_packed() {
     let shop = Shop::open().await;
     let mut order = order_json("part", &[("RED", 1), ("BLUE", 1), ("GREEN", 1)]);
@@ -196,6 +270,25 @@ async fn a_file_of_orders_is_taken_and_a_bad_line_is_reported_with_its_number() 
     assert_eq!(report.bytes, text.len() as u64);
     let again = shop.changes_nothing(import_text(&shop, text.as_bytes())).await.0;
     assert_eq!(again, Summary { taken: 0, known: 4, refused: 3 });
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_that_the_database_cannot_keep_costs_its_line_and_not_the_rest_of_the_file() {
+    let shop = Shop::open().await;
+    shop.execute("alter table orders add constraint unforeseen check (notes <> 'poison')").await;
+    let mut poisoned = order_json("2", &[("RED", 1)]);
+    poisoned["notes"] = json!("poison");
+    let (first, last) = (order_json("1", &[("RED", 1)]), order_json("3", &[("RED", 1)]));
+
+    let (summary, report) = import_text(&shop, format!("{first}\n{poisoned}\n{last}\n").as_bytes()).await;
+
+    assert_eq!(summary, Summary { taken: 2, known: 0, refused: 1 });
+    assert_eq!(report.refused[0].0, 2);
+    let results = shop.post(ORDERS, &json!([poisoned, first, last])).await.ok();
+    let statuses: Vec<&Value> = results.as_array().expect("a list").iter().map(|one| &one["status_code"]).collect();
+    assert_eq!(statuses, [400, 200, 200]);
+    shop.execute("alter table orders drop constraint unforeseen").await;
     shop.finish().await;
 }
 

@@ -5,9 +5,10 @@ use crate::{
     commands::{changes::Changes, command::Context, input::Input, package::subject::PackageCommand},
     error::Refusal,
     kinds::{Kind, Parameter, common::INVOICE},
+    reading::values,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chrono::{DateTime, NaiveDate};
+use chrono::NaiveDate;
 
 const NUMBER: &str = "invoice_number";
 const DATE: &str = "invoice_date";
@@ -91,8 +92,11 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
 
 fn date(input: Input<'_>) -> Result<Option<NaiveDate>, Refusal> {
     let Some(text) = input.optional_string(DATE, LONGEST_NUMBER)? else { return Ok(None) };
-    let day = NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok();
-    let day = day.or_else(|| DateTime::parse_from_rfc3339(&text).ok().map(|moment| moment.date_naive()));
+    // Of a moment the day where it was written, whatever day it is elsewhere.
+    let day = values::day(&text).or_else(|| {
+        values::date_time(&text)?;
+        values::day(text.trim().split(['T', 't', ' ']).next()?)
+    });
     day.map(Some)
         .ok_or_else(|| Refusal::field(DATE, "Date has wrong format. Use one of these formats instead: YYYY-MM-DD."))
 }
