@@ -31,6 +31,7 @@ use crate::{
     metrics::Metrics,
     outbound::{Gate, guard::Range},
     packages::loader::{self, Loader},
+    page::UnknownFilters,
     replanning::{self, wakes},
     tasks::Tasks,
     upstream::{self, Intake, Pace, Upstream, UpstreamSettings},
@@ -74,6 +75,8 @@ pub struct Shared {
     pub token_quota: quota::Quota,
     /// Proxies that are believed in what they say of their clients.
     pub trusted_proxies: Vec<Range>,
+    /// What becomes of a parameter that a list does not have.
+    pub unknown_filters: UnknownFilters,
     /// Makes and checks the addresses of documents.
     pub links: Arc<Links>,
     /// Runs commands.
@@ -121,6 +124,8 @@ pub struct Settings {
     pub events_keep_days: Option<u32>,
     /// Proxies that are believed in what they say of their clients (`X-Forwarded-For` and its kind).
     pub trusted_proxies: Vec<Range>,
+    /// What becomes of a parameter that a list does not have.
+    pub unknown_filters: UnknownFilters,
     /// Most streams and waiting requests of a user, for the feed of events.
     pub streams_per_user: u32,
     /// How many tokens a user may have.
@@ -198,6 +203,7 @@ impl App {
             login_attempts: Arc::default(),
             token_quota: settings.tokens,
             trusted_proxies: settings.trusted_proxies.clone(),
+            unknown_filters: settings.unknown_filters,
             links,
             readings: Arc::default(),
             metrics,

@@ -15,7 +15,7 @@ use crate::{
         guard::{AllowPrivate, Range},
         web_address,
     },
-    replanning,
+    page, replanning,
     secret::Secret,
     server,
     upstream::UpstreamSettings,
@@ -128,6 +128,12 @@ pub struct ServerSettings {
     /// by commas, or `any`. Without it, none but this server's own.
     #[arg(long, env = "OMS_CORS_ORIGINS", default_value = "none", value_name = "ORIGINS")]
     pub cors_origins: server::Origins,
+
+    /// What becomes of a parameter of a list that is none of its filters: `refuse` answers 400 with the nearest there is;
+    /// `ignore` answers as if it were not there, as the original does.
+    #[arg(long, env = "OMS_UNKNOWN_FILTERS", value_enum, default_value_t = page::UnknownFilters::Refuse,
+          value_name = "WHICH")]
+    pub unknown_filters: page::UnknownFilters,
 
     /// Plan packages without a place again by itself, as soon as stock or quota comes free for them.
     #[arg(long, env = "OMS_REPLAN", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
@@ -247,6 +253,7 @@ impl ServerSettings {
             upstream: Some((self.upstream.clone(), self.upstream.pace())),
             events_keep_days: Some(self.events_keep_days),
             trusted_proxies: self.trusted_proxies.clone(),
+            unknown_filters: self.unknown_filters,
             streams_per_user: self.max_streams_per_user,
             tokens: auth::quota::Quota { logins: self.max_logins_per_user, tokens: self.max_tokens_per_user },
             invoices: invoicing::Rules::new(self.invoice_urls.clone(), self.invoice_allow_private.clone()),

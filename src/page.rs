@@ -5,6 +5,8 @@ mod list;
 mod listing;
 mod schema;
 
+use std::collections::BTreeSet;
+
 use http::{HeaderMap, Uri, header};
 use serde::Serialize;
 
@@ -14,6 +16,7 @@ pub use listing::{ListRow, Listing, ids};
 use crate::{
     error::Refusal,
     export::{File, Format, MOST_ROWS},
+    spelling::nearest,
 };
 
 /// Rows on a page without `limit`.
@@ -43,6 +46,19 @@ pub enum Listed<T> {
     File(File),
 }
 
+/// What becomes of a parameter that a list does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum UnknownFilters {
+    /// The request is refused: a filter with a slip would answer with every row.
+    #[default]
+    Refuse,
+    /// It is ignored, as the original does.
+    Ignore,
+}
+
+/// Parameters that every list has besides its filters.
+const OF_EVERY_LIST: [&str; 5] = ["page", "limit", "page_size", "sort", "format"];
+
 /// A request for a page.
 #[derive(Debug, Clone)]
 pub struct Page {
@@ -53,6 +69,7 @@ pub struct Page {
     format: Option<Format>,
     /// The whole list, in a file.
     is_whole: bool,
+    unknown_filters: UnknownFilters,
     parameters: Vec<(String, String)>,
     /// `http://host`.
     base_url: String,
@@ -87,10 +104,41 @@ impl Page {
             limit: if is_whole { MOST_ROWS } else { limit.unwrap_or(DEFAULT_LIMIT).min(largest) },
             format,
             is_whole,
+            unknown_filters: UnknownFilters::default(),
             base_url: base_url(headers),
             path: uri.path().to_owned(),
             parameters,
         })
+    }
+
+    /// The same, with what becomes of parameters that the list does not have.
+    #[must_use]
+    pub fn with_unknown_filters(self, unknown_filters: UnknownFilters) -> Self {
+        Self { unknown_filters, ..self }
+    }
+
+    /// Refuses parameters that a list with these filters does not have. One without a value filters nothing.
+    ///
+    /// # Errors
+    /// 400 that names each of them, with the nearest filter there is.
+    pub fn check_filters(&self, filters: &[&'static str]) -> Result<(), Refusal> {
+        if self.unknown_filters == UnknownFilters::Ignore {
+            return Ok(());
+        }
+        let given = self.parameters.iter().filter(|(_, value)| !value.is_empty()).map(|(key, _)| key.as_str());
+        let is_known = |key: &&str| OF_EVERY_LIST.contains(key) || filters.contains(key);
+        let unknown: BTreeSet<&str> = given.filter(|key| !is_known(key)).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::fields(unknown.into_iter().map(|key| {
+            let known = filters.iter().copied().chain(OF_EVERY_LIST);
+            let message = match nearest(key, known) {
+                Some(near) => format!("There is no such filter. Did you mean {near}?"),
+                None => format!("There is no such filter. Choose from {}.", filters.join(", ")),
+            };
+            (key.to_owned(), vec![message])
+        })))
     }
 
     /// `http://host`, as the client called it.

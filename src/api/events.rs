@@ -94,6 +94,7 @@ impl Query {
             let remedy = "These pages have no numbers: go on from `next`, or give its `cursor` as `after`.";
             return Err(Refusal::field("page", remedy));
         }
+        page.check_filters(&["after", "types", "entity", "object_id", "stock_location", "wait"])?;
         let types: Vec<String> = page.get("types").map(list).unwrap_or_default();
         if let Some(unknown) = types.iter().find(|name| !TYPES.contains(&name.as_str())) {
             let known = TYPES.join(", ");

@@ -293,11 +293,11 @@ async fn named<T: DeserializeOwned + Send, S: Send + Sync>(parts: &mut Parts, st
 }
 
 /// The page that a list is asked for, with its filters: 404 and 400 as [`Page::parse`] refuses.
-impl<S: Send + Sync> FromRequestParts<S> for Page {
+impl FromRequestParts<Doors> for Page {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
-        Self::parse(&parts.uri, &parts.headers)
+    async fn from_request_parts(parts: &mut Parts, Doors(app): &Doors) -> Result<Self, Refusal> {
+        Ok(Self::parse(&parts.uri, &parts.headers)?.with_unknown_filters(app.unknown_filters))
     }
 }
 

@@ -53,6 +53,7 @@ impl Resource for ExecutionPlanView {
     params(("order_number" = String, Query, description = "Number of the order.", example = "536365"),
         ("erp_code" = Option<String>, Query, description = "ERP code of the location; every location without one.")))]
 async fn list_stock_info(Limited { app, scope, .. }: Limited, page: Page) -> Result<Response> {
+    page.check_filters(&["order_number", "erp_code"])?;
     let number = page.get("order_number").ok_or_else(|| {
         Refusal::field("order_number", "This field is required: the stock is told of one order at a time.")
     })?;

@@ -106,7 +106,9 @@ impl List {
         page: &mut Page,
         visible: &Visible,
     ) -> Result<(usize, Vec<PgRow>)> {
-        let order = self.order_by(page)?;
+        let filters: Vec<&'static str> = self.filters.iter().map(|filter| filter.name).collect();
+        page.check_filters(&filters)?;
+        let order = self.order_by(page);
         let mut query = QueryBuilder::new("");
         self.push_query(&mut query, "count(*)", page, visible)?;
         let count: i64 = query.build_query_scalar().fetch_one(&mut *connection).await?;
@@ -172,7 +174,6 @@ impl List {
         self.push_from(query, page)?;
         self.push_visible(query, visible);
         for filter in self.filters {
-            // A parameter that is no filter is ignored, as the original does.
             let Some(value) = page.get(filter.name) else { continue };
             let mut parts = filter.sql.split("{}");
             query.push(" and ").push(parts.next().unwrap_or_default());
@@ -184,19 +185,21 @@ impl List {
         Ok(())
     }
 
-    /// The `order by` for `sort`: fields of the list, separated by commas, `-` for descending.
-    fn order_by(&self, page: &Page) -> Result<String, Refusal> {
-        let mut parts = Vec::new();
-        for word in page.get("sort").unwrap_or(self.default_sort).split(',') {
-            let (name, direction) = word.strip_prefix('-').map_or((word, "asc"), |name| (name, "desc"));
-            let Some((_, column)) = self.sorts.iter().find(|(field, _)| *field == name) else {
-                let known: Vec<&str> = self.sorts.iter().map(|(field, _)| *field).collect();
-                return Err(Refusal::field("sort", format!("Choose from {}; - for descending.", known.join(", "))));
+    /// The `order by` for `sort`: fields of the list, separated by commas, `-` for descending. What the list does not have
+    /// is left out, as Django REST framework does.
+    fn order_by(&self, page: &Page) -> String {
+        let parts = |words: &str| -> Vec<String> {
+            let part = |word: &str| {
+                let (name, direction) = word.strip_prefix('-').map_or((word, "asc"), |name| (name, "desc"));
+                let (_, column) = self.sorts.iter().find(|(field, _)| *field == name)?;
+                Some(format!("{column} {direction}"))
             };
-            parts.push(format!("{column} {direction}"));
-        }
+            words.split(',').filter_map(|word| part(word.trim())).collect()
+        };
+        let asked = page.get("sort").map(parts).filter(|parts| !parts.is_empty());
+        let mut parts = asked.unwrap_or_else(|| parts(self.default_sort));
         parts.push(self.tie_breaker.to_owned());
-        Ok(format!(" order by {}", parts.join(", ")))
+        format!(" order by {}", parts.join(", "))
     }
 }
 

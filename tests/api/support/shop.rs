@@ -74,6 +74,7 @@ pub fn quiet_settings() -> app::Settings {
         upstream: None,
         events_keep_days: None,
         trusted_proxies: Vec::new(),
+        unknown_filters: oms::page::UnknownFilters::Refuse,
         streams_per_user: STREAMS_PER_USER,
         tokens: auth::quota::Quota::default(),
         links: links::Settings::default(),
