@@ -33,6 +33,9 @@ use crate::{
     reasons::{CancellationReason, DenialReason},
 };
 
+/// The standard installation.
+const STANDARD: &str = include_str!("../../installations/standard.toml");
+
 /// A whole installation: the entries of its files, in the order in which they stand there.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Installation {
@@ -103,7 +106,20 @@ impl Installation {
             of_this_file.sort_by_key(|problem| problem.line);
             problems.append(&mut of_this_file);
         }
+        installation.complete();
         if problems.is_empty() { Ok(installation) } else { Err(problems) }
+    }
+
+    /// Adds the standard states of orders where there are none. They are the upstream's, so a workflow of packages needs
+    /// not repeat them; without them no order could be taken.
+    fn complete(&mut self) {
+        let has_states_of = |entity: Entity| self.states.iter().any(|state| state.entity == entity);
+        if has_states_of(Entity::Package) && !has_states_of(Entity::Order) {
+            let mut standard = Self::default();
+            // A test reads all of it without a problem.
+            standard.append(&Source::new("standard.toml", STANDARD), STANDARD, &mut Vec::new());
+            self.states.extend(standard.states.into_iter().filter(|state| state.entity == Entity::Order));
+        }
     }
 
     fn append(&mut self, source: &Source, text: &str, problems: &mut Vec<Problem>) {

@@ -3,7 +3,7 @@
 use oms::installation::apply;
 use serde_json::{Value, json};
 
-use crate::support::{NOT_ALLOWED, SHOP, STANDARD, Shop, read_installation};
+use crate::support::{NOT_ALLOWED, SHOP, STANDARD, Shop, order_json, read_installation};
 
 const UNPACK: &str = "[[transitions]]\nentity = \"package\"\ncommand = \"PKG_STATE_TRANSITION\"\nsource = \"packed\"\n\
                       destination = \"preparing\"\nlabel = \"Unpack\"\n";
@@ -43,6 +43,21 @@ async fn applied_again_it_changes_nothing() {
         shop.install(&[STANDARD, SHOP]).await;
         before.assert_same(&tables(&shop).await);
     }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn an_installation_without_states_of_orders_gets_the_standard_ones_and_takes_orders() {
+    let (before, rest) = STANDARD.split_once("# ── Order states").expect("the states of orders");
+    let (_, after) = rest.split_once("\n# ── ").expect("the next section");
+    let without = format!("{before}\n# ── {after}");
+    assert!(!without.contains("entity = \"order\""));
+    let shop = Shop::installed(&[&without, SHOP], false).await;
+    let taken = shop.post("/api/v1/oms/orders/", &order_json("1", &[("RED", 1)])).await.json(201);
+    assert_eq!(taken["state"]["enum_value"], "400");
+    // They are installed like any others.
+    let (code, exported, _) = shop.oms(&["installation", "export"]).await;
+    assert_eq!((code, exported.matches("entity = \"order\"").count()), (0, 16));
     shop.finish().await;
 }
 
