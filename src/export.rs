@@ -35,6 +35,9 @@ pub const MOST_ROWS: usize = 50_000;
 pub enum Format {
     /// RFC 4180, UTF-8.
     Csv,
+    /// The same with semicolons, as spreadsheets want it where a comma stands in numbers. It begins with the mark of UTF-8,
+    /// without which they take its letters for others; programs, which it would hinder, take the other one.
+    CsvOfSemicolons,
     /// Office Open XML, for Excel and similar programs.
     Xlsx,
 }
@@ -54,7 +57,7 @@ impl Format {
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
-            Self::Csv => "text/csv; charset=utf-8",
+            Self::Csv | Self::CsvOfSemicolons => "text/csv; charset=utf-8",
             Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         }
     }
@@ -62,7 +65,7 @@ impl Format {
     /// The ending of the file's name.
     fn extension(self) -> &'static str {
         match self {
-            Self::Csv => "csv",
+            Self::Csv | Self::CsvOfSemicolons => "csv",
             Self::Xlsx => "xlsx",
         }
     }

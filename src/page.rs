@@ -57,7 +57,7 @@ pub enum UnknownFilters {
 }
 
 /// Parameters that every list has besides its filters.
-const OF_EVERY_LIST: [&str; 5] = ["page", "limit", "page_size", "sort", "format"];
+const OF_EVERY_LIST: [&str; 6] = ["page", "limit", "page_size", "sort", "format", "separator"];
 
 /// A request for a page.
 #[derive(Debug, Clone)]
@@ -95,7 +95,7 @@ impl Page {
             Some(text) => Some(text.parse().ok().filter(|number| *number > 0).ok_or_else(no_such_page)?),
         };
         let limit = get("limit").or_else(|| get("page_size"));
-        let format = get("format").map_or(Ok(None), file_format)?;
+        let format = file_format(get("format"), get("separator"))?;
         let is_whole = format.is_some() && limit.is_none() && get("page").is_none();
         let limit = limit.and_then(|text| text.parse().ok()).filter(|limit| *limit > 0);
         let largest = if format.is_some() { MOST_ROWS } else { LARGEST_LIMIT };
@@ -239,13 +239,20 @@ fn no_such_page() -> Refusal {
     Refusal::detail(http::StatusCode::NOT_FOUND, "Invalid page.")
 }
 
-/// The kind of file that `format` names; none for JSON.
-fn file_format(name: &str) -> Result<Option<Format>, Refusal> {
-    if name == "json" {
-        return Ok(None);
+/// The kind of file that `format` and `separator` name; none for JSON.
+fn file_format(name: Option<&str>, separator: Option<&str>) -> Result<Option<Format>, Refusal> {
+    let format = match name {
+        None | Some("json") => None,
+        Some(name) => {
+            let wrong = || Refusal::field("format", format!("{name} is not offered; use json, csv or xlsx."));
+            Some(Format::named(name).ok_or_else(wrong)?)
+        }
+    };
+    match (format, separator) {
+        (_, None) | (Some(Format::Csv), Some("comma" | ",")) => Ok(format),
+        (Some(Format::Csv), Some("semicolon" | ";")) => Ok(Some(Format::CsvOfSemicolons)),
+        _ => Err(Refusal::field("separator", "Choose comma or semicolon, for format=csv.")),
     }
-    let wrong = || Refusal::field("format", format!("{name} is not offered; use json, csv or xlsx."));
-    Format::named(name).map(Some).ok_or_else(wrong)
 }
 
 /// `http://host`, as the client called it, or as the proxy before us says that it did: the claims of others are taken

@@ -11,6 +11,7 @@
 
 mod decimal;
 mod defect;
+mod encoding;
 mod form;
 mod kinds;
 mod lists;
@@ -21,6 +22,7 @@ use serde_json::{Map, Value, json};
 
 pub use decimal::Decimal;
 pub use defect::{Defect, Step, keys, place};
+pub use encoding::{Decoded, Encoding};
 pub use form::{Changed, Form, New, change, create, set, with_sentences};
 pub use kinds::COUNTS;
 pub use origin::{Origin, Place, Problem};

@@ -60,7 +60,7 @@ fn answer<T: ToSchema>() -> Response {
 
 /// What every list has. None has a `default` in its schema: some generated clients then send it always, and with it
 /// `next` would carry it, and a file would be one page.
-fn page_parameters() -> [Parameter; 3] {
+fn page_parameters() -> [Parameter; 4] {
     let limit = format!(
         "Rows on a page, at most 100; in a file at most {MOST_ROWS}. More count as that. 20 without it. `page_size` is the \
          same."
@@ -78,6 +78,12 @@ fn page_parameters() -> [Parameter; 3] {
         ),
         query("limit", &limit, &json!({ "type": "integer", "minimum": 1 })),
         query("format", &format, &json!({ "type": "string", "enum": ["json", "csv", "xlsx", "xls"] })),
+        query(
+            "separator",
+            "What divides the columns of a CSV file: `comma` (without it), or `semicolon`, with the mark of UTF-8 at the \
+             beginning, as spreadsheets want it where a comma stands in numbers.",
+            &json!({ "type": "string", "enum": ["comma", "semicolon"] }),
+        ),
     ]
 }
 

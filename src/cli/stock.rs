@@ -14,7 +14,7 @@ use crate::{
     config::DataSettings,
     db::PgPool,
     error::{Error, Result},
-    reading::{self, Defect, Voice},
+    reading::{self, Decoded, Defect, Encoding, Voice},
     stock::{
         Door, Origin,
         adjust::{Adjusted, Adjustment, adjust_alone},
@@ -24,10 +24,14 @@ use crate::{
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Set the stock of a CSV file: `erp_code,sku,quantity` (the units on the shelf now, reserved ones included).
+    /// Set the stock of a CSV file: `erp_code,sku,quantity` (the units on the shelf now, reserved ones included), separated
+    /// by commas, semicolons or tabs.
     Import {
         /// The file.
         file: PathBuf,
+        /// How its letters are written; UTF-16 is known by its mark.
+        #[arg(long, value_enum, default_value_t = Encoding::Utf8)]
+        encoding: Encoding,
     },
     /// Add units of a SKU to the shelf of a location, or take them from it: `oms stock adjust W-LEEDS 85123A -2 --reason
     /// broken`. It is right whatever is packed at the same time, and refused if there are not as many.
@@ -48,7 +52,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Outcome> {
     match command {
-        Command::Import { file } => import_file(settings, file).await,
+        Command::Import { file, encoding } => import_file(settings, file, encoding).await,
         Command::Adjust { location, sku, delta, reason } => {
             let data = Data::open(settings).await?;
             let given: [(&str, Value); 4] = [
@@ -68,8 +72,10 @@ pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Out
     }
 }
 
-async fn import_file(settings: &DataSettings, file: PathBuf) -> Result<Outcome> {
-    let reader = File::open(&file).map_err(|error| Error::Fault(format!("cannot read {}: {error}", file.display())))?;
+async fn import_file(settings: &DataSettings, file: PathBuf, encoding: Encoding) -> Result<Outcome> {
+    let reader = File::open(&file)
+        .and_then(|opened| Decoded::begin(opened, encoding))
+        .map_err(|error| Error::Fault(format!("cannot read {}: {error}", file.display())))?;
     let data = Data::open(settings).await?;
     let imported = import(&data.pool, Actor::command_line(), reader, |line, why| note!("line {line}: {why}")).await;
     data.close().await?;

@@ -72,7 +72,11 @@ impl Sheet {
             let mut file = spooled_tempfile(MOST_IN_MEMORY);
             match format {
                 Format::Xlsx => self.write_xlsx(&mut file)?,
-                Format::Csv => self.write_csv(&mut file)?,
+                Format::Csv => self.write_csv(&mut file, b',')?,
+                Format::CsvOfSemicolons => {
+                    file.write_all("\u{feff}".as_bytes())?;
+                    self.write_csv(&mut file, b';')?;
+                }
             }
             let length = file.stream_position()?;
             file.seek(SeekFrom::Start(0))?;
@@ -98,9 +102,10 @@ impl Sheet {
         Ok(())
     }
 
-    fn write_csv(self, file: impl Write) -> Result<(), Failure> {
+    fn write_csv(self, file: impl Write, separator: u8) -> Result<(), Failure> {
         let layout = self.columns.layout();
-        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
+        let mut writer =
+            csv::WriterBuilder::new().delimiter(separator).terminator(csv::Terminator::CRLF).from_writer(file);
         if !layout.is_empty() {
             writer.write_record(layout.iter().map(|(_, name)| harmless(name.clone())))?;
         }

@@ -1,6 +1,9 @@
 //! `oms stock import FILE.csv`: `erp_code,sku,quantity`, in batches. A bad line is reported, and the others are taken.
 
-use std::{collections::HashMap, io::Read};
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader, Read},
+};
 
 use serde_json::{Map, Value};
 
@@ -26,8 +29,9 @@ pub struct Summary {
     pub refused: u64,
 }
 
-/// Sets every count of a CSV file with the columns `erp_code`, `sku`, `quantity`, in any order. `refused` receives the
-/// number and the error of each bad line. `actor`: who counted.
+/// Sets every count of a CSV file with the columns `erp_code`, `sku`, `quantity`, in any order and any case, separated by
+/// commas, semicolons or tabs, as its first line is. `refused` receives the number and the error of each bad line.
+/// `actor`: who counted.
 ///
 /// # Errors
 /// When a column is missing, or the file or the database fails.
@@ -40,15 +44,18 @@ pub async fn import(
     let origin = Origin { actor, door: Door::Import };
     let rows = sqlx::query!("select id, erp_code from stock_locations").fetch_all(pool).await?;
     let locations: HashMap<String, i64> = rows.into_iter().map(|row| (row.erp_code, row.id)).collect();
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(file);
-    let headers = reader.headers().map_err(|error| Error::Fault(format!("reading the header: {error}")))?.clone();
+    let mut file = BufReader::new(file);
+    let separator = separator(&mut file).map_err(|error| Error::Fault(format!("reading the header: {error}")))?;
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).flexible(true).from_reader(file);
+    let headers = reader.headers().map_err(|error| Error::Fault(format!("reading the header: {error}")))?;
+    let headers: csv::StringRecord = headers.iter().map(column).collect();
     for column in COLUMNS {
-        if !headers.iter().any(|header| header.trim_start_matches('\u{feff}') == column) {
+        if !headers.iter().any(|header| header == column) {
             let message = format!("the first line must name the columns erp_code,sku,quantity; {column} is missing");
             return Err(Refusal::field("header", message).into());
         }
     }
-    let headers: csv::StringRecord = headers.iter().map(|header| header.trim_start_matches('\u{feff}')).collect();
     let mut summary = Summary::default();
     let mut batch = Vec::with_capacity(BATCH);
     let mut record = csv::StringRecord::new();
@@ -66,7 +73,7 @@ pub async fn import(
             Err(error) if error.is_io_error() => return Err(Error::Fault(format!("reading line {line}: {error}"))),
             Err(error) => {
                 summary.refused += 1;
-                refused(line, &error.to_string());
+                refused(error.position().map_or(line, csv::Position::line), &error.to_string());
             }
         }
         if batch.len() == BATCH {
@@ -75,6 +82,20 @@ pub async fn import(
     }
     summary.set += write(pool, &mut batch, &origin).await?;
     Ok(summary)
+}
+
+/// What separates the columns: of comma, semicolon and tab, what the first line has most of.
+fn separator(file: &mut impl BufRead) -> std::io::Result<u8> {
+    let beginning = file.fill_buf()?;
+    let header = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let count = |separator: &u8| header.split(|byte| byte == separator).count();
+    // Of equals the last one counts.
+    Ok([b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b','))
+}
+
+/// The name of a column, whatever its case: `ERP Code` is `erp_code`.
+fn column(header: &str) -> String {
+    header.trim_start_matches('\u{feff}').trim().to_ascii_lowercase().replace(' ', "_")
 }
 
 fn read_count(

@@ -243,6 +243,40 @@ async fn verify_says_each_invariant_that_fails() {
 }
 
 #[tokio::test]
+async fn counts_are_taken_as_spreadsheets_write_them() {
+    let shop = Shop::open().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let utf16 = |text: &str| {
+        let units = text.encode_utf16().flat_map(u16::to_le_bytes);
+        [0xff, 0xfe].into_iter().chain(units).collect::<Vec<u8>>()
+    };
+    // Ş is 0xde and ı is 0xfd in windows-1254.
+    let turkish = b"ERP_CODE;Sku;Quantity\r\nGEBZE;\xdeAPKA-\xfd;4\r\n".to_vec();
+    for (name, bytes, options, sku, units) in [
+        ("comma.csv", "\u{feff}SKU,Quantity,ERP Code\r\nA,1.0,GEBZE\r\n".as_bytes().to_vec(), vec![], "A", 1),
+        ("semicolon.csv", b"erp_code;sku;quantity\nGEBZE;\"B;C\";2.0000\n".to_vec(), vec![], "B;C", 2),
+        ("unicode.txt", utf16("Erp_Code\tSKU\tQUANTITY\r\nGEBZE\tIŞIK\t3\r\n"), vec![], "IŞIK", 3),
+        ("turkish.csv", turkish, vec!["--encoding", "cp1254"], "ŞAPKA-ı", 4),
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).expect("written");
+        let arguments = [vec!["stock", "import", file.to_str().expect("UTF-8")], options].concat();
+        let (code, printed, said) = shop.oms(&arguments).await;
+        assert_eq!((code, printed.trim()), (0, "1 counts set, 0 lines refused"), "{name}: {said}");
+        assert_eq!(shop.stock("GEBZE", sku).await, (units, 0), "{name}");
+    }
+    // The lines are those that an editor shows, whatever is between them.
+    let file = folder.path().join("lines.csv");
+    let lines = "erp_code;sku;quantity;note\n\nGEBZE;D;many;\nGEBZE;E;1;\"two\nlines\"\n\nGEBZE;F;more;\n";
+    std::fs::write(&file, lines).expect("written");
+    let (code, printed, said) = shop.oms(&["stock", "import", file.to_str().expect("UTF-8")]).await;
+    assert_eq!((code, printed.trim()), (1, "1 counts set, 2 lines refused"));
+    let numbers: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("line ")?.split(':').next()).collect();
+    assert_eq!(numbers, ["3", "7"], "{said}");
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn orders_and_stock_are_imported_beside_a_running_server() {
     let shop = Shop::open().await;
     let (_stock, stock) = file("erp_code,sku,quantity\nGEBZE,PINK,3\nNOWHERE,PINK,3\n", "stock.csv");

@@ -39,6 +39,23 @@ fn sheet(reply: &Reply) -> String {
 }
 
 #[tokio::test]
+async fn a_spreadsheet_gets_semicolons_and_the_mark_of_utf_8_where_it_asks_for_them() {
+    let shop = Shop::open().await;
+    shop.package().await;
+    let program = shop.get(&format!("{SHORT}?format=csv&separator=comma")).await;
+    assert!(program.text().starts_with("id,number,"), "{}", program.text());
+    let spreadsheet = shop.get(&format!("{SHORT}?format=csv&separator=semicolon")).await;
+    assert_eq!(spreadsheet.header("content-length"), spreadsheet.body.len().to_string());
+    assert!(spreadsheet.text().starts_with("\u{feff}id;number;"), "{}", spreadsheet.text());
+    assert_eq!(spreadsheet.text().lines().count(), program.text().lines().count());
+    for query in ["format=csv&separator=tab", "format=xlsx&separator=semicolon", "separator=semicolon"] {
+        let messages = shop.get(&format!("{SHORT}?{query}")).await.wrong("separator");
+        assert_eq!(messages, ["Choose comma or semicolon, for format=csv."], "{query}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn a_file_holds_the_whole_filtered_list_in_its_order() {
     let shop = Shop::open().await;
     for _ in 0..23 {
