@@ -44,7 +44,7 @@ pub const ORDER: Written = Written {
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
         "status": {"type": ["string", "null"], "description": "Its `OrderStatus`; 400 (approved) without one."},
         "channel": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Channel"}]},
-        "date_placed": {"type": "string", "format": "date-time"},
+        "date_placed": {"type": "string", "description": "A moment as Django takes it: `2026-01-31T12:00:00Z`, without seconds or zone (UTC), or a date alone."},
         "currency": {"type": ["string", "null"]},
         "amount": {"type": ["string", "number", "null"], "description": "Decimal, with at most 4 places; what would be rounded is refused."},
         "language_code": {"type": ["string", "null"]},

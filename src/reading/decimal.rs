@@ -44,7 +44,7 @@ impl Decimal {
 /// A number in digits: neither its first nor the last after its point is a 0.
 struct Digits {
     is_negative: bool,
-    digits: Vec<u8>,
+    figures: Vec<u8>,
     /// How many of the digits stand before the point.
     point: usize,
 }
@@ -78,21 +78,21 @@ impl Digits {
             point += shift;
             digits.resize(digits.len().max(point), b'0');
         }
-        Some(Self { is_negative, digits, point }.trimmed())
+        Some(Self { is_negative, figures: digits, point }.trimmed())
     }
 
     fn trimmed(mut self) -> Self {
-        while self.digits.len() > self.point && self.digits.last() == Some(&b'0') {
-            self.digits.pop();
+        while self.figures.len() > self.point && self.figures.last() == Some(&b'0') {
+            self.figures.pop();
         }
-        let zeros = self.digits.iter().take(self.point).take_while(|digit| **digit == b'0').count();
-        self.digits.drain(..zeros);
+        let zeros = self.figures.iter().take(self.point).take_while(|digit| **digit == b'0').count();
+        self.figures.drain(..zeros);
         self.point -= zeros;
         self
     }
 
     fn places(&self) -> usize {
-        self.digits.len() - self.point
+        self.figures.len() - self.point
     }
 
     /// The number with at most so many places, if what is beyond them is nothing but noise.
@@ -101,36 +101,36 @@ impl Digits {
             return Some(self);
         }
         (0..=most).find_map(|places| {
-            let (kept, rest) = self.digits.split_at(self.point + places);
+            let (kept, rest) = self.figures.split_at(self.point + places);
             let exact = EXACT_DIGITS.max(kept.len() + 1);
             let seen = rest.get(..exact - kept.len()).filter(|seen| seen.len() < rest.len())?;
             let is_up = seen.iter().all(|digit| *digit == b'9');
             if !is_up && !seen.iter().all(|digit| *digit == b'0') {
                 return None;
             }
-            let kept = Self { is_negative: self.is_negative, digits: kept.to_vec(), point: self.point };
+            let kept = Self { is_negative: self.is_negative, figures: kept.to_vec(), point: self.point };
             Some(if is_up { kept.one_more() } else { kept }.trimmed())
         })
     }
 
     /// With one more in its last digit.
     fn one_more(mut self) -> Self {
-        for digit in self.digits.iter_mut().rev() {
+        for digit in self.figures.iter_mut().rev() {
             if *digit < b'9' {
                 *digit += 1;
                 return self;
             }
             *digit = b'0';
         }
-        self.digits.insert(0, b'1');
+        self.figures.insert(0, b'1');
         self.point += 1;
         self
     }
 
     fn to_text(&self, least_places: usize) -> String {
-        let mut text = String::with_capacity(self.digits.len() + least_places + 3);
+        let mut text = String::with_capacity(self.figures.len() + least_places + 3);
         text.push_str(if self.is_negative { "-" } else { "" });
-        let (whole, fraction) = self.digits.split_at(self.point);
+        let (whole, fraction) = self.figures.split_at(self.point);
         text.push_str(if whole.is_empty() { "0" } else { "" });
         text.extend(whole.iter().map(|digit| char::from(*digit)));
         text.push('.');

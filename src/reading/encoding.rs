@@ -32,7 +32,7 @@ pub struct Decoded<R> {
     form: Form,
     /// Bytes of the file that are not decoded yet: half a letter.
     undecoded: Vec<u8>,
-    decoded: Vec<u8>,
+    utf8: Vec<u8>,
     /// How many of the decoded bytes were read.
     read: usize,
     is_at_end: bool,
@@ -54,12 +54,12 @@ impl<R: Read> Decoded<R> {
             (_, Encoding::Windows1254) => (Form::Windows1254, 0),
         };
         beginning.drain(..mark);
-        Ok(Self { file, form, undecoded: beginning, decoded: Vec::new(), read: 0, is_at_end: false })
+        Ok(Self { file, form, undecoded: beginning, utf8: Vec::new(), read: 0, is_at_end: false })
     }
 
     /// Decodes the next piece.
     fn fill(&mut self) -> io::Result<()> {
-        self.decoded.clear();
+        self.utf8.clear();
         self.read = 0;
         let before = self.undecoded.len();
         self.undecoded.resize(before + PIECE, 0);
@@ -67,10 +67,10 @@ impl<R: Read> Decoded<R> {
         self.undecoded.truncate(before + more);
         self.is_at_end = more == 0;
         match self.form {
-            Form::Utf8 => self.decoded.append(&mut self.undecoded),
+            Form::Utf8 => self.utf8.append(&mut self.undecoded),
             Form::Windows1254 => {
                 let text: String = self.undecoded.drain(..).map(of_windows_1254).collect();
-                self.decoded.extend_from_slice(text.as_bytes());
+                self.utf8.extend_from_slice(text.as_bytes());
             }
             Form::Utf16(unit) => self.decode_utf16(unit)?,
         }
@@ -87,17 +87,17 @@ impl<R: Read> Decoded<R> {
         self.undecoded.drain(..units.len() * 2);
         let text = String::from_utf16(&units).ok().filter(|_| !self.is_at_end || self.undecoded.is_empty());
         let text = text.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its letters are no UTF-16"))?;
-        self.decoded.extend_from_slice(text.as_bytes());
+        self.utf8.extend_from_slice(text.as_bytes());
         Ok(())
     }
 }
 
 impl<R: Read> Read for Decoded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.read == self.decoded.len() && !self.is_at_end {
+        while self.read == self.utf8.len() && !self.is_at_end {
             self.fill()?;
         }
-        let mut ready = self.decoded.get(self.read..).unwrap_or_default();
+        let mut ready = self.utf8.get(self.read..).unwrap_or_default();
         let count = ready.read(buffer)?;
         self.read += count;
         Ok(count)

@@ -46,8 +46,9 @@ pub async fn import(
     let locations: HashMap<String, i64> = rows.into_iter().map(|row| (row.erp_code, row.id)).collect();
     let mut file = BufReader::new(file);
     let separator = separator(&mut file).map_err(|error| Error::Fault(format!("reading the header: {error}")))?;
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).flexible(true).from_reader(file);
+    // Each line has an end, so that the reader's position tells where a record ended. An empty line is none.
+    let file = file.chain(&b"\n"[..]);
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(file);
     let headers = reader.headers().map_err(|error| Error::Fault(format!("reading the header: {error}")))?;
     let headers: csv::StringRecord = headers.iter().map(column).collect();
     for column in COLUMNS {
@@ -60,20 +61,22 @@ pub async fn import(
     let mut batch = Vec::with_capacity(BATCH);
     let mut record = csv::StringRecord::new();
     loop {
-        let line = reader.position().line();
-        match reader.read_record(&mut record) {
+        let read = reader.read_record(&mut record);
+        // Before a record there may be empty lines, and in it quoted line ends: its line is counted from its end.
+        let line = reader.position().line().saturating_sub(1 + line_ends(&record));
+        match read {
             Ok(false) => break,
             Ok(true) => match read_count(&record, &headers, &locations) {
                 Ok(count) => batch.push(count),
                 Err(why) => {
                     summary.refused += 1;
-                    refused(record.position().map_or(line, csv::Position::line), &why);
+                    refused(line, &why);
                 }
             },
             Err(error) if error.is_io_error() => return Err(Error::Fault(format!("reading line {line}: {error}"))),
             Err(error) => {
                 summary.refused += 1;
-                refused(error.position().map_or(line, csv::Position::line), &error.to_string());
+                refused(line, &error.to_string());
             }
         }
         if batch.len() == BATCH {
@@ -98,13 +101,18 @@ fn column(header: &str) -> String {
     header.trim_start_matches('\u{feff}').trim().to_ascii_lowercase().replace(' ', "_")
 }
 
+/// The line ends within a record.
+fn line_ends(record: &csv::StringRecord) -> u64 {
+    record.iter().map(|cell| cell.matches('\n').count() as u64).sum()
+}
+
 fn read_count(
     record: &csv::StringRecord,
     headers: &csv::StringRecord,
     locations: &HashMap<String, i64>,
 ) -> Result<Count, String> {
     let cells = headers.iter().zip(record).filter(|(column, _)| COLUMNS.contains(column));
-    let row: Map<String, Value> = cells.map(|(column, cell)| (column.to_owned(), cell.into())).collect();
+    let row: Map<String, Value> = cells.map(|(column, cell)| (column.to_owned(), cell.trim().into())).collect();
     let count =
         reading::with(Voice::Request, &row, |reader| Count::read(reader, |erp_code| locations.get(erp_code).copied()));
     count.map_err(|defects| defects.iter().map(Defect::to_string).collect::<Vec<_>>().join(" "))
