@@ -169,8 +169,7 @@ async fn a_log_is_shown_to_whom_its_package_is() {
             shop.get(&format!("/api/v1/oms/{entity}/{id}/transition-logs/")).await.refused(NOT_FOUND);
         }
     }
-    let messages = shop.get(&format!("{}?sort=user", of_package(own.id))).await.wrong("sort");
-    assert_eq!(messages, ["Choose from id, created_date; - for descending."]);
+    assert_eq!(shop.get(&format!("{}?sort=user", of_package(own.id))).await.ok()["count"], 1);
     shop.finish().await;
 }
 
