@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 
 pub use decimal::Decimal;
 pub use defect::{Defect, Step, keys, place};
-pub use encoding::{Decoded, Encoding};
+pub use encoding::{Decoded, Encoding, NO_LETTER};
 pub use form::{Changed, Form, New, change, create, set, with_sentences};
 pub use kinds::COUNTS;
 pub use origin::{Origin, Place, Problem};

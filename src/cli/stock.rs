@@ -73,9 +73,8 @@ pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Out
 }
 
 async fn import_file(settings: &DataSettings, file: PathBuf, encoding: Encoding) -> Result<Outcome> {
-    let reader = File::open(&file)
-        .and_then(|opened| Decoded::begin(opened, encoding))
-        .map_err(|error| Error::Fault(format!("cannot read {}: {error}", file.display())))?;
+    let reader = File::open(&file).map_err(|error| Error::Fault(format!("cannot read {}: {error}", file.display())))?;
+    let reader = Decoded::new(reader, encoding);
     let data = Data::open(settings).await?;
     let imported = import(&data.pool, Actor::command_line(), reader, |line, why| note!("line {line}: {why}")).await;
     data.close().await?;

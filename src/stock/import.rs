@@ -12,7 +12,7 @@ use crate::{
     audit::Actor,
     db::PgPool,
     error::{Error, Refusal, Result},
-    reading::{self, Defect, Voice},
+    reading::{self, Defect, NO_LETTER, Voice},
 };
 
 /// The columns that are read.
@@ -111,6 +111,9 @@ fn read_count(
     headers: &csv::StringRecord,
     locations: &HashMap<String, i64>,
 ) -> Result<Count, String> {
+    if record.iter().any(|cell| cell.contains(NO_LETTER)) {
+        return Err("its letters are not written as the file says: save it as UTF-8, or name its --encoding".to_owned());
+    }
     let cells = headers.iter().zip(record).filter(|(column, _)| COLUMNS.contains(column));
     let row: Map<String, Value> = cells.map(|(column, cell)| (column.to_owned(), cell.trim().into())).collect();
     let count =

@@ -265,6 +265,12 @@ async fn counts_are_taken_as_spreadsheets_write_them() {
         assert_eq!((code, printed.trim()), (0, "1 counts set, 0 lines refused"), "{name}: {said}");
         assert_eq!(shop.stock("GEBZE", sku).await, (units, 0), "{name}");
     }
+    // Letters of another encoding cost their line.
+    let file = folder.path().join("latin.csv");
+    std::fs::write(&file, b"erp_code,sku,quantity\nGEBZE,\xdeAPKA,4\nGEBZE,G,4\n").expect("written");
+    let (code, printed, said) = shop.oms(&["stock", "import", file.to_str().expect("UTF-8")]).await;
+    assert_eq!((code, printed.trim()), (1, "1 counts set, 1 lines refused"));
+    assert!(said.starts_with("line 2: ") && said.contains("--encoding"), "{said}");
     // The lines are those that an editor shows, whatever is between them.
     let file = folder.path().join("lines.csv");
     let lines = "erp_code;sku;quantity;note\n\nGEBZE;D;many;\nGEBZE;E;1;\"two\nlines\"\n\nGEBZE;F;more;\n";
