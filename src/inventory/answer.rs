@@ -80,11 +80,7 @@ fn read_row(row: &Value, sku: Option<String>) -> Result<Line, String> {
 
 /// A text, or a number as text.
 fn text(row: &Value, key: &str) -> Option<String> {
-    match row.get(key)? {
-        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty() && !text.contains('\0')),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+    values::text(row.get(key)?).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

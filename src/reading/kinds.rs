@@ -122,8 +122,8 @@ impl Reader<'_> {
             return self.sound_text(steps, value, most, lines);
         }
         let message = match values::text(value) {
+            None if wire::has_null_character(value) => NO_NULL_CHARACTERS.to_owned(),
             None => "Not a valid string.".to_owned(),
-            Some(text) if text.contains('\0') => NO_NULL_CHARACTERS.to_owned(),
             Some(text) if text.chars().count() > most => {
                 format!("Ensure this field has no more than {most} characters.")
             }

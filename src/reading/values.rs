@@ -65,11 +65,12 @@ pub fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// A text without the blanks around it; a number is its digits.
+/// A text without the blanks around it; a number is its digits. One with a null character, which Postgres cannot keep, is
+/// no text.
 #[must_use]
 pub fn text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.trim().to_owned()),
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.contains('\0')),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
