@@ -135,6 +135,7 @@ async fn no_value_of_any_field_of_any_request_is_an_error_of_the_server() {
     }
     assert!(faults.is_empty(), "{} of {tried}: {faults:#?}", faults.len());
     assert!(tried > 3000, "{tried}");
-    shop.finish().await;
+    // Keys of documents were set by hand, which the proofs would find.
+    shop.abandon().await;
     receiver.stop();
 }
