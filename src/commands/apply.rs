@@ -10,6 +10,7 @@
 //! the arrays that name them; [`crate::db`] makes sure that each element is looked up by an index.
 
 mod documents;
+pub(super) mod parts;
 mod rows;
 
 use std::collections::HashMap;
@@ -24,8 +25,13 @@ use crate::{db::PgConnection, error::Result, packages::facts::Documents, stock};
 /// The result of a write.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Applied {
-    /// Everything is written; the ids of the packages, by index.
-    Done(Vec<i64>),
+    /// Everything is written.
+    Done {
+        /// The ids of the packages, by index.
+        packages: Vec<i64>,
+        /// The ids of new items.
+        created_items: CreatedItems,
+    },
     /// Another transaction changed a package that was read, or took stock or quota of the plan. Roll back and decide
     /// again.
     Conflict,
@@ -56,8 +62,8 @@ pub async fn apply(
     match rows.write(connection, installation_version).await {
         Ok(()) => {
             records::write(connection, changes, consequences, &ids, &documents, until_event_id).await?;
-            note_departures(connection, changes).await?;
-            Ok(Applied::Done(ids))
+            parts::note(connection, changes, &created_items, until_event_id).await?;
+            Ok(Applied::Done { packages: ids, created_items })
         }
         Err(error) if error.is_write_conflict() => Ok(Applied::Conflict),
         Err(error) => Err(error),
@@ -113,7 +119,7 @@ async fn create_packages(
 }
 
 /// Ids of new items, by (package, item) index.
-type CreatedItems = HashMap<(usize, usize), i64>;
+pub type CreatedItems = HashMap<(usize, usize), i64>;
 
 async fn create_items(connection: &mut PgConnection, changes: &[PackageChange], ids: &[i64]) -> Result<CreatedItems> {
     let new: Vec<_> = changes
@@ -131,13 +137,14 @@ async fn create_items(connection: &mut PgConnection, changes: &[PackageChange], 
     let lines: Vec<i64> = new.iter().map(|(_, item)| item.order_item_id).collect();
     let states: Vec<i64> = new.iter().map(|(_, item)| item.after.state_id).collect();
     let quantities: Vec<i64> = new.iter().map(|(_, item)| item.quantity).collect();
-    let rows = sqlx::query!(
+    // Ids are given out in the order of the items.
+    let mut created = sqlx::query_scalar!(
         "insert into package_items (package_id, order_item_id, state_id, quantity)
          select c.package_id, c.order_item_id, c.state_id, c.quantity
            from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) with ordinality
                 as c(package_id, order_item_id, state_id, quantity, n)
           order by c.n
-         returning id, package_id, order_item_id",
+         returning id",
         &packages,
         &lines,
         &states,
@@ -145,33 +152,8 @@ async fn create_items(connection: &mut PgConnection, changes: &[PackageChange], 
     )
     .fetch_all(connection)
     .await?;
-    let by_line: HashMap<(i64, i64), i64> =
-        rows.into_iter().map(|row| ((row.package_id, row.order_item_id), row.id)).collect();
-    Ok(new
-        .iter()
-        .filter_map(|(indexes, item)| Some((*indexes, *by_line.get(&(ids[indexes.0], item.order_item_id))?)))
-        .collect())
-}
-
-/// Notes which items left a package for another: until the row of its log that was just written, its moves were theirs.
-/// There is no query if none did.
-async fn note_departures(connection: &mut PgConnection, changes: &[PackageChange]) -> Result<()> {
-    let items = changes.iter().flat_map(|change| &change.items);
-    let (left, packages): (Vec<i64>, Vec<i64>) = items.filter_map(|item| item.id.zip(item.leaves)).unzip();
-    if left.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "insert into package_item_departures (package_item_id, package_id, transition_log_id)
-         select c.package_item_id, c.package_id,
-                (select max(l.id) from transition_logs l where l.package_id = c.package_id)
-           from unnest($1::bigint[], $2::bigint[]) as c(package_item_id, package_id)",
-        &left,
-        &packages
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    created.sort_unstable();
+    Ok(new.iter().map(|(indexes, _)| *indexes).zip(created).collect())
 }
 
 /// True if a row of stock may be missing: a SKU that was never counted at a location has none. A SKU that was reserved

@@ -6,7 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
-use crate::{packages::facts::PackageFacts, planning::plan::Trace, secret::Secret};
+use crate::{
+    packages::facts::{ItemFacts, PackageFacts},
+    planning::plan::{Trace, Units},
+    secret::Secret,
+};
 
 /// The decision of a command.
 #[derive(Debug, Clone)]
@@ -23,10 +27,13 @@ pub struct Changes {
     pub successors: Vec<Successor>,
     /// (order item, location) pairs: this location could not serve this item and is excluded for it.
     pub exclusions: Vec<(i64, i64)>,
+    /// What the location looked for and did not find.
+    pub missing: Vec<Part>,
     /// Why each place was chosen, when items were planned again.
     pub trace: Option<Trace>,
-    /// Order items whose new place is valid only with enough available stock, in this package or a successor.
-    pub stock_bound_items: BTreeSet<i64>,
+    /// (location, order item) pairs whose new place is valid only with enough available stock, in this package or a
+    /// successor.
+    pub stock_bound_items: BTreeSet<(i64, i64)>,
     /// True if the package's new place is valid only while the location has quota left.
     pub bound_by_quota: bool,
     /// True if the items give up their reservations while the package continues to wait.
@@ -87,6 +94,66 @@ pub struct ShipmentChange {
     pub labelled: bool,
 }
 
+/// Units of a package's item: all of them, or some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// The item.
+    pub package_item_id: i64,
+    /// So many of its units, at least one.
+    pub quantity: i64,
+}
+
+impl From<&ItemFacts> for Part {
+    fn from(item: &ItemFacts) -> Self {
+        Self { package_item_id: item.id, quantity: item.quantity }
+    }
+}
+
+/// Parts of a package's items that are given out by order item, as plans name them.
+#[derive(Debug, Clone)]
+pub struct Allotment {
+    /// (order item, part), by item.
+    left: Vec<(i64, Part)>,
+}
+
+impl Allotment {
+    /// What there is to give out.
+    #[must_use]
+    pub fn new(package: &PackageFacts, parts: &[Part]) -> Self {
+        let of_part = |part: &Part| {
+            let item = package.items.iter().find(|item| item.id == part.package_item_id)?;
+            Some((item.order_item_id, *part))
+        };
+        Self { left: parts.iter().filter_map(of_part).collect() }
+    }
+
+    /// The units left of each order item.
+    #[must_use]
+    pub fn whole(&self) -> Units {
+        let mut units = Units::new();
+        for (order_item_id, part) in &self.left {
+            *units.entry(*order_item_id).or_default() += part.quantity;
+        }
+        units
+    }
+
+    /// Gives out units of order items.
+    pub fn take(&mut self, units: &Units) -> Vec<Part> {
+        let mut taken = Vec::new();
+        let mut units = units.clone();
+        for (order_item_id, part) in &mut self.left {
+            let Some(wanted) = units.get_mut(order_item_id) else { continue };
+            let quantity = part.quantity.min(*wanted);
+            if quantity > 0 {
+                *wanted -= quantity;
+                part.quantity -= quantity;
+                taken.push(Part { quantity, ..*part });
+            }
+        }
+        taken
+    }
+}
+
 /// How a successor gets its items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taking {
@@ -103,8 +170,8 @@ pub struct Successor {
     pub stock_location_id: i64,
     /// Its first state.
     pub state_id: i64,
-    /// Ids of this package's items.
-    pub package_item_ids: Vec<i64>,
+    /// What it takes of this package's items.
+    pub items: Vec<Part>,
     /// How they are taken.
     pub taking: Taking,
     /// True if the place is valid only while the location has quota left.
@@ -134,6 +201,7 @@ impl Changes {
             shipment: None,
             successors: Vec::new(),
             exclusions: Vec::new(),
+            missing: Vec::new(),
             trace: None,
             stock_bound_items: BTreeSet::new(),
             bound_by_quota: false,

@@ -13,10 +13,10 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     cause::Cause,
-    commands::changes::{Changes, Record, ShipmentChange, Successor, Taking},
+    commands::changes::{Changes, Part, Record, ShipmentChange, Successor, Taking},
     error::Result,
     kinds::Plans,
-    packages::facts::{Documents, PackageFacts, Placement},
+    packages::facts::{Documents, ItemFacts, PackageFacts, Placement},
     workflow::{Holding, State, Transition, Workflow},
 };
 
@@ -68,7 +68,13 @@ pub struct ItemChange {
     pub sku: String,
     /// The number of units.
     pub quantity: i64,
-    /// None for a new item.
+    /// The units that it had, if others leave it as items of their own.
+    pub cut_from: Option<i64>,
+    /// The item that a new one was a part of.
+    pub part_of: Option<i64>,
+    /// Units of it that new packages take over as new items; it keeps them as history.
+    pub passed_on: i64,
+    /// Where its units were; none for a new item that is not a part of another.
     pub before: Option<Placement>,
     /// Its place and state after.
     pub after: Placement,
@@ -157,21 +163,19 @@ pub struct Consequences {
 #[must_use]
 pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Changes, user_id: i64) -> Vec<PackageChange> {
     let after = Placement { state_id: changes.state_id, stock_location_id: changes.stock_location_id };
-    let moved = |item_id: i64| {
-        changes
-            .successors
-            .iter()
-            .any(|successor| successor.taking == Taking::Move && successor.package_item_ids.contains(&item_id))
-    };
     let reserving = Reserving::of(transition, changes);
-    let own_items = package.items.iter().filter(|item| !moved(item.id)).map(|item| ItemChange {
+    let kept = |item: &ItemFacts| item.quantity - taken(changes, item.id, Taking::Move);
+    let own_items = package.items.iter().filter(|item| kept(item) > 0).map(|item| ItemChange {
         id: Some(item.id),
         order_item_id: item.order_item_id,
         sku: changes.replacements.get(&item.id).unwrap_or(&item.sku).clone(),
-        quantity: item.quantity,
+        quantity: kept(item),
+        cut_from: Some(item.quantity).filter(|units| *units != kept(item)),
+        part_of: None,
+        passed_on: taken(changes, item.id, Taking::Copy),
         before: Some(package.item_placement(item)),
         after: Placement { state_id: *changes.item_states.get(&item.id).unwrap_or(&changes.state_id), ..after },
-        bound_by_stock: changes.stock_bound_items.contains(&item.order_item_id),
+        bound_by_stock: changes.stock_bound_items.contains(&(after.stock_location_id, item.order_item_id)),
         was_reserved: item.is_reserved,
         reserving,
         replaces_sku: changes.replacements.contains_key(&item.id).then(|| item.sku.clone()),
@@ -196,28 +200,47 @@ pub fn lay_out(package: &PackageFacts, transition: &Transition, changes: &Change
         record: (changes.record != Record::default()).then(|| changes.record.clone()),
         event: transition.kind.event,
     };
-    let successors = changes.successors.iter().map(|successor| lay_out_successor(package, changes, successor, user_id));
+    let successors = changes.successors.iter().enumerate();
+    let successors = successors.map(|(at, _)| lay_out_successor(package, changes, at, user_id));
     std::iter::once(own).chain(successors).collect()
 }
 
-fn lay_out_successor(package: &PackageFacts, changes: &Changes, successor: &Successor, user_id: i64) -> PackageChange {
+/// The units of an item that successors take in this way.
+fn taken(changes: &Changes, package_item_id: i64, taking: Taking) -> i64 {
+    let successors = changes.successors.iter().filter(|successor| successor.taking == taking);
+    let parts = successors.flat_map(|successor| &successor.items);
+    parts.filter(|part| part.package_item_id == package_item_id).map(|part| part.quantity).sum()
+}
+
+fn lay_out_successor(package: &PackageFacts, changes: &Changes, at: usize, user_id: i64) -> PackageChange {
+    let successor = &changes.successors[at];
     let after = Placement { state_id: successor.state_id, stock_location_id: successor.stock_location_id };
     let is_moved = successor.taking == Taking::Move;
-    let items = package.items.iter().filter(|item| successor.package_item_ids.contains(&item.id));
-    let items = items.map(|item| ItemChange {
-        id: is_moved.then_some(item.id),
-        order_item_id: item.order_item_id,
-        sku: item.sku.clone(),
-        quantity: item.quantity,
-        before: is_moved.then(|| package.item_placement(item)),
-        after,
-        bound_by_stock: changes.stock_bound_items.contains(&item.order_item_id),
-        was_reserved: is_moved && item.is_reserved,
-        reserving: Reserving::Anew,
-        replaces_sku: None,
-        modified_date: is_moved.then_some(item.modified_date),
-        leaves: is_moved.then_some(package.id),
-    });
+    let item = |part: &Part| {
+        let item = package.items.iter().find(|item| item.id == part.package_item_id)?;
+        // An item that leaves as a whole goes to the first package that takes of it; what others take are new items.
+        let leaves = is_moved && taken(changes, item.id, Taking::Move) == item.quantity;
+        let takes = |other: &Successor| other.items.iter().any(|other| other.package_item_id == item.id);
+        let id = Some(item.id).filter(|_| leaves && !changes.successors[..at].iter().any(takes));
+        Some(ItemChange {
+            id,
+            order_item_id: item.order_item_id,
+            sku: item.sku.clone(),
+            quantity: part.quantity,
+            cut_from: id.and(Some(item.quantity)).filter(|units| *units != part.quantity),
+            part_of: Some(item.id).filter(|_| is_moved && id.is_none()),
+            passed_on: 0,
+            before: is_moved.then(|| package.item_placement(item)),
+            after,
+            bound_by_stock: changes.stock_bound_items.contains(&(after.stock_location_id, item.order_item_id)),
+            was_reserved: is_moved && item.is_reserved,
+            reserving: Reserving::Anew,
+            replaces_sku: None,
+            modified_date: id.and(Some(item.modified_date)),
+            leaves: is_moved.then_some(package.id),
+        })
+    };
+    let items = successor.items.iter().filter_map(item);
     PackageChange {
         id: None,
         order_id: package.order_id,
@@ -293,7 +316,12 @@ fn held(item: &ItemChange, workflow: &Workflow) -> Result<(Option<Held>, Held)> 
 
 fn derive_stock(out: &mut Consequences, indexes: (usize, usize), item: &ItemChange, workflow: &Workflow) -> Result<()> {
     let (before, after) = held(item, workflow)?;
-    if before == Some(after) && item.replaces_sku.is_none() {
+    if before == Some(after) && item.replaces_sku.is_none() && item.part_of.is_none() {
+        // The row of its reservation has fewer units than before; those that left are of other items.
+        if item.cut_from.is_some() && after.0 == Holding::Reserved {
+            out.release.extend(item.id);
+            out.reserve.push(indexes);
+        }
         return Ok(());
     }
     if let Some((held, location)) = before {

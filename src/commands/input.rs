@@ -9,6 +9,61 @@ use crate::{
     wire::python_type,
 };
 
+/// An item that a command names: `12`, or `{"id": 12, "quantity": 2}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    /// Its id.
+    pub id: i64,
+    /// So many of its units; none: all of them.
+    pub quantity: Option<i64>,
+}
+
+impl Named {
+    /// The units that are meant, of an item that has so many.
+    ///
+    /// # Errors
+    /// A message, if it has fewer.
+    pub fn units_of(self, all: i64) -> Result<i64, String> {
+        match self.quantity {
+            Some(units) if units > all => Err(format!("Item {} has {all} units, not {units}.", self.id)),
+            units => Ok(units.unwrap_or(all)),
+        }
+    }
+}
+
+/// Reads a list of items.
+///
+/// # Errors
+/// A message in the words of Django REST framework.
+pub fn parts(list: &[Value]) -> Result<Vec<Named>, String> {
+    list.iter().map(part).collect()
+}
+
+/// Reads an item.
+///
+/// # Errors
+/// As [`parts`].
+pub fn part(value: &Value) -> Result<Named, String> {
+    let Value::Object(object) = value else {
+        let id = integer(value).ok_or("A list of valid integers is required.")?;
+        return Ok(Named { id, quantity: None });
+    };
+    if let Some(unknown) = object.keys().find(|key| !["id", "quantity"].contains(&key.as_str())) {
+        return Err(format!("{unknown}: There is no such key; an item has an id and a quantity."));
+    }
+    let read = reading::request(object, |reader| {
+        reader.require(&["id"]);
+        let id = reader.integer("id", i64::MIN..=i64::MAX);
+        let quantity = reader.nullable_integer("quantity", 1..=i64::MAX).flatten();
+        Some(Named { id: id?, quantity })
+    });
+    match read {
+        Ok(Some(named)) => Ok(named),
+        Ok(None) => Err("An id is required.".to_owned()),
+        Err(refusal) => Err(refusal.to_string()),
+    }
+}
+
 /// The object under `input_parameters`.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a>(pub &'a Map<String, Value>);
@@ -138,5 +193,26 @@ mod tests {
         assert_eq!(refusal_of(input.integers("d")), r#"{"d":["A list of valid integers is required."]}"#);
         assert_eq!(refusal_of(input.string("e")), r#"{"e":["This field is required."]}"#);
         assert_eq!(refusal_of(input.list("a")), r#"{"a":["Expected a list of items but got type \"str\"."]}"#);
+    }
+
+    #[test]
+    fn an_item_is_named_by_its_id_or_with_units() {
+        let list = json!([12, "13", { "id": 14 }, { "id": "15", "quantity": 2 }, { "id": 16, "quantity": null }]);
+        let named = |id, quantity| Named { id, quantity };
+        assert_eq!(
+            parts(list.as_array().expect("a list")),
+            Ok(vec![named(12, None), named(13, None), named(14, None), named(15, Some(2)), named(16, None)])
+        );
+        for (wrong, message) in [
+            (json!("x"), "A list of valid integers is required."),
+            (json!([1]), "A list of valid integers is required."),
+            (json!({}), "id: This field is required."),
+            (json!({ "id": 1, "quantity": 0 }), "quantity: Ensure this value is greater than or equal to 1."),
+            (json!({ "id": 1, "quantity": "two" }), "quantity: A valid integer is required."),
+            (json!({ "id": 1, "qty": 2 }), "qty: There is no such key; an item has an id and a quantity."),
+        ] {
+            assert_eq!(part(&wrong), Err(message.to_owned()), "{wrong}");
+        }
+        assert_eq!(named(12, Some(3)).units_of(2), Err("Item 12 has 2 units, not 3.".to_owned()));
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
+    apply,
     changes::InvoiceChange,
     consequences::{Consequences, PackageChange},
 };
@@ -63,12 +64,13 @@ fn touched_lines(changes: &[PackageChange]) -> Vec<(i64, usize)> {
     touched
 }
 
-/// If products change, an id between the ids of earlier events and of new ones: earlier events keep the old products.
+/// If products change, or units leave their item, an id between the ids of earlier events and of new ones: earlier events
+/// keep the old products, and the units together.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn next_event_id(connection: &mut PgConnection, changes: &[PackageChange]) -> Result<Option<i64>> {
-    if touched_lines(changes).is_empty() {
+    if touched_lines(changes).is_empty() && !apply::parts::are_cut(changes) {
         return Ok(None);
     }
     let id = sqlx::query_scalar!(r#"select nextval('event_ids') as "id!""#).fetch_one(connection).await?;
@@ -85,6 +87,9 @@ async fn keep_products(
 ) -> Result<()> {
     let (lines, packages): (Vec<i64>, Vec<i64>) =
         touched_lines(changes).into_iter().map(|(line, index)| (line, ids[index])).unzip();
+    if lines.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         "insert into order_item_history (order_item_id, until_event_id, sku, product, transition_log_id)
          select oi.id, $3, oi.sku, oi.product,

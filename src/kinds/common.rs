@@ -5,6 +5,18 @@ use url::Url;
 
 use super::Parameter;
 
+/// The schema of a list of items that a command names, each by its id or as units of it; with keys of the list before it.
+macro_rules! items_schema {
+    ($keys:literal) => {
+        concat!(
+            "{",
+            $keys,
+            r#","items":{"oneOf":[{"type":"integer"},{"type":"object","additionalProperties":false,"required":["id"],"properties":{"id":{"type":"integer"},"quantity":{"type":["integer","null"],"minimum":1}}}]}}"#
+        )
+    };
+}
+pub(crate) use items_schema;
+
 /// The common parameters. Each kind lists those that it accepts.
 pub static COMMON: &[Parameter] = &[
     Parameter {

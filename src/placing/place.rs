@@ -15,7 +15,10 @@ use crate::{
     error::{Error, NO_SCENARIO, Refusal, Result},
     orders::input::{LineInput, OrderInput},
     packages::facts::{Documents, Placement},
-    planning::{self, Line, plan::Plan},
+    planning::{
+        self, Line,
+        plan::{Plan, Units, units_of},
+    },
     scenarios::rules::Product,
     workflow::{OUT_OF_STOCK, WAITING},
 };
@@ -131,9 +134,7 @@ async fn try_place(
 pub(super) fn lines_to_pack<'o>(order: &'o OrderInput, item_ids: &[i64]) -> (Vec<&'o LineInput>, Vec<Line>) {
     let lines = order.lines.iter().zip(item_ids);
     let wanted = lines.filter(|(line, _)| order.is_to_pack(line));
-    let line = |(line, id): (&'o LineInput, &i64)| {
-        (line, Line { order_item_id: *id, sku: line.sku.clone(), quantity: line.quantity })
-    };
+    let line = |(line, id): (&'o LineInput, &i64)| (line, Line::of(*id, &line.sku, line.quantity));
     wanted.map(line).unzip()
 }
 
@@ -156,7 +157,8 @@ pub(super) fn packages(
     let is_split = plan.parcels.len() + usize::from(!plan.unplaced.is_empty()) > 1;
     let first_state =
         if is_split { scenario.initial_state_when_split_id } else { workflow.state_by_slug("package", WAITING)?.id };
-    let package = |after: Placement, order_item_ids: &[i64], stock_bound: &[i64], bound_by_quota| PackageChange {
+    let whole: Units = lines.iter().map(|line| (line.order_item_id, line.quantity)).collect();
+    let package = |after: Placement, units: &Units, stock_bound: &[i64], bound_by_quota| PackageChange {
         id: None,
         order_id,
         before: None,
@@ -167,12 +169,15 @@ pub(super) fn packages(
         version: 0,
         items: lines
             .iter()
-            .filter(|line| order_item_ids.contains(&line.order_item_id))
-            .map(|line| ItemChange {
+            .filter_map(|line| Some((line, *units.get(&line.order_item_id)?)))
+            .map(|(line, quantity)| ItemChange {
                 id: None,
                 order_item_id: line.order_item_id,
                 sku: line.sku.clone(),
-                quantity: line.quantity,
+                quantity,
+                cut_from: None,
+                part_of: None,
+                passed_on: 0,
                 before: None,
                 after,
                 bound_by_stock: stock_bound.contains(&line.order_item_id),
@@ -196,7 +201,7 @@ pub(super) fn packages(
         .iter()
         .map(|parcel| {
             let after = Placement { state_id: first_state, stock_location_id: parcel.stock_location_id };
-            package(after, &parcel.order_item_ids, &parcel.stock_bound_item_ids, parcel.bound_by_quota)
+            package(after, &parcel.units(&whole), &parcel.stock_bound_item_ids, parcel.bound_by_quota)
         })
         .collect();
     if !plan.unplaced.is_empty() {
@@ -204,7 +209,8 @@ pub(super) fn packages(
             state_id: workflow.state_by_slug("package", OUT_OF_STOCK)?.id,
             stock_location_id: scenario.default_location_id,
         };
-        packages.push(package(after, &plan.unplaced, &[], false));
+        let units = units_of(&plan.unplaced, &plan.unplaced_parts, &whole);
+        packages.push(package(after, &units, &[], false));
     }
     Ok(packages)
 }

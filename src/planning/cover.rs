@@ -1,7 +1,7 @@
 //! Which locations share the lines of an order, and which line each gets.
 //!
-//! The best choice places the most lines; among equals it costs the least; then it opens the fewest new parcels; then
-//! it uses the fewest locations; then its ranks come first, compared one by one. A new parcel costs one, or the
+//! The best choice places the most lines, or the most units where lines may be divided; among equals it costs the least;
+//! then it opens the fewest new parcels; then it uses the fewest locations; then its ranks come first, compared one by one. A new parcel costs one, or the
 //! distance that the scenario says it is worth. For up to [`EXACT`] takers that matter, every set of them is tried. For
 //! more, a greedy choice adds the taker with the least cost per added line (among equals the one that adds more, then
 //! the better rank), repairs losses from sharing a SKU's stock, and drops takers that are not needed. It places as many
@@ -13,8 +13,10 @@
 
 mod bin_packing;
 mod bits;
+mod dividing;
 mod greedy;
 mod search;
+mod sharing;
 
 #[cfg(test)]
 mod tests;
@@ -23,8 +25,8 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 pub use self::bits::Bits;
 use self::{
-    bin_packing::{BinPacking, Placing},
     search::Effort,
+    sharing::{Placing, Sharing},
 };
 
 /// Up to this many takers that matter, the choice is exact.
@@ -52,21 +54,40 @@ pub struct Taker<'a> {
     pub stock: &'a [i64],
 }
 
+/// What a choice may do.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms {
+    /// Stock limits. Without it a taker takes a line whatever it has.
+    pub by_stock: bool,
+    /// A line may be divided among takers, unit by unit. Without stock as a limit none needs to be.
+    pub divides: bool,
+    /// Most new parcels; none: no limit.
+    pub most_new: Option<usize>,
+}
+
+/// Units of a line, and the taker that gets them.
+pub type Part = (usize, i64);
+
 /// The result.
 #[derive(Debug)]
 pub struct Cover {
-    /// For each line the taker that gets it.
-    pub given: Vec<Option<usize>>,
+    /// For each line the takers that get it, with their units.
+    pub given: Vec<Vec<Part>>,
     /// True if the choice is proven to be the best.
     pub exact: bool,
 }
 
-/// Chooses among takers, which are given best rank first. Stock limits only with `by_stock`. Opens at most `most_new`
-/// new parcels.
+/// Chooses among takers, which are given best rank first.
 #[must_use]
-pub fn cover(lines: &[Line], takers: &[Taker], by_stock: bool, most_new: Option<usize>) -> Cover {
+pub fn cover(lines: &[Line], takers: &[Taker], terms: Terms) -> Cover {
+    let terms = Terms { divides: terms.divides && terms.by_stock, ..terms };
     let mut effort = Effort::of_a_rule();
-    let task = Task::new(lines, takers, by_stock, most_new, &mut effort);
+    let mut task = Task::new(lines, takers, terms, usize::MAX, &mut effort);
+    if terms.divides && task.kept.len() > EXACT {
+        // How many takers a choice can have at most says how many can stand in for one.
+        let most = task.most_takers(&task.greedy(&mut effort));
+        task = Task::new(lines, takers, terms, most, &mut effort);
+    }
     let found = if task.kept.len() <= EXACT { task.best_set(&mut effort) } else { None };
     let looked_at_all = found.is_some();
     let choice = found.unwrap_or_else(|| task.greedy(&mut effort));
@@ -76,13 +97,13 @@ pub fn cover(lines: &[Line], takers: &[Taker], by_stock: bool, most_new: Option<
     Cover { given, exact: (looked_at_all || is_one) && !effort.cut }
 }
 
-/// Lines of one SKU that a taker can take one by one but not all together.
-fn scarce_lines(lines: &[Line], takers: &[Taker], by_stock: bool) -> Vec<Bits> {
+/// Lines of one SKU that a taker can take one by one but not all together, or not as a whole where they are divided.
+fn scarce_lines(lines: &[Line], takers: &[Taker], terms: Terms) -> Vec<Bits> {
     let mut by_sku: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (at, line) in lines.iter().enumerate() {
         by_sku.entry(line.sku).or_default().push(at);
     }
-    by_sku.retain(|_, lines| by_stock && lines.len() > 1);
+    by_sku.retain(|_, lines| terms.by_stock && (terms.divides || lines.len() > 1));
     let of_taker = |taker: &Taker| {
         let mut scarce = Bits::none(lines.len());
         for (sku, same) in &by_sku {
@@ -101,11 +122,10 @@ fn scarce_lines(lines: &[Line], takers: &[Taker], by_stock: bool) -> Vec<Bits> {
 ///
 /// A taker is not needed if a better one may take the same lines and has enough stock for all of them: it takes over
 /// the whole part. (Better: it has a parcel, or a better rank without being worse in that; and its cost is no higher.)
-/// Nor is it needed if as many better takers as there are lines may take the same lines and have no less of the shared
-/// SKUs: one of them is always free to take the part. (For more lines than [`EXACT`] the second test would leave too
-/// many takers, and is skipped.)
-fn worth_keeping(lines: &[Line], takers: &[Taker], scarce: &[Bits], shared: &Bits) -> Vec<usize> {
-    let enough = coverable(lines, takers).count();
+/// Nor is it needed if `enough` better takers, as many as a best choice can have, may take the same lines and have no less
+/// of the shared SKUs: one of them is always free to take the part. (For more than [`EXACT`] the second test would leave
+/// too many takers, and is skipped.)
+fn worth_keeping(takers: &[Taker], lines: &[Line], scarce: &[Bits], shared: &Bits, enough: usize) -> Vec<usize> {
     let has_no_less = |better: &Taker, taker: &Taker| {
         let mut skus = taker.can.iter().filter(|line| shared.contains(*line)).map(|line| lines[line].sku);
         enough <= EXACT && skus.all(|sku| better.stock[sku] >= taker.stock[sku])
@@ -162,28 +182,30 @@ struct Task<'a> {
     /// Lines that any taker allowed to take them can take, whatever else it takes.
     simple: Bits,
     /// The other lines, by SKU.
-    packings: Vec<BinPacking>,
+    packings: Vec<Sharing>,
     /// For each taker its bins, as (packing, bin).
     bins: Vec<Vec<(usize, usize)>>,
-    /// Most new parcels.
-    most_new: Option<usize>,
+    /// For each line its units.
+    quantities: Vec<i64>,
+    terms: Terms,
 }
 
 impl<'a> Task<'a> {
-    /// Drops takers that do not matter, and makes packing problems of the lines that share stock.
-    fn new(
-        lines: &[Line],
-        takers: &'a [Taker<'a>],
-        by_stock: bool,
-        most_new: Option<usize>,
-        effort: &mut Effort,
-    ) -> Self {
-        let scarce = scarce_lines(lines, takers, by_stock);
+    /// Drops takers that do not matter, and makes packing problems of the lines that share stock. `most_takers`: a best
+    /// choice has no more.
+    fn new(lines: &[Line], takers: &'a [Taker<'a>], terms: Terms, most_takers: usize, effort: &mut Effort) -> Self {
+        let scarce = scarce_lines(lines, takers, terms);
         let mut shared_skus: BTreeMap<usize, Vec<(usize, i64)>> = BTreeMap::new();
         for line in scarce.iter().flat_map(Bits::iter) {
             shared_skus.entry(lines[line].sku).or_default();
         }
         let mut simple = coverable(lines, takers);
+        let parts: i64 = if terms.divides {
+            simple.iter().fold(0, |units, line| lines[line].quantity.saturating_add(units))
+        } else {
+            i64::try_from(simple.count()).unwrap_or(i64::MAX)
+        };
+        let enough = usize::try_from(parts).unwrap_or(usize::MAX).min(most_takers);
         let mut shared = Bits::none(lines.len());
         for line in simple.iter() {
             if let Some(same) = shared_skus.get_mut(&lines[line].sku) {
@@ -192,7 +214,7 @@ impl<'a> Task<'a> {
             }
         }
         simple.subtract(&shared);
-        let kept = worth_keeping(lines, takers, &scarce, &shared);
+        let kept = worth_keeping(takers, lines, &scarce, &shared, enough);
 
         let mut packings = Vec::new();
         let mut bins = vec![Vec::new(); takers.len()];
@@ -205,9 +227,10 @@ impl<'a> Task<'a> {
             for (bin, (taker, _, _)) in of_sku.iter().enumerate() {
                 bins[*taker].push((packings.len(), bin));
             }
-            packings.push(BinPacking::new(&same, &of_sku, effort));
+            packings.push(Sharing::new(&same, &of_sku, terms.divides, effort));
         }
-        Self { takers, line_count: lines.len(), kept, simple, packings, bins, most_new }
+        let quantities = lines.iter().map(|line| line.quantity).collect();
+        Self { takers, line_count: lines.len(), kept, simple, packings, bins, quantities, terms }
     }
 
     /// Tries every set of takers, best first. None if the effort ends before a set is found.
@@ -239,7 +262,7 @@ impl<'a> Task<'a> {
             let bits = self.kept.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
             bits.map(|(_, taker)| self.takers[*taker].cost).sum()
         };
-        let most = self.most_new.and_then(|most| u32::try_from(most).ok()).unwrap_or(u32::MAX);
+        let most = self.terms.most_new.and_then(|most| u32::try_from(most).ok()).unwrap_or(u32::MAX);
         let mut sets: Vec<u16> = (0..1_u16 << self.kept.len()).filter(|set| new(*set) <= most).collect();
         // For sets of one size, better ranks give the larger number, read from the low bit on.
         sets.sort_by_cached_key(|&set| (cost(set), new(set), set.count_ones(), Reverse(set.reverse_bits())));
@@ -248,17 +271,18 @@ impl<'a> Task<'a> {
 
     /// Of sets that cannot take everything, the first that takes the most.
     fn best_part(&self, sets: &[u16], effort: &mut Effort) -> Option<Choice> {
-        let mut best: Option<(usize, Choice)> = None;
+        let mut best: Option<(i64, Choice)> = None;
         for set in sets {
             let takers = self.members(*set);
-            let simple = self.simple.iter().filter(|line| self.kept_that_can(*line) & set != 0).count();
+            let simple = self.simple.iter().filter(|line| self.kept_that_can(*line) & set != 0);
+            let simple: i64 = simple.map(|line| self.weight(line)).sum();
             effort.spend(self.line_count);
-            let most_packed: usize = self.packings.iter().map(BinPacking::wanted).sum();
+            let most_packed: i64 = self.packings.iter().map(Sharing::wanted).sum();
             if best.as_ref().is_some_and(|(most, _)| simple + most_packed <= *most) {
                 continue;
             }
             let placings: Vec<Placing> = self.most_placings(&takers, effort);
-            let placed = simple + placings.iter().map(bin_packing::count).sum::<usize>();
+            let placed = simple + placings.iter().map(Placing::amount).sum::<i64>();
             if best.as_ref().is_none_or(|(most, _)| placed > *most) {
                 best = Some((placed, Choice { takers, placings }));
             }
@@ -285,8 +309,24 @@ impl<'a> Task<'a> {
     fn is_everything(&self, choice: &Choice) -> bool {
         let can = |line: usize| choice.takers.iter().any(|taker| self.takers[*taker].can.contains(line));
         let mut packings = self.packings.iter().zip(&choice.placings);
-        self.simple.iter().all(can)
-            && packings.all(|(packing, placing)| bin_packing::count(placing) == packing.wanted())
+        self.simple.iter().all(can) && packings.all(|(packing, placing)| placing.amount() == packing.wanted())
+    }
+
+    /// What placing a line counts: as one, or as its units where lines are divided.
+    fn weight(&self, line: usize) -> i64 {
+        if self.terms.divides { self.quantities[line] } else { 1 }
+    }
+
+    /// No best choice has more takers: those with a parcel, and as many new ones as can cost no more than this choice,
+    /// which takes everything, or as are allowed.
+    fn most_takers(&self, choice: &Choice) -> usize {
+        let with_parcel = self.takers.iter().filter(|taker| taker.has_parcel).count();
+        let new = || self.takers.iter().filter(|taker| !taker.has_parcel);
+        let cost: i64 = choice.takers.iter().map(|taker| self.takers[*taker].cost).sum();
+        let least = new().map(|taker| taker.cost).min().unwrap_or(1);
+        let by_cost = cost.checked_div(least).and_then(|most| usize::try_from(most).ok());
+        let by_cost = by_cost.filter(|_| self.terms.most_new.is_none()).unwrap_or(usize::MAX);
+        by_cost.min(self.terms.most_new.unwrap_or(usize::MAX)).saturating_add(with_parcel)
     }
 
     fn costs_are_equal(&self) -> bool {
@@ -319,21 +359,21 @@ impl<'a> Task<'a> {
 
     /// The bins of these takers (ascending) in a packing problem, ascending.
     fn bins_of(&self, packing: usize, takers: &[usize]) -> Vec<usize> {
-        takers.iter().filter_map(|taker| self.packings[packing].takers.binary_search(taker).ok()).collect()
+        takers.iter().filter_map(|taker| self.packings[packing].takers().binary_search(taker).ok()).collect()
     }
 
-    /// Gives each line to the best-ranked chosen taker that may take it.
-    fn give(&self, choice: Choice, effort: &mut Effort) -> Vec<Option<usize>> {
-        let mut given = vec![None; self.line_count];
+    /// Gives each line to the best-ranked chosen taker that may take it; lines that share stock as [`Sharing::settle`]
+    /// says.
+    fn give(&self, choice: Choice, effort: &mut Effort) -> Vec<Vec<Part>> {
+        let mut given = vec![Vec::new(); self.line_count];
         for line in self.simple.iter() {
             let first = choice.takers.iter().find(|taker| self.takers[**taker].can.contains(line));
-            given[line] = first.copied();
+            given[line].extend(first.map(|taker| (*taker, self.quantities[line])));
         }
         for (at, (packing, placing)) in self.packings.iter().zip(choice.placings).enumerate() {
             let bins = self.bins_of(at, &choice.takers);
-            let settled = packing.settle(&bins, placing, effort);
-            for (line, bin) in packing.lines.iter().zip(settled) {
-                given[*line] = bin.map(|bin| packing.takers[bin]);
+            for (line, bin, units) in packing.settle(&bins, placing, effort) {
+                given[line].push((packing.takers()[bin], units));
             }
         }
         given

@@ -10,6 +10,7 @@ mod read;
 pub mod record;
 pub mod replay;
 pub mod transfer;
+pub mod units;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -35,12 +36,24 @@ pub struct Line {
     pub sku: String,
     /// How many units.
     pub quantity: i64,
+    /// A location that has not found these units. Others of the same line may be there.
+    pub not_at: Option<i64>,
+}
+
+impl Line {
+    /// Units of a line, which may be anywhere.
+    #[must_use]
+    pub fn of(order_item_id: i64, sku: &str, quantity: i64) -> Self {
+        Self { order_item_id, sku: sku.to_owned(), quantity, not_at: None }
+    }
 }
 
 /// The stock and quota that the lines' own package holds now. They count as available when the package is planned
 /// again.
 #[derive(Debug, Clone, Default)]
 pub struct Held {
+    /// The package.
+    pub package_id: Option<i64>,
     /// The location.
     pub stock_location_id: i64,
     /// Units reserved, by SKU.
@@ -70,8 +83,8 @@ pub struct Supply {
     pub installation_version: i64,
     /// True if the lines are from a package that is planned again.
     pub is_again: bool,
-    /// The number of lines read. If fewer are planned, the package keeps the others.
-    pub lines_read: usize,
+    /// The units read. If fewer are planned, the package keeps the others.
+    pub units_read: i64,
     /// How items can be fetched from other locations. None if no transfer scenario fits the order, or, for a new order,
     /// if the scenario fetches nothing.
     pub fetching: Option<Fetching>,
@@ -85,17 +98,18 @@ impl Supply {
         let demands = self.demands(lines, exclusions);
         let circumstances = self.circumstances_of(lines, exclusions);
         let fetching = self.fetching_of(scenario);
-        let Outcome { parcels, unplaced, gatherings } =
+        let Outcome { parcels, unplaced, unplaced_parts, gatherings } =
             plan::plan(scenario, fetching, &demands, &self.candidates, &circumstances);
         let decision = PlanDecision {
             scenarios: asked(&self.considered),
             transfer_scenarios: fetching.map(|fetching| asked(&fetching.considered)).unwrap_or_default(),
             parcels: parcels.clone(),
             unplaced: unplaced.clone(),
+            unplaced_parts: unplaced_parts.clone(),
             gatherings,
         };
         let trace = Trace { decision, facts: self.facts(&circumstances, &demands) };
-        Some(Plan { scenario_id: scenario.id, parcels, unplaced, trace })
+        Some(Plan { scenario_id: scenario.id, parcels, unplaced, unplaced_parts, trace })
     }
 
     /// How items can be fetched, if the scenario fetches any.
@@ -124,8 +138,10 @@ impl Supply {
 
     fn circumstances_of(&self, lines: &[Line], exclusions: &[(i64, i64)]) -> Circumstances {
         let mut circumstances = self.circumstances.clone();
-        circumstances.other_packages += usize::from(self.is_again && lines.len() < self.lines_read);
+        let units: i64 = lines.iter().map(|line| line.quantity).sum();
+        circumstances.other_packages += usize::from(self.is_again && units < self.units_read);
         circumstances.refused_by.extend(exclusions.iter().map(|(_, location)| location));
+        circumstances.refused_by.extend(lines.iter().filter_map(|line| line.not_at));
         circumstances
     }
 
@@ -135,6 +151,7 @@ impl Supply {
         let demand = |line: &Line| {
             let mut excluded = self.excluded.get(&line.order_item_id).cloned().unwrap_or_default();
             excluded.extend(exclusions.iter().filter(|(item, _)| *item == line.order_item_id).map(|(_, at)| at));
+            excluded.extend(line.not_at);
             Demand {
                 order_item_id: line.order_item_id,
                 sku: line.sku.clone(),

@@ -6,7 +6,8 @@
 //!
 //! The scenario's rules run in turn. Each places what it can of the lines that earlier rules left: as many as possible,
 //! in as few new parcels as possible (or at the least distance, if the scenario weighs distances), then at as few
-//! locations as possible, then at those that come first in the rule's order ([`super::cover`]). A line is never split.
+//! locations as possible, then at those that come first in the rule's order ([`super::cover`]). Where the scenario lets
+//! lines be split, "many" means units, and what a rule leaves of a line waits for the next one; else a line is never split.
 //! A location gets one parcel at most: lines from a later rule join it and need no more room. A transferable rule is
 //! different: it brings items together at one location ([`fetch`]).
 
@@ -38,6 +39,7 @@ use self::{
     state::PlanState,
 };
 pub use super::record::Trace;
+pub use super::units::{Units, parts_of, units_of};
 use crate::{
     locations::Location,
     scenarios::rules::{Condition, OrderFacts, Product, Scenario},
@@ -46,11 +48,11 @@ use crate::{
 /// An order line that needs a place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Demand {
-    /// The order's line. Each is given at most once.
+    /// The order's line. Some of its units may be a demand of their own, because other locations are excluded for them.
     pub order_item_id: i64,
     /// The SKU.
     pub sku: String,
-    /// Units, all from one location. Less than one counts as one.
+    /// Units. Less than one counts as one.
     pub quantity: i64,
     /// Locations that must not get it: they refused it or could not find it.
     pub excluded_location_ids: BTreeSet<i64>,
@@ -120,15 +122,36 @@ pub struct Parcel {
     pub stock_location_id: i64,
     /// Its items, by id.
     pub order_item_ids: Vec<i64>,
+    /// Of items that are elsewhere too, the units that are here. The others are here as a whole.
+    #[serde(default, skip_serializing_if = "Units::is_empty")]
+    pub parts: Units,
     /// Name of the rule that opened it.
     pub rule: String,
     /// True if a rule with `SELECT_BY_STOCK` gave it items.
     pub bound_by_stock: bool,
-    /// The items from such a rule, by id: their reservation must find stock. The other items are here with or without
-    /// stock.
+    /// The items from such a rule alone, by id: their reservation must find stock. The other items are here with or
+    /// without stock.
     pub stock_bound_item_ids: Vec<i64>,
     /// True if the rule that opened it has `SELECT_BY_QUOTA`: the location must have room.
     pub bound_by_quota: bool,
+}
+
+impl Parcel {
+    /// The units of its items. `whole`: the units of each item.
+    #[must_use]
+    pub fn units(&self, whole: &Units) -> Units {
+        units_of(&self.order_item_ids, &self.parts, whole)
+    }
+}
+
+/// The units that are demanded, at least one of each.
+#[must_use]
+pub fn demanded(demands: &[Demand]) -> Units {
+    let mut units = Units::new();
+    for demand in demands {
+        *units.entry(demand.order_item_id).or_default() += demand.quantity.max(1);
+    }
+    units
 }
 
 /// Where the items of an order go.
@@ -140,6 +163,8 @@ pub struct Plan {
     pub parcels: Vec<Parcel>,
     /// The items without a place, by id.
     pub unplaced: Vec<i64>,
+    /// Of those with a place for some of their units, the units without one.
+    pub unplaced_parts: Units,
     /// The stored facts, from which the plan can be made, and explained, again.
     pub trace: Trace,
 }
@@ -151,6 +176,8 @@ pub struct Outcome {
     pub parcels: Vec<Parcel>,
     /// As in [`Plan`].
     pub unplaced: Vec<i64>,
+    /// As in [`Plan`].
+    pub unplaced_parts: Units,
     /// What transferable rules bring together, and from where. Transfers are created from it.
     pub gatherings: Vec<Gathering>,
 }

@@ -43,12 +43,12 @@ pub async fn supply(
         Fetching::choose(&catalog.transfer_scenarios, catalog.locations.values(), &supply.circumstances.order);
     read_locations(connection, catalog, lines, held, lock, &mut supply).await?;
     read_history(connection, order_id, &mut supply).await?;
-    supply.lines_read = lines.len();
+    supply.units_read = lines.iter().map(|line| line.quantity).sum();
     supply.is_again = true;
     let package_location = catalog.locations.get(&held.stock_location_id);
     supply.circumstances.package_location = package_location.map(|location| location.erp_code.clone());
     if supply.scenario.as_ref().is_some_and(|scenario| scenario.most_packages().is_some()) {
-        supply.circumstances.other_packages = count_packages(connection, catalog, order_id, lines).await?;
+        supply.circumstances.other_packages = count_packages(connection, catalog, order_id, held.package_id).await?;
     }
     if supply.reads_products() {
         let items: Vec<i64> = lines.iter().map(|line| line.order_item_id).collect();
@@ -252,15 +252,12 @@ async fn count_packages(
     connection: &mut PgConnection,
     catalog: &Catalog,
     order_id: i64,
-    lines: &[Line],
+    package_id: Option<i64>,
 ) -> Result<usize> {
-    let items: Vec<i64> = lines.iter().map(|line| line.order_item_id).collect();
     let rows = sqlx::query_scalar!(
-        "select state_id from packages p
-          where order_id = $1
-            and not exists (select from package_items i where i.package_id = p.id and i.order_item_id = any($2))",
+        "select state_id from packages where order_id = $1 and id is distinct from $2",
         order_id,
-        &items
+        package_id
     )
     .fetch_all(connection)
     .await?;

@@ -13,7 +13,9 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Candidate, Circumstances, Demand, Parcel, ScenarioVerdict, Stock, distance_km, fetch::Gathering};
+use super::plan::{
+    Candidate, Circumstances, Demand, Outcome, Parcel, ScenarioVerdict, Stock, Units, distance_km, fetch::Gathering,
+};
 use crate::{
     locations::Location,
     scenarios::rules::{OrderFacts, Product},
@@ -44,9 +46,25 @@ pub struct PlanDecision {
     pub parcels: Vec<Parcel>,
     /// The items without a place.
     pub unplaced: Vec<i64>,
+    /// Of those with a place for some of their units, the units without one.
+    #[serde(default, skip_serializing_if = "Units::is_empty")]
+    pub unplaced_parts: Units,
     /// What it brings together, and from where. Transfers are created from it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gatherings: Vec<Gathering>,
+}
+
+impl PlanDecision {
+    /// What it decides.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        Outcome {
+            parcels: self.parcels.clone(),
+            unplaced: self.unplaced.clone(),
+            unplaced_parts: self.unplaced_parts.clone(),
+            gatherings: self.gatherings.clone(),
+        }
+    }
 }
 
 /// The input of a plan that can change.
@@ -68,6 +86,9 @@ pub struct Facts {
     /// The location that packs the items, if they are of a transfer that failed; none: the plan decides it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gathered_at: Option<i64>,
+    /// With `gathered_at`: units of one line may come from several locations.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub divides: bool,
     /// The SKUs, each once.
     pub skus: Vec<String>,
     /// The lines: item, index of its SKU in `skus`, quantity, excluded locations.
@@ -104,6 +125,7 @@ impl Facts {
             other_packages: circumstances.other_packages,
             refused_by: circumstances.refused_by.iter().copied().collect(),
             gathered_at: None,
+            divides: false,
             lines: lines.collect(),
             products: demands.iter().filter(|_| with_products).map(|demand| demand.product.clone()).collect(),
             locations: candidates.iter().filter_map(|candidate| row(candidate, &skus)).collect(),
@@ -151,6 +173,16 @@ impl Facts {
                 product: self.products.get(at).or_else(|| products.get(order_item_id)).cloned().unwrap_or_default(),
             })
             .collect()
+    }
+
+    /// The units that were planned, by item.
+    #[must_use]
+    pub fn units(&self) -> Units {
+        let mut units = Units::new();
+        for (order_item_id, _, quantity, _) in &self.lines {
+            *units.entry(*order_item_id).or_default() += (*quantity).max(1);
+        }
+        units
     }
 
     /// The other circumstances of the plan.

@@ -12,8 +12,9 @@ use sqlx::types::Json;
 use super::{
     asked,
     plan::{
-        self, Candidate, Circumstances, Demand, Outcome, RuleTrace, ScenarioTrace,
+        self, Candidate, Circumstances, Demand, Outcome, RuleTrace, ScenarioTrace, demanded,
         fetch::{Fetching, gather_at},
+        parts_of,
     },
     read::{order_facts, products},
     record::{Facts, PlanDecision, Trace, TriedScenario},
@@ -206,7 +207,7 @@ impl PlanReferences {
     #[must_use]
     pub fn replay(&self, order_id: i64, record: &Trace) -> ReplayedPlan {
         let task = self.task(order_id, &record.facts);
-        let PlanDecision { scenarios, transfer_scenarios, parcels, unplaced, gatherings } = &record.decision;
+        let PlanDecision { scenarios, transfer_scenarios, .. } = &record.decision;
         if let Some(stock_location_id) = record.facts.gathered_at {
             return self.replay_fetched(stock_location_id, &task, record);
         }
@@ -219,25 +220,30 @@ impl PlanReferences {
         let considered_sources = fetching.map(|fetching| asked(&fetching.considered)).unwrap_or_default();
         let is_same = asked(&considered) == *scenarios
             && considered_sources == *transfer_scenarios
-            && outcome.parcels == *parcels
-            && outcome.unplaced == *unplaced
-            && outcome.gatherings == *gatherings;
+            && outcome == record.decision.outcome();
         ReplayedPlan { scenarios: considered, rules, outcome, is_same }
     }
 
     /// The same for items of a transfer that failed.
     fn replay_fetched(&self, stock_location_id: i64, task: &Task, record: &Trace) -> ReplayedPlan {
-        let PlanDecision { scenarios, unplaced, gatherings, .. } = &record.decision;
+        let PlanDecision { scenarios, .. } = &record.decision;
         let fetching = self.fetching(scenarios, task, &record.facts);
         let Task { demands, candidates, circumstances } = task;
         let mut rules = Vec::new();
+        let divides = record.facts.divides;
+        let sources = Some(&mut rules);
         let gathering =
-            gather_at(stock_location_id, fetching.as_ref(), demands, candidates, circumstances, Some(&mut rules));
-        let left = demands.iter().map(|demand| demand.order_item_id).filter(|id| !gathering.has(*id));
-        let outcome = Outcome { unplaced: left.collect(), gatherings: vec![gathering], ..Outcome::default() };
+            gather_at(stock_location_id, divides, fetching.as_ref(), demands, candidates, circumstances, sources);
+        let whole = demanded(demands);
+        let left = gathering.left_of(&whole);
+        let outcome = Outcome {
+            unplaced: left.keys().copied().collect(),
+            unplaced_parts: parts_of(&left, &whole),
+            gatherings: vec![gathering],
+            ..Outcome::default()
+        };
         let considered = fetching.map(|fetching| fetching.considered).unwrap_or_default();
-        let is_same =
-            asked(&considered) == *scenarios && outcome.unplaced == *unplaced && outcome.gatherings == *gatherings;
+        let is_same = asked(&considered) == *scenarios && outcome == record.decision.outcome();
         ReplayedPlan { scenarios: considered, rules, outcome, is_same }
     }
 

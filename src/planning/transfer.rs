@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use super::{
     Line, Supply, Trace, asked,
-    plan::fetch::{Fetching, Gathering, gather_at},
+    plan::{
+        Units, demanded,
+        fetch::{Fetching, Gathering, gather_at},
+        parts_of,
+    },
     record::{Facts, PlanDecision},
 };
 use crate::{
@@ -32,8 +36,8 @@ impl Fetching {
 pub struct Refetch {
     /// The items at hand now, and those that other locations send.
     pub gathering: Gathering,
-    /// Items that no location has.
-    pub unplaced: Vec<i64>,
+    /// Items that no location has, with their units.
+    pub unplaced: Units,
     /// The location where those wait: the default location of the transfer scenario, or, if none fits any more, of the
     /// distribution scenario.
     pub default_location_id: Option<i64>,
@@ -48,17 +52,21 @@ impl Supply {
         let demands = self.demands(lines, exclusions);
         let circumstances = self.circumstances_of(lines, exclusions);
         let fetching = self.fetching.as_ref();
-        let gathering = gather_at(stock_location_id, fetching, &demands, &self.candidates, &circumstances, None);
-        let unplaced: Vec<i64> =
-            demands.iter().map(|demand| demand.order_item_id).filter(|id| !gathering.has(*id)).collect();
+        let divides =
+            self.scenario.as_ref().is_some_and(|scenario| scenario.splitting.allowed && scenario.splitting.lines);
+        let candidates = &self.candidates;
+        let gathering = gather_at(stock_location_id, divides, fetching, &demands, candidates, &circumstances, None);
+        let whole = demanded(&demands);
+        let unplaced = gathering.left_of(&whole);
         let scenario = fetching.map(|fetching| &fetching.scenario).or(self.scenario.as_ref());
         let decision = PlanDecision {
             scenarios: fetching.map(|fetching| asked(&fetching.considered)).unwrap_or_default(),
-            unplaced: unplaced.clone(),
+            unplaced: unplaced.keys().copied().collect(),
+            unplaced_parts: parts_of(&unplaced, &whole),
             gatherings: vec![gathering.clone()],
             ..PlanDecision::default()
         };
-        let facts = Facts { gathered_at: Some(stock_location_id), ..self.facts(&circumstances, &demands) };
+        let facts = Facts { gathered_at: Some(stock_location_id), divides, ..self.facts(&circumstances, &demands) };
         let default_location_id = scenario.map(|scenario| scenario.default_location_id);
         Refetch { gathering, unplaced, default_location_id, trace: Trace { decision, facts } }
     }

@@ -202,11 +202,12 @@ pub fn of_transferable(rule: usize, message: String, remedy: String) -> Defect {
 fn read_splitting(reader: &mut Reader<'_>) -> Splitting {
     let splitting = Splitting {
         allowed: reader.flag("allowed").unwrap_or(true),
+        lines: reader.flag("lines").unwrap_or(false),
         most_packages: reader.count("most_packages", 1..=1000).and_then(|most| usize::try_from(most).ok()),
         metres_per_package: reader.kilometres("kilometres_per_package"),
     };
     if !splitting.allowed {
-        for key in ["most_packages", "kilometres_per_package"] {
+        for key in ["lines", "most_packages", "kilometres_per_package"] {
             if reader.has(key) {
                 let message = "says how to split what is not to be split";
                 reader.refuse(key, message, "leave it out, or write `allowed = true`");

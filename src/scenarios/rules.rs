@@ -101,6 +101,10 @@ impl Scenario {
 pub struct Splitting {
     /// False: a rule gives one location all items, or nothing.
     pub allowed: bool,
+    /// True: units of one line may go to several locations. Left out where it is false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub lines: bool,
     /// Most packages of an order, existing ones included. An item that needs one more finds no place.
     pub most_packages: Option<usize>,
     /// The distance that another package must save. Packages are chosen so that the sum of their distances to the
@@ -112,7 +116,7 @@ pub struct Splitting {
 
 impl Default for Splitting {
     fn default() -> Self {
-        Self { allowed: true, most_packages: None, metres_per_package: None }
+        Self { allowed: true, lines: false, most_packages: None, metres_per_package: None }
     }
 }
 

@@ -10,7 +10,7 @@ pub mod text;
 
 use std::collections::BTreeMap;
 
-use crate::planning::plan::{Candidate, Demand, Outcome};
+use crate::planning::plan::{Candidate, Demand, Outcome, Parcel};
 
 /// Upper bounds of the distance classes, in kilometres. One more class is beyond the last.
 pub const DISTANCES: [f64; 7] = [5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0];
@@ -149,12 +149,16 @@ impl Comparison {
     }
 }
 
-/// True if two plans give every item to the same location.
+/// True if two plans give every unit of every item to the same location.
 #[must_use]
 pub fn is_same(a: &Outcome, b: &Outcome) -> bool {
-    let places = |outcome: &Outcome| -> BTreeMap<i64, i64> {
-        let parcels = outcome.parcels.iter();
-        parcels.flat_map(|parcel| parcel.order_item_ids.iter().map(|item| (*item, parcel.stock_location_id))).collect()
+    let places = |outcome: &Outcome| -> BTreeMap<(i64, i64), Option<i64>> {
+        let of_parcel = |parcel: &Parcel| {
+            let items = parcel.order_item_ids.iter();
+            let place = |id: &i64| ((*id, parcel.stock_location_id), parcel.parts.get(id).copied());
+            items.map(place).collect::<Vec<_>>()
+        };
+        outcome.parcels.iter().flat_map(of_parcel).collect()
     };
     places(a) == places(b)
 }
@@ -164,7 +168,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{locations::Location, planning::plan::Parcel};
+    use crate::locations::Location;
 
     fn candidate(id: i64, distance_km: Option<f64>, room: i64) -> Candidate {
         let location = Arc::new(Location { id, ..Location::default() });
@@ -175,6 +179,7 @@ mod tests {
         Parcel {
             stock_location_id,
             order_item_ids: items.to_vec(),
+            parts: BTreeMap::new(),
             rule: "r".to_owned(),
             bound_by_stock: false,
             stock_bound_item_ids: vec![],
@@ -187,10 +192,10 @@ mod tests {
         let candidates = [candidate(1, Some(5.0), 1), candidate(2, Some(600.0), 0), candidate(3, None, 9)];
         let mut tally = Tally::default();
         tally.add(
-            &Outcome { parcels: vec![parcel(1, &[1]), parcel(2, &[2, 3])], unplaced: vec![4], gatherings: vec![] },
+            &Outcome { parcels: vec![parcel(1, &[1]), parcel(2, &[2, 3])], unplaced: vec![4], ..Outcome::default() },
             &candidates,
         );
-        tally.add(&Outcome { parcels: vec![parcel(3, &[5])], unplaced: vec![], gatherings: vec![] }, &candidates);
+        tally.add(&Outcome { parcels: vec![parcel(3, &[5])], ..Outcome::default() }, &candidates);
         tally.add_without_scenario(&[Demand::default(), Demand::default()]);
         assert_eq!((tally.orders, tally.packages, tally.unplaced_items, tally.unplaced_orders), (3, 3, 3, 2));
         assert_eq!(tally.by_packages, [(0, 1), (1, 1), (2, 1)].into());
@@ -205,7 +210,7 @@ mod tests {
 
     #[test]
     fn plans_are_the_same_when_items_go_to_the_same_places() {
-        let plan = |parcels: Vec<Parcel>| Outcome { parcels, unplaced: vec![], gatherings: vec![] };
+        let plan = |parcels: Vec<Parcel>| Outcome { parcels, ..Outcome::default() };
         assert!(is_same(&plan(vec![parcel(1, &[1]), parcel(2, &[2])]), &plan(vec![parcel(2, &[2]), parcel(1, &[1])])));
         assert!(!is_same(&plan(vec![parcel(1, &[1, 2])]), &plan(vec![parcel(1, &[1]), parcel(2, &[2])])));
     }

@@ -16,7 +16,6 @@ use crate::{
     planning::{
         choose::choose_scenario,
         plan::{self, Candidate, Circumstances, Demand, Outcome, Stock, distance_km, fetch::Fetching},
-        record::PlanDecision,
         replay::{Content, PlanReferences, StoredPlan, Task, plans},
     },
     scenarios::{
@@ -131,8 +130,7 @@ impl Run {
             self.comparison.not_kept += 1;
             return;
         };
-        let PlanDecision { parcels, unplaced, gatherings, .. } = record.decision.clone();
-        let before = Outcome { parcels, unplaced, gatherings };
+        let before = record.decision.outcome();
         let task = self.references.task(plan.order_id, &record.facts);
         self.compare(Some(before), &task);
     }

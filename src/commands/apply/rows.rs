@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::{
-    super::consequences::{Consequences, PackageChange},
+    super::consequences::{Consequences, ItemChange, PackageChange},
     CreatedItems,
 };
 use crate::{
@@ -219,7 +219,8 @@ impl Rows {
     }
 
     fn add_items(&mut self, change: &PackageChange, package_id: i64) {
-        for item in change.items.iter().filter(|item| change.id.is_none() || item.before != Some(item.after)) {
+        let is_changed = |item: &&ItemChange| change.id.is_none() || !is_as_before(item);
+        for item in change.items.iter().filter(is_changed) {
             if let Some(id) = item.id {
                 self.items.push(Item { id, package_id, state_id: item.after.state_id });
             }
@@ -304,14 +305,18 @@ fn count(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
+/// True if the row of an item does not change.
+fn is_as_before(item: &ItemChange) -> bool {
+    item.before == Some(item.after) && item.cut_from.is_none() && item.passed_on == 0
+}
+
 /// A package's snapshot after its change. `id_of`: the id of its nth item.
 fn snapshot(change: &PackageChange, documents: &Documents, id_of: impl Fn(usize) -> Option<i64>) -> PackageSnapshot {
     let items = change.items.iter().enumerate().filter_map(|(at, item)| {
-        let is_as_before = item.before == Some(item.after);
         Some(ItemSnapshot {
             id: id_of(at)?,
             state_id: item.after.state_id,
-            modified_date: item.modified_date.filter(|_| is_as_before),
+            modified_date: item.modified_date.filter(|_| is_as_before(item)),
         })
     });
     PackageSnapshot {

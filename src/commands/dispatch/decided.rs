@@ -121,7 +121,7 @@ impl<A: Serialize> Decided<A> {
         }
         let (changes, transfers) = (&self.changes, &self.transfers);
         match transfer::apply::apply(connection, changes, transfers, &self.derived, installation_version).await? {
-            Applied::Done(_) => {
+            Applied::Done { .. } => {
                 for planned in &self.planned {
                     ledger::record_not_found(connection, &planned.not_found).await?;
                 }

@@ -8,12 +8,15 @@ use serde_json::Value;
 use super::super::input;
 use crate::{
     commands::{
-        changes::{Answer, Changes, Successor, Taking},
+        changes::{Answer, Changes, Part, Successor, Taking},
         command::Context,
         package::subject::PackageCommand,
     },
     error::{NOT_ENOUGH_STOCK, Refusal},
-    kinds::{Kind, Parameter, Plans, StateKey, common::SYNC},
+    kinds::{
+        Kind, Parameter, Plans, StateKey,
+        common::{SYNC, items_schema},
+    },
     workflow::WAITING,
 };
 
@@ -26,8 +29,13 @@ pub static COMMAND: PackageCommand = PackageCommand {
         summary: "Manual planning: cancels the package and begins one new package a group, at the location given.",
         parameters: &[Parameter {
             name: GROUPS,
-            schema: r#"{"type":"array","minItems":1,"items":{"type":"object","required":["stock_location","package_items"],"properties":{"stock_location":{"type":"string"},"package_items":{"type":"array","minItems":1,"items":{"type":"integer"}}}}}"#,
-            summary: "Every item of the package exactly once; stock_location is an erp_code.",
+            schema: concat!(
+                r#"{"type":"array","minItems":1,"items":{"type":"object","required":["stock_location","package_items"],"properties":{"stock_location":{"type":"string"},"package_items":"#,
+                items_schema!(r#""type":"array","minItems":1"#),
+                "}}}"
+            ),
+            summary: "Every unit of the package exactly once: an item by its id, or `{\"id\": 1, \"quantity\": 2}` for some \
+                      units of one; stock_location is an erp_code.",
             ..Parameter::REQUIRED
         }],
         common: SYNC,
@@ -47,13 +55,13 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let waiting = context.state_id(WAITING)?;
     let mut changes = Changes::to(context.facts, context.transition.destination_id);
     changes.answer = Answer::Package { stock_location_id: busiest(context, &groups) };
-    changes.stock_bound_items = context.facts.items.iter().map(|item| item.order_item_id).collect();
+    changes.stock_bound_items = groups.iter().flat_map(|group| group.needs(context)).map(|needs| needs.0).collect();
     changes.successors = groups
         .into_iter()
         .map(|group| Successor {
             stock_location_id: group.stock_location_id,
             state_id: waiting,
-            package_item_ids: group.package_item_ids,
+            items: group.items,
             taking: Taking::Copy,
             // An operator may exceed a location's quota: only plans are bound by it.
             bound_by_quota: false,
@@ -64,7 +72,18 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
 
 struct Group {
     stock_location_id: i64,
-    package_item_ids: Vec<i64>,
+    items: Vec<Part>,
+}
+
+impl Group {
+    /// ((location, order item), SKU, units) of each part.
+    fn needs<'a>(&'a self, context: &Context<'a>) -> impl Iterator<Item = ((i64, i64), &'a str, i64)> {
+        let items = &context.facts.items;
+        self.items.iter().filter_map(move |part| {
+            let item = items.iter().find(|item| item.id == part.package_item_id)?;
+            Some(((self.stock_location_id, item.order_item_id), item.sku.as_str(), part.quantity))
+        })
+    }
 }
 
 fn refuse(message: impl Into<String>) -> Refusal {
@@ -85,35 +104,48 @@ fn read_group(context: &Context<'_>, index: usize, group: &Value) -> Result<Grou
     let location = location
         .filter(|location| location.is_active)
         .ok_or_else(|| refuse(format!("Group {}: there is no active stock location {erp_code}.", index + 1)))?;
-    let package_item_ids = group
-        .get("package_items")
-        .and_then(Value::as_array)
-        .and_then(|list| input::integers(list))
-        .filter(|ids| !ids.is_empty())
-        .ok_or_else(|| refuse(format!("Group {}: package_items must be a list of item ids.", index + 1)))?;
-    Ok(Group { stock_location_id: location.id, package_item_ids })
+    let list = group.get("package_items").and_then(Value::as_array).filter(|list| !list.is_empty());
+    let list = list.ok_or_else(|| refuse(format!("Group {}: package_items must be a list of item ids.", index + 1)))?;
+    let in_group = |message: String| refuse(format!("Group {}: {message}", index + 1));
+    let mut items = Vec::with_capacity(list.len());
+    for named in input::parts(list).map_err(in_group)? {
+        let item = context.facts.items.iter().find(|item| item.id == named.id);
+        let item = item.ok_or_else(|| refuse(format!("Item {} does not belong to this package.", named.id)))?;
+        items.push(Part { package_item_id: item.id, quantity: named.units_of(item.quantity).map_err(in_group)? });
+    }
+    Ok(Group { stock_location_id: location.id, items })
 }
 
-/// Every item of the package exactly once.
+/// Every unit of the package exactly once.
 fn check_items(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
-    let mut times: BTreeMap<i64, usize> = context.facts.items.iter().map(|item| (item.id, 0)).collect();
-    for id in groups.iter().flat_map(|group| &group.package_item_ids) {
-        let count = times.get_mut(id).ok_or_else(|| refuse(format!("Item {id} does not belong to this package.")))?;
-        *count += 1;
+    for item in &context.facts.items {
+        let parts = groups.iter().flat_map(|group| &group.items).filter(|part| part.package_item_id == item.id);
+        let given: i64 = parts.map(|part| part.quantity).sum();
+        let id = item.id;
+        if given == 0 {
+            return Err(refuse(format!("Item {id} is in no group; every item must be in exactly one.")));
+        }
+        if given != item.quantity {
+            let several = if given > item.quantity && given % item.quantity == 0 { "is in several groups" } else { "" };
+            return Err(refuse(if several.is_empty() {
+                format!(
+                    "Item {id} has {} units, and {given} are in groups; every unit must be in exactly one.",
+                    item.quantity
+                )
+            } else {
+                format!("Item {id} {several}; every item must be in exactly one.")
+            }));
+        }
     }
-    match times.into_iter().find(|(_, count)| *count != 1) {
-        Some((id, 0)) => Err(refuse(format!("Item {id} is in no group; every item must be in exactly one."))),
-        Some((id, _)) => Err(refuse(format!("Item {id} is in several groups; every item must be in exactly one."))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// The stock of the chosen locations. This package's own reservations count as free.
 fn check_stock(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
     let mut needed: BTreeMap<(i64, &str), i64> = BTreeMap::new();
     for group in groups {
-        for item in context.facts.items.iter().filter(|item| group.package_item_ids.contains(&item.id)) {
-            *needed.entry((group.stock_location_id, item.sku.as_str())).or_default() += item.quantity;
+        for (_, sku, units) in group.needs(context) {
+            *needed.entry((group.stock_location_id, sku)).or_default() += units;
         }
     }
     for ((location, sku), quantity) in needed {
@@ -138,7 +170,7 @@ fn check_stock(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
 fn busiest(context: &Context<'_>, groups: &[Group]) -> i64 {
     let mut items: HashMap<i64, usize> = HashMap::new();
     for group in groups {
-        *items.entry(group.stock_location_id).or_default() += group.package_item_ids.len();
+        *items.entry(group.stock_location_id).or_default() += group.items.len();
     }
     let rank = |location: &i64| {
         let priority = context.catalog.locations.get(location).map_or(i32::MAX, |location| location.priority);
@@ -151,7 +183,10 @@ fn busiest(context: &Context<'_>, groups: &[Group]) -> i64 {
 mod tests {
     use serde_json::json;
 
-    use super::{super::testing::Scene, *};
+    use super::{
+        super::testing::{Scene, part},
+        *,
+    };
     use crate::scope::Scope;
 
     const COMMAND: &str = "ASSIGN_PACKAGE_ITEMS_MANUALLY";
@@ -168,9 +203,8 @@ mod tests {
         ]));
         let changes = scene.decide(COMMAND, "waiting", &input).expect("planned");
         assert_eq!(changes.state_id, scene.state("packaging-canceled"));
-        let places: Vec<_> =
-            changes.successors.iter().map(|new| (new.stock_location_id, &new.package_item_ids)).collect();
-        assert_eq!(places, [(2, &vec![1]), (3, &vec![2])]);
+        let places: Vec<_> = changes.successors.iter().map(|new| (new.stock_location_id, &new.items)).collect();
+        assert_eq!(places, [(2, &vec![part(1, 1)]), (3, &vec![part(2, 2)])]);
         assert_eq!(changes.answer, Answer::Package { stock_location_id: 2 });
     }
 

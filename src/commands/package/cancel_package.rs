@@ -1,16 +1,20 @@
 //! `CANCEL_PACKAGE`: the package ends; its reservations and its quota become free. If only some of its items are
 //! cancelled, the others are planned again, into new packages.
 
-use super::super::input;
-use super::replan;
+use super::{checks::named_items, replan};
 use crate::{
     commands::{
-        changes::{Changes, Taking},
+        changes::{Changes, Part, Taking},
         command::Context,
         package::subject::PackageCommand,
     },
     error::Refusal,
-    kinds::{Kind, Parameter, Plans, Recorded, common::SYNC, names},
+    kinds::{
+        Kind, Parameter, Plans, Recorded,
+        common::{SYNC, items_schema},
+        names,
+    },
+    packages::facts::ItemFacts,
     workflow::{CANCELLED, Holding},
 };
 
@@ -32,9 +36,9 @@ pub static COMMAND: PackageCommand = PackageCommand {
             },
             Parameter {
                 name: ITEMS,
-                schema: r#"{"type":["array","null"],"minItems":1,"items":{"type":"integer"}}"#,
-                summary: "The items that are cancelled; the others are planned anew into new packages. Without it, \
-                          all are.",
+                schema: items_schema!(r#""type":["array","null"],"minItems":1"#),
+                summary: "The items that are cancelled: their ids, or `{\"id\": 1, \"quantity\": 2}` for some units of \
+                          one; the others are planned anew into new packages. Without it, all are.",
                 ..Parameter::OPTIONAL
             },
         ],
@@ -62,27 +66,25 @@ fn ends(context: &Context<'_>) -> bool {
     destination.is_ok_and(|state| state.slug == CANCELLED || state.holding == Holding::Nothing)
 }
 
-/// The items that are not cancelled.
-fn remaining(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {
+/// What is not cancelled of the items.
+fn remaining(context: &Context<'_>) -> Result<Vec<Part>, Refusal> {
     if context.input.optional(ITEMS).is_none() {
         return Ok(Vec::new());
     }
-    let cancelled = context.input.list(ITEMS)?;
-    let cancelled =
-        input::integers(cancelled).ok_or_else(|| Refusal::field(ITEMS, "A list of valid integers is required."))?;
-    let mut remaining: Vec<i64> = context.facts.items.iter().map(|item| item.id).collect();
-    if let Some(stranger) = cancelled.iter().find(|id| !remaining.contains(id)) {
-        return Err(Refusal::field(ITEMS, format!("Item {stranger} does not belong to this package.")));
-    }
-    remaining.retain(|id| !cancelled.contains(id));
-    Ok(remaining)
+    let cancelled = named_items(context)?;
+    let remains = |item: &ItemFacts| {
+        let cancelled = cancelled.iter().find(|part| part.package_item_id == item.id);
+        let quantity = item.quantity - cancelled.map_or(0, |part| part.quantity);
+        (quantity > 0).then_some(Part { package_item_id: item.id, quantity })
+    };
+    Ok(context.facts.items.iter().filter_map(remains).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::testing::Scene;
+    use super::super::testing::{Scene, part};
     use crate::commands::changes::{Answer, Taking};
 
     #[test]
@@ -94,7 +96,7 @@ mod tests {
         let successor = &changes.successors[0];
         // It may go to its own location again: that location did not fail.
         assert_eq!((successor.stock_location_id, successor.taking), (1, Taking::Copy));
-        assert_eq!((&successor.package_item_ids, successor.state_id), (&vec![1], scene.state("waiting")));
+        assert_eq!((&successor.items, successor.state_id), (&vec![part(1, 1)], scene.state("waiting")));
         assert_eq!(changes.answer, Answer::Package { stock_location_id: 1 });
         assert!(changes.exclusions.is_empty());
         let all = scene.decide("CANCEL_PACKAGE", "waiting", &json!({ "package_items": [1, 2] })).expect("cancelled");

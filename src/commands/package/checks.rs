@@ -1,22 +1,38 @@
 //! What several commands look for, and refuse to go on without.
 
+use std::collections::BTreeMap;
+
 use crate::{
     catalog::Catalog,
-    commands::command::Context,
+    commands::{
+        changes::Part,
+        command::Context,
+        input::{self, Named},
+    },
     error::{NO_ITEMS, NO_SHIPMENT, Refusal, UNKNOWN_CARGO_COMPANY},
     packages::facts::{PackageFacts, ShipmentFacts},
 };
 
-/// The items in `package_items`: all of this package, each once.
-pub(super) fn named_items(context: &Context<'_>) -> Result<Vec<i64>, Refusal> {
-    let mut ids = context.input.integers("package_items")?;
-    let known = |id: &i64| context.facts.items.iter().any(|item| item.id == *id);
-    if let Some(stranger) = ids.iter().find(|id| !known(id)) {
-        return Err(Refusal::field("package_items", format!("Item {stranger} does not belong to this package.")));
+/// The items in `package_items`: all of this package, each once, with the units that are meant.
+pub(super) fn named_items(context: &Context<'_>) -> Result<Vec<Part>, Refusal> {
+    let named = input::parts(context.input.list("package_items")?)
+        .map_err(|message| Refusal::field("package_items", message))?;
+    parts_of(context.facts, &named).map_err(|message| Refusal::field("package_items", message))
+}
+
+/// Named units of items of a package, each item once, by id. The error is a message.
+pub(super) fn parts_of(package: &PackageFacts, named: &[Named]) -> Result<Vec<Part>, String> {
+    let mut parts: BTreeMap<i64, Part> = BTreeMap::new();
+    for named in named {
+        let item = package.items.iter().find(|item| item.id == named.id);
+        let item = item.ok_or_else(|| format!("Item {} does not belong to this package.", named.id))?;
+        let part = Part { package_item_id: item.id, quantity: named.units_of(item.quantity)? };
+        // A plain id may be repeated: it means all of the item each time.
+        if parts.insert(item.id, part).is_some_and(|before| before != part || named.quantity.is_some()) {
+            return Err(format!("Item {} is named twice.", item.id));
+        }
     }
-    ids.sort_unstable();
-    ids.dedup();
-    Ok(ids)
+    Ok(parts.into_values().collect())
 }
 
 /// The id of a cargo company from its id, a text of digits, or its slug.

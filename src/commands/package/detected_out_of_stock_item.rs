@@ -7,13 +7,16 @@
 use super::{checks::named_items, replan};
 use crate::{
     commands::{
-        changes::{Answer, Changes, Taking},
+        changes::{Answer, Changes, Part, Taking},
         command::Context,
         package::subject::PackageCommand,
     },
     error::Refusal,
-    kinds::{Kind, Parameter, Plans, StateKey, common::SYNC, names},
-    packages::facts::ItemFacts,
+    kinds::{
+        Kind, Parameter, Plans, StateKey,
+        common::{SYNC, items_schema},
+        names,
+    },
     workflow::{CANCELLED, NOT_FOUND, WAITING},
 };
 
@@ -25,8 +28,9 @@ pub static COMMAND: PackageCommand = PackageCommand {
                   place leaves in new packages, what does not waits at the default location.",
         parameters: &[Parameter {
             name: "package_items",
-            schema: r#"{"type":"array","items":{"type":"integer"},"minItems":1}"#,
-            summary: "Ids of this package's items that are missing or faulty.",
+            schema: items_schema!(r#""type":"array","minItems":1"#),
+            summary: "This package's items that are missing or faulty: their ids, or `{\"id\": 1, \"quantity\": 2}` for \
+                      some units of one.",
             ..Parameter::REQUIRED
         }],
         common: SYNC,
@@ -45,14 +49,11 @@ pub static COMMAND: PackageCommand = PackageCommand {
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let package = context.facts;
     let missing = named_items(context)?;
-    let items: Vec<&ItemFacts> = package.items.iter().collect();
-    let exclusions: Vec<(i64, i64)> = items
-        .iter()
-        .filter(|item| missing.contains(&item.id))
-        .map(|item| (item.order_item_id, package.stock_location_id))
-        .collect();
-    let plan = replan::plan(context, &items, &exclusions)?;
-    let all_placed = plan.unplaced.is_empty();
+    let parts: Vec<Part> = package.items.iter().map(Part::from).collect();
+    // What is found of an item may be packed here again.
+    let (whole, in_part): (Vec<Part>, Vec<Part>) = missing.iter().partition(|part| parts.contains(part));
+    let mut replanned = replan::plan(context, &parts, &in_part, &replan::excluded(context, &whole))?;
+    let all_placed = replanned.plan.unplaced.is_empty();
     let transition = context.transition;
     let state_id = if all_placed {
         transition.otherwise_id.unwrap_or(transition.destination_id)
@@ -62,14 +63,15 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let waiting = context.state_id(WAITING)?;
     let taking = if all_placed { Taking::Copy } else { Taking::Move };
     let mut changes = Changes::to(package, state_id);
-    changes.successors =
-        plan.parcels.iter().map(|parcel| replan::successor(context, parcel, waiting, taking)).collect();
+    changes.successors = replanned.successors(waiting, taking);
+    let plan = replanned.plan;
     if !all_placed {
         changes.stock_location_id = replan::default_location_id(context);
     }
     let not_found = context.state_id(NOT_FOUND)?;
-    changes.item_states = missing.into_iter().map(|item| (item, not_found)).collect();
-    changes.exclusions = exclusions;
+    changes.item_states = whole.into_iter().map(|part| (part.package_item_id, not_found)).collect();
+    changes.exclusions = replan::excluded(context, &missing);
+    changes.missing = missing;
     changes.answer = Answer::Package {
         stock_location_id: replan::busiest(context, &plan.parcels)
             .map_or(changes.stock_location_id, |parcel| parcel.stock_location_id),
@@ -83,7 +85,10 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
 mod tests {
     use serde_json::json;
 
-    use super::{super::testing::Scene, *};
+    use super::{
+        super::testing::{Scene, part},
+        *,
+    };
 
     const COMMAND: &str = "DETECTED_OUT_OF_STOCK_ITEM";
 
@@ -96,7 +101,7 @@ mod tests {
         assert_eq!(changes.answer, Answer::Package { stock_location_id: 2 });
         let successor = &changes.successors[0];
         assert_eq!((successor.stock_location_id, successor.taking), (2, Taking::Copy));
-        assert_eq!(successor.package_item_ids, [1, 2]);
+        assert_eq!(successor.items, [part(1, 1), part(2, 2)]);
         assert_eq!(successor.state_id, scene.state("waiting"));
     }
 
@@ -106,7 +111,7 @@ mod tests {
         let changes = scene.decide(COMMAND, "waiting", &json!({ "package_items": [1, 2] })).expect("planned");
         assert_eq!(changes.state_id, scene.state("out-of-stock"));
         assert_eq!(changes.stock_location_id, 3);
-        assert_eq!(changes.successors[0].package_item_ids, [2]);
+        assert_eq!(changes.successors[0].items, [part(2, 2)]);
         assert_eq!(changes.successors[0].taking, Taking::Move);
         assert_eq!(changes.answer, Answer::Package { stock_location_id: 2 });
         assert_eq!(changes.exclusions, [(101, 1), (102, 1)]);

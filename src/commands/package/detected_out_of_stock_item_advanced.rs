@@ -7,12 +7,15 @@
 use super::{checks::named_items, replan};
 use crate::{
     commands::{
-        changes::{Changes, Taking},
+        changes::{Changes, Part, Taking},
         command::Context,
         package::subject::PackageCommand,
     },
     error::Refusal,
-    kinds::{Kind, Parameter, Plans, StateKey, common::SYNC},
+    kinds::{
+        Kind, Parameter, Plans, StateKey,
+        common::{SYNC, items_schema},
+    },
     workflow::{CANCELLED, NOT_FOUND, OUT_OF_STOCK, WAITING},
 };
 
@@ -24,8 +27,9 @@ pub static COMMAND: PackageCommand = PackageCommand {
                   packages; the rest stays in this one.",
         parameters: &[Parameter {
             name: "package_items",
-            schema: r#"{"type":"array","items":{"type":"integer"},"minItems":1}"#,
-            summary: "Ids of this package's items that are missing or faulty.",
+            schema: items_schema!(r#""type":"array","minItems":1"#),
+            summary: "This package's items that are missing or faulty: their ids, or `{\"id\": 1, \"quantity\": 2}` for \
+                      some units of one.",
             ..Parameter::REQUIRED
         }],
         common: SYNC,
@@ -46,10 +50,11 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let missing = named_items(context)?;
     let transition = context.transition;
     let mut changes = Changes::to(package, transition.destination_id);
-    if missing.len() == package.items.len() {
+    let all: Vec<Part> = package.items.iter().map(Part::from).collect();
+    if missing == all {
         changes.state_id = transition.otherwise_id.unwrap_or(transition.destination_id);
         let not_found = context.state_id(NOT_FOUND)?;
-        changes.item_states = missing.iter().map(|item| (*item, not_found)).collect();
+        changes.item_states = missing.iter().map(|part| (part.package_item_id, not_found)).collect();
         replan::send_away(context, &missing, Taking::Copy, &mut changes)?;
     } else {
         replan::send_away(context, &missing, Taking::Move, &mut changes)?;
@@ -61,7 +66,10 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
 mod tests {
     use serde_json::json;
 
-    use super::{super::testing::Scene, *};
+    use super::{
+        super::testing::{Scene, part},
+        *,
+    };
     use crate::commands::changes::Answer;
 
     const COMMAND: &str = "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED";
@@ -74,7 +82,7 @@ mod tests {
         assert_eq!(changes.successors.len(), 1);
         let successor = &changes.successors[0];
         assert_eq!((successor.stock_location_id, successor.taking), (2, Taking::Move));
-        assert_eq!(successor.package_item_ids, [2]);
+        assert_eq!(successor.items, [part(2, 2)]);
         assert_eq!(changes.exclusions, [(102, 1)]);
         assert_eq!(changes.answer, Answer::Package { stock_location_id: 2 });
     }

@@ -22,7 +22,7 @@ use crate::{
     catalog::Catalog,
     commands::{
         background::Background,
-        changes::{Answer, Changes},
+        changes::{Answer, Changes, Part},
         command::{Command, Context, find},
         input::Input,
         subject::Subject,
@@ -71,6 +71,7 @@ impl Subject for Packages {
         lock: bool,
     ) -> Result<Supply> {
         let mut held = Held {
+            package_id: Some(package.id),
             stock_location_id: package.stock_location_id,
             reserved: HashMap::new(),
             occupies_quota: catalog.workflow.state(package.state_id)?.occupies_quota,
@@ -81,7 +82,7 @@ impl Subject for Packages {
             if item.is_reserved {
                 *held.reserved.entry(item.sku.clone()).or_default() += item.quantity;
             }
-            lines.push(Line { order_item_id: item.order_item_id, sku: item.sku.clone(), quantity: item.quantity });
+            lines.push(Line::of(item.order_item_id, &item.sku, item.quantity));
         }
         planning::supply(connection, catalog, package.order_id, &lines, &held, lock).await
     }
@@ -118,7 +119,7 @@ impl Subject for Packages {
             package_id: context.facts.id,
             scenario_id: context.supply.and_then(|supply| Some(supply.scenario.as_ref()?.id)),
             trace: changes.trace,
-            not_found: not_found(context, &changes.exclusions, user_id),
+            not_found: not_found(context, &changes.missing, user_id),
             exclusions: changes.exclusions,
         });
         Ok(Laid { packages, transfers, planned })
@@ -152,21 +153,20 @@ impl Subject for Packages {
     }
 }
 
-/// The package's items that its location is excluded for by a command that reports them missing.
-fn not_found(context: &Context<'_>, exclusions: &[(i64, i64)], user_id: i64) -> Vec<NotFound> {
+/// What the package's location did not find.
+fn not_found(context: &Context<'_>, missing: &[Part], user_id: i64) -> Vec<NotFound> {
     let package = context.facts;
-    let is_missing =
-        |line: i64| context.transition.kind.reports_missing && exclusions.contains(&(line, package.stock_location_id));
-    let missing = package.items.iter().filter(|item| is_missing(item.order_item_id));
-    missing
-        .map(|item| NotFound {
+    let not_found = |part: &Part| {
+        let item = package.items.iter().find(|item| item.id == part.package_item_id)?;
+        Some(NotFound {
             sku: item.sku.clone(),
             stock_location_id: package.stock_location_id,
-            units: item.quantity,
+            units: part.quantity,
             package_id: package.id,
             transfer_id: None,
             user_id,
             request_id: None,
         })
-        .collect()
+    };
+    missing.iter().filter_map(not_found).collect()
 }

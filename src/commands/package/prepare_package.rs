@@ -6,17 +6,22 @@
 
 use super::{
     super::input,
+    checks::parts_of,
     replacements::{self, Naming, PARAMETER as REPLACEMENTS},
     replan,
 };
 use crate::{
     commands::{
-        changes::{Answer, Changes, Taking},
+        changes::{Answer, Changes, Part, Taking},
         command::Context,
         package::subject::PackageCommand,
     },
     error::Refusal,
-    kinds::{Kind, Lookup, Parameter, Plans, StateKey, common::SYNC, names},
+    kinds::{
+        Kind, Lookup, Parameter, Plans, StateKey,
+        common::{SYNC, items_schema},
+        names,
+    },
     packages::facts::ItemFacts,
     workflow::{OUT_OF_STOCK, WAITING},
 };
@@ -41,8 +46,9 @@ pub static COMMAND: PackageCommand = PackageCommand {
             },
             Parameter {
                 name: MISSING,
-                schema: r#"{"type":"array","items":{"type":"integer"}}"#,
-                summary: "Items that are not there; not all of them.",
+                schema: items_schema!(r#""type":"array""#),
+                summary: "Items that are not there, or `{\"id\": 1, \"quantity\": 2}` for some units of one; not all of \
+                          them.",
                 ..Parameter::OPTIONAL
             },
             REPLACEMENTS,
@@ -75,7 +81,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let replaced = replacements::pairs(context, naming, REPLACEMENTS.name, "sku")?;
     let scanned = replacements::pairs(context, naming, BARCODES, "barcode")?;
     for (field, pairs) in [(REPLACEMENTS.name, &replaced), (BARCODES, &scanned)] {
-        if let Some((item, _)) = pairs.iter().find(|(item, _)| missing.contains(&item.id)) {
+        if let Some((item, _)) = pairs.iter().find(|(item, _)| missing.contains(&Part::from(*item))) {
             return Err(Refusal::field(field, format!("Item {} is out of stock at the same time.", item.id)));
         }
     }
@@ -92,31 +98,32 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     Ok(changes)
 }
 
-/// Ids of the missing items.
-fn missing(context: &Context<'_>, naming: Naming) -> Result<Vec<i64>, Refusal> {
-    let list = context.input.optional_list(MISSING)?;
-    let names =
-        input::integers(list).ok_or_else(|| Refusal::field(MISSING, "A list of valid integers is required."))?;
-    let mut ids = Vec::with_capacity(names.len());
-    for name in names {
-        ids.push(replacements::item(context, naming, MISSING, name)?.id);
+/// The missing items, or units of them.
+fn missing(context: &Context<'_>, naming: Naming) -> Result<Vec<Part>, Refusal> {
+    let refuse = |message| Refusal::field(MISSING, message);
+    let mut named = input::parts(context.input.optional_list(MISSING)?).map_err(refuse)?;
+    for item in &mut named {
+        item.id = replacements::item(context, naming, MISSING, item.id)?.id;
     }
-    ids.sort_unstable();
-    ids.dedup();
-    if !ids.is_empty() && ids.len() == context.facts.items.len() {
+    let missing = parts_of(context.facts, &named).map_err(refuse)?;
+    let all: Vec<Part> = context.facts.items.iter().map(Part::from).collect();
+    if missing == all && !all.is_empty() {
         return Err(Refusal::field(
             MISSING,
             "All items are listed, so nothing is left to prepare. Run DETECTED_OUT_OF_STOCK_ITEM instead.",
         ));
     }
-    Ok(ids)
+    Ok(missing)
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{super::testing::Scene, *};
+    use super::{
+        super::testing::{Scene, part},
+        *,
+    };
 
     const COMMAND: &str = "PREPARE_PACKAGE";
 
@@ -130,7 +137,7 @@ mod tests {
         assert_eq!(changes.answer, Answer::Package { stock_location_id: 1 });
         assert_eq!(changes.successors.len(), 1);
         assert_eq!((changes.successors[0].stock_location_id, changes.successors[0].taking), (2, Taking::Move));
-        assert_eq!(changes.successors[0].package_item_ids, [2]);
+        assert_eq!(changes.successors[0].items, [part(2, 2)]);
         assert_eq!(changes.exclusions, [(102, 1)]);
         assert_eq!(changes.record.barcodes.into_iter().collect::<Vec<_>>(), [(101, "869".to_owned())]);
     }

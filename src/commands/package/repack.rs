@@ -3,13 +3,12 @@
 use super::{checks::require_items, replan};
 use crate::{
     commands::{
-        changes::{Answer, Changes, Taking},
+        changes::{Answer, Changes, Part, Taking},
         command::Context,
         package::subject::PackageCommand,
     },
     error::{NO_PLACE, Refusal},
     kinds::{Kind, Plans, common::SYNC, names},
-    packages::facts::ItemFacts,
     workflow::OUT_OF_STOCK,
 };
 
@@ -31,26 +30,25 @@ pub static COMMAND: PackageCommand = PackageCommand {
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let package = context.facts;
     require_items(package)?;
-    let items: Vec<&ItemFacts> = package.items.iter().collect();
-    let plan = replan::plan(context, &items, &[])?;
-    let kept = replan::busiest(context, &plan.parcels).ok_or_else(|| {
+    let parts: Vec<Part> = package.items.iter().map(Part::from).collect();
+    let mut replanned = replan::plan(context, &parts, &[], &[])?;
+    let parcels = replanned.plan.parcels.clone();
+    let kept = replan::busiest(context, &parcels).ok_or_else(|| {
         let number = &package.number;
         Refusal::rule(NO_PLACE, format!("No location can serve any of the items of package {number} now."))
     })?;
     let waiting = context.transition.destination_id;
     let mut changes = Changes::to(package, waiting);
     changes.stock_location_id = kept.stock_location_id;
-    changes.stock_bound_items = replan::stock_bound_items(&plan);
+    changes.stock_bound_items = replan::stock_bound_items(&replanned.plan);
     changes.bound_by_quota = kept.bound_by_quota;
     changes.answer = Answer::Package { stock_location_id: kept.stock_location_id };
-    changes.successors = plan
-        .parcels
-        .iter()
-        .filter(|parcel| parcel.stock_location_id != kept.stock_location_id)
-        .map(|parcel| replan::successor(context, parcel, waiting, Taking::Move))
-        .collect();
-    changes.successors.extend(replan::leftover(context, &plan, Taking::Move)?);
-    changes.trace = Some(plan.trace);
+    // What it keeps is not given out.
+    replanned.allotment.take(&kept.units(&replanned.whole));
+    let others = parcels.iter().filter(|parcel| parcel.stock_location_id != kept.stock_location_id);
+    changes.successors = others.map(|parcel| replanned.successor(parcel, waiting, Taking::Move)).collect();
+    changes.successors.extend(replanned.leftover(context, Taking::Move)?);
+    changes.trace = Some(replanned.plan.trace);
     Ok(changes)
 }
 
@@ -58,7 +56,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
 mod tests {
     use serde_json::json;
 
-    use super::super::testing::Scene;
+    use super::super::testing::{Scene, part};
 
     #[test]
     fn the_package_itself_moves_to_the_location_that_was_found() {
@@ -75,7 +73,7 @@ mod tests {
         assert_eq!((changes.state_id, changes.stock_location_id), (scene.state("waiting"), 2));
         let rest = &changes.successors[0];
         assert_eq!((rest.state_id, rest.stock_location_id), (scene.state("out-of-stock"), 3));
-        assert_eq!(rest.package_item_ids, [1]);
+        assert_eq!(rest.items, [part(1, 1)]);
     }
 
     #[test]

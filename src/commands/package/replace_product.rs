@@ -53,7 +53,7 @@ mod tests {
         let changes = scene.decide(COMMAND, "waiting", &input).expect("replaced");
         assert_eq!(changes.state_id, scene.state("waiting"));
         assert_eq!(changes.replacements.into_iter().collect::<Vec<_>>(), [(2, "GREEN".to_owned())]);
-        assert!(changes.stock_bound_items.contains(&102));
+        assert!(changes.stock_bound_items.contains(&(1, 102)));
     }
 
     #[test]

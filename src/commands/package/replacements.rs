@@ -91,7 +91,7 @@ pub(super) fn replace(
             continue;
         }
         *needed.entry(sku.clone()).or_default() += item.quantity;
-        changes.stock_bound_items.insert(item.order_item_id);
+        changes.stock_bound_items.insert((changes.stock_location_id, item.order_item_id));
         changes.replacements.insert(item.id, sku);
     }
     for (sku, quantity) in needed {

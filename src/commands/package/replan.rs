@@ -4,28 +4,88 @@ use std::collections::BTreeSet;
 
 use crate::{
     commands::{
-        changes::{Answer, Changes, Successor, Taking},
+        changes::{Allotment, Answer, Changes, Part, Successor, Taking},
         command::Context,
     },
     error::{NO_SCENARIO, Refusal},
     packages::facts::ItemFacts,
     planning::{
         Line,
-        plan::{Parcel, Plan},
+        plan::{Parcel, Plan, Units, units_of},
     },
     workflow::{OUT_OF_STOCK, WAITING},
 };
 
-/// Plans some of the package's items. `exclusions` are (order item, location) pairs that are excluded from now on.
-pub(super) fn plan(context: &Context<'_>, items: &[&ItemFacts], exclusions: &[(i64, i64)]) -> Result<Plan, Refusal> {
-    let lines: Vec<Line> = items
-        .iter()
-        .map(|item| Line { order_item_id: item.order_item_id, sku: item.sku.clone(), quantity: item.quantity })
-        .collect();
-    context.supply.and_then(|supply| supply.plan(&lines, exclusions)).ok_or_else(|| {
-        let number = &context.facts.number;
+/// Parts of the package's items, planned again.
+pub(super) struct Replanned {
+    /// The plan.
+    pub plan: Plan,
+    /// The units of each order item that were planned.
+    pub whole: Units,
+    /// The parts, for the packages of the plan.
+    pub allotment: Allotment,
+}
+
+/// Plans some of the package's items. `exclusions` are (order item, location) pairs that are excluded from now on; `missing`
+/// are parts that its own location has not found, and that are excluded there whatever becomes of the item's other units.
+pub(super) fn plan(
+    context: &Context<'_>,
+    parts: &[Part],
+    missing: &[Part],
+    exclusions: &[(i64, i64)],
+) -> Result<Replanned, Refusal> {
+    let package = context.facts;
+    let mut lines = Vec::with_capacity(parts.len());
+    for part in parts {
+        let Some(item) = package.items.iter().find(|item| item.id == part.package_item_id) else { continue };
+        let not_found = missing.iter().find(|missing| missing.package_item_id == item.id);
+        let not_found = not_found.map_or(0, |missing| missing.quantity.min(part.quantity));
+        for (units, not_at) in [(part.quantity - not_found, None), (not_found, Some(package.stock_location_id))] {
+            if units > 0 {
+                lines.push(Line { not_at, ..Line::of(item.order_item_id, &item.sku, units) });
+            }
+        }
+    }
+    let plan = context.supply.and_then(|supply| supply.plan(&lines, exclusions)).ok_or_else(|| {
+        let number = &package.number;
         Refusal::rule(NO_SCENARIO, format!("No distribution scenario fits the order of package {number}."))
-    })
+    })?;
+    let allotment = Allotment::new(package, parts);
+    Ok(Replanned { plan, whole: allotment.whole(), allotment })
+}
+
+impl Replanned {
+    /// A parcel of the plan as a new package with items of this one.
+    pub(super) fn successor(&mut self, parcel: &Parcel, state_id: i64, taking: Taking) -> Successor {
+        Successor {
+            stock_location_id: parcel.stock_location_id,
+            state_id,
+            items: self.allotment.take(&parcel.units(&self.whole)),
+            taking,
+            bound_by_quota: parcel.bound_by_quota,
+        }
+    }
+
+    /// The plan's parcels as new packages.
+    pub(super) fn successors(&mut self, state_id: i64, taking: Taking) -> Vec<Successor> {
+        let parcels = self.plan.parcels.clone();
+        parcels.iter().map(|parcel| self.successor(parcel, state_id, taking)).collect()
+    }
+
+    /// The package for items without a place.
+    pub(super) fn leftover(&mut self, context: &Context<'_>, taking: Taking) -> Result<Option<Successor>, Refusal> {
+        if self.plan.unplaced.is_empty() {
+            return Ok(None);
+        }
+        let units = units_of(&self.plan.unplaced, &self.plan.unplaced_parts, &self.whole);
+        Ok(Some(Successor {
+            stock_location_id: default_location_id(context),
+            state_id: context.state_id(OUT_OF_STOCK)?,
+            items: self.allotment.take(&units),
+            taking,
+            bound_by_quota: false,
+        }))
+    }
 }
 
 /// The scenario's default location, for items without a place.
@@ -34,26 +94,13 @@ pub(super) fn default_location_id(context: &Context<'_>) -> i64 {
     scenario.map_or(context.facts.stock_location_id, |scenario| scenario.default_location_id)
 }
 
-/// A parcel of a plan as a new package with items of this one.
-pub(super) fn successor(context: &Context<'_>, parcel: &Parcel, state_id: i64, taking: Taking) -> Successor {
-    Successor {
-        stock_location_id: parcel.stock_location_id,
-        state_id,
-        package_item_ids: item_ids(context, &parcel.order_item_ids),
-        taking,
-        bound_by_quota: parcel.bound_by_quota,
-    }
-}
-
-/// This package's items for those order items.
-pub(super) fn item_ids(context: &Context<'_>, order_item_ids: &[i64]) -> Vec<i64> {
-    let items = context.facts.items.iter();
-    items.filter(|item| order_item_ids.contains(&item.order_item_id)).map(|item| item.id).collect()
-}
-
-/// The order items that the plan placed by their stock.
-pub(super) fn stock_bound_items(plan: &Plan) -> BTreeSet<i64> {
-    plan.parcels.iter().flat_map(|parcel| parcel.stock_bound_item_ids.iter().copied()).collect()
+/// The (location, order item) pairs that the plan placed by their stock.
+pub(super) fn stock_bound_items(plan: &Plan) -> BTreeSet<(i64, i64)> {
+    let pairs = |parcel: &Parcel| {
+        let location = parcel.stock_location_id;
+        parcel.stock_bound_item_ids.iter().map(move |order_item_id| (location, *order_item_id)).collect::<Vec<_>>()
+    };
+    plan.parcels.iter().flat_map(pairs).collect()
 }
 
 /// The location with most items; among equals, the first by priority.
@@ -65,35 +112,41 @@ pub(super) fn busiest<'p>(context: &Context<'_>, parcels: &'p [Parcel]) -> Optio
     parcels.iter().min_by_key(|parcel| (std::cmp::Reverse(parcel.order_item_ids.len()), priority(parcel)))
 }
 
-/// Plans items again at other locations. They move to new packages; those without a place to an out-of-stock package at
-/// the default location. The answer names the location with most of them.
+/// Plans parts of items again at other locations: this one has not found them. They move to new packages; those without a
+/// place to an out-of-stock package at the default location. The answer names the location with most of them.
 pub(super) fn send_away(
     context: &Context<'_>,
-    package_item_ids: &[i64],
+    missing: &[Part],
     taking: Taking,
     changes: &mut Changes,
 ) -> Result<(), Refusal> {
-    let package = context.facts;
-    let items = package.items.iter().filter(|item| package_item_ids.contains(&item.id));
-    let exclusions = items.map(|item| (item.order_item_id, package.stock_location_id)).collect();
-    send(context, package_item_ids, exclusions, taking, changes)
+    let exclusions = excluded(context, missing);
+    send(context, missing, exclusions, taking, changes)?;
+    changes.missing = missing.to_vec();
+    Ok(())
 }
 
-/// Plans items again, possibly at this location. They move to new packages; those without a place to an out-of-stock
-/// package at the default location. The answer names the location with most of them.
+/// The (order item, location) pairs of parts that this location has not found.
+pub(super) fn excluded(context: &Context<'_>, missing: &[Part]) -> Vec<(i64, i64)> {
+    let package = context.facts;
+    let is_missing = |item: &&ItemFacts| missing.iter().any(|part| part.package_item_id == item.id);
+    let items = package.items.iter().filter(is_missing);
+    items.map(|item| (item.order_item_id, package.stock_location_id)).collect()
+}
+
+/// Plans parts of items again, possibly at this location. They move to new packages; those without a place to an
+/// out-of-stock package at the default location. The answer names the location with most of them.
 pub(super) fn send(
     context: &Context<'_>,
-    package_item_ids: &[i64],
+    parts: &[Part],
     exclusions: Vec<(i64, i64)>,
     taking: Taking,
     changes: &mut Changes,
 ) -> Result<(), Refusal> {
-    let items: Vec<&ItemFacts> =
-        context.facts.items.iter().filter(|item| package_item_ids.contains(&item.id)).collect();
-    let plan = plan(context, &items, &exclusions)?;
-    let waiting = context.state_id(WAITING)?;
-    changes.successors = plan.parcels.iter().map(|parcel| successor(context, parcel, waiting, taking)).collect();
-    changes.successors.extend(leftover(context, &plan, taking)?);
+    let mut replanned = plan(context, parts, &[], &exclusions)?;
+    changes.successors = replanned.successors(context.state_id(WAITING)?, taking);
+    changes.successors.extend(replanned.leftover(context, taking)?);
+    let plan = replanned.plan;
     if let Some(parcel) = busiest(context, &plan.parcels) {
         changes.answer = Answer::Package { stock_location_id: parcel.stock_location_id };
     }
@@ -101,18 +154,4 @@ pub(super) fn send(
     changes.stock_bound_items = stock_bound_items(&plan);
     changes.trace = Some(plan.trace);
     Ok(())
-}
-
-/// The package for items without a place.
-pub(super) fn leftover(context: &Context<'_>, plan: &Plan, taking: Taking) -> Result<Option<Successor>, Refusal> {
-    if plan.unplaced.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Successor {
-        stock_location_id: default_location_id(context),
-        state_id: context.state_id(OUT_OF_STOCK)?,
-        package_item_ids: item_ids(context, &plan.unplaced),
-        taking,
-        bound_by_quota: false,
-    }))
 }

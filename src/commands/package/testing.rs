@@ -14,7 +14,11 @@ use crate::{
     cargo::CargoCompany,
     catalog::{Catalog, Content},
     commands::{
-        background::Background, changes::Changes, command::Context, input::Input, package::subject::Packages,
+        background::Background,
+        changes::{Changes, Part},
+        command::Context,
+        input::Input,
+        package::subject::Packages,
         subject::Subject as _,
     },
     error::Refusal,
@@ -141,6 +145,11 @@ impl Scene {
             scope: &self.scope,
         })
     }
+}
+
+/// Units of an item.
+pub(crate) fn part(package_item_id: i64, quantity: i64) -> Part {
+    Part { package_item_id, quantity }
 }
 
 fn scenario(waiting: i64) -> Scenario {

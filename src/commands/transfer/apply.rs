@@ -4,17 +4,15 @@
 //! packages and items. Existing transfers were locked before ([`super::facts::lock`]), so the lock order is kept:
 //! packages, transfers, stock, locations.
 
-use std::collections::HashMap;
-
 use super::{
     super::{
-        apply::{self, Applied},
+        apply::{self, Applied, CreatedItems},
         consequences::PackageChange,
     },
     consequences::{Derived, TransferConsequences},
 };
 use crate::{
-    commands::transfer::changes::TransferChange,
+    commands::transfer::changes::{Carried, TransferChange, TransferItemChange},
     db::PgConnection,
     error::{Error, Result},
 };
@@ -32,10 +30,10 @@ pub async fn apply(
     installation_version: Option<i64>,
 ) -> Result<Applied> {
     let applied = apply::apply(&mut *connection, packages, &derived.packages, installation_version).await?;
-    if let Applied::Done(package_ids) = &applied
+    if let Applied::Done { packages, created_items } = &applied
         && !transfers.is_empty()
     {
-        write(connection, package_ids, transfers, &derived.transfers).await?;
+        write(connection, packages, created_items, transfers, &derived.transfers).await?;
     }
     Ok(applied)
 }
@@ -44,50 +42,32 @@ pub async fn apply(
 async fn write(
     connection: &mut PgConnection,
     package_ids: &[i64],
+    items: &CreatedItems,
     transfers: &[TransferChange],
     own: &TransferConsequences,
 ) -> Result<()> {
-    let items = new_items(connection, package_ids, transfers).await?;
     let mut ids = Vec::with_capacity(transfers.len());
     for (index, transfer) in transfers.iter().enumerate() {
         let events = own.events.iter().filter(|(of, _)| *of == index).count();
         let events = i64::try_from(events).unwrap_or(i64::MAX);
         ids.push(match (transfer.id, transfer.package) {
             (Some(id), _) => update(connection, id, transfer, events).await?,
-            (None, Some(package)) => create(connection, package_ids[package], transfer, &items, events).await?,
+            (None, Some(package)) => create(connection, package_ids[package], transfer, items, events).await?,
             (None, None) => return Err(Error::Fault("a new transfer without a package".to_owned())),
         });
     }
-    write_reservations(connection, package_ids, transfers, own, &items).await?;
+    write_reservations(connection, transfers, own, items).await?;
     write_log(connection, &ids, transfers).await?;
     write_events(connection, &ids, transfers, own).await
 }
 
-/// Ids of package items by (package, order item), for the packages of new transfers.
-type Items = HashMap<(i64, i64), i64>;
-
-async fn new_items(connection: &mut PgConnection, package_ids: &[i64], transfers: &[TransferChange]) -> Result<Items> {
-    let packages: Vec<i64> =
-        transfers.iter().filter_map(|transfer| transfer.package).map(|package| package_ids[package]).collect();
-    if packages.is_empty() {
-        return Ok(Items::new());
-    }
-    let rows =
-        sqlx::query!("select id, package_id, order_item_id from package_items where package_id = any($1)", &packages)
-            .fetch_all(connection)
-            .await?;
-    Ok(rows.into_iter().map(|row| ((row.package_id, row.order_item_id), row.id)).collect())
-}
-
-/// The package items that a new transfer brings.
-fn carried(package_id: i64, transfer: &TransferChange, items: &Items) -> Result<Vec<i64>> {
-    let of = |order_item_id: i64| {
-        items
-            .get(&(package_id, order_item_id))
-            .copied()
-            .ok_or_else(|| Error::Fault(format!("package {package_id} has no item for order item {order_item_id}")))
+/// The package item of an item of a transfer.
+fn carried(transfer: &TransferChange, item: &TransferItemChange, created: &CreatedItems) -> Result<i64> {
+    let id = match item.package_item {
+        Carried::Item(id) => Some(id),
+        Carried::New(at) => transfer.package.and_then(|package| created.get(&(package, at)).copied()),
     };
-    transfer.items.iter().map(|item| of(item.order_item_id)).collect()
+    id.ok_or_else(|| Error::Fault(format!("no item was created for order item {}", item.order_item_id)))
 }
 
 /// A new transfer, numbered after its package's latest. The package is locked or new, so no other transaction numbers.
@@ -95,7 +75,7 @@ async fn create(
     connection: &mut PgConnection,
     package_id: i64,
     transfer: &TransferChange,
-    items: &Items,
+    created: &CreatedItems,
     events: i64,
 ) -> Result<i64> {
     let id = sqlx::query_scalar!(
@@ -112,7 +92,8 @@ async fn create(
     )
     .fetch_one(&mut *connection)
     .await?;
-    let package_items = carried(package_id, transfer, items)?;
+    let package_items: Vec<i64> =
+        transfer.items.iter().map(|item| carried(transfer, item, created)).collect::<Result<_>>()?;
     let quantities: Vec<i64> = transfer.items.iter().map(|item| item.quantity).collect();
     let skus: Vec<String> = transfer.items.iter().map(|item| item.sku.clone()).collect();
     sqlx::query!(
@@ -150,16 +131,14 @@ async fn update(connection: &mut PgConnection, id: i64, transfer: &TransferChang
 
 async fn write_reservations(
     connection: &mut PgConnection,
-    package_ids: &[i64],
     transfers: &[TransferChange],
     own: &TransferConsequences,
-    items: &Items,
+    created: &CreatedItems,
 ) -> Result<()> {
     let (mut held, mut locations, mut skus, mut quantities) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (transfer, at) in own.reserve.iter().map(|(index, at)| (&transfers[*index], *at)) {
         let item = &transfer.items[at];
-        let made = transfer.package.and_then(|package| items.get(&(package_ids[package], item.order_item_id)).copied());
-        held.extend(made.or(item.package_item_id));
+        held.push(carried(transfer, item, created)?);
         locations.push(transfer.source_location_id);
         skus.push(item.sku.clone());
         quantities.push(item.quantity);

@@ -1,15 +1,16 @@
 //! Creates the transfers of a plan that fetches, for new orders and for packages that are planned again.
 
-use super::super::consequences::PackageChange;
+use super::super::consequences::{ItemChange, PackageChange};
 use crate::{
-    commands::transfer::changes::{TransferChange, TransferItemChange},
+    commands::transfer::changes::{Carried, TransferChange, TransferItemChange},
     error::Result,
     packages::facts::Placement,
-    planning::plan::{Trace, fetch::PlannedTransfer},
+    planning::plan::{Trace, Units},
     workflow::{Holding, TRANSFER_WAITING, WAITING, WAITING_FOR_TRANSFER, Workflow},
 };
 
-/// The transfers of a plan whose packages start at `first`. The fetched items, and their packages, wait for them.
+/// The transfers of a plan whose packages start at `first`. The fetched items, and their packages, wait for them. Units of
+/// one line from several places, or partly at hand, become items of their own: each waits for what brings it.
 ///
 /// The plan's trace is the decision, so no command can plan to fetch an item and forget its transfer.
 ///
@@ -22,11 +23,13 @@ pub fn begin(
     workflow: &Workflow,
 ) -> Result<Vec<TransferChange>> {
     let mut begun = Vec::new();
+    let whole = trace.facts.units();
     for gathering in &trace.decision.gatherings {
         for planned in &gathering.transfers {
+            let mut units = planned.units(&whole);
             for (index, package) in packages.iter_mut().enumerate().skip(first) {
                 let destination_location_id = gathering.stock_location_id;
-                let fetched = fetched(package, destination_location_id, planned, workflow)?;
+                let fetched = fetched(package, destination_location_id, &mut units, workflow)?;
                 if fetched.is_empty() {
                     continue;
                 }
@@ -51,30 +54,56 @@ pub fn begin(
     Ok(begun)
 }
 
-/// Indexes of the package's items that the transfer brings: those that would be reserved at its destination, or taken
-/// from its shelf. (A package that ends keeps its items as history, which does neither.)
+/// Indexes of the package's items that the transfer brings, of these units: those that would be reserved at its
+/// destination, or taken from its shelf. (A package that ends keeps its items as history, which does neither.) An item of which it brings a part
+/// is divided.
 fn fetched(
-    package: &PackageChange,
+    package: &mut PackageChange,
     destination_location_id: i64,
-    planned: &PlannedTransfer,
+    units: &mut Units,
     workflow: &Workflow,
 ) -> Result<Vec<usize>> {
     let mut fetched = Vec::new();
-    for (at, item) in package.items.iter().enumerate() {
-        if planned.order_item_ids.contains(&item.order_item_id)
-            && item.after.stock_location_id == destination_location_id
-            && workflow.state(item.after.state_id)?.holding != Holding::Nothing
-        {
+    // An item that stays as it is was not planned again, though another of its line may have been.
+    let mut planned_first: Vec<usize> = (0..package.items.len()).collect();
+    planned_first.sort_by_key(|at| package.items[*at].before == Some(package.items[*at].after));
+    for at in planned_first {
+        let item = &package.items[at];
+        let is_there = item.after.stock_location_id == destination_location_id
+            && workflow.state(item.after.state_id)?.holding != Holding::Nothing;
+        let Some(left) = units.get_mut(&item.order_item_id).filter(|left| is_there && **left > 0) else { continue };
+        let wanted = item.quantity.min(*left);
+        *left -= wanted;
+        if wanted == item.quantity {
             fetched.push(at);
+        } else {
+            let part = divide(&mut package.items[at], wanted);
+            fetched.push(package.items.len());
+            package.items.push(part);
         }
     }
     Ok(fetched)
 }
 
+/// Takes units out of an item, as an item of their own.
+fn divide(item: &mut ItemChange, units: i64) -> ItemChange {
+    let part = ItemChange {
+        id: None,
+        quantity: units,
+        cut_from: None,
+        part_of: item.id.or(item.part_of),
+        modified_date: None,
+        ..item.clone()
+    };
+    item.cut_from = item.id.and(item.cut_from.or(Some(item.quantity)));
+    item.quantity -= units;
+    part
+}
+
 fn item(package: &PackageChange, at: usize) -> TransferItemChange {
     let item = &package.items[at];
     TransferItemChange {
-        package_item_id: item.id,
+        package_item: item.id.map_or(Carried::New(at), Carried::Item),
         order_item_id: item.order_item_id,
         sku: item.sku.clone(),
         quantity: item.quantity,

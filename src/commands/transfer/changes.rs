@@ -30,6 +30,8 @@ pub struct Again {
     pub refetch: Refetch,
     /// (order item, location) pairs: this location could not send this item and is excluded for it.
     pub exclusions: Vec<(i64, i64)>,
+    /// What it looked for and did not find: (SKU, units).
+    pub missing: Vec<(String, i64)>,
 }
 
 /// The carrier of a transfer, as its sender named it.
@@ -70,11 +72,20 @@ pub struct TransferChange {
     pub cause: Option<Arc<Cause>>,
 }
 
+/// An item of a package that a transfer brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// It is there; its id.
+    Item(i64),
+    /// It is created in the same write; its index among the items of the transfer's package.
+    New(usize),
+}
+
 /// The units of one package item in a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferItemChange {
-    /// The package item; none if it is created in the same write.
-    pub package_item_id: Option<i64>,
+    /// The package item.
+    pub package_item: Carried,
     /// The order's line.
     pub order_item_id: i64,
     /// The SKU.
@@ -88,7 +99,7 @@ impl TransferChange {
     #[must_use]
     pub fn of(transfer: &TransferFacts, after: i64, transition_id: i64, user_id: Option<i64>) -> Self {
         let items = transfer.items.iter().map(|item| TransferItemChange {
-            package_item_id: Some(item.package_item_id),
+            package_item: Carried::Item(item.package_item_id),
             order_item_id: item.order_item_id,
             sku: item.sku.clone(),
             quantity: item.quantity,

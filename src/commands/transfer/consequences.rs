@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::super::consequences::{self, Consequences, PackageChange};
 use crate::{
     cause::Cause,
-    commands::transfer::changes::TransferChange,
+    commands::transfer::changes::{Carried, TransferChange},
     error::Result,
     planning::plan::Trace,
     stock::ledger::NotFound,
@@ -120,8 +120,8 @@ fn derive_stock(
                 Holding::Taken => delta.quantity -= item.quantity,
                 Holding::Nothing => {}
             }
-            if held == Holding::Reserved {
-                shared.release.extend(item.package_item_id);
+            if let (Holding::Reserved, Carried::Item(id)) = (held, item.package_item) {
+                shared.release.push(id);
             }
         }
         if arrives != 0 {

@@ -84,14 +84,18 @@ impl Subject for Transfers {
         lock: bool,
     ) -> Result<Supply> {
         let transfer = facts.transfer();
-        let mut held = Held { stock_location_id: transfer.destination_location_id, ..Held::default() };
+        let mut held = Held {
+            package_id: Some(facts.package.id),
+            stock_location_id: transfer.destination_location_id,
+            ..Held::default()
+        };
         let is_held = catalog.workflow.state(transfer.state_id)?.holding == Holding::Reserved;
         let mut lines = Vec::with_capacity(transfer.items.len());
         for item in &transfer.items {
             if is_held {
                 held.elsewhere.push((transfer.source_location_id, item.sku.clone(), item.quantity));
             }
-            lines.push(Line { order_item_id: item.order_item_id, sku: item.sku.clone(), quantity: item.quantity });
+            lines.push(Line::of(item.order_item_id, &item.sku, item.quantity));
         }
         planning::supply(connection, catalog, facts.package.order_id, &lines, &held, lock).await
     }

@@ -12,13 +12,14 @@ use super::{
 };
 use crate::{
     commands::{
-        changes::{Changes, Successor, Taking},
+        changes::{Changes, Part, Successor, Taking},
         transfer::{
-            changes::{TransferChange, TransferChanges},
+            changes::{Again, TransferChange, TransferChanges},
             subject::TransferContext,
         },
     },
     error::Result,
+    planning::plan::Units,
     stock::ledger::NotFound,
     workflow::{OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER},
 };
@@ -46,30 +47,38 @@ pub fn lay_out(context: &TransferContext<'_>, changes: TransferChanges, user_id:
         package_id: package.id,
         scenario_id: again.refetch.gathering.scenario_id,
         trace: Some(again.refetch.trace),
-        not_found: not_found(context, &again.exclusions, user_id),
+        not_found: not_found(context, again.missing, user_id),
         exclusions: again.exclusions,
     });
     Ok(laid)
 }
 
-/// The transfer's items that its source is excluded for: it did not find them.
-fn not_found(context: &TransferContext<'_>, exclusions: &[(i64, i64)], user_id: i64) -> Vec<NotFound> {
+/// What the transfer's source did not find.
+fn not_found(context: &TransferContext<'_>, missing: Vec<(String, i64)>, user_id: i64) -> Vec<NotFound> {
     let transfer = context.facts.transfer();
-    let is_missing = |line: i64| {
-        context.transition.kind.reports_missing && exclusions.contains(&(line, transfer.source_location_id))
+    let not_found = |(sku, units)| NotFound {
+        sku,
+        stock_location_id: transfer.source_location_id,
+        units,
+        package_id: transfer.package_id,
+        transfer_id: Some(transfer.id),
+        user_id,
+        request_id: None,
     };
-    let missing = transfer.items.iter().filter(|item| is_missing(item.order_item_id));
-    missing
-        .map(|item| NotFound {
-            sku: item.sku.clone(),
-            stock_location_id: transfer.source_location_id,
-            units: item.quantity,
-            package_id: transfer.package_id,
-            transfer_id: Some(transfer.id),
-            user_id,
-            request_id: None,
-        })
-        .collect()
+    missing.into_iter().map(not_found).collect()
+}
+
+/// The units of a line that a transfer was to bring and no location can send; all of them if it is not planned again.
+/// They are taken out of `left`.
+fn unplaced(again: Option<&Again>, order_item_id: i64, most: i64, left: &mut Units) -> i64 {
+    if again.is_none() {
+        return most;
+    }
+    left.get_mut(&order_item_id).map_or(0, |left| {
+        let units = most.min(*left);
+        *left -= units;
+        units
+    })
 }
 
 /// The change of the package when the transfer is no longer open.
@@ -85,15 +94,19 @@ fn package_changes(context: &TransferContext<'_>, changes: &TransferChanges) -> 
     let again = changes.again.as_ref().filter(|_| !arrived);
     let mut item_states = BTreeMap::new();
     let mut homeless = Vec::new();
+    let mut left = again.map(|again| again.refetch.unplaced.clone()).unwrap_or_default();
     for item in &context.facts.package.items {
         let is_carried = context.facts.transfer().items.iter().any(|carried| carried.package_item_id == item.id);
-        let has_place = arrived || again.is_some_and(|again| again.refetch.gathering.has(item.order_item_id));
-        if is_carried && !has_place {
-            homeless.push(item.id);
-        } else if is_carried {
+        // What no location can send, of the units that this transfer was to bring.
+        let needs_place = is_carried && !arrived;
+        let without = if needs_place { unplaced(again, item.order_item_id, item.quantity, &mut left) } else { 0 };
+        if without > 0 {
+            homeless.push(Part { package_item_id: item.id, quantity: without });
+        }
+        if is_carried && without < item.quantity {
             // Items that come by another transfer are marked when that begins.
             item_states.insert(item.id, waiting);
-        } else {
+        } else if !is_carried {
             item_states.insert(item.id, item.state_id);
         }
     }
@@ -102,21 +115,24 @@ fn package_changes(context: &TransferContext<'_>, changes: &TransferChanges) -> 
         let state_id = workflow.state_by_slug("package", OUT_OF_STOCK)?.id;
         let default = again.and_then(|again| again.refetch.default_location_id);
         let stock_location_id = default.unwrap_or(context.facts.package.stock_location_id);
-        if homeless.len() == context.facts.package.items.len() {
+        let all: Vec<Part> = context.facts.package.items.iter().map(Part::from).collect();
+        if homeless == all {
             // Nothing is left to wait for: it waits for stock itself.
             (of_package.state_id, of_package.stock_location_id) = (state_id, stock_location_id);
         } else {
             of_package.successors.push(Successor {
                 stock_location_id,
                 state_id,
-                package_item_ids: homeless,
+                items: homeless,
                 taking: Taking::Move,
                 bound_by_quota: false,
             });
         }
     }
     if let Some(again) = again {
-        of_package.stock_bound_items = again.refetch.gathering.at_hand.iter().copied().collect();
+        let gathering = &again.refetch.gathering;
+        of_package.stock_bound_items =
+            gathering.at_hand.iter().map(|order_item_id| (gathering.stock_location_id, *order_item_id)).collect();
         of_package.trace = Some(again.refetch.trace.clone());
     }
     of_package.item_states = item_states;

@@ -3,15 +3,20 @@
 //! The transfer ends. All its items are planned again by the transfer scenario; the source is excluded for the missing
 //! ones. Items that no location has wait in an out-of-stock package at the scenario's default location.
 
+use std::collections::BTreeMap;
+
 use super::changes::Again;
 use crate::{
-    commands::transfer::{
-        changes::TransferChanges,
-        facts::TransferItemFacts,
-        subject::{TransferCommand, TransferContext},
+    commands::{
+        input,
+        transfer::{
+            changes::TransferChanges,
+            facts::TransferItemFacts,
+            subject::{TransferCommand, TransferContext},
+        },
     },
     error::Refusal,
-    kinds::{End, Kind, Moves, Parameter, Plans, names},
+    kinds::{End, Kind, Moves, Parameter, Plans, common::items_schema, names},
     planning::Line,
 };
 
@@ -26,8 +31,9 @@ pub static COMMAND: TransferCommand = TransferCommand {
                   again by the transfer scenario. What no location can send waits in an out-of-stock package.",
         parameters: &[Parameter {
             name: ITEMS,
-            schema: r#"{"type":"array","items":{"type":"integer"},"minItems":1}"#,
-            summary: "Ids of this transfer's items that are missing or faulty; all of them where it is left out.",
+            schema: items_schema!(r#""type":"array","minItems":1"#),
+            summary: "This transfer's items that are missing or faulty: their ids, or `{\"id\": 1, \"quantity\": 2}` for \
+                      some units of one; all of them where it is left out.",
             ..Parameter::OPTIONAL
         }],
         example: r#"{"transfer_items":[1]}"#,
@@ -42,29 +48,44 @@ fn decide(context: &TransferContext<'_>) -> Result<TransferChanges, Refusal> {
     let transfer = context.facts.transfer();
     let missing = missing(context)?;
     let exclusions: Vec<(i64, i64)> =
-        missing.iter().map(|item| (item.order_item_id, transfer.source_location_id)).collect();
-    let lines: Vec<Line> = transfer
-        .items
-        .iter()
-        .map(|item| Line { order_item_id: item.order_item_id, sku: item.sku.clone(), quantity: item.quantity })
-        .collect();
+        missing.iter().map(|(item, _)| (item.order_item_id, transfer.source_location_id)).collect();
+    // What is found of an item may be sent from there again.
+    let (whole, in_part): (Vec<_>, Vec<_>) = missing.iter().partition(|(item, units)| *units == item.quantity);
+    let excluded: Vec<(i64, i64)> =
+        whole.iter().map(|(item, _)| (item.order_item_id, transfer.source_location_id)).collect();
+    let mut lines = Vec::with_capacity(transfer.items.len());
+    for item in &transfer.items {
+        let not_found = in_part.iter().find(|(missing, _)| missing.id == item.id).map_or(0, |(_, units)| *units);
+        for (units, not_at) in [(item.quantity - not_found, None), (not_found, Some(transfer.source_location_id))] {
+            if units > 0 {
+                lines.push(Line { not_at, ..Line::of(item.order_item_id, &item.sku, units) });
+            }
+        }
+    }
     let mut changes = TransferChanges::to(context.transition.destination_id);
     changes.again = context.supply.map(|supply| Again {
-        refetch: supply.fetch_again(transfer.destination_location_id, &lines, &exclusions),
+        refetch: supply.fetch_again(transfer.destination_location_id, &lines, &excluded),
         exclusions,
+        missing: missing.iter().map(|(item, units)| (item.sku.clone(), *units)).collect(),
     });
     Ok(changes)
 }
 
-/// The missing items, all of this transfer.
-fn missing<'a>(context: &TransferContext<'a>) -> Result<Vec<&'a TransferItemFacts>, Refusal> {
+/// The missing items, all of this transfer, each once, with the units that are missing.
+fn missing<'a>(context: &TransferContext<'a>) -> Result<Vec<(&'a TransferItemFacts, i64)>, Refusal> {
     let items = &context.facts.transfer().items;
     if context.input.optional(ITEMS).is_none() {
-        return Ok(items.iter().collect());
+        return Ok(items.iter().map(|item| (item, item.quantity)).collect());
     }
-    let ids = context.input.integers(ITEMS)?;
-    if let Some(stranger) = ids.iter().find(|id| !items.iter().any(|item| item.id == **id)) {
-        return Err(Refusal::field(ITEMS, format!("Item {stranger} does not belong to this transfer.")));
+    let refuse = |message| Refusal::field(ITEMS, message);
+    let mut missing: BTreeMap<i64, (&TransferItemFacts, i64)> = BTreeMap::new();
+    for named in input::parts(context.input.list(ITEMS)?).map_err(refuse)? {
+        let item = items.iter().find(|item| item.id == named.id);
+        let item = item.ok_or_else(|| refuse(format!("Item {} does not belong to this transfer.", named.id)))?;
+        let units = named.units_of(item.quantity).map_err(refuse)?;
+        if missing.insert(item.id, (item, units)).is_some() && named.quantity.is_some() {
+            return Err(refuse(format!("Item {} is named twice.", item.id)));
+        }
     }
-    Ok(items.iter().filter(|item| ids.contains(&item.id)).collect())
+    Ok(missing.into_values().collect())
 }

@@ -73,16 +73,15 @@ impl BinPacking {
         self.pack(0, bins, &self.rooms, self.wanted(), effort)
     }
 
-    /// The waiting lines (number in the rule) that one bin can take, smallest first.
-    pub(super) fn takes(&self, bin: usize, waiting: &Bits) -> impl Iterator<Item = usize> {
+    /// The waiting lines (number in the rule) that one bin can take, smallest first, with their units.
+    pub(super) fn takes(&self, bin: usize, waiting: &[i64]) -> Vec<(usize, i64)> {
         let mut room = self.rooms[bin];
-        self.order.iter().copied().filter_map(move |line| {
-            let takes = waiting.contains(self.lines[line]) && self.fits(line, bin, room);
-            takes.then(|| {
-                room -= self.quantities[line];
-                self.lines[line]
-            })
-        })
+        let takes = self.order.iter().filter(|line| {
+            let takes = waiting[self.lines[**line]] > 0 && self.fits(**line, bin, room);
+            room -= if takes { self.quantities[**line] } else { 0 };
+            takes
+        });
+        takes.map(|line| (self.lines[*line], self.quantities[*line])).collect()
     }
 
     /// The same number of lines, moved so that each, beginning with the first, is in the best-ranked of these bins

@@ -5,14 +5,14 @@ use std::{
     collections::BinaryHeap,
 };
 
-use super::{Bits, Choice, Task, bin_packing::Placing, search::Effort};
+use super::{Bits, Choice, Task, search::Effort, sharing::Placing};
 
-/// The offer of a taker, at the present state of the choice. The greatest is chosen: the least cost per line, then the
-/// most lines, then the best rank. (An offer of no line is the least.)
+/// The offer of a taker, at the present state of the choice. The greatest is chosen: the least cost per line (or unit), then
+/// the most lines, then the best rank. (An offer of no line is the least.)
 #[derive(PartialEq, Eq)]
 struct Offer {
     has_parcel: bool,
-    added: usize,
+    added: i64,
     cost: i64,
     taker: usize,
 }
@@ -20,7 +20,7 @@ struct Offer {
 impl Ord for Offer {
     fn cmp(&self, other: &Self) -> Ordering {
         // `cost / added`, compared without dividing.
-        let weighed = |a: &Self, b: &Self| i128::from(a.cost) * i128::try_from(b.added).unwrap_or(i128::MAX);
+        let weighed = |a: &Self, b: &Self| i128::from(a.cost) * i128::from(b.added);
         (self.added > 0)
             .cmp(&(other.added > 0))
             .then(self.has_parcel.cmp(&other.has_parcel))
@@ -41,7 +41,7 @@ impl Task<'_> {
     /// parcels it takes many lines.
     pub(super) fn greedy(&self, effort: &mut Effort) -> Choice {
         let mut takers = self.most_added_lines();
-        if self.most_new.is_some() {
+        if self.terms.most_new.is_some() {
             let placings = self.most_placings(&takers, effort);
             let mut choice = Choice { takers, placings };
             if self.is_everything(&choice) {
@@ -53,10 +53,10 @@ impl Task<'_> {
         for (at, packing) in self.packings.iter().enumerate() {
             let bins = self.bins_of(at, &takers);
             let placing = packing.place(&bins, effort).unwrap_or_else(|| {
-                takers.extend(packing.fullest.iter().flatten().map(|bin| packing.takers[*bin]));
+                takers.extend(packing.fullest().bins().map(|bin| packing.takers()[bin]));
                 takers.sort_unstable();
                 takers.dedup();
-                packing.fullest.clone()
+                packing.fullest().clone()
             });
             placings.push(placing);
         }
@@ -69,17 +69,19 @@ impl Task<'_> {
     /// heap is the best.
     fn most_added_lines(&self) -> Vec<usize> {
         let mut simple = self.simple.clone();
-        let mut shared = Bits::none(self.line_count);
-        for line in self.packings.iter().flat_map(|packing| &packing.lines) {
-            shared.insert(*line);
+        // Units that wait, of lines that share stock.
+        let mut shared = vec![0; self.line_count];
+        for line in self.packings.iter().flat_map(|packing| packing.lines()) {
+            shared[*line] = self.quantities[*line];
         }
-        let offer = |taker: usize, simple: &Bits, shared: &Bits| {
-            let added = self.takers[taker].can.common(simple) + self.adds(taker, shared).count();
+        let offer = |taker: usize, simple: &Bits, shared: &[i64]| {
+            let weight = |(_, units): (usize, i64)| if self.terms.divides { units } else { 1 };
+            let added = self.adds_simple(taker, simple) + self.adds(taker, shared).map(weight).sum::<i64>();
             Offer { has_parcel: self.takers[taker].has_parcel, added, cost: self.takers[taker].cost, taker }
         };
 
         let mut chosen = Vec::new();
-        let mut new_left = self.most_new.unwrap_or(usize::MAX);
+        let mut new_left = self.terms.most_new.unwrap_or(usize::MAX);
         let mut heap: BinaryHeap<Offer> = self.kept.iter().map(|taker| offer(*taker, &simple, &shared)).collect();
         while let Some(head) = heap.pop() {
             let taker = head.taker;
@@ -94,16 +96,27 @@ impl Task<'_> {
             new_left -= usize::from(!head.has_parcel);
             chosen.push(taker);
             simple.subtract(self.takers[taker].can);
-            for line in self.adds(taker, &shared.clone()) {
-                shared.remove(line);
+            let added: Vec<(usize, i64)> = self.adds(taker, &shared).collect();
+            for (line, units) in added {
+                shared[line] -= units;
             }
         }
         chosen.sort_unstable();
         chosen
     }
 
-    /// The waiting lines of shared SKUs that a taker can take.
-    fn adds(&self, taker: usize, waiting: &Bits) -> impl Iterator<Item = usize> {
+    /// What a taker can take of the lines that do not share stock.
+    fn adds_simple(&self, taker: usize, waiting: &Bits) -> i64 {
+        let can = self.takers[taker].can;
+        if self.terms.divides {
+            can.iter().filter(|line| waiting.contains(*line)).map(|line| self.quantities[line]).sum()
+        } else {
+            i64::try_from(can.common(waiting)).unwrap_or(i64::MAX)
+        }
+    }
+
+    /// The lines of shared SKUs that a taker can take of those that wait, with their units.
+    fn adds(&self, taker: usize, waiting: &[i64]) -> impl Iterator<Item = (usize, i64)> {
         self.bins[taker].iter().flat_map(|&(packing, bin)| self.packings[packing].takes(bin, waiting))
     }
 
@@ -143,7 +156,7 @@ impl Task<'_> {
     ) -> Option<Vec<(usize, Placing)>> {
         self.bins[taker]
             .iter()
-            .filter(|(packing, bin)| choice.placings[*packing].contains(&Some(*bin)))
+            .filter(|(packing, bin)| choice.placings[*packing].uses(*bin))
             .map(|&(packing, _)| {
                 let bins = self.bins_of(packing, others);
                 Some((packing, self.packings[packing].place(&bins, effort)?))

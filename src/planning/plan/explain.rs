@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    state::{PlanState, needed},
+    Units,
+    state::{Before, PlanState},
     trace::{CandidateTrace, Items, Missing, RuleTrace, SHOWN_CANDIDATES, SHOWN_ENTRIES, SHOWN_MISSING, Verdict},
     view::View,
 };
@@ -29,6 +30,7 @@ impl PlanState<'_> {
             skipped: None,
             asked: Items::default(),
             placed: 0,
+            placed_in_part: 0,
             exact: true,
             candidates: Vec::new(),
             not_shown: BTreeMap::new(),
@@ -36,13 +38,16 @@ impl PlanState<'_> {
         }
     }
 
-    /// The trace of a rule that has placed its lines but not yet removed them from `waiting`; `before` is the stock
-    /// before.
-    pub(super) fn explain(&self, rule: &Rule, asked: &Bits, views: &[View], before: &[i64], exact: bool) -> RuleTrace {
-        let given: usize = views.iter().map(|view| view.given.len()).sum();
+    /// The trace of a rule that has placed its lines but not yet removed them from `waiting`.
+    pub(super) fn explain(&self, rule: &Rule, asked: &Bits, views: &[View], before: &Before, exact: bool) -> RuleTrace {
         let mut left_waiting = asked.clone();
-        for line in views.iter().flat_map(|view| &view.given) {
-            left_waiting.remove(*line);
+        let mut in_part = Bits::none(self.waiting.len());
+        for (line, _) in views.iter().flat_map(|view| &view.given) {
+            if self.units[self.waiting[*line]] > 0 {
+                in_part.insert(*line);
+            } else {
+                left_waiting.remove(*line);
+            }
         }
         let verdicts: Vec<Verdict> = views.iter().map(|view| self.verdict(view, asked, &left_waiting)).collect();
         let (shown, others) = shown(&verdicts);
@@ -54,14 +59,14 @@ impl PlanState<'_> {
         let candidates = shown.into_iter().map(|rank| {
             let most = missing_left.min(SHOWN_ENTRIES);
             let view = &views[rank];
-            let stock = self.row_of(before, view.candidate);
-            let candidate = self.explain_candidate(rule, asked, (rank, view, verdicts[rank]), stock, most);
+            let candidate = self.explain_candidate(rule, asked, (rank, view, verdicts[rank]), before, most);
             missing_left -= candidate.missing.len();
             candidate
         });
         RuleTrace {
             asked: self.items(asked.iter()),
-            placed: given,
+            placed: asked.count() - left_waiting.count(),
+            placed_in_part: in_part.count(),
             exact,
             candidates: candidates.collect(),
             not_shown,
@@ -97,15 +102,16 @@ impl PlanState<'_> {
         rule: &Rule,
         asked: &Bits,
         (rank, view, verdict): (usize, &View, Verdict),
-        stock: &[i64],
+        before: &Before,
         most_missing: usize,
     ) -> CandidateTrace {
+        let stock = self.row_before(before, view.candidate);
         let candidate = self.candidates[view.candidate];
         let location = &*candidate.location;
         let mut missing = Vec::new();
         let mut missing_not_shown = 0;
         if rule.asks_for(&Condition::SelectByStock) {
-            let mut all = self.missing(view, asked);
+            let mut all = self.missing(view, asked, before);
             missing.extend(all.by_ref().take(most_missing));
             missing_not_shown = all.count();
         }
@@ -121,12 +127,13 @@ impl PlanState<'_> {
             available_quota: candidate.available_quota(),
             open_packages: candidate.open_packages,
             stock: had.take(SHOWN_ENTRIES).collect(),
-            seen: self.shown_by_conditions(rule, asked, view.candidate),
+            seen: self.shown_by_conditions(rule, asked, view.candidate, before),
             verdict,
             reason: verdict.sentence(),
             has_parcel: view.has_parcel,
             could_take: self.items(view.can.iter()),
-            given: view.given.iter().map(|line| self.item(*line)).collect(),
+            given: view.given.iter().map(|(line, _)| self.item(*line)).collect(),
+            parts: self.parts(view, before),
             left_out: self.items(view.left_out.iter()),
             not_allowed: self.items(view.not_allowed.iter()),
             missing,
@@ -135,21 +142,31 @@ impl PlanState<'_> {
     }
 
     /// The values that conditions used and that are not shown elsewhere.
-    fn shown_by_conditions(&self, rule: &Rule, asked: &Bits, candidate: usize) -> Map<String, Value> {
-        let items = self.items_of(rule, asked);
+    fn shown_by_conditions(&self, rule: &Rule, asked: &Bits, candidate: usize, before: &Before) -> Map<String, Value> {
+        let items = self.items_of(rule, asked, &before.units);
         let seen = self.seen(candidate, &items);
         let kinds = rule.conditions.iter().map(Condition::kind);
         kinds.filter_map(|kind| Some((kind.name.to_owned(), kind.shows?(&seen)))).collect()
     }
 
+    /// Of the lines that it got in part, the units.
+    fn parts(&self, view: &View, before: &Before) -> Units {
+        let in_part = view.given.iter().filter(|(line, units)| *units < before.units[self.waiting[*line]]);
+        let mut parts = Units::new();
+        for (line, units) in in_part {
+            *parts.entry(self.item(*line)).or_default() += units;
+        }
+        parts
+    }
+
     /// The lines that it lacked stock for.
-    fn missing(&self, view: &View, asked: &Bits) -> impl Iterator<Item = Missing> {
+    fn missing(&self, view: &View, asked: &Bits, before: &Before) -> impl Iterator<Item = Missing> {
         let stock = self.row(view.candidate);
         asked.iter().filter_map(move |line| {
             let at = self.waiting[line];
             let demand = self.demands[at];
-            let (needed, available) = (needed(demand), stock[self.sku_of[at]]);
-            let was_given = view.given.binary_search(&line).is_ok();
+            let (needed, available) = (before.units[at], stock[self.sku_of[at]]);
+            let was_given = view.given.binary_search_by_key(&line, |(line, _)| *line).is_ok();
             let passed_over = view.left_out.contains(line) || view.not_allowed.contains(line);
             (available < needed && !was_given && !passed_over).then(|| Missing {
                 order_item_id: demand.order_item_id,

@@ -193,6 +193,7 @@ fn splittings() -> impl Strategy<Value = Splitting> {
         1 => Just(Splitting { allowed: false, ..Splitting::default() }),
         3 => (option::of(1..=3_usize), weight).prop_map(|(most_packages, metres_per_package)| Splitting {
             allowed: true,
+            lines: false,
             most_packages,
             metres_per_package,
         }),

@@ -4,9 +4,11 @@ mod gather;
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Candidate, Circumstances, Demand, Outcome, Parcel, fetch::Gathering, trace::RuleTrace, view::View};
+use super::{
+    Candidate, Circumstances, Demand, Outcome, Parcel, Units, fetch::Gathering, parts_of, trace::RuleTrace, view::View,
+};
 use crate::{
-    planning::cover::{Bits, Cover, Line, Taker, cover},
+    planning::cover::{Bits, Cover, Line, Taker, Terms, cover},
     scenarios::rules::{Condition, ProductPrerequisite, Rule, Scenario, Splitting, Which},
 };
 
@@ -14,6 +16,8 @@ use crate::{
 pub(super) struct PlanState<'a> {
     /// By id.
     pub demands: Vec<&'a Demand>,
+    /// For each demand the units without a place.
+    pub units: Vec<i64>,
     /// By id.
     pub candidates: Vec<&'a Candidate>,
     pub circumstances: &'a Circumstances,
@@ -28,11 +32,41 @@ pub(super) struct PlanState<'a> {
     /// Demands without a place, ascending.
     pub waiting: Vec<usize>,
     parcels: Vec<Parcel>,
+    /// For each parcel what is in it.
+    contents: Vec<Contents>,
     gatherings: Vec<Gathering>,
     /// For each candidate its parcel.
     parcel_of: Vec<Option<usize>>,
     /// Most parcels; none: no limit.
     most_parcels: Option<usize>,
+}
+
+/// What is in a parcel.
+#[derive(Default)]
+struct Contents {
+    units: Units,
+    /// Those of them that are there because the location has them.
+    of_stock: Units,
+    /// Those of them that are fetched.
+    fetched: Units,
+}
+
+/// Where units come from that go into a parcel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// The location has them.
+    Stock,
+    /// The location gets them, whether it has them or not.
+    Anywhere,
+    /// A transfer brings them.
+    Transfer,
+}
+
+/// Stock and units before a rule.
+pub(super) struct Before {
+    stock: Vec<i64>,
+    /// For each demand the units without a place.
+    pub units: Vec<i64>,
 }
 
 impl<'a> PlanState<'a> {
@@ -42,8 +76,8 @@ impl<'a> PlanState<'a> {
         candidates: impl Iterator<Item = &'a Candidate>,
         circumstances: &'a Circumstances,
     ) -> Self {
-        let by_id: BTreeMap<i64, &Demand> = demands.iter().map(|demand| (demand.order_item_id, demand)).collect();
-        let demands: Vec<&Demand> = by_id.into_values().collect();
+        let mut demands: Vec<&Demand> = demands.iter().collect();
+        demands.sort_by_key(|demand| (demand.order_item_id, &demand.excluded_location_ids, demand.quantity));
         let by_id: BTreeMap<i64, &Candidate> = candidates.map(|candidate| (candidate.location.id, candidate)).collect();
         let candidates: Vec<&Candidate> = by_id.into_values().collect();
 
@@ -77,6 +111,8 @@ impl<'a> PlanState<'a> {
             waiting: (0..demands.len()).collect(),
             parcel_of: vec![None; candidates.len()],
             parcels: Vec::new(),
+            contents: Vec::new(),
+            units: demands.iter().map(|demand| needed(demand)).collect(),
             gatherings: Vec::new(),
             most_parcels: scenario.most_packages().map(|most| most.saturating_sub(circumstances.other_packages)),
             splitting: scenario.splitting,
@@ -97,8 +133,38 @@ impl<'a> PlanState<'a> {
 
     /// The parcels, and the items that still wait.
     pub(super) fn result(self) -> Outcome {
-        let unplaced = self.waiting.iter().map(|at| self.demands[*at].order_item_id).collect();
-        Outcome { parcels: self.parcels, unplaced, gatherings: self.gatherings }
+        let mut asked = Units::new();
+        for demand in &self.demands {
+            *asked.entry(demand.order_item_id).or_default() += needed(demand);
+        }
+        let mut left = Units::new();
+        for at in &self.waiting {
+            *left.entry(self.demands[*at].order_item_id).or_default() += self.units[*at];
+        }
+        let parcels = self.parcels.into_iter().zip(self.contents).map(|(parcel, contents)| {
+            let Contents { units, of_stock, fetched } = contents;
+            let of = |units: &Units, id: &i64| units.get(id).copied().unwrap_or(0);
+            let is_bound = |id: &i64| of(&of_stock, id) > 0 && of(&of_stock, id) + of(&fetched, id) == of(&units, id);
+            let stock_bound_item_ids: Vec<i64> = units.keys().copied().filter(is_bound).collect();
+            Parcel {
+                order_item_ids: units.keys().copied().collect(),
+                bound_by_stock: !stock_bound_item_ids.is_empty(),
+                stock_bound_item_ids,
+                parts: parts_of(&units, &asked),
+                ..parcel
+            }
+        });
+        Outcome {
+            parcels: parcels.collect(),
+            unplaced: left.keys().copied().collect(),
+            unplaced_parts: parts_of(&left, &asked),
+            gatherings: self.gatherings,
+        }
+    }
+
+    /// True if units of one line may go to several locations.
+    pub(super) fn divides(&self) -> bool {
+        self.splitting.allowed && self.splitting.lines
     }
 
     /// Lets a rule place what it can. `traces` receives its facts and its decision.
@@ -115,20 +181,29 @@ impl<'a> PlanState<'a> {
         let mut views = self.ranked(rule, &asked);
         let able: Vec<usize> = (0..views.len()).filter(|rank| self.is_able(&views[*rank])).collect();
         let Cover { given, exact } = self.cover(rule, &views, &able);
-        for (line, taker) in given.iter().enumerate() {
-            if let Some(taker) = taker {
-                views[able[*taker]].given.push(line);
+        for (line, parts) in given.iter().enumerate() {
+            for (taker, units) in parts {
+                views[able[*taker]].given.push((line, *units));
             }
         }
-        let before = traces.is_some().then(|| self.stock.clone());
+        let before = traces.is_some().then(|| self.before());
         for view in &views {
             self.put(rule, view);
         }
         if let (Some(traces), Some(before)) = (traces, before) {
             traces.push(self.explain(rule, &asked, &views, &before, exact));
         }
-        let mut place = given.iter();
-        self.waiting.retain(|_| place.next().is_some_and(Option::is_none));
+        self.forget_placed();
+    }
+
+    fn before(&self) -> Before {
+        Before { stock: self.stock.clone(), units: self.units.clone() }
+    }
+
+    /// Keeps the lines that have units without a place.
+    fn forget_placed(&mut self) {
+        let units = &self.units;
+        self.waiting.retain(|at| units[*at] > 0);
     }
 
     /// The waiting lines that a rule is about, or the prerequisite that is not met.
@@ -186,7 +261,7 @@ impl<'a> PlanState<'a> {
     /// Decides which able view (by its rank) gets which line.
     fn cover(&self, rule: &Rule, views: &[View], able: &[usize]) -> Cover {
         let lines: Vec<Line> =
-            self.waiting.iter().map(|&at| Line { sku: self.sku_of[at], quantity: needed(self.demands[at]) }).collect();
+            self.waiting.iter().map(|&at| Line { sku: self.sku_of[at], quantity: self.units[at] }).collect();
         let takers: Vec<Taker> = able
             .iter()
             .map(|&rank| Taker {
@@ -196,10 +271,14 @@ impl<'a> PlanState<'a> {
                 stock: self.row(views[rank].candidate),
             })
             .collect();
-        let by_stock = rule.asks_for(&Condition::SelectByStock);
-        let mut cover = cover(&lines, &takers, by_stock, self.parcels_left());
-        if !self.splitting.allowed && cover.given.iter().any(Option::is_none) {
-            cover.given.fill(None);
+        let terms = Terms {
+            by_stock: rule.asks_for(&Condition::SelectByStock),
+            divides: self.divides(),
+            most_new: self.parcels_left(),
+        };
+        let mut cover = cover(&lines, &takers, terms);
+        if !self.splitting.allowed && cover.given.iter().any(Vec::is_empty) {
+            cover.given.fill(Vec::new());
         }
         cover
     }
@@ -213,8 +292,13 @@ impl<'a> PlanState<'a> {
     }
 
     /// A candidate's row of the stock at some time.
-    pub(super) fn row_of<'s>(&self, stock: &'s [i64], candidate: usize) -> &'s [i64] {
+    fn row_of<'s>(&self, stock: &'s [i64], candidate: usize) -> &'s [i64] {
         &stock[candidate * self.sku_count..][..self.sku_count]
+    }
+
+    /// A candidate's row of the stock before a rule.
+    pub(super) fn row_before<'s>(&self, before: &'s Before, candidate: usize) -> &'s [i64] {
+        self.row_of(&before.stock, candidate)
     }
 
     /// Puts lines into the candidate's parcel. The first line opens it.
@@ -222,38 +306,53 @@ impl<'a> PlanState<'a> {
         if view.given.is_empty() {
             return;
         }
-        let by_stock = rule.asks_for(&Condition::SelectByStock);
-        let candidate = view.candidate;
-        let at = *self.parcel_of[candidate].get_or_insert_with(|| {
+        let from = if rule.asks_for(&Condition::SelectByStock) { From::Stock } else { From::Anywhere };
+        let parcel = self.open(rule, view.candidate);
+        for &(line, units) in &view.given {
+            let demand = self.waiting[line];
+            self.take(view.candidate, demand, units);
+            self.put_units(parcel, demand, units, from);
+        }
+    }
+
+    /// The candidate's parcel, which is opened if there is none.
+    fn open(&mut self, rule: &Rule, candidate: usize) -> usize {
+        *self.parcel_of[candidate].get_or_insert_with(|| {
             self.parcels.push(Parcel {
                 stock_location_id: self.candidates[candidate].location.id,
                 order_item_ids: Vec::new(),
+                parts: Units::new(),
                 rule: rule.name.clone(),
                 bound_by_stock: false,
                 stock_bound_item_ids: Vec::new(),
                 bound_by_quota: rule.asks_for(&Condition::SelectByQuota),
             });
+            self.contents.push(Contents::default());
             self.parcels.len() - 1
-        });
-        let parcel = &mut self.parcels[at];
-        for &line in &view.given {
-            let demand = self.waiting[line];
-            let left = &mut self.stock[candidate * self.sku_count + self.sku_of[demand]];
-            // Without SELECT_BY_STOCK a line may take more than there is.
-            *left = left.saturating_sub(needed(self.demands[demand])).max(0);
-            let id = self.demands[demand].order_item_id;
-            parcel.order_item_ids.push(id);
-            if by_stock {
-                parcel.bound_by_stock = true;
-                parcel.stock_bound_item_ids.push(id);
-            }
+        })
+    }
+
+    /// Takes units of a demand out of a candidate's stock. Without `SELECT_BY_STOCK` they may be more than there are.
+    fn take(&mut self, candidate: usize, demand: usize, units: i64) {
+        let left = &mut self.stock[candidate * self.sku_count + self.sku_of[demand]];
+        *left = left.saturating_sub(units).max(0);
+    }
+
+    /// Puts units of a demand into a parcel.
+    fn put_units(&mut self, parcel: usize, demand: usize, units: i64, from: From) {
+        self.units[demand] -= units;
+        let id = self.demands[demand].order_item_id;
+        let contents = &mut self.contents[parcel];
+        *contents.units.entry(id).or_default() += units;
+        match from {
+            From::Stock => *contents.of_stock.entry(id).or_default() += units,
+            From::Transfer => *contents.fetched.entry(id).or_default() += units,
+            From::Anywhere => {}
         }
-        parcel.order_item_ids.sort_unstable();
-        parcel.stock_bound_item_ids.sort_unstable();
     }
 }
 
 /// The units that a line takes, at least one.
-pub(super) fn needed(demand: &Demand) -> i64 {
+fn needed(demand: &Demand) -> i64 {
     demand.quantity.max(1)
 }

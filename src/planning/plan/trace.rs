@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::scenarios::rules::Condition;
+use crate::{planning::units::Units, scenarios::rules::Condition};
 
 pub use crate::scenarios::verdict::Verdict;
 
@@ -77,6 +77,10 @@ pub struct RuleTrace {
     pub asked: Items,
     /// How many of them it placed.
     pub placed: usize,
+    /// How many of them it placed in part: the rest of their units it left to the next rule.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    pub placed_in_part: usize,
     /// Whether no choice would have placed more, or as much at less cost, with fewer parcels or
     /// locations. False: too many locations mattered to look at every set of them.
     pub exact: bool,
@@ -130,6 +134,10 @@ pub struct CandidateTrace {
     /// Items it was given: all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub given: Vec<i64>,
+    /// Of those that it got in part, the units.
+    #[serde(skip_serializing_if = "Units::is_empty")]
+    #[schema(required = false)]
+    pub parts: Units,
     /// Items it was not asked for because it was left out for them before.
     #[serde(skip_serializing_if = "Items::is_empty")]
     pub left_out: Items,

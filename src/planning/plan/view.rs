@@ -1,10 +1,6 @@
 //! One candidate as one rule sees it.
 
-use super::{
-    Candidate,
-    state::{PlanState, needed},
-    trace::Verdict,
-};
+use super::{Candidate, state::PlanState, trace::Verdict};
 use crate::{
     planning::cover::Bits,
     scenarios::{
@@ -24,20 +20,22 @@ pub(super) struct View {
     /// True if it may get a parcel or has one.
     pub has_room: bool,
     pub has_parcel: bool,
-    /// Lines that stock, exclusions and the product allow, each checked alone.
+    /// Lines that stock, exclusions and the product allow, each checked alone; where lines are divided, one unit of them.
     pub can: Bits,
+    /// Its size: so many lines, or units of them.
+    pub covers: i64,
     /// Lines that it is excluded for.
     pub left_out: Bits,
     /// Lines whose product is not allowed there.
     pub not_allowed: Bits,
-    /// Lines it gets, ascending.
-    pub given: Vec<usize>,
+    /// Lines it gets, ascending, with their units.
+    pub given: Vec<(usize, i64)>,
 }
 
 impl PlanState<'_> {
     /// The candidates in the rule's order.
     pub(super) fn ranked(&self, rule: &Rule, asked: &Bits) -> Vec<View> {
-        let items = self.items_of(rule, asked);
+        let items = self.items_of(rule, asked, &self.units);
         let mut views: Vec<View> = (0..self.candidates.len()).map(|at| self.view(at, rule, asked, &items)).collect();
         let compare = |a: &View, b: &View, key: OrderBy| {
             let (left, right) = (self.candidates[a.candidate], self.candidates[b.candidate]);
@@ -46,7 +44,7 @@ impl PlanState<'_> {
                 OrderBy::Distance => distance(left).total_cmp(&distance(right)),
                 OrderBy::AvailableQuota => room(left).cmp(&room(right)).reverse(),
                 OrderBy::AvailableQuotaShare => compare_shares(left, right).reverse(),
-                OrderBy::ItemsCovered => a.can.count().cmp(&b.can.count()).reverse(),
+                OrderBy::ItemsCovered => a.covers.cmp(&b.covers).reverse(),
                 OrderBy::OpenPackages => left.open_packages.cmp(&right.open_packages),
             }
         };
@@ -70,16 +68,23 @@ impl PlanState<'_> {
         let mut can = Bits::none(self.waiting.len());
         let mut left_out = Bits::none(self.waiting.len());
         let mut not_allowed = Bits::none(self.waiting.len());
+        let mut covers = 0;
         for line in asked.iter() {
             let at = self.waiting[line];
             let demand = self.demands[at];
+            let available = stock[self.sku_of[at]];
             let allowed = demand.product.allowed_locations.as_ref();
             if self.left_out[candidate].contains(at) {
                 left_out.insert(line);
             } else if by_product && allowed.is_some_and(|allowed| !allowed.contains(&seen.location.erp_code)) {
                 not_allowed.insert(line);
-            } else if !by_stock || stock[self.sku_of[at]] >= needed(demand) {
+            } else if !by_stock || available >= self.least(at) {
                 can.insert(line);
+                covers += match self.divides() {
+                    false => 1,
+                    true if by_stock => available.min(self.units[at]),
+                    true => self.units[at],
+                };
             }
         }
         View {
@@ -92,17 +97,24 @@ impl PlanState<'_> {
             has_room: has_parcel || !by_quota || seen.available_quota().is_none_or(|room| room >= 1),
             has_parcel,
             can,
+            covers,
             left_out,
             not_allowed,
             given: Vec::new(),
         }
     }
 
-    /// The products of the lines that a rule is to place, with their quantities; none where no condition looks at them.
-    pub(super) fn items_of(&self, rule: &Rule, asked: &Bits) -> Vec<(&Product, i64)> {
+    /// The products of the lines that a rule is to place, with their units (by demand); none where no condition looks at
+    /// them.
+    pub(super) fn items_of(&self, rule: &Rule, asked: &Bits, units: &[i64]) -> Vec<(&Product, i64)> {
         let is_read = rule.conditions.iter().any(|condition| condition.kind().reads_products);
-        let demands = asked.iter().filter(|_| is_read).map(|line| self.demands[self.waiting[line]]);
-        demands.map(|demand| (&demand.product, needed(demand))).collect()
+        let lines = asked.iter().filter(|_| is_read).map(|line| self.waiting[line]);
+        lines.map(|at| (&self.demands[at].product, units[at])).collect()
+    }
+
+    /// The units of a demand that a location must have to be of use: all of them, or one.
+    pub(super) fn least(&self, demand: usize) -> i64 {
+        if self.divides() { 1 } else { self.units[demand] }
     }
 
     /// What the conditions look at.

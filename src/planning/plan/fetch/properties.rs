@@ -109,7 +109,7 @@ fn rule(name: &str, conditions: Vec<Condition>, transferable: bool) -> Rule {
 }
 
 fn scenario(id: i64, rules: Vec<Rule>) -> Scenario {
-    Scenario { id, rules, ..anything_there() }
+    Scenario { id, rules, ..anything_there(false) }
 }
 
 /// The location a single gathering should choose where every line is of a product of its own, and what it brings there:
@@ -180,7 +180,7 @@ proptest! {
         for gathering in &plan.gatherings {
             let parcels = plan.parcels.iter().filter(|parcel| parcel.stock_location_id == gathering.stock_location_id);
             let items: BTreeSet<i64> = parcels.flat_map(|parcel| parcel.order_item_ids.clone()).collect();
-            prop_assert!(case.demands.iter().map(|it| it.order_item_id).filter(|id| gathering.has(*id)).all(|id| items.contains(&id)));
+            prop_assert!(gathering.units(&demanded(&case.demands)).keys().all(|id| items.contains(id)));
         }
     }
 

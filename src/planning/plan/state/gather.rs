@@ -1,19 +1,19 @@
 //! A transferable rule: instead of sharing the items among locations, it brings them together at one; the rest at a
 //! next one.
 //!
-//! The location is the one where most items can be brought together; with `SELECT_BY_STOCK`, among equals the one with
+//! The location is the one where most items (units, where lines are divided) can be brought together; with `SELECT_BY_STOCK`, among equals the one with
 //! most of them at hand (at least one); then the first in the rule's order. With `SELECT_BY_QUOTA` it must have room.
 //! The other conditions hold as usual, and if the order must not be split, it must get everything. Missing items are
 //! fetched ([`super::super::fetch`]).
 
 use std::{cmp::Reverse, sync::Arc};
 
-use super::{PlanState, View, needed};
+use super::{From, PlanState, View};
 use crate::{
     planning::{
         cover::Bits,
         plan::{
-            Candidate, Demand, Parcel, Stock,
+            Candidate, Demand, Stock, Units,
             fetch::{Fetching, Gathering, gather_at},
             trace::RuleTrace,
         },
@@ -25,16 +25,16 @@ use crate::{
 /// others' seem to allow: it does, unless lines share a SKU or the transfer scenario asks for more than stock.
 const MOST_TRIES: usize = 12;
 
-/// A gathering with its value: items, items at hand if they matter, rank.
-type Weighed = ((usize, usize, Reverse<usize>), Gathering);
+/// A gathering with its value: items (or units), those at hand if they matter, rank.
+type Weighed = ((i64, i64, Reverse<usize>), Gathering);
 
 /// A location where items might be brought together.
 struct Try {
     rank: usize,
-    /// Most items that could be brought there.
-    most: usize,
+    /// Most items, or units, that could be brought there.
+    most: i64,
     /// Most of them at hand.
-    at_hand: usize,
+    at_hand: i64,
 }
 
 impl PlanState<'_> {
@@ -90,14 +90,15 @@ impl PlanState<'_> {
         self.reach(&mut views, &had_by, asked, by_stock);
         let tries = self.tries(&views, &had_by, by_stock);
         let left = self.left();
+        let whole = self.wanted();
         let mut exact = tries.len() <= MOST_TRIES;
         let mut best: Option<Weighed> = None;
         for attempt in tries.into_iter().take(MOST_TRIES) {
             let gathering = self.gather_at(&views[attempt.rank], asked, fetching, &left, None);
-            let at_hand = if by_stock { gathering.at_hand.len() } else { 0 };
-            let worth = (gathering.count(), at_hand, Reverse(attempt.rank));
+            let at_hand = if by_stock { self.amount(&gathering.units_at_hand(&whole)) } else { 0 };
+            let worth = (self.amount(&gathering.units(&whole)), at_hand, Reverse(attempt.rank));
             let is_all = (worth.0, worth.1) == (attempt.most, attempt.at_hand);
-            let is_allowed = worth.0 > 0 && (self.splitting.allowed || worth.0 == self.waiting.len());
+            let is_allowed = worth.0 > 0 && (self.splitting.allowed || worth.0 == self.amount(&whole));
             if is_allowed && best.as_ref().is_none_or(|(so_far, _)| worth > *so_far) {
                 best = Some((worth, gathering));
             }
@@ -106,13 +107,13 @@ impl PlanState<'_> {
                 break;
             }
         }
-        let before = explains.then(|| self.stock.clone());
+        let before = explains.then(|| self.before());
         let mut sources = Vec::new();
         let gathering = best.map(|((_, _, Reverse(rank)), gathering)| {
             if explains {
                 self.gather_at(&views[rank], asked, fetching, &left, Some(&mut sources));
             }
-            self.put_gathering(rule, &mut views[rank], &gathering);
+            self.put_gathering(rule, &mut views[rank], &gathering, &whole);
             Gathering { rule: Some(rule.name.clone()), ..gathering }
         });
         if gathering.is_none() && self.splitting.allowed && self.parcels_left() != Some(0) {
@@ -123,19 +124,33 @@ impl PlanState<'_> {
         }
         let trace = before.map(|before| RuleTrace { sources, ..self.explain(rule, asked, &views, &before, exact) });
         let Some(gathering) = gathering else { return (false, trace) };
-        let demands = &self.demands;
-        self.waiting.retain(|at| !gathering.has(demands[*at].order_item_id));
+        self.forget_placed();
         self.gatherings.push(gathering);
         (true, trace)
     }
 
-    /// The lines that a location has in stock and may give, each checked alone, even if it must not pack them.
+    /// The units without a place, by item.
+    fn wanted(&self) -> Units {
+        let mut units = Units::new();
+        for at in &self.waiting {
+            *units.entry(self.demands[*at].order_item_id).or_default() += self.units[*at];
+        }
+        units
+    }
+
+    /// What counts of some items: their units where lines are divided, else how many they are.
+    fn amount(&self, units: &Units) -> i64 {
+        if self.divides() { units.values().sum() } else { i64::try_from(units.len()).unwrap_or(i64::MAX) }
+    }
+
+    /// The lines that a location has in stock, at least one unit of them where they are divided, and may give, each checked
+    /// alone, even if it must not pack them.
     fn had(&self, view: &View, asked: &Bits) -> Bits {
         let stock = self.row(view.candidate);
         let mut had = Bits::none(self.waiting.len());
         for line in asked.iter() {
             let at = self.waiting[line];
-            if !view.left_out.contains(line) && stock[self.sku_of[at]] >= needed(self.demands[at]) {
+            if !view.left_out.contains(line) && stock[self.sku_of[at]] >= self.least(at) {
                 had.insert(line);
             }
         }
@@ -164,11 +179,23 @@ impl PlanState<'_> {
 
     /// The locations that may be chosen, the best first.
     fn tries(&self, views: &[View], had_by: &[Bits], by_stock: bool) -> Vec<Try> {
+        // What counts of a line where there are so many units of it.
+        let counts =
+            |line: usize, there: i64| if self.divides() { there.min(self.units[self.waiting[line]]) } else { 1 };
+        let column = |line: usize| self.sku_of[self.waiting[line]];
+        let mut anywhere = vec![0_i64; self.waiting.len()];
+        for (view, had) in views.iter().zip(had_by).filter(|_| self.divides()) {
+            for line in had.iter() {
+                anywhere[line] = anywhere[line].saturating_add(self.row(view.candidate)[column(line)]);
+            }
+        }
+        let all = self.amount(&self.wanted());
         let mut tries: Vec<Try> = Vec::new();
         for (rank, (view, had)) in views.iter().zip(had_by).enumerate() {
-            let most = view.can.count();
-            let at_hand = if by_stock { view.can.iter().filter(|line| had.contains(*line)).count() } else { 0 };
-            if self.is_able(view) && (self.splitting.allowed || most == self.waiting.len()) {
+            let most: i64 = view.can.iter().map(|line| counts(line, anywhere[line])).sum();
+            let there = view.can.iter().filter(|line| by_stock && had.contains(*line));
+            let at_hand = there.map(|line| counts(line, self.row(view.candidate)[column(line)])).sum();
+            if self.is_able(view) && (self.splitting.allowed || most == all) {
                 tries.push(Try { rank, most, at_hand });
             }
         }
@@ -200,48 +227,39 @@ impl PlanState<'_> {
         traces: Option<&mut Vec<RuleTrace>>,
     ) -> Gathering {
         let lines = asked.iter().filter(|line| !view.left_out.contains(*line) && !view.not_allowed.contains(*line));
-        let demands: Vec<Demand> = lines.map(|line| self.demands[self.waiting[line]].clone()).collect();
+        let demand = |at: usize| Demand { quantity: self.units[at], ..self.demands[at].clone() };
+        let demands: Vec<Demand> = lines.map(|line| demand(self.waiting[line])).collect();
         let at = self.candidates[view.candidate].location.id;
-        gather_at(at, Some(fetching), &demands, left, self.circumstances, traces)
+        gather_at(at, self.divides(), Some(fetching), &demands, left, self.circumstances, traces)
     }
 
-    /// Puts the gathered lines into the location's parcel.
-    fn put_gathering(&mut self, rule: &Rule, view: &mut View, gathering: &Gathering) {
-        let candidate = view.candidate;
-        view.given = (0..self.waiting.len())
-            .filter(|line| gathering.has(self.demands[self.waiting[*line]].order_item_id))
-            .collect();
-        let parcel_at = *self.parcel_of[candidate].get_or_insert_with(|| {
-            self.parcels.push(Parcel {
-                stock_location_id: gathering.stock_location_id,
-                order_item_ids: Vec::new(),
-                rule: rule.name.clone(),
-                bound_by_stock: false,
-                stock_bound_item_ids: Vec::new(),
-                bound_by_quota: rule.asks_for(&Condition::SelectByQuota),
-            });
-            self.parcels.len() - 1
+    /// Puts the gathered lines into the location's parcel. `whole`: the units that were without a place.
+    fn put_gathering(&mut self, rule: &Rule, view: &mut View, gathering: &Gathering, whole: &Units) {
+        let parcel = self.open(rule, view.candidate);
+        let by_id = |candidate: &&Candidate| candidate.location.id;
+        let holders = gathering.transfers.iter().map(|transfer| {
+            let holder = self.candidates.binary_search_by_key(&transfer.source_location_id, by_id);
+            (holder.unwrap_or(view.candidate), From::Transfer, transfer.units(whole))
         });
-        for &line in &view.given {
+        let at_hand = (view.candidate, From::Stock, gathering.units_at_hand(whole));
+        let mut sources: Vec<(usize, From, Units)> = std::iter::once(at_hand).chain(holders).collect();
+        for line in 0..self.waiting.len() {
             let at = self.waiting[line];
-            let (id, column) = (self.demands[at].order_item_id, self.sku_of[at]);
-            let parcel = &mut self.parcels[parcel_at];
-            parcel.order_item_ids.push(id);
-            let mut holder = candidate;
-            if gathering.at_hand.contains(&id) {
-                parcel.bound_by_stock = true;
-                parcel.stock_bound_item_ids.push(id);
-            } else if let Some(transfer) =
-                gathering.transfers.iter().find(|transfer| transfer.order_item_ids.contains(&id))
-            {
-                let by_id = |candidate: &&Candidate| candidate.location.id;
-                holder = self.candidates.binary_search_by_key(&transfer.source_location_id, by_id).unwrap_or(candidate);
+            let id = self.demands[at].order_item_id;
+            let mut given = 0;
+            for (holder, from, left) in &mut sources {
+                let Some(left) = left.get_mut(&id) else { continue };
+                let units = self.units[at].min(*left);
+                if units > 0 {
+                    *left -= units;
+                    given += units;
+                    self.take(*holder, at, units);
+                    self.put_units(parcel, at, units, *from);
+                }
             }
-            let left = &mut self.stock[holder * self.sku_count + column];
-            *left = left.saturating_sub(needed(self.demands[at])).max(0);
+            if given > 0 {
+                view.given.push((line, given));
+            }
         }
-        let parcel = &mut self.parcels[parcel_at];
-        parcel.order_item_ids.sort_unstable();
-        parcel.stock_bound_item_ids.sort_unstable();
     }
 }
