@@ -18,6 +18,7 @@ use crate::{
     planning::{
         plan::{Parcel, RuleTrace, ScenarioTrace, fetch::Gathering},
         replay::{Content, PlanReferences, StoredPlan, plans},
+        units::Units,
     },
     scope::Scope,
     wire::Timestamp,
@@ -50,13 +51,14 @@ struct OrderView {
     date_placed: Timestamp,
 }
 
-/// An item of the order, and where it is now.
+/// An item of the order, and where it is now; one whose units are in several packages has an entry for each.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PlannedItem)]
 struct ItemView {
     /// The order item's id.
     id: i64,
     sku: String,
+    /// Units that are there.
     quantity: i64,
     /// The package it is in; null: it was not to be packed, or the package is at a location that the caller does not see.
     package: Option<i64>,
@@ -97,6 +99,10 @@ pub struct Attempt {
     parcels: Vec<ParcelView>,
     /// Items that found no place.
     unplaced: Vec<i64>,
+    /// Of those that found one for some of their units, the units without.
+    #[serde(skip_serializing_if = "Units::is_empty")]
+    #[schema(value_type = BTreeMap<String, i64>, required = false)]
+    unplaced_parts: Units,
     /// What it brings together, and from where: of this, transfers are made.
     gatherings: Vec<Gathering>,
     /// Whether the plan, made again from what was kept of it, is the same; null where too little was kept.
@@ -108,6 +114,10 @@ pub struct Attempt {
 struct ParcelView {
     stock_location: i64,
     order_items: Vec<i64>,
+    /// Of items that are elsewhere too, the units that are here.
+    #[serde(skip_serializing_if = "Units::is_empty")]
+    #[schema(value_type = BTreeMap<String, i64>, required = false)]
+    parts: Units,
     /// Name of the rule that opened it.
     rule: String,
 }
@@ -117,6 +127,7 @@ impl ParcelView {
         let view = |parcel: &Parcel| Self {
             stock_location: parcel.stock_location_id,
             order_items: parcel.order_item_ids.clone(),
+            parts: parcel.parts.clone(),
             rule: parcel.rule.clone(),
         };
         parcels.iter().map(view).collect()
@@ -139,6 +150,7 @@ impl Attempt {
             rules: serde_json::to_value(rules).unwrap_or_default(),
             parcels: ParcelView::all(&plan.parcels),
             unplaced: plan.unplaced.clone(),
+            unplaced_parts: plan.unplaced_parts.clone(),
             gatherings: plan.trace.decision.gatherings.clone(),
             reproduced: None,
         }
@@ -163,6 +175,7 @@ impl Attempt {
         // A sender sees only its own items.
         for gathering in self.gatherings.iter_mut().filter(|it| !visible.contains(&it.stock_location_id)) {
             gathering.at_hand.clear();
+            gathering.at_hand_parts.clear();
             gathering.transfers.retain(|transfer| visible.contains(&transfer.source_location_id));
         }
         self.gatherings.retain(|it| visible.contains(&it.stock_location_id) || !it.transfers.is_empty());
@@ -182,6 +195,7 @@ fn attempt(kept: &StoredPlan, references: &PlanReferences) -> Attempt {
         rules: Value::Null,
         parcels: Vec::new(),
         unplaced: Vec::new(),
+        unplaced_parts: Units::new(),
         gatherings: Vec::new(),
         reproduced: None,
     };
@@ -198,6 +212,7 @@ fn attempt(kept: &StoredPlan, references: &PlanReferences) -> Attempt {
             attempt.rules = serde_json::to_value(again.rules).unwrap_or_default();
             attempt.parcels = ParcelView::all(&record.decision.parcels);
             attempt.unplaced.clone_from(&record.decision.unplaced);
+            attempt.unplaced_parts.clone_from(&record.decision.unplaced_parts);
             attempt.gatherings.clone_from(&record.decision.gatherings);
             attempt.reproduced = Some(again.is_same);
         }
@@ -254,17 +269,16 @@ pub async fn load(connection: &mut PgConnection, ids: &[i64], scope: &Scope) -> 
     Ok(ids.iter().filter_map(|id| views.remove(id)).collect())
 }
 
-/// Each order item with its last package, if the scope sees it.
+/// The units of each order item and the package that has them, if the scope sees it: one entry for each package.
 async fn load_items(connection: &mut PgConnection, ids: &[i64], scope: &Scope) -> Result<HashMap<i64, Vec<ItemView>>> {
     let rows = sqlx::query!(
-        r#"select oi.id, oi.order_id, oi.sku, oi.quantity, p.id as "package_id?",
-                  p.stock_location_id as "stock_location_id?", l.erp_code as "erp_code?"
+        r#"select oi.id, oi.order_id, oi.sku, coalesce(i.quantity - i.passed_on, oi.quantity) as "quantity!",
+                  p.id as "package_id?", p.stock_location_id as "stock_location_id?", l.erp_code as "erp_code?"
              from order_items oi
-             left join lateral (select package_id from package_items i where i.order_item_id = oi.id
-                                 order by i.id desc limit 1) i on true
+             left join package_items i on i.order_item_id = oi.id and i.quantity > i.passed_on
              left join packages p on p.id = i.package_id
              left join stock_locations l on l.id = p.stock_location_id
-            where oi.order_id = any($1) order by oi.order_id, oi.position"#,
+            where oi.order_id = any($1) order by oi.order_id, oi.position, i.id"#,
         ids
     )
     .fetch_all(connection)

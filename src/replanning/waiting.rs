@@ -74,6 +74,8 @@ pub(super) struct Limits {
     by_quota: bool,
     /// True if a rule may fetch missing items from other locations.
     fetches: bool,
+    /// True if a scenario divides lines: then one unit is worth an attempt.
+    divides: bool,
 }
 
 impl Limits {
@@ -87,6 +89,7 @@ impl Limits {
             by_stock: all_ask(&Condition::SelectByStock),
             by_quota: all_ask(&Condition::SelectByQuota),
             fetches: rules.any(|rule| rule.transferable),
+            divides: catalog.scenarios.iter().any(|scenario| scenario.splitting.lines),
         }
     }
 }
@@ -119,12 +122,13 @@ async fn look(transaction: &mut Transaction<'_>, ids: &[i64], freed: &Freed, lim
                    and ($2 or oi.sku = any($3) or cardinality($4::bigint[]) > 0)
                    and case when $6 then exists (
                            select from stocks s join stock_locations l on l.id = s.stock_location_id
-                            where s.sku = oi.sku and s.quantity - s.reserved >= i.quantity and l.is_active
+                            where s.sku = oi.sku and s.quantity - s.reserved >= case when $8 then 1 else i.quantity end
+                              and l.is_active
                               and ($2 or s.sku = any($3) or l.id = any($4))
                               and (not $5 or l.max_quota is null or l.quota < l.max_quota)
                               and not exists (select from item_exclusions e
                                                where e.order_item_id = oi.id and e.stock_location_id = l.id))
-                           or $7 and i.quantity <= (
+                           or $7 and case when $8 then 1 else i.quantity end <= (
                                select sum(greatest(s.quantity - s.reserved, 0))
                                  from stocks s join stock_locations l on l.id = s.stock_location_id
                                 where s.sku = oi.sku and l.is_active)
@@ -135,7 +139,8 @@ async fn look(transaction: &mut Transaction<'_>, ids: &[i64], freed: &Freed, lim
         &locations,
         limits.by_quota,
         limits.by_stock,
-        limits.fetches
+        limits.fetches,
+        limits.divides
     )
     .fetch_all(&mut **transaction)
     .await?)

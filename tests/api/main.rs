@@ -69,6 +69,7 @@ mod stock_ledger;
 mod success;
 mod transfers;
 mod transitions;
+mod units;
 mod upgrade;
 mod upstream;
 mod users;

@@ -106,11 +106,13 @@ fn as_it_was(row: &PackageRow, snapshot: &PackageSnapshot, date: DateTime<Utc>) 
 /// The first event that does not tell it so any more, SKU and product.
 type Product = (i64, String, Json<Box<RawValue>>);
 
-/// The items of some packages, and what their products were.
+/// The items of some packages, and what their products and units were.
 struct Lines {
     items: HashMap<i64, ItemRow>,
     /// By order item, oldest first.
     history: HashMap<i64, Vec<Product>>,
+    /// By item the parts that have left it: the first event that tells of the part by itself, and its units.
+    parts: HashMap<i64, Vec<(i64, i64)>>,
 }
 
 impl Lines {
@@ -136,13 +138,23 @@ impl Lines {
                  from order_item_history where order_item_id = any($1) order by order_item_id, until_event_id"#,
             &order_item_ids
         )
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await?;
         let mut history: HashMap<_, Vec<_>> = HashMap::new();
         for row in kept {
             history.entry(row.order_item_id).or_default().push((row.until_event_id, row.sku, row.product));
         }
-        Ok(Self { items: items.into_iter().map(|item| (item.id, item)).collect(), history })
+        let left = sqlx::query!(
+            "select part_of, until_event_id, quantity from package_item_parts where part_of = any($1)",
+            &ids
+        )
+        .fetch_all(connection)
+        .await?;
+        let mut parts: HashMap<_, Vec<_>> = HashMap::new();
+        for row in left {
+            parts.entry(row.part_of).or_default().push((row.until_event_id, row.quantity));
+        }
+        Ok(Self { items: items.into_iter().map(|item| (item.id, item)).collect(), history, parts })
     }
 
     fn as_of(&self, item_id: i64, change: &Change) -> Option<ItemRow> {
@@ -154,6 +166,8 @@ impl Lines {
             item.sku.clone_from(sku);
             item.product = product.clone();
         }
+        let left_since = self.parts.get(&item_id).into_iter().flatten().filter(|(until, _)| change.id < *until);
+        item.quantity += left_since.map(|(_, units)| units).sum::<i64>();
         Some(item)
     }
 }

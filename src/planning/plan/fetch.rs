@@ -39,7 +39,7 @@ pub struct PlannedTransfer {
     pub order_item_ids: Vec<i64>,
     /// Of items that it does not send as a whole, the units.
     #[serde(default, skip_serializing_if = "Units::is_empty")]
-    #[schema(required = false)]
+    #[schema(value_type = BTreeMap<String, i64>, required = false)]
     pub parts: Units,
 }
 
@@ -66,7 +66,7 @@ pub struct Gathering {
     pub at_hand: Vec<i64>,
     /// Of items that are not there as a whole, the units that are.
     #[serde(default, skip_serializing_if = "Units::is_empty")]
-    #[schema(required = false)]
+    #[schema(value_type = BTreeMap<String, i64>, required = false)]
     pub at_hand_parts: Units,
     /// Items that are fetched.
     pub transfers: Vec<PlannedTransfer>,

@@ -136,7 +136,7 @@ pub struct CandidateTrace {
     pub given: Vec<i64>,
     /// Of those that it got in part, the units.
     #[serde(skip_serializing_if = "Units::is_empty")]
-    #[schema(required = false)]
+    #[schema(value_type = BTreeMap<String, i64>, required = false)]
     pub parts: Units,
     /// Items it was not asked for because it was left out for them before.
     #[serde(skip_serializing_if = "Items::is_empty")]

@@ -74,7 +74,10 @@ struct ItemRow {
     order_item_pk: Option<i64>,
     /// The status that the upstream has.
     known: String,
-    goes_on: bool,
+    /// True if the package has units of it that no other took over.
+    has_own: bool,
+    /// Numbers of the states of other packages that have units of it.
+    others: Vec<String>,
     is_synced: bool,
     bills: bool,
     /// The request that moved the package, and its place in a trace.
@@ -139,8 +142,11 @@ async fn read_rows(
         r#"select w.change as "change!", w.package_id as "package_id!", p.number as package_number,
                   p.order_id, o.omnitron_id as order_pk, i.id as item_id, i.order_item_id,
                   oi.omnitron_id as order_item_pk, s.enum_value as known,
-                  exists (select from package_items later where later.order_item_id = i.order_item_id
-                                                            and later.package_id > w.package_id) as "goes_on!",
+                  i.quantity > i.passed_on as "has_own!",
+                  array(select ks.enum_value
+                          from package_items k join packages kp on kp.id = k.package_id join states ks on ks.id = kp.state_id
+                         where k.order_item_id = i.order_item_id and k.package_id <> w.package_id
+                           and k.quantity > k.passed_on) as "others!",
                   coalesce((r.parameters ->> 'sync_remote_order_status')::boolean, true) as "is_synced!",
                   coalesce((r.parameters ->> 'remote_bill_fulfillment_call')::boolean, false) as "bills!",
                   w.request_id, w.traceparent
@@ -186,7 +192,9 @@ fn lay_out(
         let is_with_it = snapshot.items.iter().any(|item| item.id == row.item_id && item.state_id == snapshot.state_id);
         let known = row.known.parse().unwrap_or(statuses::APPROVED);
         let known = statuses.get(&row.order_item_id).copied().unwrap_or(known);
-        let next = statuses::of(state, row.goes_on).filter(|next| is_with_it && statuses::is_to_report(known, *next));
+        let others = row.others.iter().filter_map(|number| number.parse().ok());
+        let next = statuses::of_line(state, row.has_own, others);
+        let next = next.filter(|next| is_with_it && statuses::is_to_report(known, *next));
         if let Some(next) = next {
             statuses.insert(row.order_item_id, next);
         }

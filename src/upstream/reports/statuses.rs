@@ -10,6 +10,25 @@ pub(super) const CANCELLATION_WAITING: i64 = 50;
 /// Cancelled.
 pub(super) const CANCELLED: i64 = 100;
 
+/// The number of the state of packages that are cancelled.
+const ENDED: i64 = 900;
+
+/// The status of a line of which a package reached a state, and other packages have units in theirs: the least of all, as
+/// the upstream has one for the line. `has_own`: units of this package were not taken over by others, which report them.
+pub(super) fn of_line(state: i64, has_own: bool, others: impl Iterator<Item = i64>) -> Option<i64> {
+    let others: Vec<i64> = others.filter(|other| *other != ENDED).collect();
+    if others.is_empty() || !has_own {
+        return of(state, !others.is_empty());
+    }
+    let own = Some(state).filter(|own| *own != ENDED);
+    let all = || own.iter().chain(&others).filter_map(|state| of(*state, true));
+    if all().all(|status| status == CANCELLATION_WAITING) {
+        return own.map(|_| CANCELLATION_WAITING);
+    }
+    // What may yet be cancelled is not on its way.
+    all().map(|status| if status == CANCELLATION_WAITING { APPROVED } else { status }).min()
+}
+
 /// The status of an item whose package reached a state. `goes_on`: another package has taken the item over since.
 pub(in crate::upstream) const fn of(state: i64, goes_on: bool) -> Option<i64> {
     Some(match state {
@@ -27,7 +46,7 @@ pub(in crate::upstream) const fn of(state: i64, goes_on: bool) -> Option<i64> {
         // Delivered.
         700 => 550,
         // Cancelled; or planned again into another package, which reports its own status.
-        900 if !goes_on => CANCELLED,
+        ENDED if !goes_on => CANCELLED,
         // Packed for refund: the upstream handles the money, and sets the status. States of the installation's own
         // report nothing.
         _ => return None,
@@ -70,6 +89,26 @@ mod tests {
         assert!(
             !is_to_report(CANCELLED, APPROVED) && !is_to_report(CANCELLED, 500) && !is_to_report(CANCELLED, CANCELLED)
         );
+    }
+
+    #[test]
+    fn a_divided_line_has_the_least_status_of_its_parts() {
+        for (state, has_own, others, status) in [
+            (600, true, vec![], Some(500)),
+            (600, true, vec![400], Some(450)),
+            (600, true, vec![600, 700], Some(500)),
+            (600, true, vec![910], Some(APPROVED)),
+            // What was cancelled of it does not hold back the rest; all of it is cancelled with the last part.
+            (600, true, vec![900], Some(500)),
+            (900, true, vec![600], Some(500)),
+            (900, true, vec![900], Some(CANCELLED)),
+            (900, false, vec![600], None),
+            (600, true, vec![50], Some(APPROVED)),
+            (50, true, vec![600], Some(APPROVED)),
+            (50, true, vec![50], Some(CANCELLATION_WAITING)),
+        ] {
+            assert_eq!(of_line(state, has_own, others.iter().copied()), status, "{state} {has_own} {others:?}");
+        }
     }
 
     #[test]

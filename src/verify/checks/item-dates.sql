@@ -1,4 +1,4 @@
--- An item began with a package of its order, and was last changed by a move of its package.
+-- An item began with a package of its order, or as a part of another item, and was last changed by a move of its package.
 select 'package ' || p.number,
        'item ' || i.id || case when l.package_id is null then ' was not last changed by a move of its package'
                                else ' did not begin with a package of its order' end
@@ -8,4 +8,5 @@ select 'package ' || p.number,
          on l.package_id = i.package_id and l.created_date = i.modified_date
  where l.package_id is null
     or not exists (select from packages b where b.order_id = p.order_id and b.created_date = i.created_date)
+       and not exists (select from package_item_parts part where part.package_item_id = i.id)
  order by p.id, i.id

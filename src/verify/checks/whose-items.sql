@@ -1,4 +1,5 @@
--- A package has items of its own order, and a transfer brings all of an item of its package's order.
+-- A package has items of its own order, and a transfer brings all of an item of its package's order, with what was a part of
+-- the item then. A part is of the line of its whole.
 select 'package ' || p.number, 'item ' || i.id || ' is of another order'
   from package_items i
   join packages p on p.id = i.package_id
@@ -13,5 +14,16 @@ select 'transfer ' || t.number,
   join packages tp on tp.id = t.package_id
   join package_items i on i.id = ti.package_item_id
   join packages ip on ip.id = i.package_id
- where tp.order_id <> ip.order_id or ti.quantity <> i.quantity
+ where tp.order_id <> ip.order_id or ti.quantity < i.quantity
+    or ti.quantity > i.quantity + (select coalesce(sum(part.quantity), 0) from package_item_parts part
+                                    where part.part_of = i.id)
+union all
+select 'package item ' || part.package_item_id, 'it is no part of item ' || part.part_of
+  from package_item_parts part
+  join package_items i on i.id = part.package_item_id
+  join package_items whole on whole.id = part.part_of
+ where i.order_item_id <> whole.order_item_id or i.id <= whole.id
+    or part.quantity <> i.quantity + (select coalesce(sum(later.quantity), 0) from package_item_parts later
+                                       where later.part_of = i.id)
+    or not exists (select from transition_logs l where l.id = part.transition_log_id)
  order by 1
