@@ -10,10 +10,11 @@ use crate::{
     error::Refusal,
     invoicing::{self, Invoicing},
     kinds::{
-        Parameter, Recorded,
+        Kind, Parameter, Recorded,
         common::{COMMON, invoice_call},
     },
     secret::Secret,
+    spelling::nearest,
 };
 
 /// The key of the invoice service; the others are flags.
@@ -45,6 +46,29 @@ pub fn check(
         }
     }
     Ok(())
+}
+
+/// Refuses what a command does not know: it would do less, or more, than the client thinks. `own`: the object that may be
+/// named again.
+///
+/// # Errors
+/// 400 named by the keys.
+pub fn refuse_unknown(input: Input<'_>, kind: &Kind, own: &'static str) -> Result<(), Refusal> {
+    let parameters = kind.parameters.iter().map(|parameter| parameter.name);
+    let known: Vec<&'static str> = parameters.chain(kind.common.iter().copied()).chain([own]).collect();
+    // Common ones that it does not take have a message of their own.
+    let is_known = |key: &str| known.contains(&key) || COMMON.iter().any(|parameter| parameter.name == key);
+    let unknown: Vec<&String> = input.0.keys().filter(|key| !is_known(key)).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::fields(unknown.into_iter().map(|key| {
+        let message = match nearest(key, known.iter().copied()) {
+            Some(near) => format!("This command has no such parameter. Did you mean {near}?"),
+            None => "This command has no such parameter. Leave it out.".to_owned(),
+        };
+        (key.clone(), vec![message])
+    })))
 }
 
 /// The common parameters to record, after [`check`].

@@ -282,3 +282,27 @@ async fn a_line_of_very_many_units_is_planned_at_once() {
     assert_eq!(places(&order).await, ["waiting@KADIKOY: BIG×100000=waiting", "waiting@GEBZE: BIG×32136=waiting"]);
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_parameter_that_a_command_does_not_know_is_refused_with_the_nearest() {
+    let shop = Shop::installed(&[STANDARD, SHOP, TRANSFERS], false).await;
+    let package = shop.package().await;
+    let input = json!({ "package_item": [1], "nonsense": 1 });
+    let reply = shop.changes_nothing(package.run_with(MISSING, &input)).await;
+    let error = reply.json(400)["error"].clone();
+    assert_eq!(
+        error,
+        json!({ "package_item": ["This command has no such parameter. Did you mean package_items?"],
+                "nonsense": ["This command has no such parameter. Leave it out."] })
+    );
+    // Pack and Ship as they are documented: without parameters, and with items that Ship does not look at.
+    package.run_with("COMPLETE_PACKING", &json!({ "package": package.id })).await.ok();
+    package.run_with("SHIP_THE_PACKAGE", &json!({ "package_items": [1, 2, 3] })).await.ok();
+    shop.count("GEBZE", "FAR", 1).await;
+    let transfer = shop.fetched(&[("RED", 1), ("FAR", 1)]).await.only_package().only_transfer().await;
+    let reply =
+        shop.changes_nothing(transfer.run_with("TRANSFER_ITEM_NOT_FOUND", &json!({ "transfer_item": [1] }))).await;
+    let message = "This command has no such parameter. Did you mean transfer_items?";
+    assert_eq!(reply.wrong("transfer_item"), [message]);
+    shop.finish().await;
+}

@@ -99,6 +99,7 @@ impl Subject for Packages {
     fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
         let kind = context.transition.kind;
         let command: &Command<Self> = find(kind)?;
+        common::refuse_unknown(context.input, kind, Self::ENTITY)?;
         common::check(context.input, context.facts.id, kind.common, &context.catalog.invoicing)?;
         let recorded = common::read_recorded(context.input, kind.parameters)?;
         let mut changes = (command.decide)(context)?;

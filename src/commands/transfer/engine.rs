@@ -16,6 +16,7 @@ use crate::{
     commands::{
         background::Background,
         command::{Command, find},
+        common,
         input::Input,
         subject::Subject,
         transfer::{
@@ -113,6 +114,7 @@ impl Subject for Transfers {
     fn decide(context: &TransferContext<'_>) -> Result<TransferChanges, Refusal> {
         let command: &Command<Self> = find(context.transition.kind)?;
         let input = context.input;
+        common::refuse_unknown(input, context.transition.kind, Self::ENTITY)?;
         if input.optional("transfer").is_some() && input.integer("transfer")? != context.facts.transfer().id {
             return Err(Refusal::field("transfer", "This is not the transfer of the URL."));
         }
