@@ -1,7 +1,7 @@
 //! Facts that some commands need besides their package. They are read in a query of their own, only for kinds of
 //! command that ask for them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::package::replacements;
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     error::Result,
     kinds::Lookup,
     packages::facts::{PackageFacts, states_before},
+    workflow::CANCELLED,
 };
 
 /// The facts that were read; empty if the command does not ask.
@@ -24,6 +25,8 @@ pub struct Background {
     /// The available stock of the SKUs in `replacements`, at the package's location. A SKU that was never counted there
     /// is missing.
     pub available: BTreeMap<String, i64>,
+    /// Order items of which other items have units too; read if products are replaced.
+    pub divided: BTreeSet<i64>,
 }
 
 /// Reads the facts that a command asks for.
@@ -48,6 +51,7 @@ pub async fn load(
                 background.omnitron_ids = omnitron_ids(connection, package).await?;
                 let skus = replacements::named_skus(input);
                 background.available = available(connection, package.stock_location_id, &skus).await?;
+                background.divided = divided(connection, package, &skus).await?;
             }
         }
     }
@@ -73,6 +77,27 @@ async fn omnitron_ids(connection: &mut PgConnection, package: &PackageFacts) -> 
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(|row| (row.id, row.omnitron_id)).collect())
+}
+
+/// The lines of which other items have units too, if some product is to be replaced.
+async fn divided(connection: &mut PgConnection, package: &PackageFacts, skus: &[String]) -> Result<BTreeSet<i64>> {
+    if skus.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let (items, lines): (Vec<i64>, Vec<i64>) = package.items.iter().map(|item| (item.id, item.order_item_id)).unzip();
+    let rows = sqlx::query_scalar!(
+        r#"select w.order_item_id as "order_item_id!"
+             from unnest($1::bigint[], $2::bigint[]) as w(id, order_item_id)
+            where exists (select from package_items i join packages p on p.id = i.package_id
+                            join states s on s.id = p.state_id
+                           where i.order_item_id = w.order_item_id and i.id <> w.id and s.slug <> $3)"#,
+        &items,
+        &lines,
+        CANCELLED
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().collect())
 }
 
 async fn available(

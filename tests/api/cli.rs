@@ -210,7 +210,7 @@ async fn verify_says_each_invariant_that_fails() {
         (
             "update package_items set order_item_id = 1",
             "update package_items set order_item_id = id",
-            "order N1: line 1 (RED): it is in 2 packages at once",
+            "order N1: line 1 (RED): 1 units are ordered, and its packages have 2",
         ),
         (
             "update packages set event_sequence = 9 where id = 1",

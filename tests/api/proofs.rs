@@ -47,6 +47,12 @@ async fn lively() -> Shop {
     // Waiting for a transfer, and brought by one.
     shop.fetched(&[("FAR", 1), ("RED", 1)]).await;
     shop.fetched(&[("NEAR", 1)]).await.only_package().only_transfer().await.bring().await;
+    // Of which some units are elsewhere, and some are cancelled.
+    let divided = shop.order(&[("RED", 5)]).await.only_package();
+    let item = divided.item("RED").await;
+    let part = json!({ "package_items": [{ "id": item, "quantity": 2 }] });
+    divided.run_with("DETECTED_OUT_OF_STOCK_ITEM_ADVANCED", &part).await.ok();
+    divided.run_with("CANCEL_PACKAGE", &part).await.ok();
     // With an idempotency key.
     let keyed = shop.package().await;
     let block = json!({ "slug": keyed.slug("BLOCK_THE_PACKAGE").await });

@@ -306,3 +306,21 @@ async fn a_parameter_that_a_command_does_not_know_is_refused_with_the_nearest() 
     assert_eq!(reply.wrong("transfer_item"), [message]);
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_line_in_several_packages_has_one_product() {
+    let shop = open().await;
+    shop.count("BESIKTAS", "BIG", 6).await;
+    shop.count("GEBZE", "BIG", 4).await;
+    let order = shop.order(&[("BIG", 10)]).await;
+    shop.count("BESIKTAS", "OTHER", 10).await;
+    let package = &order.packages()[0];
+    let item = package.item("BIG").await;
+    let input = json!({ "replacements": [{ "package_item": item, "sku": "OTHER" }] });
+    let wrong = shop.changes_nothing(package.run_with("REPLACE_PRODUCT", &input)).await.wrong("replacements");
+    assert_eq!(wrong, [format!("Item {item} is a part of its line, and other items are too: a line has one product.")]);
+    // Once the others are cancelled, it is the line.
+    order.packages()[1].run("CANCEL_PACKAGE").await.ok();
+    package.run_with("REPLACE_PRODUCT", &input).await.ok();
+    shop.finish().await;
+}

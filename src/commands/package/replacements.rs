@@ -90,6 +90,11 @@ pub(super) fn replace(
         if item.sku == sku {
             continue;
         }
+        if context.background.divided.contains(&item.order_item_id) {
+            let message =
+                format!("Item {} is a part of its line, and other items are too: a line has one product.", item.id);
+            return Err(Refusal::field(PARAMETER.name, message));
+        }
         *needed.entry(sku.clone()).or_default() += item.quantity;
         changes.stock_bound_items.insert((changes.stock_location_id, item.order_item_id));
         changes.replacements.insert(item.id, sku);

@@ -26,4 +26,22 @@ select 'package item ' || part.package_item_id, 'it is no part of item ' || part
     or part.quantity <> i.quantity + (select coalesce(sum(later.quantity), 0) from package_item_parts later
                                        where later.part_of = i.id)
     or not exists (select from transition_logs l where l.id = part.transition_log_id)
+union all
+-- What is told of an item before a part left it is told of both.
+select 'package item ' || part.package_item_id, 'it is told as a part of item ' || part.part_of || ' until another event'
+  from package_item_parts part
+  join transition_logs l on l.id = part.transition_log_id
+  join package_items i on i.id = part.package_item_id
+ where exists (select from events e where e.entity = 'package' and e.object_id = l.package_id
+                                      and e.created_date < l.created_date and e.id > part.until_event_id)
+    or exists (select from events e where e.entity = 'package' and e.object_id in (l.package_id, i.package_id)
+                                      and e.created_date = l.created_date and e.id < part.until_event_id)
+union all
+select 'package item ' || d.package_item_id, 'it did not leave package ' || p.number
+  from package_item_departures d
+  join package_items i on i.id = d.package_item_id
+  join packages own on own.id = i.package_id
+  join packages p on p.id = d.package_id
+ where own.order_id <> p.order_id or own.id = p.id
+    or not exists (select from transition_logs l where l.id = d.transition_log_id and l.package_id = d.package_id)
  order by 1

@@ -23,17 +23,17 @@ const EDITS: &[(&str, &str, &str)] = &[
     (
         "update order_items set quantity = quantity + 1 where id = 1",
         "order-lines",
-        "order N1: line 1 (RED): 3 units are ordered, and its package has 2",
+        "order N1: line 1 (RED): 3 units are ordered, and its packages have 2",
     ),
     (
         "update package_items set quantity = quantity + 1 where id = 1",
         "order-lines",
-        "order N1: line 1 (RED): 2 units are ordered, and its package has 3",
+        "order N1: line 1 (RED): 2 units are ordered, and its packages have 3",
     ),
     (
         "update package_items set order_item_id = 2 where id = 1",
         "order-lines",
-        "order N1: line 2 (BLUE): it is in 2 packages at once",
+        "order N1: line 2 (BLUE): 1 units are ordered, and its packages have 3",
     ),
     (
         "delete from shipments where package_id = (select id from packages where number = 'N3P1')",
