@@ -69,6 +69,7 @@ pub(super) async fn after(
 
 /// The limits that the active scenarios put on every location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of the query")]
 pub(super) struct Limits {
     by_stock: bool,
     by_quota: bool,

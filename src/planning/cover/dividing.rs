@@ -246,11 +246,11 @@ impl Flow<'_> {
         let mut seen = vec![line];
         while let Some(at) = queue.pop_front() {
             effort.spend(bins);
-            for bin in 0..bins {
-                if seen_bins[bin] || !self.may(at, bin) {
+            for (bin, is_seen) in seen_bins.iter_mut().enumerate() {
+                if *is_seen || !self.may(at, bin) {
                     continue;
                 }
-                seen_bins[bin] = true;
+                *is_seen = true;
                 if self.rooms[bin] > 0 {
                     self.shift(line, (at, bin), &pushed_by);
                     return true;

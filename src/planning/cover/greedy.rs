@@ -5,7 +5,11 @@ use std::{
     collections::BinaryHeap,
 };
 
-use super::{Bits, Choice, Task, search::Effort, sharing::Placing};
+use super::{
+    Bits, Choice, Task,
+    search::Effort,
+    sharing::{Placing, Sharing},
+};
 
 /// The offer of a taker, at the present state of the choice. The greatest is chosen: the least cost per line (or unit), then
 /// the most lines, then the best rank. (An offer of no line is the least.)
@@ -71,7 +75,7 @@ impl Task<'_> {
         let mut simple = self.simple.clone();
         // Units that wait, of lines that share stock.
         let mut shared = vec![0; self.line_count];
-        for line in self.packings.iter().flat_map(|packing| packing.lines()) {
+        for line in self.packings.iter().flat_map(Sharing::lines) {
             shared[*line] = self.quantities[*line];
         }
         let offer = |taker: usize, simple: &Bits, shared: &[i64]| {
