@@ -62,12 +62,23 @@ pub struct StateName {
     enum_value: String,
 }
 
-/// An item that would get another state or place.
+/// An item that would get another state or place, or fewer units.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ItemEffect {
     package_item: i64,
     order_item: i64,
     state: StateMove,
+    /// Its units, if some would leave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = UnitsMove, required = false)]
+    quantity: Option<UnitsMove>,
+}
+
+/// Units before and after.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UnitsMove {
+    from: i64,
+    to: i64,
 }
 
 /// A new package.
@@ -76,6 +87,8 @@ pub struct SuccessorEffect {
     stock_location: i64,
     state: StateName,
     order_items: Vec<i64>,
+    /// The units of each, in the same order.
+    quantities: Vec<i64>,
 }
 
 /// A new transfer.
@@ -84,6 +97,8 @@ pub struct TransferEffect {
     source: i64,
     destination: i64,
     order_items: Vec<i64>,
+    /// The units of each, in the same order.
+    quantities: Vec<i64>,
 }
 
 /// The package of a transfer, as it would be.
@@ -198,10 +213,11 @@ impl EffectsView<'_> {
         let mut effects = Vec::new();
         for item in items {
             if let (Some(package_item), Some(before)) = (item.id, item.before)
-                && before != item.after
+                && (before != item.after || item.cut_from.is_some())
             {
                 let state = self.states(before.state_id, item.after.state_id)?;
-                effects.push(ItemEffect { package_item, order_item: item.order_item_id, state });
+                let quantity = item.cut_from.map(|from| UnitsMove { from, to: item.quantity });
+                effects.push(ItemEffect { package_item, order_item: item.order_item_id, state, quantity });
             }
         }
         Ok(effects)
@@ -216,6 +232,7 @@ impl EffectsView<'_> {
                     stock_location: package.after.stock_location_id,
                     state: self.state(package.after.state_id)?,
                     order_items: package.items.iter().map(|item| item.order_item_id).collect(),
+                    quantities: package.items.iter().map(|item| item.quantity).collect(),
                 })
             })
             .collect()
@@ -230,6 +247,7 @@ impl EffectsView<'_> {
                 source: transfer.source_location_id,
                 destination: transfer.destination_location_id,
                 order_items: transfer.items.iter().map(|item| item.order_item_id).collect(),
+                quantities: transfer.items.iter().map(|item| item.quantity).collect(),
             })
             .collect()
     }

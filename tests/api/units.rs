@@ -1,8 +1,9 @@
 //! A unit is the smallest unit: lines are divided among locations, items among packages.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Order, SHOP, STANDARD, Shop, TRANSFERS};
+use crate::support::{Order, SHOP, STANDARD, Shop, TRANSFERS, order_json};
 
 const MISSING: &str = "DETECTED_OUT_OF_STOCK_ITEM";
 const MISSING_ADVANCED: &str = "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED";
@@ -304,6 +305,44 @@ async fn a_parameter_that_a_command_does_not_know_is_refused_with_the_nearest() 
         shop.changes_nothing(transfer.run_with("TRANSFER_ITEM_NOT_FOUND", &json!({ "transfer_item": [1] }))).await;
     let message = "This command has no such parameter. Did you mean transfer_items?";
     assert_eq!(reply.wrong("transfer_item"), [message]);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_which_units_would_go_where() {
+    let shop = open().await;
+    shop.count("KADIKOY", "BIG", 5).await;
+    let order = shop.order(&[("BIG", 5)]).await;
+    shop.count("GEBZE", "BIG", 1).await;
+    let package = order.only_package();
+    let item = package.item("BIG").await;
+    let input = json!({ "package_items": [{ "id": item, "quantity": 2 }] });
+    let effects = shop.changes_nothing(package.dry_run(MISSING_ADVANCED, &input)).await.ok()["effects"].clone();
+    assert_eq!(effects["items"][0]["quantity"], json!({ "from": 5, "to": 3 }));
+    let quantities: Vec<&Value> =
+        effects["successors"].as_array().expect("successors").iter().map(|new| &new["quantities"]).collect();
+    assert_eq!(quantities, [&json!([1]), &json!([1])]);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn no_unit_is_promised_twice_when_many_orders_divide_the_last_ones() {
+    let shop = open().await;
+    for (erp_code, units) in [("KADIKOY", 37), ("BESIKTAS", 31), ("GEBZE", 22)] {
+        shop.count(erp_code, "BIG", units).await;
+    }
+    let orders: Vec<Value> = (0..24).map(|number| order_json(&format!("RACE{number}"), &[("BIG", 5)])).collect();
+    let sent = orders.iter().map(|order| shop.post("/api/v1/oms/orders/", order));
+    for reply in join_all(sent).await {
+        reply.json(201);
+    }
+    let units: Vec<(String, i64)> = shop
+        .rows(
+            "select s.slug, sum(i.quantity)::bigint from package_items i join packages p on p.id = i.package_id
+               join states s on s.id = p.state_id group by 1 order by 1",
+        )
+        .await;
+    assert_eq!(units, [("out-of-stock".to_owned(), 30), ("waiting".to_owned(), 90)]);
     shop.finish().await;
 }
 

@@ -43,5 +43,4 @@ select 'package item ' || d.package_item_id, 'it did not leave package ' || p.nu
   join packages own on own.id = i.package_id
   join packages p on p.id = d.package_id
  where own.order_id <> p.order_id or own.id = p.id
-    or not exists (select from transition_logs l where l.id = d.transition_log_id and l.package_id = d.package_id)
  order by 1
