@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-pub use crate::reading::values::{boolean, integer, integers};
+pub use crate::reading::values::{boolean, integer};
 use crate::{
     error::Refusal,
     reading::{self, Reader},
@@ -132,15 +132,6 @@ impl<'a> Input<'a> {
         self.short_string(name, usize::MAX)
     }
 
-    /// A required list of whole numbers that is not empty.
-    ///
-    /// # Errors
-    /// 400 named by the key.
-    pub fn integers(self, name: &str) -> Result<Vec<i64>, Refusal> {
-        let list = self.list(name)?;
-        integers(list).ok_or_else(|| Refusal::field(name, "A list of valid integers is required."))
-    }
-
     /// A required list, which may be empty.
     ///
     /// # Errors
@@ -188,9 +179,9 @@ mod tests {
         let map = json!({"a": "x", "b": [], "c": null, "d": [1, "x"]});
         let input = Input(map.as_object().expect("an object"));
         assert_eq!(refusal_of(input.integer("a")), r#"{"a":["A valid integer is required."]}"#);
-        assert_eq!(refusal_of(input.integers("b")), r#"{"b":["This list may not be empty."]}"#);
+        assert_eq!(refusal_of(input.list("b")), r#"{"b":["This list may not be empty."]}"#);
         assert_eq!(refusal_of(input.boolean("c")), r#"{"c":["This field may not be null."]}"#);
-        assert_eq!(refusal_of(input.integers("d")), r#"{"d":["A list of valid integers is required."]}"#);
+        assert_eq!(parts(input.list("d").expect("a list")), Err("A list of valid integers is required.".to_owned()));
         assert_eq!(refusal_of(input.string("e")), r#"{"e":["This field is required."]}"#);
         assert_eq!(refusal_of(input.list("a")), r#"{"a":["Expected a list of items but got type \"str\"."]}"#);
     }

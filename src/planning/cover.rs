@@ -1,8 +1,8 @@
 //! Which locations share the lines of an order, and which line each gets.
 //!
 //! The best choice places the most lines, or the most units where lines may be divided; among equals it costs the least;
-//! then it opens the fewest new parcels; then it uses the fewest locations; then its ranks come first, compared one by one. A new parcel costs one, or the
-//! distance that the scenario says it is worth. For up to [`EXACT`] takers that matter, every set of them is tried. For
+//! then it opens the fewest new parcels; then it uses the fewest locations; then its ranks come first, compared one by
+//! one. A new parcel costs one, or the distance that the scenario says it is worth. For up to [`EXACT`] takers that matter, every set of them is tried. For
 //! more, a greedy choice adds the taker with the least cost per added line (among equals the one that adds more, then
 //! the better rank), repairs losses from sharing a SKU's stock, and drops takers that are not needed. It places as many
 //! lines, but may use a location too many. If new parcels are limited, it stops at the limit, and may leave a line that
@@ -93,7 +93,7 @@ pub fn cover(lines: &[Line], takers: &[Taker], terms: Terms) -> Cover {
     let choice = found.unwrap_or_else(|| task.greedy(&mut effort));
     // A taker of everything is the best, unless two nearer ones can cost less.
     let is_one = choice.takers.len() <= 1 && task.is_everything(&choice) && task.costs_are_equal();
-    let given = task.give(choice, &mut effort);
+    let given = task.give(&choice, &mut effort);
     Cover { given, exact: (looked_at_all || is_one) && !effort.cut }
 }
 
@@ -282,7 +282,8 @@ impl<'a> Task<'a> {
                 continue;
             }
             let placings: Vec<Placing> = self.most_placings(&takers, effort);
-            let placed = simple + placings.iter().map(Placing::amount).sum::<i64>();
+            let packed = self.packings.iter().zip(&placings).map(|(packing, placing)| packing.amount(placing));
+            let placed = simple + packed.sum::<i64>();
             if best.as_ref().is_none_or(|(most, _)| placed > *most) {
                 best = Some((placed, Choice { takers, placings }));
             }
@@ -309,7 +310,7 @@ impl<'a> Task<'a> {
     fn is_everything(&self, choice: &Choice) -> bool {
         let can = |line: usize| choice.takers.iter().any(|taker| self.takers[*taker].can.contains(line));
         let mut packings = self.packings.iter().zip(&choice.placings);
-        self.simple.iter().all(can) && packings.all(|(packing, placing)| placing.amount() == packing.wanted())
+        self.simple.iter().all(can) && packings.all(|(packing, placing)| packing.amount(placing) == packing.wanted())
     }
 
     /// What placing a line counts: as one, or as its units where lines are divided.
@@ -364,16 +365,17 @@ impl<'a> Task<'a> {
 
     /// Gives each line to the best-ranked chosen taker that may take it; lines that share stock as [`Sharing::settle`]
     /// says.
-    fn give(&self, choice: Choice, effort: &mut Effort) -> Vec<Vec<Part>> {
+    fn give(&self, choice: &Choice, effort: &mut Effort) -> Vec<Vec<Part>> {
         let mut given = vec![Vec::new(); self.line_count];
         for line in self.simple.iter() {
             let first = choice.takers.iter().find(|taker| self.takers[**taker].can.contains(line));
             given[line].extend(first.map(|taker| (*taker, self.quantities[line])));
         }
-        for (at, (packing, placing)) in self.packings.iter().zip(choice.placings).enumerate() {
+        for (at, (packing, placing)) in self.packings.iter().zip(&choice.placings).enumerate() {
             let bins = self.bins_of(at, &choice.takers);
-            for (line, bin, units) in packing.settle(&bins, placing, effort) {
-                given[line].push((packing.takers()[bin], units));
+            let settled = packing.settle(&bins, placing, effort);
+            for (line, parts) in packing.lines().iter().zip(settled) {
+                given[*line].extend(parts.into_iter().map(|(bin, units)| (packing.takers()[bin], units)));
             }
         }
         given

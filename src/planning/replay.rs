@@ -13,7 +13,7 @@ use super::{
     asked,
     plan::{
         self, Candidate, Circumstances, Demand, Outcome, RuleTrace, ScenarioTrace, demanded,
-        fetch::{Fetching, gather_at},
+        fetch::{Fetching, Wanted, gather_at},
         parts_of,
     },
     read::{order_facts, products},
@@ -230,11 +230,10 @@ impl PlanReferences {
         let fetching = self.fetching(scenarios, task, &record.facts);
         let Task { demands, candidates, circumstances } = task;
         let mut rules = Vec::new();
-        let divides = record.facts.divides;
-        let sources = Some(&mut rules);
-        let gathering =
-            gather_at(stock_location_id, divides, fetching.as_ref(), demands, candidates, circumstances, sources);
         let whole = demanded(demands);
+        let wanted = Wanted { demands, whole: &whole, divides: record.facts.divides };
+        let sources = Some(&mut rules);
+        let gathering = gather_at(stock_location_id, wanted, fetching.as_ref(), candidates, circumstances, sources);
         let left = gathering.left_of(&whole);
         let outcome = Outcome {
             unplaced: left.keys().copied().collect(),

@@ -6,7 +6,7 @@ use super::{
     Line, Supply, Trace, asked,
     plan::{
         Units, demanded,
-        fetch::{Fetching, Gathering, gather_at},
+        fetch::{Fetching, Gathering, Wanted, gather_at},
         parts_of,
     },
     record::{Facts, PlanDecision},
@@ -54,9 +54,9 @@ impl Supply {
         let fetching = self.fetching.as_ref();
         let divides =
             self.scenario.as_ref().is_some_and(|scenario| scenario.splitting.allowed && scenario.splitting.lines);
-        let candidates = &self.candidates;
-        let gathering = gather_at(stock_location_id, divides, fetching, &demands, candidates, &circumstances, None);
         let whole = demanded(&demands);
+        let wanted = Wanted { demands: &demands, whole: &whole, divides };
+        let gathering = gather_at(stock_location_id, wanted, fetching, &self.candidates, &circumstances, None);
         let unplaced = gathering.left_of(&whole);
         let scenario = fetching.map(|fetching| &fetching.scenario).or(self.scenario.as_ref());
         let decision = PlanDecision {

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Order, SHOP, STANDARD, Shop, TRANSFERS, order_json};
+use crate::support::{Order, Package, SHOP, STANDARD, Shop, TRANSFERS, order_json};
 
 const MISSING: &str = "DETECTED_OUT_OF_STOCK_ITEM";
 const MISSING_ADVANCED: &str = "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED";
@@ -21,6 +21,15 @@ async fn divide(shop: &Shop) {
         let change = json!({ "splitting": { "lines": true } });
         shop.patch(&format!("/api/v1/oms/scenarios/{}/", scenario["id"]), &change).await.ok();
     }
+}
+
+/// An order of five BIG, its package at KADIKOY, which has them, and the package's item.
+async fn five(shop: &Shop) -> (Order<'_>, Package<'_>, i64) {
+    shop.count("KADIKOY", "BIG", 5).await;
+    let order = shop.order(&[("BIG", 5)]).await;
+    let package = order.only_package();
+    let item = package.item("BIG").await;
+    (order, package, item)
 }
 
 /// Packages without their numbers.
@@ -100,11 +109,8 @@ async fn a_clerk_who_finds_three_of_five_keeps_them() {
         (MISSING, "packaging-canceled@KADIKOY: BIG×5=packaging-canceled"),
     ] {
         let shop = open().await;
-        shop.count("KADIKOY", "BIG", 5).await;
-        let order = shop.order(&[("BIG", 5)]).await;
+        let (order, package, item) = five(&shop).await;
         shop.count("GEBZE", "BIG", 2).await;
-        let package = order.only_package();
-        let item = package.item("BIG").await;
         package.run_with(command, &json!({ "package_items": [{ "id": item, "quantity": 2 }] })).await.ok();
         let mut expected = vec![own.to_owned()];
         if command == MISSING {
@@ -126,10 +132,7 @@ async fn a_clerk_who_finds_three_of_five_keeps_them() {
 #[tokio::test]
 async fn two_of_five_are_cancelled_and_three_go_on() {
     let shop = open().await;
-    shop.count("KADIKOY", "BIG", 5).await;
-    let order = shop.order(&[("BIG", 5)]).await;
-    let package = order.only_package();
-    let item = package.item("BIG").await;
+    let (order, package, item) = five(&shop).await;
     package.run_with("CANCEL_PACKAGE", &json!({ "package_items": [{ "id": item, "quantity": 2 }] })).await.ok();
     assert_eq!(
         places(&order).await,
@@ -142,11 +145,8 @@ async fn two_of_five_are_cancelled_and_three_go_on() {
 #[tokio::test]
 async fn an_operator_sends_three_here_and_two_there() {
     let shop = open().await;
-    shop.count("KADIKOY", "BIG", 5).await;
-    let order = shop.order(&[("BIG", 5)]).await;
+    let (order, package, item) = five(&shop).await;
     shop.count("GEBZE", "BIG", 3).await;
-    let package = order.only_package();
-    let item = package.item("BIG").await;
     let groups = |here: i64, there: i64| {
         json!({ "assignment_groups": [
             { "stock_location": "GEBZE", "package_items": [{ "id": item, "quantity": here }] },
@@ -155,7 +155,11 @@ async fn an_operator_sends_three_here_and_two_there() {
     let command = "ASSIGN_PACKAGE_ITEMS_MANUALLY";
     let wrong = shop.changes_nothing(package.run_with(command, &groups(3, 1))).await.wrong("assignment_groups");
     assert_eq!(wrong, [format!("Item {item} has 5 units, and 4 are in groups; every unit must be in exactly one.")]);
-    package.run_with(command, &groups(3, 2)).await.ok();
+    // Units that are named twice in a group are one item of its package.
+    let mut twice = groups(2, 2);
+    let one_more = json!({ "id": item, "quantity": 1 });
+    twice["assignment_groups"][0]["package_items"].as_array_mut().expect("a list").push(one_more);
+    package.run_with(command, &twice).await.ok();
     assert_eq!(places(&order).await[1..], ["waiting@GEBZE: BIG×3=waiting", "waiting@KADIKOY: BIG×2=waiting"]);
     shop.finish().await;
 }
@@ -163,11 +167,8 @@ async fn an_operator_sends_three_here_and_two_there() {
 #[tokio::test]
 async fn a_store_prepares_what_it_has_of_an_item() {
     let shop = open().await;
-    shop.count("KADIKOY", "BIG", 5).await;
-    let order = shop.order(&[("BIG", 5)]).await;
+    let (order, package, item) = five(&shop).await;
     shop.count("GEBZE", "BIG", 3).await;
-    let package = order.only_package();
-    let item = package.item("BIG").await;
     let input = json!({ "select_items_by_omnitron_id": false, "out_of_stock_items": [{ "id": item, "quantity": 4 }] });
     package.run_with("PREPARE_PACKAGE", &input).await.ok();
     assert_eq!(
@@ -181,9 +182,7 @@ async fn a_store_prepares_what_it_has_of_an_item() {
 #[tokio::test]
 async fn units_that_there_are_not_are_refused() {
     let shop = open().await;
-    shop.count("KADIKOY", "BIG", 5).await;
-    let package = shop.order(&[("BIG", 5)]).await.only_package();
-    let item = package.item("BIG").await;
+    let (_, package, item) = five(&shop).await;
     for (items, message) in [
         (json!([{ "id": item, "quantity": 6 }]), format!("Item {item} has 5 units, not 6.")),
         (
@@ -311,11 +310,8 @@ async fn a_parameter_that_a_command_does_not_know_is_refused_with_the_nearest() 
 #[tokio::test]
 async fn a_dry_run_tells_which_units_would_go_where() {
     let shop = open().await;
-    shop.count("KADIKOY", "BIG", 5).await;
-    let order = shop.order(&[("BIG", 5)]).await;
+    let (_, package, item) = five(&shop).await;
     shop.count("GEBZE", "BIG", 1).await;
-    let package = order.only_package();
-    let item = package.item("BIG").await;
     let input = json!({ "package_items": [{ "id": item, "quantity": 2 }] });
     let effects = shop.changes_nothing(package.dry_run(MISSING_ADVANCED, &input)).await.ok()["effects"].clone();
     assert_eq!(effects["items"][0]["quantity"], json!({ "from": 5, "to": 3 }));
@@ -361,5 +357,77 @@ async fn a_line_in_several_packages_has_one_product() {
     // Once the others are cancelled, it is the line.
     order.packages()[1].run("CANCEL_PACKAGE").await.ok();
     package.run_with("REPLACE_PRODUCT", &input).await.ok();
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_not_found_is_not_brought_together_where_it_was_not_found() {
+    let shop = Shop::installed(&[STANDARD, SHOP, TRANSFERS], false).await;
+    divide(&shop).await;
+    shop.count("KADIKOY", "BIG", 5).await;
+    let order = shop.fetched(&[("BIG", 5)]).await;
+    for elsewhere in ["BESIKTAS", "GEBZE", "HQ"] {
+        shop.limit(elsewhere, Some(0)).await;
+    }
+    let package = order.only_package();
+    let item = package.item("BIG").await;
+    package.run_with(MISSING, &json!({ "package_items": [{ "id": item, "quantity": 2 }] })).await.ok();
+    assert_eq!(places(&order).await, ["out-of-stock@HQ: BIG×2=out-of-stock", "waiting@KADIKOY: BIG×3=waiting"]);
+    assert_eq!(order.trace().await["reproduced"], true);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_transfer_brings_what_an_earlier_rule_left_and_no_more() {
+    let shop = Shop::installed(&[STANDARD, SHOP, TRANSFERS], false).await;
+    divide(&shop).await;
+    let scenarios = shop.get("/api/v1/oms/scenarios/?name=Gather").await.ok();
+    let rules = json!([
+        { "name": "First what is in stores", "conditions": ["SELECT_BY_STOCK", { "condition": "SELECT_BY_LOCATION_TYPE", "location_types": ["store"] }], "order_by": ["priority"] },
+        { "name": "Then together", "conditions": ["SELECT_BY_QUOTA"], "order_by": ["priority"], "transferable": true }]);
+    let id = scenarios["results"]
+        .as_array()
+        .expect("scenarios")
+        .iter()
+        .find(|scenario| scenario["name"] == "Gather")
+        .expect("it")["id"]
+        .clone();
+    shop.patch(&format!("/api/v1/oms/scenarios/{id}/"), &json!({ "rules": rules })).await.ok();
+    shop.count("KADIKOY", "BIG", 3).await;
+    shop.count("GEBZE", "BIG", 20).await;
+    let order = shop.fetched(&[("BIG", 10)]).await;
+    let package = order.only_package();
+    let number = package.number().await;
+    assert_eq!(places(&order).await, ["waiting-for-transfer@KADIKOY: BIG×3=waiting, BIG×7=waiting-for-transfer"]);
+    assert_eq!(order.transfers().await, [format!("{number}T1 waiting GEBZE->KADIKOY: BIG×7")]);
+    assert_eq!(order.trace().await["reproduced"], true);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn the_key_of_a_line_means_all_items_of_it_in_the_package() {
+    let shop = Shop::installed(&[STANDARD, SHOP, TRANSFERS], false).await;
+    divide(&shop).await;
+    shop.count("KADIKOY", "BIG", 3).await;
+    shop.count("GEBZE", "BIG", 2).await;
+    let mut order = order_json("KEYED", &[("BIG", 5), ("RED", 1)]);
+    order["channel"] = json!({ "pk": 3, "name": "gather" });
+    order["orderitem_set"][0]["pk"] = json!(7001);
+    let order = shop.order_of(&order).await;
+    let package = order.only_package();
+    package.only_transfer().await.bring().await;
+    assert_eq!(places(&order).await, ["waiting@KADIKOY: BIG×3=waiting, RED×1=waiting, BIG×2=waiting"]);
+    let input = |quantity: i64| json!({ "select_items_by_omnitron_id": true, "out_of_stock_items": [{ "id": 7001, "quantity": quantity }] });
+    let wrong = shop.changes_nothing(package.run_with("PREPARE_PACKAGE", &input(6))).await.wrong("out_of_stock_items");
+    assert_eq!(wrong, ["Item 7001 has 5 units, not 6."]);
+    package.run_with("PREPARE_PACKAGE", &input(4)).await.ok();
+    assert_eq!(
+        places(&order).await,
+        [
+            "preparing@KADIKOY: RED×1=preparing, BIG×1=preparing",
+            "out-of-stock@HQ: BIG×3=out-of-stock, BIG×1=out-of-stock"
+        ]
+    );
+    shop.assert_history_adds_up().await;
     shop.finish().await;
 }

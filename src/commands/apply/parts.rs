@@ -5,7 +5,10 @@ use super::{
     super::consequences::{ItemChange, PackageChange},
     CreatedItems,
 };
-use crate::{db::PgConnection, error::Result};
+use crate::{
+    db::PgConnection,
+    error::{Error, Result},
+};
 
 /// True if some units of an item leave it: then earlier events tell of it with them.
 pub(in crate::commands) fn are_cut(changes: &[PackageChange]) -> bool {
@@ -21,7 +24,7 @@ pub(super) async fn note(
 ) -> Result<()> {
     cut(connection, changes).await?;
     note_departures(connection, changes).await?;
-    note_parts(connection, changes, created_items, until_event_id.unwrap_or_default()).await
+    note_parts(connection, changes, created_items, until_event_id).await
 }
 
 /// The units that items have now, and those that new items took over.
@@ -73,7 +76,7 @@ async fn note_parts(
     connection: &mut PgConnection,
     changes: &[PackageChange],
     created_items: &CreatedItems,
-    until_event_id: i64,
+    until_event_id: Option<i64>,
 ) -> Result<()> {
     let (mut parts, mut wholes, mut packages) = (Vec::new(), Vec::new(), Vec::new());
     for (index, change) in changes.iter().enumerate() {
@@ -88,6 +91,8 @@ async fn note_parts(
     if parts.is_empty() {
         return Ok(());
     }
+    let until_event_id =
+        until_event_id.ok_or_else(|| Error::Fault("a part left no item that has fewer units now".to_owned()))?;
     sqlx::query!(
         "with parted as (
              select c.*, i.quantity, i.package_id as begun_in,

@@ -17,6 +17,7 @@ use crate::{
         Kind, Parameter, Plans, StateKey,
         common::{SYNC, items_schema},
     },
+    packages::facts::ItemFacts,
     workflow::WAITING,
 };
 
@@ -107,35 +108,34 @@ fn read_group(context: &Context<'_>, index: usize, group: &Value) -> Result<Grou
     let list = group.get("package_items").and_then(Value::as_array).filter(|list| !list.is_empty());
     let list = list.ok_or_else(|| refuse(format!("Group {}: package_items must be a list of item ids.", index + 1)))?;
     let in_group = |message: String| refuse(format!("Group {}: {message}", index + 1));
-    let mut items = Vec::with_capacity(list.len());
+    // Units of one item that are named twice in a group are one item of its package.
+    let mut units: BTreeMap<i64, i64> = BTreeMap::new();
     for named in input::parts(list).map_err(in_group)? {
         let item = context.facts.items.iter().find(|item| item.id == named.id);
         let item = item.ok_or_else(|| refuse(format!("Item {} does not belong to this package.", named.id)))?;
-        items.push(Part { package_item_id: item.id, quantity: named.units_of(item.quantity).map_err(in_group)? });
+        *units.entry(item.id).or_default() += named.units_of(item.quantity).map_err(in_group)?;
     }
-    Ok(Group { stock_location_id: location.id, items })
+    let part = |(package_item_id, quantity)| Part { package_item_id, quantity };
+    Ok(Group { stock_location_id: location.id, items: units.into_iter().map(part).collect() })
 }
 
 /// Every unit of the package exactly once.
 fn check_items(context: &Context<'_>, groups: &[Group]) -> Result<(), Refusal> {
-    for item in &context.facts.items {
-        let parts = groups.iter().flat_map(|group| &group.items).filter(|part| part.package_item_id == item.id);
+    for ItemFacts { id, quantity, .. } in &context.facts.items {
+        let parts = groups.iter().flat_map(|group| &group.items).filter(|part| part.package_item_id == *id);
         let given: i64 = parts.map(|part| part.quantity).sum();
-        let id = item.id;
-        if given == 0 {
-            return Err(refuse(format!("Item {id} is in no group; every item must be in exactly one.")));
-        }
-        if given != item.quantity {
-            let several = if given > item.quantity && given % item.quantity == 0 { "is in several groups" } else { "" };
-            return Err(refuse(if several.is_empty() {
-                format!(
-                    "Item {id} has {} units, and {given} are in groups; every unit must be in exactly one.",
-                    item.quantity
-                )
-            } else {
-                format!("Item {id} {several}; every item must be in exactly one.")
-            }));
-        }
+        let wrong = match given {
+            0 => format!("Item {id} is in no group; every item must be in exactly one."),
+            given if given == *quantity => continue,
+            // As a whole, more than once.
+            given if given % quantity == 0 => {
+                format!("Item {id} is in several groups; every item must be in exactly one.")
+            }
+            given => {
+                format!("Item {id} has {quantity} units, and {given} are in groups; every unit must be in exactly one.")
+            }
+        };
+        return Err(refuse(wrong));
     }
     Ok(())
 }

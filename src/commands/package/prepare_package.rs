@@ -5,7 +5,7 @@
 //! installation must allow these three from the same state.
 
 use super::{
-    super::input,
+    super::input::{self, Named},
     checks::parts_of,
     replacements::{self, Naming, PARAMETER as REPLACEMENTS},
     replan,
@@ -101,11 +101,20 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
 /// The missing items, or units of them.
 fn missing(context: &Context<'_>, naming: Naming) -> Result<Vec<Part>, Refusal> {
     let refuse = |message| Refusal::field(MISSING, message);
-    let mut named = input::parts(context.input.optional_list(MISSING)?).map_err(refuse)?;
-    for item in &mut named {
-        item.id = replacements::item(context, naming, MISSING, item.id)?.id;
+    let mut items = Vec::new();
+    for named in input::parts(context.input.optional_list(MISSING)?).map_err(refuse)? {
+        let (first, others) = replacements::items(context, naming, MISSING, named.id)?;
+        let all = first.quantity + others.iter().map(|item| item.quantity).sum::<i64>();
+        let mut left = named.units_of(all).map_err(refuse)?;
+        for item in std::iter::once(first).chain(others) {
+            let quantity = left.min(item.quantity);
+            left -= quantity;
+            if quantity > 0 {
+                items.push(Named { id: item.id, quantity: named.quantity.and(Some(quantity)) });
+            }
+        }
     }
-    let missing = parts_of(context.facts, &named).map_err(refuse)?;
+    let missing = parts_of(context.facts, &items).map_err(refuse)?;
     let all: Vec<Part> = context.facts.items.iter().map(Part::from).collect();
     if missing == all && !all.is_empty() {
         return Err(Refusal::field(

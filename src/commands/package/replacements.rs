@@ -42,12 +42,22 @@ pub(super) fn item<'a>(
     field: &str,
     name: i64,
 ) -> Result<&'a ItemFacts, Refusal> {
-    let is_it = |item: &&ItemFacts| match naming {
+    Ok(items(context, naming, field, name)?.0)
+}
+
+/// The same with the package's other items of that key: of a divided line there may be several.
+pub(super) fn items<'a>(
+    context: &Context<'a>,
+    naming: Naming,
+    field: &str,
+    name: i64,
+) -> Result<(&'a ItemFacts, Vec<&'a ItemFacts>), Refusal> {
+    let mut found = context.facts.items.iter().filter(|item| match naming {
         Naming::Item => item.id == name,
         Naming::OmnitronId => context.background.omnitron_ids.get(&item.order_item_id) == Some(&name),
-    };
-    let found = context.facts.items.iter().find(is_it);
-    found.ok_or_else(|| Refusal::field(field, format!("Item {name} does not belong to this package.")))
+    });
+    let stranger = || Refusal::field(field, format!("Item {name} does not belong to this package."));
+    Ok((found.next().ok_or_else(stranger)?, found.collect()))
 }
 
 /// A list of `{"package_item": int, "<key>": str}`, if it is given: each item at most once.

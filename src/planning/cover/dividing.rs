@@ -6,10 +6,7 @@
 
 use std::{cmp::Reverse, collections::VecDeque};
 
-use super::{Bits, Part, search::Effort};
-
-/// For each line its bins, with the units in each.
-type Placing = Vec<Vec<Part>>;
+use super::{Bits, Part, search::Effort, sharing::Placing};
 
 /// The lines of one SKU and the bins that may take units of them. Both are numbered within the problem.
 #[derive(Debug)]

@@ -57,10 +57,10 @@ impl Task<'_> {
         for (at, packing) in self.packings.iter().enumerate() {
             let bins = self.bins_of(at, &takers);
             let placing = packing.place(&bins, effort).unwrap_or_else(|| {
-                takers.extend(packing.fullest().bins().map(|bin| packing.takers()[bin]));
+                takers.extend(packing.fullest.iter().flatten().map(|(bin, _)| packing.takers()[*bin]));
                 takers.sort_unstable();
                 takers.dedup();
-                packing.fullest().clone()
+                packing.fullest.clone()
             });
             placings.push(placing);
         }
@@ -160,7 +160,7 @@ impl Task<'_> {
     ) -> Option<Vec<(usize, Placing)>> {
         self.bins[taker]
             .iter()
-            .filter(|(packing, bin)| choice.placings[*packing].uses(*bin))
+            .filter(|(packing, bin)| choice.placings[*packing].iter().flatten().any(|(used, _)| used == bin))
             .map(|&(packing, _)| {
                 let bins = self.bins_of(packing, others);
                 Some((packing, self.packings[packing].place(&bins, effort)?))

@@ -35,7 +35,7 @@ proptest! {
         let task = Task::new(&lines, &takers, terms, usize::MAX, &mut effort);
         let choice = task.greedy(&mut effort);
         let chosen = choice.takers.len();
-        let given = task.give(choice, &mut effort);
+        let given = task.give(&choice, &mut effort);
         let exact = cover(&lines, &takers, terms);
 
         let locations = |given: &[Vec<Part>]| {
@@ -115,5 +115,27 @@ proptest! {
                 prop_assert!(taken.map(|(_, units)| *units).sum::<i64>() <= *stock);
             }
         }
+    }
+
+    #[test]
+    fn the_units_of_a_line_are_taken_from_as_few_of_many_locations_as_have_them(
+        (quantity, stock) in (1..=60_i64, vec(0..=9_i64, 13..=30))
+    ) {
+        let line = [Line { sku: 0, quantity }];
+        let stock: Vec<[i64; 1]> = stock.into_iter().filter(|units| *units > 0).map(|units| [units]).collect();
+        let mut can = Bits::none(1);
+        can.insert(0);
+        let takers: Vec<Taker> =
+            stock.iter().map(|stock| Taker { can: &can, has_parcel: false, cost: 1, stock }).collect();
+        let given = cover(&line, &takers, Terms { by_stock: true, divides: true, most_new: None });
+        let mut largest_first: Vec<i64> = stock.iter().map(|stock| stock[0]).collect();
+        largest_first.sort_unstable_by_key(|units| Reverse(*units));
+        let all: i64 = largest_first.iter().sum();
+        let mut left = quantity.min(all);
+        let fewest = largest_first.iter().take_while(|units| { let wants = left > 0; left -= **units; wants }).count();
+        let parts = &given.given[0];
+        prop_assert_eq!(parts.iter().map(|(_, units)| *units).sum::<i64>(), quantity.min(all));
+        prop_assert!(parts.iter().all(|(taker, units)| *units <= stock[*taker][0]));
+        prop_assert!(parts.len() >= fewest && (!given.exact || parts.len() == fewest), "{} for {fewest}", parts.len());
     }
 }

@@ -104,16 +104,26 @@ impl Gathering {
     }
 }
 
+/// What is to be brought together.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// What has no place yet.
+    pub demands: &'a [Demand],
+    /// The units of each item that the whole plan is about: what is less is a part.
+    pub whole: &'a Units,
+    /// Units of one line may come from several locations.
+    pub divides: bool,
+}
+
 /// Brings together as many items as possible at a location: its own, and those that others can send.
 ///
-/// A location that is excluded for an item neither has it at hand nor sends it. `divides`: units of one line may come from
-/// several locations. `traces` receives how the sources were chosen.
+/// A location that is excluded for an item neither has it at hand nor sends it. `traces` receives how the sources were
+/// chosen.
 #[must_use]
 pub fn gather_at(
     stock_location_id: i64,
-    divides: bool,
+    wanted: Wanted<'_>,
     fetching: Option<&Fetching>,
-    demands: &[Demand],
     candidates: &[Candidate],
     circumstances: &Circumstances,
     traces: Option<&mut Vec<RuleTrace>>,
@@ -121,15 +131,16 @@ pub fn gather_at(
     let (own, others): (Vec<&Candidate>, Vec<&Candidate>) =
         candidates.iter().partition(|candidate| candidate.location.id == stock_location_id);
     let own: Vec<Candidate> = own.into_iter().cloned().collect();
+    let Wanted { demands, whole, divides } = wanted;
     let there = plan(&anything_there(divides), None, demands, &own, &Circumstances::default());
-    let whole = demanded(demands);
-    let at_hand: Units = there.parcels.iter().flat_map(|parcel| parcel.units(&whole)).collect();
+    let of_demands = demanded(demands);
+    let at_hand: Units = there.parcels.iter().flat_map(|parcel| parcel.units(&of_demands)).collect();
     let mut gathering = Gathering {
         rule: None,
         scenario_id: fetching.map(|fetching| fetching.scenario.id),
         stock_location_id,
         at_hand: at_hand.keys().copied().collect(),
-        at_hand_parts: parts_of(&at_hand, &whole),
+        at_hand_parts: parts_of(&at_hand, whole),
         transfers: Vec::new(),
     };
     let missing = missing(demands, at_hand, stock_location_id);
@@ -158,7 +169,7 @@ pub fn gather_at(
         .into_iter()
         .map(|parcel| PlannedTransfer {
             source_location_id: parcel.stock_location_id,
-            parts: parts_of(&parcel.units(&of_missing), &whole),
+            parts: parts_of(&parcel.units(&of_missing), whole),
             order_item_ids: parcel.order_item_ids,
         })
         .collect();

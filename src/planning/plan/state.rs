@@ -5,7 +5,8 @@ mod gather;
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Candidate, Circumstances, Demand, Outcome, Parcel, Units, fetch::Gathering, parts_of, trace::RuleTrace, view::View,
+    Candidate, Circumstances, Demand, Outcome, Parcel, Units, demanded, fetch::Gathering, parts_of, trace::RuleTrace,
+    view::View,
 };
 use crate::{
     planning::cover::{Bits, Cover, Line, Taker, Terms, cover},
@@ -14,8 +15,10 @@ use crate::{
 
 /// The facts in a fixed order, and the results of the rules so far.
 pub(super) struct PlanState<'a> {
-    /// By id.
+    /// By id; of one item those first that may go to more locations.
     pub demands: Vec<&'a Demand>,
+    /// The units of each item that the plan is about.
+    pub whole: Units,
     /// For each demand the units without a place.
     pub units: Vec<i64>,
     /// By id.
@@ -76,8 +79,12 @@ impl<'a> PlanState<'a> {
         candidates: impl Iterator<Item = &'a Candidate>,
         circumstances: &'a Circumstances,
     ) -> Self {
+        let whole = demanded(demands);
         let mut demands: Vec<&Demand> = demands.iter().collect();
-        demands.sort_by_key(|demand| (demand.order_item_id, &demand.excluded_location_ids, demand.quantity));
+        demands.sort_by_key(|demand| {
+            let excluded = &demand.excluded_location_ids;
+            (demand.order_item_id, excluded.len(), excluded, demand.quantity)
+        });
         let by_id: BTreeMap<i64, &Candidate> = candidates.map(|candidate| (candidate.location.id, candidate)).collect();
         let candidates: Vec<&Candidate> = by_id.into_values().collect();
 
@@ -112,6 +119,7 @@ impl<'a> PlanState<'a> {
             parcel_of: vec![None; candidates.len()],
             parcels: Vec::new(),
             contents: Vec::new(),
+            whole,
             units: demands.iter().map(|demand| needed(demand)).collect(),
             gatherings: Vec::new(),
             most_parcels: scenario.most_packages().map(|most| most.saturating_sub(circumstances.other_packages)),
@@ -133,10 +141,6 @@ impl<'a> PlanState<'a> {
 
     /// The parcels, and the items that still wait.
     pub(super) fn result(self) -> Outcome {
-        let mut asked = Units::new();
-        for demand in &self.demands {
-            *asked.entry(demand.order_item_id).or_default() += needed(demand);
-        }
         let mut left = Units::new();
         for at in &self.waiting {
             *left.entry(self.demands[*at].order_item_id).or_default() += self.units[*at];
@@ -150,14 +154,14 @@ impl<'a> PlanState<'a> {
                 order_item_ids: units.keys().copied().collect(),
                 bound_by_stock: !stock_bound_item_ids.is_empty(),
                 stock_bound_item_ids,
-                parts: parts_of(&units, &asked),
+                parts: parts_of(&units, &self.whole),
                 ..parcel
             }
         });
         Outcome {
             parcels: parcels.collect(),
             unplaced: left.keys().copied().collect(),
-            unplaced_parts: parts_of(&left, &asked),
+            unplaced_parts: parts_of(&left, &self.whole),
             gatherings: self.gatherings,
         }
     }

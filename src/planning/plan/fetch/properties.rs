@@ -250,4 +250,60 @@ proptest! {
         let again = Case { demands: facts.demands(&BTreeMap::new()), candidates, ..case };
         prop_assert_eq!(again.plan(), outcome);
     }
+
+    #[test]
+    fn every_unit_is_in_one_place_where_it_may_be(
+        (case, barred, is_reversed, divides) in
+            (cases(true), vec(option::of((1..=4_i64, 1..=5_i64)), 5), any::<bool>(), prop_oneof![3 => Just(true), 1 => Just(false)])
+    ) {
+        let mut case = case;
+        case.scenario.splitting.lines = divides;
+        // What an earlier rule left of a line is brought together, too.
+        if is_reversed {
+            case.scenario.rules.reverse();
+        }
+        // Some units of a line may not be where its others may.
+        let parts: Vec<Demand> = case.demands.iter().zip(barred).filter_map(|(demand, part)| {
+            let (quantity, at) = part?;
+            let excluded_location_ids = demand.excluded_location_ids.iter().copied().chain([at]).collect();
+            Some(Demand { quantity, excluded_location_ids, ..demand.clone() })
+        }).collect();
+        case.demands.extend(parts);
+        let whole = demanded(&case.demands);
+        let plan = case.plan();
+        let may_be = |id: i64, at: i64| -> i64 {
+            let demands = case.demands.iter().filter(|demand| demand.order_item_id == id);
+            demands.filter(|demand| !demand.excluded_location_ids.contains(&at)).map(|demand| demand.quantity).sum()
+        };
+        let mut placed = units_of(&plan.unplaced, &plan.unplaced_parts, &whole);
+        let mut promised: HashMap<(i64, String), i64> = HashMap::new();
+        let mut promise = |at: i64, id: i64, units: i64| {
+            *promised.entry((at, case.demand(id).sku.clone())).or_default() += units;
+        };
+        for parcel in &plan.parcels {
+            let at = parcel.stock_location_id;
+            let mut own = parcel.units(&whole);
+            for (id, units) in &own {
+                prop_assert!(*units > 0 && *units <= may_be(*id, at), "{units} of {id} at {at}");
+                *placed.entry(*id).or_default() += units;
+            }
+            for transfer in plan.gatherings.iter().filter(|it| it.stock_location_id == at).flat_map(|it| &it.transfers) {
+                for (id, units) in transfer.units(&whole) {
+                    let from = transfer.source_location_id;
+                    prop_assert!(units > 0 && units <= may_be(id, from), "{units} of {id} from {from}");
+                    *own.entry(id).or_default() -= units;
+                    promise(from, id, units);
+                }
+            }
+            for (id, units) in own {
+                prop_assert!(units >= 0, "more of {id} is fetched than is packed at {at}");
+                promise(at, id, units);
+            }
+        }
+        prop_assert_eq!(placed, whole);
+        for ((at, sku), units) in promised {
+            let candidate = case.candidates.iter().find(|candidate| candidate.location.id == at).expect("a location");
+            prop_assert!(candidate.stock[sku.as_str()].quantity >= units, "{at} promises {units} of {sku}");
+        }
+    }
 }

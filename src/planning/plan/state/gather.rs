@@ -14,7 +14,7 @@ use crate::{
         cover::Bits,
         plan::{
             Candidate, Demand, Stock, Units,
-            fetch::{Fetching, Gathering, gather_at},
+            fetch::{Fetching, Gathering, Wanted, gather_at},
             trace::RuleTrace,
         },
     },
@@ -90,15 +90,15 @@ impl PlanState<'_> {
         self.reach(&mut views, &had_by, asked, by_stock);
         let tries = self.tries(&views, &had_by, by_stock);
         let left = self.left();
-        let whole = self.wanted();
         let mut exact = tries.len() <= MOST_TRIES;
         let mut best: Option<Weighed> = None;
         for attempt in tries.into_iter().take(MOST_TRIES) {
             let gathering = self.gather_at(&views[attempt.rank], asked, fetching, &left, None);
-            let at_hand = if by_stock { self.amount(&gathering.units_at_hand(&whole)) } else { 0 };
-            let worth = (self.amount(&gathering.units(&whole)), at_hand, Reverse(attempt.rank));
+            let at_hand = if by_stock { self.amount(&gathering.units_at_hand(&self.whole)) } else { 0 };
+            let units = gathering.units(&self.whole);
+            let worth = (self.amount(&units), at_hand, Reverse(attempt.rank));
             let is_all = (worth.0, worth.1) == (attempt.most, attempt.at_hand);
-            let is_allowed = worth.0 > 0 && (self.splitting.allowed || worth.0 == self.amount(&whole));
+            let is_allowed = worth.0 > 0 && (self.splitting.allowed || units == self.wanted());
             if is_allowed && best.as_ref().is_none_or(|(so_far, _)| worth > *so_far) {
                 best = Some((worth, gathering));
             }
@@ -113,7 +113,7 @@ impl PlanState<'_> {
             if explains {
                 self.gather_at(&views[rank], asked, fetching, &left, Some(&mut sources));
             }
-            self.put_gathering(rule, &mut views[rank], &gathering, &whole);
+            self.put_gathering(rule, &mut views[rank], &gathering);
             Gathering { rule: Some(rule.name.clone()), ..gathering }
         });
         if gathering.is_none() && self.splitting.allowed && self.parcels_left() != Some(0) {
@@ -230,20 +230,23 @@ impl PlanState<'_> {
         let demand = |at: usize| Demand { quantity: self.units[at], ..self.demands[at].clone() };
         let demands: Vec<Demand> = lines.map(|line| demand(self.waiting[line])).collect();
         let at = self.candidates[view.candidate].location.id;
-        gather_at(at, self.divides(), Some(fetching), &demands, left, self.circumstances, traces)
+        let wanted = Wanted { demands: &demands, whole: &self.whole, divides: self.divides() };
+        gather_at(at, wanted, Some(fetching), left, self.circumstances, traces)
     }
 
-    /// Puts the gathered lines into the location's parcel. `whole`: the units that were without a place.
-    fn put_gathering(&mut self, rule: &Rule, view: &mut View, gathering: &Gathering, whole: &Units) {
+    /// Puts the gathered lines into the location's parcel.
+    fn put_gathering(&mut self, rule: &Rule, view: &mut View, gathering: &Gathering) {
         let parcel = self.open(rule, view.candidate);
         let by_id = |candidate: &&Candidate| candidate.location.id;
         let holders = gathering.transfers.iter().map(|transfer| {
             let holder = self.candidates.binary_search_by_key(&transfer.source_location_id, by_id);
-            (holder.unwrap_or(view.candidate), From::Transfer, transfer.units(whole))
+            (holder.unwrap_or(view.candidate), From::Transfer, transfer.units(&self.whole))
         });
-        let at_hand = (view.candidate, From::Stock, gathering.units_at_hand(whole));
+        let at_hand = (view.candidate, From::Stock, gathering.units_at_hand(&self.whole));
         let mut sources: Vec<(usize, From, Units)> = std::iter::once(at_hand).chain(holders).collect();
-        for line in 0..self.waiting.len() {
+        let may_be_there = |line: &usize| !view.left_out.contains(*line) && !view.not_allowed.contains(*line);
+        let lines: Vec<usize> = (0..self.waiting.len()).filter(may_be_there).collect();
+        for line in lines {
             let at = self.waiting[line];
             let id = self.demands[at].order_item_id;
             let mut given = 0;
