@@ -283,6 +283,13 @@ proptest! {
         for parcel in &plan.parcels {
             let at = parcel.stock_location_id;
             let mut own = parcel.units(&whole);
+            let mut gathered = BTreeMap::<i64, i64>::new();
+            for gathering in plan.gatherings.iter().filter(|it| it.stock_location_id == at) {
+                for (id, units) in gathering.units(&whole) {
+                    *gathered.entry(id).or_default() += units;
+                }
+            }
+            prop_assert!(gathered.iter().all(|(id, units)| own.get(id) >= Some(units)), "{gathered:?} in {own:?}");
             for (id, units) in &own {
                 prop_assert!(*units > 0 && *units <= may_be(*id, at), "{units} of {id} at {at}");
                 *placed.entry(*id).or_default() += units;
