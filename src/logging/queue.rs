@@ -193,6 +193,8 @@ mod tests {
 
     /// A writer that a test lets write, byte limit by byte limit, or fail.
     struct Gate {
+        /// Told of each call before it waits for its turn.
+        asked: mpsc::Sender<()>,
         turns: mpsc::Receiver<Turn>,
         written: Arc<Mutex<Vec<u8>>>,
     }
@@ -205,6 +207,8 @@ mod tests {
 
     impl Write for Gate {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Not every test listens.
+            let _ = self.asked.send(());
             match self.turns.recv().unwrap_or(Turn::Takes(usize::MAX)) {
                 Turn::Fails => Err(io::ErrorKind::StorageFull.into()),
                 Turn::Takes(most) => {
@@ -222,25 +226,53 @@ mod tests {
 
     struct Scene {
         queue: Queue,
+        asked: mpsc::Receiver<()>,
         turns: mpsc::Sender<Turn>,
         written: Arc<Mutex<Vec<u8>>>,
         lost: Counter,
     }
 
     fn scene() -> Scene {
-        let (turns, receiver) = mpsc::channel();
+        let ((turns, receiver), (asking, asked)) = (mpsc::channel(), mpsc::channel());
         let (written, lost) = (Arc::default(), Counter::default());
         let queue = Queue::new(lost.clone());
-        let gate = Gate { turns: receiver, written: Arc::clone(&written) };
+        let gate = Gate { asked: asking, turns: receiver, written: Arc::clone(&written) };
         let (saying, count) = (queue.clone(), lost.clone());
         let say = move || saying.push(format!("{} lost\n", count.get()).as_bytes());
         queue.write_to(gate, say).expect("a thread");
-        Scene { queue, turns, written, lost }
+        Scene { queue, asked, turns, written, lost }
     }
 
     impl Scene {
         fn written(&self) -> String {
             String::from_utf8(self.written.lock().expect("no panic").clone()).expect("UTF-8")
+        }
+
+        /// Logs lines that are an eighth of the bound each, from another thread.
+        fn log(&self, lines: usize) {
+            let (queue, (done, is_done)) = (self.queue.clone(), mpsc::channel());
+            thread::spawn(move || {
+                let mut line = vec![b'x'; MOST_BYTES / 8 - 1];
+                line.push(b'\n');
+                for _ in 0..lines {
+                    queue.push(&line);
+                }
+                done.send(())
+            });
+            is_done.recv_timeout(LONG).expect("whoever logs does not wait for the reader");
+        }
+
+        /// Waits until the writer has lines in its hands and waits for its turn.
+        fn is_stuck(&self) {
+            self.asked.recv_timeout(LONG).expect("it writes");
+        }
+
+        /// Lets the writer write, and gives what was said of lost lines.
+        fn read_again(self) -> Vec<String> {
+            drop(self.turns);
+            assert!(self.queue.finish(LONG));
+            let written = String::from_utf8(self.written.lock().expect("no panic").clone()).expect("UTF-8");
+            written.lines().filter(|line| line.ends_with(" lost")).map(str::to_owned).collect()
         }
     }
 
@@ -268,24 +300,25 @@ mod tests {
     #[test]
     fn a_reader_that_reads_nothing_holds_up_nobody_and_costs_lines() {
         let scene = scene();
-        let (logging, (done, is_done)) = (scene.queue.clone(), mpsc::channel());
-        thread::spawn(move || {
-            let line = vec![b'x'; MOST_BYTES / 8];
-            for _ in 0..40 {
-                logging.push(&line);
-            }
-            done.send(())
-        });
-        is_done.recv_timeout(LONG).expect("whoever logs does not wait for the reader");
-        // Eight wait, and as many may be on their way.
-        let lost = scene.lost.get();
-        assert!((24..=32).contains(&lost), "{lost}");
+        scene.log(1);
+        scene.is_stuck();
+        // Eight of them wait.
+        scene.log(40);
+        assert_eq!(scene.lost.get(), 32);
         assert!(!scene.queue.finish(Duration::from_millis(1)));
-        // It reads again.
-        drop(scene.turns);
-        assert!(scene.queue.finish(LONG));
-        let written = scene.written.lock().expect("no panic").clone();
-        let said = format!("{lost} lost\n");
-        assert_eq!(written.windows(said.len()).filter(|part| *part == said.as_bytes()).count(), 1);
+        assert_eq!(scene.read_again(), ["32 lost"]);
+    }
+
+    #[test]
+    fn a_notice_that_finds_no_room_itself_is_lost_and_the_next_one_counts_it() {
+        let scene = scene();
+        scene.log(1);
+        scene.is_stuck();
+        scene.log(8 + 2);
+        scene.turns.send(Turn::Takes(usize::MAX)).expect("it listens");
+        // The writer knows of two, and the room for what it will say of them is taken before it has written.
+        scene.is_stuck();
+        scene.log(8 + 1);
+        assert_eq!(scene.read_again(), ["4 lost"]);
     }
 }
