@@ -131,10 +131,15 @@ impl PgConnection {
         }
     }
 
-    /// Begins a transaction, or a savepoint in one.
+    /// Begins a transaction, or a savepoint in one. If that fails or is given up, the connection is not used again: it may
+    /// have begun, and sqlx counts what has begun only when it is answered, and ends only what it has counted.
     pub(super) async fn start_transaction(&mut self, statement: Option<&'static str>) -> sqlx::Result<()> {
         let statement = statement.map(SqlStr::from_static);
-        self.state.within(self.state.patience, PgTransactionManager::begin(&mut self.raw, statement)).await
+        let Self { raw, state } = self;
+        let mut beginning = Beginning { state, is_over: false };
+        beginning.state.within(beginning.state.patience, PgTransactionManager::begin(raw, statement)).await?;
+        beginning.is_over = true;
+        Ok(())
     }
 
     /// Ends a transaction, or a savepoint of one.
@@ -152,6 +157,18 @@ impl PgConnection {
         if !self.state.is_broken {
             PgTransactionManager::start_rollback(&mut self.raw);
         }
+    }
+}
+
+/// A transaction that is about to begin.
+struct Beginning<'c> {
+    state: &'c mut State,
+    is_over: bool,
+}
+
+impl Drop for Beginning<'_> {
+    fn drop(&mut self) {
+        self.state.is_broken |= !self.is_over;
     }
 }
 

@@ -18,6 +18,7 @@ mod cli;
 mod command_line;
 mod common_parameters;
 mod conditions;
+mod connections;
 mod container;
 mod crash;
 mod deploying;
