@@ -120,11 +120,17 @@ pub(crate) async fn claim(
 /// When the database fails.
 pub(crate) async fn look_again(connection: &mut PgConnection, held_back: &[i64]) -> Result<()> {
     sqlx::query!(
-        "update hook_events h set held_back = false, next_attempt_date = now()
-          where h.id = any($1) and h.held_back and not h.delivered
-            and not exists (select from hook_events b
-                             where b.webhook_id = h.webhook_id and b.object_id = h.object_id and b.entity = h.entity
-                               and b.sequence < h.sequence and not b.delivered)",
+        "with waiting as (
+             select h.id from hook_events h
+              where h.id = any($1) and h.held_back and not h.delivered
+                and not exists (select from hook_events b
+                                 where b.webhook_id = h.webhook_id and b.object_id = h.object_id and b.entity = h.entity
+                                   and b.sequence < h.sequence and not b.delivered)
+              order by h.id
+                for no key update)
+         update hook_events h set held_back = false, next_attempt_date = now()
+           from waiting w
+          where h.id = w.id",
         held_back
     )
     .execute(connection)

@@ -219,18 +219,25 @@ async fn call_up(connection: &mut PgConnection, tried: &[Tried<'_>]) -> Result<(
     let webhooks: Vec<i64> = delivered.iter().map(|(webhook, ..)| *webhook).collect();
     let objects: Vec<i64> = delivered.iter().map(|(_, object, _)| *object).collect();
     let entities: Vec<&str> = delivered.iter().map(|(.., entity)| *entity).collect();
+    // Locked first, in one order: whoever claims one of these rows meanwhile keeps it, and two servers never wait for each
+    // other.
     sqlx::query!(
-        "update hook_events h set held_back = false, next_attempt_date = now()
-          where h.id in (
-                select f.id
-                  from unnest($1::bigint[], $2::bigint[], $3::text[]) as l(webhook_id, object_id, entity)
-                 cross join lateral (
-                       select n.id, n.held_back, first_value(n.held_back) over (order by n.sequence) as is_next
-                         from (select id, held_back, sequence from hook_events n
-                                where n.webhook_id = l.webhook_id and n.object_id = l.object_id
-                                  and n.entity = l.entity and not n.delivered
-                                order by n.sequence limit $4) as n) as f
-                 where f.is_next and f.held_back)",
+        "with waiting as (
+             select h.id
+               from unnest($1::bigint[], $2::bigint[], $3::text[]) as l(webhook_id, object_id, entity)
+              cross join lateral (
+                    select n.id, n.held_back, first_value(n.held_back) over (order by n.sequence) as is_next
+                      from (select id, held_back, sequence from hook_events n
+                             where n.webhook_id = l.webhook_id and n.object_id = l.object_id
+                               and n.entity = l.entity and not n.delivered
+                             order by n.sequence limit $4) as n) as f
+               join hook_events h on h.id = f.id
+              where f.is_next and f.held_back and h.held_back and not h.delivered
+              order by h.id
+                for no key update of h)
+         update hook_events h set held_back = false, next_attempt_date = now()
+           from waiting w
+          where h.id = w.id",
         &webhooks,
         &objects,
         &entities as &[&str],
@@ -249,6 +256,11 @@ async fn count(connection: &mut PgConnection, tried: &[Tried<'_>], pause_after: 
         let best = fared.entry(tried.row.webhook_id).or_insert(None);
         *best = date.max(*best);
     }
+    // In one order, so that two servers never wait for each other.
+    let all: Vec<i64> = fared.keys().copied().collect();
+    sqlx::query!("select id from webhooks where id = any($1) order by id for no key update", &all)
+        .fetch_all(&mut *connection)
+        .await?;
     let (ids, dates): (Vec<i64>, Vec<_>) = fared.iter().filter_map(|(id, date)| Some((*id, (*date)?))).unzip();
     if !ids.is_empty() {
         sqlx::query!(

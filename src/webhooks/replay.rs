@@ -163,7 +163,7 @@ async fn again(
                             where webhook_id = $1 and id > $2 and id <= $8 and ($3::text is null or (entity = $3 and object_id = $4))
                               and ($5::timestamptz is null or event_date >= $5)
                               and ($6::timestamptz is null or event_date < $6)
-                            order by id limit $7)
+                            order by id limit $7 for no key update)
            returning h.id"#,
         webhook_id,
         after,

@@ -204,6 +204,57 @@ async fn two_servers_share_the_work_and_each_event_arrives_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_server_takes_on_in_the_moment_it_is_called_up_stays_with_that_server() {
+    let receiver = Receiver::start().await;
+    let shop = Shop::delivering(settings()).await;
+    subscribe(&shop, &format!("{}/a", receiver.url), "package.status.transitioned").await;
+    receiver.is(Mood::Answers(500));
+    let package = shop.package().await;
+    package.run("BLOCK_THE_PACKAGE").await.ok();
+    package.run("UNBLOCK_THE_PACKAGE").await.ok();
+    let is_held_back = "select count(*) from hook_events where object_id = $1 and held_back";
+    shop.until("one waits for the other", || async {
+        (shop.value::<i64, _>(is_held_back, package.id).await > 0).then_some(())
+    })
+    .await;
+    // Another server takes on what is held back: it has the locks, and has not committed yet.
+    let mut other = shop.pool().begin().await.expect("begin");
+    let taken_on: Vec<i64> = sqlx::query_scalar(
+        "update hook_events set held_back = false, next_attempt_date = now() + interval '1 hour'
+          where object_id = $1 and held_back returning id",
+    )
+    .bind(package.id)
+    .fetch_all(&mut *other)
+    .await
+    .expect("rows");
+    assert!(!taken_on.is_empty());
+    receiver.is(Mood::Answers(200));
+    shop.execute("update hook_events set next_attempt_date = now() where not delivered and retry_count > 0").await;
+    let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = $1";
+    shop.until("it calls up what comes next", || async {
+        (shop.value::<i64, _>(waits, "Lock").await > 0).then_some(())
+    })
+    .await;
+    other.commit().await.expect("commit");
+    shop.until("it has looked", || async { (shop.value::<i64, _>(waits, "Lock").await == 0).then_some(()) }).await;
+    // What it writes next is written after that.
+    let later = shop.package().await;
+    later.run("BLOCK_THE_PACKAGE").await.ok();
+    let is_delivered = "select exists (select from hook_events where object_id = $1 and delivered)";
+    shop.until("the next is delivered", || async { shop.value::<bool, _>(is_delivered, later.id).await.then_some(()) })
+        .await;
+    let still: i64 = shop
+        .value(
+            "select count(*) from hook_events where object_id = $1 and next_attempt_date > now() + interval '50 minutes'",
+            package.id,
+        )
+        .await;
+    assert_eq!(usize::try_from(still), Ok(taken_on.len()));
+    shop.finish().await;
+    receiver.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_server_that_fell_over_had_taken_on_comes_due_again_under_the_same_uuid() {
     let receiver = Receiver::start().await;
     let shop = Shop::delivering(settings()).await;
