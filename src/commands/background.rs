@@ -109,7 +109,7 @@ async fn available(
         return Ok(BTreeMap::new());
     }
     let rows = sqlx::query!(
-        r#"select sku, quantity - reserved as "available!" from stocks where sku = any($1) and stock_location_id = $2"#,
+        r#"select sku, quantity - reserved - missing as "available!" from stocks where sku = any($1) and stock_location_id = $2"#,
         skus,
         stock_location_id
     )

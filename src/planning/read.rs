@@ -163,9 +163,9 @@ async fn read_locations(
                   max_quota as "second?"
              from stock_locations where id = any($2)
            union all
-           select now(), w.number, s.stock_location_id, s.quantity, s.reserved
+           select now(), w.number, s.stock_location_id, s.quantity - s.missing, s.reserved
              from unnest($1::text[]) with ordinality as w(sku, number)
-            cross join lateral (select stock_location_id, quantity, reserved from stocks
+            cross join lateral (select stock_location_id, quantity, reserved, missing from stocks
                                  where sku = w.sku offset 0) s"#,
         &skus,
         &ids

@@ -123,14 +123,14 @@ async fn look(transaction: &mut Transaction<'_>, ids: &[i64], freed: &Freed, lim
                    and ($2 or oi.sku = any($3) or cardinality($4::bigint[]) > 0)
                    and case when $6 then exists (
                            select from stocks s join stock_locations l on l.id = s.stock_location_id
-                            where s.sku = oi.sku and s.quantity - s.reserved >= case when $8 then 1 else i.quantity end
+                            where s.sku = oi.sku and s.quantity - s.reserved - s.missing >= case when $8 then 1 else i.quantity end
                               and l.is_active
                               and ($2 or s.sku = any($3) or l.id = any($4))
                               and (not $5 or l.max_quota is null or l.quota < l.max_quota)
                               and not exists (select from item_exclusions e
                                                where e.order_item_id = oi.id and e.stock_location_id = l.id))
                            or $7 and case when $8 then 1 else i.quantity end <= (
-                               select sum(greatest(s.quantity - s.reserved, 0))
+                               select sum(greatest(s.quantity - s.reserved - s.missing, 0))
                                  from stocks s join stock_locations l on l.id = s.stock_location_id
                                 where s.sku = oi.sku and l.is_active)
                        else true end)"#,
@@ -156,7 +156,7 @@ pub(super) async fn forget_what_is_gone(pool: &PgPool, freed: &mut Freed, limits
     let there = sqlx::query_scalar!(
         r#"select w.sku as "sku!" from unnest($1::text[]) as w(sku)
             where exists (select from stocks s join stock_locations l on l.id = s.stock_location_id
-                           where s.sku = w.sku and s.quantity > s.reserved and l.is_active)"#,
+                           where s.sku = w.sku and s.quantity > s.reserved + s.missing and l.is_active)"#,
         &skus
     )
     .fetch_all(pool)

@@ -222,7 +222,10 @@ impl StockHistory {
     async fn of_now(connection: &mut PgConnection, skus: &BTreeSet<&str>) -> Result<Self> {
         let skus: Vec<String> = skus.iter().map(|sku| (*sku).to_owned()).collect();
         let rows =
-            sqlx::query!("select stock_location_id, sku, quantity, reserved from stocks where sku = any($1)", &skus)
+            sqlx::query!(
+                r#"select stock_location_id, sku, quantity - missing as "quantity!", reserved from stocks where sku = any($1)"#,
+                &skus
+            )
                 .fetch_all(&mut *connection)
                 .await?;
         let mut history = Self::default();

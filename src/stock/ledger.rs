@@ -85,7 +85,8 @@ pub(super) async fn lock(connection: &mut PgConnection, skus: &[String], locatio
     Ok(quantities.fetch_all(connection).await?)
 }
 
-/// Changes quantities, and records each that is another. The rows are locked, and `before` is what was read since.
+/// Changes quantities, and records it; each is another than before. The rows are locked, and `before` is what was read
+/// since. A count says anew what is there; units that are taken away are those that were not found, if some were not.
 ///
 /// # Errors
 /// When the database fails.
@@ -104,7 +105,9 @@ pub(super) async fn record(
     sqlx::query!(
         "with changed as (
              update stocks s
-                set quantity = c.after, recorded = s.recorded + c.after - c.before, modified_date = now()
+                set quantity = c.after, recorded = s.recorded + c.after - c.before,
+                    missing = case when $12 then 0 else greatest(s.missing + least(c.after - c.before, 0), 0) end,
+                    modified_date = now()
                from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
                     as c(sku, stock_location_id, before, after)
               where s.sku = c.sku and s.stock_location_id = c.stock_location_id
@@ -113,8 +116,7 @@ pub(super) async fn record(
                                    actor, user_id, request_id)
          select c.sku, c.stock_location_id, $6, c.before, c.after, c.reason, $7, $8, $9, $10, $11
            from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
-                as c(sku, stock_location_id, before, after, reason)
-          where c.before <> c.after",
+                as c(sku, stock_location_id, before, after, reason)",
         &skus,
         &locations,
         &before,
@@ -125,7 +127,8 @@ pub(super) async fn record(
         origin.actor.kind(),
         origin.actor.name(),
         origin.actor.user_id(),
-        cause.as_ref().map(|cause| cause.request_id())
+        cause.as_ref().map(|cause| cause.request_id()),
+        why == Why::Count
     )
     .execute(connection)
     .await?;
@@ -151,8 +154,8 @@ pub struct NotFound {
     pub request_id: Option<String>,
 }
 
-/// Records what was not found. The quantity stays, until it is counted: call it when the stock is written, so that its row
-/// is locked.
+/// Records what was not found. The quantity stays, until it is counted anew, and these units are promised to nobody: call it
+/// when the stock is written, so that its row is locked.
 ///
 /// # Errors
 /// When the database fails.
@@ -168,7 +171,14 @@ pub async fn record_not_found(connection: &mut PgConnection, not_found: &[NotFou
     let users: Vec<i64> = not_found.iter().map(|it| it.user_id).collect();
     let requests: Vec<Option<String>> = not_found.iter().map(|it| it.request_id.clone()).collect();
     sqlx::query!(
-        "insert into stock_ledger (sku, stock_location_id, kind, quantity_before, quantity_after, missing, door, actor_kind,
+        "with missed as (
+             update stocks s set missing = s.missing + c.units
+               from (select sku, stock_location_id, sum(units)::bigint as units
+                       from unnest($1::text[], $2::bigint[], $3::bigint[]) as c(sku, stock_location_id, units)
+                      group by 1, 2) c
+              where s.sku = c.sku and s.stock_location_id = c.stock_location_id
+         )
+         insert into stock_ledger (sku, stock_location_id, kind, quantity_before, quantity_after, missing, door, actor_kind,
                                    actor, user_id, request_id, package_id, transfer_id)
          select c.sku, c.stock_location_id, 'not_found', coalesce(s.quantity, 0), coalesce(s.quantity, 0), c.units,
                 'command', 'user', u.username, u.id, c.request_id, c.package_id, c.transfer_id

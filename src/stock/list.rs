@@ -22,7 +22,9 @@ pub struct StockLevel {
     quantity: i64,
     /// Units of them held for packages.
     reserved: i64,
-    /// `quantity - reserved`: what can still be promised.
+    /// Units that the location looked for and did not find, since the last count that was another.
+    missing: i64,
+    /// `quantity - reserved - missing`: what can still be promised.
     available: i64,
     modified_date: Timestamp,
 }
@@ -30,7 +32,7 @@ pub struct StockLevel {
 impl ListRow for StockLevel {
     const LIST: List = List {
         from: " from stocks s join stock_locations l on l.id = s.stock_location_id",
-        columns: "s.*, l.erp_code, s.quantity - s.reserved as available",
+        columns: "s.*, l.erp_code, s.quantity - s.reserved - s.missing as available",
         visible: "s.stock_location_id = any({})",
         filters: &[
             filter("sku", Kind::Text, "s.sku = {}", "SKU of the product."),

@@ -118,8 +118,8 @@ pub(crate) async fn create_missing(connection: &mut PgConnection, skus: &[String
     Ok(())
 }
 
-/// Sets counts. A counted SKU includes an excluded location again for items of it. Packages that wait for a SKU with
-/// more units are planned again.
+/// Sets counts. A SKU that is counted anew, as another number, includes an excluded location again for items of it.
+/// Packages that wait for a SKU with more units are planned again.
 ///
 /// # Errors
 /// When the database fails.
@@ -130,9 +130,11 @@ async fn set(connection: &mut PgConnection, counts: &[Count], origin: &Origin) -
     let skus: Vec<String> = counts.keys().map(|(sku, _)| (*sku).to_owned()).collect();
     let locations: Vec<i64> = counts.keys().map(|(_, location)| *location).collect();
     let before = ledger::lock(connection, &skus, &locations).await?;
+    // An unchanged number is no news, whoever sends it: what was not found there was not found by a shelf that said the same.
     let changes: Vec<Change<'_>> = counts
         .iter()
         .zip(before)
+        .filter(|((_, after), before)| *after != before)
         .map(|((&(sku, stock_location_id), &after), before)| Change {
             sku,
             stock_location_id,
@@ -141,6 +143,9 @@ async fn set(connection: &mut PgConnection, counts: &[Count], origin: &Origin) -
             reason: None,
         })
         .collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
     ledger::record(connection, Why::Count, &changes, origin).await?;
     tell(connection, &changes).await
 }

@@ -62,6 +62,7 @@ mod rights;
 mod scenarios;
 mod scope;
 mod seeds;
+mod shelf;
 mod signals;
 mod silence;
 mod simulate;

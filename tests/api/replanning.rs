@@ -159,7 +159,10 @@ async fn a_location_is_not_asked_again_for_an_item_until_its_stock_is_counted_an
     shop.count("KADIKOY", "BLUE", 100).await;
     shop.changes_nothing(package.run("REPACK")).await.refused_by("oms_planning_1");
 
+    // Nor does its own where it is the number that the shelf had when it was not found.
     shop.count("KADIKOY", "RED", 100).await;
+    shop.changes_nothing(package.run("REPACK")).await.refused_by("oms_planning_1");
+    shop.count("KADIKOY", "RED", 99).await;
     package.run("REPACK").await.ok();
     assert_eq!(package.place().await, "waiting@KADIKOY");
     shop.finish().await;

@@ -21,8 +21,13 @@ use crate::{
 };
 
 /// What answers, events and deliveries have that they had not: each key with the value it has for what is older.
-const NEW_KEYS: &[(&str, &str)] =
-    &[("state", "\"waiting\""), ("given_up_date", "null"), ("ended_by", "null"), ("request_id", "null")];
+const NEW_KEYS: &[(&str, &str)] = &[
+    ("state", "\"waiting\""),
+    ("given_up_date", "null"),
+    ("ended_by", "null"),
+    ("request_id", "null"),
+    ("missing", "0"),
+];
 
 /// Who filled the database.
 const OWNER: &str = "demo";

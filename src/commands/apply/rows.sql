@@ -88,7 +88,7 @@ with installed as materialized (
              where (select is_so from all_moved)) c
      where s.sku = c.sku and s.stock_location_id = c.stock_location_id
        and (not c.bound or c.reserved - c.unbound <= c.quantity
-            or s.quantity + c.quantity >= s.reserved + c.reserved - c.unbound)
+            or s.quantity + c.quantity >= s.reserved + c.reserved - c.unbound + s.missing)
     returning s.sku
 ), written as materialized (
     select count(*)

@@ -23,4 +23,12 @@ select 'stock of ' || coalesce(s.sku, t.sku) || ' at ' || o.erp_code,
   join stock_locations o on o.id = coalesce(s.stock_location_id, t.stock_location_id)
  where coalesce(s.quantity, 0) <> coalesce(t.recorded, 0) + coalesce(t.moved, 0)
     or coalesce(s.recorded, 0) <> coalesce(t.recorded, 0) or coalesce(s.moved, 0) <> coalesce(t.moved, 0)
- order by coalesce(s.sku, t.sku), o.erp_code
+union all
+-- What was not found since the last count.
+select 'stock of ' || s.sku || ' at ' || o.erp_code,
+       format('it says that %s are missing, its ledger says %s', s.missing, coalesce(m.missing, 0))
+  from stocks s
+  join stock_locations o on o.id = s.stock_location_id
+  left join missing_by_ledger() m on m.sku = s.sku and m.stock_location_id = s.stock_location_id
+ where s.missing <> coalesce(m.missing, 0)
+ order by 1, 2
