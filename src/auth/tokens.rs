@@ -79,7 +79,7 @@ pub const TOKENS: List = List {
     visible: "t.user_id = any({})",
     filters: &[
         filter("user", Kind::Text, "u.username = {}", "Name of the user."),
-        filter("name", Kind::Contains, "t.name ilike {}", "Part of the name, in any case."),
+        filter("name", Kind::Contains, "has_part(t.name, {})", "Part of the name, in any case and with any accents."),
         filter("key_prefix", Kind::Prefix, "t.key_prefix like {}", "The first digits of the key, eight or fewer."),
         filter("is_login", Kind::Boolean, "t.is_login = {}", "Whether a login made it."),
         filter(

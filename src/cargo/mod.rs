@@ -106,7 +106,7 @@ impl ListRow for CargoCompany {
         visible: VISIBLE_TO_ALL,
         filters: &[
             filter("slug", Kind::Text, "c.slug = {}", "Its slug."),
-            filter("name", Kind::Contains, "c.name ilike {}", "Part of the name, in any case."),
+            filter("name", Kind::Contains, "has_part(c.name, {})", "Part of the name, in any case and with any accents."),
             filter("is_active", Kind::Boolean, "c.is_active = {}", "Whether it is active."),
             filter("pk__in", Kind::Integers, "c.id = any({})", "Ids, separated by commas."),
         ],

@@ -19,7 +19,7 @@ pub const LIST: List = List {
         filter("erp_code", Kind::Text, "l.erp_code = {}", "Its ERP code."),
         filter("omnitron_id", Kind::Integer, "l.omnitron_id = {}", "The upstream's own key."),
         filter("erp_code__in", Kind::Texts, "l.erp_code = any({})", "ERP codes, separated by commas."),
-        filter("name", Kind::Contains, "l.name ilike {}", "Part of the name, in any case."),
+        filter("name", Kind::Contains, "has_part(l.name, {})", "Part of the name, in any case and with any accents."),
         filter("stock_location_type", Kind::Text, "l.stock_location_type = {}", "`store` or `warehouse`."),
         filter("id__gt", Kind::Integer, "l.id > {}", "Ids greater than this one."),
         filter("id__lt", Kind::Integer, "l.id < {}", "Ids smaller than this one."),

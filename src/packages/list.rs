@@ -170,14 +170,14 @@ pub const LIST: List = List {
         filter(
             "order__customer__first_name",
             Kind::Contains,
-            "o.customer_first_name ilike {}",
-            "Part of the customer's first name, in any case.",
+            "has_part(o.customer_first_name, {})",
+            "Part of the customer's first name, in any case and with any accents.",
         ),
         filter(
             "order__customer__last_name",
             Kind::Contains,
-            "o.customer_last_name ilike {}",
-            "Part of the customer's last name, in any case.",
+            "has_part(o.customer_last_name, {})",
+            "Part of the customer's last name, in any case and with any accents.",
         ),
         filter(
             "order__date_placed",
@@ -259,8 +259,8 @@ pub const LIST: List = List {
         filter(
             "order__shipping_address__country__name",
             Kind::Contains,
-            "coalesce(o.details #>> '{shipping_address,country,name}', o.details #>> '{shipping_address,country}') ilike {}",
-            "Part of the name of the delivery address's country, in any case.",
+            "has_part(coalesce(o.details #>> '{shipping_address,country,name}', o.details #>> '{shipping_address,country}'), {})",
+            "Part of the name of the delivery address's country, in any case and with any accents.",
         ),
         filter(
             "order__shipping_address__city",
@@ -271,8 +271,8 @@ pub const LIST: List = List {
         filter(
             "order__shipping_address__city__name",
             Kind::Contains,
-            "coalesce(o.details #>> '{shipping_address,city,name}', o.details #>> '{shipping_address,city}') ilike {}",
-            "Part of the name of the delivery address's city, in any case.",
+            "has_part(coalesce(o.details #>> '{shipping_address,city,name}', o.details #>> '{shipping_address,city}'), {})",
+            "Part of the name of the delivery address's city, in any case and with any accents.",
         ),
         filter(
             "order__shipping_address__township",
@@ -283,8 +283,8 @@ pub const LIST: List = List {
         filter(
             "order__shipping_address__township__name",
             Kind::Contains,
-            "coalesce(o.details #>> '{shipping_address,township,name}', o.details #>> '{shipping_address,township}') ilike {}",
-            "Part of the name of the delivery address's township, in any case.",
+            "has_part(coalesce(o.details #>> '{shipping_address,township,name}', o.details #>> '{shipping_address,township}'), {})",
+            "Part of the name of the delivery address's township, in any case and with any accents.",
         ),
         filter(
             "order__shipping_address__country__code",

@@ -27,7 +27,7 @@ pub enum Kind {
     Texts,
     /// The beginning of a text.
     Prefix,
-    /// A part of a text, whatever the case.
+    /// A part of a text, whatever the case and the accents: the condition is `has_part(column, {})`.
     Contains,
     /// A moment as Django takes it ([`date_time`]), or a date (its midnight, UTC).
     DateTime,
@@ -219,7 +219,7 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str) 
         Kind::Integers => {
             query.push_bind(integers()?);
         }
-        Kind::Text => {
+        Kind::Text | Kind::Contains => {
             query.push_bind(value.to_owned());
         }
         Kind::Texts => {
@@ -227,9 +227,6 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str) 
         }
         Kind::Prefix => {
             query.push_bind(format!("{}%", escape_like(value)));
-        }
-        Kind::Contains => {
-            query.push_bind(format!("%{}%", escape_like(value)));
         }
         Kind::DateTime => {
             query.push_bind(date_time(value).ok_or_else(|| wrong("Enter a valid date/time."))?);

@@ -17,7 +17,7 @@ pub const LIST: List = List {
     columns: "s.id",
     visible: VISIBLE_TO_ALL,
     filters: &[
-        filter("name", Kind::Contains, "s.name ilike {}", "Part of the name, in any case."),
+        filter("name", Kind::Contains, "has_part(s.name, {})", "Part of the name, in any case and with any accents."),
         filter("kind", Kind::Text, "s.kind = {}", "`distribution` or `transfer`."),
         filter("is_active", Kind::Boolean, "s.is_active = {}", "Whether it is active."),
         filter("id__gt", Kind::Integer, "s.id > {}", "Ids greater than this one."),

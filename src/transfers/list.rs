@@ -59,14 +59,14 @@ pub const LIST: List = List {
         filter(
             "order__customer__first_name",
             Kind::Contains,
-            "o.customer_first_name ilike {}",
-            "Part of the customer's first name, in any case.",
+            "has_part(o.customer_first_name, {})",
+            "Part of the customer's first name, in any case and with any accents.",
         ),
         filter(
             "order__customer__last_name",
             Kind::Contains,
-            "o.customer_last_name ilike {}",
-            "Part of the customer's last name, in any case.",
+            "has_part(o.customer_last_name, {})",
+            "Part of the customer's last name, in any case and with any accents.",
         ),
         filter(
             "order__date_placed",

@@ -426,6 +426,79 @@ async fn a_filter_with_a_slip_is_refused_with_the_nearest_there_is_and_filters_a
 }
 
 #[tokio::test]
+async fn yilmaz_finds_whoever_is_called_so_whatever_the_case_and_the_accents() {
+    let shop = Shop::open().await;
+    let names = ["YILMAZ", "Işık", "Gürbüz", "Çağlayan", "Hâkim", "Müller", "ΠΑΠΑΔΌΠΟΥΛΟΣ", "Щукин", "王伟", "100%_a"];
+    for (n, name) in names.into_iter().enumerate() {
+        let mut order = order_json(&format!("N{n}"), &[("RED", 1)]);
+        order["customer"] = json!({ "first_name": format!("X{name}"), "last_name": name });
+        order["shipping_address"] = json!({ "country": name, "city": { "pk": n, "name": name }, "township": name });
+        shop.order_of(&order).await;
+    }
+    let found = async |list: &str, filter: &str, part: &str| {
+        let part: String = form_urlencoded::byte_serialize(part.as_bytes()).collect();
+        let page = shop.get(&format!("{list}?{filter}={part}&sort=id")).await.ok();
+        column(&page, if list == ORDERS { "number" } else { "order_number" })
+    };
+    for (part, expected) in [
+        ("yılmaz", 0),
+        ("yilmaz", 0),
+        ("YİLMAZ", 0),
+        ("IŞIK", 1),
+        ("ışık", 1),
+        ("isi", 1),
+        ("gurbuz", 2),
+        ("GÜRBÜZ", 2),
+        ("rbu\u{308}", 2),
+        ("caglayan", 3),
+        ("ÇAĞLA", 3),
+        ("hakim", 4),
+        ("MULLER", 5),
+        ("παπαδοπουλος", 6),
+        ("щук", 7),
+        ("王", 8),
+        ("王伟", 8),
+        ("%_", 9),
+    ] {
+        let expected = [json!(format!("N{expected}"))];
+        for filter in ["customer__first_name", "customer__last_name"] {
+            assert_eq!(found(ORDERS, filter, part).await, expected, "{filter} {part}");
+            assert_eq!(found(SHORT, &format!("order__{filter}"), part).await, expected, "{filter} {part}");
+        }
+        for place in ["country", "city", "township"] {
+            let filter = format!("order__shipping_address__{place}__name");
+            assert_eq!(found(SHORT, &filter, part).await, expected, "{filter} {part}");
+        }
+    }
+    assert!(found(ORDERS, "customer__last_name", "yılmazz").await.is_empty());
+    let page = shop.get(&format!("{LOCATIONS}?name=KADIKOY")).await.ok();
+    assert_eq!(column(&page, "erp_code"), ["KADIKOY"], "other lists search alike");
+    shop.finish().await;
+}
+
+/// The index is of expressions: a filter that says the same otherwise would read the whole table.
+#[tokio::test]
+async fn a_search_for_a_name_or_a_place_takes_the_index() {
+    let shop = Shop::open().await;
+    let lists = [oms::orders::list::LIST, oms::packages::list::LIST, oms::transfers::list::LIST];
+    let searches = lists.iter().flat_map(|list| list.filters.iter().map(move |filter| (list, filter)));
+    let searches = searches.filter(|(_, filter)| filter.kind == Kind::Contains && !filter.name.contains("country"));
+    let mut count = 0;
+    for (list, filter) in searches {
+        let mut connection = shop.pool().acquire().await.expect("a connection");
+        let condition = filter.sql.replace("{}", "'Yılmaz'");
+        let query = format!("set enable_seqscan = off; explain select count(*){} where true and {condition}", list.from);
+        let plan: Vec<sqlx::postgres::PgRow> =
+            sqlx::raw_sql(sqlx::AssertSqlSafe(query)).fetch_all(&mut *connection).await.expect("a plan");
+        let plan: Vec<String> = plan.iter().map(|row| sqlx::Row::get(row, 0)).collect();
+        assert!(plan.iter().any(|line| line.contains("Bitmap Index Scan on orders_search_idx")), "{plan:#?}");
+        count += 1;
+    }
+    assert_eq!(count, 8);
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn whoever_wants_it_as_the_original_has_unknown_filters_ignored() {
     let shop = Shop::with_settings(|settings| settings.unknown_filters = oms::page::UnknownFilters::Ignore).await;
     two_packages(&shop).await;
