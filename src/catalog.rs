@@ -14,11 +14,13 @@ use std::{
     time::Duration,
 };
 
+use chrono_tz::Tz;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cargo::CargoCompany,
+    days,
     db::{Listener, PgConnection, PgPool},
     error::{Error, Result},
     invoicing::{self, Invoicing},
@@ -71,6 +73,8 @@ pub struct Content {
     pub inventory: Option<Arc<service::Settings>>,
     /// Where invoices may be asked for.
     pub invoicing: Invoicing,
+    /// The time zone of days.
+    pub time_zone: Tz,
 }
 
 impl Catalog {
@@ -104,6 +108,7 @@ impl Catalog {
             transfer_scenarios,
             inventory: service::load(connection).await?,
             invoicing: Invoicing { services, rules: invoice_rules },
+            time_zone: days::time_zone(connection).await?.unwrap_or_default(),
         };
         Ok(Self { version, content_version, content: Arc::new(content) })
     }

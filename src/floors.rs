@@ -15,6 +15,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "audit",
             "auth",
             "cause",
+            "days",
             "db",
             "embedded",
             "error",

@@ -27,7 +27,7 @@
 //! Ground:
 //! * [`kinds`]: kinds of commands as data. [`workflow`]: states and transitions in memory.
 //! * [`events`]: what happened, in order, for readers that follow.
-//! * [`page`]: lists: count, next, previous, results; sort, filters. [`export`]: lists as CSV and XLSX files.
+//! * [`page`]: lists: count, next, previous, results; sort, filters. [`days`]: which moments a date is. [`export`]: lists as CSV and XLSX files.
 //! * [`reading`]: objects of files and requests, read with every defect named. [`record`]: what both write is one form
 //!   and one statement. [`wire`]: dates, decimals, bodies.
 //!   [`openapi`]: schemas that are written by hand.
@@ -52,6 +52,7 @@ pub mod cause;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod days;
 pub mod db;
 pub mod embedded;
 pub mod error;

@@ -7,6 +7,7 @@ mod schema;
 
 use std::collections::BTreeSet;
 
+use chrono_tz::Tz;
 use http::{HeaderMap, Uri, header};
 use serde::Serialize;
 
@@ -14,6 +15,7 @@ pub use list::{Filter, Kind, List, VISIBLE_TO_ALL, VISIBLE_TO_NONE, filter};
 pub use listing::{ListRow, Listing, ids};
 
 use crate::{
+    days,
     error::Refusal,
     export::{File, Format, MOST_ROWS},
     spelling::nearest,
@@ -57,7 +59,7 @@ pub enum UnknownFilters {
 }
 
 /// Parameters that every list has besides its filters.
-const OF_EVERY_LIST: [&str; 6] = ["page", "limit", "page_size", "sort", "format", "separator"];
+const OF_EVERY_LIST: [&str; 7] = ["page", "limit", "page_size", "sort", "format", "separator", "tz"];
 
 /// A request for a page.
 #[derive(Debug, Clone)]
@@ -70,6 +72,8 @@ pub struct Page {
     /// The whole list, in a file.
     is_whole: bool,
     unknown_filters: UnknownFilters,
+    /// Where days begin; none: the request does not say it.
+    time_zone: Option<Tz>,
     parameters: Vec<(String, String)>,
     /// `http://host`.
     base_url: String,
@@ -96,6 +100,7 @@ impl Page {
         };
         let limit = get("limit").or_else(|| get("page_size"));
         let format = file_format(get("format"), get("separator"))?;
+        let time_zone = get("tz").map(time_zone).transpose()?;
         let is_whole = format.is_some() && limit.is_none() && get("page").is_none();
         let limit = limit.and_then(|text| text.parse().ok()).filter(|limit| *limit > 0);
         let largest = if format.is_some() { MOST_ROWS } else { LARGEST_LIMIT };
@@ -105,6 +110,7 @@ impl Page {
             format,
             is_whole,
             unknown_filters: UnknownFilters::default(),
+            time_zone,
             base_url: base_url(headers),
             path: uri.path().to_owned(),
             parameters,
@@ -115,6 +121,12 @@ impl Page {
     #[must_use]
     pub fn with_unknown_filters(self, unknown_filters: UnknownFilters) -> Self {
         Self { unknown_filters, ..self }
+    }
+
+    /// The same, with the time zone of days if the request names none.
+    #[must_use]
+    pub fn with_time_zone(self, usual: Tz) -> Self {
+        Self { time_zone: self.time_zone.or(Some(usual)), ..self }
     }
 
     /// Refuses parameters that a list with these filters does not have. One without a value filters nothing.
@@ -186,6 +198,11 @@ impl Page {
         given.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
+    /// Where days begin.
+    fn time_zone(&self) -> Tz {
+        self.time_zone.unwrap_or_default()
+    }
+
     /// Refuses a page beyond the last, and a file that would be too long.
     fn check_exists(&self, count: usize) -> Result<(), Refusal> {
         if self.offset() > 0 && self.offset() >= count {
@@ -237,6 +254,11 @@ impl Page {
 
 fn no_such_page() -> Refusal {
     Refusal::detail(http::StatusCode::NOT_FOUND, "Invalid page.")
+}
+
+fn time_zone(name: &str) -> Result<Tz, Refusal> {
+    let wrong = || Refusal::field("tz", format!("There is no time zone {name}: {}.", days::REMEDY));
+    name.trim().parse().map_err(|_| wrong())
 }
 
 /// The kind of file that `format` and `separator` name; none for JSON.

@@ -60,7 +60,7 @@ fn answer<T: ToSchema>() -> Response {
 
 /// What every list has. None has a `default` in its schema: some generated clients then send it always, and with it
 /// `next` would carry it, and a file would be one page.
-fn page_parameters() -> [Parameter; 4] {
+fn page_parameters() -> [Parameter; 5] {
     let limit = format!(
         "Rows on a page, at most 100; in a file at most {MOST_ROWS}. More count as that. 20 without it. `page_size` is the \
          same."
@@ -83,6 +83,12 @@ fn page_parameters() -> [Parameter; 4] {
             "What divides the columns of a CSV file: `comma` (without it), or `semicolon`, with the mark of UTF-8 at the \
              beginning, as spreadsheets want it where a comma stands in numbers.",
             &json!({ "type": "string", "enum": ["comma", "semicolon"] }),
+        ),
+        query(
+            "tz",
+            "Where days begin: the time zone of filters with a date and without a time, by its name in the IANA database \
+             (`Europe/Istanbul`). Without it, that of the installation; UTC if that names none.",
+            &json!({ "type": "string" }),
         ),
     ]
 }

@@ -297,7 +297,8 @@ impl FromRequestParts<Doors> for Page {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, Doors(app): &Doors) -> Result<Self, Refusal> {
-        Ok(Self::parse(&parts.uri, &parts.headers)?.with_unknown_filters(app.unknown_filters))
+        let page = Self::parse(&parts.uri, &parts.headers)?.with_unknown_filters(app.unknown_filters);
+        Ok(page.with_time_zone(app.catalog_cache.current().time_zone))
     }
 }
 

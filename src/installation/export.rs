@@ -19,6 +19,11 @@ pub fn toml(items: &[Item]) -> Result<String> {
         }
         let value = match section {
             Section::Inventory => entries.into_iter().next().unwrap_or_else(|| toml::Table::new().into()),
+            // A key of the file itself.
+            Section::TimeZone => match entries.first().and_then(|entry| entry.get(section.as_str())) {
+                Some(value) => value.clone(),
+                None => continue,
+            },
             _ => toml::Value::Array(entries),
         };
         document.insert(section.as_str().to_owned(), value);

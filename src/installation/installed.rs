@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::{
     items::{Item, Section, items},
-    read::{Entity, Entry, Installation, Interface, Inventory, InvoiceService, Place, Scenario, State, Transition},
+    read::{
+        Entity, Entry, Installation, Interface, Inventory, InvoiceService, Place, Scenario, State, TimeZone, Transition,
+    },
 };
 use crate::{
+    days,
     db::PgConnection,
     error::{Error, Result},
     invoicing,
@@ -87,6 +91,7 @@ impl Installed {
             scenarios: installed_scenarios(connection, &mut made_by_hand).await?,
             inventory: service::load(connection).await?.iter().map(|settings| inventory(settings)).collect(),
             invoice_services: invoice_services(connection).await?,
+            time_zone: days::time_zone(connection).await?.into_iter().map(time_zone).collect(),
             ..Installation::default()
         };
         let items = items(&installation);
@@ -106,6 +111,10 @@ fn plain<R>(record: R) -> Entry<R> {
 
 fn inventory(settings: &service::Settings) -> Inventory {
     Inventory { settings: settings.clone(), at: Place::default() }
+}
+
+fn time_zone(zone: Tz) -> TimeZone {
+    TimeZone { zone, at: Place::default() }
 }
 
 fn unknown(what: &str, word: &str) -> Error {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::read::{Entry, Installation, State, Transition};
+use super::read::{Entry, Installation, State, TimeZone, Transition};
 use crate::{
     cargo::{CargoCompany, CargoCompanyCondition},
     invoicing,
@@ -41,11 +41,13 @@ pub enum Section {
     Inventory,
     /// `[[invoice_services]]`
     InvoiceServices,
+    /// `time_zone`
+    TimeZone,
 }
 
 impl Section {
     /// Every section, in the order in which files have them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::States,
         Self::Transitions,
         Self::CargoCompanies,
@@ -57,6 +59,7 @@ impl Section {
         Self::SenderAddresses,
         Self::Inventory,
         Self::InvoiceServices,
+        Self::TimeZone,
     ];
 
     /// The key in files.
@@ -74,6 +77,7 @@ impl Section {
             Self::SenderAddresses => "sender_addresses",
             Self::Inventory => "inventory",
             Self::InvoiceServices => "invoice_services",
+            Self::TimeZone => "time_zone",
         }
     }
 
@@ -112,6 +116,7 @@ pub fn items(installation: &Installation) -> Vec<Item> {
         scenarios,
         inventory,
         invoice_services,
+        time_zone,
         ..
     } = installation;
     let mut items = Vec::new();
@@ -140,6 +145,10 @@ pub fn items(installation: &Installation) -> Vec<Item> {
     }));
     items.extend(invoice_services.iter().map(|entry| {
         item(Section::InvoiceServices, entry.slug.clone(), None, invoice_keys(&entry.slug, &entry.service))
+    }));
+    items.extend(time_zone.iter().map(|TimeZone { zone, .. }| {
+        let name = Section::TimeZone.as_str();
+        item(Section::TimeZone, name.to_owned(), None, said(json!({ name: zone.name() })))
     }));
     items
 }

@@ -215,7 +215,8 @@ impl Comparison<'_> {
             | Section::CargoCompanies
             | Section::CargoCompanyConditions
             | Section::Inventory
-            | Section::InvoiceServices => true,
+            | Section::InvoiceServices
+            | Section::TimeZone => true,
             Section::StockLocations => {
                 let is_active = !item.keys.contains_key("is_active");
                 is_active && self.base.as_ref().is_some_and(|base| base.contains_key(&item.name))

@@ -12,6 +12,7 @@ mod invoicing;
 mod source;
 mod words;
 mod workflow;
+mod zone;
 
 use std::fmt;
 
@@ -24,6 +25,7 @@ pub use invoicing::InvoiceService;
 use source::{Document, Source, json_object};
 pub use words::{Entity, Interface, Role};
 pub use workflow::{CommonParameters, Moved, State, Transition, Translations};
+pub use zone::TimeZone;
 
 pub use crate::reading::{Place, Problem};
 use crate::{
@@ -63,6 +65,8 @@ pub struct Installation {
     pub inventory: Vec<Inventory>,
     /// The services that make invoices.
     pub invoice_services: Vec<InvoiceService>,
+    /// The time zone of days: one or none.
+    pub time_zone: Vec<TimeZone>,
     /// Where packages go that stand in a state that is gone.
     pub moved: Vec<Moved>,
 }
@@ -149,6 +153,7 @@ impl Installation {
         self.inventory.extend(root.object("inventory", Inventory::read));
         self.invoice_services.extend(root.tables("invoice_services", InvoiceService::read));
         self.moved.extend(root.tables("moved", Moved::read));
+        self.time_zone.extend(TimeZone::read(root));
         root.finish();
     }
 

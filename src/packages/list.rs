@@ -182,8 +182,8 @@ pub const LIST: List = List {
         filter(
             "order__date_placed",
             Kind::Day,
-            "o.date_placed >= {}::timestamp at time zone 'UTC' and o.date_placed < ({}::date + 1)::timestamp at time zone 'UTC'",
-            "Day on which the order was placed, in UTC.",
+            "o.date_placed >= {} and o.date_placed < {end}",
+            "Day on which the order was placed, in the time zone of `tz`.",
         ),
         filter("order__date_placed__gt", Kind::DateTime, "o.date_placed > {}", "Of an order placed after this moment."),
         filter(
@@ -233,8 +233,8 @@ pub const LIST: List = List {
         filter(
             "order__delivery_range__date",
             Kind::Day,
-            "coalesce(o.delivery_from, o.delivery_until) < ({}::date + 1)::timestamp at time zone 'UTC' and coalesce(o.delivery_until, o.delivery_from) >= {}::timestamp at time zone 'UTC'",
-            "Day that the delivery range touches, in UTC.",
+            "coalesce(o.delivery_from, o.delivery_until) < {end} and coalesce(o.delivery_until, o.delivery_from) >= {}",
+            "Day that the delivery range touches, in the time zone of `tz`.",
         ),
         filter(
             "delivery_range",

@@ -1,10 +1,15 @@
 //! Lists as data: their filters, what they are sorted by, and the query that these make.
 
+use std::iter::{once, repeat};
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
 use sqlx::{Postgres, QueryBuilder, postgres::PgRow};
 use uuid::Uuid;
 
 use super::Page;
 use crate::{
+    days,
     db::PgConnection,
     error::{Refusal, Result},
     reading::values::{boolean, date_time, day},
@@ -29,9 +34,9 @@ pub enum Kind {
     Prefix,
     /// A part of a text, whatever the case and the accents: the condition is `has_part(column, {})`.
     Contains,
-    /// A moment as Django takes it ([`date_time`]), or a date (its midnight, UTC).
+    /// A moment as Django takes it ([`date_time`]), or a date: its first moment in the time zone of the request.
     DateTime,
-    /// A day, UTC.
+    /// A day in the time zone of the request: `{}` stands for its first moment, `{end}` for the first after it.
     Day,
     /// `true` or `false`, in the spellings of Django.
     Boolean,
@@ -46,7 +51,7 @@ pub struct Filter {
     pub name: &'static str,
     /// How its value is read.
     pub kind: Kind,
-    /// The condition; each `{}` stands for the value.
+    /// The condition; each `{}` stands for the value (of a day, see [`Kind::Day`]).
     pub sql: &'static str,
     /// Which rows it finds, for the documentation.
     pub summary: &'static str,
@@ -143,7 +148,7 @@ impl List {
             let (name, after) = part.split_once('}').unwrap_or((part, ""));
             let value = page.get(name).ok_or_else(|| Refusal::field(name, "This field is required."))?;
             if let Some(filter) = self.filters.iter().find(|filter| filter.name == name) {
-                push_value(query, filter, value)?;
+                push_value(query, filter, value, page.time_zone())?;
             }
             query.push(after);
         }
@@ -175,11 +180,17 @@ impl List {
         self.push_visible(query, visible);
         for filter in self.filters {
             let Some(value) = page.get(filter.name) else { continue };
-            let mut parts = filter.sql.split("{}");
-            query.push(" and ").push(parts.next().unwrap_or_default());
-            for part in parts {
-                push_value(query, filter, value)?;
-                query.push(part);
+            query.push(" and ");
+            for (part, end) in filter.sql.split("{end}").zip(once(false).chain(repeat(true))) {
+                if end {
+                    query.push_bind(days::end(read_day(filter, value)?, page.time_zone()));
+                }
+                let mut parts = part.split("{}");
+                query.push(parts.next().unwrap_or_default());
+                for part in parts {
+                    push_value(query, filter, value, page.time_zone())?;
+                    query.push(part);
+                }
             }
         }
         Ok(())
@@ -203,7 +214,7 @@ impl List {
     }
 }
 
-fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str) -> Result<(), Refusal> {
+fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str, zone: Tz) -> Result<(), Refusal> {
     let wrong = |message: &str| Refusal::field(filter.name, message);
     if value.contains('\0') {
         return Err(wrong("Null characters are not allowed."));
@@ -229,10 +240,11 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str) 
             query.push_bind(format!("{}%", escape_like(value)));
         }
         Kind::DateTime => {
-            query.push_bind(date_time(value).ok_or_else(|| wrong("Enter a valid date/time."))?);
+            let moment = day(value).map(|day| days::beginning(day, zone)).or_else(|| date_time(value));
+            query.push_bind(moment.ok_or_else(|| wrong("Enter a valid date/time."))?);
         }
         Kind::Day => {
-            query.push_bind(day(value).ok_or_else(|| wrong("Enter a valid date."))?);
+            query.push_bind(days::beginning(read_day(filter, value)?, zone));
         }
         Kind::Boolean => {
             let flag = boolean(&value.trim().into()).ok_or_else(|| wrong("Enter true or false."))?;
@@ -243,6 +255,10 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str) 
         }
     }
     Ok(())
+}
+
+fn read_day(filter: &Filter, value: &str) -> Result<NaiveDate, Refusal> {
+    day(value).ok_or_else(|| Refusal::field(filter.name, "Enter a valid date."))
 }
 
 fn escape_like(text: &str) -> String {

@@ -70,7 +70,7 @@ impl Place {
         Problem {
             file: self.file.to_string(),
             line: self.line_of(key),
-            key: format!("{}.{key}", self.section),
+            key: if self.section.is_empty() { key.to_owned() } else { format!("{}.{key}", self.section) },
             message: message.into(),
             remedy: remedy.into(),
         }

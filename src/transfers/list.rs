@@ -71,8 +71,8 @@ pub const LIST: List = List {
         filter(
             "order__date_placed",
             Kind::Day,
-            "o.date_placed >= {}::timestamp at time zone 'UTC' and o.date_placed < ({}::date + 1)::timestamp at time zone 'UTC'",
-            "Day on which the order was placed, in UTC.",
+            "o.date_placed >= {} and o.date_placed < {end}",
+            "Day on which the order was placed, in the time zone of `tz`.",
         ),
         filter(
             "order__date_placed__gte",

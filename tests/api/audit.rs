@@ -250,6 +250,7 @@ async fn every_table_that_people_set_is_audited_and_no_column_of_a_secret_is_sho
         "denial_reasons",
         "home",
         "installation",
+        "installation_settings",
         "inventory_engine",
         "invoice_services",
         "scenarios",

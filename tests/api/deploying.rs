@@ -441,3 +441,39 @@ async fn what_a_file_cannot_say_of_a_location_is_kept() {
     assert_eq!(after["address"]["city"]["pk"], 34);
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn the_time_zone_of_days_is_planned_applied_exported_and_audited() {
+    let shop = Shop::open().await;
+    let zone = |zone: &str| Files::of(&[&format!("time_zone = \"{zone}\"\n"), STANDARD, SHOP]);
+    let (code, _, said) = shop.changes_nothing(zone("Istanbul").install(&shop, &[])).await;
+    assert_ne!(code, 0);
+    let remedy = "line 1: time_zone: there is no time zone `Istanbul` — write a name of the IANA database";
+    assert!(said.contains(remedy), "{said}");
+    let twice = "time_zone = \"UTC\"\n";
+    let (_, _, said) = shop.changes_nothing(Files::of(&[twice, twice, STANDARD, SHOP]).install(&shop, &[])).await;
+    assert!(
+        said.contains("line 1: time_zone: another file names a time zone already — take one of them out"),
+        "{said}"
+    );
+
+    let istanbul = zone("Europe/Istanbul");
+    let (_, planned, _) = shop.changes_nothing(istanbul.install(&shop, &["--plan"])).await;
+    assert!(planned.contains("time_zone\n  + time_zone\n"), "{planned}");
+    assert_eq!(istanbul.install(&shop, &[]).await.0, 0);
+    assert_eq!(istanbul.install(&shop, &["--plan", "--exit-code"]).await.0, 0, "nothing is left to do");
+    let (_, exported, _) = shop.oms(&["installation", "export"]).await;
+    assert!(exported.starts_with("time_zone = \"Europe/Istanbul\"\n"), "{exported}");
+    assert_eq!(Files::of(&[&exported]).install(&shop, &["--plan", "--exit-code"]).await.0, 0);
+
+    let (_, planned, _) = zone("Europe/Berlin").install(&shop, &["--plan"]).await;
+    assert!(planned.contains("~ time_zone: time_zone Europe/Istanbul → Europe/Berlin"), "{planned}");
+    let without = Files::of(&[STANDARD, SHOP]);
+    let (_, planned, _) = without.install(&shop, &["--plan"]).await;
+    assert!(planned.contains("- time_zone"), "{planned}");
+    assert_eq!(without.install(&shop, &[]).await.0, 0);
+    let changes: Vec<(Value,)> =
+        shop.rows("select changes from audit where kind = 'installation_settings' order by id").await;
+    assert_eq!(changes.len(), 2, "{changes:?}");
+    shop.finish().await;
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use oms::page::{Filter, Kind};
 use serde_json::{Value, json};
 
-use crate::support::{NOT_FOUND, Shop, order_json};
+use crate::support::{NOT_FOUND, SHOP, STANDARD, Shop, order_json};
 
 const PACKAGES: &str = "/api/v1/oms/packages/";
 const SHORT: &str = "/api/v1/oms/packages/short/";
@@ -432,7 +432,8 @@ async fn yilmaz_finds_whoever_is_called_so_whatever_the_case_and_the_accents() {
     for (n, name) in names.into_iter().enumerate() {
         let mut order = order_json(&format!("N{n}"), &[("RED", 1)]);
         order["customer"] = json!({ "first_name": format!("X{name}"), "last_name": name });
-        order["shipping_address"] = json!({ "country": name, "city": { "pk": n, "name": name }, "township": name });
+        order["shipping_address"] =
+            json!({ "country": { "pk": n, "name": name }, "city": { "pk": n, "name": name }, "township": name });
         shop.order_of(&order).await;
     }
     let found = async |list: &str, filter: &str, part: &str| {
@@ -487,7 +488,8 @@ async fn a_search_for_a_name_or_a_place_takes_the_index() {
     for (list, filter) in searches {
         let mut connection = shop.pool().acquire().await.expect("a connection");
         let condition = filter.sql.replace("{}", "'Yılmaz'");
-        let query = format!("set enable_seqscan = off; explain select count(*){} where true and {condition}", list.from);
+        let query =
+            format!("set enable_seqscan = off; explain select count(*){} where true and {condition}", list.from);
         let plan: Vec<sqlx::postgres::PgRow> =
             sqlx::raw_sql(sqlx::AssertSqlSafe(query)).fetch_all(&mut *connection).await.expect("a plan");
         let plan: Vec<String> = plan.iter().map(|row| sqlx::Row::get(row, 0)).collect();
@@ -496,6 +498,51 @@ async fn a_search_for_a_name_or_a_place_takes_the_index() {
     }
     assert_eq!(count, 8);
     shop.finish().await;
+}
+
+/// Midnight in Istanbul is nine in the evening in UTC.
+#[tokio::test]
+async fn a_day_is_one_of_the_shop_or_of_the_time_zone_that_is_asked_for() {
+    let in_utc = Shop::open().await;
+    let in_istanbul = Shop::installed(&["time_zone = \"Europe/Istanbul\"\n", STANDARD, SHOP], false).await;
+    for (shop, usual) in [(&in_utc, "UTC"), (&in_istanbul, "Europe/Istanbul")] {
+        for (number, placed) in [("DAY", "2026-03-01T20:59:59Z"), ("NIGHT", "2026-03-01T21:00:00Z")] {
+            let mut order = order_json(number, &[("RED", 1)]);
+            order["date_placed"] = json!(placed);
+            order["delivery_range"] = json!({ "lower": placed, "upper": placed });
+            shop.order_of(&order).await;
+        }
+        for (filters, in_utc, in_istanbul) in [
+            ("order__date_placed=2026-03-01", &["DAY", "NIGHT"][..], &["DAY"][..]),
+            ("order__date_placed=2026-03-02", &[], &["NIGHT"]),
+            ("order__delivery_range__date=2026-03-01", &["DAY", "NIGHT"], &["DAY"]),
+            ("order__delivery_range__date=2026-03-02", &[], &["NIGHT"]),
+            ("order__date_placed__gte=2026-03-02", &[], &["NIGHT"]),
+            ("order__date_placed__lt=2026-03-02", &["DAY", "NIGHT"], &["DAY"]),
+            // A moment is one, whatever the zone; without a zone it is UTC.
+            ("order__date_placed__gte=2026-03-01T21:00:00", &["NIGHT"], &["NIGHT"]),
+            ("order__date_placed__gte=2026-03-02T00:00:00%2B03:00", &["NIGHT"], &["NIGHT"]),
+        ] {
+            let found = async |zone: &str| {
+                let page = shop.get(&format!("{SHORT}?{filters}{zone}&sort=id")).await.ok();
+                column(&page, "order_number")
+            };
+            let of_usual = if usual == "UTC" { in_utc } else { in_istanbul };
+            assert_eq!(found("").await, of_usual, "{filters} {usual}");
+            assert_eq!(found("&tz=UTC").await, in_utc, "{filters}");
+            assert_eq!(found("&tz=Europe/Istanbul").await, in_istanbul, "{filters}");
+        }
+        let page = shop.get(&format!("{SHORT}?limit=1&tz=Europe/Istanbul")).await.ok();
+        let next = page["next"].as_str().expect("a next page");
+        assert!(next.ends_with("tz=Europe%2FIstanbul"), "{next}");
+        let messages = shop.get(&format!("{ORDERS}?tz=Istanbul")).await.wrong("tz");
+        assert_eq!(
+            messages,
+            ["There is no time zone Istanbul: write a name of the IANA database, as in `Europe/Istanbul`."]
+        );
+    }
+    in_utc.finish().await;
+    in_istanbul.finish().await;
 }
 
 #[tokio::test]

@@ -84,6 +84,7 @@ const OTHERS: &str = "
     select w.id, e.position, e.id, e.created_date, 0, gen_random_uuid(), e.entity, e.object_id, e.sequence
       from webhooks w, events e where e.entity = 'package' and e.sequence = 1 limit 1;
     insert into inventory_engine (settings) values ('{}');
+    insert into installation_settings (time_zone) values ('Europe/Istanbul');
     insert into invoice_services values ('books', '{}');
     insert into cargo_company_conditions (cargo_company_id) select min(id) from cargo_companies;
     insert into sender_addresses (stock_location_id, cargo_company_id, origin_id, installed)

@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::DateTime;
+use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::super::kinds;
@@ -81,6 +82,7 @@ impl Scene {
             limited_locations: BTreeSet::new(),
             inventory: None,
             invoicing: Invoicing::default(),
+            time_zone: Tz::UTC,
             scenarios: vec![scenario(waiting)],
             transfer_scenarios: Vec::new(),
         };

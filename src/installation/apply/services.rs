@@ -1,4 +1,4 @@
-//! The services that the installation names: they go when they are gone from the files.
+//! What the installation names once, and its services: they go when they are gone from the files.
 
 use crate::{
     db::PgConnection,
@@ -6,13 +6,16 @@ use crate::{
     installation::{items::Section, plan::Plan, read::Installation},
 };
 
-/// Writes the services that differ.
+/// Writes what differs of them.
 pub(super) async fn write(connection: &mut PgConnection, wanted: &Installation, plan: &Plan) -> Result<()> {
     if plan.of(Section::Inventory).next().is_some() {
-        stock(connection, wanted).await?;
+        stock(&mut *connection, wanted).await?;
     }
     if plan.of(Section::InvoiceServices).next().is_some() {
-        invoices(connection, wanted).await?;
+        invoices(&mut *connection, wanted).await?;
+    }
+    if plan.of(Section::TimeZone).next().is_some() {
+        time_zone(connection, wanted).await?;
     }
     Ok(())
 }
@@ -48,5 +51,20 @@ async fn invoices(connection: &mut PgConnection, wanted: &Installation) -> Resul
         .execute(&mut *connection)
         .await?;
     }
+    Ok(())
+}
+
+async fn time_zone(connection: &mut PgConnection, wanted: &Installation) -> Result<()> {
+    let Some(wanted) = wanted.time_zone.first() else {
+        sqlx::query!("delete from installation_settings").execute(connection).await?;
+        return Ok(());
+    };
+    sqlx::query!(
+        "insert into installation_settings (time_zone) values ($1)
+         on conflict (only_row) do update set time_zone = excluded.time_zone",
+        wanted.zone.name()
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

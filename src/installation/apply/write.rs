@@ -109,6 +109,7 @@ pub(super) fn line_of(wanted: &Installation, section: Section, at: usize) -> usi
         Section::SenderAddresses => wanted.sender_addresses.get(at).map(|entry| &entry.at),
         Section::Inventory => wanted.inventory.get(at).map(|entry| &entry.at),
         Section::InvoiceServices => wanted.invoice_services.get(at).map(|entry| &entry.at),
+        Section::TimeZone => return wanted.time_zone.get(at).map_or(1, |entry| entry.at.line_of("time_zone")),
     };
     place.map_or(1, |place| place.line)
 }

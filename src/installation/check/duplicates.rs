@@ -19,6 +19,9 @@ pub(super) fn check(installation: &Installation, findings: &mut Findings) {
     refuse(findings, "title", "two denial reasons", titles);
     let names = scenarios.iter().map(|entry| (&entry.at, &entry.definition.name));
     refuse(findings, "name", "two scenarios", names);
+    for second in installation.time_zone.iter().skip(1) {
+        findings.problem(&second.at, "time_zone", "another file names a time zone already", "take one of them out");
+    }
 }
 
 /// Slugs and enum values are unique within their entity (an order and a package both have a `waiting`); ids are unique

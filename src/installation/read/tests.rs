@@ -230,7 +230,7 @@ fn files_are_one_installation_and_problems_name_theirs() {
         [
             "a.toml, line 1: x: there is no such key — write one of states, transitions, \
              stock_locations, cargo_companies, denial_reasons, cargo_company_conditions, \
-             sender_addresses, cancellation_reasons, scenarios, inventory, invoice_services, moved",
+             sender_addresses, cancellation_reasons, scenarios, inventory, invoice_services, moved, time_zone",
             "b.toml, line 2: denial_reasons.title: is missing — add `title = …`",
         ]
     );
@@ -265,7 +265,7 @@ fn unknown_keys_of_inner_tables_and_of_the_file_are_refused() {
              postcode, township, city, country",
             "line 49: denial_reason: there is no such key — did you mean `denial_reasons`? (one \
              of states, transitions, stock_locations, cargo_companies, denial_reasons, \
-             cargo_company_conditions, sender_addresses, cancellation_reasons, scenarios, inventory, invoice_services, moved)",
+             cargo_company_conditions, sender_addresses, cancellation_reasons, scenarios, inventory, invoice_services, moved, time_zone)",
         ]
     );
 }
