@@ -76,6 +76,36 @@ async fn by_distance_the_nearest_is_asked_first() {
 }
 
 #[tokio::test]
+async fn a_location_without_coordinates_is_the_farthest_and_its_trace_says_that_the_distance_is_unknown() {
+    let unknown = SHOP.replacen("latitude = 40.99", "", 1);
+    assert_ne!(unknown, SHOP, "KADIKOY has a longitude only");
+    let head = unknown.split("[[scenarios.rules]]").next().expect("a scenario");
+    let rules =
+        r#"rules = [{ name = "Nearest", conditions = ["SELECT_BY_STOCK"], order_by = ["distance", "priority"] }]"#;
+    let shop = Shop::installed(&[STANDARD, &format!("{head}{rules}\n")], false).await;
+    let new = json!({ "erp_code": "NEW", "name": "New", "stock_location_type": "store", "priority": 1 });
+    shop.post("/api/v1/oms/stocklocations/", &new).await.json(201);
+    for erp_code in ["NEW", "KADIKOY", "GEBZE"] {
+        shop.count(erp_code, "RED", 9).await;
+    }
+    // Next door to KADIKOY, if it were known.
+    let order = shop.order_of(&order_json("N1", &[("RED", 1)])).await;
+    assert_eq!(order.only_package().place().await, "waiting@GEBZE");
+    let trace = order.trace().await;
+    let candidates = trace["rules"][0]["candidates"].as_array().expect("candidates");
+    let with_stock = candidates.iter().filter(|one| one["stock"]["RED"] == 9);
+    let seen: Vec<_> = with_stock.map(|one| (one["erp_code"].clone(), one["distance_km"].is_number())).collect();
+    assert_eq!(seen, [(json!("GEBZE"), true), (json!("NEW"), false), (json!("KADIKOY"), false)]);
+    assert!(candidates.iter().all(|one| one.get("distance_km").is_some()), "null where it is unknown");
+
+    // And where coordinates were, they can be taken away.
+    let gebze = format!("/api/v1/oms/stocklocations/{}/", shop.location_id("GEBZE").await);
+    let changed = shop.patch(&gebze, &json!({ "latitude": null, "longitude": null })).await.ok();
+    assert_eq!(changed["address"]["latitude"], Value::Null);
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn by_available_quota_the_location_with_most_room_is_asked_first() {
     let shop = Shop::open().await;
     with_rules(
