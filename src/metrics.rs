@@ -47,6 +47,7 @@ pub struct Metrics {
     upstream_polls: Family<OutcomeLabels, Counter>,
     upstream_orders: Family<WayLabels, Counter>,
     upstream_calls: Family<CallLabels, Counter>,
+    label_letters: Family<OutcomeLabels, Counter>,
     /// The metrics of webhooks.
     pub webhooks: Webhooks,
     gauges: Gauges,
@@ -167,6 +168,11 @@ impl Default for Metrics {
             "upstream_calls",
             "Calls to the upstream by kind (status, mapping, bill, invoice) and outcome (taken, failed)",
         );
+        let label_letters = family(
+            oms,
+            "label_letters",
+            "Letters of printed labels that the fonts lack, by outcome (transliterated, missing)",
+        );
         let webhooks = Webhooks::register(oms);
         oms.register("log_lines_lost", "Lines of the log that could not be written", logging::LOST_LINES.clone());
         oms.register(
@@ -188,6 +194,7 @@ impl Default for Metrics {
             upstream_polls,
             upstream_orders,
             upstream_calls,
+            label_letters,
             webhooks,
             gauges,
         }
@@ -244,6 +251,13 @@ impl Metrics {
     pub fn upstream_call(&self, kind: &'static str, is_taken: bool) {
         let outcome = if is_taken { "taken" } else { "failed" };
         self.upstream_calls.get_or_create(&CallLabels { kind, outcome }).inc();
+    }
+
+    /// Counts the letters of a label that the fonts lack.
+    pub fn label_letters(&self, transliterated: u64, missing: u64) {
+        for (outcome, count) in [("transliterated", transliterated), ("missing", missing)] {
+            self.label_letters.get_or_create(&OutcomeLabels { outcome }).inc_by(count);
+        }
     }
 
     /// The text, with the present values of gauges. `readings`: what the database says; none if it is away.

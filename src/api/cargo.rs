@@ -1,6 +1,6 @@
 //! `/cargo-company/`, `/cargo-company-conditions/` and the labels.
 
-use axum::response::Response;
+use axum::{http::HeaderName, response::Response};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
     resource::{Read, detail, list},
 };
 use crate::{
-    cargo::{CargoCompany, CargoCompanyCondition, shipping_label},
+    cargo::{CargoCompany, CargoCompanyCondition, Replaced, shipping_label},
     error::{Refusal, Result},
 };
 
@@ -43,6 +43,10 @@ pub fn routes() -> OpenApiRouter<Doors> {
         .routes(routes!(label))
 }
 
+/// How many letters of a label are written in others, and how many are not written.
+const TRANSLITERATED: HeaderName = HeaderName::from_static("x-label-transliterated");
+const MISSING: HeaderName = HeaderName::from_static("x-label-missing");
+
 /// A shipping label
 ///
 /// The address in a package's `shipping_label`. It is signed, and good for some days (`OMS_LINK_HOURS`), so that a browser
@@ -54,11 +58,22 @@ pub fn routes() -> OpenApiRouter<Doors> {
            ("expires" = Option<u64>, Query, description = "As in the package's `shipping_label`."),
            ("signature" = Option<String>, Query, description = "As in the package's `shipping_label`.")),
     security(()),
-    responses((status = 200, description = "A printable label, 100 × 150 mm", body = File, content_type = "application/pdf"),
+    responses((status = 200, description = "A printable label, 100 × 150 mm", body = File, content_type = "application/pdf",
+               headers(("x-label-transliterated" = u64, description = "How many letters, which the fonts lack, are written in Latin ones."),
+                       ("x-label-missing" = u64, description = "How many letters stand as `?`."))),
               (status = 401, description = "This server wants a token, too"),
               (status = 403, description = "The address is not signed as it should be"),
               (status = 410, description = "The address has expired")))]
 async fn label(Linked { app, key, location_ids }: Linked<false>) -> Result<Response> {
-    let pdf = shipping_label(&app.pool, key, location_ids.as_deref()).await?.ok_or_else(Refusal::not_found)?;
-    Ok(file::document(pdf, "label", "pdf"))
+    let label = shipping_label(&app.pool, key, location_ids.as_deref()).await?.ok_or_else(Refusal::not_found)?;
+    let Replaced { transliterated, missing, missing_letters } = label.replaced;
+    app.metrics.label_letters(transliterated, missing);
+    if missing > 0 {
+        tracing::warn!(label = ?key, letters = ?missing_letters, "a label has letters that its fonts lack: they print as ?");
+    }
+    let mut response = file::document(label.pdf, "label", "pdf");
+    for (name, count) in [(TRANSLITERATED, transliterated), (MISSING, missing)] {
+        response.headers_mut().insert(name, count.into());
+    }
+    Ok(response)
 }

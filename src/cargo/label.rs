@@ -4,7 +4,8 @@
 //! thermal printer, and black only. The first page has everything that a courier needs. Items that do not fit continue
 //! on further pages of the same size, so none is left out.
 //!
-//! This file defines a label and lays out its pages; `barcode` and `text` draw its parts. Lengths are millimetres from
+//! This file defines a label and lays out its pages; `barcode` and `text` draw its parts; `letters` writes what the fonts
+//! lack in Latin letters. Lengths are millimetres from
 //! the upper left corner, font sizes are points.
 
 use chrono::{DateTime, Utc};
@@ -15,9 +16,13 @@ use krilla::surface::Surface;
 use krilla::{Document, SerializeSettings};
 
 use barcode::Barcode;
+use letters::{Letters, with_texts};
 use text::{DESCENT, Fonts, Line, SMALLEST_SIZE};
 
+pub use letters::Replaced;
+
 mod barcode;
+mod letters;
 mod text;
 
 /// The content of a label.
@@ -59,6 +64,15 @@ pub struct LabelItem<'a> {
     pub name: &'a str,
     /// The number of units.
     pub quantity: i64,
+}
+
+/// A label that is drawn.
+#[derive(Debug)]
+pub struct Drawn {
+    /// The document.
+    pub pdf: Vec<u8>,
+    /// What became of the letters that the fonts lack.
+    pub replaced: Replaced,
 }
 
 /// Why a label cannot be drawn.
@@ -107,9 +121,13 @@ const NEXT_PAGE_ITEMS: (f32, usize) = (19.5, 37);
 /// # Errors
 ///
 /// When scanners could not read the tracking number as a barcode, see [`LabelError`].
-pub fn render(label: &Label<'_>) -> Result<Vec<u8>, LabelError> {
+pub fn render(label: &Label<'_>) -> Result<Drawn, LabelError> {
     let barcode = Barcode::new(label.tracking_number)?;
     let fonts = Fonts::load()?;
+    let mut letters = Letters::of(&fonts);
+    let texts = letters.texts(label);
+    let mut texts = texts.iter().map(String::as_str);
+    let label = &with_texts(label, |_| texts.next().unwrap_or_default());
     let columns = Columns::of(&label.items, &fonts);
     let (first, rest) = label.items.split_at(label.items.len().min(FIRST_PAGE_ITEMS.1));
     let next: Vec<&[LabelItem<'_>]> = rest.chunks(NEXT_PAGE_ITEMS.1).collect();
@@ -132,7 +150,8 @@ pub fn render(label: &Label<'_>) -> Result<Vec<u8>, LabelError> {
             columns.draw(sheet, items, NEXT_PAGE_ITEMS.0);
         })?;
     }
-    document.finish().map_err(|error| LabelError::Drawing(error.to_string()))
+    let pdf = document.finish().map_err(|error| LabelError::Drawing(error.to_string()))?;
+    Ok(Drawn { pdf, replaced: letters.replaced() })
 }
 
 fn draw_page(document: &mut Document, fonts: &Fonts, draw: impl FnOnce(&mut Sheet<'_>)) -> Result<(), LabelError> {
@@ -330,15 +349,15 @@ mod tests {
     #[test]
     fn the_same_label_gives_the_same_pdf() {
         let label = label("OMS0000000128", items(3));
-        let first = render(&label).unwrap();
+        let first = render(&label).unwrap().pdf;
         assert!(first.starts_with(b"%PDF-"));
-        assert!(first == render(&label).unwrap());
+        assert!(first == render(&label).unwrap().pdf);
     }
 
     #[test]
     fn items_that_do_not_fit_go_on_to_further_pages() {
         for (count, pages) in [(0, 1), (10, 1), (11, 2), (47, 2), (48, 3), (500, 15), (700, 20)] {
-            assert_eq!(page_count(&render(&label("OMS0000000128", items(count))).unwrap()), pages, "{count} items");
+            assert_eq!(page_count(&render(&label("OMS0000000128", items(count))).unwrap().pdf), pages, "{count} items");
         }
     }
 
@@ -370,7 +389,7 @@ mod tests {
         label.order_number = &endless;
         label.package_number = &endless;
         label.cargo_company = &endless;
-        assert_eq!(page_count(&render(&label).unwrap()), 1);
+        assert_eq!(page_count(&render(&label).unwrap().pdf), 1);
     }
 
     #[test]
@@ -384,6 +403,6 @@ mod tests {
             cargo_company: "",
             ..label("1", Vec::new())
         };
-        assert_eq!(page_count(&render(&label).unwrap()), 1);
+        assert_eq!(page_count(&render(&label).unwrap().pdf), 1);
     }
 }

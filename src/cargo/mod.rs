@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use sqlx::{FromRow, types::Json};
 use utoipa::ToSchema;
 
+pub use label::Replaced;
 pub use shipping_label::shipping_label;
 
 use crate::{
@@ -106,7 +107,12 @@ impl ListRow for CargoCompany {
         visible: VISIBLE_TO_ALL,
         filters: &[
             filter("slug", Kind::Text, "c.slug = {}", "Its slug."),
-            filter("name", Kind::Contains, "has_part(c.name, {})", "Part of the name, in any case and with any accents."),
+            filter(
+                "name",
+                Kind::Contains,
+                "has_part(c.name, {})",
+                "Part of the name, in any case and with any accents.",
+            ),
             filter("is_active", Kind::Boolean, "c.is_active = {}", "Whether it is active."),
             filter("pk__in", Kind::Integers, "c.id = any({})", "Ids, separated by commas."),
         ],

@@ -3,18 +3,18 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::label::{Label, LabelItem, Party, render};
+use super::label::{Drawn, Label, LabelItem, Party, render};
 use crate::{
     db::PgPool,
     error::{Error, Result},
 };
 
-/// The label with this key, as a PDF; none where there is no such label, or its package is at none of the locations
+/// The label with this key; none where there is no such label, or its package is at none of the locations
 /// (none: all).
 ///
 /// # Errors
 /// When it cannot be drawn, or the database fails.
-pub async fn shipping_label(pool: &PgPool, key: Uuid, location_ids: Option<&[i64]>) -> Result<Option<Vec<u8>>> {
+pub async fn shipping_label(pool: &PgPool, key: Uuid, location_ids: Option<&[i64]>) -> Result<Option<Drawn>> {
     let row = sqlx::query!(
         r#"select p.id, p.number, o.number as order_number, o.details, s.tracking_number, s.created_date,
                   c.name as cargo_company, l.name as sender, l.address,

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{NOT_FOUND, Package, Shop, send};
+use crate::support::{NOT_FOUND, Package, Shop, order_json, send};
 
 /// `<Invoice/>` in base64.
 const XML: &str = "PEludm9pY2UvPg==";
@@ -193,5 +193,26 @@ async fn a_new_label_replaces_the_old_one_and_answers_204() {
         let reply = shop.changes_nothing(package.run_with("UPDATE_SHIPMENT_LABEL", &wrong)).await;
         assert_eq!(reply.wrong("package_items").len(), 1, "{wrong}");
     }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn letters_that_the_fonts_lack_are_on_the_label_in_latin_ones_or_it_is_said_how_many_are_not() {
+    let shop = Shop::open().await;
+    let label_of = async |number: &str, name: &str| {
+        let mut order = order_json(number, &[("RED", 1)]);
+        order["customer"] = json!({ "first_name": name, "last_name": "Yılmaz" });
+        let package = shop.order_of(&order).await.only_package();
+        package.run("COMPLETE_PACKING").await.ok();
+        let shown = package.json().await;
+        let label = send(shop.request(Method::GET, &path(&shown["shipping_label"]))).await;
+        assert_eq!((label.status, label.header("content-type")), (200, "application/pdf"));
+        [label.header("x-label-transliterated").to_owned(), label.header("x-label-missing").to_owned()]
+    };
+    assert_eq!(label_of("1", "Ayşe Παπαδόπουλος Щукин محمد").await, ["0", "0"]);
+    assert_eq!(label_of("2", "王伟 🎁").await, ["3", "0"]);
+    assert_eq!(label_of("3", "王\u{f8ff}\u{f8ff}").await, ["1", "2"]);
+    assert_eq!(shop.metric("oms_label_letters_total{outcome=\"transliterated\"}").await, 4);
+    assert_eq!(shop.metric("oms_label_letters_total{outcome=\"missing\"}").await, 2);
     shop.finish().await;
 }

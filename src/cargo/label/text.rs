@@ -17,8 +17,8 @@ const LEADING: f32 = 1.18;
 /// The share of a line's height below its baseline.
 pub(super) const DESCENT: f32 = 0.22;
 
-/// The two typefaces of a label, `DejaVu` Sans Condensed. They cover Latin, Greek, Cyrillic and Arabic letters; a
-/// missing letter prints as an empty box.
+/// The two typefaces of a label, `DejaVu` Sans Condensed. They cover Latin, Greek, Cyrillic and Arabic letters; others
+/// would print as an empty box, and are replaced before (`letters`).
 pub(super) struct Fonts {
     pub(super) regular: Typeface,
     pub(super) bold: Typeface,
@@ -31,6 +31,14 @@ impl Fonts {
             regular: parse(include_bytes!("../../../assets/fonts/DejaVuSansCondensed.ttf"))?,
             bold: parse(include_bytes!("../../../assets/fonts/DejaVuSansCondensed-Bold.ttf"))?,
         })
+    }
+
+    /// True if both can print a letter.
+    pub(super) fn have(&self, letter: char) -> bool {
+        let text = letter.to_string();
+        [&self.regular, &self.bold]
+            .iter()
+            .all(|face| face.set(&text, SMALLEST_SIZE).glyphs.iter().all(|glyph| glyph.glyph_id.to_u32() != 0))
     }
 
     /// A name and an address as a block of text, in the given font sizes, or in smaller ones if the block would be too
