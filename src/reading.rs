@@ -16,6 +16,7 @@ mod form;
 mod kinds;
 mod lists;
 mod origin;
+mod sheet;
 pub mod values;
 
 use serde_json::{Map, Value, json};
@@ -26,6 +27,7 @@ pub use encoding::{Decoded, Encoding, NO_LETTER};
 pub use form::{Changed, Form, New, change, create, set, with_sentences};
 pub use kinds::COUNTS;
 pub use origin::{Origin, Place, Problem};
+pub use sheet::{Row, Sheet, column};
 
 use crate::{error::Refusal, spelling::suggestion, wire};
 

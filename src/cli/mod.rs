@@ -303,6 +303,8 @@ mod tests {
             "URLS" => Some(&["oms.example.com", "ftp://oms.example.com"]),
             "RANGES" => Some(&["10.0.0.0/33", "nonsense"]),
             "ENCODING" => Some(&["latin", "utf-7"]),
+            "FORMAT" => Some(&["excel", ""]),
+            "ZONE" => Some(&["Istanbul", ""]),
             "ORIGINS" => Some(&["panel.example.com", "ftp://panel.example.com", "https://panel.example.com/app"]),
             "BOOL" => Some(&["maybe", "1"]),
             "MOMENT" => Some(&["yesterday", "2026-13-01"]),

@@ -1,6 +1,8 @@
 //! `oms orders …`.
 
-use std::path::PathBuf;
+use std::{fs::File, path::PathBuf};
+
+use chrono_tz::Tz;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::io::BufReader;
@@ -14,31 +16,79 @@ use crate::{
     catalog::CatalogCache,
     commands,
     config::DataSettings,
+    days,
     error::{Error, Result},
-    placing::import::{Progress, Summary, import},
+    orders::file::{Format, Mapping, OrderFile, Reading},
+    placing::import::{Progress, Summary, import, import_rows},
+    reading::{Decoded, Encoding},
 };
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Take the orders of a file of JSON lines. Known orders are left as they are, so it can be run again at any time.
+    /// Take the orders of a file: JSON lines, or the export of a shop. Known orders are left as they are, so it can be run
+    /// again at any time.
     Import {
         /// The file.
         file: PathBuf,
+        /// Who wrote it.
+        #[arg(long, value_enum, default_value_t = Format::Json)]
+        format: Format,
+        #[command(flatten)]
+        rows: Rows,
     },
 }
 
+/// How a file of rows is written.
+#[derive(Debug, clap::Args)]
+pub(super) struct Rows {
+    /// A file in TOML that says which column is which field: `[columns]` with `number = "Order No"`, `[values]` with what
+    /// holds for all orders, and `date_format`.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// How its letters are written; UTF-16 is known by its mark.
+    #[arg(long, value_enum)]
+    encoding: Option<Encoding>,
+    /// The time zone of dates without one, as `Europe/Istanbul`; without it, that of the installation.
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    tz: Option<Tz>,
+}
+
+fn zone(name: &str) -> Result<Tz, String> {
+    name.parse().map_err(|_| format!("there is no such time zone; {}", days::REMEDY))
+}
+
 pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Outcome> {
-    let Command::Import { file } = command;
-    let opened = tokio::fs::File::open(&file)
-        .await
-        .map_err(|error| Error::Fault(format!("cannot read {}: {error}", file.display())))?;
-    let size = opened.metadata().await.map_or(0, |metadata| metadata.len());
+    let Command::Import { file, format, rows } = command;
+    if format == Format::Json && (rows.mapping.is_some() || rows.encoding.is_some() || rows.tz.is_some()) {
+        return Err(Error::Fault(
+            "--mapping, --encoding and --tz are for files of rows: say which by --format shopify, woocommerce or csv"
+                .to_owned(),
+        ));
+    }
+    let mapping = rows.mapping.as_ref().map(read_mapping).transpose()?.unwrap_or_default();
+    let cannot_read = |error| Error::Fault(format!("cannot read {}: {error}", file.display()));
+    let opened = File::open(&file).map_err(cannot_read)?;
+    let size = opened.metadata().map_or(0, |metadata| metadata.len());
     let data = Data::open(settings).await?;
-    let imported = take(&data, opened, size).await;
+    let imported = match format {
+        Format::Json => take(&data, tokio::fs::File::from_std(opened), size).await,
+        _ => {
+            take_rows(&data, opened, size, Reading { format, mapping, zone: rows.tz.unwrap_or_default() }, &rows).await
+        }
+    };
     data.close().await?;
-    let summary = imported?;
-    say!("{} orders taken, {} known already, {} lines refused", summary.taken, summary.known, summary.refused);
-    Ok(if summary.refused == 0 { Outcome::Done } else { Outcome::Faults })
+    let Summary { taken, known, left_out, refused } = imported?;
+    match format {
+        Format::Json => say!("{taken} orders taken, {known} known already, {refused} lines refused"),
+        _ => say!("{taken} orders taken, {known} known already, {left_out} with nothing to pack, {refused} refused"),
+    }
+    Ok(if refused == 0 { Outcome::Done } else { Outcome::Faults })
+}
+
+fn read_mapping(file: &PathBuf) -> Result<Mapping> {
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| Error::Fault(format!("cannot read {}: {error}", file.display())))?;
+    Mapping::read(&text).map_err(|why| Error::Fault(format!("{}: {why}", file.display())))
 }
 
 async fn take(data: &Data, file: tokio::fs::File, size: u64) -> Result<Summary> {
@@ -46,6 +96,18 @@ async fn take(data: &Data, file: tokio::fs::File, size: u64) -> Result<Summary> 
     catalog_cache.refresh(&mut *data.pool.acquire().await?).await?;
     let (mut progress, reader) = (Bar::new(size), BufReader::with_capacity(1 << 20, file));
     let summary = import(&data.pool, &catalog_cache, &data.gate().await?, reader, &mut progress).await;
+    progress.finish();
+    summary
+}
+
+async fn take_rows(data: &Data, file: File, size: u64, reading: Reading, rows: &Rows) -> Result<Summary> {
+    let catalog_cache = CatalogCache::new(commands::kinds());
+    catalog_cache.refresh(&mut *data.pool.acquire().await?).await?;
+    let zone = rows.tz.unwrap_or(catalog_cache.current().time_zone);
+    let file = Decoded::new(file, rows.encoding.unwrap_or_default());
+    let file = OrderFile::open(file, Reading { zone, ..reading })?;
+    let mut progress = Bar::new(size);
+    let summary = import_rows(&data.pool, &catalog_cache, &data.gate().await?, file, &mut progress).await;
     progress.finish();
     summary
 }
@@ -87,5 +149,9 @@ impl Progress for Bar {
 
     fn refused(&mut self, line: u64, why: &str) {
         self.line.suspend(|| note!("line {line}: {why}"));
+    }
+
+    fn left_out(&mut self, line: u64, why: &str) {
+        self.line.suspend(|| note!("line {line}: left out: {why}"));
     }
 }

@@ -1,6 +1,7 @@
 //! Orders: their input and their views.
 
 pub mod details;
+pub mod file;
 pub mod input;
 pub mod list;
 pub(crate) mod view;

@@ -1,15 +1,19 @@
-//! `oms orders import FILE`: takes orders from JSON lines. A bad line is reported, and the others are taken.
+//! `oms orders import FILE`: takes orders from JSON lines, or from a file of rows. A bad line is reported, and the others are
+//! taken.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{io::Read, pin::pin, sync::Arc, time::Duration};
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use crate::{
     catalog::CatalogCache,
     db::{PgPool, Transaction},
-    error::{Error, Result},
+    error::{Error, Refusal, Result},
     inventory::Inventory,
-    orders::input::OrderInput,
+    orders::{
+        file::{Built, OrderFile, Refused, wrong_line},
+        input::OrderInput,
+    },
     outbound::Gate,
     placing::place::{Durability, place},
     replanning::wakes,
@@ -29,7 +33,9 @@ pub struct Summary {
     pub taken: u64,
     /// Known orders.
     pub known: u64,
-    /// Lines with errors.
+    /// Orders of which there is nothing to pack; only files of rows have them.
+    pub left_out: u64,
+    /// Lines with errors; in a file of rows, orders with them.
     pub refused: u64,
 }
 
@@ -39,6 +45,8 @@ pub trait Progress {
     fn advance(&mut self, bytes: u64, summary: Summary);
     /// A line has an error.
     fn refused(&mut self, line: u64, why: &str);
+    /// There is nothing of an order to pack.
+    fn left_out(&mut self, line: u64, why: &str);
 }
 
 /// Takes every order of a stream. The same file can be imported again at any time. `gate`: whether a stock service may be
@@ -75,7 +83,10 @@ pub async fn import(
             let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii();
             if !text.is_empty() {
                 batch.begin(pool).await?;
-                take(pool, catalog_cache, &inventory, text, number, &mut summary, progress).await?;
+                let order = crate::wire::parse(text).and_then(|value| OrderInput::of_json(&value));
+                if let Some(refusal) = take(pool, catalog_cache, &inventory, order, &mut summary).await? {
+                    progress.refused(number, &refusal.to_string());
+                }
             }
         }
         progress.advance(bytes, summary);
@@ -91,16 +102,62 @@ pub async fn import(
     Ok(summary)
 }
 
+/// The same of a file of rows. An order with a bad line is reported, and the others are taken.
+///
+/// # Errors
+/// As [`import`].
+pub async fn import_rows(
+    pool: &PgPool,
+    catalog_cache: &CatalogCache,
+    gate: &Gate,
+    mut file: OrderFile<impl Read>,
+    progress: &mut impl Progress,
+) -> Result<Summary> {
+    let inventory = Inventory::new(pool.clone(), Arc::default(), Arc::default(), gate.clone());
+    let mut summary = Summary::default();
+    let (mut batch, mut count, mut read) = (Batch::default(), 0_u64, 0);
+    while let Some(built) = file.next_order()? {
+        match built {
+            Built::Order { order, line, lines } => {
+                batch.begin(pool).await?;
+                let input = OrderInput::of_json(&order);
+                if let Some(refusal) = take(pool, catalog_cache, &inventory, input, &mut summary).await? {
+                    progress.refused(wrong_line(&order, line, &lines), &refusal.to_string());
+                }
+            }
+            Built::LeftOut { line, why } => {
+                summary.left_out += 1;
+                progress.left_out(line, &why);
+            }
+            Built::Refused(Refused { line, why }) => {
+                summary.refused += 1;
+                progress.refused(line, &why);
+            }
+        }
+        let until = file.bytes_read();
+        progress.advance(until.saturating_sub(read), summary);
+        read = until;
+        count += 1;
+        if count.is_multiple_of(BATCH) {
+            batch.end().await?;
+        }
+    }
+    if summary.taken > 0 {
+        // As in `import`.
+        wakes::for_anything(&mut *pool.acquire().await?).await?;
+    }
+    batch.end().await?;
+    Ok(summary)
+}
+
+/// Places an order, and counts it. Returns why it is refused.
 async fn take(
     pool: &PgPool,
     catalog_cache: &CatalogCache,
     inventory: &Inventory,
-    text: &[u8],
-    number: u64,
+    order: Result<OrderInput, Refusal>,
     summary: &mut Summary,
-    progress: &mut impl Progress,
-) -> Result<()> {
-    let order = crate::wire::parse(text).and_then(|value| OrderInput::of_json(&value));
+) -> Result<Option<Refusal>> {
     let placed = match order {
         Ok(order) => {
             inventory.before_order(&catalog_cache.current(), &order.number, order.skus()).await?;
@@ -113,11 +170,11 @@ async fn take(
         Ok(_) => summary.known += 1,
         Err(Error::Refused(refusal)) => {
             summary.refused += 1;
-            progress.refused(number, &refusal.to_string());
+            return Ok(Some(refusal));
         }
         Err(error) => return Err(error),
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Reads a line, up to the longest. A batch does not wait for a slow file.

@@ -41,6 +41,7 @@ mod lasting;
 mod lists;
 mod locations;
 mod operations;
+mod order_files;
 mod order_of_checks;
 mod orders;
 mod output;

@@ -1,0 +1,211 @@
+//! `oms orders import --format …`: order exports of shops.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{SHOP, STANDARD, Shop};
+
+const SHOPIFY: &str = include_str!("../fixtures/orders/shopify.csv");
+const WOOCOMMERCE: &str = include_str!("../fixtures/orders/woocommerce.csv");
+
+/// Files on a disk.
+struct Files(TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn with(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, bytes).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+
+    /// Imports a file of these bytes: the code, what is printed and what is said.
+    async fn import(&self, shop: &Shop, bytes: impl AsRef<[u8]>, options: &[&str]) -> (i32, String, Vec<String>) {
+        let path = self.with("orders.csv", bytes);
+        let (code, printed, said) = shop.oms(&[&["orders", "import", &path], options].concat()).await;
+        let told = said.lines().filter(|line| !line.contains('%')).map(str::to_owned).collect();
+        (code, printed.trim().to_owned(), told)
+    }
+}
+
+async fn order(shop: &Shop, number: &str) -> Value {
+    let page = shop.get(&format!("/api/v1/oms/orders/?number={number}")).await.ok();
+    assert_eq!(page["count"], 1, "{number}");
+    page["results"][0].clone()
+}
+
+async fn lines(shop: &Shop, number: &'static str) -> Vec<(String, i64)> {
+    let sql =
+        "select i.sku, i.quantity from orders o join order_items i on i.order_id = o.id order by o.number, i.position";
+    let all: Vec<(String, String, i64)> = shop
+        .rows("select o.number, i.sku, i.quantity from orders o join order_items i on i.order_id = o.id order by i.position")
+        .await;
+    assert!(!all.is_empty(), "{sql}");
+    all.into_iter().filter(|(of, ..)| of == number).map(|(_, sku, units)| (sku, units)).collect()
+}
+
+#[tokio::test]
+async fn the_orders_of_a_shopify_export_are_taken_with_their_lines_names_and_addresses() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    let (code, printed, said) = files.import(&shop, SHOPIFY, &["--format", "shopify"]).await;
+    assert_eq!((code, printed.as_str()), (0, "2 orders taken, 0 known already, 2 with nothing to pack, 0 refused"));
+    assert_eq!(said, ["line 6: left out: it is fulfilled", "line 7: left out: it is cancelled"]);
+    let taken = order(&shop, "1003").await;
+    assert_eq!(taken["date_placed"], "2026-03-01T21:30:09Z");
+    assert_eq!((&taken["amount"], &taken["currency"]), (&json!("120.00"), &json!("try")));
+    assert_eq!(
+        taken["customer"],
+        json!({ "first_name": "Elif Naz", "last_name": "Işık", "email": "elif@example.com", "phone_number": "+905550000001" })
+    );
+    assert_eq!(
+        taken["shipping_address"],
+        json!({ "first_name": "Elif Naz", "last_name": "Işık", "line": "Işık Ltd, Bağdat Caddesi 12, Daire 4",
+                "district": "İstanbul", "city": { "name": "Istanbul" }, "postcode": "01330",
+                "country": { "code": "TR", "name": "TR" }, "phone_number": "+905550000001" }),
+        "a postcode keeps its zero"
+    );
+    assert_eq!(taken["channel"]["name"], "shopify");
+    // What needs no shipping is not packed.
+    assert_eq!(lines(&shop, "1003").await, [("RED".to_owned(), 2), ("BLUE".to_owned(), 1)]);
+    // Cash on delivery is not paid yet; its delivery address is that of the bill.
+    assert_eq!(order(&shop, "1000").await["shipping_address"]["line"], "Moda 3");
+
+    let (code, printed, _) = files.import(&shop, SHOPIFY, &["--format", "shopify"]).await;
+    assert_eq!((code, printed.as_str()), (0, "0 orders taken, 2 known already, 2 with nothing to pack, 0 refused"));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn the_orders_of_woocommerce_exports_are_taken_with_a_row_an_order_or_a_row_an_item() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    let istanbul = ["--format", "woocommerce", "--tz", "Europe/Istanbul"];
+    let (code, printed, said) = files.import(&shop, WOOCOMMERCE, &istanbul).await;
+    assert_eq!((code, printed.as_str()), (0, "1 orders taken, 0 known already, 1 with nothing to pack, 0 refused"));
+    assert_eq!(said, ["line 3: left out: its status is on-hold"]);
+    let taken = order(&shop, "W501").await;
+    assert_eq!(taken["date_placed"], "2026-03-01T21:30:09Z", "WooCommerce writes the shop's own time");
+    assert_eq!(
+        (&taken["customer"]["last_name"], &taken["shipping_address"]["line"]),
+        (&json!("Yılmaz"), &json!("Moda Caddesi 1"))
+    );
+    // Of three mugs one was given back.
+    assert_eq!(lines(&shop, "W501").await, [("RED".to_owned(), 2), ("BLUE".to_owned(), 1)]);
+
+    // Other plugins: a cell an item, and a row an item where the order's cells are filled once.
+    let cells = "order_number,order_date,status,shipping_first_name,shipping_address_1,line_item_1,line_item_2\n\
+                 W601,2026-03-02 10:00:00,wc-processing,Ada,Moda 1,name:Mug|product_id:9|sku:RED|quantity:1|total:9.00,\
+                 name:Plate|sku:BLUE|quantity:1|total:9.00\n";
+    let rows = "Order Number,Order Status,Order Date,First Name (Shipping),Address 1&2 (Shipping),SKU,Item Name,Quantity (- Refund),Item Cost\n\
+                W602,Processing,2026-03-02 10:00,Ada,Moda 1,RED,Mug,1,9.00\n,,,,,BLUE,Plate,1,9.00\n";
+    for (file, number) in [(cells, "W601"), (rows, "W602")] {
+        let (code, printed, said) = files.import(&shop, file, &istanbul).await;
+        assert_eq!((code, printed.split(',').next()), (0, Some("1 orders taken")), "{said:?}");
+        assert_eq!(lines(&shop, number).await, [("RED".to_owned(), 1), ("BLUE".to_owned(), 1)]);
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_file_of_ones_own_is_taken_by_a_mapping_in_the_encoding_it_has() {
+    let istanbul = ["time_zone = \"Europe/Istanbul\"\n", STANDARD, SHOP];
+    let (shop, files) = (Shop::installed(&istanbul, false).await, Files::new());
+    let mapping = files.with(
+        "mapping.toml",
+        "date_format = \"%d.%m.%Y %H:%M\"\n[columns]\nnumber = \"Sipariş No\"\ndate_placed = \"TARİH\"\nsku = [\"Barkod\", \"Stok Kodu\"]\n\
+         quantity = \"Adet\"\nprice = \"Birim Fiyat\"\n\"customer.name\" = \"Müşteri\"\n\"shipping_address.line\" = \"Adres\"\n\
+         \"shipping_address.city\" = \"Şehir\"\n[values]\ncurrency = \"try\"\n\"channel.name\" = \"web\"\n",
+    );
+    let text = |number: &str| {
+        format!(
+            "SİPARİŞ NO;Tarih;Stok Kodu;Adet;Birim Fiyat;Müşteri;Adres;şehir\r\n\
+             {number};02.03.2026 00:30;RED;1,0;1.234,50;Şule Işık;Gül Sokağı 1;İZMİR\r\n;;BLUE;2;19,9;;;\r\n"
+        )
+    };
+    let (turkish, _, _) = encoding_rs::WINDOWS_1254.encode(Box::leak(text("3").into_boxed_str()));
+    let utf16 = text("2").encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    for (number, bytes, more) in [
+        ("1", format!("\u{feff}{}", text("1")).into_bytes(), &[][..]),
+        ("2", [&[0xff, 0xfe][..], &utf16].concat(), &[]),
+        ("3", turkish.into_owned(), &["--encoding", "cp1254"]),
+    ] {
+        let options = [&["--format", "csv", "--mapping", &mapping], more].concat();
+        let (code, printed, said) = files.import(&shop, bytes, &options).await;
+        assert_eq!((code, printed.split(',').next()), (0, Some("1 orders taken")), "{number}: {said:?}");
+        let taken = order(&shop, number).await;
+        assert_eq!(taken["date_placed"], "2026-03-01T21:30:00Z");
+        assert_eq!(taken["customer"], json!({ "first_name": "Şule", "last_name": "Işık" }));
+        assert_eq!(taken["shipping_address"]["city"]["name"], "İZMİR");
+    }
+    let prices: Vec<(String,)> = shop.rows("select distinct price::text from order_items order by 1").await;
+    assert_eq!(prices, [("1234.50".to_owned(),), ("19.90".to_owned(),)]);
+    let package = shop.get("/api/v1/oms/packages/short/?order__customer__last_name=isik&limit=1").await.ok();
+    assert_ne!(package["count"], 0);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_bad_line_costs_its_order_and_is_told_with_its_number() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    let rows = b"number,date_placed,sku,quantity,notes\n\
+                 1,2026-03-01,RED,1,\"two\nlines\"\n\
+                 1,,BLUE,many,\n\
+                 \n\
+                 2,2026-03-01,RED,1,\n\
+                 3,yesterday,RED,1,\n\
+                 4,2026-03-01,RED,,\n\
+                 5,2026-03-01,RED,1,\xde\n\
+                 2,2026-03-01,BLUE,1,\n\
+                 6,2026-03-01,,1,\n\
+                 7,2026-03-01,RED,1,\n";
+    let (code, printed, said) = files.import(&shop, rows, &["--format", "csv"]).await;
+    assert_eq!((code, printed.as_str()), (1, "2 orders taken, 0 known already, 0 with nothing to pack, 6 refused"));
+    let told: Vec<(&str, &str)> = said.iter().filter_map(|line| line.strip_prefix("line ")?.split_once(": ")).collect();
+    let numbers: Vec<&str> = told.iter().map(|(line, _)| *line).collect();
+    assert_eq!(numbers, ["4", "7", "8", "9", "10", "11"], "{said:#?}");
+    for ((line, why), expected) in told.iter().zip([
+        "orderitem_set: Item 2: quantity: ",
+        "date_placed: ",
+        "orderitem_set: Item 1: quantity: ",
+        "its letters are not written as the file says",
+        "rows of order 2 are on line 6 already: sort the file",
+        "orderitem_set: Item 1: product.sku: ",
+    ]) {
+        assert!(why.starts_with(expected), "line {line}: {why}");
+    }
+    let taken: Vec<(String,)> = shop.rows("select number from orders order by 1").await;
+    assert_eq!(taken, [("2".to_owned(),), ("7".to_owned(),)]);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_file_or_a_mapping_that_cannot_be_read_is_refused_with_the_remedy() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    let good = "number,date_placed,sku\n1,2026-03-01,RED\n";
+    for (text, options, expected) in [
+        ("number,date,sku\n", vec!["--format", "csv"], "no column for `date_placed`: write date_placed"),
+        (
+            "Nme,Created at,Lineitem sku\n",
+            vec!["--format", "shopify"],
+            "no column for `number`: write name (is it `nme`?)",
+        ),
+        ("order_number,date\n", vec!["--format", "woocommerce"], "no column for `sku`: write item_sku or sku"),
+        (good, vec!["--tz", "UTC"], "say which by --format shopify, woocommerce or csv"),
+        (good, vec!["--format", "csv", "--tz", "Istanbul"], "there is no such time zone"),
+        (
+            good,
+            vec!["--format", "csv", "--mapping", "[columns]\nnumbr = \"x\""],
+            "columns.numbr: there is no such field",
+        ),
+        (good, vec!["--format", "csv", "--mapping", "[column]\nnumber = \"x\""], "unknown field `column`"),
+    ] {
+        let mapping = files.with("mapping.toml", options.last().expect("options"));
+        let options: Vec<&str> =
+            options.iter().map(|option| if option.starts_with('[') { mapping.as_str() } else { option }).collect();
+        let (code, _, said) = shop.changes_nothing(files.import(&shop, text, &options)).await;
+        assert!(code != 0 && said.iter().any(|line| line.contains(expected)), "{options:?}: {said:#?}");
+    }
+    shop.finish().await;
+}
