@@ -86,7 +86,12 @@ impl ListRow for DenialReason {
         visible: VISIBLE_TO_ALL,
         filters: &[
             filter("is_active", Kind::Boolean, "r.is_active = {}", "Whether it is active."),
-            filter("title", Kind::Contains, "has_part(r.title, {})", "Part of the title, in any case and with any accents."),
+            filter(
+                "title",
+                Kind::Contains,
+                "has_part(r.title, {})",
+                "Part of the title, in any case and with any accents.",
+            ),
             filter("priority", Kind::Integer, "r.priority = {}", "Its priority."),
             filter("remote_id", Kind::Text, "r.remote_id = {}", "Another system's own key."),
             filter("id__gt", Kind::Integer, "r.id > {}", "Ids greater than this one."),
@@ -225,7 +230,12 @@ impl ListRow for CancellationReason {
         visible: VISIBLE_TO_ALL,
         filters: &[
             filter("is_active", Kind::Boolean, "r.is_active = {}", "Whether it is active."),
-            filter("subject", Kind::Contains, "has_part(r.subject, {})", "Part of the subject, in any case and with any accents."),
+            filter(
+                "subject",
+                Kind::Contains,
+                "has_part(r.subject, {})",
+                "Part of the subject, in any case and with any accents.",
+            ),
             filter("cancellation_type", Kind::Text, "r.cancellation_type = {}", "`cancel` or `refund`."),
             filter("omnitron_id", Kind::Integer, "r.omnitron_id = {}", "The upstream's own key."),
             filter("id__gt", Kind::Integer, "r.id > {}", "Ids greater than this one."),

@@ -59,7 +59,12 @@ impl ListRow for UserView {
                   as stock_locations",
         visible: VISIBLE_TO_NONE,
         filters: &[
-            filter("username", Kind::Contains, "has_part(u.username, {})", "Part of the name, in any case and with any accents."),
+            filter(
+                "username",
+                Kind::Contains,
+                "has_part(u.username, {})",
+                "Part of the name, in any case and with any accents.",
+            ),
             filter("role", Kind::Text, "u.role = {}", "The role."),
             filter("is_active", Kind::Boolean, "u.is_active = {}", "Whether the user is let in."),
             filter(
