@@ -467,7 +467,7 @@ async fn the_time_zone_of_days_is_planned_applied_exported_and_audited() {
     assert_eq!(Files::of(&[&exported]).install(&shop, &["--plan", "--exit-code"]).await.0, 0);
 
     let (_, planned, _) = zone("Europe/Berlin").install(&shop, &["--plan"]).await;
-    assert!(planned.contains("~ time_zone: time_zone Europe/Istanbul → Europe/Berlin"), "{planned}");
+    assert!(planned.contains("~ time_zone: time_zone \"Europe/Istanbul\" → \"Europe/Berlin\""), "{planned}");
     let without = Files::of(&[STANDARD, SHOP]);
     let (_, planned, _) = without.install(&shop, &["--plan"]).await;
     assert!(planned.contains("- time_zone"), "{planned}");

@@ -37,13 +37,10 @@ async fn order(shop: &Shop, number: &str) -> Value {
     page["results"][0].clone()
 }
 
-async fn lines(shop: &Shop, number: &'static str) -> Vec<(String, i64)> {
-    let sql =
-        "select i.sku, i.quantity from orders o join order_items i on i.order_id = o.id order by o.number, i.position";
+async fn lines(shop: &Shop, number: &str) -> Vec<(String, i64)> {
     let all: Vec<(String, String, i64)> = shop
         .rows("select o.number, i.sku, i.quantity from orders o join order_items i on i.order_id = o.id order by i.position")
         .await;
-    assert!(!all.is_empty(), "{sql}");
     all.into_iter().filter(|(of, ..)| of == number).map(|(_, sku, units)| (sku, units)).collect()
 }
 

@@ -280,7 +280,10 @@ impl Columns {
         let cells = row.cells.map(|cells| {
             let cell = |at: &usize| cells.get(*at).map(String::as_str).filter(|cell| !cell.is_empty());
             let texts = |field: Field, places: &Vec<usize>| -> Vec<String> {
-                places.iter().filter_map(cell).map(|text| tidy(field, text, is_comma_decimal)).collect()
+                let texts = places.iter().filter_map(cell).map(|text| tidy(field, text, is_comma_decimal));
+                let texts: Vec<String> = texts.collect();
+                // Nothing is not one unit.
+                if texts.is_empty() && field == F::Quantity { vec![String::new()] } else { texts }
             };
             let fields = self.0.iter().map(|(field, places)| (*field, texts(*field, places)));
             fields.filter(|(_, texts)| !texts.is_empty()).collect()
