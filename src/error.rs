@@ -201,6 +201,15 @@ impl Refusal {
         )
     }
 
+    /// 412: the object has another version than the request is for.
+    #[must_use]
+    pub fn has_changed() -> Self {
+        Self::detail(
+            StatusCode::PRECONDITION_FAILED,
+            "It has changed since the version that If-Match names. Read it again, and decide anew.",
+        )
+    }
+
     /// The stable code of the rule that refuses, if it has one.
     #[must_use]
     pub fn code(&self) -> Option<&str> {

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod cargo;
+mod conditions;
 mod declare;
 pub mod events;
 pub mod extract;

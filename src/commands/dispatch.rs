@@ -49,6 +49,26 @@ pub(crate) const CONNECTIONS: u32 = 3;
 /// Most transactions at the same time of commands with a transaction of their own: on packages, and on transfers.
 const MOST_ALONE: usize = 4;
 
+/// The versions of an object at which a command may run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Versions {
+    /// Any.
+    Any,
+    /// One of these.
+    OneOf(Vec<i64>),
+}
+
+impl Versions {
+    /// Whether a version is one of them.
+    #[must_use]
+    pub fn has(&self, version: i64) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(versions) => versions.contains(&version),
+        }
+    }
+}
+
 /// A request for a command.
 #[derive(Debug)]
 pub struct Request {
@@ -66,6 +86,8 @@ pub struct Request {
     pub cause: Option<Arc<Cause>>,
     /// `Idempotency-Key`.
     pub key: Option<IdempotencyKey>,
+    /// `If-Match`.
+    pub versions: Versions,
     /// `?dry_run=true`.
     pub dry_run: bool,
 }

@@ -50,6 +50,9 @@ pub trait Subject: Debug + Sized + Send + Sync + 'static {
     /// Its state.
     fn state_id(facts: &Self::Facts) -> i64;
 
+    /// Its version, which grows with each change.
+    fn version(facts: &Self::Facts) -> i64;
+
     /// True if it is in a scope.
     fn is_visible(facts: &Self::Facts, scope: &Scope) -> bool;
 

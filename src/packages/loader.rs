@@ -25,11 +25,20 @@ const LONGEST_QUEUE: usize = 4096;
 /// Queries at the same time.
 pub(crate) const READERS: u32 = 2;
 
+/// The JSON of a package, and the version of which it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// Grows with each change.
+    pub version: i64,
+    /// The JSON.
+    pub body: Bytes,
+}
+
 struct Wanted {
     id: i64,
     addresses: Addresses,
     scope: Scope,
-    reply: oneshot::Sender<Result<Option<Bytes>>>,
+    reply: oneshot::Sender<Result<Option<Loaded>>>,
 }
 
 /// The loader. Clones share its queue.
@@ -57,7 +66,7 @@ impl Loader {
     ///
     /// # Errors
     /// 503 when too many wait or the database is away.
-    pub async fn load(&self, id: i64, addresses: Addresses, scope: Scope) -> Result<Option<Bytes>> {
+    pub async fn load(&self, id: i64, addresses: Addresses, scope: Scope) -> Result<Option<Loaded>> {
         let (reply, answer) = oneshot::channel();
         self.queue.try_send(Wanted { id, addresses, scope, reply }).map_err(|_| Error::Overloaded)?;
         answer.await.unwrap_or_else(|_| Err(Error::Fault("the loader stopped".to_owned())))
@@ -97,7 +106,7 @@ async fn read_forever(
 }
 
 /// The packages found, by index in the group.
-async fn read_group(pool: &PgPool, catalog_cache: &CatalogCache, group: &[Wanted]) -> Result<HashMap<usize, Bytes>> {
+async fn read_group(pool: &PgPool, catalog_cache: &CatalogCache, group: &[Wanted]) -> Result<HashMap<usize, Loaded>> {
     let mut ids: Vec<i64> = group.iter().map(|wanted| wanted.id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -117,7 +126,7 @@ async fn read_group(pool: &PgPool, catalog_cache: &CatalogCache, group: &[Wanted
         if let Some(transfers) = transfers {
             view.transfer_orders = transfers;
         }
-        found.insert(index, body.into());
+        found.insert(index, Loaded { version: view.version, body: body.into() });
     }
     Ok(found)
 }

@@ -79,6 +79,9 @@ pub struct PackageView {
     /// Of the label and of the invoice kept here, for their addresses.
     #[serde(skip)]
     documents: (Option<Uuid>, Option<Uuid>),
+    /// Grows with each change. Of an event it is that of now.
+    #[serde(skip)]
+    pub version: i64,
     /// For the commands it allows.
     #[serde(skip)]
     pub state_id: i64,

@@ -17,7 +17,7 @@ use crate::{
     auth::{Caller, Role, users::SYSTEM},
     catalog::CatalogCache,
     commands::{
-        dispatch::{Dispatcher, Request},
+        dispatch::{Dispatcher, Request, Versions},
         outcome::Outcome,
         wake_signal::{Freed, WakeSignal},
     },
@@ -281,6 +281,7 @@ impl Worker {
             caller: self.caller().await?,
             cause: None,
             key: None,
+            versions: Versions::Any,
             dry_run: false,
         };
         let result = self.dispatcher.run(request).await;

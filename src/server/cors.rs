@@ -74,7 +74,8 @@ pub(super) fn layer(origins: &Origins) -> When<CorsLayer> {
 }
 
 /// What pages may read of an answer's head.
-const EXPOSED: [HeaderName; 4] = [header::CONTENT_DISPOSITION, header::LOCATION, header::RETRY_AFTER, REQUEST_ID];
+const EXPOSED: [HeaderName; 5] =
+    [header::CONTENT_DISPOSITION, header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID];
 
 /// True for the request of a page, and for the question before it, whether it may be sent. An `OPTIONS` that asks
 /// nothing of the kind is for the route.

@@ -49,6 +49,9 @@ pub struct TransferView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Explanation, required = false)]
     pub explanation: Option<Explanation>,
+    /// The number of its latest event: grows with each change. Of an event it is that of now.
+    #[serde(skip)]
+    pub version: i64,
 }
 
 impl TransferView {
@@ -125,6 +128,7 @@ pub(crate) struct ItemView {
 struct TransferRow {
     id: i64,
     number: String,
+    version: i64,
     state_id: i64,
     source_location_id: i64,
     destination_location_id: i64,
@@ -183,10 +187,11 @@ async fn items_by_transfer(connection: &mut PgConnection, ids: &[i64]) -> Result
 async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<TransferRow>> {
     let rows = sqlx::query_as!(
         TransferRow,
-        r#"select t.id, t.number, t.state_id, t.source_location_id, t.destination_location_id, t.cargo_company_id,
-                  t.tracking_number, t.created_date, t.modified_date, p.id as package_id, p.number as package_number,
-                  p.state_id as package_state_id, p.stock_location_id as package_location_id, o.id as order_id,
-                  o.number as order_number, o.omnitron_id, o.date_placed,
+        r#"select t.id, t.number, t.event_sequence as version, t.state_id, t.source_location_id, t.destination_location_id,
+                  t.cargo_company_id, t.tracking_number, t.created_date, t.modified_date, p.id as package_id,
+                  p.number as package_number, p.state_id as package_state_id,
+                  p.stock_location_id as package_location_id, o.id as order_id, o.number as order_number,
+                  o.omnitron_id, o.date_placed,
                   o.details->'channel' as "channel: Json<Box<RawValue>>",
                   o.details->'customer' as "customer: Json<Box<RawValue>>"
              from transfers t join packages p on p.id = t.package_id join orders o on o.id = p.order_id
@@ -275,6 +280,7 @@ fn view(
         shipment: shipment(row.cargo_company_id, row.tracking_number, catalog)?,
         transferitem_set: items,
         explanation: None,
+        version: row.version,
     })
 }
 

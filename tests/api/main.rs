@@ -35,6 +35,7 @@ mod history;
 mod homes;
 mod hostile;
 mod idempotency;
+mod if_match;
 mod installation;
 mod inventory;
 mod lasting;

@@ -16,7 +16,7 @@ use crate::support::{SHOP, STANDARD, Shop, TRANSFERS};
 
 /// A shop that brings the orders of one channel together: KADIKOY has 100 each of RED, BLUE and GREEN, GEBZE 10 of FAR,
 /// BESIKTAS 10 of NEAR.
-async fn open() -> Shop {
+pub async fn open() -> Shop {
     let shop = Shop::open().await;
     shop.install(&[STANDARD, SHOP, TRANSFERS]).await;
     shop.count("GEBZE", "FAR", 10).await;

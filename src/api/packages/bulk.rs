@@ -22,7 +22,7 @@ use crate::{
     auth::Caller,
     cause,
     commands::{
-        dispatch::Request,
+        dispatch::{Request, Versions},
         idempotency::{self, IdempotencyKey, LONGEST_KEY},
         input::integer,
         outcome::{Outcome, PackageAnswer, Reply},
@@ -141,7 +141,8 @@ fn read_request(
     let own_key = own_key.map(|key| IdempotencyKey::new(caller.user_id, key, package_id, content.as_bytes()));
     let key = own_key.or(key).filter(|_| !dry_run);
     let (caller, cause) = (Arc::clone(caller), cause::current());
-    Ok(Request { id: package_id, transition, slug, input, caller, cause, key, dry_run })
+    let versions = Versions::Any;
+    Ok(Request { id: package_id, transition, slug, input, caller, cause, key, versions, dry_run })
 }
 
 fn is_key(text: &str) -> bool {

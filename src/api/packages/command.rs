@@ -7,8 +7,11 @@ use axum::{
 use serde_json::{Map, Value};
 
 use crate::{
-    api::body::{COMMAND_BYTES, RequestBody},
-    api::extract::{Id, Limited},
+    api::{
+        body::{COMMAND_BYTES, RequestBody},
+        conditions,
+        extract::{Id, Limited},
+    },
     cause,
     commands::{
         dispatch::Request,
@@ -24,11 +27,12 @@ use crate::{
 ///
 /// `transition` or `slug` says which of the package's `commands` to run; where both are given they must agree. With an
 /// `Idempotency-Key`, a repeat within 24 hours gets the same answer byte for byte and runs nothing again. With
-/// `?dry_run=true` nothing is written: the answer says what would be.
+/// `?dry_run=true` nothing is written: the answer says what would be. With `If-Match`, it runs only if the package is still at
+/// the version of that `ETag`.
 #[utoipa::path(post, path = "/api/v1/oms/packages/{id}/command/", tag = "Packages",
     operation_id = "runPackageCommand", request_body = Value,
-    params(("id" = i64, Path, description = "The package's id.", example = 1), ("dry_run" = Option<bool>, Query, description = "Only say what the command would do."), ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters.")),
-    responses( (status = 200, description = "Done; or, for a dry run, what would be done", body = PackageAnswer), (status = 204, description = "Done, by a command that answers nothing"), (status = 422, description = "The Idempotency-Key was used with another request")))]
+    params(("id" = i64, Path, description = "The package's id.", example = 1), ("dry_run" = Option<bool>, Query, description = "Only say what the command would do."), ("Idempotency-Key" = Option<String>, Header, description = "Names this request, at most 255 characters."), ("If-Match" = Option<String>, Header, description = "The `ETag` of the package that the command is for.")),
+    responses( (status = 200, description = "Done; or, for a dry run, what would be done", body = PackageAnswer), (status = 204, description = "Done, by a command that answers nothing"), (status = 412, description = "It has changed since the version of `If-Match`"), (status = 422, description = "The Idempotency-Key was used with another request")))]
 pub(super) async fn run_command(
     door: Limited,
     Id(package_id): Id,
@@ -52,7 +56,8 @@ pub(crate) fn request(
     let dry_run = wire::dry_run(uri)?;
     let key = if dry_run { None } else { idempotency_key(headers)? };
     let key = key.map(|key| named(door.user_id, key, id, body));
-    Ok(Request { id, transition, slug, input, key, caller: door.caller(), cause: cause::current(), dry_run })
+    let versions = conditions::versions(headers);
+    Ok(Request { id, transition, slug, input, key, versions, caller: door.caller(), cause: cause::current(), dry_run })
 }
 
 impl IntoResponse for Reply {

@@ -1,13 +1,11 @@
 //! `GET /packages/`, `/packages/short/`, `/packages/package-items/`, `/packages/{id}/`.
 
-use axum::{
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::{http::HeaderMap, response::Response};
 use sqlx::postgres::PgRow;
 
 use crate::{
     api::{
+        conditions,
         extract::{Id, Limited},
         resource::{Resource, Viewer},
     },
@@ -55,16 +53,17 @@ impl Resource for PackageItem {
 /// One package
 ///
 /// With the commands that can be run on it now. `?explain=commands` adds, for every transition of the table, whether it
-/// is allowed or why not.
+/// is allowed or why not. `ETag` names its version for `If-Match` of a command; a reader who sends it as `If-None-Match` gets
+/// 304 as long as nothing has changed.
 #[utoipa::path(get, path = "/api/v1/oms/packages/{id}/", tag = "Packages", operation_id = "getPackage",
-    params(("id" = i64, Path, description = "The package's id.", example = 1), ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not.")),
-    responses((status = 200, description = "The package", body = PackageView)))]
-pub(super) async fn detail(door: Limited, Id(id): Id, page: Page) -> Result<Response> {
+    params(("id" = i64, Path, description = "The package's id.", example = 1), ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not."), ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the reader has.")),
+    responses((status = 200, description = "The package", body = PackageView, headers(("ETag" = String, description = "Its version, and a digest of what is shown."))), (status = 304, description = "It is as the reader has it", headers(("ETag" = String)))))]
+pub(super) async fn detail(door: Limited, Id(id): Id, page: Page, headers: HeaderMap) -> Result<Response> {
     page.no_list()?;
-    let body = door.app.loader.load(id, door.app.addresses(page.base_url()), door.scope.clone()).await?;
-    let body = body.ok_or_else(Refusal::not_found)?;
+    let loaded = door.app.loader.load(id, door.app.addresses(page.base_url()), door.scope.clone()).await?;
+    let loaded = loaded.ok_or_else(Refusal::not_found)?;
     match page.get("explain") {
-        None => Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response()),
+        None => conditions::answer(&headers, loaded.version, loaded.body),
         Some("commands") => {
             let found = view::load(&mut *door.app.pool.acquire().await?, &door.app.catalog_cache, &[id]).await?.pop();
             let seen = found.filter(|package| door.scope.sees(package.stock_location_id));
@@ -73,7 +72,7 @@ pub(super) async fn detail(door: Limited, Id(id): Id, page: Page) -> Result<Resp
             package.restrict(&door.scope);
             package.explanation =
                 Some(explain::<Packages>(&door.app.pool, &door.app.catalog_cache, &door.caller(), id).await?);
-            Ok(axum::Json(package).into_response())
+            conditions::answer_json(&headers, package.version, &package)
         }
         Some(other) => Err(Refusal::field("explain", format!("{other} cannot be explained; use commands.")).into()),
     }

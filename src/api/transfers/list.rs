@@ -1,10 +1,11 @@
 //! `GET /transfer_orders/`, `/transfer_orders/short/`, `/transfer_orders/transfer-items/`, `/transfer_orders/{id}/`.
 
-use axum::response::{IntoResponse, Response};
+use axum::{http::HeaderMap, response::Response};
 use sqlx::postgres::PgRow;
 
 use crate::{
     api::{
+        conditions,
         extract::{Id, Limited},
         resource::{Resource, Viewer},
     },
@@ -47,11 +48,12 @@ impl Resource for ItemView {
 /// One transfer
 ///
 /// With the commands that can be run on it now. `?explain=commands` adds, for every transition of transfers, whether it
-/// is allowed or why not.
+/// is allowed or why not. `ETag` names its version for `If-Match` of a command; a reader who sends it as `If-None-Match` gets
+/// 304 as long as nothing has changed.
 #[utoipa::path(get, path = "/api/v1/oms/transfer_orders/{id}/", tag = "Transfers", operation_id = "getTransfer",
-    params(("id" = i64, Path, description = "The transfer's id.", example = 1), ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not.")),
-    responses((status = 200, description = "The transfer", body = TransferView)))]
-pub(super) async fn detail(door: Limited, Id(id): Id, page: Page) -> Result<Response> {
+    params(("id" = i64, Path, description = "The transfer's id.", example = 1), ("explain" = Option<String>, Query, description = "`commands`: add why each transition is allowed or not."), ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the reader has.")),
+    responses((status = 200, description = "The transfer", body = TransferView, headers(("ETag" = String, description = "Its version, and a digest of what is shown."))), (status = 304, description = "It is as the reader has it", headers(("ETag" = String)))))]
+pub(super) async fn detail(door: Limited, Id(id): Id, page: Page, headers: HeaderMap) -> Result<Response> {
     page.no_list()?;
     let mut connection = door.app.pool.acquire().await?;
     let found = view::load(&mut connection, &door.app.catalog_cache, &[id]).await?.pop();
@@ -68,5 +70,5 @@ pub(super) async fn detail(door: Limited, Id(id): Id, page: Page) -> Result<Resp
             return Err(Refusal::field("explain", format!("{other} cannot be explained; use commands.")).into());
         }
     }
-    Ok(axum::Json(transfer).into_response())
+    conditions::answer_json(&headers, transfer.version, &transfer)
 }

@@ -93,14 +93,18 @@ fn resolve<'a, S: Subject>(
     if !S::is_visible(facts, &request.caller.scope) {
         return Err(Outcome::Refused(Refusal::not_found()));
     }
+    // What is written is written at this version, or everything is decided again.
+    if !request.versions.has(S::version(facts)) {
+        return Err(Outcome::Refused(Refusal::has_changed()));
+    }
     let named = (request.transition, request.slug.as_deref());
     let transition = subject::resolve::<S>(&catalog.workflow, named, &request.caller, facts);
     Ok((facts, transition.map_err(Outcome::Refused)?))
 }
 
-/// True if a repeat must get this answer: any answer of the command itself under a new key. A 404, or a reused key, is
-/// not about the command.
+/// True if a repeat must get this answer: any answer of the command itself under a new key. A 404, a reused key, or another
+/// version than `If-Match` has, is not about the command.
 pub(super) fn is_worth_remembering<A>(request: &Request, outcome: &Outcome<A>, remembered: &Known) -> bool {
     let has_new_key = request.key.as_ref().is_some_and(|key| !remembered.contains_key(&(key.user_id, key.key.clone())));
-    has_new_key && outcome.status() != StatusCode::NOT_FOUND
+    has_new_key && !matches!(outcome.status(), StatusCode::NOT_FOUND | StatusCode::PRECONDITION_FAILED)
 }

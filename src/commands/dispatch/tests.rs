@@ -25,6 +25,7 @@ fn pending(number: i64, package_id: i64, key: Option<u8>) -> Pending {
         caller: Arc::new(caller),
         cause: None,
         key: key.map(|key| IdempotencyKey { user_id: 1, key: key.to_string(), request_hash: [key; 32] }),
+        versions: Versions::Any,
         dry_run: false,
     };
     Pending { request, reply: oneshot::channel().0 }

@@ -60,6 +60,10 @@ impl Subject for Packages {
         scope.sees(package.stock_location_id)
     }
 
+    fn version(package: &PackageFacts) -> i64 {
+        package.version
+    }
+
     fn location_of(package: &PackageFacts, _kind: &Kind) -> i64 {
         package.stock_location_id
     }

@@ -70,6 +70,10 @@ impl Subject for Transfers {
         scope.sees(transfer.source_location_id) || scope.sees(transfer.destination_location_id)
     }
 
+    fn version(facts: &LockedTransfer) -> i64 {
+        facts.transfer().event_sequence
+    }
+
     fn location_of(facts: &LockedTransfer, kind: &Kind) -> i64 {
         let transfer = facts.transfer();
         match kind.moves {

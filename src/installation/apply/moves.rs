@@ -16,7 +16,7 @@ use crate::{
     catalog::CatalogCache,
     commands::{
         self,
-        dispatch::{self, Dispatcher, Request},
+        dispatch::{self, Dispatcher, Request, Versions},
         outcome::Outcome,
         wake_signal::WakeSignal,
     },
@@ -147,6 +147,7 @@ async fn move_all(
                 caller,
                 cause: None,
                 key: None,
+                versions: Versions::Any,
                 dry_run: false,
             })
         };

@@ -21,6 +21,7 @@ use crate::{
 pub(super) struct PackageRow {
     pub(super) id: i64,
     pub(super) number: String,
+    pub(super) version: i64,
     pub(super) state_id: i64,
     pub(super) order_id: i64,
     pub(super) stock_location_id: i64,
@@ -131,7 +132,7 @@ pub(super) fn commands(catalog: &Catalog, state_id: i64, state_before: Option<i6
 pub(super) async fn load_rows(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<PackageRow>> {
     let rows = sqlx::query_as!(
         PackageRow,
-        r#"select p.id, p.number, p.state_id, p.order_id, p.stock_location_id, p.remote_id, p.invoice_number,
+        r#"select p.id, p.number, p.version, p.state_id, p.order_id, p.stock_location_id, p.remote_id, p.invoice_number,
                   p.created_date, p.modified_date,
                   o.number as order_number, o.omnitron_id, o.date_placed, o.notes, o.channel_name, o.payment_type,
                   o.currency, o.amount::text as amount, o.delivery_type, o.shipping_option_slug,
@@ -210,6 +211,7 @@ pub(super) fn view(
         documents: (row.label_key, row.document_key),
         transfer_orders: None,
         explanation: None,
+        version: row.version,
         state_id: row.state_id,
         stock_location_id: row.stock_location_id,
     })

@@ -11,7 +11,10 @@ use crate::{
     auth::Caller,
     catalog::Catalog,
     cause,
-    commands::{dispatch::Request, outcome::Outcome as CommandOutcome},
+    commands::{
+        dispatch::{Request, Versions},
+        outcome::Outcome as CommandOutcome,
+    },
     db::PgPool,
     error::{Error, Refusal, Result},
     kinds::names::{CANCEL_PACKAGE, PKG_STATE_TRANSITION},
@@ -193,6 +196,7 @@ async fn run_command(
         caller: Arc::clone(caller),
         cause: cause::current(),
         key: None,
+        versions: Versions::Any,
         dry_run: false,
     };
     match canceller.dispatcher.run(request).await? {
