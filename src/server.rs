@@ -7,6 +7,7 @@ mod cors;
 mod document;
 mod follow;
 mod forwarded;
+mod options;
 mod pages;
 mod when;
 
@@ -37,7 +38,10 @@ use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
-use self::follow::{Following, Routes};
+use self::{
+    follow::{Following, Routes},
+    options::Options,
+};
 use crate::{
     api::{
         self,
@@ -99,13 +103,16 @@ pub fn router(app: &App, settings: &Settings) -> Router {
         .layer(middleware::from_fn(again::read_again))
         .layer(CatchPanicLayer::custom(on_panic))
         .layer(DefaultBodyLimit::max(LARGEST_UNDECLARED_BODY));
+    let doors = Doors::new(app.clone());
+    let behind: Router = routes.clone().with_state(doors.clone());
     Router::new()
         .merge(routes.clone())
+        .merge(OPTIONS.answering(&behind))
         .merge(swagger)
         .route("/", get(|| async { pages::welcome() }))
         .fallback(move |method: Method, uri: Uri| std::future::ready(fallback(&method, &uri, patterns)))
         .layer(layers)
-        .with_state(Doors::new(app.clone()))
+        .with_state(doors)
 }
 
 /// Redirects a path that lacks only its last slash (308, with method and body). Anything else is 404.
@@ -138,6 +145,9 @@ fn fits(pattern: &str, path: &str) -> bool {
 fn on_panic(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     Error::Fault(format!("panic: {}", panic_text(&*panic))).into_response()
 }
+
+/// What is told of each route.
+static OPTIONS: LazyLock<Options> = LazyLock::new(|| Options::of(&ASSEMBLED.document));
 
 /// The names of all routes.
 static ROUTES: LazyLock<Routes> =

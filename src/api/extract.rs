@@ -32,9 +32,10 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, Path},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use uuid::Uuid;
 
 pub use link::Linked;
@@ -89,6 +90,19 @@ pub struct Unlimited<R = Everyone> {
     pub user_id: i64,
     caller: Arc<Caller>,
     roles: PhantomData<R>,
+}
+
+/// Marks a request that only asks whether it would come in (`OPTIONS`): whoever is let in is told so, with 204, and no handler
+/// runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Knock;
+
+/// Lets somebody in who does not only knock.
+fn enter<T>(parts: &Parts, door: T) -> Result<T> {
+    if parts.extensions.get::<Knock>().is_none() {
+        return Ok(door);
+    }
+    Err(Refusal::new(StatusCode::NO_CONTENT, Value::Null).into())
 }
 
 /// Anybody, without a token: a login, the health of the server.
@@ -188,7 +202,7 @@ impl<R: Roles> FromRequestParts<Doors> for Limited<R> {
     async fn from_request_parts(parts: &mut Parts, Doors(app): &Doors) -> Result<Self> {
         let caller = caller::<R>(parts, app).await?;
         let (scope, user_id) = (caller.scope.clone(), caller.user_id);
-        Ok(Self { app: app.clone(), scope, user_id, caller, roles: PhantomData })
+        enter(parts, Self { app: app.clone(), scope, user_id, caller, roles: PhantomData })
     }
 }
 
@@ -201,15 +215,15 @@ impl<R: Roles> FromRequestParts<Doors> for Unlimited<R> {
             return Err(Refusal::forbidden().into());
         }
         let (scope, user_id) = (caller.scope.clone(), caller.user_id);
-        Ok(Self { app: app.clone(), scope, user_id, caller, roles: PhantomData })
+        enter(parts, Self { app: app.clone(), scope, user_id, caller, roles: PhantomData })
     }
 }
 
 impl FromRequestParts<Doors> for Public {
-    type Rejection = Infallible;
+    type Rejection = Error;
 
-    async fn from_request_parts(_parts: &mut Parts, Doors(app): &Doors) -> Result<Self, Infallible> {
-        Ok(Self { app: app.clone() })
+    async fn from_request_parts(parts: &mut Parts, Doors(app): &Doors) -> Result<Self> {
+        enter(parts, Self { app: app.clone() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Lists and single objects: a route is declared by the type that is answered. What such a route must do (who may read,
 //! which page, what the caller sees, the refusal of what is not there) is done here, once.
 
-use std::future::Future;
+use std::{future::Future, marker::PhantomData};
 
 use axum::{Json, http::HeaderMap, response::Response, routing};
 use serde::Serialize;
@@ -17,7 +17,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::{
     declare,
-    extract::{Doors, Id, Limited},
+    extract::{Doors, Id, Limited, Roles},
 };
 use crate::{
     app::App,
@@ -106,19 +106,33 @@ pub(super) async fn answer<T: Resource>(app: &App, page: Page, scope: Scope, vis
     listing.respond().await
 }
 
-async fn get_list<T: Resource>(door: Limited, page: Page) -> Result<Response> {
+/// Those who may read a resource.
+struct Readers<T>(PhantomData<fn() -> T>);
+
+impl<T: Resource> Roles for Readers<T> {
+    const ROLES: Option<&'static [Role]> = Some(T::ROLES);
+
+    fn check(caller: &Caller) -> Result<(), Refusal> {
+        require::<T>(caller)
+    }
+}
+
+async fn get_list<T: Resource>(door: Limited<Readers<T>>, page: Page) -> Result<Response> {
     let caller = door.caller();
-    require::<T>(&caller)?;
     answer::<T>(&door.app, page, door.scope, &T::visible(&caller)).await
 }
 
-async fn get_list_below<Owner: Resource, T: Resource>(door: Limited, Id(id): Id, page: Page) -> Result<Response> {
+async fn get_list_below<Owner: Resource, T: Resource>(
+    door: Limited<Readers<Owner>>,
+    Id(id): Id,
+    page: Page,
+) -> Result<Response> {
     row::<Owner>(&mut *door.app.pool.acquire().await?, &door.caller(), id).await?;
     let visible = Visible::below(id, &door.scope);
     answer::<T>(&door.app, page, door.scope, &visible).await
 }
 
-async fn get_one<T: Resource>(door: Limited, Id(id): Id, headers: HeaderMap) -> Result<Json<T>> {
+async fn get_one<T: Resource>(door: Limited<Readers<T>>, Id(id): Id, headers: HeaderMap) -> Result<Json<T>> {
     let mut connection = door.app.pool.acquire().await?;
     let row = row::<T>(&mut connection, &door.caller(), id).await?;
     let viewer = Viewer { scope: door.scope, addresses: door.app.addresses(&base_url(&headers)) };

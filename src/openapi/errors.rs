@@ -76,6 +76,37 @@ pub fn schemas() -> Map<String, Value> {
             "code": { "type": "string", "enum": ["event_100_3", "event_100_6", "webhook_100_2"] },
             "en": { "type": "string" } } }),
     );
+    add(
+        "RouteOptions",
+        "What a route is: the answer to OPTIONS, as Django REST framework gives it.",
+        json!({ "type": "object", "required": ["name", "description", "renders", "parses"], "properties": {
+            "name": { "type": "string" },
+            "description": { "type": "string" },
+            "renders": { "type": "array", "items": { "type": "string" }, "description": "Media types of its answers." },
+            "parses": { "type": "array", "items": { "type": "string" }, "description": "Media types that it takes." },
+            "actions": { "type": "object",
+                         "additionalProperties": { "type": "object", "additionalProperties": reference("RouteField") },
+                         "description": "By POST and PUT, as far as the caller may send them: the fields that they take, each \
+                                         with its type, its limits, and whether it is required." } } }),
+    );
+    add(
+        "RouteField",
+        "A field of what a route takes.",
+        json!({ "type": "object", "required": ["type", "required", "read_only"], "properties": {
+            "type": { "type": "string", "description": "`string`, `integer`, `choice`, `list`, `nested object` and the like." },
+            "required": { "type": "boolean" },
+            "read_only": { "type": "boolean" },
+            "label": { "type": "string" },
+            "help_text": { "type": "string" },
+            "max_length": { "type": "integer" },
+            "min_length": { "type": "integer" },
+            "min_value": { "type": "number" },
+            "max_value": { "type": "number" },
+            "choices": { "type": "array", "items": { "type": "object", "required": ["value", "display_name"], "properties": {
+                "value": { "type": ["string", "integer", "null"] }, "display_name": { "type": "string" } } } },
+            "child": reference("RouteField"),
+            "children": { "type": "object", "additionalProperties": reference("RouteField") } } }),
+    );
     let nested = json!({ "oneOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } },
                                    { "$ref": "#/components/schemas/HookMessages" }] });
     add(
@@ -131,6 +162,10 @@ impl ToResponse<'static> for TooManyRequests {
 #[must_use]
 pub fn responses() -> Map<String, Value> {
     let mut responses = Map::new();
+    responses.insert(
+        "Options".to_owned(),
+        json!({ "description": "What the route is.", "content": { "application/json": { "schema": reference("RouteOptions") } } }),
+    );
     for Shared(name, status, enveloped, bare, description) in SHARED {
         for (name, schema) in [((*name).to_owned(), enveloped), (format!("Hook{name}"), bare)] {
             let mut response = json!({ "description": description, "content": { "application/json": { "schema": reference(schema) } } });

@@ -26,6 +26,9 @@ list as a file, so a typed client asks for the media type it wants (with openapi
 **Commands** are what moves packages and transfers: each shows in `commands` what its state allows now. The ids of states and \
 transitions differ from one installation to the next; `enum_value`, `slug` and `command` are made to be relied on.
 
+**OPTIONS** at an address under `/api/` or `/whisperer/` answers what the route is, what it takes, and which fields you may send \
+(`#/components/responses/Options`).
+
 **Errors** under `/api/` are `{\"error\": {…}, \"status_code\": N}`; under `/whisperer/` they are what stands under `error`. A \
 refusal by a rule (406) has an `error_code` that never changes its meaning.";
 

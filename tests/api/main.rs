@@ -43,6 +43,7 @@ mod lists;
 mod locations;
 mod operations;
 mod order_files;
+mod options;
 mod order_of_checks;
 mod orders;
 mod output;

@@ -4,7 +4,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use http::StatusCode;
 use uuid::Uuid;
 
-use super::{Doors, Everyone, Key, caller};
+use super::{Doors, Everyone, Key, caller, enter};
 use crate::{
     app::App,
     error::{Error, Refusal, Result},
@@ -36,7 +36,7 @@ impl<const INVOICE: bool> FromRequestParts<Doors> for Linked<INVOICE> {
             let caller = caller::<Everyone>(parts, app).await?;
             location_ids = caller.scope.location_ids().map(<[i64]>::to_vec);
         }
-        Ok(Self { app: app.clone(), key, location_ids })
+        enter(parts, Self { app: app.clone(), key, location_ids })
     }
 }
 

@@ -82,6 +82,14 @@ impl Contract {
         let Some(path) = self.path(&asked.path) else { return self.faults_of_no_path(asked, reply) };
         // HEAD is GET without the body.
         let method = if asked.method == Method::HEAD { Method::GET } else { asked.method.clone() };
+        if asked.method == Method::OPTIONS {
+            return match reply.status {
+                200 => self.faults_of_reply(asked, reply, "/components/responses/Options"),
+                403 => self.faults_of_shared(asked, reply, 403, "Forbidden"),
+                404 => self.faults_of_shared(asked, reply, 404, "NotFound"),
+                _ => self.faults_of_shared(asked, reply, 401, "Unauthorized"),
+            };
+        }
         let operation = format!("/paths/{}/{}", token(path), method.as_str().to_lowercase());
         if self.document.pointer(&operation).is_none() {
             return self.faults_of_shared(asked, reply, 405, "MethodNotAllowed");
