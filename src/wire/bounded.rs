@@ -1,7 +1,9 @@
 //! JSON of a request, within bounds. Parts of it are free (an order's `customer`, a webhook's `config`) and are stored
 //! and shown as they came, so what is too deep or too much is refused here, before anything is kept.
+//!
+//! A number is its digits (serde_json's `arbitrary_precision`): a tracking number of 22 digits is no float.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -13,6 +15,16 @@ const MOST_VALUES: usize = 1_000_000;
 const DEEPEST: usize = 64;
 /// Longest key, in bytes.
 const LONGEST_KEY: usize = 255;
+/// Longest number whose digits are kept. Of a longer one, and of one with a greater exponent, a float of 64 bits is kept, as
+/// far as it is one: Postgres takes neither without end.
+const LONGEST_NUMBER: usize = 400;
+const GREATEST_EXPONENT: i64 = 400;
+/// Digits that an integer of 64 bits has always room for.
+const SHORT: usize = 18;
+/// The key by which serde_json hands on a number: an object of nothing but its digits.
+const NUMBER: &str = "$serde_json::private::Number";
+/// How keys begin that serde_json takes for its own, wherever it reads an object.
+const PRIVATE: &str = "$serde_json::private::";
 
 /// Reads a JSON text.
 ///
@@ -34,8 +46,14 @@ pub(super) fn check(value: &Value) -> Result<(), String> {
             Value::Array(_) | Value::Object(_) if depth == DEEPEST => Err(too_deep()),
             Value::Array(list) => list.iter().try_for_each(|value| below(value, depth + 1)),
             Value::Object(object) => object.iter().try_for_each(|(key, value)| {
-                if key.len() > LONGEST_KEY { Err(too_long()) } else { below(value, depth + 1) }
+                check_key(key)?;
+                below(value, depth + 1)
             }),
+            Value::Number(number) => match kept(number.as_str()) {
+                Some(true) => Ok(()),
+                Some(false) => Err(format!("a number may have at most {LONGEST_NUMBER} digits")),
+                None => Err(OUT_OF_RANGE.to_owned()),
+            },
             _ => Ok(()),
         }
     }
@@ -48,6 +66,67 @@ fn too_deep() -> String {
 
 fn too_long() -> String {
     format!("a key may have at most {LONGEST_KEY} bytes")
+}
+
+fn check_key(key: &str) -> Result<(), String> {
+    if key.len() > LONGEST_KEY {
+        return Err(too_long());
+    }
+    if key.starts_with(PRIVATE) { Err(format!("no key may begin with {PRIVATE}")) } else { Ok(()) }
+}
+
+/// What serde_json says where a number is no float of 64 bits.
+const OUT_OF_RANGE: &str = "number out of range";
+
+/// Whether the digits of a number are kept; none: it is out of range.
+fn kept(text: &str) -> Option<bool> {
+    if text.len() <= SHORT && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+        return Some(true);
+    }
+    text.parse::<f64>().ok().filter(|float| float.is_finite())?;
+    let exponent = text.split_once(['e', 'E']).map(|(_, exponent)| exponent.parse::<i64>());
+    let is_near = exponent.is_none_or(|exponent| exponent.is_ok_and(|exponent| exponent.abs() <= GREATEST_EXPONENT));
+    Some(is_near && text.len() <= LONGEST_NUMBER)
+}
+
+/// The number of these digits.
+fn number<E: Error>(text: &str) -> Result<Value, E> {
+    let number = match kept(text) {
+        Some(true) => text.parse().ok(),
+        Some(false) => text.parse().ok().and_then(Number::from_f64),
+        None => None,
+    };
+    number.map(Value::Number).ok_or_else(|| E::custom(OUT_OF_RANGE))
+}
+
+/// The first key of an object.
+enum First {
+    /// It is no object, but a number.
+    Number,
+    Key(String),
+}
+
+/// Reads it.
+struct FirstKey;
+
+impl<'de> DeserializeSeed<'de> for FirstKey {
+    type Value = First;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<First, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for FirstKey {
+    type Value = First;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<First, E> {
+        Ok(if key == NUMBER { First::Number } else { First::Key(key.to_owned()) })
+    }
 }
 
 /// Reads one value, and counts it.
@@ -123,14 +202,18 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<Value, A::Error> {
+        let mut next = match object.next_key_seed(FirstKey)? {
+            Some(First::Number) => return number(&object.next_value::<Cow<'_, str>>()?),
+            Some(First::Key(key)) => Some(key),
+            None => None,
+        };
         self.check_depth()?;
         let mut values = Map::new();
-        while let Some(key) = object.next_key::<String>()? {
-            if key.len() > LONGEST_KEY {
-                return Err(A::Error::custom(too_long()));
-            }
+        while let Some(key) = next {
+            check_key(&key).map_err(A::Error::custom)?;
             let value = object.next_value_seed(self.below())?;
             values.insert(key, value);
+            next = object.next_key()?;
         }
         Ok(Value::Object(values))
     }
@@ -167,6 +250,48 @@ mod tests {
         for text in [nested(DEEPEST), nested(DEEPEST + 1), json!({ "k".repeat(LONGEST_KEY + 1): [] }).to_string()] {
             let value = serde_json::from_str(&text).expect("JSON");
             assert_eq!(check(&value).is_ok(), parse(text.as_bytes()).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_its_digits_as_far_as_it_is_one() {
+        let read = |text: &str| parse(text.as_bytes()).map(|value| value.to_string());
+        for text in [
+            "9400111899223100001236",
+            "-1000000000000008781491",
+            "18446744073709551616",
+            "1.10",
+            "19.990000000000002",
+            "0.1000000000000000055511151231257827",
+            "1e-400",
+            "{\"a\":[1000000000000008781492]}",
+        ] {
+            assert_eq!(read(text).expect(text), text);
+        }
+        assert_eq!(
+            parse(format!("{}1{}", "[".repeat(DEEPEST), "]".repeat(DEEPEST)).as_bytes()).map(|_| ()).ok(),
+            Some(())
+        );
+        let long = format!("0.{}1", "3".repeat(LONGEST_NUMBER));
+        assert_eq!(read(&long).expect("a float"), "0.3333333333333333");
+        assert_eq!(read("1e-100000").expect("a float"), "0.0");
+        for text in ["1e400", "[1E99999999999999999999]", &"9".repeat(400)] {
+            assert!(refused(text).starts_with(OUT_OF_RANGE), "{text}");
+            let value: Value = serde_json::from_str(text).expect("JSON, to who asks for no bounds");
+            assert_eq!(check(&value), Err(OUT_OF_RANGE.to_owned()));
+        }
+        for text in [&long, "1e-100000"] {
+            assert!(check(&serde_json::from_str(text).expect("JSON")).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_the_parser_is_no_key() {
+        for text in ["{\"$serde_json::private::Number\":\"x\"}", "{\"$serde_json::private::Number\":{}}"] {
+            assert!(parse(text.as_bytes()).is_err(), "{text}");
+        }
+        for key in [NUMBER, "$serde_json::private::RawValue"] {
+            assert!(refused(&json!({ "a": 1, key: "2" }).to_string()).starts_with("no key may begin with $serde_json"));
         }
     }
 

@@ -22,6 +22,7 @@ mod connections;
 mod container;
 mod crash;
 mod deploying;
+mod digits;
 mod documentation;
 mod documents;
 mod dry_run;

@@ -31,6 +31,23 @@ async fn an_order_is_taken_whether_it_is_pushed_or_read() {
 }
 
 #[tokio::test]
+async fn orders_whose_long_numbers_come_as_numbers_are_not_mixed_up() {
+    let upstream = Upstream::start(vec![]).await;
+    let shop = Shop::open().await;
+    let digits = ["1000000000000008781491", "1000000000000008781492"];
+    for (pk, digits) in (1..).zip(digits) {
+        let mut long = order(pk);
+        long["number"] = serde_json::from_str(digits).expect("a number");
+        let answer = upstream.push(&shop, PATH, "order.created", &long).await;
+        assert_eq!((&answer["status"], &answer["body"]["taken"]), (&json!(201), &json!(true)), "{answer}");
+    }
+    let numbers: Vec<(String,)> = shop.rows("select number from orders order by 1").await;
+    assert_eq!(numbers.iter().map(|(number,)| number.as_str()).collect::<Vec<_>>(), digits);
+    shop.finish().await;
+    upstream.stop();
+}
+
+#[tokio::test]
 async fn what_cannot_be_taken_is_refused_and_kept_once() {
     let upstream = Upstream::start(vec![]).await;
     let shop = Shop::open().await;
