@@ -97,7 +97,8 @@ mod tests {
         assert!(tag.starts_with("\"7-") && first.status() == 200, "{tag}");
         for known in [tag.clone(), format!("W/{tag}"), format!("\"1-00\", {tag}"), "*".to_owned()] {
             let again = ask(&sent(header::IF_NONE_MATCH, &[&known]));
-            assert_eq!((again.status(), again.headers()[header::ETAG].to_str()), (StatusCode::NOT_MODIFIED, Ok(&*tag)));
+            assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+            assert_eq!(again.headers()[header::ETAG], tag);
             assert!(!again.headers().contains_key(header::CONTENT_TYPE), "{known}");
         }
         assert_eq!(ask(&sent(header::IF_NONE_MATCH, &["\"7-00\""])).status(), 200);
