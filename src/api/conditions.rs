@@ -72,13 +72,13 @@ fn strong(tag: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn sent(name: header::HeaderName, values: &[&str]) -> HeaderMap {
+    fn sent(name: &header::HeaderName, values: &[&str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), value.parse().expect("a value"))).collect()
     }
 
     #[test]
     fn a_command_may_run_at_the_versions_of_the_tags() {
-        let read = |values: &[&str]| versions(&sent(header::IF_MATCH, values));
+        let read = |values: &[&str]| versions(&sent(&header::IF_MATCH, values));
         assert_eq!(versions(&HeaderMap::new()), Versions::Any);
         assert_eq!([read(&["*"]), read(&["\"7-0a\", *"])], [Versions::Any, Versions::Any]);
         assert_eq!(read(&["\"7-0a\", W/\"8-0b\"", "\"9-0c\""]), Versions::OneOf(vec![7, 8, 9]));
@@ -96,13 +96,13 @@ mod tests {
         let tag = first.headers()[header::ETAG].to_str().expect("text").to_owned();
         assert!(tag.starts_with("\"7-") && first.status() == 200, "{tag}");
         for known in [tag.clone(), format!("W/{tag}"), format!("\"1-00\", {tag}"), "*".to_owned()] {
-            let again = ask(&sent(header::IF_NONE_MATCH, &[&known]));
+            let again = ask(&sent(&header::IF_NONE_MATCH, &[&known]));
             assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
             assert_eq!(again.headers()[header::ETAG], tag);
             assert!(!again.headers().contains_key(header::CONTENT_TYPE), "{known}");
         }
-        assert_eq!(ask(&sent(header::IF_NONE_MATCH, &["\"7-00\""])).status(), 200);
-        let other = answer(&sent(header::IF_NONE_MATCH, &[&tag]), 7, Bytes::from_static(b"[]")).expect("an answer");
+        assert_eq!(ask(&sent(&header::IF_NONE_MATCH, &["\"7-00\""])).status(), 200);
+        let other = answer(&sent(&header::IF_NONE_MATCH, &[&tag]), 7, Bytes::from_static(b"[]")).expect("an answer");
         assert_eq!(other.status(), 200, "another text at the same version");
     }
 }

@@ -76,6 +76,19 @@ pub fn schemas() -> Map<String, Value> {
             "code": { "type": "string", "enum": ["event_100_3", "event_100_6", "webhook_100_2"] },
             "en": { "type": "string" } } }),
     );
+    add_options(&mut add);
+    let nested = json!({ "oneOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } },
+                                   { "$ref": "#/components/schemas/HookMessages" }] });
+    add(
+        "HookMessages",
+        "What is wrong, by field; of a field that is an object, by its own fields.",
+        json!({ "type": "object", "additionalProperties": nested }),
+    );
+    schemas
+}
+
+/// The answer to OPTIONS.
+fn add_options(add: &mut impl FnMut(&str, &str, Value)) {
     add(
         "RouteOptions",
         "What a route is: the answer to OPTIONS, as Django REST framework gives it.",
@@ -107,14 +120,6 @@ pub fn schemas() -> Map<String, Value> {
             "child": reference("RouteField"),
             "children": { "type": "object", "additionalProperties": reference("RouteField") } } }),
     );
-    let nested = json!({ "oneOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } },
-                                   { "$ref": "#/components/schemas/HookMessages" }] });
-    add(
-        "HookMessages",
-        "What is wrong, by field; of a field that is an object, by its own fields.",
-        json!({ "type": "object", "additionalProperties": nested }),
-    );
-    schemas
 }
 
 /// An error that operations can answer: its name among the responses, status, schema under `/api/` and under

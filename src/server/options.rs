@@ -112,7 +112,7 @@ impl Route {
         let operations = || methods.iter().filter_map(operation);
         let first = operations().next().unwrap_or(&Value::Null);
         let mut renders = Vec::new();
-        for response in operations().flat_map(|operation| operation["responses"].as_object()).flatten() {
+        for response in operations().filter_map(|operation| operation["responses"].as_object()).flatten() {
             if response.0.starts_with('2') {
                 add_types(&mut renders, &response.1["content"]);
             }
@@ -300,7 +300,7 @@ mod tests {
         let list = json!({ "type": "array", "items": place });
         let either = json!({ "oneOf": [place, list] });
         assert_eq!(fields(&document, &place, 0).map(Value::Object), Some(expected.clone()));
-        assert_eq!(fields(&document, &list, 0).map(Value::Object), Some(expected.clone()));
+        assert_eq!(fields(&document, &list, 0).map(Value::Object), Some(expected));
         let merged = fields(&document, &either, 0).expect("fields");
         assert_eq!((merged.len(), &merged["erp_code"]["required"]), (5, &json!(false)));
         assert_eq!(fields(&document, &json!({ "type": "object" }), 0), None);

@@ -1,7 +1,7 @@
 //! JSON of a request, within bounds. Parts of it are free (an order's `customer`, a webhook's `config`) and are stored
 //! and shown as they came, so what is too deep or too much is refused here, before anything is kept.
 //!
-//! A number is its digits (serde_json's `arbitrary_precision`): a tracking number of 22 digits is no float.
+//! A number is its digits (`arbitrary_precision` of `serde_json`): a tracking number of 22 digits is no float.
 
 use std::{borrow::Cow, fmt};
 
@@ -21,9 +21,9 @@ const LONGEST_NUMBER: usize = 400;
 const GREATEST_EXPONENT: i64 = 400;
 /// Digits that an integer of 64 bits has always room for.
 const SHORT: usize = 18;
-/// The key by which serde_json hands on a number: an object of nothing but its digits.
+/// The key by which `serde_json` hands on a number: an object of nothing but its digits.
 const NUMBER: &str = "$serde_json::private::Number";
-/// How keys begin that serde_json takes for its own, wherever it reads an object.
+/// How keys begin that `serde_json` takes for its own, wherever it reads an object.
 const PRIVATE: &str = "$serde_json::private::";
 
 /// Reads a JSON text.
@@ -75,7 +75,7 @@ fn check_key(key: &str) -> Result<(), String> {
     if key.starts_with(PRIVATE) { Err(format!("no key may begin with {PRIVATE}")) } else { Ok(()) }
 }
 
-/// What serde_json says where a number is no float of 64 bits.
+/// What `serde_json` says where a number is no float of 64 bits.
 const OUT_OF_RANGE: &str = "number out of range";
 
 /// Whether the digits of a number are kept; none: it is out of range.

@@ -78,6 +78,10 @@ pub(super) fn start(engine: &Arc<Engine>, tasks: &Tasks) -> mpsc::Sender<Pending
 }
 
 /// Messages to the reader.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is matched where it comes in; a box would cost each command an allocation"
+)]
 enum Message {
     Arrived(Option<Pending>),
     Done(Option<Done>),
