@@ -168,11 +168,7 @@ impl Default for Metrics {
             "upstream_calls",
             "Calls to the upstream by kind (status, mapping, bill, invoice) and outcome (taken, failed)",
         );
-        let label_letters = family(
-            oms,
-            "label_letters",
-            "Letters of printed labels that the fonts lack, by outcome (transliterated, missing)",
-        );
+        let label_letters = label_letters(oms);
         let webhooks = Webhooks::register(oms);
         oms.register("log_lines_lost", "Lines of the log that could not be written", logging::LOST_LINES.clone());
         oms.register(
@@ -199,6 +195,16 @@ impl Default for Metrics {
             gauges,
         }
     }
+}
+
+fn label_letters<L: EncodeLabelSet + Clone + Eq + std::hash::Hash + std::fmt::Debug + Send + Sync + 'static>(
+    registry: &mut Registry,
+) -> Family<L, Counter> {
+    family(
+        registry,
+        "label_letters",
+        "Letters of printed labels that the fonts lack, by outcome (transliterated, missing)",
+    )
 }
 
 /// Version, commit and schema.

@@ -164,8 +164,8 @@ const SHOPIFY: &[(Field, &[&str])] = &[
     (F::LineShipped, &["lineitem_requires_shipping"]),
 ];
 
-/// The columns of the usual exports of `WooCommerce`: those by SkyVerge and WebToffee are named alike, then that by
-/// AlgolPlus.
+/// The columns of the usual exports of `WooCommerce`: those by `SkyVerge` and `WebToffee` are named alike, then that by
+/// `AlgolPlus`.
 const WOOCOMMERCE: &[(Field, &[&str])] = &[
     (F::Number, &["order_number", "order_id"]),
     (F::DatePlaced, &["order_date", "date"]),
