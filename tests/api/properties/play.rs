@@ -90,11 +90,13 @@ impl<'s> Player<'s> {
                 let count = json!({ "stock_location": at, "sku": sku, "quantity": quantity });
                 assert_eq!(self.shop.put("/api/v1/oms/stocks/", &count).await.status, 200);
                 let world = &mut self.model.world;
-                world.stocks.entry(format!("{sku}@{at}")).or_default().quantity = *quantity;
+                let stock = world.stocks.entry(format!("{sku}@{at}")).or_default();
+                let is_news = stock.quantity != *quantity;
+                stock.quantity = *quantity;
                 let items = world.packages.values().flat_map(|package| package.items.values());
                 let counted: BTreeSet<String> =
                     items.filter(|item| item.sku == sku).map(|item| format!("{}@{at}", item.line)).collect();
-                world.excluded.retain(|pair| !counted.contains(pair));
+                world.excluded.retain(|pair| !is_news || !counted.contains(pair));
                 world.stocks.retain(|_, stock| *stock != super::world::Stock::default());
                 self.compare(op).await;
             }
@@ -183,6 +185,7 @@ impl<'s> Player<'s> {
         let observed = World::read(self.shop.pool()).await;
         self.model.order(&number, is_web, longitude, lines, &observed);
         self.same(&observed, &("order", &order));
+        self.model.world.missing = observed.missing;
         self.last_order = Some((number, reply.body));
     }
 
@@ -229,6 +232,7 @@ impl<'s> Player<'s> {
                 self.check_answer(&request, &reply, transition.command, &place);
                 self.model.world = world;
                 self.same(&observed, &(command, &request));
+                self.model.world.missing = observed.missing;
                 self.check_shown(id).await;
             }
         }
@@ -300,8 +304,10 @@ impl<'s> Player<'s> {
             .await;
     }
 
-    async fn compare(&self, what: &impl Debug) {
-        self.same(&World::read(self.shop.pool()).await, what);
+    async fn compare(&mut self, what: &impl Debug) {
+        let observed = World::read(self.shop.pool()).await;
+        self.same(&observed, what);
+        self.model.world.missing = observed.missing;
     }
 
     pub fn same(&self, observed: &World, what: &impl Debug) {
