@@ -34,6 +34,7 @@ impl Player<'_> {
                                      "state": transfer.state });
                 assert_eq!((reply.status, reply.text()), (200, answer.to_string().as_str()), "{sent:?}");
                 self.same(&observed, &(op, &sent));
+                self.model.world.missing = observed.missing;
             }
         }
         if let Some(before) = before {
