@@ -38,7 +38,7 @@ impl<R: Read> Sheet<R> {
         Ok(Self { reader, separator, columns })
     }
 
-    /// The names of its columns, as [`column`] has them.
+    /// The names of its columns, as [`column()`] has them.
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
