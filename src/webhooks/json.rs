@@ -132,11 +132,23 @@ mod tests {
         }
     }
 
+    /// The same value, with numbers as what they are, however they are written.
+    fn as_floats(value: serde_json::Value) -> serde_json::Value {
+        match value {
+            serde_json::Value::Number(number) if !number.is_i64() && !number.is_u64() => number.as_f64().into(),
+            serde_json::Value::Array(list) => list.into_iter().map(as_floats).collect(),
+            serde_json::Value::Object(object) => {
+                object.into_iter().map(|(key, value)| (key, as_floats(value))).collect()
+            }
+            other => other,
+        }
+    }
+
     #[test]
     fn it_reads_back_as_the_same_and_a_second_time_changes_nothing() {
         for (text, _) in AS_PYTHON.iter().filter(|(text, _)| !text.contains("1e400") && !text.contains("-0")) {
             let once = python(text);
-            let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+            let read = |text: &str| as_floats(serde_json::from_str(text).expect("JSON"));
             assert_eq!(read(&once), read(text), "{text}");
             assert_eq!(python(&once), once);
         }

@@ -130,7 +130,7 @@ mod tests {
             ("北京市 王伟", "Bei Jing Shi  Wang Wei ", 5, ""),
             ("カメラ", "kamera", 3, ""),
             ("Gift🎁box", "Gift gift  box", 1, ""),
-            ("👩🏽\u{200d}🚀", " woman \u{200d} rocket ", 2, ""),
+            ("👩🏽\u{200d}🚀", " woman  \u{200d} rocket  ", 2, ""),
             ("a\u{f8ff}b\u{10ffff}\u{f8ff}", "a?b??", 0, "\u{f8ff}\u{10ffff}"),
         ] {
             let mut letters = Letters::of(&fonts);
