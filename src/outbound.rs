@@ -19,7 +19,8 @@ pub(crate) mod roots;
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Method};
+use chrono::DateTime;
+use http::{HeaderMap, Method, header};
 use reqwest::ClientBuilder;
 pub use reqwest::{Error as SendError, RequestBuilder, Response};
 use url::{Origin, Url};
@@ -160,6 +161,24 @@ pub async fn body(mut response: Response, longest: usize) -> Result<Vec<u8>, Rea
     Ok(bytes)
 }
 
+/// Longest wait that an answer may ask for.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// How long to wait before the next request, as the header `Retry-After` of an answer asks: seconds, or a date, which is
+/// compared with the answer's own. No longer than an hour.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    let asked = text(header::RETRY_AFTER)?.trim();
+    let wait = if let Ok(seconds) = asked.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let date = |text: &str| DateTime::parse_from_rfc2822(text).ok();
+        (date(asked)? - date(text(header::DATE)?)?).to_std().ok()?
+    };
+    Some(wait.min(LONGEST_WAIT))
+}
+
 /// The reason why there is no answer.
 #[must_use]
 pub fn no_answer(error: &SendError) -> Reason {
@@ -216,6 +235,19 @@ mod tests {
             let said = web_address(text).expect_err(text);
             assert!(said.contains("https://oms.example.com"), "{text}: {said}");
         }
+    }
+
+    #[test]
+    fn a_wait_is_in_seconds_or_until_a_date_and_an_hour_at_most() {
+        let asked = |wait: &str| {
+            let pairs = [(header::DATE, "Sat, 28 Nov 2026 02:00:00 GMT"), (header::RETRY_AFTER, wait)];
+            let headers = pairs.map(|(name, value)| (name, value.parse().expect("a value"))).into_iter().collect();
+            retry_after(&headers).map(|wait| wait.as_secs())
+        };
+        assert_eq!(asked("120"), Some(120));
+        assert_eq!(asked("Sat, 28 Nov 2026 02:01:00 GMT"), Some(60));
+        assert_eq!([asked("86400"), asked("Sun, 29 Nov 2026 02:00:00 GMT")], [Some(3600); 2]);
+        assert_eq!([asked("-5"), asked("soon"), asked("Sat, 28 Nov 2026 01:00:00 GMT")], [None; 3]);
     }
 
     #[tokio::test]

@@ -1,24 +1,23 @@
 //! Adaptive limits: how many requests each receiver (a subscription, a host) may have under way. The number starts small,
-//! grows with every success, and is next to nothing while the receiver fails. So a dead receiver with a million requests
+//! grows with every success, and is one while the receiver fails. A failing receiver gets its retries when they are due, as
+//! long as they are few: it has attempts in hand, and more come by the second. So a dead receiver with a million requests
 //! waiting costs an attempt now and then, and delays no other.
 
 use std::{
     collections::HashMap,
     hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::Semaphore;
 
 /// Requests under way for a receiver without history.
 pub const FIRST_WINDOW: i64 = 4;
-/// From this many failures in a row on, attempts get rarer: the receiver is down, not one event wrong.
-const FAILURES_TO_BACK_OFF: u32 = 8;
-/// Time between attempts then; it doubles with each failure.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-/// Longest time between attempts.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// Failures that a receiver has in hand: so many follow each other as its retries want it. A success gives all of them back.
+const FAILURES_IN_HAND: f64 = 100.0;
+/// Failures that come into hand in a second: so many retries a second are a flood.
+const FAILURES_A_SECOND: f64 = 1.0;
 /// Requests under way to one host.
 const AT_ONE_HOST: usize = 16;
 /// Most receivers, or hosts, kept in memory.
@@ -28,8 +27,28 @@ const MOST: usize = 10_000;
 struct AdaptiveLimit {
     window: i64,
     held: i64,
-    failures: u32,
-    backs_off_until: Option<Instant>,
+    /// Failures in hand, at that moment; below zero, if many were under way when the receiver fell over.
+    in_hand: (f64, Instant),
+    /// The receiver asked to be left alone until then.
+    left_alone_until: Option<Instant>,
+}
+
+impl AdaptiveLimit {
+    fn new(now: Instant) -> Self {
+        Self { window: FIRST_WINDOW, held: 0, in_hand: (FAILURES_IN_HAND, now), left_alone_until: None }
+    }
+
+    /// Failures in hand.
+    fn in_hand(&self, now: Instant) -> f64 {
+        let (count, at) = self.in_hand;
+        (count + now.saturating_duration_since(at).as_secs_f64() * FAILURES_A_SECOND).min(FAILURES_IN_HAND)
+    }
+
+    /// How many more requests may begin.
+    fn room(&self, now: Instant) -> i64 {
+        let is_left_alone = self.left_alone_until.is_some_and(|until| now < until) || self.in_hand(now) < 1.0;
+        if is_left_alone { 0 } else { (self.window - self.held).max(0) }
+    }
 }
 
 /// The limits of all receivers, by their keys, and of hosts.
@@ -58,19 +77,12 @@ impl<K: Clone + Eq + Hash> AdaptiveLimits<K> {
         if limits.len() > MOST {
             limits.retain(|_, limit| limit.held > 0);
         }
-        limits
-            .iter()
-            .map(|(id, limit)| {
-                let backs_off = limit.backs_off_until.is_some_and(|until| now < until);
-                (id.clone(), if backs_off { 0 } else { (limit.window - limit.held).max(0) })
-            })
-            .unzip()
+        limits.iter().map(|(id, limit)| (id.clone(), limit.room(now))).unzip()
     }
 
     /// Counts a request that begins.
     pub fn take(&self, receiver: K) {
-        let limit = AdaptiveLimit { window: FIRST_WINDOW, held: 0, failures: 0, backs_off_until: None };
-        self.lock().entry(receiver).or_insert(limit).held += 1;
+        self.lock().entry(receiver).or_insert_with(|| AdaptiveLimit::new(Instant::now())).held += 1;
     }
 
     /// Ends a request. `succeeded` is its outcome, or none if it was not tried.
@@ -82,14 +94,19 @@ impl<K: Clone + Eq + Hash> AdaptiveLimits<K> {
             None => {}
             Some(true) => {
                 limit.window = (limit.window + 1).min(self.widest);
-                (limit.failures, limit.backs_off_until) = (0, None);
+                limit.in_hand = (FAILURES_IN_HAND, now);
             }
             Some(false) => {
                 limit.window = (limit.window / 2).max(1);
-                limit.failures = limit.failures.saturating_add(1);
-                let doublings = limit.failures.checked_sub(FAILURES_TO_BACK_OFF);
-                limit.backs_off_until = doublings.map(|doublings| now + backoff(doublings));
+                limit.in_hand = (limit.in_hand(now) - 1.0, now);
             }
+        }
+    }
+
+    /// Begins no more requests until then, because the receiver asked for it.
+    pub fn leave_alone(&self, receiver: &K, until: Instant) {
+        if let Some(limit) = self.lock().get_mut(receiver) {
+            limit.left_alone_until = limit.left_alone_until.max(Some(until));
         }
     }
 
@@ -108,12 +125,10 @@ impl<K: Clone + Eq + Hash> AdaptiveLimits<K> {
     }
 }
 
-fn backoff(doublings: u32) -> Duration {
-    FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_BACKOFF)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const WIDEST_WINDOW: i64 = 64;
@@ -124,11 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn a_window_grows_with_success_and_a_failing_receiver_is_left_alone_more_and_more() {
+    fn a_window_grows_with_success_and_a_failing_receiver_gets_one_request_at_a_time() {
         let (limits, now) = (AdaptiveLimits::up_to(WIDEST_WINDOW), Instant::now());
-        let run = |delivered: bool| {
+        let run = |succeeded: bool| {
             limits.take(1);
-            limits.settle(&1, Some(delivered), now);
+            limits.settle(&1, Some(succeeded), now);
         };
         assert_eq!(room(&limits, now), FIRST_WINDOW);
         (0..100).for_each(|_| run(true));
@@ -136,14 +151,47 @@ mod tests {
         limits.take(1);
         assert_eq!(room(&limits, now), WIDEST_WINDOW - 1);
         limits.settle(&1, None, now);
-        (1..FAILURES_TO_BACK_OFF).for_each(|_| run(false));
+        (0..8).for_each(|_| run(false));
         assert_eq!(room(&limits, now), 1);
-        run(false);
-        assert_eq!((room(&limits, now), room(&limits, now + FIRST_BACKOFF)), (0, 1));
-        (0..50).for_each(|_| run(false));
-        assert_eq!((room(&limits, now + LONGEST_BACKOFF / 2), room(&limits, now + LONGEST_BACKOFF)), (0, 1));
         run(true);
         assert_eq!(room(&limits, now), 2);
+    }
+
+    #[test]
+    fn few_retries_come_when_they_are_due_and_a_flood_of_them_one_a_second() {
+        let (limits, now) = (AdaptiveLimits::up_to(WIDEST_WINDOW), Instant::now());
+        let second = Duration::from_secs(1);
+        let fail = |at: Instant| {
+            limits.take(1);
+            limits.settle(&1, Some(false), at);
+        };
+        (0..99).for_each(|_| fail(now));
+        assert_eq!(room(&limits, now), 1, "a hundred follow each other");
+        fail(now);
+        assert_eq!((room(&limits, now), room(&limits, now + second)), (0, 1));
+        fail(now + second);
+        assert_eq!((room(&limits, now + second), room(&limits, now + 2 * second)), (0, 1));
+        // What retries once a minute, sixty times over, never waits.
+        let later = now + 1000 * second;
+        (0..600).for_each(|nth| {
+            assert_eq!(room(&limits, later + nth * second), 1);
+            fail(later + nth * second);
+        });
+        limits.take(1);
+        limits.settle(&1, Some(true), later + 600 * second);
+        (0..99).for_each(|_| fail(later + 600 * second));
+        assert_eq!(room(&limits, later + 600 * second), 1, "a success gives all of them back");
+    }
+
+    #[test]
+    fn a_receiver_that_asks_for_it_is_left_alone() {
+        let (limits, now) = (AdaptiveLimits::up_to(WIDEST_WINDOW), Instant::now());
+        let second = Duration::from_secs(1);
+        limits.take(1);
+        limits.leave_alone(&1, now + 30 * second);
+        limits.leave_alone(&1, now + 20 * second);
+        limits.settle(&1, Some(false), now);
+        assert_eq!((room(&limits, now + 29 * second), room(&limits, now + 30 * second)), (0, 2));
     }
 
     #[test]

@@ -16,8 +16,6 @@ use crate::{
 
 /// Longest answer, in bytes.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
-/// Longest wait that the upstream may ask for.
-const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// The path of the login.
 const LOGIN: &str = "api/i1/auth/login/";
 
@@ -203,11 +201,7 @@ impl Client {
 /// The answer, if its status is a success.
 async fn answer(response: Response) -> Result<Answer, Failure> {
     let status = response.status();
-    let retry_after = response
-        .headers()
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.parse().ok())
-        .map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
+    let retry_after = outbound::retry_after(response.headers());
     let bytes = outbound::body(response, LONGEST_ANSWER).await?;
     let body: Option<Value> = serde_json::from_slice(&bytes).ok();
     if status.is_success() {

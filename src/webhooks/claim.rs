@@ -24,12 +24,17 @@ use crate::{
 
 /// Seconds of a lease: a claimed row is due again after them, if no result is written.
 pub(crate) const LEASE_SECONDS: f64 = 45.0;
+/// Longest time that a row is held back without a look at what it waits for.
+pub(crate) const HELD_SECONDS: f64 = 60.0;
 
 /// A claimed row.
 #[derive(Debug, Clone)]
 pub(crate) struct Claimed {
     pub id: i64,
     pub webhook_id: i64,
+    /// Whose subscription it is, and its receiver ([`super::hook`]).
+    pub user_id: i64,
+    pub target: String,
     pub event_position: i64,
     pub event_id: i64,
     pub event_date: DateTime<Utc>,
@@ -47,11 +52,12 @@ pub(crate) struct Claimed {
 }
 
 /// Claims rows that are due: for each subscription at most its room (`first_room` for one that is not named), `most` in
-/// total. The subscriptions behind `behind` come first, so each has its turn. A row is put off if its object has an
-/// earlier row that is neither delivered nor claimed with it.
+/// total. The subscriptions behind `behind` come first, so each has its turn. A row is put off if an earlier row of its
+/// object, of any subscription to its receiver that goes on, is neither delivered nor claimed with it.
 ///
 /// The ids are named twice, here and in [`super::record`]: otherwise Postgres reads every row for a few ids while its
-/// statistics say that the table is empty.
+/// statistics say that the table is empty. Each subscription's earlier rows are looked up by themselves (`limit`), for the
+/// same reason.
 ///
 /// # Errors
 /// When the database fails.
@@ -65,69 +71,86 @@ pub(crate) async fn claim(
     let rows = sqlx::query_as!(
         Claimed,
         r#"with due as (
-               select d.*
-                 from (select w.id, coalesce(r.room, $3) as room
+               select d.*, w.user_id, w.target
+                 from (select w.id, w.user_id, w.target, coalesce(r.room, $3) as room
                          from webhooks w
                          join users u on u.id = w.user_id and u.is_active
                          left join unnest($1::bigint[], $2::bigint[]) as r(id, room) on r.id = w.id
                         where w.is_active and w.paused_date is null
                         order by w.id <= $4, w.id) as w
                 cross join lateral (
-                       select h.id, h.webhook_id, h.entity, h.object_id, h.sequence
+                       select h.id, h.entity, h.object_id, h.sequence
                          from hook_events h
-                        where h.webhook_id = w.id and not h.delivered and h.next_attempt_date <= now()
+                        where h.webhook_id = w.id and not h.delivered and not h.held_back
+                          and h.next_attempt_date <= now()
                         order by h.next_attempt_date, h.id
                         limit w.room
                           for update skip locked) as d
                 limit $5
            ), judged as (
-               select d.id, b.next_attempt_date as behind
+               select d.id, d.user_id, d.target, b.next_attempt_date as behind
                  from due d
                  left join lateral (
                        select b.next_attempt_date
-                         from hook_events b
-                        where b.webhook_id = d.webhook_id and b.object_id = d.object_id and b.entity = d.entity
-                          and b.sequence < d.sequence and not b.delivered
-                          and not exists (select from due x where x.id = b.id)
+                         from webhooks s
+                        cross join lateral (
+                              select b.sequence, b.next_attempt_date
+                                from hook_events b
+                               where b.webhook_id = s.id and b.object_id = d.object_id and b.entity = d.entity
+                                 and b.sequence < d.sequence and not b.delivered
+                                 and not exists (select from due x where x.id = b.id)
+                               order by b.sequence
+                               limit 1) as b
+                        where s.user_id = d.user_id and s.target = d.target
+                          and s.is_active and s.paused_date is null
                         order by b.sequence
                         limit 1) as b on true
            )
            update hook_events h
               set held_back = j.behind is not null,
                   next_attempt_date = case when j.behind is null then now() + make_interval(secs => $6)
-                                           else greatest(j.behind, now()) + interval '5 seconds' end
+                                           else least(greatest(j.behind, now()) + interval '5 seconds',
+                                                      now() + make_interval(secs => $7)) end
              from judged j
             where h.id = j.id and h.id = any(array(select id from due))
-           returning h.id, h.webhook_id, h.event_position, h.event_id, h.event_date, h.nth, h.uuid, h.entity,
-                     h.object_id, h.sequence, h.retry_count,
+           returning h.id, h.webhook_id, j.user_id, j.target, h.event_position, h.event_id, h.event_date, h.nth, h.uuid,
+                     h.entity, h.object_id, h.sequence, h.retry_count,
                      extract(epoch from now() - h.created_date)::float8 as "age!", h.request_body, h.held_back"#,
         rooms.0,
         rooms.1,
         first_room,
         behind,
         most,
-        LEASE_SECONDS
+        LEASE_SECONDS,
+        HELD_SECONDS
     )
     .fetch_all(connection)
     .await?;
     Ok(rows)
 }
 
-/// Checks rows that were just held back: the rows before them may have been delivered meanwhile. Then they are due
-/// again.
+/// Checks rows that are held back: those before them may have been delivered meanwhile, or their subscriptions may not go
+/// on. Then they are due again.
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) async fn look_again(connection: &mut PgConnection, held_back: &[i64]) -> Result<()> {
-    sqlx::query!(
+pub(crate) async fn look_again(connection: &mut PgConnection, held_back: &[i64]) -> Result<u64> {
+    let released = sqlx::query!(
         "with waiting as (
-             select h.id from hook_events h
+             select h.id
+               from hook_events h
+               join webhooks w on w.id = h.webhook_id
               where h.id = any($1) and h.held_back and not h.delivered
-                and not exists (select from hook_events b
-                                 where b.webhook_id = h.webhook_id and b.object_id = h.object_id and b.entity = h.entity
-                                   and b.sequence < h.sequence and not b.delivered)
+                and not exists (
+                    select from webhooks s
+                     cross join lateral (
+                           select from hook_events b
+                            where b.webhook_id = s.id and b.object_id = h.object_id and b.entity = h.entity
+                              and b.sequence < h.sequence and not b.delivered
+                            limit 1) as b
+                     where s.user_id = w.user_id and s.target = w.target and s.is_active and s.paused_date is null)
               order by h.id
-                for no key update)
+                for no key update of h)
          update hook_events h set held_back = false, next_attempt_date = now()
            from waiting w
           where h.id = w.id",
@@ -135,7 +158,42 @@ pub(crate) async fn look_again(connection: &mut PgConnection, held_back: &[i64])
     )
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(released.rows_affected())
+}
+
+/// Looks at rows that have been held back for [`HELD_SECONDS`]: nothing makes them due if the subscription before them was
+/// paused, deactivated or sent elsewhere, if what was before them was given up, or if a server crashed. True if most of them
+/// were: there may be more.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn look_at_held_back(connection: &mut PgConnection, most: i64) -> Result<bool> {
+    let ids = sqlx::query_scalar!(
+        "update hook_events set next_attempt_date = now() + make_interval(secs => $2)
+          where id = any(array(
+                select h.id
+                  from webhooks w
+                  join users u on u.id = w.user_id and u.is_active
+                 cross join lateral (
+                       select h.id
+                         from hook_events h
+                        where h.webhook_id = w.id and h.held_back and not h.delivered and h.next_attempt_date <= now()
+                        order by h.next_attempt_date
+                        limit $1
+                          for update skip locked) as h
+                 where w.is_active and w.paused_date is null
+                 limit $1))
+         returning id",
+        most,
+        HELD_SECONDS
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    if ids.is_empty() {
+        return Ok(false);
+    }
+    let released = look_again(connection, &ids).await?;
+    Ok(released * 2 > ids.len() as u64)
 }
 
 /// Reads rows without claiming them.
@@ -145,10 +203,10 @@ pub(crate) async fn look_again(connection: &mut PgConnection, held_back: &[i64])
 pub(crate) async fn peek(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Claimed>> {
     let rows = sqlx::query_as!(
         Claimed,
-        r#"select h.id, h.webhook_id, h.event_position, h.event_id, h.event_date, h.nth, h.uuid, h.entity, h.object_id,
-                  h.sequence, h.retry_count, extract(epoch from now() - h.created_date)::float8 as "age!",
-                  h.request_body, h.held_back
-             from hook_events h where h.id = any($1)"#,
+        r#"select h.id, h.webhook_id, w.user_id, w.target, h.event_position, h.event_id, h.event_date, h.nth, h.uuid,
+                  h.entity, h.object_id, h.sequence, h.retry_count,
+                  extract(epoch from now() - h.created_date)::float8 as "age!", h.request_body, h.held_back
+             from hook_events h join webhooks w on w.id = h.webhook_id where h.id = any($1)"#,
         ids
     )
     .fetch_all(connection)
@@ -158,7 +216,7 @@ pub(crate) async fn peek(connection: &mut PgConnection, ids: &[i64]) -> Result<V
 
 /// The data that is needed to send rows.
 pub(crate) struct Prepared {
-    hooks: HashMap<i64, Hook>,
+    hooks: HashMap<i64, Arc<Hook>>,
     /// The events by id, as far as they are kept.
     changes: HashMap<i64, Change>,
     payloads: Payloads,
@@ -192,6 +250,7 @@ pub(crate) async fn prepare(
     ids.sort_unstable();
     ids.dedup();
     let hooks = hook::load(&mut *connection, &ids).await?;
+    let hooks = hooks.into_iter().map(|(id, hook)| (id, Arc::new(hook))).collect();
     let mut wanted: Vec<&Claimed> = claimed.iter().collect();
     wanted.sort_unstable_by_key(|row| row.event_id);
     wanted.dedup_by_key(|row| row.event_id);
@@ -275,7 +334,7 @@ async fn changes(connection: &mut PgConnection, wanted: &[&Claimed]) -> Result<V
 
 impl Prepared {
     /// The subscription of a row.
-    pub(crate) fn hook(&self, row: &Claimed) -> Option<&Hook> {
+    pub(crate) fn hook(&self, row: &Claimed) -> Option<&Arc<Hook>> {
         self.hooks.get(&row.webhook_id)
     }
 
@@ -325,18 +384,20 @@ pub(crate) fn envelope(event_type: &str, uuid: Uuid, payload: &str) -> String {
     format!(r#"{{"event": {{"type": {event_type}, "uuid": "{}"}}, "payload": {payload}}}"#, uuid.simple())
 }
 
-/// Groups rows that must be delivered one after the other: those of one object to one subscription, in their order.
+/// Groups rows that must be delivered one after the other: those of one object to one receiver, in their order.
 pub(crate) fn chains(mut rows: Vec<Claimed>) -> Vec<Vec<Claimed>> {
-    rows.sort_unstable_by(|a, b| {
-        (a.webhook_id, a.object_id, &a.entity, a.sequence).cmp(&(b.webhook_id, b.object_id, &b.entity, b.sequence))
-    });
-    let mut chains: Vec<Vec<Claimed>> = rows
-        .chunk_by(|a, b| (a.webhook_id, a.object_id, &a.entity) == (b.webhook_id, b.object_id, &b.entity))
-        .map(<[Claimed]>::to_vec)
-        .collect();
+    rows.sort_unstable_by(|a, b| (a.line(), a.sequence, a.id).cmp(&(b.line(), b.sequence, b.id)));
+    let mut chains: Vec<Vec<Claimed>> = rows.chunk_by(|a, b| a.line() == b.line()).map(<[Claimed]>::to_vec).collect();
     // The oldest row is sent first.
     chains.sort_unstable_by_key(|chain| chain.first().map(|row| row.id));
     chains
+}
+
+impl Claimed {
+    /// The rows of one line are delivered one after the other.
+    fn line(&self) -> (i64, i64, &str, &str) {
+        (self.user_id, self.object_id, &self.entity, &self.target)
+    }
 }
 
 #[cfg(test)]

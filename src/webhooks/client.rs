@@ -69,6 +69,8 @@ pub struct Outcome {
     pub content: String,
     /// The duration.
     pub took: Duration,
+    /// The wait that an answer asked for that was no success.
+    pub retry_after: Option<Duration>,
 }
 
 impl Outcome {
@@ -122,11 +124,13 @@ impl Client {
             Ok(Err(why)) => Err(why),
             Err(_) => Err(format!("no answer within {} seconds", TIMEOUT.as_secs())),
         };
-        let (status, content) = answer.unwrap_or_else(|why| (NO_ANSWER, why));
+        let (status, content, retry_after) = answer.unwrap_or_else(|why| (NO_ANSWER, why, None));
         // Not before: of a secret at the end, a part would be left.
         let mut content = self.without_secrets(&content, delivery);
         content.truncate(content.floor_char_boundary(LONGEST_KEPT));
-        Outcome { status, content, took: started.elapsed() }
+        let mut outcome = Outcome { status, content, took: started.elapsed(), retry_after };
+        outcome.retry_after = outcome.retry_after.filter(|_| !outcome.is_delivered());
+        outcome
     }
 
     /// An answer that may be kept and shown: without what the receiver repeats of our secrets.
@@ -147,15 +151,15 @@ impl Client {
     }
 
     /// Sends the request. If its token is refused, logs in and sends it once more.
-    async fn attempt(&self, delivery: &Delivery) -> Result<(u16, String), Reason> {
+    async fn attempt(&self, delivery: &Delivery) -> Result<(u16, String, Option<Duration>), Reason> {
         let known = self.authorization(delivery, None).await?;
         let mut response = self.follow(delivery, known.as_ref()).await?;
         if response.status() == StatusCode::UNAUTHORIZED && matches!(delivery.auth, Some(TargetAuth::Token { .. })) {
             let renewed = self.authorization(delivery, known.as_ref()).await?;
             response = self.follow(delivery, renewed.as_ref()).await?;
         }
-        let status = response.status().as_u16();
-        Ok((status, content(response).await?))
+        let (status, retry_after) = (response.status().as_u16(), outbound::retry_after(response.headers()));
+        Ok((status, content(response).await?, retry_after))
     }
 
     /// Sends the request and follows redirects as dj-whisperer's client does: 307 and 308 with the same POST, the

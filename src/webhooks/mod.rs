@@ -2,8 +2,9 @@
 //!
 //! `relay` creates a row for every event and subscription that wants it. `worker` claims rows that are due (`claim`),
 //! sends them ([`client`]) and writes the results (`record`). The database is the only memory: a row that is not
-//! delivered always has a due time, so after a crash it is sent again, under the same uuid. Per subscription, the
-//! events of one object are delivered in their order; a failing one delays only its own object.
+//! delivered always has a due time, so after a crash it is sent again, under the same uuid. At a receiver (a user's
+//! subscriptions to one address), the events of one object are delivered in their order; a failing one delays only its own
+//! object there.
 //!
 //! * [`definition`], [`headers`]: a subscription as clients send it. [`masks`]: what is shown of its secrets.
 //!   `subscription`: as it is written. [`hook`]: as it is stored.
@@ -248,7 +249,8 @@ pub async fn count(connection: &mut PgConnection) -> Result<WebhookReadings> {
                   coalesce(greatest((select extract(epoch from now() - min(d.date))
                                        from webhooks w
                                       cross join lateral (select min(next_attempt_date) as date from hook_events h
-                                                           where h.webhook_id = w.id and not h.delivered) as d
+                                                           where h.webhook_id = w.id and not h.delivered
+                                                             and not h.held_back) as d
                                       where w.is_active and w.paused_date is null), 0), 0)::float8 as "lag!""#
     )
     .fetch_one(&mut *connection)
@@ -258,9 +260,13 @@ pub async fn count(connection: &mut PgConnection) -> Result<WebhookReadings> {
         r#"select w.id as "id!", coalesce(extract(epoch from now() - d.date), 0)::float8 as "lag!"
              from (select id from webhooks where is_active order by id limit $1) as w
             cross join lateral (select min(h.event_date) as date
-                                  from (select event_date from hook_events h
-                                         where h.webhook_id = w.id and not h.delivered
-                                         order by h.next_attempt_date, h.id limit $2) as h) as d"#,
+                                  from ((select event_date from hook_events h
+                                          where h.webhook_id = w.id and not h.delivered and not h.held_back
+                                          order by h.next_attempt_date, h.id limit $2)
+                                        union all
+                                        (select event_date from hook_events h
+                                          where h.webhook_id = w.id and not h.delivered and h.held_back
+                                          order by h.next_attempt_date limit $2)) as h) as d"#,
         MOST_LAGS,
         MOST_LOOKED_AT
     )

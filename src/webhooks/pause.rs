@@ -117,7 +117,8 @@ pub async fn wake(connection: &mut PgConnection, id: i64) -> Result<u64> {
         let done = sqlx::query!(
             "update hook_events set next_attempt_date = now()
               where id in (select id from hook_events
-                            where webhook_id = $1 and not delivered and next_attempt_date > now() and retry_count > 0
+                            where webhook_id = $1 and not delivered and not held_back
+                              and next_attempt_date > now() and retry_count > 0
                             order by next_attempt_date limit $2 for update skip locked)",
             id,
             BATCH

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    claim::Claimed,
+    claim::{Claimed, HELD_SECONDS},
     client::Outcome,
     pause::{self, Paused},
 };
@@ -42,6 +42,8 @@ pub(crate) enum DeliveryResult {
     },
     /// Not sent: the row before it failed and is tried again after this time.
     HeldBack(Duration),
+    /// Not sent, for no payload can be made of it now: tried again after this time.
+    PutOff(Duration),
     /// Not sent for lack of time: due at once.
     Released,
     /// Not sent, nor ever: its event is no longer kept.
@@ -99,7 +101,7 @@ pub(crate) async fn write<P>(
     // In a second transaction: a row that was held back meanwhile, by a statement that did not see the first one, is
     // either seen here or sees the result when it checks again ([`super::claim::look_again`]).
     let mut transaction = connection.begin_with(BEGIN).await?;
-    call_up(&mut transaction, &tried).await?;
+    call_up(&mut transaction, reports).await?;
     transaction.commit().await?;
     Ok(paused)
 }
@@ -157,7 +159,7 @@ async fn write_tried(connection: &mut PgConnection, tried: &[Tried<'_>]) -> Resu
     Ok(())
 }
 
-/// Writes rows that were not sent: due after the failed one, due at once, or deleted.
+/// Writes rows that were not sent: held back behind the failed one, due later or at once, or deleted.
 async fn put_off<P>(connection: &mut PgConnection, reports: &[Report<P>]) -> Result<()> {
     let (mut ids, mut waits, mut held_back) = (Vec::new(), Vec::new(), Vec::new());
     let (mut dropped, mut withheld) = (Vec::new(), 0_usize);
@@ -169,12 +171,13 @@ async fn put_off<P>(connection: &mut PgConnection, reports: &[Report<P>]) -> Res
                 dropped.push(report.row.id);
                 continue;
             }
-            DeliveryResult::HeldBack(wait) => Some(wait + BEHIND),
-            DeliveryResult::Released => None,
+            DeliveryResult::HeldBack(wait) => (wait + BEHIND).as_secs_f64().min(HELD_SECONDS),
+            DeliveryResult::PutOff(wait) => wait.as_secs_f64(),
+            DeliveryResult::Released => 0.0,
         };
         ids.push(report.row.id);
-        waits.push(wait.unwrap_or_default().as_secs_f64());
-        held_back.push(wait.is_some());
+        waits.push(wait);
+        held_back.push(matches!(report.result, DeliveryResult::HeldBack(_)));
     }
     if !ids.is_empty() {
         sqlx::query!(
@@ -206,31 +209,42 @@ async fn put_off<P>(connection: &mut PgConnection, reports: &[Report<P>]) -> Res
     Ok(())
 }
 
-/// Makes the rows due that waited for the delivered ones.
-async fn call_up(connection: &mut PgConnection, tried: &[Tried<'_>]) -> Result<()> {
-    let delivered: BTreeSet<(i64, i64, &str)> = tried
+/// Makes the rows due that waited for those that were delivered, or are never sent.
+async fn call_up<P>(connection: &mut PgConnection, reports: &[Report<P>]) -> Result<()> {
+    let over: BTreeSet<(i64, &str, i64, &str)> = reports
         .iter()
-        .filter(|tried| tried.outcome.is_delivered())
-        .map(|tried| (tried.row.webhook_id, tried.row.object_id, tried.row.entity.as_str()))
+        .filter(|report| match &report.result {
+            DeliveryResult::Tried { outcome, .. } => outcome.is_delivered(),
+            DeliveryResult::Expired | DeliveryResult::Withheld => true,
+            DeliveryResult::HeldBack(_) | DeliveryResult::PutOff(_) | DeliveryResult::Released => false,
+        })
+        .map(|Report { row, .. }| (row.user_id, row.target.as_str(), row.object_id, row.entity.as_str()))
         .collect();
-    if delivered.is_empty() {
+    if over.is_empty() {
         return Ok(());
     }
-    let webhooks: Vec<i64> = delivered.iter().map(|(webhook, ..)| *webhook).collect();
-    let objects: Vec<i64> = delivered.iter().map(|(_, object, _)| *object).collect();
-    let entities: Vec<&str> = delivered.iter().map(|(.., entity)| *entity).collect();
+    let users: Vec<i64> = over.iter().map(|(user, ..)| *user).collect();
+    let targets: Vec<&str> = over.iter().map(|(_, target, ..)| *target).collect();
+    let objects: Vec<i64> = over.iter().map(|(_, _, object, _)| *object).collect();
+    let entities: Vec<&str> = over.iter().map(|(.., entity)| *entity).collect();
     // Locked first, in one order: whoever claims one of these rows meanwhile keeps it, and two servers never wait for each
     // other.
     sqlx::query!(
         "with waiting as (
              select h.id
-               from unnest($1::bigint[], $2::bigint[], $3::text[]) as l(webhook_id, object_id, entity)
+               from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[]) as l(user_id, target, object_id, entity)
               cross join lateral (
                     select n.id, n.held_back, first_value(n.held_back) over (order by n.sequence) as is_next
-                      from (select id, held_back, sequence from hook_events n
-                             where n.webhook_id = l.webhook_id and n.object_id = l.object_id
-                               and n.entity = l.entity and not n.delivered
-                             order by n.sequence limit $4) as n) as f
+                      from (select n.id, n.held_back, n.sequence
+                              from webhooks s
+                             cross join lateral (
+                                   select id, held_back, sequence from hook_events n
+                                    where n.webhook_id = s.id and n.object_id = l.object_id
+                                      and n.entity = l.entity and not n.delivered
+                                    order by n.sequence limit $5) as n
+                             where s.user_id = l.user_id and s.target = l.target
+                               and s.is_active and s.paused_date is null
+                             order by n.sequence limit $5) as n) as f
                join hook_events h on h.id = f.id
               where f.is_next and f.held_back and h.held_back and not h.delivered
               order by h.id
@@ -238,7 +252,8 @@ async fn call_up(connection: &mut PgConnection, tried: &[Tried<'_>]) -> Result<(
          update hook_events h set held_back = false, next_attempt_date = now()
            from waiting w
           where h.id = w.id",
-        &webhooks,
+        &users,
+        &targets as &[&str],
         &objects,
         &entities as &[&str],
         CALLED_UP

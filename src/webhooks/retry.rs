@@ -62,7 +62,7 @@ impl DeliveryService {
         };
         // Nobody else takes it on meanwhile.
         sqlx::query!(
-            "update hook_events set next_attempt_date = now() + make_interval(secs => $2)
+            "update hook_events set held_back = false, next_attempt_date = now() + make_interval(secs => $2)
               where id = $1 and not delivered",
             row.id,
             LEASE_SECONDS

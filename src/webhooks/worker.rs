@@ -38,6 +38,9 @@ const WIDEST_WINDOW: i64 = 64;
 const AT_ONCE: usize = 128;
 /// How often the database is checked for events of other servers and for rows that are due again.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often rows are looked at that have been held back for long, and how many at a time.
+const LOOK_AT_HELD_BACK_EVERY: Duration = Duration::from_secs(1);
+const LOOKED_AT: i64 = 256;
 /// Pause after a failure of the database.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Longest time a row may wait for its turn; then it is released. Its lease must outlast the attempt.
@@ -123,6 +126,8 @@ struct DeliveryWorker {
     reports: Reports,
     /// The subscription whose turn was last.
     behind: i64,
+    /// When what is held back is looked at next.
+    looks_at: Instant,
 }
 
 /// Writes the results of deliveries, until nobody delivers any more.
@@ -156,6 +161,7 @@ pub(super) async fn deliver(context: Arc<WorkerContext>, reports: Reports) {
         at_once: Arc::new(Semaphore::new(AT_ONCE)),
         reports,
         behind: 0,
+        looks_at: Instant::now(),
         context: Arc::clone(&context),
     };
     let mut throttle = Throttle::new(Arc::clone(&context.service.traffic));
@@ -201,6 +207,10 @@ impl DeliveryWorker {
         }
         let (ids, rooms) = self.limits.rooms(Instant::now());
         let mut connection = self.context.pool.acquire().await?;
+        if self.looks_at <= Instant::now() {
+            let is_more = claim::look_at_held_back(&mut connection, throttle.batch(LOOKED_AT)).await?;
+            self.looks_at = Instant::now() + if is_more { Duration::ZERO } else { LOOK_AT_HELD_BACK_EVERY };
+        }
         let claimed =
             claim::claim(&mut connection, (&ids, &rooms), FIRST_WINDOW, self.behind, throttle.batch(room)).await?;
         let taken = claimed.len();
@@ -220,14 +230,15 @@ impl DeliveryWorker {
         drop(connection);
         let started = Instant::now();
         for chain in claim::chains(rows) {
-            let Some(hook) = chain.first().and_then(|row| prepared.hook(row)).cloned() else { continue };
-            let Some(deliveries) = self.deliveries(chain, &prepared, &hook) else { continue };
+            let Some(hook) = chain.first().and_then(|row| prepared.hook(row)) else { continue };
+            let host = self.limits.host(&host(&hook.target_url));
+            let Some(deliveries) = self.deliveries(chain, &prepared) else { continue };
             let delivery = DeliveryChain {
                 context: Arc::clone(&self.context),
-                host: self.limits.host(&host(&hook.target_url)),
+                limits: Arc::clone(&self.limits),
+                host,
                 at_once: Arc::clone(&self.at_once),
                 reports: self.reports.clone(),
-                hook,
                 version,
                 started,
             };
@@ -237,25 +248,26 @@ impl DeliveryWorker {
     }
 
     /// Pairs each row with its body and a slot.
-    fn deliveries(&self, chain: Vec<Claimed>, prepared: &Prepared, hook: &Hook) -> Option<Vec<Sending>> {
+    fn deliveries(&self, chain: Vec<Claimed>, prepared: &Prepared) -> Option<Vec<Sending>> {
         let mut deliveries = Vec::with_capacity(chain.len());
         for row in chain {
             let slot = self.slot(row.webhook_id)?;
-            let result = match prepared.turn(&row, hook) {
+            let hook = Arc::clone(prepared.hook(&row)?);
+            let result = match prepared.turn(&row, &hook) {
                 Turn::Send(body) => {
                     let cause = prepared.cause(&row);
-                    deliveries.push(Sending { row, body, slot, cause });
+                    deliveries.push(Sending { row, hook, body, slot, cause });
                     continue;
                 }
-                Turn::Unreadable => DeliveryResult::HeldBack(UNREADABLE),
+                Turn::Unreadable => DeliveryResult::PutOff(UNREADABLE),
                 Turn::Withheld => DeliveryResult::Withheld,
                 Turn::Expired => {
                     self.context.metrics.webhooks.expired();
                     DeliveryResult::Expired
                 }
             };
-            // The rows after one that is held back wait for it.
-            let is_last = matches!(result, DeliveryResult::HeldBack(_));
+            // The rows after one that is put off wait for it.
+            let is_last = matches!(result, DeliveryResult::PutOff(_));
             self.reports.send(Report { row, result, _slot: slot }).ok();
             if is_last {
                 break;
@@ -274,6 +286,7 @@ impl DeliveryWorker {
 /// A row that is to be sent.
 struct Sending {
     row: Claimed,
+    hook: Arc<Hook>,
     body: bytes::Bytes,
     slot: Slot,
     /// The request that caused its event.
@@ -287,14 +300,14 @@ fn host(target_url: &str) -> String {
     place.unwrap_or_default()
 }
 
-/// The rows of one object for one subscription, to be sent.
+/// The rows of one object for one receiver, to be sent.
 struct DeliveryChain {
     context: Arc<WorkerContext>,
+    limits: Arc<AdaptiveLimits<i64>>,
     host: Arc<Semaphore>,
     at_once: Arc<Semaphore>,
     reports: Reports,
-    hook: Hook,
-    /// The version of the installation at which the subscription was read, or an earlier one.
+    /// The version of the installation at which the subscriptions were read, or an earlier one.
     version: i64,
     started: Instant,
 }
@@ -305,49 +318,68 @@ impl DeliveryChain {
         // The host's slot first: a row that waits for a slow receiver must not block other hosts.
         let (there, here) = (Arc::clone(&self.host), Arc::clone(&self.at_once));
         let (Ok(_there), Ok(_here)) = (there.acquire().await, here.acquire().await) else { return };
-        let mut failed = None;
-        for Sending { row, body, mut slot, cause } in deliveries {
-            let result = if let Some(wait) = failed {
-                DeliveryResult::HeldBack(wait)
-            } else if self.started.elapsed() > LONGEST_TURN
-                || self.context.stop.is_cancelled()
-                || !self.may_still_hear().await
-            {
-                DeliveryResult::Released
-            } else {
-                let result = cause::within(cause, attempt(&self.context, &self.hook, &row, body)).await;
-                if let DeliveryResult::Tried { outcome, wait, .. } = &result {
-                    slot.delivered = Some(outcome.is_delivered());
-                    failed = (!outcome.is_delivered()).then_some(*wait);
+        let mut before = Before::Delivered;
+        for Sending { row, hook, body, mut slot, cause } in deliveries {
+            let result = match before {
+                // Two subscriptions to one receiver may have the same event.
+                Before::Failed(wait, sequence) if sequence < row.sequence => DeliveryResult::HeldBack(wait),
+                Before::NotSent => DeliveryResult::Released,
+                _ if !self.may_send(&hook).await => {
+                    before = Before::NotSent;
+                    DeliveryResult::Released
                 }
-                result
+                _ => {
+                    let result = cause::within(cause, attempt(&self.context, &hook, &row, body)).await;
+                    if let DeliveryResult::Tried { outcome, wait, .. } = &result {
+                        slot.delivered = Some(outcome.is_delivered());
+                        if !outcome.is_delivered() {
+                            before = Before::Failed(*wait, row.sequence);
+                        }
+                        if let Some(wait) = outcome.retry_after {
+                            self.limits.leave_alone(&row.webhook_id, Instant::now() + wait);
+                        }
+                    }
+                    result
+                }
             };
             self.reports.send(Report { row, result, _slot: slot }).ok();
         }
     }
-}
 
-impl DeliveryChain {
+    /// Whether there is still time to send a row, and its owner may still hear of it.
+    async fn may_send(&mut self, hook: &Hook) -> bool {
+        self.started.elapsed() <= LONGEST_TURN && !self.context.stop.is_cancelled() && self.may_still_hear(hook).await
+    }
+
     /// Whether the owner has the rights with which the rows were claimed. They may have waited for a slow receiver; every
     /// change of rights raises the version.
-    async fn may_still_hear(&mut self) -> bool {
+    async fn may_still_hear(&mut self, hook: &Hook) -> bool {
         let version = self.context.catalog_cache.current().version;
         if version == self.version {
-            return self.hook.owner.is_active;
+            return hook.owner.is_active;
         }
-        let reading = async { hook::load(&mut *self.context.pool.acquire().await?, &[self.hook.id]).await };
+        let reading = async { hook::load(&mut *self.context.pool.acquire().await?, &[hook.id]).await };
         let is_same = match reading.await {
-            Ok(hooks) => hooks.get(&self.hook.id).is_some_and(|now| now.owner == self.hook.owner),
+            Ok(hooks) => hooks.get(&hook.id).is_some_and(|now| now.owner == hook.owner),
             Err(error) => {
                 tracing::warn!(%error, "cannot look at the owner of a webhook once more; what waits is sent later");
                 false
             }
         };
         if is_same {
+            // All rows have the same owner.
             self.version = version;
         }
-        is_same && self.hook.owner.is_active
+        is_same && hook.owner.is_active
     }
+}
+
+/// What became of the row before.
+enum Before {
+    Delivered,
+    /// It is tried again after this time. With its number.
+    Failed(Duration, i64),
+    NotSent,
 }
 
 /// Makes one attempt to deliver a row.
@@ -375,6 +407,7 @@ pub(crate) fn attempt_result(
     }
     let age = Duration::from_secs_f64(row.age.max(0.0));
     let wait = hook.countdown.next(row.retry_count + 1, age, rand::random());
+    let wait = wait.max(outcome.retry_after.unwrap_or_default());
     tracing::debug!(webhook = hook.id, attempt = row.retry_count + 1, status = outcome.status, ?wait, "not delivered");
     let body = row.request_body.is_none().then(|| String::from_utf8_lossy(body).into_owned());
     DeliveryResult::Tried { outcome, started, wait, body }

@@ -3,6 +3,7 @@
 mod contract;
 mod deliveries;
 mod guard;
+mod order;
 mod pausing;
 pub mod receiver;
 mod rights;

@@ -151,7 +151,6 @@ async fn a_receiver_that_was_away_for_a_while_gets_what_it_missed() {
     work(&shop, 4).await;
     receiver.until("many failures", |received| received.len() > 20).await;
     assert!(receiver.taken().is_empty());
-    // It was left alone more and more: no more than a few attempts a second.
     receiver.is(Mood::Answers(200));
     // Quick retries are over for some: what comes due later is called up.
     shop.execute("update hook_events set next_attempt_date = now() where not delivered and not held_back").await;

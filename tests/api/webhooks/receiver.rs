@@ -88,6 +88,8 @@ pub enum Mood {
     Says(String),
     /// This status, and everything that it received.
     Repeats(u16),
+    /// This status, with `Retry-After`.
+    AsksToWait(u16, &'static str),
 }
 
 type Chooser = Box<dyn Fn(&Received) -> Mood + Send>;
@@ -212,7 +214,9 @@ async fn receive(State(shared): State<Shared>, method: Method, uri: Uri, headers
     let mut one = Received { method, path: uri.path().to_owned(), headers, body: body.to_vec(), status: None };
     let mood = (shared.chooser.lock().expect("no panic"))(&one);
     one.status = match &mood {
-        Mood::Answers(status) | Mood::Redirects(status, _) | Mood::Repeats(status) => Some(*status),
+        Mood::Answers(status) | Mood::Redirects(status, _) | Mood::Repeats(status) | Mood::AsksToWait(status, _) => {
+            Some(*status)
+        }
         Mood::Slow(_) | Mood::Says(_) => Some(200),
         Mood::Stalls | Mood::ClosesEarly => None,
     };
@@ -225,6 +229,9 @@ async fn receive(State(shared): State<Shared>, method: Method, uri: Uri, headers
         Mood::Answers(status) => StatusCode::from_u16(status).expect("a status").into_response(),
         Mood::Redirects(status, location) => {
             (StatusCode::from_u16(status).expect("a status"), [(header::LOCATION, location)]).into_response()
+        }
+        Mood::AsksToWait(status, wait) => {
+            (StatusCode::from_u16(status).expect("a status"), [(header::RETRY_AFTER, wait)]).into_response()
         }
         Mood::Says(text) => text.into_response(),
         Mood::Repeats(status) => {
