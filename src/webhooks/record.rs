@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    claim::{Claimed, HELD_SECONDS},
+    claim::{self, Claimed, HELD_SECONDS},
     client::Outcome,
     pause::{self, Paused},
 };
@@ -103,6 +103,12 @@ pub(crate) async fn write<P>(
     let mut transaction = connection.begin_with(BEGIN).await?;
     call_up(&mut transaction, reports).await?;
     transaction.commit().await?;
+    // Another server may have delivered what failed here, before it was written that these wait for it.
+    let is_held = |report: &&Report<P>| matches!(report.result, DeliveryResult::HeldBack(_));
+    let held: Vec<i64> = reports.iter().filter(is_held).map(|report| report.row.id).collect();
+    if !held.is_empty() {
+        claim::look_again(connection, &held).await?;
+    }
     Ok(paused)
 }
 
