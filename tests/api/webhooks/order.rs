@@ -114,7 +114,7 @@ async fn a_subscription_that_does_not_go_on_and_an_event_that_is_given_up_hold_n
         let path = format!("{HOOKS}{first}/");
         match way {
             "paused" => {
-                shop.execute("update webhooks set paused_date = now() where event_type = 'package.created'").await
+                shop.execute("update webhooks set paused_date = now() where event_type = 'package.created'").await;
             }
             "deactivated" => drop(shop.patch(&path, &json!({ "is_active": false })).await.ok()),
             "deleted" => assert_eq!(send(shop.request_as("admin", Method::DELETE, &path)).await.status, 204),
