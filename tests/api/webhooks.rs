@@ -27,6 +27,9 @@ pub fn settings() -> Settings {
     }
 }
 
+/// A pause after failures for a moment: within the quick retries, which follow each other without a wait.
+pub const AT_ONCE: Duration = Duration::from_millis(1);
+
 /// The same, with a pause after failures for this time.
 pub fn pausing_after(pause_after: Duration) -> Settings {
     Settings { pause_after, ..settings() }

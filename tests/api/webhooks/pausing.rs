@@ -1,11 +1,11 @@
 //! A receiver that fails for long is paused and told of, resumes where it stopped, and gets again what it lost.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::{
-    HOOKS, pausing_after,
+    AT_ONCE, HOOKS, pausing_after,
     receiver::{Mood, Received, Receiver},
     settings, subscribe,
 };
@@ -32,7 +32,7 @@ async fn a_receiver_that_fails_for_long_is_paused_told_of_and_resumes_where_it_s
     for way in ["patch", "resume", "command line"] {
         let receiver = Receiver::start().await;
         receiver.is(Mood::Answers(500));
-        let shop = Shop::delivering(pausing_after(Duration::from_millis(50))).await;
+        let shop = Shop::delivering(pausing_after(AT_ONCE)).await;
         let told = subscribe(&shop, &format!("{}/news", receiver.url), "webhook.paused").await;
         let id = subscribe(&shop, &format!("{}/a", receiver.url), "package.created").await;
         receiver.chooses(|one| Mood::Answers(if one.path == "/news" { 200 } else { 500 }));

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    HOOKS, hook, pausing_after,
+    AT_ONCE, HOOKS, hook, pausing_after,
     receiver::{Mood, Received, Receiver},
     settings, subscribe,
 };
@@ -165,7 +165,7 @@ async fn a_delivery_is_shown_and_made_again_as_far_as_its_subscriber_may_see_it(
 async fn only_its_owner_and_admins_hear_that_a_subscription_is_paused() {
     let receiver = Receiver::start().await;
     receiver.chooses(|one| Mood::Answers(if one.path.starts_with("/news") { 204 } else { 500 }));
-    let shop = Shop::delivering(pausing_after(Duration::from_millis(50))).await;
+    let shop = Shop::delivering(pausing_after(AT_ONCE)).await;
     // The store is limited to its location, and hears of its own subscriptions all the same.
     for user in ["admin", "erp", "ops", "kadikoy"] {
         subscribe_as(&shop, user, &format!("{}/news-{user}", receiver.url), "webhook.paused").await;
