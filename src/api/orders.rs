@@ -79,7 +79,8 @@ async fn read_one(app: &App, scope: &Scope, id: i64, base_url: &str) -> Result<O
 
 /// Take an order, or a list of orders
 ///
-/// An order is planned at once: the answer has its packages. It is known by its `number`: sent again it changes nothing.
+/// An order is planned at once: the answer has its packages. It is known by its `number` and `channel`, and by its `pk`
+/// where both have one: sent again it changes nothing.
 /// 201 for a new order, 200 for a known one; for a list 200 with one result an order, in order, each
 /// `{"status_code", "order"}` or `{"status_code", "error"}`.
 ///
@@ -220,7 +221,7 @@ async fn take(
 
 async fn take_unseen(app: &App, user_id: i64, value: &Value) -> Result<Placed> {
     let order = OrderInput::of_json(value)?;
-    app.inventory.before_order(&app.catalog_cache.current(), &order.number, order.skus()).await?;
+    app.inventory.before_order(&app.catalog_cache.current(), &order).await?;
     let placed = place(&app.pool, &app.catalog_cache, &order, Some(user_id), Durability::Each).await?;
     if placed.waits {
         // What it lacks may have been counted while it was planned.

@@ -1,6 +1,7 @@
 //! `/api/v1/oms/orderexecutionplans/` and `/api/v1/oms/order-stock-info/`.
 
 use axum::response::Response;
+use serde_json::json;
 use sqlx::postgres::PgRow;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -13,6 +14,7 @@ use crate::{
     app::App,
     db::PgConnection,
     error::{Refusal, Result},
+    orders::identity::{Channel, Named},
     page::{List, Page, ids},
     plans::{
         self, ExecutionPlanView,
@@ -51,12 +53,15 @@ impl Resource for ExecutionPlanView {
 /// own package held while it was planned again is not counted as reserved.
 #[utoipa::path(get, path = "/api/v1/oms/order-stock-info/", tag = "Plans", operation_id = "listOrderStockInfo",
     params(("order_number" = String, Query, description = "Number of the order.", example = "536365"),
+        ("channel" = Option<String>, Query, description = "Key or name of its channel, where several have an order of this number."),
         ("erp_code" = Option<String>, Query, description = "ERP code of the location; every location without one.")))]
 async fn list_stock_info(Limited { app, scope, .. }: Limited, page: Page) -> Result<Response> {
-    page.check_filters(&["order_number", "erp_code"])?;
+    page.check_filters(&["order_number", "channel", "erp_code"])?;
     let number = page.get("order_number").ok_or_else(|| {
         Refusal::field("order_number", "This field is required: the stock is told of one order at a time.")
     })?;
-    let rows = stock_info::load(&mut *app.pool.acquire().await?, number, page.get("erp_code"), &scope).await?;
+    let channel = page.get("channel").map(|channel| Channel::of(&json!(channel)));
+    let order = Named { number: number.to_owned(), channel, omnitron_id: None };
+    let rows = stock_info::load(&mut *app.pool.acquire().await?, &order, page.get("erp_code"), &scope).await?;
     page.respond_with(rows).await
 }

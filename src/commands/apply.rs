@@ -83,7 +83,8 @@ fn event_count(consequences: &Consequences, index: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// New packages, numbered after their order's latest.
+/// New packages, numbered after their order's latest: `100P1`, and of the second order of that number `100P1-2`. No two orders
+/// make the same number, for what follows the last P says both counts.
 async fn create_packages(
     connection: &mut PgConnection,
     changes: &[PackageChange],
@@ -93,10 +94,12 @@ async fn create_packages(
     for (index, change) in changes.iter().enumerate().filter(|(_, change)| change.id.is_none()) {
         ids[index] = sqlx::query_scalar!(
             "with numbered as (
-                 update orders set package_count = package_count + 1 where id = $1 returning number, package_count
+                 update orders set package_count = package_count + 1 where id = $1 returning number, occurrence, package_count
              )
              insert into packages (number, order_id, stock_location_id, state_id, event_sequence)
-             select number || 'P' || package_count, $1, $2, $3, $4 from numbered
+             select number || 'P' || package_count || case when occurrence > 1 then '-' || occurrence else '' end,
+                    $1, $2, $3, $4
+               from numbered
              returning id",
             change.order_id,
             change.after.stock_location_id,

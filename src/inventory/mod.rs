@@ -34,6 +34,7 @@ use crate::{
     db::PgPool,
     error::{Error, Result},
     metrics::Metrics,
+    orders::{identity, input::OrderInput},
     outbound::Gate,
     stock::{
         self, Count, Door, Origin,
@@ -78,16 +79,13 @@ impl Inventory {
     ///
     /// # Errors
     /// 503 when the service does not answer and `when_down` is `wait`; when the database fails.
-    pub async fn before_order(&self, catalog: &Catalog, number: &str, skus: BTreeSet<String>) -> Result<()> {
+    pub async fn before_order(&self, catalog: &Catalog, order: &OrderInput) -> Result<()> {
         let Some(settings) = &catalog.inventory else { return Ok(()) };
-        let is_known =
-            sqlx::query_scalar!(r#"select exists (select from orders where number = $1) as "known!""#, number)
-                .fetch_one(&self.shared.pool)
-                .await?;
-        if is_known {
+        let known = identity::find(&mut *self.shared.pool.acquire().await?, &order.identity()).await?;
+        if known.is_some() {
             return Ok(());
         }
-        match self.pull(catalog, settings, skus).await {
+        match self.pull(catalog, settings, order.skus()).await {
             Err(Error::StockService(_)) if settings.when_down == WhenDown::LastKnown => Ok(()),
             pulled => pulled,
         }

@@ -11,7 +11,7 @@ const KEPT: [&str; 6] =
 
 const CHANNEL: Written = Written {
     name: "Channel",
-    schema: r#"{"type": "object", "additionalProperties": true, "description": "A sales channel, as the order names it.", "properties": {
+    schema: r#"{"type": ["object", "integer", "string"], "additionalProperties": true, "description": "A sales channel, as the order names it: an object, its key or its name.", "properties": {
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
         "name": {"type": ["string", "null"]}}}"#,
 };

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::details;
+use super::{details, identity::Channel};
 use crate::{
     error::Refusal,
     openapi::Written,
@@ -38,7 +38,7 @@ const NOT_TO_PACK: [&str; 2] = ["100", "600"];
 /// An order as it is sent: what [`OrderInput::of_json`] reads, and what is only handed on.
 pub const ORDER: Written = Written {
     name: "NewOrder",
-    schema: r##"{"type": "object", "additionalProperties": true, "description": "An order, as the upstream has it. It is known by its number.",
+    schema: r##"{"type": "object", "additionalProperties": true, "description": "An order, as the upstream has it. It is known by its `number` and `channel`, and by its `pk` where both have one.",
         "required": ["number", "date_placed", "orderitem_set"], "properties": {
         "number": {"type": "string", "maxLength": 64},
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
@@ -87,7 +87,7 @@ pub const SCHEMAS: &[Written] = &[ORDER, LINE];
 /// A checked order.
 #[derive(Debug, Clone)]
 pub struct OrderInput {
-    /// The order number, by which it is known.
+    /// The order number. With the channel, and the upstream's key where both have one, it says which order it is.
     pub number: String,
     /// The upstream's key.
     pub omnitron_id: Option<i64>,
@@ -180,14 +180,15 @@ impl OrderInput {
         reader.require(&["number", "date_placed", "orderitem_set"]);
         let details = details::read(reader);
         let address = &details["shipping_address"];
+        let channel = Channel::of(&details["channel"]);
         let status = text(reader, "status").unwrap_or_else(|| "400".to_owned());
         let currency = text(reader, "currency");
         let payment_option = reader.value("payment_option").and_then(|option| part(&option["slug"]));
         Self {
             number: reader.text_within("number", LONGEST_NUMBER).unwrap_or_default(),
             omnitron_id: integer(reader, "pk"),
-            channel_id: details["channel"]["pk"].as_i64(),
-            channel_name: part(&details["channel"]["name"]),
+            channel_id: channel.id,
+            channel_name: channel.name,
             date_placed: reader.date_time("date_placed").unwrap_or_default(),
             amount: money(reader, "amount", AMOUNT, currency.as_deref()),
             language_code: text(reader, "language_code"),

@@ -2,6 +2,7 @@
 
 pub mod details;
 pub mod file;
+pub mod identity;
 pub mod input;
 pub mod list;
 pub(crate) mod view;

@@ -33,7 +33,7 @@ pub struct PackageView {
     city: Option<Json<Box<RawValue>>>,
     #[schema(value_type = StateObject)]
     state: Box<RawValue>,
-    /// `<order>P<n>`.
+    /// `<order>P<n>`; of the second order of that number `<order>P<n>-2`.
     #[schema(example = "536365P1")]
     pub number: String,
     /// The commands its state allows now.

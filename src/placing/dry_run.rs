@@ -3,10 +3,7 @@
 //! The orders of a list are planned one after the other, each on the stock left by the ones before, as if they were
 //! taken.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -20,7 +17,10 @@ use crate::{
     },
     db::PgConnection,
     error::Result,
-    orders::input::OrderInput,
+    orders::{
+        identity::{self, Identity},
+        input::OrderInput,
+    },
     placing::place::{check, lines_to_pack, no_scenario, packages},
     planning::{self, Supply},
     plans::Attempt,
@@ -31,8 +31,8 @@ use crate::{
 /// The stock and quota that the orders before would have taken.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
-    /// Their order numbers.
-    numbers: BTreeSet<String>,
+    /// What they are known by, by number.
+    orders: BTreeMap<String, Vec<Identity>>,
     /// Units, by location and SKU.
     reserved: BTreeMap<(i64, String), i64>,
     /// Packages, by location.
@@ -130,10 +130,10 @@ pub(crate) async fn rehearse(
     taken: &mut Taken,
 ) -> Result<DryRun> {
     check(catalog, order)?;
-    let known = sqlx::query_scalar!("select id from orders where number = $1", order.number)
-        .fetch_optional(&mut *connection)
-        .await?;
-    if known.is_some() || taken.numbers.contains(&order.number) {
+    let identity = order.identity();
+    let known = identity::find(&mut *connection, &identity).await?;
+    let of_its_number = taken.orders.entry(order.number.clone()).or_default();
+    if known.is_some() || of_its_number.iter().any(|before| before.is(&identity)) {
         let known = DryRunOrder { id: known, number: order.number.clone(), packages: None, transfers: None };
         return Ok(DryRun { status_code: 200, order: known, plan: None });
     }
@@ -153,7 +153,7 @@ pub(crate) async fn rehearse(
         fetched = transfers.iter().map(|transfer| view_transfer(catalog, transfer)).collect();
         attempt = Some(Attempt::of_dry_run(&plan, &supply.considered, &rules));
     }
-    taken.numbers.insert(order.number.clone());
+    taken.orders.entry(order.number.clone()).or_default().push(identity);
     let number = order.number.clone();
     let order = DryRunOrder { id: None, number, packages: Some(planned), transfers: Some(fetched) };
     Ok(DryRun { status_code: 201, order, plan: attempt })

@@ -160,7 +160,7 @@ async fn take(
 ) -> Result<Option<Refusal>> {
     let placed = match order {
         Ok(order) => {
-            inventory.before_order(&catalog_cache.current(), &order.number, order.skus()).await?;
+            inventory.before_order(&catalog_cache.current(), &order).await?;
             place(pool, catalog_cache, &order, None, Durability::Later).await
         }
         Err(refusal) => Err(refusal.into()),

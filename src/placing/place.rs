@@ -1,5 +1,5 @@
-//! Turns an order into packages: stores, plans and reserves it, in one transaction. An order is known by its number;
-//! sent again it changes nothing.
+//! Turns an order into packages: stores, plans and reserves it, in one transaction. An order that is known
+//! ([`crate::orders::identity`]) changes nothing.
 
 use futures_util::future::BoxFuture;
 
@@ -13,7 +13,10 @@ use crate::{
     },
     db::{self, PgPool, Transaction},
     error::{Error, NO_SCENARIO, Refusal, Result},
-    orders::input::{LineInput, OrderInput},
+    orders::{
+        identity,
+        input::{LineInput, OrderInput},
+    },
     packages::facts::{Documents, Placement},
     planning::{
         self, Line,
@@ -27,6 +30,8 @@ use crate::{
 const MOST_ATTEMPTS: u32 = 6;
 /// From this attempt on, the plan locks the rows that it reads.
 const LOCK_FROM_ATTEMPT: u32 = 3;
+/// How often an order is stored anew after others of its number came at the same time: each time one of them is stored.
+const MOST_OF_A_NUMBER: u32 = 1000;
 
 /// When the answer is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,12 +109,10 @@ async fn try_place(
         sqlx::query!("set local synchronous_commit = off").execute(&mut *transaction).await?;
     }
     let catalog = catalog_cache.up_to_date(&mut transaction).await?;
-    let Some(order_id) = insert_order(&mut transaction, &catalog, order).await? else {
-        let order_id = sqlx::query_scalar!("select id from orders where number = $1", order.number)
-            .fetch_one(&mut *transaction)
-            .await?;
-        return Ok(Some(Placed { order_id, is_new: false, waits: false }));
-    };
+    let (order_id, is_new) = store_order(&mut transaction, &catalog, order).await?;
+    if !is_new {
+        return Ok(Some(Placed { order_id, is_new, waits: false }));
+    }
     let item_ids = insert_items(&mut transaction, &catalog, order_id, &order.lines).await?;
     let (to_pack, lines) = lines_to_pack(order, &item_ids);
     let mut waits = false;
@@ -237,16 +240,37 @@ pub(super) fn check(catalog: &Catalog, order: &OrderInput) -> Result<(), Refusal
     order.lines.iter().try_for_each(|line| order_state(catalog, &line.status).map(drop))
 }
 
-/// The new order's id; none if its number is known.
+/// The order's id, and whether it is new.
+async fn store_order(transaction: &mut Transaction<'_>, catalog: &Catalog, order: &OrderInput) -> Result<(i64, bool)> {
+    let identity = order.identity();
+    for _ in 0..MOST_OF_A_NUMBER {
+        if let Some(id) = insert_order(transaction, catalog, order).await? {
+            return Ok((id, true));
+        }
+        if let Some(id) = identity::find(transaction, &identity).await? {
+            return Ok((id, false));
+        }
+        // Another order of this number came meanwhile.
+    }
+    Err(Error::Overloaded)
+}
+
+/// The new order's id; none if it is known, or another one of its number was faster. It has the next place among those of
+/// its number. The condition is that of [`Identity::is`](crate::orders::identity::Identity::is).
 async fn insert_order(transaction: &mut Transaction<'_>, catalog: &Catalog, order: &OrderInput) -> Result<Option<i64>> {
     let cargo_company_id = cargo_company_id(catalog, order)?;
     let id = sqlx::query_scalar!(
         "insert into orders (number, omnitron_id, state_id, channel_id, channel_name, customer_first_name,
                              customer_last_name, payment_type, shipping_option_slug, delivery_type, cargo_company_id,
                              currency, amount, language_code, notes, latitude, longitude, date_placed, details,
-                             delivery_from, delivery_until)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::numeric, $14, $15,
-                 $16::text::numeric, $17::text::numeric, $18, $19, $20, $21)
+                             delivery_from, delivery_until, occurrence)
+         select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::numeric, $14, $15,
+                $16::text::numeric, $17::text::numeric, $18, $19, $20, $21,
+                1 + coalesce((select max(occurrence) from orders where number = $1), 0)
+          where not exists (select from orders
+                             where number = $1 and channel_id is not distinct from $4
+                               and (channel_id is not null or channel_name is not distinct from $5)
+                               and (omnitron_id = $2 or omnitron_id is null or $2 is null))
          on conflict on constraint orders_number_key do nothing
          returning id",
         order.number,

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::{
     db::PgConnection,
     error::Result,
+    orders::identity::Named,
     planning::{
         record::Facts,
         replay::{Content, plans},
@@ -48,10 +49,10 @@ struct StockData {
 /// none.
 ///
 /// # Errors
-/// When the database fails.
+/// 400 when several orders are meant; when the database fails.
 pub async fn load(
     connection: &mut PgConnection,
-    order_number: &str,
+    order: &Named,
     erp_code: Option<&str>,
     scope: &Scope,
 ) -> Result<Vec<StockInfoView>> {
@@ -63,19 +64,14 @@ pub async fn load(
     )
     .fetch_all(&mut *connection)
     .await?;
-    // An order that the caller does not see has no items.
-    let items = sqlx::query!(
-        "select oi.id, oi.order_id, oi.sku, oi.omnitron_id from order_items oi join orders o on o.id = oi.order_id
-          where o.number = $1
-            and ($2::bigint[] is null
-                 or exists (select from packages p where p.order_id = o.id and p.stock_location_id = any($2)))",
-        order_number,
-        scope.location_ids()
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let order_ids: Vec<i64> = items.first().map(|item| item.order_id).into_iter().collect();
-    let kept = plans(connection, &order_ids).await?;
+    // Of an order that the caller does not see, nothing is told.
+    let Some(order_id) = order.find(&mut *connection, Some(scope), "order_number").await? else {
+        return Ok(Vec::new());
+    };
+    let items = sqlx::query!("select id, omnitron_id from order_items where order_id = $1", order_id)
+        .fetch_all(&mut *connection)
+        .await?;
+    let kept = plans(connection, &[order_id]).await?;
     let mut rows = Vec::new();
     for plan in kept.iter().rev() {
         let Content::Record(record) = &plan.content else { continue };
@@ -85,7 +81,7 @@ pub async fn load(
                 pk: *item_id,
                 sku: record.facts.skus.get(*column).cloned().unwrap_or_default(),
                 omnitron_id: item.and_then(|item| item.omnitron_id),
-                order_number: order_number.to_owned(),
+                order_number: order.number.clone(),
             };
             rows.extend(seen(&record.facts, *column, &location_ids, &item));
         }

@@ -12,7 +12,10 @@ use crate::{
     commands,
     db::{PgConnection, PgPool},
     error::{Error, Refusal, Result},
-    orders::input::OrderInput,
+    orders::{
+        identity::{self, StoredIdentity},
+        input::OrderInput,
+    },
     planning::{
         choose::choose_scenario,
         plan::{self, Candidate, Circumstances, Demand, Outcome, Stock, distance_km, fetch::Fetching},
@@ -169,13 +172,15 @@ impl Run {
         let mut history = StockHistory::of_now(connection, &skus).await?;
         history.read_seen(connection, simulation.from, simulation.until, &skus).await?;
         let numbers: Vec<String> = wanted.iter().map(|order| order.number.clone()).collect();
-        let known = sqlx::query!("select id, number from orders where number = any($1)", &numbers)
-            .fetch_all(&mut *connection)
-            .await?;
-        let known: HashMap<String, i64> = known.into_iter().map(|row| (row.number, row.id)).collect();
+        let stored = identity::of_numbers(&mut *connection, &numbers, None).await?;
+        let mut known: HashMap<&str, Vec<StoredIdentity>> = HashMap::new();
+        for order in &stored {
+            known.entry(&order.identity.number).or_default().push(order.clone());
+        }
         for order in wanted {
-            if let Some(id) = known.get(&order.number) {
-                let mut kept = plans(connection, &[*id]).await?;
+            let of_its_number = known.get(order.number.as_str()).map_or(&[][..], Vec::as_slice);
+            if let Some(stored) = order.identity().among(of_its_number)? {
+                let mut kept = plans(connection, &[stored.id]).await?;
                 kept.retain(|plan| plan.package_id.is_none());
                 self.references.load_more(connection, &kept).await?;
                 for plan in &kept {

@@ -1,6 +1,6 @@
 //! Takes an order of the upstream, pushed or read from its list.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 
@@ -12,7 +12,10 @@ use crate::{
     error::{Error, Refusal, Result},
     inventory::Inventory,
     metrics::Metrics,
-    orders::input::OrderInput,
+    orders::{
+        identity::{self, Identity, StoredIdentity},
+        input::OrderInput,
+    },
     placing::place::{Durability, Placed, place},
 };
 
@@ -24,7 +27,7 @@ const APPROVED: &str = "400";
 pub(crate) enum Taken {
     /// It is new.
     New(i64),
-    /// Its number was known; nothing changed.
+    /// It was known; nothing changed.
     Known(i64),
     /// It is not to be packed: not yet, or not by us. It comes again when its status changes.
     Left {
@@ -62,13 +65,13 @@ impl Intake {
     async fn take(&self, value: &Value, user_id: Option<i64>) -> Result<Taken> {
         let order = OrderInput::of_json(value)?;
         if order.status != APPROVED {
-            let known = sqlx::query_scalar!("select id from orders where number = $1", order.number);
-            return Ok(match known.fetch_optional(&self.pool).await? {
+            let known = identity::find(&mut *self.pool.acquire().await?, &order.identity()).await?;
+            return Ok(match known {
                 Some(id) => Taken::Known(id),
                 None => Taken::Left { status: order.status },
             });
         }
-        self.inventory.before_order(&self.catalog_cache.current(), &order.number, order.skus()).await?;
+        self.inventory.before_order(&self.catalog_cache.current(), &order).await?;
         let Placed { order_id, is_new, waits } =
             place(&self.pool, &self.catalog_cache, &order, user_id, Durability::Each).await?;
         if waits {
@@ -105,19 +108,25 @@ impl Intake {
         Ok(Err(refusal))
     }
 
-    /// Takes the orders of a page, each number once; one query finds the known ones. Returns the number of new ones.
+    /// Takes the orders of a page, each once; one query finds the known ones. Returns the number of new ones.
     ///
     /// # Errors
     /// As [`take_or_record`](Self::take_or_record).
     pub(crate) async fn take_page(&self, orders: &[Value]) -> Result<usize> {
-        let number = |order: &Value| order["number"].as_str().map(|number| number.trim().to_owned());
-        let numbers: Vec<String> = orders.iter().filter_map(number).collect();
-        let known = sqlx::query_scalar!("select number from orders where number = any($1)", &numbers);
-        let mut known: HashSet<String> = known.fetch_all(&self.pool).await?.into_iter().collect();
+        let numbers: Vec<String> = orders.iter().filter_map(Identity::of_json).map(|order| order.number).collect();
+        let stored = identity::of_numbers(&mut *self.pool.acquire().await?, &numbers, None).await?;
+        let mut known: HashMap<String, Vec<Identity>> = HashMap::new();
+        for StoredIdentity { identity, .. } in stored {
+            known.entry(identity.number.clone()).or_default().push(identity);
+        }
         let mut new = 0;
         for order in orders {
-            if number(order).is_some_and(|number| !known.insert(number)) {
-                continue;
+            if let Some(identity) = Identity::of_json(order) {
+                let of_its_number = known.entry(identity.number.clone()).or_default();
+                if of_its_number.iter().any(|known| known.is(&identity)) {
+                    continue;
+                }
+                of_its_number.push(identity);
             }
             new += usize::from(matches!(self.take_or_record(order, None).await?, Ok(Taken::New(_))));
         }

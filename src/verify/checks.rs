@@ -43,6 +43,7 @@ pub const CHECKS: &[Check] = checks! {
     "stock-paths": core;
     "order-lines": core;
     "replacements": full;
+    "order-identities": core;
     "package-numbers": core;
     "empty": core;
     "whose-items": core;

@@ -89,10 +89,10 @@ select 'stock of ' || s.sku || ' at ' || l.erp_code, 'reserved ' || s.reserved, 
 union all
 select 'order ' || o.number, o.package_count || ' packages', n.largest || ' packages',
        format('update orders o set package_count = (
-                   select coalesce(max(substring(p.number from ''P([0-9]+)$'')::integer), 0)
+                   select coalesce(max(substring(p.number from ''P([0-9]+)(?:-[0-9]+)?$'')::integer), 0)
                      from packages p where p.order_id = o.id) where o.id = %s', o.id)
   from orders o
-  join lateral (select coalesce(max(substring(p.number from 'P([0-9]+)$')::integer), 0) as largest
+  join lateral (select coalesce(max(substring(p.number from 'P([0-9]+)(?:-[0-9]+)?$')::integer), 0) as largest
                   from packages p where p.order_id = o.id) n on true
  where o.package_count <> n.largest
  order by 1";

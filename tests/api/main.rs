@@ -19,6 +19,7 @@ mod command_line;
 mod common_parameters;
 mod conditions;
 mod connections;
+mod conflicts;
 mod container;
 mod crash;
 mod deploying;

@@ -27,7 +27,7 @@ async fn a_new_order_is_answered_with_its_packages_and_a_known_one_as_before() {
     let again = shop.changes_nothing(shop.post(ORDERS, &order)).await;
     assert_eq!(again.status, 200);
     assert_eq!(again.text(), first.text());
-    // It is known by its number alone.
+    // It is known by its number and channel, whatever else it says.
     let other = shop.changes_nothing(shop.post(ORDERS, &order_json("536365", &[("GREEN", 9)]))).await;
     assert_eq!((other.status, other.text()), (200, first.text()));
     assert_eq!(shop.get(&format!("{ORDERS}{}/", answer["id"])).await.text(), first.text());

@@ -47,9 +47,8 @@ pub(crate) async fn take(canceller: Canceller<'_>, caller: &Arc<Caller>, payload
 
 /// The order and the lines that a plan is about.
 async fn find(pool: &PgPool, plan: &Plan) -> Result<(i64, Option<Vec<i64>>)> {
-    let number = &plan.order_number;
-    let order_id = sqlx::query_scalar!("select id from orders where number = $1", number);
-    let Some(order_id) = order_id.fetch_optional(pool).await? else {
+    let number = &plan.order.number;
+    let Some(order_id) = plan.order.find(&mut *pool.acquire().await?, None, "order").await? else {
         let detail = format!("There is no order {number} here; send the plan again once there is.");
         return Err(Refusal::detail(StatusCode::NOT_FOUND, detail).into());
     };
@@ -130,7 +129,7 @@ async fn decide(
         .await?;
     }
     transaction.commit().await?;
-    tracing::info!(plan = plan.pk, order = plan.order_number, decision, "decided a cancellation plan");
+    tracing::info!(plan = plan.pk, order = plan.order.number, decision, "decided a cancellation plan");
     Ok(())
 }
 

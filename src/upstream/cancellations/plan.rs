@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     error::Refusal,
     openapi::Written,
+    orders::identity::{Channel, Named},
     reading::{self, Reader, no_dictionary, values},
 };
 
@@ -19,16 +20,18 @@ const LINES: [&str; 4] =
 /// A plan as it is sent: what [`Plan::read`] reads; the upstream sends more.
 pub(crate) const PLAN: Written = Written {
     name: "UpstreamCancellationPlan",
-    schema: r#"{"type": "object", "additionalProperties": true, "description": "A cancellation plan, as the upstream has it.",
+    schema: r##"{"type": "object", "additionalProperties": true, "description": "A cancellation plan, as the upstream has it.",
         "required": ["pk", "plan_type", "order"], "properties": {
         "pk": {"type": "integer", "description": "The upstream's own key."},
         "plan_type": {"type": "string", "enum": ["cancel", "refund"]},
         "order": {"description": "The order's number, or an object with it.", "oneOf": [{"type": ["string", "integer"]},
                   {"type": "object", "additionalProperties": true, "required": ["number"], "properties": {
-                   "number": {"type": ["string", "integer"]}}}]},
+                   "number": {"type": ["string", "integer"]},
+                   "channel": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Channel"}], "description": "Which of several orders of this number."},
+                   "pk": {"type": ["integer", "string", "null"], "description": "The upstream's own key of the order, where the channel has several of this number."}}}]},
         "order_items": {"type": "array", "minItems": 1,
                         "description": "The upstream's keys of the lines, or objects with them; left out: the whole order.",
-                        "items": {"oneOf": [{"type": "integer"}, {"type": "object", "additionalProperties": true}]}}}}"#,
+                        "items": {"oneOf": [{"type": "integer"}, {"type": "object", "additionalProperties": true}]}}}}"##,
 };
 
 /// Cancelled before shipping, or sent back after it.
@@ -52,7 +55,7 @@ impl PlanType {
 pub(super) struct Plan {
     pub pk: i64,
     pub kind: PlanType,
-    pub order_number: String,
+    pub order: Named,
     /// The upstream's keys of the lines; none: the whole order.
     pub order_items: Option<Vec<i64>>,
 }
@@ -70,8 +73,8 @@ impl Plan {
         let pk = reader.integer("pk", i64::MIN..=i64::MAX);
         let kind = reader.word("plan_type", &[("cancel", PlanType::Cancel), ("refund", PlanType::Refund)]);
         let order = reader.value("order");
-        let order_number = order.and_then(number);
-        if order.is_some() && order_number.is_none() {
+        let named = order.and_then(named);
+        if order.is_some() && named.is_none() {
             reader.wrong("order", "The order's number is required: {\"number\": \"…\"}.");
         }
         let lists = LINES.map(|name| Some((name, reader.value(name)?.as_array()?)));
@@ -82,13 +85,16 @@ impl Plan {
             }
             lines.unwrap_or_default()
         });
-        Some(Self { pk: pk?, kind: kind?, order_number: order_number?, order_items })
+        Some(Self { pk: pk?, kind: kind?, order: named?, order_items })
     }
 }
 
-/// The number of an order: as it is, or in an object.
-fn number(order: &Value) -> Option<String> {
-    [&order["number"], order].into_iter().find_map(values::text).filter(|number| !number.is_empty())
+/// The order: its number, or an object with it, which may name the channel and the upstream's key too.
+fn named(order: &Value) -> Option<Named> {
+    let number = [&order["number"], order].into_iter().find_map(values::text).filter(|number| !number.is_empty())?;
+    let channel = Channel::of(&order["channel"]);
+    let is_said = channel != Channel::default();
+    Some(Named { number, channel: is_said.then_some(channel), omnitron_id: values::integer(&order["pk"]) })
 }
 
 /// The key of an order item: a number, or an object with the key.
@@ -106,9 +112,10 @@ mod tests {
 
     #[test]
     fn a_plan_names_its_order_and_its_lines() {
-        let plan = json!({ "pk": 7, "plan_type": "cancel", "order": { "pk": 3, "number": "R1" } });
+        let plan = json!({ "pk": 7, "plan_type": "cancel", "order": { "pk": 3, "number": "R1", "channel": 7 } });
         let read = Plan::of_payload(&plan).expect("a plan");
-        assert_eq!((read.pk, read.kind, read.order_number.as_str()), (7, PlanType::Cancel, "R1"));
+        assert_eq!((read.pk, read.kind, read.order.number.as_str()), (7, PlanType::Cancel, "R1"));
+        assert_eq!((read.order.channel, read.order.omnitron_id), (Some(Channel { id: Some(7), name: None }), Some(3)));
         assert_eq!(read.order_items, None);
         for lines in [
             json!({ "order_items": [1, 2] }),

@@ -96,6 +96,11 @@ const EDITS: &[(&str, &str, &str)] = &[
         "package-numbers",
         "order N1: it counts 7 packages, and has 1",
     ),
+    (
+        "update orders set occurrence = 2 where number = 'N1'",
+        "order-identities",
+        "order N1: there is number 2 of it, and none before",
+    ),
     ("update orders set customer_last_name = 'Other' where number = 'N1'", "seals", "order N1: it is not as it came"),
     ("update orders set details = '{}' where number = 'N1'", "seals", "order N1: it is not as it came"),
     ("update order_items set price = 1 where id = 1", "seals", "order N1: line 1 (RED) is not as it came"),
