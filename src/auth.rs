@@ -67,6 +67,17 @@ impl From<&Caller> for Actor {
 }
 
 impl Caller {
+    /// The user of what the server does by itself.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn system(connection: &mut PgConnection) -> Result<Arc<Self>> {
+        let user_id = sqlx::query_scalar!("select id from users where username = $1", users::SYSTEM);
+        let user_id = user_id.fetch_one(connection).await?;
+        let (role, scope) = (Role::Admin, Scope::unlimited());
+        Ok(Arc::new(Self { user_id, username: users::SYSTEM.to_owned(), role, scope, token: None }))
+    }
+
     /// Refuses a caller whose role is not listed. Admins always pass.
     ///
     /// # Errors

@@ -63,6 +63,9 @@ pub const NO_UPSTREAM: Rule = Rule { code: "oms_upstream_1", summary: "The serve
 /// The call has an answer, or a person ended it: it is neither ended nor made again.
 pub const CALL_IS_OVER: Rule = Rule { code: "oms_upstream_2", summary: "The call was answered or ended." };
 
+/// Something of the order is packed: who it is for is not changed any more.
+pub const IS_PACKED: Rule = Rule { code: "oms_order_1", summary: "Something of the order is packed already." };
+
 /// Every business rule, for the `OpenAPI` document.
 pub const RULES: &[Rule] = &[
     NO_PLACE,
@@ -76,6 +79,7 @@ pub const RULES: &[Rule] = &[
     MISSING_STATE,
     NO_UPSTREAM,
     CALL_IS_OVER,
+    IS_PACKED,
 ];
 
 impl Refusal {

@@ -1,5 +1,7 @@
 //! `/api/v1/oms/orders/`.
 
+use std::sync::Arc;
+
 use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
@@ -11,28 +13,32 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::body::{LIST_BYTES, RequestBody},
+    api::body::{LIST_BYTES, OBJECT_BYTES, RequestBody},
     api::{
         declare::with_body,
         extract::{Doors, Id, Limited, Managers, Unlimited},
         resource::{Read, Resource, Viewer, list},
     },
     app::App,
+    auth::Caller,
     commands::wake_signal::Freed,
     db::PgConnection,
-    error::{Error, Refusal, Result},
+    error::{Error, IS_PACKED, Refusal, Result},
     openapi::any_error,
     orders::{
         input::{ORDER, OrderInput, example},
         list::LIST,
+        recipient::{RECIPIENT_CHANGE, RecipientChange},
         view::{self, OrderView},
     },
     page::{List, base_url, ids},
     placing::{
         dry_run::{self, DryRun, Taken},
         place::{Durability, Placed, place},
+        recipient::{self, Changed},
     },
     scope::Scope,
+    upstream::intake,
     wire,
 };
 
@@ -46,6 +52,11 @@ pub fn routes() -> OpenApiRouter<Doors> {
         .routes(list::<OrderView>(&read))
         .routes(with_body(routes!(create), &ORDER.one_or_many(), &example()))
         .routes(routes!(detail))
+        .routes(with_body(
+            routes!(change),
+            &RECIPIENT_CHANGE.reference(),
+            &json!({ "shipping_address": { "line": "4 Coney Street", "phone_number": "+441904000000" } }),
+        ))
 }
 
 impl Resource for OrderView {
@@ -80,7 +91,9 @@ async fn read_one(app: &App, scope: &Scope, id: i64, base_url: &str) -> Result<O
 /// Take an order, or a list of orders
 ///
 /// An order is planned at once: the answer has its packages. It is known by its `number` and `channel`, and by its `pk`
-/// where both have one: sent again it changes nothing.
+/// where both have one. Sent again it is compared with the one that is here: what differs is told in `differs`, with `taken`
+/// false, and kept as a problem (`upstream/problems/`). While nothing of it is packed, a cancellation of it or of a line, and
+/// who it is for and where it goes, are carried out.
 /// 201 for a new order, 200 for a known one; for a list 200 with one result an order, in order, each
 /// `{"status_code", "order"}` or `{"status_code", "error"}`.
 ///
@@ -92,11 +105,13 @@ async fn read_one(app: &App, scope: &Scope, id: i64, base_url: &str) -> Result<O
         (status = 200, description = "The known order; the results of a list; or what a dry run tells", body = Answer),
         (status = 406, description = "No scenario fits")))]
 async fn create(
-    Unlimited { app, scope, user_id, .. }: Unlimited<Managers>,
+    door: Unlimited<Managers>,
     uri: Uri,
     headers: HeaderMap,
     body: RequestBody<LIST_BYTES>,
 ) -> Result<Response> {
+    let caller = door.caller();
+    let Unlimited { app, scope, .. } = door;
     wire::check_media_type(&headers)?;
     let is_dry_run = wire::dry_run(&uri)?;
     let value = body.json().await?;
@@ -104,7 +119,7 @@ async fn create(
         return rehearse(&app, &value).await;
     }
     let Value::Array(list) = value else {
-        let (status, order) = take(&app, (&scope, user_id), &value, &headers).await?;
+        let (status, order) = take(&app, (&scope, &caller), &value, &headers).await?;
         return Ok((status, axum::Json(Answer::Order(Box::new(order)))).into_response());
     };
     if list.len() > MOST_ORDERS {
@@ -118,7 +133,7 @@ async fn create(
     }
     let mut results = Vec::with_capacity(list.len());
     for value in &list {
-        results.push(match take(&app, (&scope, user_id), value, &headers).await {
+        results.push(match take(&app, (&scope, &caller), value, &headers).await {
             Ok((status, order)) => ListedOrder::Taken { status_code: status.as_u16(), order: Box::new(order) },
             Err(Error::Refused(refusal)) => ListedOrder::from(refusal),
             Err(error) if results.is_empty() => return Err(error),
@@ -207,25 +222,64 @@ impl From<Refusal> for ListedOrder {
 
 async fn take(
     app: &App,
-    (scope, user_id): (&Scope, i64),
+    (scope, caller): (&Scope, &Arc<Caller>),
     value: &Value,
     headers: &HeaderMap,
 ) -> Result<(StatusCode, OrderView)> {
-    let placed = take_unseen(app, user_id, value).await;
-    let outcome = |placed: &Placed| if placed.is_new { "new" } else { "known" };
-    app.metrics.order("api", placed.as_ref().map_or_else(Error::outcome, outcome));
-    let Placed { order_id, is_new, .. } = placed?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, read_one(app, scope, order_id, &base_url(headers)).await?))
+    let taken = take_unseen(app, caller, value).await;
+    app.metrics.order("api", taken.as_ref().map_or_else(Error::outcome, intake::Taken::outcome));
+    let (status, order_id, differs) = match taken? {
+        intake::Taken::Known { order_id, differs } => (StatusCode::OK, order_id, differs),
+        intake::Taken::New(order_id) => (StatusCode::CREATED, order_id, Vec::new()),
+        intake::Taken::Left { status } => return Err(Error::Fault(format!("an order of status {status} was left"))),
+    };
+    let mut order = read_one(app, scope, order_id, &base_url(headers)).await?;
+    order.differs(differs);
+    Ok((status, order))
 }
 
-async fn take_unseen(app: &App, user_id: i64, value: &Value) -> Result<Placed> {
+async fn take_unseen(app: &App, caller: &Arc<Caller>, value: &Value) -> Result<intake::Taken> {
     let order = OrderInput::of_json(value)?;
     app.inventory.before_order(&app.catalog_cache.current(), &order).await?;
-    let placed = place(&app.pool, &app.catalog_cache, &order, Some(user_id), Durability::Each).await?;
-    if placed.waits {
+    let Placed { order_id, is_new, waits } =
+        place(&app.pool, &app.catalog_cache, &order, Some(caller.user_id), Durability::Each).await?;
+    if waits {
         // What it lacks may have been counted while it was planned.
         app.wake_signal.send(Freed { skus: order.skus(), ..Freed::default() });
     }
-    Ok(placed)
+    if is_new {
+        Ok(intake::Taken::New(order_id))
+    } else {
+        app.intake.settle(order_id, &order, value, Some(caller)).await
+    }
+}
+
+/// Change who an order is for and where it goes
+///
+/// Names, telephone, e-mail and address, in `customer`, `shipping_address` and `billing_address`; of each part only the keys
+/// that are sent. An address that is changed without coordinates has none any more. It is possible while nothing of the order
+/// is packed: each package that is not cancelled tells it (`package.order.updated`), and the audit has who changed what.
+#[utoipa::path(patch, path = "/api/v1/oms/orders/{id}/", tag = "Orders", operation_id = "updateOrder",
+    request_body = Value,
+    params(("id" = i64, Path, description = "The order's id.", example = 1)),
+    responses((status = 200, description = "The order with its packages", body = OrderView),
+        (status = 406, description = "Something of it is packed")))]
+async fn change(
+    door: Unlimited<Managers>,
+    Id(id): Id,
+    headers: HeaderMap,
+    body: RequestBody<OBJECT_BYTES>,
+) -> Result<axum::Json<OrderView>> {
+    wire::check_media_type(&headers)?;
+    let app = &door.app;
+    let visible = LIST.find(&mut *app.pool.acquire().await?, id, &(&door.scope).into()).await?;
+    visible.ok_or_else(Refusal::not_found)?;
+    let sent = RecipientChange::of_json(&body.json().await?)?;
+    let changed =
+        recipient::change(&app.pool, &app.catalog_cache, id, &door.actor(), None, |details| sent.apply(details))
+            .await?;
+    if let Changed::TooLate(reason) = changed {
+        return Err(Refusal::rule(IS_PACKED, reason).into());
+    }
+    Ok(axum::Json(read_one(app, &door.scope, id, &base_url(&headers)).await?))
 }

@@ -25,8 +25,9 @@ use crate::{
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Take the orders of a file: JSON lines, or the export of a shop. Known orders are left as they are, so it can be run
-    /// again at any time.
+    /// Take the orders of a file: JSON lines, or the export of a shop. It can be run again at any time: of a known order that
+    /// differs, who it is for and where it goes are changed while nothing of it is packed; the rest is told and kept as a
+    /// problem.
     Import {
         /// The file.
         file: PathBuf,
@@ -77,10 +78,13 @@ pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Out
         }
     };
     data.close().await?;
-    let Summary { taken, known, left_out, refused } = imported?;
+    let Summary { taken, known, differing, left_out, refused } = imported?;
+    let differing = if differing == 0 { String::new() } else { format!(" ({differing} of them differ)") };
     match format {
-        Format::Json => say!("{taken} orders taken, {known} known already, {refused} lines refused"),
-        _ => say!("{taken} orders taken, {known} known already, {left_out} with nothing to pack, {refused} refused"),
+        Format::Json => say!("{taken} orders taken, {known} known already{differing}, {refused} lines refused"),
+        _ => say!(
+            "{taken} orders taken, {known} known already{differing}, {left_out} with nothing to pack, {refused} refused"
+        ),
     }
     Ok(if refused == 0 { Outcome::Done } else { Outcome::Faults })
 }
@@ -153,5 +157,9 @@ impl Progress for Bar {
 
     fn left_out(&mut self, line: u64, why: &str) {
         self.line.suspend(|| note!("line {line}: left out: {why}"));
+    }
+
+    fn differs(&mut self, line: u64, what: &str) {
+        self.line.suspend(|| note!("line {line}: {what}"));
     }
 }

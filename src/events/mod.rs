@@ -24,9 +24,9 @@ pub use hearing::Hearing;
 pub use notifier::EventNotifier;
 pub use recent::{Batch, Following, Held, RecentEvents};
 
-/// All event types, in the order of the Akinon OMS documentation. The types of locations and of subscriptions are ours:
-/// the public pages do not print any.
-pub const TYPES: [&str; 21] = [
+/// All event types, in the order of the Akinon OMS documentation. `package.order.updated` and the types of
+/// locations and of subscriptions are ours: the public pages do not print any.
+pub const TYPES: [&str; 22] = [
     "package.created",
     "package.status.transitioned",
     "package.status.packed",
@@ -35,6 +35,7 @@ pub const TYPES: [&str; 21] = [
     "package.status.packed_for_refund",
     "package.shipment.awb_number",
     "package.refused",
+    "package.order.updated",
     "shipment.created",
     "shipment.status.updated",
     "shipment.cancelled",

@@ -6,8 +6,8 @@ use utoipa::openapi::{RefOr, Schema};
 use crate::{openapi::Written, reading::Reader};
 
 /// The keys of an order that are kept as they came.
-const KEPT: [&str; 6] =
-    ["channel", "customer", "shipping_address", "billing_address", "delivery_range", "retail_store"];
+const KEPT: [&str; 7] =
+    ["channel", "customer", "shipping_address", "billing_address", "delivery_range", "retail_store", "extra_field"];
 
 const CHANNEL: Written = Written {
     name: "Channel",
@@ -58,6 +58,9 @@ const RETAIL_STORE: Written = Written {
         "erp_code": {"type": ["string", "null"]}}}"#,
 };
 
+const EXTRA_FIELD: Written =
+    Written { name: "ExtraField", schema: r#"{"description": "Whatever the channel adds, as the order has it."}"# };
+
 const PRODUCT: Written = Written {
     name: "Product",
     schema: r#"{"type": "object", "additionalProperties": true, "description": "A product, as the order has it.", "required": ["sku"], "properties": {
@@ -69,7 +72,8 @@ const PRODUCT: Written = Written {
 };
 
 /// The schemas of the parts.
-pub const SCHEMAS: &[Written] = &[CHANNEL, CUSTOMER, PLACE, ADDRESS, DELIVERY_RANGE, RETAIL_STORE, PRODUCT];
+pub const SCHEMAS: &[Written] =
+    &[CHANNEL, CUSTOMER, PLACE, ADDRESS, DELIVERY_RANGE, RETAIL_STORE, EXTRA_FIELD, PRODUCT];
 
 /// The schema of `channel`.
 #[must_use]
@@ -105,6 +109,12 @@ pub fn delivery_range() -> RefOr<Schema> {
 #[must_use]
 pub fn retail_store() -> RefOr<Schema> {
     RETAIL_STORE.or_null()
+}
+
+/// The schema of `extra_field`.
+#[must_use]
+pub fn extra_field() -> RefOr<Schema> {
+    EXTRA_FIELD.reference()
 }
 
 /// The schema of `product`.

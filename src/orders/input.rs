@@ -17,11 +17,14 @@ use crate::{
 };
 
 /// Longest order number, in characters.
-const LONGEST_NUMBER: usize = 64;
+const LONGEST_NUMBER: usize = 128;
 /// Longest text where nothing else is said, in characters.
 const LONGEST_TEXT: usize = 255;
+/// Longest note for a gift box, in characters.
+const LONGEST_NOTE: usize = 4096;
 /// What the columns of money and rates hold.
 const AMOUNT: Decimal = Decimal { column: "orders.amount", digits: 14, places: 4 };
+const SHIPPING: Decimal = Decimal { column: "orders.amount", digits: 14, places: 4 };
 const PRICE: Decimal = Decimal { column: "order_items.price", digits: 14, places: 4 };
 const DISCOUNT: Decimal = Decimal { column: "order_items.discount_amount", digits: 14, places: 4 };
 const TAX_RATE: Decimal = Decimal { column: "order_items.tax_rate", digits: 6, places: 4 };
@@ -40,10 +43,11 @@ pub const ORDER: Written = Written {
     name: "NewOrder",
     schema: r##"{"type": "object", "additionalProperties": true, "description": "An order, as the upstream has it. It is known by its `number` and `channel`, and by its `pk` where both have one.",
         "required": ["number", "date_placed", "orderitem_set"], "properties": {
-        "number": {"type": "string", "maxLength": 64},
+        "number": {"type": "string", "maxLength": 128},
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
         "status": {"type": ["string", "null"], "description": "Its `OrderStatus`; 400 (approved) without one."},
         "channel": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Channel"}]},
+        "modified_date": {"type": ["string", "null"], "description": "When the upstream changed it last: sent again, what is older than what was heard already changes nothing."},
         "date_placed": {"type": "string", "description": "A moment as Django takes it: `2026-01-31T12:00:00Z`, without seconds or zone (UTC), or a date alone."},
         "currency": {"type": ["string", "null"]},
         "amount": {"type": ["string", "number", "null"], "description": "Decimal, with at most 4 places; what would be rounded is refused."},
@@ -57,6 +61,10 @@ pub const ORDER: Written = Written {
                           "oneOf": [{"type": ["integer", "string", "null"]}, {"type": "object", "properties": {
             "id": {"type": "integer"}, "pk": {"type": "integer"}, "slug": {"type": "string"}}}]},
         "notes": {"type": ["string", "null"]},
+        "has_gift_box": {"type": ["boolean", "string", "integer", "null"]},
+        "gift_box_note": {"type": ["string", "null"]},
+        "shipping_amount": {"type": ["string", "number", "null"], "description": "Decimal, with at most 4 places."},
+        "extra_field": {"description": "Whatever the channel adds; kept and shown as it came."},
         "customer": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Customer"}]},
         "shipping_address": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Address"}]},
         "billing_address": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Address"}]},
@@ -99,6 +107,8 @@ pub struct OrderInput {
     pub channel_name: Option<String>,
     /// When the customer ordered.
     pub date_placed: DateTime<Utc>,
+    /// When the upstream changed it last, if it says so.
+    pub modified_date: Option<DateTime<Utc>>,
     /// Lower case, `try`.
     pub currency: Option<String>,
     /// Decimal.
@@ -131,6 +141,33 @@ pub struct OrderInput {
     pub details: Value,
     /// At least one.
     pub lines: Vec<LineInput>,
+}
+
+/// What columns have of the parts that are only handed on: for filters, and for the distance.
+#[derive(Debug, Clone, Default)]
+pub struct Recipient {
+    /// The customer's.
+    pub first_name: Option<String>,
+    /// The customer's.
+    pub last_name: Option<String>,
+    /// Of the shipping address, decimal degrees.
+    pub latitude: Option<String>,
+    /// Of the shipping address, decimal degrees.
+    pub longitude: Option<String>,
+}
+
+impl Recipient {
+    /// From `customer` and `shipping_address`.
+    #[must_use]
+    pub fn of(details: &Value) -> Self {
+        let (customer, address) = (&details["customer"], &details["shipping_address"]);
+        Self {
+            first_name: part(&customer["first_name"]),
+            last_name: part(&customer["last_name"]),
+            latitude: coordinate(&address["latitude"], 90.0),
+            longitude: coordinate(&address["longitude"], 180.0),
+        }
+    }
 }
 
 /// A checked line of an order.
@@ -178,11 +215,21 @@ impl OrderInput {
 
     fn read(reader: &mut Reader<'_>) -> Self {
         reader.require(&["number", "date_placed", "orderitem_set"]);
-        let details = details::read(reader);
-        let address = &details["shipping_address"];
+        let mut details = details::read(reader);
+        let recipient = Recipient::of(&details);
         let channel = Channel::of(&details["channel"]);
         let status = text(reader, "status").unwrap_or_else(|| "400".to_owned());
         let currency = text(reader, "currency");
+        let parts = [
+            ("has_gift_box", boolean(reader, "has_gift_box").map(Value::Bool)),
+            ("gift_box_note", text_within(reader, "gift_box_note", LONGEST_NOTE).map(Value::String)),
+            ("shipping_amount", money(reader, "shipping_amount", SHIPPING, currency.as_deref()).map(Value::String)),
+        ];
+        for (key, value) in parts {
+            if let Some(value) = value {
+                details[key] = value;
+            }
+        }
         let payment_option = reader.value("payment_option").and_then(|option| part(&option["slug"]));
         Self {
             number: reader.text_within("number", LONGEST_NUMBER).unwrap_or_default(),
@@ -190,6 +237,7 @@ impl OrderInput {
             channel_id: channel.id,
             channel_name: channel.name,
             date_placed: reader.date_time("date_placed").unwrap_or_default(),
+            modified_date: reader.value("modified_date").and_then(Value::as_str).and_then(values::date_time),
             amount: money(reader, "amount", AMOUNT, currency.as_deref()),
             language_code: text(reader, "language_code"),
             payment_type: payment_option.or_else(|| text(reader, "payment_type")),
@@ -197,10 +245,10 @@ impl OrderInput {
             delivery_type: text(reader, "delivery_type"),
             cargo_company: cargo_company(reader),
             notes: text_within(reader, "notes", usize::MAX),
-            customer_first_name: part(&details["customer"]["first_name"]),
-            customer_last_name: part(&details["customer"]["last_name"]),
-            latitude: coordinate(&address["latitude"], 90.0),
-            longitude: coordinate(&address["longitude"], 180.0),
+            customer_first_name: recipient.first_name,
+            customer_last_name: recipient.last_name,
+            latitude: recipient.latitude,
+            longitude: recipient.longitude,
             delivery_from: bound(&details["delivery_range"]["lower"]),
             delivery_until: bound(&details["delivery_range"]["upper"]),
             lines: lines(reader, &status, currency.as_deref()),
@@ -261,6 +309,16 @@ fn text_within(reader: &mut Reader<'_>, key: &'static str, most: usize) -> Optio
 
 fn integer(reader: &mut Reader<'_>, key: &'static str) -> Option<i64> {
     reader.nullable_integer(key, i64::MIN..=i64::MAX).flatten()
+}
+
+/// What Django REST framework takes for true and false.
+fn boolean(reader: &mut Reader<'_>, key: &'static str) -> Option<bool> {
+    let value = reader.value(key).filter(|value| !value.is_null())?;
+    let read = values::boolean(value);
+    if read.is_none() {
+        reader.wrong(key, "Must be a valid boolean.");
+    }
+    read
 }
 
 /// An amount of money, with the digits that its currency has.

@@ -32,6 +32,12 @@ pub const LIST: List = List {
             "Part of the customer's last name, in any case and with any accents.",
         ),
         filter(
+            "has_gift_box",
+            Kind::Boolean,
+            "coalesce(o.details->'has_gift_box' = 'true', false) = {}",
+            "Whether it is to be packed as a gift.",
+        ),
+        filter(
             "product_sku",
             Kind::Text,
             "o.id in (select order_id from order_items where sku = {})",

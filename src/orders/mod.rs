@@ -1,8 +1,11 @@
 //! Orders: their input and their views.
 
+pub mod compare;
 pub mod details;
 pub mod file;
+pub mod history;
 pub mod identity;
 pub mod input;
 pub mod list;
+pub mod recipient;
 pub(crate) mod view;

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
-use super::details;
+use super::{compare::Differing, details};
 use crate::{
     catalog::{Catalog, CatalogCache},
     db::PgConnection,
@@ -50,6 +50,15 @@ pub(crate) struct OrderView {
     /// Id of the cargo company it asks for.
     cargo_company: Option<i64>,
     notes: Option<String>,
+    /// Whether it is to be packed as a gift.
+    has_gift_box: bool,
+    /// What the gift says.
+    gift_box_note: Option<String>,
+    /// Decimal.
+    shipping_amount: Option<String>,
+    /// Whatever the channel added, as it came.
+    #[schema(schema_with = details::extra_field)]
+    extra_field: Option<Json<Box<RawValue>>>,
     #[schema(schema_with = details::customer)]
     customer: Option<Json<Box<RawValue>>>,
     #[schema(schema_with = details::address)]
@@ -60,6 +69,22 @@ pub(crate) struct OrderView {
     packages: Vec<PackageView>,
     created_date: Timestamp,
     modified_date: Timestamp,
+    /// False where an order that was sent again says otherwise than this one; only then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool, required = false)]
+    taken: Option<bool>,
+    /// What it says otherwise, and whether that was changed; only then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    differs: Vec<Differing>,
+}
+
+impl OrderView {
+    /// Tells of what an order that was sent again says otherwise.
+    pub(crate) fn differs(&mut self, differs: Vec<Differing>) {
+        self.taken = (!differs.is_empty()).then_some(false);
+        self.differs = differs;
+    }
 }
 
 /// A line of an order.
@@ -109,6 +134,9 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
                   details->'customer' as "customer: Json<Box<RawValue>>",
                   details->'shipping_address' as "shipping_address: Json<Box<RawValue>>",
                   details->'billing_address' as "billing_address: Json<Box<RawValue>>",
+                  coalesce(details->'has_gift_box' = 'true', false) as "has_gift_box!",
+                  details->>'gift_box_note' as gift_box_note, details->>'shipping_amount' as shipping_amount,
+                  details->'extra_field' as "extra_field: Json<Box<RawValue>>",
                   created_date, modified_date
              from orders where id = any($1)"#,
         ids
@@ -137,6 +165,10 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
                 delivery_type: row.delivery_type,
                 cargo_company: row.cargo_company_id,
                 notes: row.notes,
+                has_gift_box: row.has_gift_box,
+                gift_box_note: row.gift_box_note,
+                shipping_amount: row.shipping_amount,
+                extra_field: row.extra_field,
                 customer: row.customer,
                 shipping_address: row.shipping_address,
                 billing_address: row.billing_address,
@@ -144,6 +176,8 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
                 packages: Vec::new(),
                 created_date: row.created_date.into(),
                 modified_date: row.modified_date.into(),
+                taken: None,
+                differs: Vec::new(),
             },
         );
     }

@@ -183,6 +183,13 @@ struct OrderView {
     amount: Option<String>,
     delivery_type: Option<String>,
     shipping_option_slug: Option<String>,
+    /// Whether it is to be packed as a gift.
+    has_gift_box: bool,
+    /// What the gift says.
+    gift_box_note: Option<String>,
+    /// Whatever the channel added, as it came.
+    #[schema(schema_with = details::extra_field)]
+    extra_field: Option<Json<Box<RawValue>>>,
     #[schema(schema_with = details::customer)]
     customer: Option<Json<Box<RawValue>>>,
     #[schema(schema_with = details::address)]

@@ -3,20 +3,27 @@
 
 use std::{io::Read, pin::pin, sync::Arc, time::Duration};
 
+use serde_json::Value;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use crate::{
+    audit::Actor,
     catalog::CatalogCache,
     db::{PgPool, Transaction},
     error::{Error, Refusal, Result},
     inventory::Inventory,
     orders::{
+        compare::Differing,
         file::{Built, OrderFile, Refused, wrong_line},
         input::OrderInput,
     },
     outbound::Gate,
     placing::place::{Durability, place},
     replanning::wakes,
+    upstream::{
+        again::{self, Settling},
+        problems,
+    },
 };
 
 /// Lines after which the orders so far are made durable, and told.
@@ -33,6 +40,8 @@ pub struct Summary {
     pub taken: u64,
     /// Known orders.
     pub known: u64,
+    /// Known orders that say otherwise than those that are here.
+    pub differing: u64,
     /// Orders of which there is nothing to pack; only files of rows have them.
     pub left_out: u64,
     /// Lines with errors; in a file of rows, orders with them.
@@ -47,6 +56,8 @@ pub trait Progress {
     fn refused(&mut self, line: u64, why: &str);
     /// There is nothing of an order to pack.
     fn left_out(&mut self, line: u64, why: &str);
+    /// The order of a line is known, and says otherwise than the one that is here.
+    fn differs(&mut self, line: u64, what: &str);
 }
 
 /// Takes every order of a stream. The same file can be imported again at any time. `gate`: whether a stock service may be
@@ -62,6 +73,7 @@ pub async fn import(
     progress: &mut impl Progress,
 ) -> Result<Summary> {
     let inventory = Inventory::new(pool.clone(), Arc::default(), Arc::default(), gate.clone());
+    let taking = Taking { pool, catalog_cache, inventory };
     let mut summary = Summary::default();
     let mut number = 0;
     let mut line = Vec::new();
@@ -83,10 +95,11 @@ pub async fn import(
             let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii();
             if !text.is_empty() {
                 batch.begin(pool).await?;
-                let order = crate::wire::parse(text).and_then(|value| OrderInput::of_json(&value));
-                if let Some(refusal) = take(pool, catalog_cache, &inventory, order, &mut summary).await? {
-                    progress.refused(number, &refusal.to_string());
-                }
+                let told = match crate::wire::parse(text) {
+                    Ok(value) => taking.take(&value, &mut summary).await?,
+                    Err(refusal) => summary.refuse(refusal),
+                };
+                told.tell(number, || number, progress);
             }
         }
         progress.advance(bytes, summary);
@@ -114,16 +127,15 @@ pub async fn import_rows(
     progress: &mut impl Progress,
 ) -> Result<Summary> {
     let inventory = Inventory::new(pool.clone(), Arc::default(), Arc::default(), gate.clone());
+    let taking = Taking { pool, catalog_cache, inventory };
     let mut summary = Summary::default();
     let (mut batch, mut count, mut read) = (Batch::default(), 0_u64, 0);
     while let Some(built) = file.next_order()? {
         match built {
             Built::Order { order, line, lines } => {
                 batch.begin(pool).await?;
-                let input = OrderInput::of_json(&order);
-                if let Some(refusal) = take(pool, catalog_cache, &inventory, input, &mut summary).await? {
-                    progress.refused(wrong_line(&order, line, &lines), &refusal.to_string());
-                }
+                let told = taking.take(&order, &mut summary).await?;
+                told.tell(line, || wrong_line(&order, line, &lines), progress);
             }
             Built::LeftOut { line, why } => {
                 summary.left_out += 1;
@@ -150,31 +162,69 @@ pub async fn import_rows(
     Ok(summary)
 }
 
-/// Places an order, and counts it. Returns why it is refused.
-async fn take(
-    pool: &PgPool,
-    catalog_cache: &CatalogCache,
-    inventory: &Inventory,
-    order: Result<OrderInput, Refusal>,
-    summary: &mut Summary,
-) -> Result<Option<Refusal>> {
-    let placed = match order {
-        Ok(order) => {
-            inventory.before_order(&catalog_cache.current(), &order).await?;
-            place(pool, catalog_cache, &order, None, Durability::Later).await
+/// What is to be said of an order.
+enum Told {
+    Nothing,
+    /// It is known, and says this otherwise than the one that is here.
+    Differs(String),
+    Refused(Refusal),
+}
+
+impl Told {
+    /// Says it: of the line that the order begins with, or of the one that is wrong.
+    fn tell(&self, line: u64, wrong_line: impl FnOnce() -> u64, progress: &mut impl Progress) {
+        match self {
+            Self::Nothing => {}
+            Self::Differs(what) => progress.differs(line, what),
+            Self::Refused(refusal) => progress.refused(wrong_line(), &refusal.to_string()),
         }
-        Err(refusal) => Err(refusal.into()),
-    };
-    match placed {
-        Ok(placed) if placed.is_new => summary.taken += 1,
-        Ok(_) => summary.known += 1,
-        Err(Error::Refused(refusal)) => {
-            summary.refused += 1;
-            return Ok(Some(refusal));
-        }
-        Err(error) => return Err(error),
     }
-    Ok(None)
+}
+
+impl Summary {
+    fn refuse(&mut self, refusal: Refusal) -> Told {
+        self.refused += 1;
+        Told::Refused(refusal)
+    }
+}
+
+/// What taking an order needs.
+struct Taking<'a> {
+    pool: &'a PgPool,
+    catalog_cache: &'a CatalogCache,
+    inventory: Inventory,
+}
+
+impl Taking<'_> {
+    /// Takes an order, and counts it.
+    async fn take(&self, order: &Value, summary: &mut Summary) -> Result<Told> {
+        match self.take_one(order).await {
+            Ok(None) => summary.taken += 1,
+            Ok(Some(differs)) => {
+                summary.known += 1;
+                if !differs.is_empty() {
+                    summary.differing += 1;
+                    return Ok(Told::Differs(problems::sentence(&differs)));
+                }
+            }
+            Err(Error::Refused(refusal)) => return Ok(summary.refuse(refusal)),
+            Err(error) => return Err(error),
+        }
+        Ok(Told::Nothing)
+    }
+
+    /// What a known order says otherwise than the one that is here; none: it is new.
+    async fn take_one(&self, value: &Value) -> Result<Option<Vec<Differing>>> {
+        let order = OrderInput::of_json(value)?;
+        self.inventory.before_order(&self.catalog_cache.current(), &order).await?;
+        let placed = place(self.pool, self.catalog_cache, &order, None, Durability::Later).await?;
+        if placed.is_new {
+            return Ok(None);
+        }
+        let Self { pool, catalog_cache, .. } = self;
+        let settling = Settling { pool, catalog_cache, actor: Actor::command_line(), commands: None };
+        again::settle(&settling, placed.order_id, &order, value).await.map(Some)
+    }
 }
 
 /// Reads a line, up to the longest. A batch does not wait for a slow file.

@@ -1,5 +1,7 @@
-//! Placing orders: an order becomes packages. One by one, in an import, or in a dry run.
+//! Placing orders: an order becomes packages. One by one, in an import, or in a dry run. `recipient`: who it is for, changed
+//! afterwards.
 
 pub(crate) mod dry_run;
 pub mod import;
 pub mod place;
+pub(crate) mod recipient;

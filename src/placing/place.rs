@@ -263,9 +263,9 @@ async fn insert_order(transaction: &mut Transaction<'_>, catalog: &Catalog, orde
         "insert into orders (number, omnitron_id, state_id, channel_id, channel_name, customer_first_name,
                              customer_last_name, payment_type, shipping_option_slug, delivery_type, cargo_company_id,
                              currency, amount, language_code, notes, latitude, longitude, date_placed, details,
-                             delivery_from, delivery_until, occurrence)
+                             delivery_from, delivery_until, heard_date, occurrence)
          select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::numeric, $14, $15,
-                $16::text::numeric, $17::text::numeric, $18, $19, $20, $21,
+                $16::text::numeric, $17::text::numeric, $18, $19, $20, $21, $22,
                 1 + coalesce((select max(occurrence) from orders where number = $1), 0)
           where not exists (select from orders
                              where number = $1 and channel_id is not distinct from $4
@@ -293,7 +293,8 @@ async fn insert_order(transaction: &mut Transaction<'_>, catalog: &Catalog, orde
         order.date_placed,
         order.details,
         order.delivery_from,
-        order.delivery_until
+        order.delivery_until,
+        order.modified_date
     )
     .fetch_optional(&mut **transaction)
     .await?;

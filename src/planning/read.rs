@@ -102,7 +102,7 @@ pub async fn order_facts(connection: &mut PgConnection, order_ids: &[i64]) -> Re
     let rows = sqlx::query!(
         r#"select id, channel_id, channel_name, shipping_option_slug, payment_type, delivery_type,
                   latitude::float8 as latitude, longitude::float8 as longitude,
-                  details->'shipping_address' as "address?"
+                  details->'shipping_address' as "address?", revision
              from orders where id = any($1)"#,
         order_ids
     )
@@ -115,10 +115,40 @@ pub async fn order_facts(connection: &mut PgConnection, order_ids: &[i64]) -> Re
             payment: row.payment_type,
             delivery_type: row.delivery_type,
             coordinates: row.latitude.zip(row.longitude),
+            revision: row.revision,
             ..OrderFacts::default()
         };
         facts.read_address(row.address.as_ref().unwrap_or(&Value::Null));
         (row.id, facts)
+    });
+    Ok(facts.collect())
+}
+
+/// What changed orders were before: their facts by order and revision. What cannot change is of the order now.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn earlier_order_facts(
+    connection: &mut PgConnection,
+    orders: &BTreeMap<i64, OrderFacts>,
+) -> Result<BTreeMap<(i64, i32), OrderFacts>> {
+    let changed: Vec<i64> = orders.iter().filter(|(_, facts)| facts.revision > 0).map(|(id, _)| *id).collect();
+    if changed.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = sqlx::query!(
+        r#"select order_id, revision, latitude::float8 as latitude, longitude::float8 as longitude,
+                  details->'shipping_address' as "address?"
+             from order_history where order_id = any($1)"#,
+        &changed
+    )
+    .fetch_all(connection)
+    .await?;
+    let facts = rows.into_iter().map(|row| {
+        let mut facts = orders.get(&row.order_id).cloned().unwrap_or_default();
+        (facts.coordinates, facts.revision) = (row.latitude.zip(row.longitude), row.revision);
+        facts.read_address(row.address.as_ref().unwrap_or(&Value::Null));
+        ((row.order_id, row.revision), facts)
     });
     Ok(facts.collect())
 }

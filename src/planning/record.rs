@@ -74,6 +74,9 @@ pub struct Facts {
     pub time: DateTime<Utc>,
     /// The version of the installation whose locations it used.
     pub installation_version: i64,
+    /// How often the order was changed before.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub order_revision: i32,
     /// As in [`Circumstances`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package_location: Option<String>,
@@ -121,6 +124,7 @@ impl Facts {
         Self {
             time: circumstances.time,
             installation_version,
+            order_revision: circumstances.order.revision,
             package_location: circumstances.package_location.clone(),
             other_packages: circumstances.other_packages,
             refused_by: circumstances.refused_by.iter().copied().collect(),
@@ -213,6 +217,11 @@ fn row(candidate: &Candidate, skus: &[String]) -> Option<Vec<i64>> {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_none_yet(number: &i32) -> bool {
     *number == 0
 }
 

@@ -16,7 +16,7 @@ use super::{
         fetch::{Fetching, Wanted, gather_at},
         parts_of,
     },
-    read::{order_facts, products},
+    read::{earlier_order_facts, order_facts, products},
     record::{Facts, PlanDecision, Trace, TriedScenario},
 };
 use crate::{
@@ -107,6 +107,8 @@ pub struct PlanReferences {
     locations: HashMap<i64, Arc<BTreeMap<i64, Arc<Location>>>>,
     scenarios: BTreeMap<(i64, i32), Scenario>,
     orders: BTreeMap<i64, OrderFacts>,
+    /// What changed orders were before, by order and revision.
+    earlier_orders: BTreeMap<(i64, i32), OrderFacts>,
     products: BTreeMap<i64, Product>,
 }
 
@@ -179,6 +181,7 @@ impl PlanReferences {
         versions.dedup();
         self.scenarios.extend(scenarios::load_versions(connection, &versions).await?);
         self.orders = order_facts(connection, &orders).await?;
+        self.earlier_orders = earlier_order_facts(connection, &self.orders).await?;
         self.products = products(connection, &items).await?;
         Ok(())
     }
@@ -192,7 +195,8 @@ impl PlanReferences {
     /// The input of the plan, as it was.
     #[must_use]
     pub fn task(&self, order_id: i64, facts: &Facts) -> Task {
-        let order = self.orders.get(&order_id).cloned().unwrap_or_default();
+        let earlier = self.earlier_orders.get(&(order_id, facts.order_revision));
+        let order = earlier.or_else(|| self.orders.get(&order_id)).cloned().unwrap_or_default();
         let none = BTreeMap::new();
         let version = self.change_before(facts.installation_version);
         let locations = self.locations.get(&version).map_or(&none, |locations| &**locations);

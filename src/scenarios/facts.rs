@@ -86,6 +86,8 @@ pub struct OrderFacts {
     pub country: Vec<String>,
     /// Latitude and longitude of the delivery address in degrees, where both are known.
     pub coordinates: Option<(f64, f64)>,
+    /// How often the order was changed before.
+    pub revision: i32,
 }
 
 impl OrderFacts {

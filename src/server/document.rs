@@ -130,7 +130,8 @@ fn require_nothing_of_changes(document: &mut Value) {
 fn schemas(declared: &Value) -> Map<String, Value> {
     let mut schemas = declared.as_object().cloned().unwrap_or_default();
     let written = |written: &Written| (written.name.to_owned(), written.value());
-    let orders = [orders::details::SCHEMAS, orders::input::SCHEMAS, upstream::SCHEMAS].concat();
+    let orders =
+        [orders::details::SCHEMAS, orders::input::SCHEMAS, orders::recipient::SCHEMAS, upstream::SCHEMAS].concat();
     schemas.extend(orders.iter().chain([&stock::COUNT, &stock::ADJUSTMENT]).map(written));
     schemas.extend(errors::schemas());
     schemas.sort_keys();

@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     events::Change,
     locations::{self, Location},
-    orders::details,
+    orders::{details, history::OrderHistory},
     packages::view::CargoCompanyView,
     scope::Scope,
     transfers::snapshot::TransferSnapshot,
@@ -220,7 +220,9 @@ pub async fn render_as_of(
     let ends =
         ends.flat_map(|(row, version)| [(row.source_location_id, version), (row.destination_location_id, version)]);
     let (ends, versions): (Vec<i64>, Vec<i64>) = ends.unzip();
-    let places = locations::as_of(connection, &ends, &versions).await?;
+    let places = locations::as_of(&mut *connection, &ends, &versions).await?;
+    let order_ids: Vec<i64> = rows.values().map(|row| row.order_id).collect();
+    let orders = OrderHistory::load(connection, &order_ids).await?;
     let mut views = HashMap::with_capacity(changes.len());
     for change in changes {
         let Some(row) = rows.get(&change.object_id) else { continue };
@@ -228,7 +230,7 @@ pub async fn render_as_of(
             let place = places.get(&(id, change.installation_version));
             Ok(place.ok_or_else(|| Error::Fault(format!("location {id} has no history")))?.clone())
         };
-        let row = match TransferSnapshot::from_json(&change.facts)? {
+        let mut row = match TransferSnapshot::from_json(&change.facts)? {
             Some(snapshot) => TransferRow {
                 state_id: snapshot.state,
                 cargo_company_id: snapshot.cargo_company,
@@ -240,6 +242,9 @@ pub async fn render_as_of(
             },
             None => row.clone(),
         };
+        if let Some(earlier) = orders.at(row.order_id, change.id) {
+            row.customer = earlier.customer.clone();
+        }
         let carried = items.get(&row.id).cloned().unwrap_or_default();
         views.insert(change.id, view(row, carried, place, catalog)?);
     }

@@ -4,15 +4,24 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 
-use super::problems;
+use super::{
+    again::{self, Settling},
+    problems,
+};
 use crate::{
-    catalog::CatalogCache,
-    commands::wake_signal::{Freed, WakeSignal},
-    db::PgPool,
+    audit::Actor,
+    auth::Caller,
+    catalog::{Catalog, CatalogCache},
+    commands::{
+        dispatch::Dispatcher,
+        wake_signal::{Freed, WakeSignal},
+    },
+    db::{PgConnection, PgPool},
     error::{Error, Refusal, Result},
     inventory::Inventory,
     metrics::Metrics,
     orders::{
+        compare::{self, Differing, StoredOrder},
         identity::{self, Identity, StoredIdentity},
         input::OrderInput,
     },
@@ -27,8 +36,13 @@ const APPROVED: &str = "400";
 pub(crate) enum Taken {
     /// It is new.
     New(i64),
-    /// It was known; nothing changed.
-    Known(i64),
+    /// It was known.
+    Known {
+        /// Its id.
+        order_id: i64,
+        /// What it says otherwise than the one that is here.
+        differs: Vec<Differing>,
+    },
     /// It is not to be packed: not yet, or not by us. It comes again when its status changes.
     Left {
         /// Its status.
@@ -38,10 +52,11 @@ pub(crate) enum Taken {
 
 impl Taken {
     /// For the metric.
-    const fn outcome(&self) -> &'static str {
+    pub(crate) const fn outcome(&self) -> &'static str {
         match self {
             Self::New(_) => "new",
-            Self::Known(_) => "known",
+            Self::Known { differs, .. } if differs.is_empty() => "known",
+            Self::Known { .. } => "differs",
             Self::Left { .. } => "left",
         }
     }
@@ -55,6 +70,7 @@ pub struct Intake {
     pub(crate) inventory: Inventory,
     pub(crate) wake_signal: Arc<WakeSignal>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) dispatcher: Dispatcher,
 }
 
 impl Intake {
@@ -62,33 +78,66 @@ impl Intake {
     ///
     /// # Errors
     /// As for placing it; no problem is recorded.
-    async fn take(&self, value: &Value, user_id: Option<i64>) -> Result<Taken> {
+    async fn take(&self, value: &Value, caller: Option<&Arc<Caller>>) -> Result<Taken> {
         let order = OrderInput::of_json(value)?;
         if order.status != APPROVED {
             let known = identity::find(&mut *self.pool.acquire().await?, &order.identity()).await?;
-            return Ok(match known {
-                Some(id) => Taken::Known(id),
-                None => Taken::Left { status: order.status },
-            });
+            return match known {
+                Some(id) => self.settle(id, &order, value, caller).await,
+                None => Ok(Taken::Left { status: order.status }),
+            };
         }
         self.inventory.before_order(&self.catalog_cache.current(), &order).await?;
+        let user_id = caller.map(|caller| caller.user_id);
         let Placed { order_id, is_new, waits } =
             place(&self.pool, &self.catalog_cache, &order, user_id, Durability::Each).await?;
         if waits {
             // The missing stock may have been counted during the plan.
             self.wake_signal.send(Freed { skus: order.skus(), ..Freed::default() });
         }
-        problems::resolve(&self.pool, &order.number).await?;
-        Ok(if is_new { Taken::New(order_id) } else { Taken::Known(order_id) })
+        if !is_new {
+            return self.settle(order_id, &order, value, caller).await;
+        }
+        problems::resolve(&self.pool, &order.identity()).await?;
+        Ok(Taken::New(order_id))
+    }
+
+    /// Does what can be done of what a known order says otherwise.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn settle(
+        &self,
+        order_id: i64,
+        order: &OrderInput,
+        value: &Value,
+        caller: Option<&Arc<Caller>>,
+    ) -> Result<Taken> {
+        let caller = match caller {
+            Some(caller) => Arc::clone(caller),
+            None => Caller::system(&mut *self.pool.acquire().await?).await?,
+        };
+        let settling = Settling {
+            pool: &self.pool,
+            catalog_cache: &self.catalog_cache,
+            actor: Actor::from(&*caller),
+            commands: Some((&self.dispatcher, &caller)),
+        };
+        let differs = again::settle(&settling, order_id, order, value).await?;
+        Ok(Taken::Known { order_id, differs })
     }
 
     /// Takes one order. If it cannot be taken, a problem is recorded, and it is tried again.
     ///
     /// # Errors
     /// When the failure is not about the order: the database is away, the stock service does not answer.
-    pub(crate) async fn take_or_record(&self, value: &Value, user_id: Option<i64>) -> Result<Result<Taken, Refusal>> {
-        let way = if user_id.is_some() { "pushed" } else { "polled" };
-        let taken = self.take(value, user_id).await;
+    pub(crate) async fn take_or_record(
+        &self,
+        value: &Value,
+        caller: Option<&Arc<Caller>>,
+    ) -> Result<Result<Taken, Refusal>> {
+        let way = if caller.is_some() { "pushed" } else { "polled" };
+        let taken = self.take(value, caller).await;
         self.metrics.order(way, taken.as_ref().map_or_else(Error::outcome, Taken::outcome));
         let failure = match taken {
             Ok(taken) => return Ok(Ok(taken)),
@@ -108,28 +157,52 @@ impl Intake {
         Ok(Err(refusal))
     }
 
-    /// Takes the orders of a page, each once; one query finds the known ones. Returns the number of new ones.
+    /// Takes the orders of a page; the known ones are read together, and left alone if they say nothing new. Returns the number
+    /// of new ones.
     ///
     /// # Errors
     /// As [`take_or_record`](Self::take_or_record).
     pub(crate) async fn take_page(&self, orders: &[Value]) -> Result<usize> {
-        let numbers: Vec<String> = orders.iter().filter_map(Identity::of_json).map(|order| order.number).collect();
-        let stored = identity::of_numbers(&mut *self.pool.acquire().await?, &numbers, None).await?;
-        let mut known: HashMap<String, Vec<Identity>> = HashMap::new();
-        for StoredIdentity { identity, .. } in stored {
-            known.entry(identity.number.clone()).or_default().push(identity);
-        }
+        let known = Known::load(&mut *self.pool.acquire().await?, orders).await?;
         let mut new = 0;
         for order in orders {
-            if let Some(identity) = Identity::of_json(order) {
-                let of_its_number = known.entry(identity.number.clone()).or_default();
-                if of_its_number.iter().any(|known| known.is(&identity)) {
-                    continue;
-                }
-                of_its_number.push(identity);
+            if !known.are_told_by(&self.catalog_cache.current(), order) {
+                continue;
             }
             new += usize::from(matches!(self.take_or_record(order, None).await?, Ok(Taken::New(_))));
         }
         Ok(new)
+    }
+}
+
+/// The orders of a page that are here.
+struct Known {
+    identities: HashMap<String, Vec<StoredIdentity>>,
+    orders: HashMap<i64, StoredOrder>,
+}
+
+impl Known {
+    async fn load(connection: &mut PgConnection, orders: &[Value]) -> Result<Self> {
+        let numbers: Vec<String> = orders.iter().filter_map(Identity::of_json).map(|order| order.number).collect();
+        let stored = identity::of_numbers(&mut *connection, &numbers, None).await?;
+        let ids: Vec<i64> = stored.iter().map(|stored| stored.id).collect();
+        let mut identities: HashMap<String, Vec<StoredIdentity>> = HashMap::new();
+        for stored in stored {
+            identities.entry(stored.identity.number.clone()).or_default().push(stored);
+        }
+        Ok(Self { identities, orders: compare::load(connection, &ids).await? })
+    }
+
+    /// Whether an order tells something new: it is not here, or it may differ. Of most it is known by their date of change.
+    fn are_told_by(&self, catalog: &Catalog, value: &Value) -> bool {
+        let Some(identity) = Identity::of_json(value) else { return true };
+        let of_its_number = self.identities.get(&identity.number).map_or(&[][..], Vec::as_slice);
+        let Ok(Some(stored)) = identity.among(of_its_number) else { return true };
+        let (Some(stored), Ok(order)) = (self.orders.get(&stored.id), OrderInput::of_json(value)) else { return true };
+        let was_heard = order.modified_date.zip(stored.heard_date).is_some_and(|(sent, heard)| sent <= heard);
+        let company = order.cargo_company.as_ref().and_then(|name| catalog.cargo_company(name));
+        !was_heard
+            && (order.modified_date > stored.heard_date
+                || !stored.differences(&order, company.map(|company| company.id)).is_empty())
     }
 }

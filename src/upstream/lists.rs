@@ -88,7 +88,7 @@ impl ListRow for CallView {
     const ROLES: &'static [Role] = &[Role::Integrator, Role::Operator];
 }
 
-/// An order of the upstream that could not be taken.
+/// An order that was sent and could not be taken, or that was sent again and differs.
 #[derive(Debug, Serialize, ToSchema, FromRow)]
 #[schema(as = UpstreamProblem)]
 pub struct Problem {
@@ -98,13 +98,18 @@ pub struct Problem {
     modified_date: Timestamp,
     /// The order's number; where it has none, another way to tell it from others.
     reference: String,
+    /// `not_taken`: it is not here. `differs`: it is, and was sent again otherwise.
+    kind: String,
+    /// Id of the order that is here and differs.
+    #[sqlx(rename = "order_id")]
+    order: Option<i64>,
     /// What is wrong, as of the last attempt.
     reason: String,
-    /// How often it was tried.
+    /// How often it was tried, or sent.
     attempts: i32,
-    /// When it is tried again.
-    next_attempt_date: Timestamp,
-    /// When it was taken after all.
+    /// When it is tried again; null of what differs, which the next message settles.
+    next_attempt_date: Option<Timestamp>,
+    /// When it was taken after all, or what differed was changed.
     pub resolved_date: Option<Timestamp>,
     /// The order as it came; of a single problem only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,6 +131,8 @@ impl ListRow for Problem {
                 "p.reference = {}",
                 "Number of the order, or what the problem is known by instead.",
             ),
+            filter("kind", Kind::Text, "p.kind = {}", "`not_taken` or `differs`."),
+            filter("order", Kind::Integer, "p.order_id = {}", "Id of the order that differs."),
             filter(
                 "is_resolved",
                 Kind::Boolean,

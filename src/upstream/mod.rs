@@ -1,9 +1,10 @@
 //! The upstream (Omnitron, or a system with the same API). `poller` reads its list of orders page by page (`paging`),
-//! [`crate::api::upstream`] receives pushed orders, `intake` places both. The upstream also pushes locations (`stores`)
+//! [`crate::api::upstream`] receives pushed orders, `intake` places both; `again`: those that are here already, and differ. The upstream also pushes locations (`stores`)
 //! and cancellation plans (`cancellations`). `reports` tells it the statuses of its orders, and asks for invoices; [`over`]
 //! ends such calls. [`crate::simulator`] is a stand-in for
 //! tests and trials.
 
+pub(crate) mod again;
 pub(crate) mod cancellations;
 mod client;
 mod cursor;

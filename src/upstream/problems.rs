@@ -1,14 +1,23 @@
-//! Orders of the upstream that could not be taken: stored, listed, and tried again.
+//! Orders of the upstream that could not be taken: stored, listed, and tried again. And orders that are here, and were sent
+//! again otherwise: what of it could not be done.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::{db::PgPool, error::Result, wire::without_nulls};
+use crate::{
+    db::PgPool,
+    error::Result,
+    orders::{
+        compare::Differing,
+        identity::{Channel, Identity},
+    },
+    wire::without_nulls,
+};
 
 /// Problems tried again at a time.
 const MOST_AT_ONCE: i64 = 20;
 /// Longest reference, in characters.
-const LONGEST_REFERENCE: usize = 64;
+const LONGEST_REFERENCE: usize = 128;
 
 /// A problem to try again.
 pub(crate) struct Due {
@@ -31,32 +40,86 @@ pub(crate) fn reference(order: &Value) -> String {
     reference.replace('\0', "").chars().take(LONGEST_REFERENCE).collect()
 }
 
+/// Which of several orders of one number it is about; empty where it has none.
+fn identity(order: &Identity) -> String {
+    let Identity { channel: Channel { id, name }, omnitron_id, .. } = order;
+    let channel = id.map(|id| id.to_string()).or_else(|| name.clone()).unwrap_or_default();
+    format!("{channel}/{}", omnitron_id.map(|key| key.to_string()).unwrap_or_default())
+}
+
 /// Records that an order could not be taken. It is tried again after a minute, then after twice as long, up to six
 /// hours.
 pub(crate) async fn record(pool: &PgPool, reference: &str, reason: &str, payload: &Value) -> Result<()> {
     sqlx::query!(
-        "insert into upstream_problems as p (reference, reason, payload, next_attempt_date)
-         values ($1, $2, $3, now() + interval '1 minute')
-         on conflict (reference) where resolved_date is null do update
-            set reason = excluded.reason, payload = excluded.payload, attempts = p.attempts + 1,
+        "insert into upstream_problems as p (reference, reason, payload, next_attempt_date, identity)
+         values ($1, $2, $3, now() + interval '1 minute', $4)
+         on conflict (reference, identity) where resolved_date is null do update
+            set reason = excluded.reason, payload = excluded.payload, attempts = p.attempts + 1, kind = 'not_taken',
+                order_id = null,
                 next_attempt_date = now() + least(interval '1 minute' * power(2, least(p.attempts, 20)),
                                                   interval '6 hours'),
                 modified_date = now()",
         reference,
         reason,
-        &*without_nulls(payload)
+        &*without_nulls(payload),
+        Identity::of_json(payload).as_ref().map(identity).unwrap_or_default()
     )
     .execute(pool)
     .await?;
     Ok(())
 }
 
+/// Records that an order that is here was sent again and differs, and what could not be done. Where everything was, it is
+/// settled at once.
+pub(crate) async fn record_difference(
+    pool: &PgPool,
+    order: &Identity,
+    order_id: i64,
+    differing: &[Differing],
+    payload: &Value,
+) -> Result<()> {
+    let is_done = differing.iter().all(|one| one.done);
+    if is_done {
+        resolve(pool, order).await?;
+    }
+    sqlx::query!(
+        "insert into upstream_problems as p (reference, identity, kind, order_id, reason, payload, resolved_date)
+         values ($1, $2, 'differs', $3, $4, $5, case when $6 then now() end)
+         on conflict (reference, identity) where resolved_date is null do update
+            set kind = 'differs', order_id = excluded.order_id, reason = excluded.reason, payload = excluded.payload,
+                attempts = p.attempts + 1, next_attempt_date = null, modified_date = now()",
+        order.number.chars().take(LONGEST_REFERENCE).collect::<String>(),
+        identity(order),
+        order_id,
+        sentence(differing),
+        &*without_nulls(payload),
+        is_done
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// What differs, and why what is not done is not.
+pub(crate) fn sentence(differing: &[Differing]) -> String {
+    let name = |one: &Differing| match (one.line, one.line_field) {
+        (Some(line), Some(field)) => format!("{} (item {line}: {field})", one.field),
+        _ => one.field.to_owned(),
+    };
+    let names: Vec<String> = differing.iter().map(name).collect();
+    let mut reasons: Vec<&str> = differing.iter().filter_map(|one| one.reason.as_deref()).collect();
+    reasons.dedup();
+    let what = format!("It was sent again with another {}", names.join(", "));
+    if reasons.is_empty() { format!("{what}; it is changed.") } else { format!("{what}: {}", reasons.join(" ")) }
+}
+
 /// Closes the problem of an order that was taken.
-pub(crate) async fn resolve(pool: &PgPool, reference: &str) -> Result<()> {
+pub(crate) async fn resolve(pool: &PgPool, order: &Identity) -> Result<()> {
     sqlx::query!(
         "update upstream_problems set resolved_date = now(), modified_date = now()
-          where reference = $1 and resolved_date is null",
-        reference
+          where reference = $1 and identity in ($2, '') and resolved_date is null",
+        order.number.chars().take(LONGEST_REFERENCE).collect::<String>(),
+        identity(order)
     )
     .execute(pool)
     .await?;
@@ -103,6 +166,6 @@ mod tests {
         assert_eq!(reference(&json!({ "pk": 1 })), "pk 1");
         let (one, other) = (reference(&json!({ "a": 1 })), reference(&json!(["b"])));
         assert!(one.starts_with("without a number") && one != other);
-        assert_eq!(reference(&json!({ "number": "x".repeat(100) })).len(), LONGEST_REFERENCE);
+        assert_eq!(reference(&json!({ "number": "x".repeat(200) })).len(), LONGEST_REFERENCE);
     }
 }

@@ -44,6 +44,7 @@ pub const CHECKS: &[Check] = checks! {
     "order-lines": core;
     "replacements": full;
     "order-identities": core;
+    "order-history": core;
     "package-numbers": core;
     "empty": core;
     "whose-items": core;

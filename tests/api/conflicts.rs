@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    support::{Order, SHOP, STANDARD, Shop, TRANSFERS, join, order_json},
+    support::{Order, SHOP, STANDARD, Shop, TRANSFERS, join, order_json, send},
     upstream::house::{EAGER, Upstream},
 };
 
@@ -146,7 +146,7 @@ async fn packages_and_transfers_of_the_second_order_of_a_number_have_numbers_of_
     let third = shop.order_of(&order_of("9", &web(), "Cora")).await.only_package();
     third.run_with("DETECTED_OUT_OF_STOCK_ITEM", &json!({ "package_items": [third.item("RED").await] })).await.ok();
     shop.execute("update orders set package_count = 0 where occurrence = 3").await;
-    assert_eq!(shop.oms(&["repair", "counters"]).await.0, 0);
+    assert_eq!(shop.oms(&["repair", "counters", "--run"]).await.0, 0);
     shop.finish().await;
 }
 
@@ -239,4 +239,343 @@ async fn two_orders_of_one_identity_in_the_database_are_found() {
     assert_eq!(code, 1);
     assert!(printed.contains(&found), "{printed}");
     shop.abandon().await;
+}
+
+// ── The same order again, otherwise ────────────────────────────────────────────────────────────
+
+/// An order of two lines with keys, at an address.
+fn two_lines(number: &str) -> Value {
+    let mut order = order_json(number, &[("RED", 3), ("BLUE", 2)]);
+    order["pk"] = json!(70);
+    for (line, pk) in [(0, 701), (1, 702)] {
+        order["orderitem_set"][line]["pk"] = json!(pk);
+    }
+    order["shipping_address"]["phone_number"] = json!("+905321112233");
+    order
+}
+
+async fn push(shop: &Shop, order: &Value) -> Value {
+    shop.post_as("erp", PUSHED, &pushed(order)).await.json(200)
+}
+
+/// The problems: reference, kind, whether settled, and what they say.
+async fn problems(shop: &Shop) -> Vec<(String, String, bool, String)> {
+    shop.rows("select reference, kind, resolved_date is not null, reason from upstream_problems order by id").await
+}
+
+/// What the events of a package told of its address, with their types.
+async fn lines_told(shop: &Shop, package: i64) -> Vec<(String, String)> {
+    let path = format!("/api/v1/oms/events/?entity=package&object_id={package}&limit=200");
+    let events = shop.get(&path).await.ok();
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let told =
+        |event: &Value| (text(&event["event"]["type"]), text(&event["payload"]["order"]["shipping_address"]["line"]));
+    events["results"].as_array().expect("events").iter().map(told).collect()
+}
+
+#[tokio::test]
+async fn a_changed_address_is_taken_over_while_nothing_is_packed_and_told() {
+    let shop = Shop::open().await;
+    let order = shop.order_of(&two_lines("7")).await;
+    let package = order.only_package();
+    let mut moved = two_lines("7");
+    moved["shipping_address"]["line"] = json!("Moda 12");
+    moved["customer"]["first_name"] = json!("Zeynep");
+    let answer = push(&shop, &moved).await;
+    assert_eq!((&answer["taken"], &answer["order_id"]), (&json!(false), &json!(order.id())));
+    assert_eq!(
+        answer["differs"],
+        json!([{ "field": "customer", "line": null, "line_field": null, "done": true, "reason": null },
+               { "field": "shipping_address", "line": null, "line_field": null, "done": true, "reason": null }])
+    );
+    let stored = shop.get(&format!("{ORDERS}{}/", order.id())).await.ok();
+    assert_eq!((&stored["shipping_address"], &stored["customer"]), (&moved["shipping_address"], &moved["customer"]));
+    assert_eq!(shop.get(&format!("{ORDERS}?customer__first_name=zeyn")).await.ok()["count"], 1);
+    // Each event tells what was so then.
+    let told = lines_told(&shop, package.id).await;
+    let told: Vec<(&str, &str)> = told.iter().map(|(kind, line)| (kind.as_str(), line.as_str())).collect();
+    assert_eq!(told, [("package.created", "Bahariye 7"), ("package.order.updated", "Moda 12")]);
+    // Who did it, and that it is settled.
+    let audit = shop.get("/api/v1/oms/audit/?kind=order").await.ok();
+    assert_eq!((&audit["count"], &audit["results"][0]["actor"]), (&json!(1), &json!("erp")));
+    assert_eq!(audit["results"][0]["changes"]["shipping_address"]["to"]["line"], "Moda 12");
+    let sentence = "It was sent again with another customer, shipping_address; it is changed.";
+    assert_eq!(problems(&shop).await, [("7".to_owned(), "differs".to_owned(), true, sentence.to_owned())]);
+    // Once more it is a repeat.
+    let again = shop.changes_nothing(push(&shop, &moved)).await;
+    assert_eq!((&again["taken"], &again["differs"]), (&json!(true), &json!([])));
+    // It is packed with the address that it has then.
+    package.run("COMPLETE_PACKING").await.ok();
+    assert_eq!(lines_told(&shop, package.id).await.last().expect("an event").1, "Moda 12");
+    order.trace().await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_packed_keeps_its_address_and_the_problem_says_why() {
+    let shop = Shop::open().await;
+    let order = shop.order_of(&two_lines("7")).await;
+    order.only_package().run("COMPLETE_PACKING").await.ok();
+    let before = shop.get(&format!("{ORDERS}{}/", order.id())).await.ok();
+    let mut moved = two_lines("7");
+    moved["shipping_address"]["line"] = json!("Moda 12");
+    let reason = "Package 7P1 is in the state Packed: to whom and where it goes is not changed any more.";
+    for _ in 0..2 {
+        let answer = push(&shop, &moved).await;
+        assert_eq!(answer["taken"], false);
+        assert_eq!((&answer["differs"][0]["done"], &answer["differs"][0]["reason"]), (&json!(false), &json!(reason)));
+    }
+    // The same by POST, which shows the order beside what differs.
+    let answer = shop.post(ORDERS, &moved).await.json(200);
+    assert_eq!((&answer["taken"], &answer["differs"][0]["field"]), (&json!(false), &json!("shipping_address")));
+    assert_eq!(answer["shipping_address"]["line"], "Bahariye 7");
+    assert_eq!(shop.get(&format!("{ORDERS}{}/", order.id())).await.ok(), before);
+    let listed = shop.get("/api/v1/oms/upstream/problems/?is_resolved=false&kind=differs").await.ok();
+    assert_eq!((&listed["count"], &listed["results"][0]["attempts"]), (&json!(1), &json!(3)));
+    assert_eq!(listed["results"][0]["reason"], format!("It was sent again with another shipping_address: {reason}"));
+    assert_eq!(
+        (&listed["results"][0]["order"], &listed["results"][0]["next_attempt_date"]),
+        (&json!(order.id()), &Value::Null)
+    );
+    // Until it is sent as it is here.
+    assert_eq!(push(&shop, &two_lines("7")).await["taken"], true);
+    assert_eq!(shop.get("/api/v1/oms/upstream/problems/?is_resolved=false").await.ok()["count"], 0);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_sent_again_cancelled_is_cancelled_while_nothing_is_packed() {
+    let upstream = Upstream::start(vec![]).await;
+    let shop = Shop::open().await;
+    let cancelled = |number: &str| {
+        let mut order = two_lines(number);
+        order["status"] = json!("100");
+        order
+    };
+    let [pushed_one, posted, polled, packed] = [
+        shop.order_of(&two_lines("1")).await,
+        shop.order_of(&two_lines("2")).await,
+        shop.order_of(&two_lines("3")).await,
+        shop.order_of(&two_lines("4")).await,
+    ];
+    packed.only_package().run("COMPLETE_PACKING").await.ok();
+    let answer = push(&shop, &cancelled("1")).await;
+    assert_eq!((&answer["taken"], &answer["differs"][0]["field"]), (&json!(false), &json!("status")));
+    assert_eq!(answer["differs"][0]["done"], true);
+    assert_eq!(pushed_one.only_package().log().await[1], "CANCEL_PACKAGE: waiting -> packaging-canceled@KADIKOY");
+    assert_eq!(push(&shop, &cancelled("1")).await["taken"], true);
+    assert_eq!(shop.post(ORDERS, &cancelled("2")).await.json(200)["packages"][0]["state"]["enum_value"], "900");
+    assert_eq!(posted.only_package().state().await, "packaging-canceled");
+    upstream.bring(vec![cancelled("3"), cancelled("4")]).await;
+    let server = shop.second_following_server(&upstream.settings(), EAGER).await;
+    shop.until("the problem", || async { (problems(&shop).await.len() == 4).then_some(()) }).await;
+    server.stop().await;
+    assert_eq!(polled.only_package().state().await, "packaging-canceled");
+    assert_eq!(packed.only_package().state().await, "packed");
+    let reason = "It was sent again with another status: Package 4P1 is in the state Packed, from which it cannot be \
+                  cancelled any more.";
+    let of_the_packed = problems(&shop).await.into_iter().find(|problem| problem.0 == "4");
+    assert_eq!(of_the_packed, Some(("4".to_owned(), "differs".to_owned(), false, reason.to_owned())));
+    assert_eq!(shop.stock("KADIKOY", "RED").await, (97, 0));
+    shop.finish().await;
+    upstream.stop();
+}
+
+#[tokio::test]
+async fn a_line_that_is_sent_again_cancelled_leaves_its_package() {
+    let shop = Shop::open().await;
+    let order = shop.order_of(&two_lines("7")).await;
+    let mut less = two_lines("7");
+    less["orderitem_set"][1]["status"] = json!("100");
+    let answer = push(&shop, &less).await;
+    assert_eq!(
+        answer["differs"],
+        json!([{ "field": "orderitem_set", "line": 2, "line_field": "status", "done": true, "reason": null }])
+    );
+    assert_eq!(
+        order.summary().await,
+        [
+            "7P1 packaging-canceled@KADIKOY: RED×3=packaging-canceled, BLUE×2=packaging-canceled",
+            "7P2 waiting@KADIKOY: RED×3=waiting"
+        ]
+    );
+    assert_eq!(push(&shop, &less).await["taken"], true);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_told_with_its_reason_and_changes_nothing_else() {
+    let shop = Shop::open().await;
+    let order = shop.order_of(&two_lines("7")).await;
+    let before = shop.get(&format!("{ORDERS}{}/", order.id())).await.ok();
+    for (at, value, field, line_field) in [
+        ("/orderitem_set/0/quantity", json!(2), "orderitem_set", json!("quantity")),
+        ("/orderitem_set/0/quantity", json!(4), "orderitem_set", json!("quantity")),
+        ("/orderitem_set/0/product/sku", json!("GREEN"), "orderitem_set", json!("product")),
+        ("/orderitem_set/0/price", json!("2.56"), "orderitem_set", json!("price")),
+        ("/amount", json!("11.00"), "amount", Value::Null),
+        ("/date_placed", json!("2024-05-02T10:00:00Z"), "date_placed", Value::Null),
+        ("/delivery_type", json!("express"), "delivery_type", Value::Null),
+    ] {
+        let mut other = two_lines("7");
+        *other.pointer_mut(at).expect("a field") = value;
+        let answer = push(&shop, &other).await;
+        let differs = &answer["differs"];
+        assert_eq!(answer["taken"], false, "{at}: {answer}");
+        assert_eq!(differs.as_array().map(Vec::len), Some(1), "{at}: {answer}");
+        assert_eq!((&differs[0]["field"], &differs[0]["line_field"]), (&json!(field), &line_field), "{at}");
+        assert!(differs[0]["reason"].is_string() && differs[0]["done"] == false, "{at}: {answer}");
+        assert_eq!(shop.get(&format!("{ORDERS}{}/", order.id())).await.ok(), before, "{at}");
+    }
+    assert_eq!(problems(&shop).await.len(), 1, "one problem an order");
+    // What is only written otherwise is no difference.
+    let mut same = two_lines("7");
+    same["amount"] = json!(10);
+    same["orderitem_set"][0]["price"] = json!("2.5500");
+    same["shipping_address"]["latitude"] = json!(40.98);
+    same["shipping_address"]["modified_date"] = json!("2026-01-01T00:00:00Z");
+    same["billing_address"] = json!({});
+    same["status"] = json!("450");
+    assert_eq!(push(&shop, &same).await["taken"], true);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_that_was_overtaken_by_a_later_one_is_no_news() {
+    let shop = Shop::open().await;
+    let at = |line: &str, date: &str| {
+        let mut order = two_lines("7");
+        order["shipping_address"]["line"] = json!(line);
+        order["modified_date"] = json!(date);
+        order
+    };
+    let order = shop.order_of(&at("First", "2026-01-01T10:00:00Z")).await;
+    assert_eq!(push(&shop, &at("Third", "2026-01-01T12:00:00Z")).await["differs"][0]["done"], true);
+    let late = at("Second", "2026-01-01T11:00:00Z");
+    assert_eq!(shop.changes_nothing(push(&shop, &late)).await["taken"], true);
+    assert_eq!(shop.get(&format!("{ORDERS}{}/", order.id())).await.ok()["shipping_address"]["line"], "Third");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn an_import_says_which_orders_differ() {
+    let shop = Shop::open().await;
+    let order = shop.order_of(&two_lines("7")).await;
+    let mut other = two_lines("7");
+    other["shipping_address"]["line"] = json!("Moda 12");
+    other["amount"] = json!("11.00");
+    let mut cancelled = two_lines("7");
+    cancelled["status"] = json!("100");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), format!("{other}\n{cancelled}\n")).expect("written");
+    let (code, printed, said) = shop.oms(&["orders", "import", file.path().to_str().expect("UTF-8")]).await;
+    assert_eq!((code, printed.as_str()), (0, "0 orders taken, 2 known already (2 of them differ), 0 lines refused\n"));
+    let first = "line 1: It was sent again with another amount, shipping_address: An order stays as it came in this.";
+    assert!(said.contains(first) && said.contains("line 2: It was sent again with another status"), "{said}");
+    assert_eq!(order.only_package().state().await, "waiting");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn an_address_is_changed_by_hand_until_something_is_packed() {
+    let shop = Shop::open().await;
+    let order = shop.order_of(&two_lines("7")).await;
+    let path = format!("{ORDERS}{}/", order.id());
+    let moved = json!({ "shipping_address": { "line": "Moda 12", "first_name": "Zeynep" },
+                        "billing_address": { "line": "Kadife 3" }, "customer": { "email": "z@example.com" } });
+    let answer = shop.patch(&path, &moved).await.ok();
+    assert_eq!(
+        (&answer["shipping_address"]["line"], &answer["shipping_address"]["phone_number"]),
+        (&json!("Moda 12"), &json!("+905321112233"))
+    );
+    assert_eq!(answer["shipping_address"].get("latitude"), None, "the coordinates were of the other place");
+    assert_eq!(
+        (&answer["billing_address"]["line"], &answer["customer"]["email"]),
+        (&json!("Kadife 3"), &json!("z@example.com"))
+    );
+    let audit = shop.get("/api/v1/oms/audit/?kind=order").await.ok();
+    assert_eq!((&audit["results"][0]["actor"], &audit["results"][0]["object"]), (&json!("admin"), &json!("7")));
+    assert_eq!(
+        audit["results"][0]["changes"]["billing_address"],
+        json!({ "from": null, "to": { "line": "Kadife 3" } })
+    );
+    let packages = shop.get(&format!("/api/v1/oms/packages/?order={}", order.id())).await.ok();
+    assert_eq!(packages["results"][0]["order"]["customer"]["email"], "z@example.com");
+    shop.changes_nothing(async {
+        assert_eq!(shop.patch(&path, &moved).await.ok()["shipping_address"], answer["shipping_address"]);
+        assert_eq!(
+            shop.patch(&path, &json!({ "number": "8" })).await.wrong("number"),
+            ["Only these can be changed: customer, shipping_address, billing_address."]
+        );
+        for wrong in [json!({}), json!([]), json!({ "customer": 5 }), json!({ "customer": {} })] {
+            assert_eq!(shop.patch(&path, &wrong).await.status, 400, "{wrong}");
+        }
+        assert_eq!(shop.patch(&format!("{ORDERS}999999/"), &moved).await.status, 404);
+        let by_store = shop.request_as("kadikoy", reqwest::Method::PATCH, &path).json(&moved);
+        assert_eq!(send(by_store).await.status, 403);
+    })
+    .await;
+    order.only_package().run("COMPLETE_PACKING").await.ok();
+    let late = json!({ "shipping_address": { "line": "Too late" } });
+    let refused = shop.changes_nothing(shop.patch(&path, &late)).await.json(406);
+    assert_eq!(refused["error"]["error_code"], "oms_order_1");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_plan_of_before_a_changed_address_is_made_again_with_the_old_one() {
+    let shop = Shop::open().await;
+    let order = shop.order(&[("PINK", 1)]).await;
+    let path = format!("{ORDERS}{}/", order.id());
+    // The only place that has it was near, and is far from the new address.
+    let far = json!({ "shipping_address": { "latitude": "36.80", "longitude": "34.60" } });
+    shop.patch(&path, &far).await.ok();
+    shop.count("KADIKOY", "PINK", 1).await;
+    order.only_package().run("REPACK").await.ok();
+    let record = order.execution_plan().await;
+    let attempts = record["context"]["attempts"].as_array().expect("attempts");
+    assert_eq!(attempts.len(), 2);
+    assert!(attempts.iter().all(|attempt| attempt["reproduced"] == true), "{record}");
+    let distance = |attempt: &Value| attempt["rules"][0]["candidates"][0]["distance_km"].clone();
+    assert_ne!(distance(&attempts[0]), distance(&attempts[1]), "{record}");
+    shop.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_is_changed_before_a_package_is_packed_or_not_at_all() {
+    let shop = Shop::open().await;
+    let second = shop.second_server().await;
+    let (mut changed, mut late) = (0, 0);
+    for round in 0..24 {
+        let order = shop.order(&[("RED", 1)]).await;
+        let package = order.only_package();
+        let path = format!("{}{ORDERS}{}/", second.url, order.id());
+        let moved = json!({ "shipping_address": { "line": "Moda 12" } });
+        let body = json!({ "slug": package.slug("COMPLETE_PACKING").await });
+        let patch = async {
+            for _ in 0..round % 4 {
+                tokio::task::yield_now().await;
+            }
+            shop.patch(&path, &moved).await
+        };
+        let (packed, patched) = tokio::join!(package.post(&body), patch);
+        packed.ok();
+        let stored = shop.get(&format!("{ORDERS}{}/", order.id())).await.ok();
+        let told = lines_told(&shop, package.id).await;
+        let (_, line) = told.last().expect("an event");
+        assert!(told.iter().any(|(kind, at)| kind == "package.status.packed" && at == line), "{told:?}");
+        assert_eq!(stored["shipping_address"]["line"].as_str(), Some(line.as_str()), "{told:?}");
+        if patched.status == 200 {
+            changed += 1;
+            assert_eq!(line, "Moda 12");
+            assert!(told.iter().any(|(kind, _)| kind == "package.order.updated"), "{told:?}");
+        } else {
+            late += 1;
+            assert_eq!(patched.json(406)["error"]["error_code"], "oms_order_1");
+            assert_eq!(line, "Bahariye 7");
+        }
+    }
+    assert_eq!(changed + late, 24);
+    second.stop().await;
+    shop.finish().await;
 }

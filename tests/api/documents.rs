@@ -164,7 +164,7 @@ async fn a_shipment_that_is_not_there_or_a_carrier_nobody_knows_is_refused_and_c
     for (input, field) in [
         (json!({}), "tracking_number"),
         (json!({ "query_number": "" }), "query_number"),
-        (json!({ "tracking_number": "x".repeat(129) }), "tracking_number"),
+        (json!({ "tracking_number": "x".repeat(257) }), "tracking_number"),
     ] {
         let reply = shop.changes_nothing(package.run_with("UPDATE_SHIPMENT_INFO", &input)).await;
         assert_eq!(reply.wrong(field).len(), 1, "{input}");

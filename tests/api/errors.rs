@@ -115,7 +115,7 @@ async fn parameters_of_a_command_are_named_by_their_own_key() {
         (
             packed,
             "SHIP_THE_PACKAGE_ADVANCED",
-            json!({ "tracking_number": "9".repeat(129), "cargo_company": 1 }),
+            json!({ "tracking_number": "9".repeat(257), "cargo_company": 1 }),
             "tracking_number",
         ),
         (waiting, "DETECTED_OUT_OF_STOCK_ITEM", json!({}), "package_items"),

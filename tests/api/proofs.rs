@@ -60,7 +60,10 @@ async fn lively() -> Shop {
     // An order of two lines of which one is over; and one of everything that has no simple way in.
     let mut ended = order_json("ENDED", &[("RED", 1), ("BLUE", 1)]);
     ended["orderitem_set"][1]["status"] = json!("100");
-    shop.order_of(&ended).await;
+    let ended = shop.order_of(&ended).await;
+    // With another address than it came with.
+    let moved = json!({ "shipping_address": { "line": "Moda 12" } });
+    shop.patch(&format!("/api/v1/oms/orders/{}/", ended.id()), &moved).await.ok();
     shop.execute(OTHERS).await;
     shop
 }

@@ -27,6 +27,10 @@ const NEW_KEYS: &[(&str, &str)] = &[
     ("ended_by", "null"),
     ("request_id", "null"),
     ("missing", "0"),
+    ("has_gift_box", "false"),
+    ("gift_box_note", "null"),
+    ("shipping_amount", "null"),
+    ("extra_field", "null"),
 ];
 
 /// Who filled the database.

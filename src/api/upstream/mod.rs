@@ -29,7 +29,10 @@ use crate::{
     auth::Caller,
     db::PgConnection,
     error::Result,
-    orders::input::{ORDER, example},
+    orders::{
+        compare::Differing,
+        input::{ORDER, example},
+    },
     page::List,
     upstream::{
         cancellations::PLAN,
@@ -82,8 +85,9 @@ pub fn routes() -> OpenApiRouter<Doors> {
         .routes(list::<Problem>(&read(
             "/api/v1/oms/upstream/problems/",
             "listUpstreamProblems",
-            "Orders of the upstream that could not be taken\n\nEach is tried again by itself, after a minute, then after \
-             twice as long, up to six hours.",
+            "Orders that were sent and could not be taken, or that were sent again and differ\n\nWhat could not be taken is \
+             tried again by itself, after a minute, then after twice as long, up to six hours. What differs and cannot be \
+             done any more stays until the order is sent as it is here.",
         )))
         .routes(routes!(problem_detail))
         .routes(routes!(problem_retry))
@@ -104,40 +108,44 @@ impl Resource for PlanView {
 struct OrderTaken {
     /// Its id here; null while it is left.
     order_id: Option<i64>,
-    /// Whether it is here, since now or before.
+    /// Whether it is here as it was sent, since now or before.
     taken: bool,
     /// Why it is not.
     reason: Option<String>,
+    /// What it says otherwise than the order that was here, and whether that was changed.
+    differs: Vec<Differing>,
 }
 
 /// Take an order that the upstream pushes
 ///
 /// The same as the upstream's list of orders brings, without waiting for the next look at it. An order is taken once it is
-/// approved (status 400); a known number changes nothing. With `OMS_UPSTREAM_WEBHOOK_SECRET` the body must be signed
+/// approved (status 400). Sent again, it is compared with the one that is here: what differs is told and kept as a problem.
+/// While nothing of it is packed, a cancellation of it or of a line, and who it is for and where it goes, are carried out. With `OMS_UPSTREAM_WEBHOOK_SECRET` the body must be signed
 /// (`X-Whisperer-Signature: sha256=…`).
 #[utoipa::path(post, path = "/api/v1/oms/orders-webhook/", tag = "Upstream", operation_id = "receiveOrder",
     request_body = Value, security(("token" = []), ("basic" = [])),
     responses((status = 201, description = "The order is new", body = OrderTaken), (status = 200, description = "The order is known, or left until it is approved", body = OrderTaken)))]
-async fn orders_webhook(
-    Sender(Unlimited { app, user_id, .. }): Sender,
-    headers: HeaderMap,
-    body: RequestBody<LIST_BYTES>,
-) -> Result<Response> {
+async fn orders_webhook(Sender(door): Sender, headers: HeaderMap, body: RequestBody<LIST_BYTES>) -> Result<Response> {
+    let (app, caller) = (&door.app, door.caller());
     envelope::authenticate(&app.upstream, &headers, body.sent())?;
     let webhook = envelope::payload(body.json().await?, "order.")?;
-    let taken = app.intake.take_or_record(&webhook.payload, Some(user_id)).await??;
-    let (status, order_id, reason) = match taken {
+    let taken = app.intake.take_or_record(&webhook.payload, Some(&caller)).await??;
+    let (status, order_id, reason, differs) = match taken {
         Taken::New(id) => {
             app.metrics.upstream_orders("pushed", 1);
-            (StatusCode::CREATED, Some(id), None)
+            (StatusCode::CREATED, Some(id), None, Vec::new())
         }
-        Taken::Known(id) => (StatusCode::OK, Some(id), None),
+        Taken::Known { order_id, differs } => {
+            let reason = (!differs.is_empty()).then(|| "It differs from the order that was here.".to_owned());
+            (StatusCode::OK, Some(order_id), reason, differs)
+        }
         Taken::Left { status } => {
             let reason = format!("Its status is {status}; an order is taken once it is approved (400).");
-            (StatusCode::OK, None, Some(reason))
+            (StatusCode::OK, None, Some(reason), Vec::new())
         }
     };
-    Ok((status, Json(OrderTaken { order_id, taken: order_id.is_some(), reason })).into_response())
+    let taken = order_id.is_some() && differs.is_empty();
+    Ok((status, Json(OrderTaken { order_id, taken, reason, differs })).into_response())
 }
 
 /// How the upstream is followed
@@ -174,7 +182,7 @@ async fn problem_retry(door: Unlimited<Managers>, Id(id): Id) -> Result<Json<imp
     let problem = read_problem(&door.app, &door.caller(), id).await?;
     if problem.resolved_date.is_none() {
         let payload = problem.payload.unwrap_or_default();
-        if let Ok(Taken::Left { .. }) = door.app.intake.take_or_record(&payload, Some(door.user_id)).await? {
+        if let Ok(Taken::Left { .. }) = door.app.intake.take_or_record(&payload, Some(&door.caller())).await? {
             problems::close(&door.app.pool, problem.id).await?;
         }
     }

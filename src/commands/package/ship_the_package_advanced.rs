@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Longest tracking number, in characters.
-const LONGEST_TRACKING_NUMBER: usize = 128;
+const LONGEST_TRACKING_NUMBER: usize = 256;
 
 /// See the module.
 pub static COMMAND: PackageCommand = PackageCommand {
@@ -23,7 +23,7 @@ pub static COMMAND: PackageCommand = PackageCommand {
         parameters: &[
             Parameter {
                 name: "tracking_number",
-                schema: r#"{"type":"string","maxLength":128}"#,
+                schema: r#"{"type":"string","maxLength":256}"#,
                 summary: "The carrier's number for the shipment.",
                 ..Parameter::REQUIRED
             },
@@ -61,7 +61,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
 pub(crate) fn read_shipment(input: Input<'_>) -> Result<(String, String), Refusal> {
     match (input.string("tracking_number"), input.string("cargo_company")) {
         (Ok(number), _) if number.chars().count() > LONGEST_TRACKING_NUMBER => {
-            Err(Refusal::field("tracking_number", "Ensure this field has no more than 128 characters."))
+            Err(Refusal::field("tracking_number", "Ensure this field has no more than 256 characters."))
         }
         (Ok(number), Ok(company)) => Ok((number, company)),
         (Err(first), Err(second)) => Err(first.and(second)),

@@ -18,7 +18,9 @@ use crate::{
 const COMPANY: &str = "cargo_company";
 const TRACKING: &str = "tracking_number";
 const QUERY: &str = "query_number";
-/// Longest number, in characters.
+/// Longest tracking number, in characters.
+const LONGEST_TRACKING_NUMBER: usize = 256;
+/// Longest other number, in characters.
 const LONGEST_NUMBER: usize = 128;
 
 /// See the module.
@@ -37,7 +39,7 @@ pub static COMMAND: PackageCommand = PackageCommand {
             },
             Parameter {
                 name: TRACKING,
-                schema: r#"{"type":"string","maxLength":128}"#,
+                schema: r#"{"type":"string","maxLength":256}"#,
                 summary: "The carrier's number for the shipment.",
                 ..Parameter::OPTIONAL
             },
@@ -58,7 +60,7 @@ pub static COMMAND: PackageCommand = PackageCommand {
 
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let company = context.input.optional_string(COMPANY, LONGEST_NUMBER)?;
-    let tracking_number = context.input.optional_string(TRACKING, LONGEST_NUMBER)?;
+    let tracking_number = context.input.optional_string(TRACKING, LONGEST_TRACKING_NUMBER)?;
     let query_number = context.input.optional_string(QUERY, LONGEST_NUMBER)?;
     if company.is_none() && tracking_number.is_none() && query_number.is_none() {
         let message = format!("Give at least one of {COMPANY}, {TRACKING} and {QUERY}.");

@@ -23,7 +23,7 @@ pub static COMMAND: TransferCommand = TransferCommand {
         parameters: &[
             Parameter {
                 name: "tracking_number",
-                schema: r#"{"type":"string","maxLength":128}"#,
+                schema: r#"{"type":"string","maxLength":256}"#,
                 summary: "The carrier's number for the goods.",
                 ..Parameter::REQUIRED
             },

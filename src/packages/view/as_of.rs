@@ -17,6 +17,7 @@ use crate::{
     error::{Error, Result},
     events::Change,
     locations,
+    orders::history::OrderHistory,
     packages::snapshot::PackageSnapshot,
     wire::raw,
     workflow::WAITING,
@@ -44,6 +45,8 @@ pub async fn render_as_of(
         recorded.push((*change, row, snapshot));
     }
     let lines = Lines::load(&mut *connection, &recorded).await?;
+    let order_ids: Vec<i64> = recorded.iter().map(|(_, row, _)| row.order_id).collect();
+    let orders = OrderHistory::load(&mut *connection, &order_ids).await?;
     let successors = successors(&mut *connection, &recorded).await?;
     let states_before = states_before(&mut *connection, catalog, &recorded).await?;
     let (ids, versions): (Vec<i64>, Vec<i64>) =
@@ -62,6 +65,9 @@ pub async fn render_as_of(
         });
         let items = items.collect::<Result<Vec<_>>>()?;
         let mut row = as_it_was(row, &snapshot, change.created_date);
+        if let Some(earlier) = orders.at(row.order_id, change.id).cloned() {
+            (row.customer, row.shipping_address, row.city) = (earlier.customer, earlier.shipping_address, earlier.city);
+        }
         row.replaced_by.retain(|id| successors.get(id).is_none_or(|position| *position <= change.position));
         let before = states_before.get(&change.id).copied();
         let commands = commands(catalog, row.state_id, before);

@@ -31,6 +31,36 @@ pub(crate) struct Canceller<'a> {
     pub dispatcher: &'a Dispatcher,
 }
 
+/// What came of a cancellation.
+pub(crate) enum Cancelled {
+    /// Nothing of it is left.
+    All,
+    /// A person has to decide.
+    Waits,
+    /// Why something of it cannot be cancelled any more.
+    Refused(String),
+}
+
+/// Cancels lines of an order, as a plan would; none: all.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn cancel_lines(
+    canceller: Canceller<'_>,
+    caller: &Arc<Caller>,
+    order_id: i64,
+    order_item_ids: Option<&[i64]>,
+    reason: &str,
+) -> Result<Cancelled> {
+    let outcomes = decide::cancel(canceller, caller, order_id, order_item_ids, reason).await?;
+    let refused = outcomes.iter().find(|outcome| outcome.word == "refused");
+    Ok(match refused {
+        Some(outcome) => Cancelled::Refused(outcome.reason.clone().unwrap_or_default()),
+        None if outcomes.iter().any(|outcome| outcome.word == "waiting") => Cancelled::Waits,
+        None => Cancelled::All,
+    })
+}
+
 /// Decides a plan, unless it was decided before; its id here.
 ///
 /// # Errors

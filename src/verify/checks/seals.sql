@@ -2,6 +2,9 @@
 -- replaced or scanned is as it was sealed but for the product, of which an earlier one is kept.
 select 'order ' || number, 'it is not as it came' from orders o where seal <> seal(o)
 union all
+select 'order ' || o.number, 'what it was before change ' || h.revision || ' is not as it was'
+  from order_history h join orders o on o.id = h.order_id where h.seal <> seal(h)
+union all
 select 'order ' || o.number, 'line ' || i.position || ' (' || i.sku || ') is not as it came'
   from order_items i join orders o on o.id = i.order_id
  where i.seal <> seal(i)

@@ -101,6 +101,11 @@ const EDITS: &[(&str, &str, &str)] = &[
         "order-identities",
         "order N1: there is number 2 of it, and none before",
     ),
+    (
+        "update orders set revision = 2 where number = 'N1'",
+        "order-history",
+        "order N1: it was changed 2 times, and 0 are kept",
+    ),
     ("update orders set customer_last_name = 'Other' where number = 'N1'", "seals", "order N1: it is not as it came"),
     ("update orders set details = '{}' where number = 'N1'", "seals", "order N1: it is not as it came"),
     ("update order_items set price = 1 where id = 1", "seals", "order N1: line 1 (RED) is not as it came"),

@@ -35,6 +35,7 @@ const UNPROVEN: &[(&str, &str, &str)] = &[
     ("reservations", "created_date", DATE),
     ("package_invoices", "created_date, modified_date", DATE),
     ("orders", "modified_date", DATE),
+    ("orders", "heard_date", NOTE),
     ("order_items", "modified_date", DATE),
     ("transfer_items", "modified_date", DATE),
     ("stocks", "modified_date", DATE),

@@ -101,6 +101,7 @@ fn body(method: &Method, path: &str, there: &Elsewhere) -> Value {
     match (method.as_str(), path.trim_start_matches("/api/v1/oms/")) {
         ("GET" | "DELETE", _) => Value::Null,
         ("POST", "orders/") => elsewhere(NUMBER),
+        ("PATCH", "orders/{id}/") => json!({ "customer": { "email": "mine@example.com" } }),
         ("POST", "packages/{id}/command/") => json!({ "slug": there.package_slug }),
         ("POST", "packages/commands/") => {
             json!([{ "package": there.ids["/api/v1/oms/packages/"], "slug": there.package_slug }])

@@ -54,7 +54,7 @@ async fn ready_needs_a_carrier_that_is_there_and_a_number() {
         json!({ "tracking_number": ["This field is required."], "cargo_company": ["This field is required."] })
     );
     run(json!({ "tracking_number": "", "cargo_company": 1 })).await.wrong("tracking_number");
-    run(json!({ "tracking_number": "x".repeat(129), "cargo_company": 1 })).await.wrong("tracking_number");
+    run(json!({ "tracking_number": "x".repeat(257), "cargo_company": 1 })).await.wrong("tracking_number");
     run(json!({ "tracking_number": "T", "cargo_company": [] })).await.wrong("cargo_company");
     run(json!({ "tracking_number": "T", "cargo_company": "nobody" })).await.refused_by("oms_cargo_1");
     run(json!({ "tracking_number": "T", "cargo_company": 1, "transfer": transfer.id + 1 })).await.wrong("transfer");

@@ -177,16 +177,18 @@ async fn an_order_is_taken_once_it_is_approved() {
 }
 
 #[tokio::test]
-async fn an_order_that_changes_upstream_changes_nothing_here() {
+async fn an_order_that_changes_upstream_is_told_of_and_its_lines_stay() {
     let upstream = Upstream::start(vec![order(1)]).await;
     let shop = upstream.shop().await;
     until_taken(&shop, 1..2).await;
     let mut changed = order_of(1, &[("BLUE", 5)]);
-    changed["status"] = json!("100");
+    changed["orderitem_set"][0]["price"] = json!("9.99");
     upstream.bring(vec![changed, order(2)]).await;
     until_taken(&shop, 1..3).await;
     let items: Vec<(String,)> = shop.rows("select sku from order_items order by id").await;
     assert_eq!(items, [("RED".to_owned(),), ("RED".to_owned(),)]);
+    let problem = shop.get("/api/v1/oms/upstream/problems/").await.ok()["results"][0].clone();
+    assert_eq!((&problem["reference"], &problem["kind"]), (&json!("1"), &json!("differs")), "{problem}");
     shop.finish().await;
     upstream.stop();
 }

@@ -1,0 +1,383 @@
+//! What an order that is sent again says otherwise than the stored one. Compared is what is kept; dates of change, the order
+//! of keys, and how a number is written make no difference.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::input::{LineInput, OrderInput};
+use crate::{db::PgConnection, error::Result};
+
+/// `OrderStatus` cancelled.
+const CANCELLED: &str = "100";
+/// Keys of parts that are only handed on which say when something was changed, not what.
+const VOLATILE: [&str; 5] = ["created_date", "modified_date", "created_at", "updated_at", "last_login"];
+/// The parts that say who ordered, and where to.
+pub const RECIPIENT: [&str; 3] = ["customer", "shipping_address", "billing_address"];
+
+/// What is to be done for the stored order to be as it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The whole order is cancelled.
+    Cancelled,
+    /// A line is cancelled; its id here.
+    LineCancelled(i64),
+    /// Who ordered, or where it goes, is another.
+    Recipient,
+    /// Fewer units of a line.
+    FewerUnits,
+    /// Anything else: what an order was planned by stays as it came.
+    Other,
+}
+
+/// One thing that an order that is sent again says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The key of the order.
+    pub field: &'static str,
+    /// The line of the order as it is sent, from 1, and the key of that line.
+    pub line: Option<(usize, &'static str)>,
+    /// What it comes to.
+    pub change: Change,
+}
+
+/// A difference as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = OrderDifference)]
+pub struct Differing {
+    /// The key of the order.
+    pub field: &'static str,
+    /// The number of the line as it was sent, from 1; of `orderitem_set` alone.
+    pub line: Option<usize>,
+    /// The key of that line.
+    pub line_field: Option<&'static str>,
+    /// Whether it is now as it was sent.
+    pub done: bool,
+    /// Why it is not.
+    pub reason: Option<String>,
+}
+
+impl Differing {
+    /// `undone`: why it is not done.
+    #[must_use]
+    pub fn of(difference: &Difference, undone: Option<&str>) -> Self {
+        let (line, line_field) = difference.line.unzip();
+        let reason = undone.map(str::to_owned);
+        Self { field: difference.field, line, line_field, done: undone.is_none(), reason }
+    }
+}
+
+/// An order as it is stored, as far as it is compared.
+#[derive(Debug, Clone)]
+pub struct StoredOrder {
+    /// Its id.
+    pub id: i64,
+    /// The upstream's date of change of what was heard of it last.
+    pub heard_date: Option<DateTime<Utc>>,
+    /// Some of it is in a package that is not cancelled.
+    is_live: bool,
+    /// By key, as text.
+    texts: Vec<(&'static str, Option<String>)>,
+    details: Value,
+    lines: Vec<StoredLine>,
+}
+
+#[derive(Debug, Clone)]
+struct StoredLine {
+    id: i64,
+    omnitron_id: Option<i64>,
+    quantity: i64,
+    /// It is in a package that is not cancelled.
+    is_live: bool,
+    texts: Vec<(&'static str, Option<String>)>,
+}
+
+/// Reads orders, by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, StoredOrder>> {
+    let mut lines: HashMap<i64, Vec<StoredLine>> = HashMap::new();
+    // Of a product that was replaced, the one that was ordered.
+    let rows = sqlx::query!(
+        r#"select i.id, i.order_id, i.omnitron_id, i.quantity, i.price::text as price, i.price_currency,
+                  i.tax_rate::text as tax_rate, i.discount_amount::text as discount_amount,
+                  coalesce((select h.sku from order_item_history h where h.order_item_id = i.id
+                             order by until_event_id limit 1), i.sku) as "sku!",
+                  exists (select from package_items k join packages p on p.id = k.package_id
+                            join states s on s.id = p.state_id
+                           where k.order_item_id = i.id and s.slug <> 'packaging-canceled') as "is_live!"
+             from order_items i where i.order_id = any($1) order by i.order_id, i.position"#,
+        ids
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in rows {
+        lines.entry(row.order_id).or_default().push(StoredLine {
+            id: row.id,
+            omnitron_id: row.omnitron_id,
+            quantity: row.quantity,
+            is_live: row.is_live,
+            texts: vec![
+                ("product", Some(row.sku)),
+                ("price", row.price),
+                ("price_currency", row.price_currency),
+                ("tax_rate", row.tax_rate),
+                ("discount_amount", row.discount_amount),
+            ],
+        });
+    }
+    let rows = sqlx::query!(
+        "select id, date_placed, currency, amount::text as amount, language_code, payment_type, shipping_option_slug,
+                delivery_type, cargo_company_id, notes, details, heard_date
+           from orders where id = any($1)",
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let orders = rows.into_iter().map(|row| {
+        let lines = lines.remove(&row.id).unwrap_or_default();
+        let stored = StoredOrder {
+            id: row.id,
+            heard_date: row.heard_date,
+            is_live: lines.iter().any(|line| line.is_live),
+            texts: vec![
+                ("date_placed", Some(moment(row.date_placed))),
+                ("currency", row.currency),
+                ("amount", row.amount),
+                ("language_code", row.language_code),
+                ("payment_option", row.payment_type),
+                ("shipping_option_slug", row.shipping_option_slug),
+                ("delivery_type", row.delivery_type),
+                ("cargo_company", row.cargo_company_id.map(|id| id.to_string())),
+                ("notes", row.notes),
+            ],
+            details: row.details,
+            lines,
+        };
+        (row.id, stored)
+    });
+    Ok(orders.collect())
+}
+
+impl StoredOrder {
+    /// What an order that is sent says otherwise. `cargo_company_id`: of the company that it names.
+    #[must_use]
+    pub fn differences(&self, order: &OrderInput, cargo_company_id: Option<i64>) -> Vec<Difference> {
+        let mut found = Vec::new();
+        let mut note = |field, line, change| found.push(Difference { field, line, change });
+        let is_cancelled = order.status == CANCELLED;
+        if is_cancelled && self.is_live {
+            note("status", None, Change::Cancelled);
+        }
+        let sent = [
+            Some(moment(order.date_placed)),
+            order.currency.clone(),
+            order.amount.clone(),
+            order.language_code.clone(),
+            order.payment_type.clone(),
+            order.shipping_option_slug.clone(),
+            order.delivery_type.clone(),
+            cargo_company_id.map(|id| id.to_string()),
+            order.notes.clone(),
+        ];
+        for ((field, kept), sent) in self.texts.iter().zip(sent) {
+            // Who carries it may be known upstream because we said so.
+            let is_our_news = *field == "cargo_company" && kept.is_none();
+            if !is_our_news && !is_same_text(kept.as_deref(), sent.as_deref()) {
+                note(field, None, Change::Other);
+            }
+        }
+        for field in RECIPIENT {
+            if plain(&self.details[field]) != plain(&order.details[field]) {
+                note(field, None, Change::Recipient);
+            }
+        }
+        // What orders of before did not keep says nothing.
+        for field in ["has_gift_box", "gift_box_note", "shipping_amount", "extra_field"] {
+            let (kept, sent) = (plain(&self.details[field]), plain(&order.details[field]));
+            if !kept.is_null() && !is_same_text(kept.as_str(), sent.as_str()) && kept != sent {
+                note(field, None, Change::Other);
+            }
+        }
+        for field in ["delivery_range", "retail_store"] {
+            if plain(&self.details[field]) != plain(&order.details[field]) {
+                note(field, None, Change::Other);
+            }
+        }
+        // Of an order that is cancelled, each line is.
+        found.extend(if is_cancelled { Vec::new() } else { self.line_differences(&order.lines) });
+        found
+    }
+
+    fn line_differences(&self, sent: &[LineInput]) -> Vec<Difference> {
+        let mut found = Vec::new();
+        let mut note = |number, key, change| {
+            found.push(Difference { field: "orderitem_set", line: Some((number, key)), change });
+        };
+        let have_keys = sent.iter().map(|line| line.omnitron_id).chain(self.lines.iter().map(|line| line.omnitron_id));
+        let by_key = have_keys.clone().all(|key| key.is_some()) && have_keys.clone().count() > 0;
+        let mut left: Vec<&StoredLine> = self.lines.iter().collect();
+        for (line, number) in sent.iter().zip(1..) {
+            let at = left.iter().position(|kept| !by_key || kept.omnitron_id == line.omnitron_id);
+            let Some(kept) = at.map(|at| left.remove(at)) else {
+                note(number, "product", Change::Other);
+                continue;
+            };
+            if line.status == CANCELLED {
+                if kept.is_live {
+                    note(number, "status", Change::LineCancelled(kept.id));
+                }
+                continue;
+            }
+            if line.quantity != kept.quantity {
+                let is_less = line.quantity < kept.quantity;
+                note(number, "quantity", if is_less { Change::FewerUnits } else { Change::Other });
+            }
+            let texts = [
+                Some(line.sku.clone()),
+                line.price.clone(),
+                line.price_currency.clone(),
+                line.tax_rate.clone(),
+                line.discount_amount.clone(),
+            ];
+            for ((key, kept), sent) in kept.texts.iter().zip(texts) {
+                if !is_same_text(kept.as_deref(), sent.as_deref()) {
+                    note(number, key, Change::Other);
+                }
+            }
+        }
+        if left.iter().any(|kept| kept.is_live) {
+            found.push(Difference { field: "orderitem_set", line: None, change: Change::Other });
+        }
+        found
+    }
+}
+
+/// To the microsecond, which is what a column holds.
+fn moment(date: DateTime<Utc>) -> String {
+    date.timestamp_micros().to_string()
+}
+
+/// True for the same text, or the same decimal.
+fn is_same_text(kept: Option<&str>, sent: Option<&str>) -> bool {
+    fn shortest(text: &str) -> &str {
+        let is_decimal = text.contains('.') && text.bytes().all(|byte| byte.is_ascii_digit() || b".-".contains(&byte));
+        if is_decimal { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+    }
+    kept.map(shortest) == sent.map(shortest)
+}
+
+/// A part that is only handed on, without what makes no difference: dates of change, what is null or empty, and whether a
+/// number is written as one.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let parts = object.iter().filter(|(key, _)| !VOLATILE.contains(&key.as_str()));
+            let parts = parts.map(|(key, value)| (key.clone(), plain(value))).filter(|(_, value)| !value.is_null());
+            let parts: Map<String, Value> = parts.collect();
+            if parts.is_empty() { Value::Null } else { Value::Object(parts) }
+        }
+        Value::Array(list) if list.is_empty() => Value::Null,
+        Value::Array(list) => Value::Array(list.iter().map(plain).collect()),
+        Value::Number(number) => Value::String(number.to_string()),
+        Value::String(text) if text.trim().is_empty() => Value::Null,
+        Value::String(text) => Value::String(text.trim().to_owned()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sent() -> OrderInput {
+        let order = json!({
+            "number": "1", "date_placed": "2026-01-02T10:00:00Z", "amount": "10.50", "currency": "try",
+            "shipping_address": { "line": "Road 1", "postcode": "34", "modified_date": "2026-01-01T00:00:00Z" },
+            "customer": { "pk": 5, "email": "a@example.com" },
+            "orderitem_set": [
+                { "pk": 11, "quantity": 3, "price": "2.50", "product": { "sku": "RED" } },
+                { "pk": 12, "quantity": 1, "price": "3.00", "product": { "sku": "BLUE" } }
+            ]
+        });
+        OrderInput::of_json(&order).expect("an order")
+    }
+
+    fn stored() -> StoredOrder {
+        let line = |id: i64, omnitron_id, sku: &str, quantity, price: &str| StoredLine {
+            id,
+            omnitron_id: Some(omnitron_id),
+            quantity,
+            is_live: true,
+            texts: vec![
+                ("product", Some(sku.to_owned())),
+                ("price", Some(price.to_owned())),
+                ("price_currency", None),
+                ("tax_rate", None),
+                ("discount_amount", None),
+            ],
+        };
+        let mut texts: Vec<(&'static str, Option<String>)> =
+            ["date_placed", "currency", "amount", "a", "b", "c", "d", "e", "f"].map(|field| (field, None)).to_vec();
+        texts[0].1 = Some(moment(sent().date_placed));
+        texts[1].1 = Some("try".to_owned());
+        texts[2].1 = Some("10.5".to_owned());
+        StoredOrder {
+            id: 1,
+            heard_date: None,
+            is_live: true,
+            texts,
+            details: json!({
+                "shipping_address": { "postcode": 34, "line": "Road 1 ", "title": "", "district": null },
+                "customer": { "email": "a@example.com", "pk": "5" }
+            }),
+            lines: vec![line(1, 11, "RED", 3, "2.5"), line(2, 12, "BLUE", 1, "3")],
+        }
+    }
+
+    fn found(change: impl FnOnce(&mut OrderInput)) -> Vec<(&'static str, Option<(usize, &'static str)>, Change)> {
+        let mut order = sent();
+        change(&mut order);
+        let found = stored().differences(&order, None);
+        found.into_iter().map(|one| (one.field, one.line, one.change)).collect()
+    }
+
+    #[test]
+    fn what_is_written_otherwise_makes_no_difference() {
+        assert_eq!(found(|_| {}), []);
+        assert_eq!(found(|order| order.lines.reverse()), []);
+    }
+
+    #[test]
+    fn each_difference_is_told_with_what_it_comes_to() {
+        assert_eq!(found(|order| order.status = "100".to_owned()), [("status", None, Change::Cancelled)]);
+        // What goes on as it should is none.
+        assert_eq!(found(|order| order.status = "550".to_owned()), []);
+        assert_eq!(found(|order| order.amount = None), [("amount", None, Change::Other)]);
+        assert_eq!(
+            found(|order| order.details["shipping_address"]["line"] = json!("Road 2")),
+            [("shipping_address", None, Change::Recipient)]
+        );
+        let of_line = |number, key, change| [("orderitem_set", Some((number, key)), change)];
+        assert_eq!(
+            found(|order| order.lines[1].status = "100".to_owned()),
+            of_line(2, "status", Change::LineCancelled(2))
+        );
+        assert_eq!(found(|order| order.lines[0].quantity = 2), of_line(1, "quantity", Change::FewerUnits));
+        assert_eq!(found(|order| order.lines[0].quantity = 4), of_line(1, "quantity", Change::Other));
+        assert_eq!(found(|order| order.lines[1].sku = "GREEN".to_owned()), of_line(2, "product", Change::Other));
+        assert_eq!(found(|order| drop(order.lines.pop())), [("orderitem_set", None, Change::Other)]);
+        let added = |order: &mut OrderInput| {
+            let mut line = order.lines[0].clone();
+            line.omnitron_id = Some(13);
+            order.lines.push(line);
+        };
+        assert_eq!(found(added), of_line(3, "product", Change::Other));
+    }
+}

@@ -1,0 +1,158 @@
+//! An order that is sent again, and says otherwise than the one that is here. What differs is told; what can still be done is
+//! done, each by its own means: a cancellation by the installation's transitions, as a cancellation plan; who it is for and
+//! where it goes by [`recipient`]. The rest is kept as a problem with its reason. Each step is done or not by itself, and the
+//! order sent once more goes on where the last time ended.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::{
+    cancellations::{Cancelled, Canceller, cancel_lines},
+    problems,
+};
+use crate::{
+    audit::Actor,
+    auth::Caller,
+    catalog::CatalogCache,
+    commands::dispatch::Dispatcher,
+    db::PgPool,
+    error::{Error, Result},
+    orders::{
+        compare::{self, Change, Difference, Differing, RECIPIENT, StoredOrder},
+        input::OrderInput,
+    },
+    placing::recipient::{self, Changed},
+};
+
+/// Why it stays as it came.
+const AS_IT_CAME: &str = "An order stays as it came in this.";
+const FEWER_UNITS: &str = "Units of a line are cancelled by a cancellation plan, or the line as a whole.";
+const WITHOUT_COMMANDS: &str = "A file cancels nothing; send it over HTTP, or a cancellation plan.";
+const SOMEBODY_DECIDES: &str = "Somebody has to decide about it first.";
+
+/// The pieces that it needs.
+pub(crate) struct Settling<'a> {
+    pub pool: &'a PgPool,
+    pub catalog_cache: &'a CatalogCache,
+    /// Whose the changes are.
+    pub actor: Actor,
+    /// What runs commands, and for whom; none where no command can be run.
+    pub commands: Option<(&'a Dispatcher, &'a Arc<Caller>)>,
+}
+
+/// Compares an order with the stored one that it is, and does what can be done. Returns what differed; nothing of a message
+/// that is older than one that was heard before.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn settle(
+    settling: &Settling<'_>,
+    order_id: i64,
+    order: &OrderInput,
+    payload: &Value,
+) -> Result<Vec<Differing>> {
+    let mut connection = settling.pool.acquire().await?;
+    let catalog = settling.catalog_cache.up_to_date(&mut connection).await?;
+    let stored = compare::load(&mut connection, &[order_id]).await?.remove(&order_id);
+    drop(connection);
+    let stored = stored.ok_or_else(|| Error::Fault(format!("order {order_id} vanished")))?;
+    if is_older(order, &stored) {
+        return Ok(Vec::new());
+    }
+    let company = order.cargo_company.as_ref().and_then(|name| catalog.cargo_company(name)).map(|company| company.id);
+    let differences = stored.differences(order, company);
+    let mut told = Vec::with_capacity(differences.len());
+    if !differences.is_empty() {
+        let undone = act(settling, &stored, order, &differences).await?;
+        told.extend(differences.iter().zip(&undone).map(|(one, why)| Differing::of(one, why.as_deref())));
+        problems::record_difference(settling.pool, &order.identity(), order_id, &told, payload).await?;
+    } else {
+        problems::resolve(settling.pool, &order.identity()).await?;
+    }
+    hear(settling, order_id, order.modified_date).await?;
+    Ok(told)
+}
+
+/// True if the message was overtaken by one that the upstream sent later.
+pub(crate) fn is_older(order: &OrderInput, stored: &StoredOrder) -> bool {
+    order.modified_date.zip(stored.heard_date).is_some_and(|(sent, heard)| sent < heard)
+}
+
+/// Why each difference is not done; none: it is.
+async fn act(
+    settling: &Settling<'_>,
+    stored: &StoredOrder,
+    order: &OrderInput,
+    differences: &[Difference],
+) -> Result<Vec<Option<String>>> {
+    let wanted = |change: Change| differences.iter().any(|one| one.change == change);
+    let lines: Vec<i64> = differences
+        .iter()
+        .filter_map(|one| if let Change::LineCancelled(id) = one.change { Some(id) } else { None })
+        .collect();
+    // Before anything is packed it is decided who it is for; what is cancelled needs no address.
+    let recipient = if wanted(Change::Recipient) && !wanted(Change::Cancelled) {
+        change_recipient(settling, stored, order).await?
+    } else {
+        Some(AS_IT_CAME.to_owned())
+    };
+    let cancelled = if wanted(Change::Cancelled) {
+        cancel(settling, stored.id, None).await?
+    } else if lines.is_empty() {
+        None
+    } else {
+        cancel(settling, stored.id, Some(&lines)).await?
+    };
+    let why = |one: &Difference| match one.change {
+        Change::Cancelled | Change::LineCancelled(_) => cancelled.clone(),
+        Change::Recipient => recipient.clone(),
+        Change::FewerUnits => Some(FEWER_UNITS.to_owned()),
+        Change::Other => Some(AS_IT_CAME.to_owned()),
+    };
+    Ok(differences.iter().map(why).collect())
+}
+
+/// Cancels an order or lines of it; why it could not be.
+async fn cancel(settling: &Settling<'_>, order_id: i64, lines: Option<&[i64]>) -> Result<Option<String>> {
+    let Some((dispatcher, caller)) = settling.commands else { return Ok(Some(WITHOUT_COMMANDS.to_owned())) };
+    let canceller = Canceller { pool: settling.pool, catalog_cache: settling.catalog_cache, dispatcher };
+    Ok(match cancel_lines(canceller, caller, order_id, lines, "The order was sent again cancelled").await? {
+        Cancelled::All => None,
+        Cancelled::Waits => Some(SOMEBODY_DECIDES.to_owned()),
+        Cancelled::Refused(reason) => Some(reason),
+    })
+}
+
+/// Changes who it is for and where it goes; why it could not be.
+async fn change_recipient(settling: &Settling<'_>, stored: &StoredOrder, order: &OrderInput) -> Result<Option<String>> {
+    let parts = |details: &Value| -> Value {
+        let mut details: Map<String, Value> = details.as_object().cloned().unwrap_or_default();
+        for part in RECIPIENT {
+            match order.details.get(part).filter(|value| !value.is_null()) {
+                Some(value) => details.insert(part.to_owned(), value.clone()),
+                None => details.remove(part),
+            };
+        }
+        Value::Object(details)
+    };
+    let Settling { pool, catalog_cache, actor, .. } = settling;
+    Ok(match recipient::change(pool, catalog_cache, stored.id, actor, order.modified_date, parts).await? {
+        Changed::Done | Changed::Same => None,
+        Changed::TooLate(reason) => Some(reason),
+    })
+}
+
+/// Notes the date of what was heard. Most of what is sent again was heard before.
+async fn hear(settling: &Settling<'_>, order_id: i64, date: Option<DateTime<Utc>>) -> Result<()> {
+    sqlx::query!(
+        "update orders set heard_date = $2 where id = $1 and $2::timestamptz is not null
+            and (heard_date is null or heard_date < $2)",
+        order_id,
+        date
+    )
+    .execute(settling.pool)
+    .await?;
+    Ok(())
+}
