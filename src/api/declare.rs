@@ -162,7 +162,8 @@ pub(super) fn with_body<S>(
     schema: &RefOr<Schema>,
     example: &Value,
 ) -> UtoipaMethodRouter<S> {
-    let operations = paths.paths.values_mut().flat_map(|item| [item.post.as_mut(), item.put.as_mut()]);
+    let operations =
+        paths.paths.values_mut().flat_map(|item| [item.post.as_mut(), item.put.as_mut(), item.patch.as_mut()]);
     for operation in operations.flatten() {
         let content = ContentBuilder::new().schema(Some(schema.clone())).example(Some(example.clone())).build();
         let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));

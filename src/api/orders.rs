@@ -261,7 +261,7 @@ async fn take_unseen(app: &App, caller: &Arc<Caller>, value: &Value) -> Result<i
 /// is packed: each package that is not cancelled tells it (`package.order.updated`), and the audit has who changed what.
 #[utoipa::path(patch, path = "/api/v1/oms/orders/{id}/", tag = "Orders", operation_id = "updateOrder",
     request_body = Value,
-    params(("id" = i64, Path, description = "The order's id.", example = 1)),
+    params(("id" = i64, Path, description = "The order's id.", example = 4)),
     responses((status = 200, description = "The order with its packages", body = OrderView),
         (status = 406, description = "Something of it is packed")))]
 async fn change(

@@ -27,8 +27,8 @@ pub enum Change {
     LineCancelled(i64),
     /// Who ordered, or where it goes, is another.
     Recipient,
-    /// Fewer units of a line.
-    FewerUnits,
+    /// Fewer units of a line than are still in packages; its id here, and how many are left.
+    FewerUnits(i64, i64),
     /// Anything else: what an order was planned by stays as it came.
     Other,
 }
@@ -90,8 +90,8 @@ struct StoredLine {
     id: i64,
     omnitron_id: Option<i64>,
     quantity: i64,
-    /// It is in a package that is not cancelled.
-    is_live: bool,
+    /// Its units in packages that are not cancelled.
+    live: i64,
     texts: Vec<(&'static str, Option<String>)>,
 }
 
@@ -107,9 +107,10 @@ pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
                   i.tax_rate::text as tax_rate, i.discount_amount::text as discount_amount,
                   coalesce((select h.sku from order_item_history h where h.order_item_id = i.id
                              order by until_event_id limit 1), i.sku) as "sku!",
-                  exists (select from package_items k join packages p on p.id = k.package_id
-                            join states s on s.id = p.state_id
-                           where k.order_item_id = i.id and s.slug <> 'packaging-canceled') as "is_live!"
+                  coalesce((select sum(k.quantity - k.passed_on) from package_items k
+                              join packages p on p.id = k.package_id
+                              join states s on s.id = p.state_id
+                             where k.order_item_id = i.id and s.slug <> 'packaging-canceled'), 0)::bigint as "live!"
              from order_items i where i.order_id = any($1) order by i.order_id, i.position"#,
         ids
     )
@@ -120,7 +121,7 @@ pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
             id: row.id,
             omnitron_id: row.omnitron_id,
             quantity: row.quantity,
-            is_live: row.is_live,
+            live: row.live,
             texts: vec![
                 ("product", Some(row.sku)),
                 ("price", row.price),
@@ -143,7 +144,7 @@ pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
         let stored = StoredOrder {
             id: row.id,
             heard_date: row.heard_date,
-            is_live: lines.iter().any(|line| line.is_live),
+            is_live: lines.iter().any(|line| line.live > 0),
             texts: vec![
                 ("date_placed", Some(moment(row.date_placed))),
                 ("currency", row.currency),
@@ -191,15 +192,18 @@ impl StoredOrder {
                 note(field, None, Change::Other);
             }
         }
+        // Who says nothing of the address does not take it away.
         for field in RECIPIENT {
-            if plain(&self.details[field]) != plain(&order.details[field]) {
+            let sent = &order.details[field];
+            if is_said(sent) && plain(sent) != plain(&self.details[field]) {
                 note(field, None, Change::Recipient);
             }
         }
-        // What orders of before did not keep says nothing.
-        for field in ["has_gift_box", "gift_box_note", "shipping_amount", "extra_field"] {
-            let (kept, sent) = (plain(&self.details[field]), plain(&order.details[field]));
-            if !kept.is_null() && !is_same_text(kept.as_str(), sent.as_str()) && kept != sent {
+        // Orders of before these were kept say nothing of them. `extra_field` is not compared: whoever works on an order
+        // upstream writes there.
+        let keeps_them = !self.details["has_gift_box"].is_null();
+        for field in ["has_gift_box", "gift_box_note", "shipping_amount"] {
+            if keeps_them && plain(&self.details[field]) != plain(&order.details[field]) {
                 note(field, None, Change::Other);
             }
         }
@@ -228,14 +232,16 @@ impl StoredOrder {
                 continue;
             };
             if line.status == CANCELLED {
-                if kept.is_live {
+                if kept.live > 0 {
                     note(number, "status", Change::LineCancelled(kept.id));
                 }
                 continue;
             }
-            if line.quantity != kept.quantity {
-                let is_less = line.quantity < kept.quantity;
-                note(number, "quantity", if is_less { Change::FewerUnits } else { Change::Other });
+            // What was cancelled here need not be known upstream.
+            if line.quantity < kept.live {
+                note(number, "quantity", Change::FewerUnits(kept.id, line.quantity));
+            } else if line.quantity > kept.quantity {
+                note(number, "quantity", Change::Other);
             }
             let texts = [
                 Some(line.sku.clone()),
@@ -250,7 +256,7 @@ impl StoredOrder {
                 }
             }
         }
-        if left.iter().any(|kept| kept.is_live) {
+        if left.iter().any(|kept| kept.live > 0) {
             found.push(Difference { field: "orderitem_set", line: None, change: Change::Other });
         }
         found
@@ -269,6 +275,12 @@ fn is_same_text(kept: Option<&str>, sent: Option<&str>) -> bool {
         if is_decimal { text.trim_end_matches('0').trim_end_matches('.') } else { text }
     }
     kept.map(shortest) == sent.map(shortest)
+}
+
+/// True if a part says something.
+#[must_use]
+pub fn is_said(part: &Value) -> bool {
+    !plain(part).is_null()
 }
 
 /// A part that is only handed on, without what makes no difference: dates of change, what is null or empty, and whether a
@@ -314,7 +326,7 @@ mod tests {
             id,
             omnitron_id: Some(omnitron_id),
             quantity,
-            is_live: true,
+            live: quantity,
             texts: vec![
                 ("product", Some(sku.to_owned())),
                 ("price", Some(price.to_owned())),
@@ -334,6 +346,7 @@ mod tests {
             is_live: true,
             texts,
             details: json!({
+                "has_gift_box": false,
                 "shipping_address": { "postcode": 34, "line": "Road 1 ", "title": "", "district": null },
                 "customer": { "email": "a@example.com", "pk": "5" }
             }),
@@ -341,38 +354,50 @@ mod tests {
         }
     }
 
-    fn found(change: impl FnOnce(&mut OrderInput)) -> Vec<(&'static str, Option<(usize, &'static str)>, Change)> {
+    fn found(change: impl FnOnce(&mut OrderInput)) -> Vec<Difference> {
         let mut order = sent();
         change(&mut order);
-        let found = stored().differences(&order, None);
-        found.into_iter().map(|one| (one.field, one.line, one.change)).collect()
+        stored().differences(&order, None)
+    }
+
+    fn of(field: &'static str, change: Change) -> [Difference; 1] {
+        [Difference { field, line: None, change }]
+    }
+
+    fn of_line(number: usize, key: &'static str, change: Change) -> [Difference; 1] {
+        [Difference { field: "orderitem_set", line: Some((number, key)), change }]
     }
 
     #[test]
     fn what_is_written_otherwise_makes_no_difference() {
         assert_eq!(found(|_| {}), []);
         assert_eq!(found(|order| order.lines.reverse()), []);
+        for nothing in [json!(null), json!({}), json!({ "line": " " })] {
+            assert_eq!(found(|order| order.details["shipping_address"] = nothing), []);
+        }
     }
 
     #[test]
     fn each_difference_is_told_with_what_it_comes_to() {
-        assert_eq!(found(|order| order.status = "100".to_owned()), [("status", None, Change::Cancelled)]);
+        assert_eq!(found(|order| order.status = "100".to_owned()), of("status", Change::Cancelled));
         // What goes on as it should is none.
         assert_eq!(found(|order| order.status = "550".to_owned()), []);
-        assert_eq!(found(|order| order.amount = None), [("amount", None, Change::Other)]);
+        assert_eq!(found(|order| order.amount = None), of("amount", Change::Other));
+        for (field, value) in [("has_gift_box", json!(true)), ("gift_box_note", json!("For you"))] {
+            assert_eq!(found(|order| order.details[field] = value), of(field, Change::Other));
+        }
         assert_eq!(
             found(|order| order.details["shipping_address"]["line"] = json!("Road 2")),
-            [("shipping_address", None, Change::Recipient)]
+            of("shipping_address", Change::Recipient)
         );
-        let of_line = |number, key, change| [("orderitem_set", Some((number, key)), change)];
         assert_eq!(
             found(|order| order.lines[1].status = "100".to_owned()),
             of_line(2, "status", Change::LineCancelled(2))
         );
-        assert_eq!(found(|order| order.lines[0].quantity = 2), of_line(1, "quantity", Change::FewerUnits));
+        assert_eq!(found(|order| order.lines[0].quantity = 2), of_line(1, "quantity", Change::FewerUnits(1, 2)));
         assert_eq!(found(|order| order.lines[0].quantity = 4), of_line(1, "quantity", Change::Other));
         assert_eq!(found(|order| order.lines[1].sku = "GREEN".to_owned()), of_line(2, "product", Change::Other));
-        assert_eq!(found(|order| drop(order.lines.pop())), [("orderitem_set", None, Change::Other)]);
+        assert_eq!(found(|order| drop(order.lines.pop())), of("orderitem_set", Change::Other));
         let added = |order: &mut OrderInput| {
             let mut line = order.lines[0].clone();
             line.omnitron_id = Some(13);

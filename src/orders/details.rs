@@ -1,13 +1,25 @@
 //! The parts of an order that are only handed on: kept and shown as they came, whatever else they hold.
 
-use serde_json::Value;
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use serde_json::{Map, Value};
 use utoipa::openapi::{RefOr, Schema};
 
-use crate::{openapi::Written, reading::Reader};
+use crate::{
+    openapi::Written,
+    reading::{Reader, no_dictionary, values},
+};
 
-/// The keys of an order that are kept as they came.
-const KEPT: [&str; 7] =
-    ["channel", "customer", "shipping_address", "billing_address", "delivery_range", "retail_store", "extra_field"];
+/// The keys of an order that are kept, and their forms.
+const KEPT: [(&str, &Written); 7] = [
+    ("channel", &CHANNEL),
+    ("customer", &CUSTOMER),
+    ("shipping_address", &ADDRESS),
+    ("billing_address", &ADDRESS),
+    ("delivery_range", &DELIVERY_RANGE),
+    ("retail_store", &RETAIL_STORE),
+    ("extra_field", &EXTRA_FIELD),
+];
 
 const CHANNEL: Written = Written {
     name: "Channel",
@@ -126,6 +138,134 @@ pub fn product() -> RefOr<Schema> {
 /// Those of an order that is read, to be kept.
 #[must_use]
 pub(super) fn read(reader: &mut Reader<'_>) -> Value {
-    let kept = KEPT.iter().filter_map(|key| Some(((*key).to_owned(), reader.value(key)?.clone())));
-    Value::Object(kept.collect())
+    let mut kept = Map::new();
+    for (key, form) in KEPT {
+        match reader.value(key).cloned() {
+            None => {}
+            Some(Value::Null) => drop(kept.insert(key.to_owned(), Value::Null)),
+            Some(value) => match fitted(form, &value) {
+                Ok(value) => drop(kept.insert(key.to_owned(), value)),
+                Err(wrong) => reader.wrong(key, wrong),
+            },
+        }
+    }
+    Value::Object(kept)
+}
+
+/// A product that is read, to be kept; else what is wrong with it.
+pub(super) fn read_product(product: &Value) -> Result<Value, String> {
+    fitted(&PRODUCT, product)
+}
+
+/// A part of an order by its key, in the form that is told of it; else what is wrong with it.
+pub(super) fn fitted_to(key: &str, value: &Value) -> Result<Map<String, Value>, String> {
+    let form = KEPT.iter().find(|(kept, _)| *kept == key).map_or(&EXTRA_FIELD, |(_, form)| *form);
+    match fitted(form, value)? {
+        Value::Object(object) => Ok(object),
+        other => Err(no_dictionary(&other)),
+    }
+}
+
+/// A part in the form that is told of it.
+fn fitted(form: &Written, value: &Value) -> Result<Value, String> {
+    FORMS.get(form.name).map_or_else(|| Ok(value.clone()), |schema| fit(schema, value))
+}
+
+/// The schemas of the parts, by name.
+static FORMS: LazyLock<BTreeMap<&str, Value>> =
+    LazyLock::new(|| SCHEMAS.iter().map(|form| (form.name, form.value())).collect());
+
+/// A value in the form of a schema, as Django REST framework reads it: a number where a text is told becomes its text, and a
+/// text of digits where a number is told becomes the number. What a schema does not name is anything. Else what is wrong.
+fn fit(schema: &Value, value: &Value) -> Result<Value, String> {
+    if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
+        return FORMS.get(name).map_or_else(|| Ok(value.clone()), |form| fit(form, value));
+    }
+    if let Some(alternatives) = schema["oneOf"].as_array() {
+        let is_of_object = value.is_object() || value.is_array();
+        let (objects, others): (Vec<&Value>, Vec<&Value>) =
+            alternatives.iter().partition(|one| one["$ref"].is_string());
+        // A place is either an object or, for some, its name.
+        let told_as = if is_of_object { objects.first() } else { others.first() };
+        return told_as.map_or_else(|| Ok(value.clone()), |one| fit(one, value));
+    }
+    let is_told_as = |kind: &str| match &schema["type"] {
+        Value::String(one) => one == kind,
+        Value::Array(several) => several.iter().any(|one| one == kind),
+        _ => false,
+    };
+    match value {
+        _ if schema["type"].is_null() => Ok(value.clone()),
+        Value::Null if is_told_as("null") => Ok(Value::Null),
+        Value::Object(object) if is_told_as("object") => {
+            let parts = object.iter().map(|(key, part)| match schema["properties"].get(key) {
+                Some(told) => fit(told, part).map(|part| (key.clone(), part)).map_err(|why| format!("{key}: {why}")),
+                None => Ok((key.clone(), part.clone())),
+            });
+            parts.collect::<Result<Map<_, _>, _>>().map(Value::Object)
+        }
+        // PHP writes an object without keys like this.
+        Value::Array(list) if is_told_as("object") && list.is_empty() => Ok(Value::Object(Map::new())),
+        Value::String(_) if is_told_as("string") => Ok(value.clone()),
+        Value::Number(_) if is_told_as("number") => Ok(value.clone()),
+        Value::String(_) | Value::Number(_) if is_told_as("integer") => {
+            values::integer(value).map(Value::from).ok_or_else(|| "A valid integer is required.".to_owned())
+        }
+        Value::Number(number) if is_told_as("string") => Ok(number.to_string().into()),
+        _ if is_told_as("object") => Err(no_dictionary(value)),
+        _ if is_told_as("string") => Err("Not a valid string.".to_owned()),
+        _ => Err("A valid number is required.".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_has_the_form_that_is_told_of_it() {
+        for (form, sent, kept) in [
+            (
+                &CUSTOMER,
+                json!({ "pk": "7", "first_name": 5, "last_name": null }),
+                r#"{"pk":7,"first_name":"5","last_name":null}"#,
+            ),
+            (&CUSTOMER, json!({ "vip": [true, { "since": 2020 }] }), r#"{"vip":[true,{"since":2020}]}"#),
+            (&CUSTOMER, json!([]), "{}"),
+            (
+                &ADDRESS,
+                json!({ "postcode": 34710, "latitude": 40.98, "longitude": "29.1" }),
+                r#"{"postcode":"34710","latitude":40.98,"longitude":"29.1"}"#,
+            ),
+            (
+                &ADDRESS,
+                json!({ "city": { "pk": "34", "name": 5 }, "township": "Moda" }),
+                r#"{"city":{"pk":34,"name":"5"},"township":"Moda"}"#,
+            ),
+            (&ADDRESS, json!({ "district": 5, "city": null }), r#"{"district":"5","city":null}"#),
+            (&CHANNEL, json!("web"), r#""web""#),
+            (&CHANNEL, json!(7), "7"),
+            (
+                &PRODUCT,
+                json!({ "sku": "A", "barcode": 869, "extra_attributes": [] }),
+                r#"{"sku":"A","barcode":"869","extra_attributes":{}}"#,
+            ),
+            (&EXTRA_FIELD, json!([1, null]), "[1,null]"),
+        ] {
+            assert_eq!(fitted(form, &sent).map(|kept| kept.to_string()), Ok(kept.to_owned()), "{sent}");
+        }
+        for (form, sent, wrong) in [
+            (&CUSTOMER, json!(5), "Invalid data. Expected a dictionary, but got int."),
+            (&CUSTOMER, json!([1]), "Invalid data. Expected a dictionary, but got list."),
+            (&CUSTOMER, json!({ "pk": "x" }), "pk: A valid integer is required."),
+            (&CUSTOMER, json!({ "email": [] }), "email: Not a valid string."),
+            (&ADDRESS, json!({ "city": { "name": true } }), "city: name: Not a valid string."),
+            (&CHANNEL, json!(true), "Invalid data. Expected a dictionary, but got bool."),
+            (&CHANNEL, json!({ "pk": 1.5 }), "pk: A valid integer is required."),
+        ] {
+            assert_eq!(fitted(form, &sent), Err(wrong.to_owned()), "{sent}");
+        }
+    }
 }

@@ -20,11 +20,8 @@ use crate::{
 const LONGEST_NUMBER: usize = 128;
 /// Longest text where nothing else is said, in characters.
 const LONGEST_TEXT: usize = 255;
-/// Longest note for a gift box, in characters.
-const LONGEST_NOTE: usize = 4096;
 /// What the columns of money and rates hold.
 const AMOUNT: Decimal = Decimal { column: "orders.amount", digits: 14, places: 4 };
-const SHIPPING: Decimal = Decimal { column: "orders.amount", digits: 14, places: 4 };
 const PRICE: Decimal = Decimal { column: "order_items.price", digits: 14, places: 4 };
 const DISCOUNT: Decimal = Decimal { column: "order_items.discount_amount", digits: 14, places: 4 };
 const TAX_RATE: Decimal = Decimal { column: "order_items.tax_rate", digits: 6, places: 4 };
@@ -61,7 +58,7 @@ pub const ORDER: Written = Written {
                           "oneOf": [{"type": ["integer", "string", "null"]}, {"type": "object", "properties": {
             "id": {"type": "integer"}, "pk": {"type": "integer"}, "slug": {"type": "string"}}}]},
         "notes": {"type": ["string", "null"]},
-        "has_gift_box": {"type": ["boolean", "string", "integer", "null"]},
+        "has_gift_box": {"type": ["boolean", "string", "integer", "null"], "description": "Whether it is to be packed as a gift; false without it."},
         "gift_box_note": {"type": ["string", "null"]},
         "shipping_amount": {"type": ["string", "number", "null"], "description": "Decimal, with at most 4 places."},
         "extra_field": {"description": "Whatever the channel adds; kept and shown as it came."},
@@ -137,7 +134,8 @@ pub struct OrderInput {
     pub delivery_from: Option<DateTime<Utc>>,
     /// Its end, for filters.
     pub delivery_until: Option<DateTime<Utc>>,
-    /// `channel`, `customer`, `shipping_address`, `billing_address`, `delivery_range` and `retail_store` as they came.
+    /// `channel`, `customer`, `shipping_address`, `billing_address`, `delivery_range`, `retail_store` and `extra_field` as they
+    /// came; `has_gift_box`, `gift_box_note` and `shipping_amount` as they were read.
     pub details: Value,
     /// At least one.
     pub lines: Vec<LineInput>,
@@ -220,14 +218,13 @@ impl OrderInput {
         let channel = Channel::of(&details["channel"]);
         let status = text(reader, "status").unwrap_or_else(|| "400".to_owned());
         let currency = text(reader, "currency");
-        let parts = [
-            ("has_gift_box", boolean(reader, "has_gift_box").map(Value::Bool)),
-            ("gift_box_note", text_within(reader, "gift_box_note", LONGEST_NOTE).map(Value::String)),
-            ("shipping_amount", money(reader, "shipping_amount", SHIPPING, currency.as_deref()).map(Value::String)),
-        ];
-        for (key, value) in parts {
+        // Kept also where it is false: so an order of before these were kept is known by not having it.
+        details["has_gift_box"] = boolean(reader, "has_gift_box").unwrap_or(false).into();
+        let note = text_within(reader, "gift_box_note", usize::MAX);
+        let shipping = money(reader, "shipping_amount", AMOUNT, currency.as_deref());
+        for (key, value) in [("gift_box_note", note), ("shipping_amount", shipping)] {
             if let Some(value) = value {
-                details[key] = value;
+                details[key] = value.into();
             }
         }
         let payment_option = reader.value("payment_option").and_then(|option| part(&option["slug"]));
@@ -369,7 +366,12 @@ fn lines(reader: &mut Reader<'_>, order_status: &str, currency: Option<&str>) ->
 impl LineInput {
     fn read(reader: &mut Reader<'_>, order_status: &str, order_currency: Option<&str>) -> Self {
         reader.require(&["product"]);
-        let product = reader.value("product").cloned().unwrap_or_default();
+        let sent = reader.value("product").cloned().unwrap_or_default();
+        let product = if sent.is_object() { details::read_product(&sent) } else { Ok(sent) };
+        let product = product.unwrap_or_else(|wrong| {
+            reader.wrong("product", wrong);
+            Value::Null
+        });
         if allowed_locations(&product).is_some_and(|list| !is_list_of_codes(list)) {
             let message = "a list of ERP codes is required; leave it out to allow every location.";
             reader.wrong("product.extra_attributes.allowed_stock_locations", message);
@@ -440,7 +442,6 @@ mod tests {
             (json!({ "lower": "2026-01-02T08:00:00Z", "upper": "2026-01-02T12:00:00+03:00" }), Some(8), Some(9)),
             (json!({ "lower": null, "upper": "2026-01-02T12:00:00Z" }), None, Some(12)),
             (json!({ "lower": "soon", "upper": "-20000-01-01T00:00:00Z" }), None, None),
-            (json!("tomorrow"), None, None),
             (json!(null), None, None),
         ] {
             order["delivery_range"] = range.clone();
@@ -449,6 +450,9 @@ mod tests {
             assert_eq!((hour(read.delivery_from), hour(read.delivery_until)), (from, until), "{range}");
             assert_eq!(read.details["delivery_range"], range);
         }
+        order["delivery_range"] = json!("tomorrow");
+        let refusal = OrderInput::of_json(&order).expect_err("it is told as an object");
+        assert_eq!(refusal.error["delivery_range"], json!(["Invalid data. Expected a dictionary, but got str."]));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::compare::RECIPIENT;
+use super::{compare::RECIPIENT, details};
 use crate::{
     error::Refusal,
     openapi::Written,
@@ -50,10 +50,13 @@ impl RecipientChange {
                 (Some(_), Value::Object(part)) if part.values().any(is_too_long) => {
                     format!("Ensure each text has no more than {LONGEST_TEXT} characters.")
                 }
-                (Some(name), Value::Object(part)) => {
-                    parts.push((*name, part.clone()));
-                    continue;
-                }
+                (Some(name), Value::Object(_)) => match details::fitted_to(name, part) {
+                    Ok(part) => {
+                        parts.push((*name, part));
+                        continue;
+                    }
+                    Err(wrong) => wrong,
+                },
                 (Some(_), other) => no_dictionary(other),
             };
             wrong.push((key.clone(), vec![message]));
@@ -120,7 +123,7 @@ mod tests {
         let refusal = RecipientChange::of_json(&json!({ "number": "2", "customer": 5, "billing_address": {} }));
         let fields: Vec<String> =
             refusal.expect_err("refused").error.as_object().expect("fields").keys().cloned().collect();
-        assert_eq!(fields, ["billing_address", "customer", "number"]);
+        assert_eq!(fields, ["number", "customer", "billing_address"]);
         assert!(RecipientChange::of_json(&json!({})).is_err());
         assert!(RecipientChange::of_json(&json!([])).is_err());
     }

@@ -206,6 +206,12 @@ pub const LIST: List = List {
         ),
         filter("order__delivery_type", Kind::Text, "o.delivery_type = {}", "The order's `delivery_type`."),
         filter(
+            "order__has_gift_box",
+            Kind::Boolean,
+            "coalesce(o.details->'has_gift_box' = 'true', false) = {}",
+            "Whether the order is to be packed as a gift.",
+        ),
+        filter(
             "order__shipping_option_slug__in",
             Kind::Texts,
             "o.shipping_option_slug = any({})",

@@ -187,6 +187,8 @@ struct OrderView {
     has_gift_box: bool,
     /// What the gift says.
     gift_box_note: Option<String>,
+    /// What the customer pays for the way; decimal.
+    shipping_amount: Option<String>,
     /// Whatever the channel added, as it came.
     #[schema(schema_with = details::extra_field)]
     extra_field: Option<Json<Box<RawValue>>>,

@@ -243,7 +243,7 @@ pub async fn render_as_of(
             None => row.clone(),
         };
         if let Some(earlier) = orders.at(row.order_id, change.id) {
-            row.customer = earlier.customer.clone();
+            row.customer.clone_from(&earlier.customer);
         }
         let carried = items.get(&row.id).cloned().unwrap_or_default();
         views.insert(change.id, view(row, carried, place, catalog)?);

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::{
-    cancellations::{Cancelled, Canceller, cancel_lines},
+    cancellations::{Cancelled, Canceller, Wanted, WantedLine, WantedUnits, cancel},
     problems,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     db::PgPool,
     error::{Error, Result},
     orders::{
-        compare::{self, Change, Difference, Differing, RECIPIENT, StoredOrder},
+        compare::{self, Change, Difference, Differing, RECIPIENT, StoredOrder, is_said},
         input::OrderInput,
     },
     placing::recipient::{self, Changed},
@@ -28,7 +28,8 @@ use crate::{
 
 /// Why it stays as it came.
 const AS_IT_CAME: &str = "An order stays as it came in this.";
-const FEWER_UNITS: &str = "Units of a line are cancelled by a cancellation plan, or the line as a whole.";
+/// The reason of a cancellation, in the log.
+const SENT_AGAIN: &str = "The order was sent again with less";
 const WITHOUT_COMMANDS: &str = "A file cancels nothing; send it over HTTP, or a cancellation plan.";
 const SOMEBODY_DECIDES: &str = "Somebody has to decide about it first.";
 
@@ -64,12 +65,12 @@ pub(crate) async fn settle(
     let company = order.cargo_company.as_ref().and_then(|name| catalog.cargo_company(name)).map(|company| company.id);
     let differences = stored.differences(order, company);
     let mut told = Vec::with_capacity(differences.len());
-    if !differences.is_empty() {
+    if differences.is_empty() {
+        problems::resolve(settling.pool, &order.identity()).await?;
+    } else {
         let undone = act(settling, &stored, order, &differences).await?;
         told.extend(differences.iter().zip(&undone).map(|(one, why)| Differing::of(one, why.as_deref())));
         problems::record_difference(settling.pool, &order.identity(), order_id, &told, payload).await?;
-    } else {
-        problems::resolve(settling.pool, &order.identity()).await?;
     }
     hear(settling, order_id, order.modified_date).await?;
     Ok(told)
@@ -88,10 +89,12 @@ async fn act(
     differences: &[Difference],
 ) -> Result<Vec<Option<String>>> {
     let wanted = |change: Change| differences.iter().any(|one| one.change == change);
-    let lines: Vec<i64> = differences
-        .iter()
-        .filter_map(|one| if let Change::LineCancelled(id) = one.change { Some(id) } else { None })
-        .collect();
+    let line = |one: &Difference| match one.change {
+        Change::LineCancelled(order_item_id) => Some(WantedLine { order_item_id, units: WantedUnits::All }),
+        Change::FewerUnits(order_item_id, left) => Some(WantedLine { order_item_id, units: WantedUnits::AllBut(left) }),
+        _ => None,
+    };
+    let lines: Vec<WantedLine> = differences.iter().filter_map(line).collect();
     // Before anything is packed it is decided who it is for; what is cancelled needs no address.
     let recipient = if wanted(Change::Recipient) && !wanted(Change::Cancelled) {
         change_recipient(settling, stored, order).await?
@@ -99,26 +102,25 @@ async fn act(
         Some(AS_IT_CAME.to_owned())
     };
     let cancelled = if wanted(Change::Cancelled) {
-        cancel(settling, stored.id, None).await?
+        undo(settling, stored.id, Wanted::Order).await?
     } else if lines.is_empty() {
         None
     } else {
-        cancel(settling, stored.id, Some(&lines)).await?
+        undo(settling, stored.id, Wanted::Lines(&lines)).await?
     };
     let why = |one: &Difference| match one.change {
-        Change::Cancelled | Change::LineCancelled(_) => cancelled.clone(),
+        Change::Cancelled | Change::LineCancelled(_) | Change::FewerUnits(..) => cancelled.clone(),
         Change::Recipient => recipient.clone(),
-        Change::FewerUnits => Some(FEWER_UNITS.to_owned()),
         Change::Other => Some(AS_IT_CAME.to_owned()),
     };
     Ok(differences.iter().map(why).collect())
 }
 
-/// Cancels an order or lines of it; why it could not be.
-async fn cancel(settling: &Settling<'_>, order_id: i64, lines: Option<&[i64]>) -> Result<Option<String>> {
+/// Cancels what is not wanted any more of an order; why it could not be.
+async fn undo(settling: &Settling<'_>, order_id: i64, wanted: Wanted<'_>) -> Result<Option<String>> {
     let Some((dispatcher, caller)) = settling.commands else { return Ok(Some(WITHOUT_COMMANDS.to_owned())) };
     let canceller = Canceller { pool: settling.pool, catalog_cache: settling.catalog_cache, dispatcher };
-    Ok(match cancel_lines(canceller, caller, order_id, lines, "The order was sent again cancelled").await? {
+    Ok(match cancel(canceller, caller, order_id, wanted, SENT_AGAIN).await? {
         Cancelled::All => None,
         Cancelled::Waits => Some(SOMEBODY_DECIDES.to_owned()),
         Cancelled::Refused(reason) => Some(reason),
@@ -130,10 +132,9 @@ async fn change_recipient(settling: &Settling<'_>, stored: &StoredOrder, order: 
     let parts = |details: &Value| -> Value {
         let mut details: Map<String, Value> = details.as_object().cloned().unwrap_or_default();
         for part in RECIPIENT {
-            match order.details.get(part).filter(|value| !value.is_null()) {
-                Some(value) => details.insert(part.to_owned(), value.clone()),
-                None => details.remove(part),
-            };
+            if let Some(value) = order.details.get(part).filter(|value| is_said(value)) {
+                details.insert(part.to_owned(), value.clone());
+            }
         }
         Value::Object(details)
     };

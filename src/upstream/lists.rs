@@ -166,6 +166,8 @@ pub struct PlanView {
     /// Ids here of the order's lines that it is about; null: all.
     #[sqlx(rename = "order_item_ids")]
     order_items: Option<Vec<i64>>,
+    /// How many units of each of these are cancelled, null: all of it; null: all of each.
+    quantities: Option<Vec<Option<i64>>>,
     /// `cancelled`; `waiting`: somebody has to decide; `refused`: a package cannot be cancelled any more, and none was;
     /// `partly`: one moved on while the others were cancelled; `recorded`: a refund, for which nothing is to be done here.
     decision: Option<String>,
@@ -181,7 +183,8 @@ impl PlanView {
     /// The list of plans. A caller with locations of their own sees those of orders that have a package there.
     pub const LIST: List = List {
         from: " from cancellation_plans c join orders o on o.id = c.order_id",
-        columns: "c.id, c.remote_id, c.plan_type, c.order_id, o.number, c.order_item_ids, c.decision, c.reason, \
+        columns: "c.id, c.remote_id, c.plan_type, c.order_id, o.number, c.order_item_ids, c.quantities, c.decision, \
+                      c.reason, \
                       c.decided_date, c.created_date, \
                       array(select p.package_id from cancellation_plan_packages p where p.plan_id = c.id \
                       order by p.package_id) as packages",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    support::{Order, SHOP, STANDARD, Shop, TRANSFERS, join, order_json, send},
+    support::{Order, Package, SHOP, STANDARD, Shop, TRANSFERS, join, order_json, send},
     upstream::house::{EAGER, Upstream},
 };
 
@@ -404,12 +404,44 @@ async fn a_line_that_is_sent_again_cancelled_leaves_its_package() {
 }
 
 #[tokio::test]
+async fn fewer_units_are_cancelled_until_they_are_packed() {
+    let shop = Shop::open().await;
+    let order = shop.order_of(&two_lines("7")).await;
+    let with = |units: i64| {
+        let mut order = two_lines("7");
+        order["orderitem_set"][0]["quantity"] = json!(units);
+        order
+    };
+    for (units, at) in [(2, 1), (1, 2)] {
+        let answer = push(&shop, &with(units)).await;
+        let differs = &answer["differs"][0];
+        assert_eq!((&answer["taken"], &differs["line_field"]), (&json!(false), &json!("quantity")), "{answer}");
+        assert_eq!((&differs["done"], &differs["reason"]), (&json!(true), &Value::Null), "{answer}");
+        let live = &order.summary().await[at];
+        assert!(live.ends_with(&format!("waiting@KADIKOY: RED×{units}=waiting, BLUE×2=waiting")), "{live}");
+        // Sent once more, it is as it is here.
+        assert_eq!(shop.changes_nothing(push(&shop, &with(units))).await["taken"], true);
+    }
+    // What was cancelled is not ordered anew by an old message that says so; it is no news either.
+    assert_eq!(shop.changes_nothing(push(&shop, &with(3))).await["taken"], true);
+    let last = "select max(id) from packages where order_id = $1";
+    Package::new(&shop, shop.value(last, order.id()).await).run("COMPLETE_PACKING").await.ok();
+    let mut none = with(1);
+    none["orderitem_set"][1]["quantity"] = json!(1);
+    let answer = push(&shop, &none).await;
+    let reason = answer["differs"][0]["reason"].as_str().unwrap_or_default().to_owned();
+    assert!(reason.ends_with("is in the state Packed, from which it cannot be cancelled any more."), "{answer}");
+    let settled: Vec<bool> = problems(&shop).await.into_iter().map(|problem| problem.2).collect();
+    assert_eq!(settled, [true, true, false]);
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_is_told_with_its_reason_and_changes_nothing_else() {
     let shop = Shop::open().await;
     let order = shop.order_of(&two_lines("7")).await;
     let before = shop.get(&format!("{ORDERS}{}/", order.id())).await.ok();
     for (at, value, field, line_field) in [
-        ("/orderitem_set/0/quantity", json!(2), "orderitem_set", json!("quantity")),
         ("/orderitem_set/0/quantity", json!(4), "orderitem_set", json!("quantity")),
         ("/orderitem_set/0/product/sku", json!("GREEN"), "orderitem_set", json!("product")),
         ("/orderitem_set/0/price", json!("2.56"), "orderitem_set", json!("price")),

@@ -173,6 +173,7 @@ async fn two_packages(shop: &Shop) -> (i64, i64) {
     new["channel"] = json!({ "pk": 2, "name": "phone" });
     new["customer"] = json!({ "first_name": "Mehmet", "last_name": "Kaya" });
     new["delivery_type"] = json!("pickup");
+    new["has_gift_box"] = json!("true");
     new["shipping_option_slug"] = json!("express");
     new["status"] = json!("450");
     new["date_placed"] = json!("2030-01-01T00:00:00Z");
@@ -315,6 +316,7 @@ async fn every_filter_of_packages_filters() {
             "order__delivery_range__upper" => values(&["2001-02-01T12:00:00Z", "2030-02-01"], &[]),
             "order__delivery_range__date" => values(&["2001-02-01"], &["2030-02-01"]),
             "delivery_range" => values(&["2001-02-01T09:00:00Z"], &["2030-02-01T12:00:00Z"]),
+            "order__has_gift_box" => values(&["false", "0"], &["true", "1"]),
             "is_click_and_collect" => values(&["false", "0"], &["true", "True"]),
             "order__shipping_address__country__name" => values(&["rkiye"], &["united"]),
             "order__shipping_address__country__code" => values(&["tr"], &["gb"]),
@@ -354,6 +356,7 @@ async fn every_filter_of_orders_filters() {
             "state" => values(&[&approved], &[&preparing]),
             "state__enum_value" => values(&["400"], &["450"]),
             "channel" => values(&["1"], &["2"]),
+            "has_gift_box" => values(&["false", "0"], &["true", "1"]),
             "customer__first_name" => values(&["ay"], &["mehmet"]),
             "customer__last_name" => values(&["lma"], &["kaya"]),
             "product_sku" => values(&["RED"], &["PINK"]),

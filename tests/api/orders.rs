@@ -63,6 +63,62 @@ async fn a_list_of_orders_gets_a_result_each_in_order_each_with_its_status() {
 }
 
 #[tokio::test]
+async fn a_gift_says_so_in_its_order_in_its_package_and_in_what_is_told() {
+    let shop = Shop::open().await;
+    let number = "9".repeat(128);
+    let mut gift = order_json(&number, &[("RED", 1)]);
+    for (key, value) in [
+        ("has_gift_box", json!("yes")),
+        ("gift_box_note", json!("Happy birthday, Ayşe")),
+        ("shipping_amount", json!(29.9)),
+        ("extra_field", json!({ "campaign": [1, null, "x"], "note": "" })),
+    ] {
+        gift[key] = value;
+    }
+    let gift = shop.order_of(&gift).await;
+    let plain = shop.order(&[("RED", 1)]).await;
+
+    let package = gift.only_package();
+    package.run("COMPLETE_PACKING").await.ok();
+    let shown = shop.get(&format!("/api/v1/oms/packages/{}/", package.id)).await.ok();
+    let path = format!("/api/v1/oms/events/?entity=package&object_id={}&limit=200", package.id);
+    let told = shop.get(&path).await.ok()["results"].clone();
+    let told: Vec<&Value> = told.as_array().expect("events").iter().map(|event| &event["payload"]["order"]).collect();
+    for has in told.into_iter().chain([&gift.json, &shown["order"]]) {
+        assert_eq!((&has["number"], &has["has_gift_box"]), (&json!(number), &json!(true)));
+        assert_eq!((&has["gift_box_note"], &has["shipping_amount"]), (&json!("Happy birthday, Ayşe"), &json!("29.90")));
+        assert_eq!(has["extra_field"], json!({ "campaign": [1, null, "x"], "note": "" }));
+    }
+    let nothing = [&plain.json["gift_box_note"], &plain.json["shipping_amount"], &plain.json["extra_field"]];
+    assert_eq!((&plain.json["has_gift_box"], nothing), (&json!(false), [&Value::Null; 3]));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_no_gift_as_it_says_is_refused_and_a_changed_gift_is_told() {
+    let shop = Shop::open().await;
+    let mut order = order_json("1", &[("RED", 1)]);
+    order["has_gift_box"] = json!("perhaps");
+    order["shipping_amount"] = json!("free");
+    let refused = shop.changes_nothing(shop.post(ORDERS, &order)).await;
+    let wrong =
+        json!({ "has_gift_box": ["Must be a valid boolean."], "shipping_amount": ["A valid number is required."] });
+    assert_eq!(refused.json(400)["error"], wrong);
+    order["has_gift_box"] = Value::Null;
+    order["shipping_amount"] = json!("10");
+    order["extra_field"] = json!({ "seen": 1 });
+    shop.order_of(&order).await;
+    order["shipping_amount"] = json!(10.0);
+    order["extra_field"] = json!({ "seen": 2 });
+    assert_eq!(shop.post(ORDERS, &order).await.json(200)["taken"], Value::Null);
+    order["has_gift_box"] = json!(true);
+    let again = shop.post(ORDERS, &order).await.json(200);
+    assert_eq!((&again["taken"], &again["differs"][0]["field"]), (&json!(false), &json!("has_gift_box")));
+    assert_eq!((&again["differs"][0]["done"], &again["has_gift_box"]), (&json!(false), &json!(false)));
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn the_same_order_sent_many_times_at_once_is_taken_once() {
     let shop = Shop::open().await;
     let order = order_json("same", &[("RED", 1)]);

@@ -15,7 +15,8 @@ async fn open() -> Shop {
     shop
 }
 
-async fn divide(shop: &Shop) {
+/// Lets scenarios divide lines.
+pub async fn divide(shop: &Shop) {
     let scenarios = shop.get("/api/v1/oms/scenarios/?kind=distribution").await.ok();
     for scenario in scenarios["results"].as_array().expect("scenarios") {
         let change = json!({ "splitting": { "lines": true } });

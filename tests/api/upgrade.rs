@@ -31,6 +31,9 @@ const NEW_KEYS: &[(&str, &str)] = &[
     ("gift_box_note", "null"),
     ("shipping_amount", "null"),
     ("extra_field", "null"),
+    ("quantities", "null"),
+    ("kind", "\"not_taken\""),
+    ("order", "null"),
 ];
 
 /// Who filled the database.

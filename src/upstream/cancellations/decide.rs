@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use http::StatusCode;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::Canceller;
 use crate::{
@@ -36,21 +36,88 @@ pub(super) struct Outcome {
     pub reason: Option<String>,
 }
 
-/// A package with items to cancel.
+/// The first reason of a refusal.
+pub(super) fn refusal(outcomes: &[Outcome]) -> Option<&str> {
+    let refused = outcomes.iter().find(|outcome| outcome.word == "refused");
+    refused.map(|outcome| outcome.reason.as_deref().unwrap_or_default())
+}
+
+/// What is to be cancelled of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted<'a> {
+    /// All of it.
+    Order,
+    /// These lines, each once.
+    Lines(&'a [WantedLine]),
+}
+
+/// What is to be cancelled of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WantedLine {
+    pub order_item_id: i64,
+    pub units: WantedUnits,
+}
+
+/// How many units of a line are to be cancelled. Asked for once more, no more are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WantedUnits {
+    All,
+    /// So many, for the reason that is given: those that were cancelled for it before are among them.
+    These(i64),
+    /// As many as are in packages, but for so many that are left.
+    AllBut(i64),
+}
+
+impl WantedUnits {
+    /// Their number, if it was asked for by number.
+    pub(super) fn these(self) -> Option<i64> {
+        if let Self::These(units) = self { Some(units) } else { None }
+    }
+
+    /// How many are still to be cancelled of those in packages. `done`: cancelled before for the same reason.
+    fn left_to_do(self, in_packages: i64, done: i64) -> i64 {
+        match self {
+            Self::All => in_packages,
+            Self::These(units) => (units - done).clamp(0, in_packages),
+            Self::AllBut(left) => (in_packages - left).max(0),
+        }
+    }
+}
+
+/// An open package of the order.
 struct Affected {
     number: String,
     state_id: i64,
-    /// (item, true if it is to be cancelled)
-    items: Vec<(i64, bool)>,
+    items: Vec<Item>,
+}
+
+/// An item of such a package.
+struct Item {
+    id: i64,
+    order_item_id: i64,
+    units: i64,
+    /// Units of its line that were cancelled before, for the same reason.
+    done: i64,
+    /// How many of its units are to be cancelled.
+    cancelled: i64,
 }
 
 impl Affected {
     fn cancelled(&self) -> Vec<i64> {
-        self.items.iter().filter(|(_, cancelled)| *cancelled).map(|(id, _)| *id).collect()
+        self.items.iter().filter(|item| item.cancelled > 0).map(|item| item.id).collect()
     }
 
     fn is_whole(&self) -> bool {
-        self.items.iter().all(|(_, cancelled)| *cancelled)
+        self.items.iter().all(|item| item.cancelled == item.units)
+    }
+
+    /// The cancelled items as a command takes them.
+    fn parts(&self) -> Value {
+        let part = |item: &Item| match item.cancelled {
+            units if units == item.units => json!(item.id),
+            units => json!({ "id": item.id, "quantity": units }),
+        };
+        self.items.iter().filter(|item| item.cancelled > 0).map(part).collect()
     }
 }
 
@@ -62,19 +129,25 @@ enum Step<'c> {
     Refused(String),
 }
 
-/// Cancels the items of a plan, if all of them can be. `order_item_ids`: none for the whole order.
+/// Cancels what is wanted of an order, if all of it can be. The reason stands in the log of each package, and tells what was
+/// done before from what is still to be done.
 pub(super) async fn cancel(
     canceller: Canceller<'_>,
     caller: &Arc<Caller>,
     order_id: i64,
-    order_item_ids: Option<&[i64]>,
+    wanted: Wanted<'_>,
     reason: &str,
 ) -> Result<Vec<Outcome>> {
     let catalog = canceller.catalog_cache.up_to_date(&mut *canceller.pool.acquire().await?).await?;
     let mut done: BTreeMap<i64, Outcome> = BTreeMap::new();
     for round in 0..MOST_ROUNDS {
-        let mut affected = affected(canceller.pool, &catalog, order_id, order_item_ids).await?;
-        affected.retain(|id, _| !done.contains_key(id));
+        let mut affected = open_packages(canceller.pool, &catalog, order_id, reason).await?;
+        choose(&mut affected, wanted, |package| match step(&catalog, caller, package) {
+            Step::Run(transition) if !waits(&catalog, transition) => 0,
+            Step::Run(_) | Step::Waits => 1,
+            Step::Refused(_) => 2,
+        });
+        affected.retain(|id, package| !package.cancelled().is_empty() && !done.contains_key(id));
         if affected.is_empty() {
             break;
         }
@@ -91,33 +164,67 @@ pub(super) async fn cancel(
     Ok(done.into_values().collect())
 }
 
-/// The order's open packages that hold some of its lines.
-async fn affected(
+/// The order's open packages and their items.
+async fn open_packages(
     pool: &PgPool,
     catalog: &Catalog,
     order_id: i64,
-    order_item_ids: Option<&[i64]>,
+    reason: &str,
 ) -> Result<BTreeMap<i64, Affected>> {
     let over = catalog.workflow.state_by_slug("package", CANCELLED)?.id;
+    // In one statement: what was cancelled meanwhile is either done or still in a package.
     let rows = sqlx::query!(
-        r#"select p.id, p.number, p.state_id, i.id as item_id,
-                  ($2::bigint[] is null or i.order_item_id = any($2)) as "cancelled!"
+        r#"select p.id, p.number, p.state_id, i.id as item_id, i.order_item_id, i.quantity,
+                  coalesce((select sum(c.quantity - c.passed_on)
+                              from package_items c join packages k on k.id = c.package_id
+                             where c.order_item_id = i.order_item_id and k.state_id = $2
+                               and exists (select from transition_logs l
+                                             join transition_records r on r.transition_log_id = l.id
+                                            where l.package_id = k.id and r.parameters->>'cancellation_reason' = $3)),
+                           0)::bigint as "done!"
              from packages p join package_items i on i.package_id = p.id
-            where p.order_id = $1 and p.state_id <> $3
+            where p.order_id = $1 and p.state_id <> $2
             order by p.id, i.id"#,
         order_id,
-        order_item_ids,
-        over
+        over,
+        reason
     )
     .fetch_all(pool)
     .await?;
     let mut packages: BTreeMap<i64, Affected> = BTreeMap::new();
     for row in rows {
         let new = Affected { number: row.number, state_id: row.state_id, items: Vec::new() };
-        packages.entry(row.id).or_insert(new).items.push((row.item_id, row.cancelled));
+        let (id, order_item_id, units, done) = (row.item_id, row.order_item_id, row.quantity, row.done);
+        packages.entry(row.id).or_insert(new).items.push(Item { id, order_item_id, units, done, cancelled: 0 });
     }
-    packages.retain(|_, package| package.items.iter().any(|(_, cancelled)| *cancelled));
     Ok(packages)
+}
+
+/// Chooses the units that are cancelled. Of a line of which some units are, those of packages with the lowest rank go first.
+fn choose(packages: &mut BTreeMap<i64, Affected>, wanted: Wanted<'_>, rank: impl Fn(&Affected) -> u8) {
+    let mut ranked: Vec<(u8, &mut Affected)> = packages.values_mut().map(|package| (rank(package), package)).collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    let mut items: Vec<&mut Item> = ranked.into_iter().flat_map(|(_, package)| &mut package.items).collect();
+    let Wanted::Lines(lines) = wanted else {
+        for item in items {
+            item.cancelled = item.units;
+        }
+        return;
+    };
+    for line in lines {
+        let of_line = || items.iter().filter(|item| item.order_item_id == line.order_item_id);
+        let in_packages = of_line().map(|item| item.units).sum();
+        let mut left = line.units.left_to_do(in_packages, of_line().next().map_or(0, |item| item.done));
+        for item in items.iter_mut().filter(|item| item.order_item_id == line.order_item_id) {
+            item.cancelled = item.units.min(left);
+            left -= item.cancelled;
+        }
+    }
+}
+
+/// True for a transition after which a person has to decide.
+fn waits(catalog: &Catalog, transition: &Transition) -> bool {
+    catalog.workflow.state(transition.destination_id).is_ok_and(|state| state.slug == CANCELLATION_WAITING)
 }
 
 /// The transition that cancels a package: one that lets a person decide, if the installation has one from its state,
@@ -185,7 +292,7 @@ async fn run_command(
     if transition.kind.identifier == CANCEL_PACKAGE {
         input.insert("cancellation_reason".to_owned(), json!(reason));
         if !package.is_whole() {
-            input.insert("package_items".to_owned(), json!(package.cancelled()));
+            input.insert("package_items".to_owned(), package.parts());
         }
     }
     let request = Request {
@@ -204,9 +311,6 @@ async fn run_command(
         CommandOutcome::Refused(refusal) if refusal == Refusal::not_allowed() => Ok(None),
         CommandOutcome::Refused(refusal) if refusal.status == StatusCode::NOT_FOUND => Err(Error::Refused(refusal)),
         CommandOutcome::Refused(refusal) => Ok(outcome("refused", Some(refusal.to_string()))),
-        _ => {
-            let waits = catalog.workflow.state(transition.destination_id)?.slug == CANCELLATION_WAITING;
-            Ok(outcome(if waits { "waiting" } else { "cancelled" }, None))
-        }
+        _ => Ok(outcome(if waits(catalog, transition) { "waiting" } else { "cancelled" }, None)),
     }
 }

@@ -19,7 +19,8 @@ use crate::{
     db::PgPool,
     error::{Refusal, Result},
 };
-use decide::Outcome;
+use decide::{Outcome, refusal};
+pub(crate) use decide::{Wanted, WantedLine, WantedUnits};
 pub(crate) use plan::PLAN;
 use plan::{Plan, PlanType};
 
@@ -41,21 +42,20 @@ pub(crate) enum Cancelled {
     Refused(String),
 }
 
-/// Cancels lines of an order, as a plan would; none: all.
+/// Cancels what is wanted of an order, as a plan would.
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) async fn cancel_lines(
+pub(crate) async fn cancel(
     canceller: Canceller<'_>,
     caller: &Arc<Caller>,
     order_id: i64,
-    order_item_ids: Option<&[i64]>,
+    wanted: Wanted<'_>,
     reason: &str,
 ) -> Result<Cancelled> {
-    let outcomes = decide::cancel(canceller, caller, order_id, order_item_ids, reason).await?;
-    let refused = outcomes.iter().find(|outcome| outcome.word == "refused");
-    Ok(match refused {
-        Some(outcome) => Cancelled::Refused(outcome.reason.clone().unwrap_or_default()),
+    let outcomes = decide::cancel(canceller, caller, order_id, wanted, reason).await?;
+    Ok(match refusal(&outcomes) {
+        Some(reason) => Cancelled::Refused(reason.to_owned()),
         None if outcomes.iter().any(|outcome| outcome.word == "waiting") => Cancelled::Waits,
         None => Cancelled::All,
     })
@@ -67,45 +67,67 @@ pub(crate) async fn cancel_lines(
 /// 400 for a payload that is no plan, 404 for an order that is not here; when the database fails.
 pub(crate) async fn take(canceller: Canceller<'_>, caller: &Arc<Caller>, payload: &Value) -> Result<i64> {
     let plan = Plan::of_payload(payload)?;
-    let (order_id, order_item_ids) = find(canceller.pool, &plan).await?;
-    let (plan_id, is_decided) = begin(canceller.pool, &plan, order_id, order_item_ids.as_deref()).await?;
+    let (order_id, lines) = find(canceller.pool, &plan).await?;
+    let wanted = lines.as_deref().map_or(Wanted::Order, Wanted::Lines);
+    let (plan_id, is_decided) = begin(canceller.pool, &plan, order_id, wanted).await?;
     if !is_decided {
-        decide(canceller, caller, &plan, plan_id, order_id, order_item_ids.as_deref()).await?;
+        decide(canceller, caller, &plan, plan_id, order_id, wanted).await?;
     }
     Ok(plan_id)
 }
 
 /// The order and the lines that a plan is about.
-async fn find(pool: &PgPool, plan: &Plan) -> Result<(i64, Option<Vec<i64>>)> {
+async fn find(pool: &PgPool, plan: &Plan) -> Result<(i64, Option<Vec<WantedLine>>)> {
     let number = &plan.order.number;
     let Some(order_id) = plan.order.find(&mut *pool.acquire().await?, None, "order").await? else {
         let detail = format!("There is no order {number} here; send the plan again once there is.");
         return Err(Refusal::detail(StatusCode::NOT_FOUND, detail).into());
     };
     let Some(wanted) = &plan.order_items else { return Ok((order_id, None)) };
+    let keys: Vec<i64> = wanted.iter().map(|line| line.key).collect();
     let rows = sqlx::query!(
-        r#"select id, omnitron_id as "omnitron_id!" from order_items where order_id = $1 and omnitron_id = any($2)"#,
+        r#"select id, omnitron_id as "omnitron_id!", quantity from order_items
+            where order_id = $1 and omnitron_id = any($2) order by id"#,
         order_id,
-        wanted
+        &keys
     )
     .fetch_all(pool)
     .await?;
-    if let Some(stranger) = wanted.iter().find(|key| !rows.iter().any(|row| row.omnitron_id == **key)) {
+    if let Some(stranger) = keys.iter().find(|key| !rows.iter().any(|row| row.omnitron_id == **key)) {
         let message = format!("{stranger} is no item of order {number}.");
         return Err(Refusal::field("order_items", message).into());
     }
-    Ok((order_id, Some(rows.into_iter().map(|row| row.id).collect())))
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in rows {
+        let quantity = wanted.iter().find(|line| line.key == row.omnitron_id).and_then(|line| line.quantity);
+        if quantity.is_some_and(|quantity| quantity > row.quantity) {
+            let message = format!("Of item {} there are {} units.", row.omnitron_id, row.quantity);
+            return Err(Refusal::field("order_items", message).into());
+        }
+        lines.push(WantedLine { order_item_id: row.id, units: quantity.map_or(WantedUnits::All, WantedUnits::These) });
+    }
+    Ok((order_id, Some(lines)))
 }
 
 /// Records a plan; its id, and whether it was decided before.
-async fn begin(pool: &PgPool, plan: &Plan, order_id: i64, order_item_ids: Option<&[i64]>) -> Result<(i64, bool)> {
+async fn begin(pool: &PgPool, plan: &Plan, order_id: i64, wanted: Wanted<'_>) -> Result<(i64, bool)> {
+    let (ids, quantities) = match wanted {
+        Wanted::Order => (None, None),
+        Wanted::Lines(lines) => {
+            let ids: Vec<i64> = lines.iter().map(|line| line.order_item_id).collect();
+            let quantities: Vec<Option<i64>> = lines.iter().map(|line| line.units.these()).collect();
+            (Some(ids), quantities.iter().any(Option::is_some).then_some(quantities))
+        }
+    };
     sqlx::query!(
-        "insert into cancellation_plans (remote_id, plan_type, order_id, order_item_ids) values ($1, $2, $3, $4)
+        "insert into cancellation_plans (remote_id, plan_type, order_id, order_item_ids, quantities)
+         values ($1, $2, $3, $4, $5)
          on conflict (remote_id) do nothing",
         plan.pk,
         plan.kind.as_str(),
         order_id,
-        order_item_ids
+        ids.as_deref(),
+        quantities.as_deref() as Option<&[Option<i64>]>
     )
     .execute(pool)
     .await?;
@@ -120,24 +142,23 @@ async fn decide(
     plan: &Plan,
     plan_id: i64,
     order_id: i64,
-    order_item_ids: Option<&[i64]>,
+    wanted: Wanted<'_>,
 ) -> Result<()> {
     let reason = format!("Cancellation plan {}", plan.pk);
     let (decision, outcomes) = match plan.kind {
         PlanType::Refund => ("recorded", Vec::new()),
         PlanType::Cancel => {
-            let outcomes = decide::cancel(canceller, caller, order_id, order_item_ids, &reason).await?;
+            let outcomes = decide::cancel(canceller, caller, order_id, wanted, &reason).await?;
             (decision(&outcomes), outcomes)
         }
     };
     let mut transaction = canceller.pool.begin().await?;
-    let refused = outcomes.iter().find(|outcome| outcome.word == "refused");
     let decided = sqlx::query!(
         "update cancellation_plans set decision = $2, reason = $3, decided_date = now()
           where id = $1 and decision is null",
         plan_id,
         decision,
-        refused.and_then(|outcome| outcome.reason.clone())
+        refusal(&outcomes)
     )
     .execute(&mut *transaction)
     .await?;

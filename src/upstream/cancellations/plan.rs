@@ -4,6 +4,8 @@
 //! lines. They are looked up under the names that the upstream's models suggest. A plan without lines is about the
 //! whole order.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::{
@@ -16,6 +18,8 @@ use crate::{
 /// Possible keys of the lines.
 const LINES: [&str; 4] =
     ["cancellationplanorderitem_set", "cancellation_plan_order_items", "order_items", "orderitem_set"];
+
+const NO_LINE: &str = "Keys of order items are required, at least one; leave it out for the whole order.";
 
 /// A plan as it is sent: what [`Plan::read`] reads; the upstream sends more.
 pub(crate) const PLAN: Written = Written {
@@ -31,7 +35,10 @@ pub(crate) const PLAN: Written = Written {
                    "pk": {"type": ["integer", "string", "null"], "description": "The upstream's own key of the order, where the channel has several of this number."}}}]},
         "order_items": {"type": "array", "minItems": 1,
                         "description": "The upstream's keys of the lines, or objects with them; left out: the whole order.",
-                        "items": {"oneOf": [{"type": "integer"}, {"type": "object", "additionalProperties": true}]}}}}"##,
+                        "items": {"oneOf": [{"type": "integer"}, {"type": "object", "additionalProperties": true, "properties": {
+                         "order_item": {"description": "The upstream's key of the line, or an object with it as `pk`."},
+                         "pk": {"description": "The same, where there is no `order_item`."},
+                         "quantity": {"type": ["integer", "string", "null"], "minimum": 1, "description": "How many units of it are cancelled; left out: all."}}}]}}}}"##,
 };
 
 /// Cancelled before shipping, or sent back after it.
@@ -56,8 +63,17 @@ pub(super) struct Plan {
     pub pk: i64,
     pub kind: PlanType,
     pub order: Named,
-    /// The upstream's keys of the lines; none: the whole order.
-    pub order_items: Option<Vec<i64>>,
+    /// The lines; none: the whole order.
+    pub order_items: Option<Vec<PlanLine>>,
+}
+
+/// A line of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PlanLine {
+    /// The upstream's key of it.
+    pub key: i64,
+    /// Its units that are cancelled; none: all.
+    pub quantity: Option<i64>,
 }
 
 impl Plan {
@@ -79,11 +95,10 @@ impl Plan {
         }
         let lists = LINES.map(|name| Some((name, reader.value(name)?.as_array()?)));
         let order_items = lists.into_iter().flatten().next().map(|(name, list)| {
-            let lines = list.iter().map(line).collect::<Option<Vec<i64>>>().filter(|lines| !lines.is_empty());
-            if lines.is_none() {
-                reader.wrong(name, "Keys of order items are required, at least one; leave it out for the whole order.");
-            }
-            lines.unwrap_or_default()
+            lines(list).unwrap_or_else(|wrong| {
+                reader.wrong(name, wrong);
+                Vec::new()
+            })
         });
         Some(Self { pk: pk?, kind: kind?, order: named?, order_items })
     }
@@ -97,11 +112,30 @@ fn named(order: &Value) -> Option<Named> {
     Some(Named { number, channel: is_said.then_some(channel), omnitron_id: values::integer(&order["pk"]) })
 }
 
-/// The key of an order item: a number, or an object with the key.
-fn line(value: &Value) -> Option<i64> {
-    let nested =
-        || [&value["order_item"], &value["order_item"]["pk"], &value["pk"]].into_iter().find_map(Value::as_i64);
-    value.as_i64().or_else(nested)
+/// The lines of a plan, each once; why they are none.
+fn lines(list: &[Value]) -> Result<Vec<PlanLine>, &'static str> {
+    let lines: Vec<PlanLine> = list.iter().map(line).collect::<Result<_, _>>()?;
+    let mut keys = BTreeSet::new();
+    if lines.is_empty() {
+        return Err(NO_LINE);
+    }
+    if lines.iter().any(|line| !keys.insert(line.key)) {
+        return Err("Name each order item once.");
+    }
+    Ok(lines)
+}
+
+/// A line: the key of an order item, or an object with the key.
+fn line(value: &Value) -> Result<PlanLine, &'static str> {
+    let keys = [value, &value["order_item"], &value["order_item"]["pk"], &value["pk"]];
+    let key = keys.into_iter().find_map(values::integer).ok_or(NO_LINE)?;
+    let quantity = match &value["quantity"] {
+        Value::Null => None,
+        sent => {
+            Some(values::integer(sent).filter(|units| *units > 0).ok_or("A quantity is a whole number from 1 on.")?)
+        }
+    };
+    Ok(PlanLine { key, quantity })
 }
 
 #[cfg(test)]
@@ -124,7 +158,27 @@ mod tests {
         ] {
             let mut plan = plan.clone();
             plan.as_object_mut().expect("an object").extend(lines.as_object().expect("an object").clone());
-            assert_eq!(Plan::of_payload(&plan).expect("a plan").order_items, Some(vec![1, 2]), "{plan}");
+            let lines = Plan::of_payload(&plan).expect("a plan").order_items.expect("lines");
+            assert_eq!(lines, [1, 2].map(|key| PlanLine { key, quantity: None }), "{plan}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_named_once_and_some_units_of_it_by_their_number() {
+        let line = |key, quantity| PlanLine { key, quantity };
+        let sent = json!([1, { "pk": 2, "quantity": null }, { "order_item": "3", "quantity": "2.0" }]);
+        assert_eq!(lines(sent.as_array().expect("a list")), Ok(vec![line(1, None), line(2, None), line(3, Some(2))]));
+        for wrong in [
+            json!([]),
+            json!([null]),
+            json!([{ "quantity": 1 }]),
+            json!([1, { "pk": 1, "quantity": 1 }]),
+            json!([{ "pk": 1, "quantity": 0 }]),
+            json!([{ "pk": 1, "quantity": -1 }]),
+            json!([{ "pk": 1, "quantity": 1.5 }]),
+            json!([{ "pk": 1, "quantity": [] }]),
+        ] {
+            assert!(lines(wrong.as_array().expect("a list")).is_err(), "{wrong}");
         }
     }
 

@@ -8,6 +8,9 @@ select 'cancellation plan ' || c.remote_id, case
            when exists (select from unnest(c.order_item_ids) as line(id)
                          where not exists (select from order_items i where i.id = line.id and i.order_id = c.order_id))
                then 'it names a line of another order'
+           when exists (select from unnest(c.order_item_ids, c.quantities) as line(id, quantity)
+                          join order_items i on i.id = line.id where line.quantity not between 1 and i.quantity)
+               then 'it cancels other units of a line than there are'
            when exists (select from cancellation_plan_packages k join packages p on p.id = k.package_id
                          where k.plan_id = c.id and p.order_id <> c.order_id)
                then 'it names a package of another order'
@@ -17,6 +20,8 @@ select 'cancellation plan ' || c.remote_id, case
   left join decided d on d.plan_id = c.id
  where exists (select from unnest(c.order_item_ids) as line(id)
                 where not exists (select from order_items i where i.id = line.id and i.order_id = c.order_id))
+    or exists (select from unnest(c.order_item_ids, c.quantities) as line(id, quantity)
+                 join order_items i on i.id = line.id where line.quantity not between 1 and i.quantity)
     or exists (select from cancellation_plan_packages k join packages p on p.id = k.package_id
                 where k.plan_id = c.id and p.order_id <> c.order_id)
     or (c.decision is null) <> (c.decided_date is null)

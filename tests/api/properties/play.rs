@@ -84,7 +84,7 @@ impl<'s> Player<'s> {
     async fn step(&mut self, op: &Op) {
         match op {
             Op::Order { lines, is_web, longitude } => self.order(lines, *is_web, *longitude).await,
-            Op::SameOrder => self.same_order().await,
+            Op::SameOrder => self.same_order(op).await,
             Op::Count { place, sku: which, quantity } => {
                 let (at, sku) = (erp(place % self.model.spec.places.len()), sku(*which));
                 let count = json!({ "stock_location": at, "sku": sku, "quantity": quantity });
@@ -189,13 +189,17 @@ impl<'s> Player<'s> {
         self.last_order = Some((number, reply.body));
     }
 
-    /// An order is known by its number: sent again it changes nothing.
-    async fn same_order(&mut self) {
+    /// An order is known by its number and its channel: sent again with what cannot be changed, it is told so, and nothing is.
+    async fn same_order(&mut self, op: &Op) {
         let Some((number, answer)) = self.last_order.clone() else { return };
-        let order = json!({ "number": number, "status": "400", "date_placed": "2020-01-01T00:00:00Z",
-                            "orderitem_set": [{ "quantity": 9, "product": { "sku": "OTHER" } }] });
-        let reply = self.shop.changes_nothing(self.shop.post("/api/v1/oms/orders/", &order)).await;
+        let order = json!({ "number": number, "status": "400", "date_placed": "2020-01-01T00:00:00Z", "channel": 1,
+                            "orderitem_set": [{ "quantity": 99_999, "product": { "sku": "OTHER" } }] });
+        let reply = self.shop.post("/api/v1/oms/orders/", &order).await;
         assert_eq!(reply.status, 200);
+        let differs = reply.ok()["differs"].as_array().expect("what differs").clone();
+        assert!(differs.iter().any(|one| one["field"] == "date_placed"), "{}", reply.text());
+        assert!(differs.iter().all(|one| one["done"] == false), "{}", reply.text());
+        self.compare(op).await;
         // Its packages may have moved and products been replaced meanwhile; how much was ordered is as it was.
         let was: Value = serde_json::from_slice(&answer).expect("JSON");
         let ordered = |order: &Value| -> Vec<(Value, Value)> {

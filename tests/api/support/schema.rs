@@ -188,10 +188,11 @@ impl<'a> Check<'a> {
             ("maximum", Value::Number(number)) => number.as_f64().is_some_and(|number| number <= limit()),
             ("minLength", Value::String(text)) => length(text) >= count(),
             ("maxLength", Value::String(text)) => length(text) <= count(),
+            ("minProperties", Value::Object(object)) => object.len() >= count(),
             ("minItems", Value::Array(entries)) => entries.len() >= count(),
             ("maxItems", Value::Array(entries)) => entries.len() <= count(),
             ("format", value) => has_format(rule.as_str().expect("a format"), value, self.side),
-            ("minimum" | "maximum" | "minLength" | "maxLength" | "minItems" | "maxItems", _) => true,
+            ("minimum" | "maximum" | "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties", _) => true,
             _ => panic!("{place}: the keyword {keyword} is not checked yet"),
         };
         if !keeps {

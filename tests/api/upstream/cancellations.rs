@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::house::{Upstream, order_of};
-use crate::support::{Order, SHOP, STANDARD, Shop};
+use crate::{
+    support::{Order, SHOP, STANDARD, Shop},
+    units::divide,
+};
 
 const PATH: &str = "/api/v1/oms/cancellation_plan/";
 
@@ -49,6 +52,116 @@ async fn one_cancelled_product_cancels_its_package_and_the_rest_gets_a_new_one()
     assert_eq!(listed["results"][0]["packages"], json!([order.packages()[0].id]));
     let found = shop.get("/api/v1/oms/packages/?cancellation_failure_status=cancelled").await.ok();
     assert_eq!(found["results"][0]["number"], "1P1");
+    shop.finish().await;
+}
+
+/// A plan for some units of one line.
+fn plan_of_units(pk: i64, item: i64, quantity: &Value) -> Value {
+    let mut plan = plan(pk, "1", None);
+    plan["payload"]["order_items"] = json!([{ "order_item": item, "quantity": quantity }]);
+    plan
+}
+
+/// An order of ten BIG: six at BESIKTAS, four at GEBZE.
+async fn six_and_four(shop: &Shop) -> Order<'_> {
+    divide(shop).await;
+    shop.count("BESIKTAS", "BIG", 6).await;
+    shop.count("GEBZE", "BIG", 4).await;
+    let order = shop.order_of(&order_of(1, &[("BIG", 10)])).await;
+    assert_eq!(order.summary().await, ["1P1 waiting@BESIKTAS: BIG×6=waiting", "1P2 waiting@GEBZE: BIG×4=waiting"]);
+    order
+}
+
+#[tokio::test]
+async fn two_of_five_are_cancelled_and_three_go_on() {
+    let shop = Shop::open().await;
+    let order = shop.order_of(&order_of(1, &[("RED", 1), ("BLUE", 5)])).await;
+    let two = plan_of_units(7, 102, &json!(2));
+    assert_eq!(decide(&shop, &two).await, ("cancelled".to_owned(), Value::Null));
+    assert_eq!(
+        order.summary().await,
+        [
+            "1P1 packaging-canceled@KADIKOY: RED×1=packaging-canceled, BLUE×5=packaging-canceled",
+            "1P2 waiting@KADIKOY: RED×1=waiting, BLUE×3=waiting"
+        ]
+    );
+    assert_eq!(shop.stock("KADIKOY", "BLUE").await, (100, 3));
+    let listed = shop.get(&format!("{PATH}?remote_id=7")).await.ok();
+    assert_eq!(listed["results"][0]["quantities"], json!([2]));
+    // Sent again, nothing more is; asked for by another plan, one more is.
+    assert_eq!(shop.changes_nothing(decide(&shop, &two)).await.0, "cancelled");
+    assert_eq!(decide(&shop, &plan_of_units(8, 102, &json!("1.0"))).await.0, "cancelled");
+    assert_eq!(order.summary().await[2], "1P3 waiting@KADIKOY: RED×1=waiting, BLUE×2=waiting");
+    // More than are left: those that are.
+    assert_eq!(decide(&shop, &plan_of_units(9, 102, &json!(5))).await.0, "cancelled");
+    assert_eq!(order.summary().await[3..], ["1P4 waiting@KADIKOY: RED×1=waiting"]);
+    shop.changes_nothing(async {
+        for (quantity, message) in [
+            (json!(6), "Of item 102 there are 5 units."),
+            (json!(0), "A quantity is a whole number from 1 on."),
+            (json!(1.5), "A quantity is a whole number from 1 on."),
+        ] {
+            let refused = shop.post_as("erp", PATH, &plan_of_units(10, 102, &quantity)).await.json(400);
+            assert_eq!(refused["error"], json!({ "order_items": [message] }));
+        }
+    })
+    .await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn units_are_cancelled_where_it_is_still_possible() {
+    let shop = Shop::open().await;
+    let order = six_and_four(&shop).await;
+    order.packages()[0].run("COMPLETE_PACKING").await.ok();
+    // What is packed is left alone, as long as the rest is enough.
+    assert_eq!(decide(&shop, &plan_of_units(1, 101, &json!(3))).await.0, "cancelled");
+    let now = order.summary().await;
+    assert_eq!(
+        now,
+        [
+            "1P1 packed@BESIKTAS: BIG×6=packed",
+            "1P2 packaging-canceled@GEBZE: BIG×4=packaging-canceled",
+            "1P3 waiting@GEBZE: BIG×1=waiting"
+        ]
+    );
+    // And if it is not, nothing is cancelled.
+    let (decision, reason) = decide(&shop, &plan_of_units(2, 101, &json!(2))).await;
+    assert_eq!(decision, "refused");
+    assert!(reason.as_str().is_some_and(|reason| reason.contains("is in the state Packed")), "{reason}");
+    assert_eq!(order.summary().await, now);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_plan_of_units_that_a_server_left_half_done_is_finished_and_not_done_twice() {
+    let shop = Shop::open().await;
+    let order = six_and_four(&shop).await;
+    let plan = plan_of_units(1, 101, &json!(7));
+    // One package was cancelled for it; then the server was gone. The plan stands there undecided.
+    shop.execute(
+        "insert into cancellation_plans (remote_id, plan_type, order_id, order_item_ids, quantities)
+         select 1, 'cancel', o.id, array_agg(i.id), '{7}' from orders o join order_items i on i.order_id = o.id
+          group by o.id",
+    )
+    .await;
+    let first = order.packages()[0];
+    first.run_with("CANCEL_PACKAGE", &json!({ "cancellation_reason": "Cancellation plan 1" })).await.ok();
+    assert_eq!(decide(&shop, &plan).await.0, "cancelled");
+    assert_eq!(order.summary().await[2..], ["1P3 waiting@BESIKTAS: BIG×3=waiting"]);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn plans_of_units_at_once_cancel_what_each_says() {
+    let shop = Shop::open().await;
+    let order = shop.order_of(&order_of(1, &[("BLUE", 20)])).await;
+    // Each three times, as a webhook may come.
+    let plans: Vec<Value> = (0..12).map(|one| plan_of_units(one % 4, 101, &json!(3))).collect();
+    let answers = crate::support::join(plans.iter().map(|plan| decide(&shop, plan))).await;
+    assert!(answers.iter().all(|(decision, _)| decision == "cancelled"), "{answers:?}");
+    let last = order.summary().await.pop().expect("a package");
+    assert!(last.ends_with("BLUE×8=waiting"), "{last}");
     shop.finish().await;
 }
 
