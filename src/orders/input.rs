@@ -83,6 +83,9 @@ const LINE: Written = Written {
         "price_currency": {"type": ["string", "null"]},
         "tax_rate": {"type": ["string", "number", "null"], "description": "Percent, with at most 4 places."},
         "discount_amount": {"type": ["string", "number", "null"]},
+        "parent": {"type": ["integer", "string", "object", "null"], "additionalProperties": true,
+                   "description": "The upstream's key of the line that this one is a part of, or an object with it as `pk`."},
+        "extra_field": {"description": "Whatever the channel adds; kept as it comes."},
         "product": {"$ref": "#/components/schemas/Product"}}}"##,
 };
 
@@ -189,6 +192,10 @@ pub struct LineInput {
     pub discount_amount: Option<String>,
     /// The product as it came.
     pub product: Value,
+    /// The upstream's key of the line that this one is a part of.
+    pub parent: Option<i64>,
+    /// What the channel adds, as it came.
+    pub extra_field: Option<Value>,
 }
 
 impl OrderInput {
@@ -394,8 +401,20 @@ impl LineInput {
             tax_rate: reader.nullable_decimal("tax_rate", TAX_RATE, 2).flatten(),
             price_currency,
             product,
+            parent: parent(reader),
+            extra_field: reader.value("extra_field").filter(|value| !value.is_null()).cloned(),
         }
     }
+}
+
+/// The line that this one is a part of: its key, or an object with it.
+fn parent(reader: &mut Reader<'_>) -> Option<i64> {
+    let sent = reader.value("parent").filter(|value| !value.is_null())?;
+    let key = values::integer(if sent.is_object() { &sent["pk"] } else { sent });
+    if key.is_none() {
+        reader.wrong("parent", "A valid integer is required.");
+    }
+    key
 }
 
 fn is_list_of_codes(value: &Value) -> bool {

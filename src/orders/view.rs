@@ -106,6 +106,11 @@ struct LineView {
     price_currency: Option<String>,
     tax_rate: Option<String>,
     discount_amount: Option<String>,
+    /// The upstream's key of the line that this one is a part of.
+    parent: Option<i64>,
+    /// Whatever the channel adds to the line, as it came.
+    #[schema(schema_with = details::extra_field)]
+    extra_field: Option<Json<Box<RawValue>>>,
 }
 
 /// Reads orders, in the order of `ids`, with the packages at locations of the scope.
@@ -192,6 +197,7 @@ async fn load_lines(
     let rows = sqlx::query!(
         r#"select id, order_id, state_id, omnitron_id, quantity, price::text as price, price_currency,
                   tax_rate::text as tax_rate, discount_amount::text as discount_amount,
+                  parent_omnitron_id as parent, extra_field as "extra_field: Json<Box<RawValue>>",
                   product as "product: Json<Box<RawValue>>", created_date, modified_date
              from order_items where order_id = any($1) order by order_id, position"#,
         ids
@@ -212,6 +218,8 @@ async fn load_lines(
             price_currency: row.price_currency,
             tax_rate: row.tax_rate,
             discount_amount: row.discount_amount,
+            parent: row.parent,
+            extra_field: row.extra_field,
         });
     }
     Ok(lines)

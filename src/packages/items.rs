@@ -161,6 +161,11 @@ struct ItemOrderItem {
     price_currency: Option<String>,
     tax_rate: Option<String>,
     discount_amount: Option<String>,
+    /// The upstream's key of the line that this one is a part of.
+    parent: Option<i64>,
+    /// Whatever the channel adds to the line, as it came.
+    #[schema(schema_with = details::extra_field)]
+    extra_field: Option<types::Json<Box<RawValue>>>,
 }
 
 /// Reads items, in the order of `ids`, with the history that a scope sees. Where they are in a state that was installed a moment ago, the catalog is
@@ -191,6 +196,7 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
                   o.omnitron_id as order_omnitron_id, p.stock_location_id, l.erp_code, l.name as location_name,
                   oi.omnitron_id, oi.sku, oi.quantity as ordered, oi.price::text as price, oi.price_currency,
                   oi.tax_rate::text as tax_rate, oi.discount_amount::text as discount_amount,
+                  oi.parent_omnitron_id as parent, oi.extra_field as "extra_field: types::Json<Box<RawValue>>",
                   oi.product as "product: types::Json<Box<RawValue>>"
              from unnest($1::bigint[]) with ordinality as wanted(id, n)
              join package_items i on i.id = wanted.id
@@ -231,6 +237,8 @@ async fn load_with(connection: &mut PgConnection, catalog: &Catalog, ids: &[i64]
                     price_currency: row.price_currency,
                     tax_rate: row.tax_rate,
                     discount_amount: row.discount_amount,
+                    parent: row.parent,
+                    extra_field: row.extra_field,
                 },
                 state: catalog.workflow.state(row.state_id)?.json.clone(),
                 quantity: row.quantity,

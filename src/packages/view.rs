@@ -165,6 +165,11 @@ pub(crate) struct OrderItemView {
     /// Percent.
     pub tax_rate: Option<String>,
     pub discount_amount: Option<String>,
+    /// The upstream's key of the line that this one is a part of.
+    pub parent: Option<i64>,
+    /// Whatever the channel adds to the line, as it came.
+    #[schema(schema_with = details::extra_field)]
+    pub extra_field: Option<Json<Box<RawValue>>>,
 }
 
 /// The order that a package is of.

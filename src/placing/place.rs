@@ -316,15 +316,18 @@ async fn insert_items(
     let currencies: Vec<Option<String>> = lines.iter().map(|line| line.price_currency.clone()).collect();
     let taxes: Vec<Option<String>> = lines.iter().map(|line| line.tax_rate.clone()).collect();
     let discounts: Vec<Option<String>> = lines.iter().map(|line| line.discount_amount.clone()).collect();
+    let parents: Vec<Option<i64>> = lines.iter().map(|line| line.parent).collect();
+    let extras: Vec<Option<serde_json::Value>> = lines.iter().map(|line| line.extra_field.clone()).collect();
     let products: Vec<serde_json::Value> = lines.iter().map(|line| line.product.clone()).collect();
     let mut rows = sqlx::query!(
         "insert into order_items (order_id, position, omnitron_id, state_id, sku, quantity, price, price_currency,
-                                  tax_rate, discount_amount, product)
+                                  tax_rate, discount_amount, product, parent_omnitron_id, extra_field)
          select $1, n, omnitron_id, state_id, sku, quantity, price::numeric, price_currency, tax_rate::numeric,
-                discount_amount::numeric, product
+                discount_amount::numeric, product, parent, extra_field
            from unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
-                       $9::text[], $10::jsonb[]) with ordinality
-                as c(omnitron_id, state_id, sku, quantity, price, price_currency, tax_rate, discount_amount, product, n)
+                       $9::text[], $10::jsonb[], $11::bigint[], $12::jsonb[]) with ordinality
+                as c(omnitron_id, state_id, sku, quantity, price, price_currency, tax_rate, discount_amount, product, parent,
+                     extra_field, n)
          returning id, position",
         order_id,
         &omnitron_ids as &[Option<i64>],
@@ -335,7 +338,9 @@ async fn insert_items(
         &currencies as &[Option<String>],
         &taxes as &[Option<String>],
         &discounts as &[Option<String>],
-        &products
+        &products,
+        &parents as &[Option<i64>],
+        &extras as &[Option<serde_json::Value>]
     )
     .fetch_all(&mut **transaction)
     .await?;

@@ -95,6 +95,42 @@ async fn a_gift_says_so_in_its_order_in_its_package_and_in_what_is_told() {
 }
 
 #[tokio::test]
+async fn a_line_that_is_a_part_of_another_says_so_wherever_it_is_shown() {
+    let shop = Shop::open().await;
+    let mut order = order_json("1", &[("RED", 1), ("BLUE", 1), ("GREEN", 1)]);
+    order["orderitem_set"][0]["pk"] = json!(701);
+    order["orderitem_set"][1]["parent"] = json!({ "pk": "701", "sku": "SET" });
+    order["orderitem_set"][1]["extra_field"] = json!({ "engraving": ["A", null, 1.5] });
+    order["orderitem_set"][2]["parent"] = json!(701);
+    let order = shop.order_of(&order).await;
+    let package = order.only_package();
+    package.run("COMPLETE_PACKING").await.ok();
+    let events = format!("/api/v1/oms/events/?entity=package&object_id={}&limit=200", package.id);
+    let shown = shop.get(&format!("/api/v1/oms/packages/{}/", package.id)).await.ok();
+    let mut told = vec![order.json["orderitem_set"].clone(), shown["packageitem_set"].clone()];
+    let events = shop.get(&events).await.ok();
+    told.extend(
+        events["results"].as_array().expect("events").iter().map(|one| one["payload"]["packageitem_set"].clone()),
+    );
+    told.push(shop.get("/api/v1/oms/packages/package-items/?sort=id").await.ok()["results"].clone());
+    assert!(told.len() > 3);
+    for lines in told {
+        let lines = lines.as_array().expect("lines").iter();
+        let lines: Vec<&Value> =
+            lines.map(|line| if line["order_item"].is_null() { line } else { &line["order_item"] }).collect();
+        let parents: Vec<&Value> = lines.iter().map(|line| &line["parent"]).collect();
+        assert_eq!(parents, [&Value::Null, &json!(701), &json!(701)]);
+        assert_eq!((&lines[0]["extra_field"], &lines[2]["extra_field"]), (&Value::Null, &Value::Null));
+        assert_eq!(lines[1]["extra_field"].to_string(), r#"{"engraving":["A",null,1.5]}"#);
+    }
+    let mut wrong = order_json("2", &[("RED", 1)]);
+    wrong["orderitem_set"][0]["parent"] = json!("the first");
+    let refused = shop.changes_nothing(shop.post(ORDERS, &wrong)).await;
+    assert_eq!(refused.wrong("orderitem_set"), ["Item 1: parent: A valid integer is required."]);
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn what_is_no_gift_as_it_says_is_refused_and_a_changed_gift_is_told() {
     let shop = Shop::open().await;
     let mut order = order_json("1", &[("RED", 1)]);

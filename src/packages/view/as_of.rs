@@ -130,6 +130,7 @@ impl Lines {
             r#"select i.id, i.package_id, i.state_id, i.quantity, i.created_date, i.modified_date, i.order_item_id,
                       oi.omnitron_id, oi.sku, oi.quantity as ordered, oi.price::text as price, oi.price_currency,
                       oi.tax_rate::text as tax_rate, oi.discount_amount::text as discount_amount,
+                      oi.parent_omnitron_id as parent, oi.extra_field as "extra_field: Json<Box<RawValue>>",
                       oi.product as "product: Json<Box<RawValue>>"
                  from package_items i
                  join order_items oi on oi.id = i.order_item_id

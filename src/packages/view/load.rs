@@ -267,6 +267,8 @@ pub(super) struct ItemRow {
     pub(super) price_currency: Option<String>,
     pub(super) tax_rate: Option<String>,
     pub(super) discount_amount: Option<String>,
+    pub(super) parent: Option<i64>,
+    pub(super) extra_field: Option<Json<Box<RawValue>>>,
     pub(super) product: Json<Box<RawValue>>,
 }
 
@@ -280,6 +282,7 @@ async fn load_items(
         r#"select i.id, i.package_id, i.state_id, i.quantity, i.created_date, i.modified_date, i.order_item_id,
                   oi.omnitron_id, oi.sku, oi.quantity as ordered, oi.price::text as price, oi.price_currency,
                   oi.tax_rate::text as tax_rate, oi.discount_amount::text as discount_amount,
+                  oi.parent_omnitron_id as parent, oi.extra_field as "extra_field: Json<Box<RawValue>>",
                   oi.product as "product: Json<Box<RawValue>>"
              from package_items i
              join order_items oi on oi.id = i.order_item_id
@@ -310,6 +313,8 @@ pub(super) fn item_view(row: ItemRow, catalog: &Catalog) -> Result<ItemView> {
             price_currency: row.price_currency,
             tax_rate: row.tax_rate,
             discount_amount: row.discount_amount,
+            parent: row.parent,
+            extra_field: row.extra_field,
         },
         quantity: row.quantity,
         unit_weight: None,
