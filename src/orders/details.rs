@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::{
@@ -24,14 +24,14 @@ const KEPT: [(&str, &Written); 7] = [
 const CHANNEL: Written = Written {
     name: "Channel",
     schema: r#"{"type": ["object", "integer", "string"], "additionalProperties": true, "description": "A sales channel, as the order names it: an object, its key or its name.", "properties": {
-        "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
+        "pk": {"type": ["integer", "string", "null"], "description": "The upstream's own key."},
         "name": {"type": ["string", "null"]}}}"#,
 };
 
 const CUSTOMER: Written = Written {
     name: "Customer",
     schema: r#"{"type": "object", "additionalProperties": true, "description": "Who ordered, as the order says.", "properties": {
-        "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
+        "pk": {"type": ["integer", "string", "null"], "description": "The upstream's own key."},
         "first_name": {"type": ["string", "null"]}, "last_name": {"type": ["string", "null"]},
         "email": {"type": ["string", "null"]}, "phone_number": {"type": ["string", "null"]}}}"#,
 };
@@ -39,7 +39,7 @@ const CUSTOMER: Written = Written {
 const PLACE: Written = Written {
     name: "Place",
     schema: r#"{"type": "object", "additionalProperties": true, "description": "A city, township or country, as the order names it.", "properties": {
-        "pk": {"type": ["integer", "null"]}, "name": {"type": ["string", "null"]},
+        "pk": {"type": ["integer", "string", "null"]}, "name": {"type": ["string", "null"]},
         "code": {"type": ["string", "null"]}}}"#,
 };
 
@@ -66,7 +66,7 @@ const DELIVERY_RANGE: Written = Written {
 const RETAIL_STORE: Written = Written {
     name: "RetailStore",
     schema: r#"{"type": "object", "additionalProperties": true, "description": "Where the customer comes for it, as the order says.", "properties": {
-        "pk": {"type": ["integer", "null"]}, "name": {"type": ["string", "null"]},
+        "pk": {"type": ["integer", "string", "null"]}, "name": {"type": ["string", "null"]},
         "erp_code": {"type": ["string", "null"]}}}"#,
 };
 
@@ -76,7 +76,7 @@ const EXTRA_FIELD: Written =
 const PRODUCT: Written = Written {
     name: "Product",
     schema: r#"{"type": "object", "additionalProperties": true, "description": "A product, as the order has it.", "required": ["sku"], "properties": {
-        "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
+        "pk": {"type": ["integer", "string", "null"], "description": "The upstream's own key."},
         "sku": {"type": "string"}, "base_code": {"type": ["string", "null"]}, "name": {"type": ["string", "null"]},
         "barcode": {"type": ["string", "null"]},
         "extra_attributes": {"type": ["object", "null"], "additionalProperties": true,
@@ -175,19 +175,23 @@ fn fitted(form: &Written, value: &Value) -> Result<Value, String> {
 static FORMS: LazyLock<BTreeMap<&str, Value>> =
     LazyLock::new(|| SCHEMAS.iter().map(|form| (form.name, form.value())).collect());
 
-/// A value in the form of a schema, as Django REST framework reads it: a number where a text is told becomes its text, and a
-/// text of digits where a number is told becomes the number. What a schema does not name is anything. Else what is wrong.
+/// A value in the form of a schema, as Django REST framework reads it: a number where a text is told becomes its text. What a
+/// schema does not name is anything. Else what is wrong.
 fn fit(schema: &Value, value: &Value) -> Result<Value, String> {
     if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
         return FORMS.get(name).map_or_else(|| Ok(value.clone()), |form| fit(form, value));
     }
     if let Some(alternatives) = schema["oneOf"].as_array() {
-        let is_of_object = value.is_object() || value.is_array();
         let (objects, others): (Vec<&Value>, Vec<&Value>) =
             alternatives.iter().partition(|one| one["$ref"].is_string());
-        // A place is either an object or, for some, its name.
-        let told_as = if is_of_object { objects.first() } else { others.first() };
-        return told_as.map_or_else(|| Ok(value.clone()), |one| fit(one, value));
+        let other = others.iter().find_map(|one| fit(one, value).ok());
+        return match (other, objects.first()) {
+            (Some(fitted), _) => Ok(fitted),
+            // A place may be sent by its name alone.
+            (None, Some(object)) if value.is_string() || value.is_number() => fit(object, &json!({ "name": value })),
+            (None, Some(object)) => fit(object, value),
+            (None, None) => Ok(value.clone()),
+        };
     }
     let is_told_as = |kind: &str| match &schema["type"] {
         Value::String(one) => one == kind,
@@ -208,20 +212,17 @@ fn fit(schema: &Value, value: &Value) -> Result<Value, String> {
         Value::Array(list) if is_told_as("object") && list.is_empty() => Ok(Value::Object(Map::new())),
         Value::String(_) if is_told_as("string") => Ok(value.clone()),
         Value::Number(_) if is_told_as("number") => Ok(value.clone()),
-        Value::String(_) | Value::Number(_) if is_told_as("integer") => {
-            values::integer(value).map(Value::from).ok_or_else(|| "A valid integer is required.".to_owned())
+        Value::Number(_) if is_told_as("integer") && values::integer(value).is_some() => {
+            Ok(values::integer(value).into())
         }
         Value::Number(number) if is_told_as("string") => Ok(number.to_string().into()),
         _ if is_told_as("object") => Err(no_dictionary(value)),
-        _ if is_told_as("string") => Err("Not a valid string.".to_owned()),
-        _ => Err("A valid number is required.".to_owned()),
+        _ => Err("Not a valid string.".to_owned()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -230,9 +231,11 @@ mod tests {
             (
                 &CUSTOMER,
                 json!({ "pk": "7", "first_name": 5, "last_name": null }),
-                r#"{"pk":7,"first_name":"5","last_name":null}"#,
+                r#"{"pk":"7","first_name":"5","last_name":null}"#,
             ),
             (&CUSTOMER, json!({ "vip": [true, { "since": 2020 }] }), r#"{"vip":[true,{"since":2020}]}"#),
+            (&CUSTOMER, json!({ "pk": 7.0 }), r#"{"pk":7}"#),
+            (&CUSTOMER, json!({ "pk": "0b1f-c3" }), r#"{"pk":"0b1f-c3"}"#),
             (&CUSTOMER, json!([]), "{}"),
             (
                 &ADDRESS,
@@ -242,9 +245,14 @@ mod tests {
             (
                 &ADDRESS,
                 json!({ "city": { "pk": "34", "name": 5 }, "township": "Moda" }),
-                r#"{"city":{"pk":34,"name":"5"},"township":"Moda"}"#,
+                r#"{"city":{"pk":"34","name":"5"},"township":"Moda"}"#,
             ),
             (&ADDRESS, json!({ "district": 5, "city": null }), r#"{"district":"5","city":null}"#),
+            (
+                &ADDRESS,
+                json!({ "city": "Istanbul", "country": 90 }),
+                r#"{"city":{"name":"Istanbul"},"country":{"name":"90"}}"#,
+            ),
             (&CHANNEL, json!("web"), r#""web""#),
             (&CHANNEL, json!(7), "7"),
             (
@@ -259,11 +267,12 @@ mod tests {
         for (form, sent, wrong) in [
             (&CUSTOMER, json!(5), "Invalid data. Expected a dictionary, but got int."),
             (&CUSTOMER, json!([1]), "Invalid data. Expected a dictionary, but got list."),
-            (&CUSTOMER, json!({ "pk": "x" }), "pk: A valid integer is required."),
+            (&CUSTOMER, json!({ "pk": [7] }), "pk: Not a valid string."),
             (&CUSTOMER, json!({ "email": [] }), "email: Not a valid string."),
             (&ADDRESS, json!({ "city": { "name": true } }), "city: name: Not a valid string."),
+            (&ADDRESS, json!({ "city": true }), "city: Invalid data. Expected a dictionary, but got bool."),
             (&CHANNEL, json!(true), "Invalid data. Expected a dictionary, but got bool."),
-            (&CHANNEL, json!({ "pk": 1.5 }), "pk: A valid integer is required."),
+            (&CHANNEL, json!({ "pk": true }), "pk: Not a valid string."),
         ] {
             assert_eq!(fitted(form, &sent), Err(wrong.to_owned()), "{sent}");
         }
