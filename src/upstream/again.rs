@@ -54,6 +54,8 @@ pub(crate) async fn settle(
     order: &OrderInput,
     payload: &Value,
 ) -> Result<Vec<Differing>> {
+    // First: what is older, and comes at the same time, sees it and changes nothing, or was there before the comparison.
+    hear(settling, order_id, order.modified_date).await?;
     let mut connection = settling.pool.acquire().await?;
     let catalog = settling.catalog_cache.up_to_date(&mut connection).await?;
     let stored = compare::load(&mut connection, &[order_id]).await?.remove(&order_id);
@@ -72,7 +74,6 @@ pub(crate) async fn settle(
         told.extend(differences.iter().zip(&undone).map(|(one, why)| Differing::of(one, why.as_deref())));
         problems::record_difference(settling.pool, &order.identity(), order_id, &told, payload).await?;
     }
-    hear(settling, order_id, order.modified_date).await?;
     Ok(told)
 }
 

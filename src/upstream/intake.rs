@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
@@ -179,6 +180,8 @@ impl Intake {
 struct Known {
     identities: HashMap<String, Vec<StoredIdentity>>,
     orders: HashMap<i64, StoredOrder>,
+    /// The dates of change of messages of which is kept what could not be done, by order.
+    settled: HashMap<i64, DateTime<Utc>>,
 }
 
 impl Known {
@@ -190,7 +193,8 @@ impl Known {
         for stored in stored {
             identities.entry(stored.identity.number.clone()).or_default().push(stored);
         }
-        Ok(Self { identities, orders: compare::load(connection, &ids).await? })
+        let settled = problems::differing(&mut *connection, &ids).await?;
+        Ok(Self { identities, orders: compare::load(connection, &ids).await?, settled })
     }
 
     /// Whether an order tells something new: it is not here, or it may differ. Of most it is known by their date of change.
@@ -199,9 +203,11 @@ impl Known {
         let of_its_number = self.identities.get(&identity.number).map_or(&[][..], Vec::as_slice);
         let Ok(Some(stored)) = identity.among(of_its_number) else { return true };
         let (Some(stored), Ok(order)) = (self.orders.get(&stored.id), OrderInput::of_json(value)) else { return true };
-        let was_heard = order.modified_date.zip(stored.heard_date).is_some_and(|(sent, heard)| sent <= heard);
+        // A message that was heard may not have been settled: the server may have fallen over between.
+        let is_settled = order.modified_date.is_some() && self.settled.get(&stored.id).copied() == order.modified_date;
         let company = order.cargo_company.as_ref().and_then(|name| catalog.cargo_company(name));
-        !was_heard
+        !is_settled
+            && !again::is_older(&order, stored)
             && (order.modified_date > stored.heard_date
                 || !stored.differences(&order, company.map(|company| company.id)).is_empty())
     }

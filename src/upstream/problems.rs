@@ -1,16 +1,20 @@
 //! Orders of the upstream that could not be taken: stored, listed, and tried again. And orders that are here, and were sent
 //! again otherwise: what of it could not be done.
 
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    db::PgPool,
+    db::{PgConnection, PgPool},
     error::Result,
     orders::{
         compare::Differing,
         identity::{Channel, Identity},
     },
+    reading::values,
     wire::without_nulls,
 };
 
@@ -98,6 +102,19 @@ pub(crate) async fn record_difference(
     .execute(pool)
     .await?;
     Ok(())
+}
+
+/// The date of change of the message that each of these orders differs from, as far as its problem is open.
+pub(crate) async fn differing(connection: &mut PgConnection, order_ids: &[i64]) -> Result<HashMap<i64, DateTime<Utc>>> {
+    let rows = sqlx::query!(
+        r#"select order_id as "order_id!", payload->>'modified_date' as date from upstream_problems
+            where order_id = any($1) and kind = 'differs' and resolved_date is null"#,
+        order_ids
+    )
+    .fetch_all(connection)
+    .await?;
+    let dated = rows.into_iter().filter_map(|row| Some((row.order_id, values::date_time(&row.date?)?)));
+    Ok(dated.collect())
 }
 
 /// What differs, and why what is not done is not.
