@@ -489,6 +489,56 @@ async fn a_message_that_was_overtaken_by_a_later_one_is_no_news() {
     shop.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_messages_at_once_the_latest_has_the_last_word() {
+    let shop = Shop::open().await;
+    for round in 0..6 {
+        let number = format!("7{round}");
+        let at = |hour: usize| {
+            let mut order = two_lines(&number);
+            order["shipping_address"]["line"] = json!(format!("Road {hour}"));
+            order["modified_date"] = json!(format!("2026-01-01T{hour:02}:00:00Z"));
+            order
+        };
+        let order = shop.order_of(&at(10)).await;
+        let messages: Vec<Value> = [17, 13, 19, 12, 16, 11, 18, 14, 15].map(at).to_vec();
+        join(messages.iter().map(|message| push(&shop, message))).await;
+        let address = shop.get(&format!("{ORDERS}{}/", order.id())).await.ok()["shipping_address"]["line"].clone();
+        assert_eq!(address, "Road 19");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_that_was_heard_when_a_server_fell_over_is_settled_by_the_next_poll() {
+    let upstream = Upstream::start(Vec::new()).await;
+    let shop = Shop::open().await;
+    let order = shop.order_of(&two_lines("7")).await;
+    let mut moved = two_lines("7");
+    moved["shipping_address"]["line"] = json!("Moda 12");
+    moved["amount"] = json!("11.00");
+    upstream.bring(vec![moved]).await;
+    let date = upstream.listed().await[0]["modified_date"].as_str().expect("a date").to_owned();
+    // Its date was noted, and then the server was gone.
+    shop.execute_text(&format!("update orders set heard_date = '{date}'")).await;
+    let server = shop.second_following_server(&upstream.settings(), EAGER).await;
+    let path = format!("{ORDERS}{}/", order.id());
+    shop.until("it is moved", || async {
+        (shop.get(&path).await.ok()["shipping_address"]["line"] == "Moda 12").then_some(())
+    })
+    .await;
+    shop.until("the rest is a problem", || async { (problems(&shop).await.len() == 1).then_some(()) }).await;
+    // What was settled is not settled again by each poll.
+    let asked = || upstream.received().iter().filter(|one| one.path == "/api/i1/orders/").count();
+    let before = asked();
+    shop.until("it asks on", || async { (asked() > before + 3).then_some(()) }).await;
+    let attempts: Vec<(i32,)> = shop.rows("select attempts from upstream_problems").await;
+    assert_eq!(attempts, [(1,)]);
+    server.stop().await;
+    upstream.stop();
+    shop.finish().await;
+}
+
 #[tokio::test]
 async fn an_import_says_which_orders_differ() {
     let shop = Shop::open().await;

@@ -7,6 +7,7 @@ use oms::{
     simulator::{Received, Settings, Simulator},
     upstream::{Pace, UpstreamSettings},
 };
+use reqwest::header;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,9 @@ pub const EAGER: Pace = Pace {
     call_lease: Duration::from_secs(10),
     give_up_after: Duration::from_mins(10),
 };
+
+/// The token of nobody but the tests.
+const TOKEN: &str = "a token nobody was given";
 
 /// A running simulator.
 pub struct Upstream {
@@ -39,7 +43,7 @@ impl Upstream {
             begins: DateTime::from_timestamp(1_700_000_000, 0).expect("a moment"),
             username: "oms".to_owned(),
             password: "secret".into(),
-            token: "a token nobody was given".into(),
+            token: TOKEN.into(),
             push_to: None,
         };
         let simulator = Simulator::new(settings).expect("a simulator");
@@ -71,6 +75,14 @@ impl Upstream {
         let reply = self.http.post(format!("{}/_control/", self.url)).json(mood).send().await.expect("an answer");
         assert_eq!(reply.status(), 200);
         reply.json().await.expect("JSON")
+    }
+
+    /// Its orders, as it lists them.
+    pub async fn listed(&self) -> Vec<Value> {
+        let request = self.http.get(format!("{}/api/v1/orders/", self.url));
+        let request = request.header(header::AUTHORIZATION, format!("Token {TOKEN}"));
+        let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
+        answer["results"].as_array().expect("orders").clone()
     }
 
     /// Lets orders arrive.
