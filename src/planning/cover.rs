@@ -2,8 +2,8 @@
 //!
 //! The best choice places the most lines, or the most units where lines may be divided; among equals it costs the least;
 //! then it opens the fewest new parcels; then it uses the fewest locations; then its ranks come first, compared one by
-//! one. A new parcel costs one, or the distance that the scenario says it is worth. For up to [`EXACT`] takers that matter, every set of them is tried. For
-//! more, a greedy choice adds the taker with the least cost per added line (among equals the one that adds more, then
+//! one. A new parcel costs one, or the distance that the scenario says it is worth. For up to [`EXACT`] takers that matter,
+//! every set of them is tried. For more, a greedy choice adds the taker with the least cost per added line (among equals the one that adds more, then
 //! the better rank), repairs losses from sharing a SKU's stock, and drops takers that are not needed. It places as many
 //! lines, but may use a location too many. If new parcels are limited, it stops at the limit, and may leave a line that
 //! has a place.

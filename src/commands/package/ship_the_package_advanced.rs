@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Longest tracking number, in characters.
-const LONGEST_TRACKING_NUMBER: usize = 256;
+pub(super) const LONGEST_TRACKING_NUMBER: usize = 256;
 
 /// See the module.
 pub static COMMAND: PackageCommand = PackageCommand {
@@ -60,9 +60,10 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
 /// Both parameters are required; the refusal names each missing one.
 pub(crate) fn read_shipment(input: Input<'_>) -> Result<(String, String), Refusal> {
     match (input.string("tracking_number"), input.string("cargo_company")) {
-        (Ok(number), _) if number.chars().count() > LONGEST_TRACKING_NUMBER => {
-            Err(Refusal::field("tracking_number", "Ensure this field has no more than 256 characters."))
-        }
+        (Ok(number), _) if number.chars().count() > LONGEST_TRACKING_NUMBER => Err(Refusal::field(
+            "tracking_number",
+            format!("Ensure this field has no more than {LONGEST_TRACKING_NUMBER} characters."),
+        )),
         (Ok(number), Ok(company)) => Ok((number, company)),
         (Err(first), Err(second)) => Err(first.and(second)),
         (Err(refusal), _) | (_, Err(refusal)) => Err(refusal),

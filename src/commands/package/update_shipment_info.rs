@@ -4,6 +4,7 @@
 use super::{
     super::changes::ShipmentRecord,
     checks::{find_cargo_company, require_shipment},
+    ship_the_package_advanced::LONGEST_TRACKING_NUMBER,
 };
 use crate::{
     commands::{
@@ -18,8 +19,6 @@ use crate::{
 const COMPANY: &str = "cargo_company";
 const TRACKING: &str = "tracking_number";
 const QUERY: &str = "query_number";
-/// Longest tracking number, in characters.
-const LONGEST_TRACKING_NUMBER: usize = 256;
 /// Longest other number, in characters.
 const LONGEST_NUMBER: usize = 128;
 
