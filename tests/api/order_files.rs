@@ -144,6 +144,30 @@ async fn a_file_of_ones_own_is_taken_by_a_mapping_in_the_encoding_it_has() {
 }
 
 #[tokio::test]
+async fn a_number_of_another_channel_is_another_order_of_a_file() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    let rows = b"number,channel.name,date_placed,sku\n\
+                 1,web,2026-03-01,RED\n\
+                 1,shop,2026-03-01,BLUE\n\
+                 ,,,GREEN\n\
+                 2,web,2026-03-01,RED\n\
+                 1,telephone,2026-03-01,RED\n";
+    let (code, printed, said) = files.import(&shop, rows, &["--format", "csv"]).await;
+    let all = "4 orders taken, 0 known already, 0 with nothing to pack, 0 refused";
+    assert_eq!((code, printed.as_str()), (0, all), "{said:#?}");
+    let lines: Vec<(String, String, i64)> = shop
+        .rows(
+            "select o.number, o.channel_name, count(i.id) from orders o join order_items i on i.order_id = o.id
+              group by o.id order by o.id",
+        )
+        .await;
+    let lines: Vec<_> =
+        lines.iter().map(|(number, channel, lines)| (number.as_str(), channel.as_str(), *lines)).collect();
+    assert_eq!(lines, [("1", "web", 1), ("1", "shop", 2), ("2", "web", 1), ("1", "telephone", 1)]);
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn a_bad_line_costs_its_order_and_is_told_with_its_number() {
     let (shop, files) = (Shop::open().await, Files::new());
     let rows = b"number,date_placed,sku,quantity,notes\n\

@@ -59,8 +59,8 @@ pub struct OrderFile<R> {
     columns: Columns,
     /// The first row of the next order.
     next: Option<Row>,
-    /// The numbers of all orders before, with their lines.
-    seen: HashMap<String, u64>,
+    /// The numbers and channels of all orders before, with their lines.
+    seen: HashMap<(String, String), u64>,
 }
 
 impl<R: Read> OrderFile<R> {
@@ -96,9 +96,11 @@ impl<R: Read> OrderFile<R> {
         let mut rows = vec![first];
         let mut dropped = 0_usize;
         while let Some(row) = self.row()? {
-            let number = row.text(Field::Number);
             // Some leave the order's cells empty from its second row on. Of a row that cannot be read nobody knows its order.
-            let is_same = !row.is_broken() && (number.is_empty() || number == rows[0].text(Field::Number));
+            // A number of another channel is another order.
+            let is_same = !row.is_broken()
+                && says_no_other(&row, &rows[0], Field::Number)
+                && says_no_other(&row, &rows[0], Field::Channel);
             if !is_same || rows[0].is_broken() {
                 self.next = Some(row);
                 break;
@@ -115,14 +117,15 @@ impl<R: Read> OrderFile<R> {
             return Ok(Some(Built::Refused(Refused { line, why })));
         }
         if !number.is_empty() {
-            if let Some(first) = self.seen.get(&number) {
+            let known = (number.clone(), rows[0].text(Field::Channel).to_owned());
+            if let Some(first) = self.seen.get(&known) {
                 let why = format!(
                     "rows of order {number} are on line {first} already: sort the file, so that the rows of an order follow each \
                      other"
                 );
                 return Ok(Some(Built::Refused(Refused { line, why })));
             }
-            self.seen.insert(number, line);
+            self.seen.insert(known, line);
         }
         Ok(Some(build::order(&rows, &self.reading)))
     }
@@ -138,4 +141,10 @@ impl<R: Read> OrderFile<R> {
         let Some(row) = self.sheet.next_row()? else { return Ok(None) };
         Ok(Some(self.columns.row(row, is_comma_decimal)))
     }
+}
+
+/// True if a row of an order has nothing else in a cell than its first row, or nothing.
+fn says_no_other(row: &Row, first: &Row, field: Field) -> bool {
+    let (text, first) = (row.text(field), first.text(field));
+    text.is_empty() || text == first
 }
