@@ -14,7 +14,7 @@ pub use view::{CommandObject, ExplainedCommand, Explanation, StateObject};
 
 use crate::{
     error::{Error, Refusal, Result},
-    kinds::Kind,
+    kinds::{Kind, names::REPACK},
     role::Role,
 };
 
@@ -24,6 +24,8 @@ pub const NOT_FOUND: &str = "oms-not-found";
 pub const WAITING: &str = "waiting";
 /// Slug of the state of packages without a place.
 pub const OUT_OF_STOCK: &str = "out-of-stock";
+/// Slug of the state of packages that a location refused and that have no place yet.
+pub const NEEDS_RESCHEDULING: &str = "needs-rescheduling";
 /// Slug of the state of a cancelled package.
 pub const CANCELLED: &str = "packaging-canceled";
 /// Slug of the state of packages with items that come from elsewhere, and of those items.
@@ -83,6 +85,12 @@ impl State {
     #[must_use]
     pub fn number(&self) -> Option<i64> {
         self.enum_value.parse().ok()
+    }
+
+    /// True if a package in it waits for a place (`waiting_items` has its items).
+    #[must_use]
+    pub fn waits_for_place(&self) -> bool {
+        self.entity == "package" && (self.slug == OUT_OF_STOCK || self.slug == NEEDS_RESCHEDULING)
     }
 
     /// True if a transfer in it has not arrived.
@@ -200,6 +208,20 @@ impl Workflow {
     /// Every transition of an entity, by id.
     pub fn transitions<'a>(&'a self, entity: &'a str) -> impl Iterator<Item = &'a Transition> {
         self.transitions.values().filter(move |transition| transition.entity == entity)
+    }
+
+    /// The transitions that plan a waiting package again.
+    pub fn repacks(&self) -> impl Iterator<Item = &Transition> {
+        let waits = |id| self.state(id).is_ok_and(State::waits_for_place);
+        self.transitions("package")
+            .filter(|transition| transition.kind.identifier == REPACK)
+            .filter(move |transition| waits(transition.source_id))
+    }
+
+    /// The states in which packages wait for a place until they are planned again.
+    #[must_use]
+    pub fn waiting_states(&self) -> Vec<i64> {
+        self.repacks().map(|transition| transition.source_id).collect()
     }
 
     /// The `commands` list of an object in a state, as JSON. `state_before` selects the transitions that lead back and

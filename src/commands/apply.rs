@@ -63,6 +63,7 @@ pub async fn apply(
         Ok(()) => {
             records::write(connection, changes, consequences, &ids, &documents, until_event_id).await?;
             parts::note(connection, changes, &created_items, until_event_id).await?;
+            note_waiting(connection, consequences, &ids).await?;
             Ok(Applied::Done { packages: ids, created_items })
         }
         Err(error) if error.is_write_conflict() => Ok(Applied::Conflict),
@@ -75,7 +76,17 @@ pub async fn apply(
 pub fn is_one_statement(changes: &[PackageChange], consequences: &Consequences) -> bool {
     changes.iter().all(|change| change.id.is_some() && change.items.iter().all(|item| item.id.is_some()))
         && !may_miss_stock(consequences)
+        && consequences.waiting.is_empty()
         && records::are_empty(changes, consequences)
+}
+
+/// Keeps the queue of those who wait for a place as the packages now are.
+async fn note_waiting(connection: &mut PgConnection, consequences: &Consequences, ids: &[i64]) -> Result<()> {
+    let packages: Vec<i64> = consequences.waiting.iter().map(|index| ids[*index]).collect();
+    if !packages.is_empty() {
+        sqlx::query!("select note_waiting($1)", &packages).execute(connection).await?;
+    }
+    Ok(())
 }
 
 fn event_count(consequences: &Consequences, index: usize) -> i64 {

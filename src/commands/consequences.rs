@@ -157,6 +157,8 @@ pub struct Consequences {
     pub released: Vec<usize>,
     /// Indexes of packages whose items waited without reservations and have them again.
     pub renewed: Vec<usize>,
+    /// Indexes of packages that wait for a place, or did.
+    pub waiting: Vec<usize>,
 }
 
 /// Turns a command's decision into package changes: the package itself first, then its successors.
@@ -274,6 +276,10 @@ pub fn derive(packages: &[PackageChange], workflow: &Workflow) -> Result<Consequ
         }
         derive_release(&mut consequences, index, package, workflow)?;
         derive_events(&mut consequences, index, package, workflow)?;
+        let mut states = package.before.iter().chain([&package.after]).map(|placement| placement.state_id);
+        if states.any(|state| workflow.state(state).is_ok_and(State::waits_for_place)) {
+            consequences.waiting.push(index);
+        }
     }
     consequences.stock.retain(|_, delta| delta.quantity != 0 || delta.reserved != 0);
     Ok(consequences)

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::{
     catalog::Catalog,
     commands::consequences::{Consequences, PackageChange},
-    workflow::OUT_OF_STOCK,
+    workflow::State,
 };
 
 /// Most SKUs kept apart. With more, anything may have come free.
@@ -50,16 +50,17 @@ impl Freed {
 
     /// The things that changes free: stock no longer held, and room at a location with a limit. Also the SKUs of
     /// packages that have just found no place: if they were counted after the plan had read the stock, and the search
-    /// for waiting packages ran before the package was written, no other signal would come.
+    /// for waiting packages ran before the package was written, no other signal would come. And the SKUs of those that wait
+    /// no longer: what was left to them is now for the next ones.
     fn by(changes: &[PackageChange], consequences: &Consequences, catalog: &Catalog) -> Self {
         let rises = consequences.stock.iter().filter(|(_, delta)| delta.quantity > delta.reserved);
         let mut freed = Self { skus: rises.map(|((sku, _), _)| sku.clone()).collect(), ..Self::default() };
         let left = consequences.quota.iter().filter(|change| change.delta < 0).map(|change| change.stock_location_id);
         freed.location_ids.extend(left.filter(|id| catalog.limited_locations.contains(id)));
-        let is_out_of_stock = |state_id| catalog.workflow.state(state_id).is_ok_and(|state| state.slug == OUT_OF_STOCK);
+        let waits = |state_id| catalog.workflow.state(state_id).is_ok_and(State::waits_for_place);
         for change in changes {
-            let arrives = change.before.is_none_or(|before| before.state_id != change.after.state_id);
-            if arrives && is_out_of_stock(change.after.state_id) {
+            let waited = change.before.is_some_and(|before| waits(before.state_id));
+            if waited != waits(change.after.state_id) {
                 freed.skus.extend(change.items.iter().map(|item| item.sku.clone()));
             }
         }

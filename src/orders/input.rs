@@ -280,6 +280,7 @@ impl OrderInput {
             payment: self.payment_type.clone(),
             delivery_type: self.delivery_type.clone(),
             coordinates: degrees(&self.latitude).zip(degrees(&self.longitude)),
+            date_placed: self.date_placed,
             ..OrderFacts::default()
         };
         facts.read_address(self.details.get("shipping_address").unwrap_or(&Value::Null));

@@ -22,7 +22,11 @@ use crate::{
         input::OrderInput,
     },
     placing::place::{check, lines_to_pack, no_scenario, packages},
-    planning::{self, Supply},
+    planning::{
+        self, Line, Supply,
+        plan::{Units, units_of},
+        queue::{Unserved, leave_to_unserved},
+    },
     plans::Attempt,
     scenarios::rules::Product,
     workflow::StateObject,
@@ -37,6 +41,8 @@ pub(crate) struct Taken {
     reserved: BTreeMap<(i64, String), i64>,
     /// Packages, by location.
     packages: BTreeMap<i64, i64>,
+    /// What found no place.
+    unserved: Vec<Unserved>,
 }
 
 impl Taken {
@@ -49,7 +55,7 @@ impl Taken {
         }
     }
 
-    fn take_from(&self, supply: &mut Supply) {
+    fn take_from(&self, catalog: &Catalog, supply: &mut Supply) {
         for candidate in &mut supply.candidates {
             let id = candidate.location.id;
             candidate.open_packages += self.packages.get(&id).copied().unwrap_or(0);
@@ -57,6 +63,7 @@ impl Taken {
                 candidate.stock.entry(Arc::from(sku.as_str())).or_default().reserved += units;
             }
         }
+        leave_to_unserved(catalog, &self.unserved, supply);
     }
 }
 
@@ -142,12 +149,19 @@ pub(crate) async fn rehearse(
     let (mut planned, mut fetched, mut attempt) = (Vec::new(), Vec::new(), None);
     if !lines.is_empty() {
         let product = |at: usize| to_pack.get(at).map(|line| Product::of(&line.product)).unwrap_or_default();
-        let mut supply = planning::supply_for_new(connection, catalog, order.facts(), &lines, product, false).await?;
-        taken.take_from(&mut supply);
+        let mut supply =
+            planning::supply_for_new(connection, catalog, (i64::MAX, order.facts()), &lines, product, false).await?;
+        taken.take_from(catalog, &mut supply);
         let plan = supply.plan(&lines, &[]).ok_or_else(|| no_scenario(order))?;
         let mut packages = packages(catalog, 0, &lines, &plan, None)?;
         let transfers = begin(&mut packages, 0, &plan.trace, &catalog.workflow)?;
         taken.add(&derive(&packages, &transfers, &catalog.workflow)?.packages);
+        let left = units_of(&plan.unplaced, &plan.unplaced_parts, &whole(&lines));
+        for (at, line) in lines.iter().enumerate() {
+            let Some(units) = left.get(&line.order_item_id).copied() else { continue };
+            let (order, product) = (order.facts(), product(at));
+            taken.unserved.push(Unserved { order, product, sku: line.sku.clone(), units });
+        }
         let rules = supply.explain(&lines, &[]);
         planned = packages.iter().map(|package| view(catalog, package)).collect();
         fetched = transfers.iter().map(|transfer| view_transfer(catalog, transfer)).collect();
@@ -157,6 +171,11 @@ pub(crate) async fn rehearse(
     let number = order.number.clone();
     let order = DryRunOrder { id: None, number, packages: Some(planned), transfers: Some(fetched) };
     Ok(DryRun { status_code: 201, order, plan: attempt })
+}
+
+/// The units of lines.
+fn whole(lines: &[Line]) -> Units {
+    lines.iter().map(|line| (line.order_item_id, line.quantity)).collect()
 }
 
 fn view(catalog: &Catalog, package: &PackageChange) -> DryRunPackage {

@@ -118,7 +118,9 @@ async fn try_place(
     let mut waits = false;
     if !lines.is_empty() {
         let product = |at: usize| to_pack.get(at).map(|line| Product::of(&line.product)).unwrap_or_default();
-        let supply = planning::supply_for_new(&mut transaction, &catalog, order.facts(), &lines, product, lock).await?;
+        let supply =
+            planning::supply_for_new(&mut transaction, &catalog, (order_id, order.facts()), &lines, product, lock)
+                .await?;
         let plan = supply.plan(&lines, &[]).ok_or_else(|| no_scenario(order))?;
         waits = !plan.unplaced.is_empty();
         planning::store_trace(&mut transaction, order_id, None, Some(plan.scenario_id), &plan.trace).await?;

@@ -6,6 +6,7 @@
 pub mod choose;
 pub mod cover;
 pub mod plan;
+pub mod queue;
 mod read;
 pub mod record;
 pub mod replay;

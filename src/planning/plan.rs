@@ -67,13 +67,15 @@ pub struct Stock {
     pub quantity: i64,
     /// Units of them that are reserved.
     pub reserved: i64,
+    /// Units of them that are left to older orders, which wait for them.
+    pub set_aside: i64,
 }
 
 impl Stock {
     /// Units that can be promised.
     #[must_use]
     pub fn available(self) -> i64 {
-        self.quantity.saturating_sub(self.reserved)
+        self.quantity.saturating_sub(self.reserved).saturating_sub(self.set_aside)
     }
 }
 
@@ -86,6 +88,8 @@ pub struct Candidate {
     pub max_quota: Option<i64>,
     /// Packages that occupy it now, without the one that is planned again.
     pub open_packages: i64,
+    /// Room for so many packages is left to older orders, which wait for it.
+    pub rooms_set_aside: i64,
     /// Kilometres to the delivery address; none (or not a number): unknown.
     pub distance_km: Option<f64>,
     /// By SKU of the order. A missing SKU is not in stock.
@@ -96,7 +100,7 @@ impl Candidate {
     /// How many more packages it may get; none: no limit.
     #[must_use]
     pub fn available_quota(&self) -> Option<i64> {
-        self.max_quota.map(|most| most.saturating_sub(self.open_packages))
+        self.max_quota.map(|most| most.saturating_sub(self.open_packages).saturating_sub(self.rooms_set_aside))
     }
 }
 

@@ -11,13 +11,14 @@ use serde_json::Value;
 use super::{
     Held, Line, Supply,
     plan::{Candidate, Circumstances, Stock, distance_km, fetch::Fetching},
+    queue::{self, Turn},
 };
 use crate::{
     catalog::Catalog,
     db::PgConnection,
     error::{Error, Result},
     planning::choose::choose_scenario,
-    scenarios::rules::{Condition, OrderFacts, Product, Scenario},
+    scenarios::rules::{Condition, OrderFacts, Product, Scenario, Waiting},
     workflow::Holding,
 };
 
@@ -41,7 +42,12 @@ pub async fn supply(
     let mut supply = choose(catalog, order);
     supply.fetching =
         Fetching::choose(&catalog.transfer_scenarios, catalog.locations.values(), &supply.circumstances.order);
-    read_locations(connection, catalog, lines, held, lock, &mut supply).await?;
+    let turn = Turn {
+        date_placed: supply.circumstances.order.date_placed,
+        order_id,
+        package_id: held.package_id.unwrap_or(i64::MAX),
+    };
+    let others_wait = read_locations(connection, catalog, lines, held, turn, lock, &mut supply).await?;
     read_history(connection, order_id, &mut supply).await?;
     supply.units_read = lines.iter().map(|line| line.quantity).sum();
     supply.is_again = true;
@@ -54,18 +60,21 @@ pub async fn supply(
         let items: Vec<i64> = lines.iter().map(|line| line.order_item_id).collect();
         supply.products = products(connection, &items).await?;
     }
+    if others_wait {
+        queue::leave_rooms(connection, catalog, lines, turn, &mut supply).await?;
+    }
     Ok(supply)
 }
 
-/// Reads the input of a plan for the lines of a new order, which has no history. `product` is called for a line's
-/// product if rules use products.
+/// Reads the input of a plan for the lines of a new order, which has no history. `order_id` is the order's, the greatest number
+/// if it is not stored; `product` is called for a line's product if rules use products.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn supply_for_new(
     connection: &mut PgConnection,
     catalog: &Catalog,
-    order: OrderFacts,
+    (order_id, order): (i64, OrderFacts),
     lines: &[Line],
     product: impl Fn(usize) -> Product,
     lock: bool,
@@ -75,10 +84,14 @@ pub async fn supply_for_new(
         supply.fetching =
             Fetching::choose(&catalog.transfer_scenarios, catalog.locations.values(), &supply.circumstances.order);
     }
-    read_locations(connection, catalog, lines, &Held::default(), lock, &mut supply).await?;
+    let turn = Turn { order_id, ..Turn::of_new(supply.circumstances.order.date_placed) };
+    let others_wait = read_locations(connection, catalog, lines, &Held::default(), turn, lock, &mut supply).await?;
     if supply.reads_products() {
         let all = lines.iter().enumerate();
         supply.products = all.map(|(at, line)| (line.order_item_id, product(at))).collect();
+    }
+    if others_wait {
+        queue::leave_rooms(connection, catalog, lines, turn, &mut supply).await?;
     }
     Ok(supply)
 }
@@ -100,7 +113,7 @@ fn choose(catalog: &Catalog, order: OrderFacts) -> Supply {
 /// When the database fails.
 pub async fn order_facts(connection: &mut PgConnection, order_ids: &[i64]) -> Result<BTreeMap<i64, OrderFacts>> {
     let rows = sqlx::query!(
-        r#"select id, channel_id, channel_name, shipping_option_slug, payment_type, delivery_type,
+        r#"select id, date_placed, channel_id, channel_name, shipping_option_slug, payment_type, delivery_type,
                   latitude::float8 as latitude, longitude::float8 as longitude,
                   details->'shipping_address' as "address?", revision
              from orders where id = any($1)"#,
@@ -116,6 +129,7 @@ pub async fn order_facts(connection: &mut PgConnection, order_ids: &[i64]) -> Re
             delivery_type: row.delivery_type,
             coordinates: row.latitude.zip(row.longitude),
             revision: row.revision,
+            date_placed: row.date_placed,
             ..OrderFacts::default()
         };
         facts.read_address(row.address.as_ref().unwrap_or(&Value::Null));
@@ -163,58 +177,84 @@ pub(super) async fn products(connection: &mut PgConnection, items: &[i64]) -> Re
     Ok(rows.into_iter().map(|row| (row.id, Product::of(&row.product))).collect())
 }
 
-/// Stock and quota of every active location, and the time.
-async fn read_locations(
+/// Stock and quota of every active location, and the time; and what is left to older packages of the stock. True if some wait,
+/// and the scenario leaves room to them.
+pub(super) async fn read_locations(
     connection: &mut PgConnection,
     catalog: &Catalog,
     lines: &[Line],
     held: &Held,
+    turn: Turn,
     lock: bool,
     supply: &mut Supply,
-) -> Result<()> {
+) -> Result<bool> {
     let skus: BTreeSet<&str> = lines.iter().map(|line| line.sku.as_str()).collect();
     let skus: Vec<String> = skus.into_iter().map(str::to_owned).collect();
     if lock {
         lock_supply(connection, supply.scenario.as_ref(), &skus).await?;
     }
-    let coordinates = supply.circumstances.order.coordinates;
-    let mut candidates: BTreeMap<i64, Candidate> = BTreeMap::new();
-    for location in catalog.locations.values().filter(|location| location.is_active) {
-        let distance_km = coordinates.zip(location.coordinates()).map(|(from, to)| distance_km(from, to));
-        let candidate = Candidate { location: Arc::clone(location), distance_km, ..Candidate::default() };
-        candidates.insert(location.id, candidate);
-    }
+    let mut candidates = active_locations(catalog, supply.circumstances.order.coordinates);
     let ids: Vec<i64> = candidates.keys().copied().collect();
     let names: Vec<Arc<str>> = skus.iter().map(|sku| Arc::from(sku.as_str())).collect();
-    // One statement, so one snapshot. Rows of a location's quota have no SKU. `offset 0` keeps Postgres from joining in
-    // the other order: each SKU is looked up by the index.
+    let first_come = supply.scenario.as_ref().is_some_and(|scenario| scenario.waiting == Waiting::FirstCome);
+    // One statement, so one snapshot. Rows of a location's quota have no SKU; those of SKUs that older packages wait for have
+    // no location; and a row without both says that some package waits. `offset 0` keeps Postgres from joining in the other
+    // order: each SKU is looked up by the index.
     let rows = sqlx::query!(
-        r#"select now() as "time!", null::bigint as "sku_number?", id as "stock_location_id!", quota as "first!",
+        r#"select now() as "time!", null::bigint as "sku_number?", id as "stock_location_id?", quota as "first!",
                   max_quota as "second?"
              from stock_locations where id = any($2)
            union all
            select now(), w.number, s.stock_location_id, s.quantity - s.missing, s.reserved
              from unnest($1::text[]) with ordinality as w(sku, number)
             cross join lateral (select stock_location_id, quantity, reserved, missing from stocks
-                                 where sku = w.sku offset 0) s"#,
+                                 where sku = w.sku offset 0) s
+           union all
+           select now(), w.number, null, 0, null
+             from unnest($1::text[]) with ordinality as w(sku, number)
+            where $3 and exists (select from waiting_items i
+                                  where i.sku = w.sku and (i.date_placed, i.order_id, i.package_id) < ($4, $5, $6) offset 0)
+           union all
+           select now(), null, null, 0, null
+            where $3 and exists (select from waiting_items i
+                                  where (i.date_placed, i.order_id, i.package_id) < ($4, $5, $6) offset 0)"#,
         &skus,
-        &ids
+        &ids,
+        first_come,
+        turn.date_placed,
+        turn.order_id,
+        turn.package_id
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
     supply.circumstances.time = rows.first().map_or(DateTime::<Utc>::UNIX_EPOCH, |row| row.time);
+    let (mut others_wait, mut awaited) = (false, Vec::new());
     for row in rows {
-        // A location missing in the catalog is newer than the catalog.
-        let Some(candidate) = candidates.get_mut(&row.stock_location_id) else { continue };
         let number = row.sku_number.and_then(|number| usize::try_from(number - 1).ok());
-        if let Some(name) = number.and_then(|number| names.get(number)) {
-            let stock = Stock { quantity: row.first, reserved: row.second.unwrap_or(0) };
+        let name = number.and_then(|number| names.get(number));
+        let Some(stock_location_id) = row.stock_location_id else {
+            others_wait = true;
+            awaited.extend(name.map(|name| &**name));
+            continue;
+        };
+        // A location missing in the catalog is newer than the catalog.
+        let Some(candidate) = candidates.get_mut(&stock_location_id) else { continue };
+        if let Some(name) = name {
+            let stock = Stock { quantity: row.first, reserved: row.second.unwrap_or(0), ..Stock::default() };
             candidate.stock.insert(Arc::clone(name), stock);
         } else {
             candidate.open_packages = row.first;
             candidate.max_quota = row.second;
         }
     }
+    give_back(&mut candidates, held);
+    supply.candidates = candidates.into_values().collect();
+    queue::leave_stock(connection, catalog, &awaited, turn, supply).await?;
+    Ok(others_wait)
+}
+
+/// Makes what a package holds available to its own plan.
+fn give_back(candidates: &mut BTreeMap<i64, Candidate>, held: &Held) {
     if let Some(own) = candidates.get_mut(&held.stock_location_id) {
         own.open_packages -= i64::from(held.occupies_quota);
         for (sku, quantity) in &held.reserved {
@@ -226,8 +266,16 @@ async fn read_locations(
             source.stock.entry(Arc::from(sku.as_str())).or_default().reserved -= quantity;
         }
     }
-    supply.candidates = candidates.into_values().collect();
-    Ok(())
+}
+
+/// The active locations, by id, with their distance to the delivery address.
+fn active_locations(catalog: &Catalog, address: Option<(f64, f64)>) -> BTreeMap<i64, Candidate> {
+    let active = catalog.locations.values().filter(|location| location.is_active);
+    let candidates = active.map(|location| {
+        let distance_km = address.zip(location.coordinates()).map(|(from, to)| distance_km(from, to));
+        (location.id, Candidate { location: Arc::clone(location), distance_km, ..Candidate::default() })
+    });
+    candidates.collect()
 }
 
 /// Locks the rows that a plan may take, stock first.

@@ -6,7 +6,7 @@
 //! request.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -102,6 +102,12 @@ pub struct Facts {
     /// For each location that has any of it: id, open packages, most packages (-1: no limit), then for each SKU its
     /// quantity and its reserved units. Zeros at the end are left out.
     pub locations: Vec<Vec<i64>>,
+    /// The units that were left to older orders: location, index of the SKU in `skus`, units.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_aside: Vec<(i64, usize, i64)>,
+    /// The room that was left to older orders: location, packages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rooms_set_aside: Vec<(i64, i64)>,
 }
 
 impl Facts {
@@ -133,6 +139,12 @@ impl Facts {
             lines: lines.collect(),
             products: demands.iter().filter(|_| with_products).map(|demand| demand.product.clone()).collect(),
             locations: candidates.iter().filter_map(|candidate| row(candidate, &skus)).collect(),
+            set_aside: candidates.iter().flat_map(|candidate| set_aside(candidate, &skus)).collect(),
+            rooms_set_aside: candidates
+                .iter()
+                .filter(|candidate| candidate.rooms_set_aside != 0)
+                .map(|candidate| (candidate.location.id, candidate.rooms_set_aside))
+                .collect(),
             skus,
         }
     }
@@ -143,6 +155,9 @@ impl Facts {
         let rows: BTreeMap<i64, &[i64]> =
             self.locations.iter().filter_map(|row| Some((*row.first()?, row.get(1..)?))).collect();
         let skus: Vec<Arc<str>> = self.skus.iter().map(|sku| Arc::from(sku.as_str())).collect();
+        let set_aside: HashMap<(i64, usize), i64> =
+            self.set_aside.iter().map(|(location, sku, units)| ((*location, *sku), *units)).collect();
+        let rooms: HashMap<i64, i64> = self.rooms_set_aside.iter().copied().collect();
         let active = locations.values().filter(|location| location.is_active);
         active
             .map(|location| {
@@ -150,12 +165,17 @@ impl Facts {
                 let row = rows.get(&location.id).copied().unwrap_or(&[0, -1]);
                 let number = |at: usize| row.get(at).copied();
                 let stock = skus.iter().enumerate().filter_map(|(at, sku)| {
-                    let stock = Stock { quantity: number(2 + 2 * at)?, reserved: number(3 + 2 * at).unwrap_or(0) };
+                    let stock = Stock {
+                        quantity: number(2 + 2 * at)?,
+                        reserved: number(3 + 2 * at).unwrap_or(0),
+                        set_aside: set_aside.get(&(location.id, at)).copied().unwrap_or(0),
+                    };
                     Some((Arc::clone(sku), stock))
                 });
                 Candidate {
                     max_quota: number(1).filter(|most| *most >= 0),
                     open_packages: number(0).unwrap_or(0),
+                    rooms_set_aside: rooms.get(&location.id).copied().unwrap_or(0),
                     distance_km: order.coordinates.zip(location.coordinates()).map(|(from, to)| distance_km(from, to)),
                     stock: stock.collect(),
                     location: Arc::clone(location),
@@ -202,6 +222,14 @@ impl Facts {
     }
 }
 
+/// What of a candidate's stock is set aside.
+fn set_aside<'a>(candidate: &'a Candidate, skus: &'a [String]) -> impl Iterator<Item = (i64, usize, i64)> + 'a {
+    candidate.stock.iter().filter(|(_, stock)| stock.set_aside != 0).filter_map(|(sku, stock)| {
+        let column = skus.binary_search_by(|known| known.as_str().cmp(sku)).ok()?;
+        Some((candidate.location.id, column, stock.set_aside))
+    })
+}
+
 /// A candidate as numbers; none if all are zero.
 fn row(candidate: &Candidate, skus: &[String]) -> Option<Vec<i64>> {
     let mut row = vec![candidate.location.id, candidate.open_packages, candidate.max_quota.unwrap_or(-1)];
@@ -232,11 +260,17 @@ mod tests {
     use super::*;
 
     fn candidate(id: i64, open_packages: i64, max_quota: Option<i64>, stock: &[(&str, i64, i64)]) -> Candidate {
-        let stock = stock
-            .iter()
-            .map(|(sku, quantity, reserved)| (Arc::from(*sku), Stock { quantity: *quantity, reserved: *reserved }));
+        let stock = stock.iter().map(|(sku, quantity, reserved)| {
+            (Arc::from(*sku), Stock { quantity: *quantity, reserved: *reserved, ..Stock::default() })
+        });
         let location = Location { id, is_active: true, ..Location::default() };
-        Candidate { location: Arc::new(location), max_quota, open_packages, distance_km: None, stock: stock.collect() }
+        Candidate {
+            location: Arc::new(location),
+            max_quota,
+            open_packages,
+            stock: stock.collect(),
+            ..Candidate::default()
+        }
     }
 
     #[test]

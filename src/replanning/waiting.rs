@@ -4,32 +4,20 @@
 //! finer rules. It may say yes where the planner says no, which costs an attempt. It never says no where the planner
 //! says yes.
 
+use chrono::{DateTime, Utc};
+
 use crate::{
     catalog::Catalog,
     commands::wake_signal::Freed,
     db::{PgPool, Transaction},
     error::Result,
-    kinds::names::REPACK,
-    scenarios::rules::{Condition, Rule},
-    workflow::{OUT_OF_STOCK, Transition},
+    planning::queue::{self, Turn},
+    scenarios::rules::{self, Condition, Rule},
 };
-
-/// Slug of the state of packages that a store refused.
-const NEEDS_RESCHEDULING: &str = "needs-rescheduling";
 
 /// Makes Postgres look each package up by an index, for few or many packages.
 const BEGIN_LOOKUPS: &str = "begin read only; set local enable_hashjoin = off; set local enable_mergejoin = off; \
                              set local enable_seqscan = off";
-
-/// The transitions that plan a waiting package again.
-pub(super) fn repacks(catalog: &Catalog) -> Vec<&Transition> {
-    let is_waiting = |transition: &&Transition| {
-        let source = catalog.workflow.state(transition.source_id);
-        source.is_ok_and(|state| state.slug == OUT_OF_STOCK || state.slug == NEEDS_RESCHEDULING)
-    };
-    let transitions = catalog.workflow.transitions("package");
-    transitions.filter(|transition| transition.kind.identifier == REPACK).filter(is_waiting).collect()
-}
 
 /// A package that waits for a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +26,21 @@ pub(super) struct Waiting {
     pub package: i64,
     /// Id of its order.
     pub order: i64,
+    /// When the order was placed.
+    pub date_placed: DateTime<Utc>,
     /// Id of its state.
     pub state: i64,
 }
 
-/// The next packages in one of the states, the oldest order first. A package split off an order keeps the order's turn.
+impl Waiting {
+    /// Its turn.
+    pub(super) const fn turn(&self) -> Turn {
+        Turn { date_placed: self.date_placed, order_id: self.order, package_id: self.package }
+    }
+}
+
+/// The next packages in one of the states, in turn: the order that was placed first comes first. A package split off an order
+/// keeps the order's turn.
 pub(super) async fn after(
     pool: &PgPool,
     state_ids: &[i64],
@@ -52,11 +50,14 @@ pub(super) async fn after(
     let mut transaction = pool.begin_with(BEGIN_LOOKUPS).await?;
     let packages = sqlx::query_as!(
         Waiting,
-        r#"select id as package, order_id as "order", state_id as state from packages
-          where stock_location_id = any(array(select id from stock_locations)) and state_id = any($1)
-            and (order_id, id) > ($2, $3)
-          order by order_id, id limit $4"#,
+        r#"select w.package_id as package, w.order_id as "order", w.date_placed, p.state_id as state
+             from (select distinct date_placed, order_id, package_id from waiting_items
+                    where (date_placed, order_id, package_id) > (coalesce($2::timestamptz, '-infinity'), $3, $4)) w
+             join packages p on p.id = w.package_id
+            where p.state_id = any($1)
+            order by w.date_placed, w.order_id, w.package_id limit $5"#,
         state_ids,
+        previous.map(|previous| previous.date_placed),
         previous.map_or(0, |previous| previous.order),
         previous.map_or(0, |previous| previous.package),
         limit
@@ -68,7 +69,7 @@ pub(super) async fn after(
 }
 
 /// The limits that the active scenarios put on every location.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a parameter of the query")]
 pub(super) struct Limits {
     by_stock: bool,
@@ -77,6 +78,8 @@ pub(super) struct Limits {
     fetches: bool,
     /// True if a scenario divides lines: then one unit is worth an attempt.
     divides: bool,
+    /// True if every scenario leaves stock to older orders.
+    pub is_in_turn: bool,
 }
 
 impl Limits {
@@ -91,25 +94,34 @@ impl Limits {
             by_quota: all_ask(&Condition::SelectByQuota),
             fetches: rules.any(|rule| rule.transferable),
             divides: catalog.scenarios.iter().any(|scenario| scenario.splitting.lines),
+            is_in_turn: catalog.scenarios.iter().all(|scenario| scenario.waiting == rules::Waiting::FirstCome),
         }
     }
 }
 
-/// The packages, in their order, that could have some of the freed things.
+/// The packages, in their order, that could have some of the freed things. `left_to_others`: SKUs of which all is for packages
+/// before these.
 pub(super) async fn could_be_placed(
     pool: &PgPool,
     packages: &[Waiting],
     freed: &Freed,
+    left_to_others: &[String],
     limits: Limits,
 ) -> Result<Vec<Waiting>> {
     let ids: Vec<i64> = packages.iter().map(|package| package.package).collect();
     let mut transaction = pool.begin_with(BEGIN_LOOKUPS).await?;
-    let found = look(&mut transaction, &ids, freed, limits).await?;
+    let found = look(&mut transaction, &ids, freed, left_to_others, limits).await?;
     transaction.rollback().await?;
     Ok(packages.iter().filter(|package| found.contains(&package.package)).copied().collect())
 }
 
-async fn look(transaction: &mut Transaction<'_>, ids: &[i64], freed: &Freed, limits: Limits) -> Result<Vec<i64>> {
+async fn look(
+    transaction: &mut Transaction<'_>,
+    ids: &[i64],
+    freed: &Freed,
+    left_to_others: &[String],
+    limits: Limits,
+) -> Result<Vec<i64>> {
     let skus: Vec<String> = freed.skus.iter().cloned().collect();
     let locations: Vec<i64> = freed.location_ids.iter().copied().collect();
     // Items to be fetched must be in stock somewhere, at one or several locations. Without SELECT_BY_STOCK a location
@@ -119,7 +131,7 @@ async fn look(transaction: &mut Transaction<'_>, ids: &[i64], freed: &Freed, lim
              from unnest($1::bigint[]) as w(id)
             where exists (
                 select from package_items i join order_items oi on oi.id = i.order_item_id
-                 where i.package_id = w.id
+                 where i.package_id = w.id and oi.sku <> all($9)
                    and ($2 or oi.sku = any($3) or cardinality($4::bigint[]) > 0)
                    and case when $6 then exists (
                            select from stocks s join stock_locations l on l.id = s.stock_location_id
@@ -141,10 +153,21 @@ async fn look(transaction: &mut Transaction<'_>, ids: &[i64], freed: &Freed, lim
         limits.by_quota,
         limits.by_stock,
         limits.fetches,
-        limits.divides
+        limits.divides,
+        left_to_others
     )
     .fetch_all(&mut **transaction)
     .await?)
+}
+
+/// The SKUs of a package that nothing is left of for those that come after it: what there is, others and it wait for. So a
+/// package that waits until its line is complete is one attempt, and not one for each package behind it.
+pub(super) async fn left_to(pool: &PgPool, catalog: &Catalog, package: Waiting) -> Result<Vec<String>> {
+    let mut connection = pool.acquire().await?;
+    let skus = sqlx::query_scalar!("select distinct sku from waiting_items where package_id = $1", package.package)
+        .fetch_all(&mut *connection)
+        .await?;
+    queue::left_to_others(&mut connection, catalog, skus, package.turn().next()).await
 }
 
 /// Forgets SKUs that are no longer available anywhere. Most freed units are few, and the first packages take them.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     auth::{Caller, Role, users::SYSTEM},
-    catalog::CatalogCache,
+    catalog::{Catalog, CatalogCache},
     commands::{
         dispatch::{Dispatcher, Request, Versions},
         outcome::Outcome,
@@ -81,6 +81,15 @@ impl Cause {
 struct Tally {
     attempts: u64,
     planned: u64,
+}
+
+/// One pass over what waits.
+#[derive(Debug, Default)]
+struct Pass {
+    limits: Limits,
+    /// SKUs of which all is for packages that were tried.
+    left_to_others: Vec<String>,
+    tally: Tally,
 }
 
 /// The pieces that planning again needs.
@@ -194,9 +203,9 @@ impl Worker {
             return Ok(true);
         }
         let catalog = self.catalog_cache.up_to_date(&mut *self.pool.acquire().await?).await?;
-        let state_ids: Vec<i64> = waiting::repacks(&catalog).iter().map(|repack| repack.source_id).collect();
+        let state_ids = catalog.workflow.waiting_states();
         let limits = Limits::of(&catalog);
-        let mut tally = Tally::default();
+        let mut pass = Pass { limits, ..Pass::default() };
         let mut last = None;
         waiting::forget_what_is_gone(&self.pool, &mut freed, limits).await?;
         while !freed.is_empty() {
@@ -205,8 +214,7 @@ impl Worker {
                 if freed.is_empty() || self.stop.is_cancelled() {
                     break;
                 }
-                let planned = self.plan_chunk(chunk, &freed, limits, &mut tally).await?;
-                if planned {
+                if self.plan_chunk(&catalog, chunk, &freed, &mut pass).await? {
                     waiting::forget_what_is_gone(&self.pool, &mut freed, limits).await?;
                 }
             }
@@ -215,34 +223,45 @@ impl Worker {
                 break;
             }
         }
-        if tally.attempts > 0 {
-            let Tally { attempts, planned } = tally;
+        let Tally { attempts, planned } = pass.tally;
+        if attempts > 0 {
             tracing::info!(planned, attempts, "planned again what something came free for");
         }
         Ok(!self.stop.is_cancelled())
     }
 
     /// True if one of the packages was placed.
-    async fn plan_chunk(&self, chunk: &[Waiting], freed: &Freed, limits: Limits, tally: &mut Tally) -> Result<bool> {
-        let before = tally.planned;
-        for package in waiting::could_be_placed(&self.pool, chunk, freed, limits).await? {
-            // The package before may have taken the freed things.
-            let is_changed = tally.planned > before;
-            if is_changed && waiting::could_be_placed(&self.pool, &[package], freed, limits).await?.is_empty() {
-                continue;
+    async fn plan_chunk(&self, catalog: &Catalog, chunk: &[Waiting], freed: &Freed, pass: &mut Pass) -> Result<bool> {
+        let before = pass.tally.planned;
+        let mut is_changed = false;
+        for package in waiting::could_be_placed(&self.pool, chunk, freed, &pass.left_to_others, pass.limits).await? {
+            // A package before may have taken the freed things, or wait for all of them.
+            if is_changed {
+                let left = &pass.left_to_others;
+                if waiting::could_be_placed(&self.pool, &[package], freed, left, pass.limits).await?.is_empty() {
+                    continue;
+                }
             }
             if self.stop.is_cancelled() {
                 break;
             }
-            self.attempt(package, Cause::Freed, tally).await?;
+            let planned = pass.tally.planned;
+            self.attempt(package, Cause::Freed, &mut pass.tally).await?;
+            if pass.tally.planned > planned {
+                is_changed = true;
+            } else if pass.limits.is_in_turn {
+                let left = waiting::left_to(&self.pool, catalog, package).await?;
+                is_changed |= !left.is_empty();
+                pass.left_to_others.extend(left);
+            }
         }
-        Ok(tally.planned > before)
+        Ok(pass.tally.planned > before)
     }
 
     /// Tries the next packages of a sweep. True if the sweep is finished.
     async fn sweep_on(&self, sweep: &mut Sweep) -> Result<bool> {
         let catalog = self.catalog_cache.current();
-        let state_ids: Vec<i64> = waiting::repacks(&catalog).iter().map(|repack| repack.source_id).collect();
+        let state_ids = catalog.workflow.waiting_states();
         if sweep.waiting.is_empty() && !sweep.is_read {
             let page = waiting::after(&self.pool, &state_ids, sweep.last, PAGE).await?;
             sweep.is_read = is_last(&page);
@@ -271,8 +290,9 @@ impl Worker {
     /// Sends a REPACK to the dispatcher.
     async fn attempt(&self, package: Waiting, cause: Cause, tally: &mut Tally) -> Result<()> {
         let catalog = self.catalog_cache.current();
-        let repacks = waiting::repacks(&catalog);
-        let Some(repack) = repacks.iter().find(|repack| repack.source_id == package.state) else { return Ok(()) };
+        let Some(repack) = catalog.workflow.repacks().find(|repack| repack.source_id == package.state) else {
+            return Ok(());
+        };
         let request = Request {
             id: package.package,
             transition: Some(repack.id),

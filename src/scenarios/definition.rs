@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 use crate::{
     reading::{Defect, Reader, Step},
     scenarios::rules::{
-        Condition, OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Scenario, ScenarioKind, Splitting, Which,
+        Condition, OrderBy, OrderPrerequisites, ProductPrerequisite, Rule, Scenario, ScenarioKind, Splitting, Waiting,
+        Which,
     },
     spelling::nearest,
     workflow::{NEEDED_BY_TRANSFERS, WAITING, WAITING_FOR_TRANSFER},
@@ -42,6 +43,11 @@ pub struct Definition {
     pub initial_state_when_split: String,
     /// How an order may be split into packages.
     pub splitting: Splitting,
+    /// What a plan does with what older orders wait for; left out where it leaves it to them. A transfer scenario has none of
+    /// its own: the scenario of the order decides.
+    #[serde(skip_serializing_if = "Waiting::is_first_come")]
+    #[schema(required = false)]
+    pub waiting: Waiting,
     /// The rules, in order.
     pub rules: Vec<Rule>,
 }
@@ -76,8 +82,13 @@ impl Definition {
                 other => other.unwrap_or_default(),
             },
             splitting: reader.object("splitting", read_splitting).unwrap_or_default(),
+            waiting: reader.word("waiting", &Waiting::WORDS).unwrap_or_default(),
             rules: reader.objects("rules", "write each entry under its own `[[scenarios.rules]]`", read_rule),
         };
+        if is_for_transfers && definition.waiting != Waiting::default() {
+            let message = "a transfer scenario only chooses sources";
+            reader.refuse("waiting", message, "leave it out, and write it in the distribution scenario");
+        }
         if definition.rules.len() > MOST_RULES {
             let message = format!("has {} entries", definition.rules.len());
             reader.refuse("rules", message, format!("write at most {MOST_RULES}"));
@@ -178,6 +189,7 @@ impl Definition {
             default_location_id,
             initial_state_when_split_id,
             splitting: self.splitting,
+            waiting: self.waiting,
             rules: self.rules.clone(),
         }
     }

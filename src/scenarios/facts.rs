@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -88,6 +89,8 @@ pub struct OrderFacts {
     pub coordinates: Option<(f64, f64)>,
     /// How often the order was changed before.
     pub revision: i32,
+    /// When it was placed: its turn.
+    pub date_placed: DateTime<Utc>,
 }
 
 impl OrderFacts {

@@ -90,7 +90,7 @@ pub async fn load(connection: &mut PgConnection, ids: Option<&[i64]>) -> Result<
                   jsonb_build_object('name', s.name, 'kind', s.kind, 'description', s.description, 'priority', s.priority,
                                      'is_active', s.is_active, 'channels', s.channels, 'shipping', s.shipping,
                                      'payments', s.payments, 'default_location', l.erp_code,
-                                     'initial_state_when_split', st.slug, 'splitting', s.splitting,
+                                     'initial_state_when_split', st.slug, 'splitting', s.splitting, 'waiting', s.waiting,
                                      'rules', s.rules) as "definition!: Json<Map<String, Value>>"
              from scenarios s join stock_locations l on l.id = s.default_location_id
              join states st on st.id = s.initial_state_when_split_id
@@ -211,15 +211,15 @@ pub async fn write(
     let is_new = id.is_none();
     let row = sqlx::query!(
         "insert into scenarios (id, name, description, priority, is_active, channels, shipping, payments,
-                                default_location_id, initial_state_when_split_id, splitting, rules, is_installed, kind)
+                                default_location_id, initial_state_when_split_id, splitting, rules, is_installed, kind, waiting)
          values (coalesce($1, nextval(pg_get_serial_sequence('scenarios', 'id'))), $2, $3, $4, $5, $6, $7, $8, $9, $10,
-                 $11, $12, $13, $14)
+                 $11, $12, $13, $14, $15)
          on conflict (id) do update
             set name = excluded.name, description = excluded.description, priority = excluded.priority,
                 is_active = excluded.is_active, channels = excluded.channels, shipping = excluded.shipping,
                 payments = excluded.payments, default_location_id = excluded.default_location_id,
                 initial_state_when_split_id = excluded.initial_state_when_split_id, splitting = excluded.splitting,
-                rules = excluded.rules, kind = excluded.kind, version = scenarios.version + 1,
+                rules = excluded.rules, kind = excluded.kind, waiting = excluded.waiting, version = scenarios.version + 1,
                 is_installed = scenarios.is_installed or excluded.is_installed, modified_date = now()
          returning id, version",
         id,
@@ -235,7 +235,8 @@ pub async fn write(
         json!(definition.splitting),
         json!(definition.rules),
         author == Author::Files,
-        definition.kind.as_str()
+        definition.kind.as_str(),
+        definition.waiting.as_str()
     )
     .fetch_one(&mut *connection)
     .await

@@ -64,6 +64,8 @@ pub struct Scenario {
     pub initial_state_when_split_id: i64,
     /// How an order may be split into packages.
     pub splitting: Splitting,
+    /// What happens to what older orders wait for.
+    pub waiting: Waiting,
     /// The rules, in order.
     pub rules: Vec<Rule>,
 }
@@ -92,6 +94,38 @@ impl Scenario {
     #[must_use]
     pub fn most_packages(&self) -> Option<usize> {
         if self.splitting.allowed { self.splitting.most_packages } else { Some(1) }
+    }
+}
+
+/// What a plan does with stock and room that older orders wait for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ScenarioWaiting)]
+pub enum Waiting {
+    /// It leaves it to them: first come, first served. Who came first says the order's `date_placed`, then its id.
+    #[default]
+    FirstCome,
+    /// It takes whatever fits.
+    WhoeverFits,
+}
+
+impl Waiting {
+    /// Every way, with its word.
+    pub const WORDS: [(&'static str, Self); 2] = [("first_come", Self::FirstCome), ("whoever_fits", Self::WhoeverFits)];
+
+    /// True if plans leave to older orders what those wait for.
+    #[must_use]
+    pub const fn is_first_come(&self) -> bool {
+        matches!(self, Self::FirstCome)
+    }
+
+    /// The word in files, on the wire and in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstCome => "first_come",
+            Self::WhoeverFits => "whoever_fits",
+        }
     }
 }
 
@@ -209,6 +243,9 @@ mod tests {
 
     #[test]
     fn every_word_is_one() {
+        for (word, way) in Waiting::WORDS {
+            assert_eq!((serde_json::to_value(way).unwrap(), way.as_str()), (json!(word), word));
+        }
         for (word, key) in OrderBy::WORDS {
             assert_eq!(serde_json::to_value(key).unwrap(), json!(word));
             assert_eq!(key.name(), word);

@@ -24,7 +24,7 @@ use crate::{
     scenarios::{
         self,
         definition::Definition,
-        rules::{Product, Scenario},
+        rules::{Product, Scenario, Waiting},
     },
 };
 
@@ -207,7 +207,16 @@ fn plan_by(scenarios: &[Scenario], transfer_scenarios: &[Scenario], task: &Task)
     let chosen = chosen?;
     let locations = candidates.iter().map(|candidate| &candidate.location);
     let fetching = Fetching::choose(transfer_scenarios, locations, &circumstances.order);
-    Some(plan::plan(chosen, fetching.as_ref(), demands, candidates, circumstances))
+    if chosen.waiting == Waiting::FirstCome {
+        return Some(plan::plan(chosen, fetching.as_ref(), demands, candidates, circumstances));
+    }
+    // What was left to older orders, this scenario takes.
+    let mut all = candidates.clone();
+    for candidate in &mut all {
+        candidate.rooms_set_aside = 0;
+        candidate.stock.values_mut().for_each(|stock| stock.set_aside = 0);
+    }
+    Some(plan::plan(chosen, fetching.as_ref(), demands, &all, circumstances))
 }
 
 /// Values with the time at which a plan saw them.
@@ -236,7 +245,7 @@ impl StockHistory {
         let mut history = Self::default();
         let mut stock: HashMap<String, BTreeMap<i64, Stock>> = HashMap::new();
         for row in rows {
-            let seen = Stock { quantity: row.quantity, reserved: row.reserved };
+            let seen = Stock { quantity: row.quantity, reserved: row.reserved, ..Stock::default() };
             stock.entry(row.sku).or_default().insert(row.stock_location_id, seen);
         }
         history.stock = stock.into_iter().map(|(sku, rows)| (sku, vec![(DateTime::<Utc>::MIN_UTC, rows)])).collect();
@@ -282,8 +291,11 @@ impl StockHistory {
                 for (column, sku) in facts.skus.iter().enumerate().filter(|(_, sku)| skus.contains(sku.as_str())) {
                     let number = |row: &[i64], at: usize| row.get(at).copied().unwrap_or(0);
                     let rows = facts.locations.iter().filter_map(|row| {
-                        let seen =
-                            Stock { quantity: number(row, 3 + 2 * column), reserved: number(row, 4 + 2 * column) };
+                        let seen = Stock {
+                            quantity: number(row, 3 + 2 * column),
+                            reserved: number(row, 4 + 2 * column),
+                            ..Stock::default()
+                        };
                         Some((*row.first()?, seen))
                     });
                     self.stock.entry(sku.clone()).or_default().push((*time, rows.collect()));
@@ -326,6 +338,7 @@ impl StockHistory {
                 location: Arc::clone(location),
                 max_quota,
                 open_packages,
+                rooms_set_aside: 0,
                 distance_km: facts.coordinates.zip(location.coordinates()).map(|(from, to)| distance_km(from, to)),
                 stock: stock.collect(),
             }

@@ -34,6 +34,7 @@ pub const CHECKS: &[Check] = checks! {
     "quota-recounts": core;
     "quota": core, "oms repair counters";
     "quota-ledger": core;
+    "waiting": core, "oms repair counters";
     "quota-causes": full;
     "logs": core;
     "log-dates": full;

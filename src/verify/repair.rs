@@ -87,6 +87,21 @@ select 'stock of ' || s.sku || ' at ' || l.erp_code, 'reserved ' || s.reserved, 
          on r.sku = s.sku and r.stock_location_id = s.stock_location_id
  where s.reserved <> coalesce(r.total, 0)
 union all
+select 'package ' || coalesce(p.number, w.package_id::text), 'in the queue as it is not', 'in the queue as it is',
+       format('select note_waiting(array[%s]::bigint[])', coalesce(p.id, w.package_id))
+  from (select p.id, p.number, jsonb_agg(jsonb_build_array(i.id, p.order_id, i.order_item_id, o.date_placed, oi.sku,
+                                                           i.quantity) order by i.id) as items
+          from packages p
+          join states s on s.id = p.state_id and s.slug in ('out-of-stock', 'needs-rescheduling')
+          join package_items i on i.package_id = p.id
+          join order_items oi on oi.id = i.order_item_id
+          join orders o on o.id = p.order_id
+         group by p.id, p.number) p
+  full join (select package_id, jsonb_agg(jsonb_build_array(package_item_id, order_id, order_item_id, date_placed, sku,
+                                                            quantity) order by package_item_id) as items
+               from waiting_items group by 1) w on w.package_id = p.id
+ where p.items is distinct from w.items
+union all
 select 'order ' || o.number, o.package_count || ' packages', n.largest || ' packages',
        format('update orders o set package_count = (
                    select coalesce(max(substring(p.number from ''P([0-9]+)(?:-[0-9]+)?$'')::integer), 0)

@@ -32,6 +32,7 @@ mod events;
 mod examples;
 mod exports;
 mod extremes;
+mod first_come;
 mod following;
 mod history;
 mod homes;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::Shop;
+use crate::support::{Package, Shop};
 
 const MISSING: &str = "DETECTED_OUT_OF_STOCK_ITEM";
 
@@ -76,6 +76,8 @@ async fn a_store_cannot_be_given_what_it_has_not_found_by_hand_or_as_another_pro
     // It is at KADIKOY, which has none of it.
     let reply = shop.changes_nothing(package.run_with("REPLACE_PRODUCT", &replace)).await;
     assert_eq!(reply.json(406)["error"]["error_code"], "oms_planning_2");
+    // The one that misses it is not to have these first.
+    Package::new(&shop, 1).run("CANCEL_PACKAGE").await.ok();
     shop.count("KADIKOY", "BIG", 2).await;
     let first = shop.order(&[("BIG", 2)]).await.only_package();
     assert_eq!(first.place().await, "waiting@KADIKOY");

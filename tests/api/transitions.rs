@@ -281,7 +281,7 @@ fn expect_events(after: &mut Picture, row: &Row, destination: &State) {
 }
 
 /// Tables that a move which stays where it is may write.
-const WRITTEN: [&str; 9] = [
+const WRITTEN: [&str; 10] = [
     "events",
     "package_items",
     "packages",
@@ -291,6 +291,7 @@ const WRITTEN: [&str; 9] = [
     "stock_locations",
     "stocks",
     "transition_logs",
+    "waiting_items",
 ];
 
 /// Tables that a command must write besides.

@@ -4,18 +4,18 @@ use serde_json::json;
 
 use crate::support::{Package, Shop, join};
 
-const PLANNED: &str = "oms_replanning_attempts_total{cause=\"freed\",outcome=\"planned\"}";
-const REFUSED: &str = "oms_replanning_attempts_total{cause=\"freed\",outcome=\"refused\"}";
+pub const PLANNED: &str = "oms_replanning_attempts_total{cause=\"freed\",outcome=\"planned\"}";
+pub const REFUSED: &str = "oms_replanning_attempts_total{cause=\"freed\",outcome=\"refused\"}";
 const SWEPT: &str = "oms_replanning_attempts_total{cause=\"sweep\",outcome=\"refused\"}";
 
 /// Waits until a package is there.
-async fn until_at(package: &Package<'_>, place: &str) {
+pub async fn until_at(package: &Package<'_>, place: &str) {
     let look = || async { (package.place().await == place).then_some(()) };
     package.shop.until(&format!("package {} is {place}", package.id), look).await;
 }
 
 /// Waits until everything freed so far has been looked at: the last wake is looked at last.
-async fn until_quiet(shop: &Shop) {
+pub async fn until_quiet(shop: &Shop) {
     shop.execute("insert into replanning_wakes (skus) values ('{nothing}')").await;
     let look = || async {
         let left: i64 = shop.value("select count(*) from replanning_wakes where id > $1", 0_i64).await;

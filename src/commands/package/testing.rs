@@ -114,7 +114,9 @@ impl Scene {
 
     pub(crate) fn with_stock(mut self, stock_location_id: i64, stock: &[(&str, i64)]) -> Self {
         let location = &self.catalog.locations[&stock_location_id];
-        let stock = stock.iter().map(|(sku, units)| (Arc::from(*sku), Stock { quantity: *units, reserved: 0 }));
+        let stock = stock
+            .iter()
+            .map(|(sku, units)| (Arc::from(*sku), Stock { quantity: *units, reserved: 0, ..Stock::default() }));
         self.supply.candidates.push(Candidate {
             location: Arc::clone(location),
             stock: stock.collect(),

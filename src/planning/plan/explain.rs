@@ -117,6 +117,11 @@ impl PlanState<'_> {
         }
         let column = |line: usize| self.sku_of[self.waiting[line]];
         let had = asked.iter().map(|line| (self.demands[self.waiting[line]].sku.clone(), stock[column(line)]));
+        let set_aside = asked.iter().filter_map(|line| {
+            let sku = &self.demands[self.waiting[line]].sku;
+            let units = candidate.stock.get(sku.as_str())?.set_aside;
+            (units > 0).then(|| (sku.clone(), units))
+        });
         CandidateTrace {
             rank: rank + 1,
             stock_location_id: location.id,
@@ -127,6 +132,8 @@ impl PlanState<'_> {
             available_quota: candidate.available_quota(),
             open_packages: candidate.open_packages,
             stock: had.take(SHOWN_ENTRIES).collect(),
+            set_aside: set_aside.take(SHOWN_ENTRIES).collect(),
+            rooms_set_aside: candidate.rooms_set_aside,
             seen: self.shown_by_conditions(rule, asked, view.candidate, before),
             verdict,
             reason: verdict.sentence(),

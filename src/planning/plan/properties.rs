@@ -256,8 +256,11 @@ fn candidates(locations: usize, skus: &'static [&'static str]) -> impl Strategy<
             location: Arc::new(location),
             max_quota,
             open_packages,
+            rooms_set_aside: 0,
             distance_km,
-            stock: stock.map(|(sku, (quantity, reserved))| (Arc::from(*sku), Stock { quantity, reserved })).collect(),
+            stock: stock
+                .map(|(sku, (quantity, reserved))| (Arc::from(*sku), Stock { quantity, reserved, ..Stock::default() }))
+                .collect(),
         }
     });
     vec(location, 0..=locations).prop_map(|mut candidates| {

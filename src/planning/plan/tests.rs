@@ -100,7 +100,9 @@ fn location(id: i64, stock: &[(&str, i64)]) -> Candidate {
         is_active: true,
         ..Location::default()
     };
-    let stock = stock.iter().map(|(sku, quantity)| (Arc::from(*sku), Stock { quantity: *quantity, reserved: 0 }));
+    let stock = stock
+        .iter()
+        .map(|(sku, quantity)| (Arc::from(*sku), Stock { quantity: *quantity, reserved: 0, ..Stock::default() }));
     Candidate { location: Arc::new(location), stock: stock.collect(), ..Candidate::default() }
 }
 

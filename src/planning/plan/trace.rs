@@ -117,6 +117,14 @@ pub struct CandidateTrace {
     /// What it had of the items' SKUs, less what earlier rules of this plan gave it: the first
     /// [`SHOWN_ENTRIES`].
     pub stock: BTreeMap<String, i64>,
+    /// Units that it has beside and that are left to older orders, which wait for them: the first [`SHOWN_ENTRIES`].
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(required = false)]
+    pub set_aside: BTreeMap<String, i64>,
+    /// Room for so many packages that is left to older orders.
+    #[serde(skip_serializing_if = "is_none_aside")]
+    #[schema(required = false)]
+    pub rooms_set_aside: i64,
     /// What the rule's other conditions looked at there, by condition.
     #[serde(skip_serializing_if = "Map::is_empty")]
     #[schema(value_type = BTreeMap<String, Value>)]
@@ -195,6 +203,11 @@ impl FromIterator<i64> for Items {
             items
         })
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_none_aside(number: &i64) -> bool {
+    *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

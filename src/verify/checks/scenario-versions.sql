@@ -27,6 +27,7 @@ select 'scenario ' || coalesce(s.name, k.definition ->> 'name', k.scenario_id::t
              or k.definition ->> 'default_location' is distinct from l.erp_code
              or k.definition ->> 'initial_state_when_split' is distinct from st.slug
              or (k.definition ? 'kind' and k.definition ->> 'kind' <> s.kind)
+             or coalesce(k.definition ->> 'waiting', 'first_come') <> s.waiting
              or k.definition -> 'channels' is distinct from to_jsonb(s.channels)
              or k.definition -> 'shipping' is distinct from to_jsonb(s.shipping)
              or k.definition -> 'payments' is distinct from to_jsonb(s.payments)

@@ -83,6 +83,8 @@ impl Spec {
             line("[[scenarios]]", format!("\nname = \"Scenario {at}\"\npriority = {at}"));
             line("channels = ", if scenario.web_only { "[\"web\"]" } else { "[]" }.to_owned());
             line("default_location = ", format!("{:?}", erp(scenario.default_location)));
+            // The model of plans knows no queue.
+            line("waiting = ", "\"whoever_fits\"".to_owned());
             line("initial_state_when_split = ", format!("{:?}", scenario.split_state));
             for (at, rule) in scenario.rules.iter().enumerate() {
                 let conditions = [(rule.by_stock, "SELECT_BY_STOCK"), (rule.by_quota, "SELECT_BY_QUOTA")];

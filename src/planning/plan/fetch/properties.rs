@@ -93,7 +93,9 @@ fn cases(shared: bool) -> impl Strategy<Value = Case> {
                             }),
                             max_quota,
                             stock: stock
-                                .map(|(at, quantity)| (Arc::from(sku(at)), Stock { quantity, reserved: 0 }))
+                                .map(|(at, quantity)| {
+                                    (Arc::from(sku(at)), Stock { quantity, reserved: 0, ..Stock::default() })
+                                })
                                 .collect(),
                             ..Candidate::default()
                         }

@@ -209,7 +209,7 @@ impl PlanState<'_> {
             let mut left = (*candidate).clone();
             for demand in &self.waiting {
                 let sku = self.demands[*demand].sku.as_str();
-                let stock = Stock { quantity: self.row(at)[self.sku_of[*demand]], reserved: 0 };
+                let stock = Stock { quantity: self.row(at)[self.sku_of[*demand]], reserved: 0, ..Stock::default() };
                 left.stock.insert(Arc::from(sku), stock);
             }
             left
