@@ -78,7 +78,8 @@ pub const COUNT: Written = Written {
         "erp_code": {"type": "string", "description": "The same, where there is no `stock_location`."},
         "sku": {"type": "string", "maxLength": 255},
         "quantity": {"type": ["number", "string"], "maximum": 1000000000000,
-                     "description": "Units, reserved ones included. Part of a unit is none, and less than none is 0: neither promises goods that are not there."}}}"#,
+                     "description": "Units, reserved ones included. Part of a unit is none, and less than none is 0: neither promises goods that are not there."},
+        "counted_at": {"type": "string", "description": "When the count was taken; now, where it is not said or is still to come. What was packed and what arrived since is applied to it, and a count that was taken before the newest one is passed over."}}}"#,
 };
 
 /// An adjustment as it is sent.
@@ -97,7 +98,7 @@ pub const ADJUSTMENT: Written = Written {
 /// Set stock
 ///
 /// One count or a list of them: `stock_location` (an `erp_code`), `sku`, `quantity`: the units on the shelf now, reserved
-/// ones included. All are set, or none.
+/// ones included; or, with `counted_at`, on the shelf then. All are set, or none.
 #[utoipa::path(put, path = "/api/v1/oms/stocks/", tag = "Stock", operation_id = "setStock", request_body = Value,
     responses((status = 200, description = "The number of counts", body = Counted)))]
 async fn put(

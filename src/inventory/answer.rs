@@ -2,13 +2,14 @@
 //!
 //! The Akinon OMS documents no shape for it in public, so it is the shape of `PUT /api/v1/oms/stocks/`: a list, bare or
 //! under `results`, of `{"sku", "stock_location" or "erp_code", "quantity"}`. An answer about one SKU may leave `sku`
-//! out. A quantity is read as in every count: a number or a text (`"5.00"`), rounded down, and a negative one is 0.
+//! out, and a row may say when it was counted (`counted_at`). A quantity is read as in every count: a number or a text (`"5.00"`), rounded down, and a negative one is 0.
 //!
 //! A row that cannot be read costs nothing but itself. What an answer does not name has no stock, but the place that such a
 //! row speaks of is named: its count stays as it is.
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::{reading::values, stock::MOST_UNITS};
@@ -20,6 +21,8 @@ pub(super) struct Line {
     /// The location's code in the ERP.
     pub erp_code: String,
     pub quantity: i64,
+    /// When it was counted, if the row says so.
+    pub counted_at: Option<DateTime<Utc>>,
 }
 
 /// What an answer says of what was asked.
@@ -75,7 +78,14 @@ fn read_row(row: &Value, sku: Option<String>) -> Result<Line, String> {
     if quantity > MOST_UNITS {
         return Err(format!("has more than {MOST_UNITS} as `quantity`"));
     }
-    Ok(Line { sku, erp_code, quantity })
+    let counted_at = match row.get("counted_at").filter(|value| !value.is_null()) {
+        None => None,
+        Some(value) => {
+            let moment = value.as_str().and_then(values::date_time);
+            Some(moment.ok_or("has no moment as `counted_at`")?)
+        }
+    };
+    Ok(Line { sku, erp_code, quantity, counted_at })
 }
 
 /// A text, or a number as text.
@@ -131,13 +141,17 @@ mod tests {
         for (bad, doubted) in [
             (json!({ "sku": "B", "erp_code": "1", "quantity": "many" }), vec!["B"]),
             (json!({ "sku": "B", "erp_code": "1", "quantity": 1e30 }), vec!["B"]),
+            (json!({ "sku": "B", "erp_code": "1", "quantity": 1, "counted_at": "soon" }), vec!["B"]),
             (json!({ "sku": "B", "quantity": 1 }), vec!["B"]),
             (json!({ "erp_code": "1", "quantity": 1 }), vec!["A", "B"]),
             (json!({ "sku": "other", "quantity": null }), vec![]),
         ] {
             let answer = json!([bad, good]).to_string();
             let answer = read(answer.as_bytes(), &skus(&["A", "B"])).expect("read");
-            assert_eq!(answer.lines, [Line { sku: "A".to_owned(), erp_code: "1".to_owned(), quantity: 5 }]);
+            assert_eq!(
+                answer.lines,
+                [Line { sku: "A".to_owned(), erp_code: "1".to_owned(), quantity: 5, counted_at: None }]
+            );
             assert_eq!(answer.in_doubt.iter().collect::<Vec<_>>(), doubted, "{bad}");
             assert_eq!(answer.unread.is_empty(), doubted.is_empty(), "{bad}");
         }

@@ -243,22 +243,24 @@ impl Shared {
         let served: BTreeSet<i64> = places.0.values().copied().collect();
         // A location that the answer does not name has none, unless a row that cannot be read may name it.
         let has_none = |(sku, at): &&(String, i64)| served.contains(at) && !answer.in_doubt.contains(sku);
-        let mut counts: BTreeMap<(String, i64), i64> =
-            known.keys().filter(has_none).map(|key| (key.clone(), 0)).collect();
+        let none = |(sku, at): &(String, i64)| Count {
+            stock_location_id: *at,
+            sku: sku.clone(),
+            quantity: 0,
+            counted_at: None,
+        };
+        let mut counts: BTreeMap<(String, i64), Count> =
+            known.keys().filter(has_none).map(|key| (key.clone(), none(key))).collect();
         for line in answer.lines {
             if let Some(stock_location_id) = places.0.get(&line.erp_code) {
-                counts.insert((line.sku, *stock_location_id), line.quantity);
+                let key = (line.sku, *stock_location_id);
+                let count = Count { quantity: line.quantity, counted_at: line.counted_at, ..none(&key) };
+                counts.insert(key, count);
             }
         }
-        let is_changed = |(key, quantity): &(&(String, i64), &i64)| known.get(*key).copied().unwrap_or(0) != **quantity;
-        Ok(counts
-            .iter()
-            .filter(is_changed)
-            .map(|((sku, stock_location_id), quantity)| Count {
-                stock_location_id: *stock_location_id,
-                sku: sku.clone(),
-                quantity: *quantity,
-            })
-            .collect())
+        let is_changed = |(key, count): &(&(String, i64), &Count)| {
+            count.counted_at.is_some() || known.get(*key).copied().unwrap_or(0) != count.quantity
+        };
+        Ok(counts.iter().filter(is_changed).map(|(_, count)| count.clone()).collect())
     }
 }

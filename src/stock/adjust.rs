@@ -115,6 +115,7 @@ pub async fn adjust(
     let mut changes = Vec::with_capacity(adjustments.len());
     for (index, before) in indexes.into_values().zip(before) {
         let Adjustment { place, sku, delta, reason } = &adjustments[index];
+        let before = before.quantity;
         let after = before + delta;
         if after < 0 {
             let message = format!("{} has {before} of {sku}, so {} cannot be taken.", place.erp_code, -delta);
@@ -123,7 +124,10 @@ pub async fn adjust(
             let message = format!("{} has {before} of {sku}; there can be {MOST_UNITS} at most.", place.erp_code);
             wrong.push((index, Defect::of_key("delta", message, "")));
         }
-        changes.push((index, Change { sku, stock_location_id: place.id, before, after, reason: Some(reason) }));
+        changes.push((
+            index,
+            Change { sku, stock_location_id: place.id, before, after, reason: Some(reason), counted_at: None },
+        ));
     }
     if !wrong.is_empty() {
         wrong.sort_by_key(|(index, _)| *index);

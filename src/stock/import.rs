@@ -12,8 +12,10 @@ use crate::{
     reading::{self, Defect, Row, Sheet, Voice},
 };
 
-/// The columns that are read.
+/// The columns that must be there.
 const COLUMNS: [&str; 3] = ["erp_code", "sku", "quantity"];
+/// The one that may be there: when the count was taken.
+const COUNTED_AT: &str = "counted_at";
 /// Counts in one transaction.
 const BATCH: usize = 5_000;
 
@@ -26,7 +28,7 @@ pub struct Summary {
     pub refused: u64,
 }
 
-/// Sets every count of a CSV file with the columns `erp_code`, `sku`, `quantity`, in any order and any case, separated by
+/// Sets every count of a CSV file with the columns `erp_code`, `sku`, `quantity`, and `counted_at` if it is there, in any order and any case, separated by
 /// commas, semicolons or tabs, as its first line is. `refused` receives the number and the error of each bad line.
 /// `actor`: who counted.
 ///
@@ -68,7 +70,10 @@ pub async fn import(
 }
 
 fn read_count(cells: &[String], headers: &[String], locations: &HashMap<String, i64>) -> Result<Count, String> {
-    let cells = headers.iter().zip(cells).filter(|(column, _)| COLUMNS.contains(&column.as_str()));
+    let is_read = |(column, cell): &(&String, &String)| {
+        COLUMNS.contains(&column.as_str()) || column.as_str() == COUNTED_AT && !cell.trim().is_empty()
+    };
+    let cells = headers.iter().zip(cells).filter(is_read);
     let row: Map<String, Value> = cells.map(|(column, cell)| (column.clone(), cell.as_str().into())).collect();
     let count =
         reading::with(Voice::Request, &row, |reader| Count::read(reader, |erp_code| locations.get(erp_code).copied()));

@@ -3,6 +3,8 @@
 //! This is the one door to such a change. The database refuses any other: a quantity is the sum of what its ledger records
 //! and of what packages and transfers move (migration 30), and `oms verify` proves both.
 
+use chrono::{DateTime, Utc};
+
 use crate::{audit::Actor, cause, db::PgConnection, error::Result};
 
 /// Why a quantity changes.
@@ -64,17 +66,35 @@ pub(super) struct Change<'a> {
     pub before: i64,
     pub after: i64,
     pub reason: Option<&'a str>,
+    /// Of a count: when it was taken, if it says so.
+    pub counted_at: Option<DateTime<Utc>>,
 }
 
-/// Locks rows of stock, and makes those that are missing. The quantities, in the order of the rows; this is the byte order
+/// A stock as it is locked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stored {
+    pub quantity: i64,
+    /// When its newest count was taken, if it was counted.
+    counted_at: Option<DateTime<Utc>>,
+}
+
+impl Stored {
+    /// True if a newer count is here.
+    pub(super) fn has_overtaken(self, counted_at: Option<DateTime<Utc>>) -> bool {
+        counted_at.zip(self.counted_at).is_some_and(|(sent, stored)| sent < stored)
+    }
+}
+
+/// Locks rows of stock, and makes those that are missing. They are in the order of the rows; this is the byte order
 /// of SKUs, then locations, in which all statements lock them.
 ///
 /// # Errors
 /// When the database fails.
-pub(super) async fn lock(connection: &mut PgConnection, skus: &[String], locations: &[i64]) -> Result<Vec<i64>> {
+pub(super) async fn lock(connection: &mut PgConnection, skus: &[String], locations: &[i64]) -> Result<Vec<Stored>> {
     super::create_missing(&mut *connection, skus, locations).await?;
-    let quantities = sqlx::query_scalar!(
-        r#"select s.quantity
+    let stocks = sqlx::query_as!(
+        Stored,
+        r#"select s.quantity, s.counted_at
              from unnest($1::text[], $2::bigint[]) as c(sku, stock_location_id)
              join stocks s on s.sku = c.sku and s.stock_location_id = c.stock_location_id
             order by s.sku collate "C", s.stock_location_id
@@ -82,7 +102,7 @@ pub(super) async fn lock(connection: &mut PgConnection, skus: &[String], locatio
         skus,
         locations
     );
-    Ok(quantities.fetch_all(connection).await?)
+    Ok(stocks.fetch_all(connection).await?)
 }
 
 /// Changes quantities, and records it; each is another than before. The rows are locked, and `before` is what was read
@@ -101,15 +121,18 @@ pub(super) async fn record(
     let before: Vec<i64> = changes.iter().map(|change| change.before).collect();
     let after: Vec<i64> = changes.iter().map(|change| change.after).collect();
     let reasons: Vec<Option<String>> = changes.iter().map(|change| change.reason.map(str::to_owned)).collect();
+    let moments: Vec<Option<DateTime<Utc>>> = changes.iter().map(|change| change.counted_at).collect();
+    let is_count = why == Why::Count;
     let cause = cause::current();
     sqlx::query!(
         "with changed as (
              update stocks s
                 set quantity = c.after, recorded = s.recorded + c.after - c.before,
                     missing = case when $12 then 0 else greatest(s.missing + least(c.after - c.before, 0), 0) end,
+                    counted_at = case when $12 then least(c.counted_at, now()) else s.counted_at end,
                     modified_date = now()
-               from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
-                    as c(sku, stock_location_id, before, after)
+               from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $13::timestamptz[])
+                    as c(sku, stock_location_id, before, after, counted_at)
               where s.sku = c.sku and s.stock_location_id = c.stock_location_id
          )
          insert into stock_ledger (sku, stock_location_id, kind, quantity_before, quantity_after, reason, door, actor_kind,
@@ -128,7 +151,8 @@ pub(super) async fn record(
         origin.actor.name(),
         origin.actor.user_id(),
         cause.as_ref().map(|cause| cause.request_id()),
-        why == Why::Count
+        is_count,
+        &moments as &[Option<DateTime<Utc>>]
     )
     .execute(connection)
     .await?;

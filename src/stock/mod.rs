@@ -1,6 +1,7 @@
 //! Stock: the units of a SKU at a location, and how many of them are reserved for packages.
 
 pub mod adjust;
+mod dated;
 pub mod history;
 pub mod import;
 pub mod ledger;
@@ -9,8 +10,13 @@ pub mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::ledger::{Change, Why};
+use chrono::{DateTime, Utc};
+
 pub use self::ledger::{Door, Origin};
+use self::{
+    dated::Since,
+    ledger::{Change, Why},
+};
 use crate::{
     db::{PgConnection, PgPool},
     error::Result,
@@ -22,7 +28,10 @@ pub const LONGEST_SKU: usize = 255;
 /// Most units that can be counted.
 pub const MOST_UNITS: i64 = 1_000_000_000_000;
 
-/// A count: the units on the shelf now.
+/// Why a count that is older than what was not found is an adjustment in the ledger: it does not say that this is there.
+const COUNTED_BEFORE: &str = "counted before something was not found";
+
+/// A count: the units on the shelf now, or when it was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
     /// The location.
@@ -31,14 +40,17 @@ pub struct Count {
     pub sku: String,
     /// The units, reserved ones included.
     pub quantity: i64,
+    /// When it was taken; none, or a moment ahead of the database's clock: now.
+    pub counted_at: Option<DateTime<Utc>>,
 }
 
 impl Count {
-    /// Reads a count as it is sent: `stock_location` (or `erp_code`), `sku`, `quantity`. `find` has the id of a location by
+    /// Reads a count as it is sent: `stock_location` (or `erp_code`), `sku`, `quantity`, `counted_at`. `find` has the id of a location by
     /// its ERP code.
     pub fn read(reader: &mut Reader<'_>, find: impl Fn(&str) -> Option<i64>) -> Self {
         let place = Place::read(reader, &["sku", "quantity"], find);
         Self {
+            counted_at: reader.date_time("counted_at"),
             stock_location_id: place.id,
             sku: reader.text_within("sku", LONGEST_SKU).unwrap_or_default(),
             quantity: reader.units("quantity", MOST_UNITS).unwrap_or_default(),
@@ -119,40 +131,64 @@ pub(crate) async fn create_missing(connection: &mut PgConnection, skus: &[String
 }
 
 /// Sets counts. A SKU that is counted anew, as another number, includes an excluded location again for items of it.
-/// Packages that wait for a SKU with more units are planned again.
+/// Packages that wait for a SKU with more units are planned again. To a count that says when it was taken, what happened
+/// since is applied; one that was taken before the newest is no news.
 ///
 /// # Errors
 /// When the database fails.
 async fn set(connection: &mut PgConnection, counts: &[Count], origin: &Origin) -> Result<()> {
-    // The last count of a SKU at a location wins. Sorted, because stock rows are locked in that order.
-    let counts: BTreeMap<(&str, i64), i64> =
-        counts.iter().map(|count| ((count.sku.as_str(), count.stock_location_id), count.quantity)).collect();
-    let skus: Vec<String> = counts.keys().map(|(sku, _)| (*sku).to_owned()).collect();
-    let locations: Vec<i64> = counts.keys().map(|(_, location)| *location).collect();
+    // The last count of a SKU at a location wins, or the one that was taken last. Sorted, because stock rows are locked in that
+    // order.
+    let mut last: BTreeMap<(&str, i64), &Count> = BTreeMap::new();
+    for count in counts {
+        let kept = last.entry((count.sku.as_str(), count.stock_location_id)).or_insert(count);
+        if count.counted_at.is_none() || kept.counted_at.is_some_and(|kept| Some(kept) <= count.counted_at) {
+            *kept = count;
+        }
+    }
+    let skus: Vec<String> = last.keys().map(|(sku, _)| (*sku).to_owned()).collect();
+    let locations: Vec<i64> = last.keys().map(|(_, location)| *location).collect();
     let before = ledger::lock(connection, &skus, &locations).await?;
-    // An unchanged number is no news, whoever sends it: what was not found there was not found by a shelf that said the same.
-    let changes: Vec<Change<'_>> = counts
-        .iter()
-        .zip(before)
-        .filter(|((_, after), before)| *after != before)
-        .map(|((&(sku, stock_location_id), &after), before)| Change {
+    let news = last.into_iter().zip(before).filter(|((_, count), stored)| !stored.has_overtaken(count.counted_at));
+    let news: Vec<_> = news.collect();
+    let dated = news.iter().filter_map(|((place, count), _)| Some((*place, count.counted_at?))).collect();
+    let since = dated::since(connection, &dated).await?;
+    let (mut anew, mut late, mut unchanged) = (Vec::new(), Vec::new(), Vec::new());
+    for (((sku, stock_location_id), count), stored) in news {
+        let Since { moved, not_found } = since.get(&(sku, stock_location_id)).copied().unwrap_or_default();
+        let after = (count.quantity + moved).clamp(0, MOST_UNITS);
+        let change = Change {
             sku,
             stock_location_id,
-            before,
+            before: stored.quantity,
             after,
             reason: None,
-        })
-        .collect();
-    if changes.is_empty() {
-        return Ok(());
+            counted_at: count.counted_at,
+        };
+        // An unchanged number is no news, whoever sends it: what was not found there was not found by a shelf that said the
+        // same. And what was not found after the count was taken stays missing, whatever it says.
+        match count.counted_at {
+            Some(counted_at) if after == stored.quantity => unchanged.push(((sku, stock_location_id), counted_at)),
+            None if after == stored.quantity => {}
+            _ if not_found => late.push(Change { reason: Some(COUNTED_BEFORE), ..change }),
+            _ => anew.push(change),
+        }
     }
-    ledger::record(connection, Why::Count, &changes, origin).await?;
-    tell(connection, &changes).await
+    dated::note(connection, &unchanged).await?;
+    for (why, changes) in [(Why::Count, &anew), (Why::Adjustment, &late)] {
+        if !changes.is_empty() {
+            ledger::record(connection, why, changes, origin).await?;
+        }
+    }
+    tell(connection, &[anew, late].concat()).await
 }
 
 /// What follows from changed stock, whatever changed it: a location that could not find these goods is asked for them again,
 /// and packages that wait for a SKU with more units are planned again.
 async fn tell(connection: &mut PgConnection, changes: &[Change<'_>]) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
     let skus: Vec<String> = changes.iter().map(|change| change.sku.to_owned()).collect();
     let locations: Vec<i64> = changes.iter().map(|change| change.stock_location_id).collect();
     let more = changes.iter().filter(|change| change.after > change.before).map(|change| change.sku.to_owned());

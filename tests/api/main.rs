@@ -21,6 +21,7 @@ mod conditions;
 mod conflicts;
 mod connections;
 mod container;
+mod counted_at;
 mod crash;
 mod deploying;
 mod digits;
