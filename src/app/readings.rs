@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     events,
     metrics::Readings,
-    packages, upstream, webhooks,
+    packages, stock, upstream, webhooks,
 };
 
 /// For how long what was read is told. Failures, too: a database that is away is not asked by each scrape.
@@ -48,6 +48,7 @@ async fn read(pool: &PgPool) -> Result<Readings> {
         packages: packages::count_open(&mut connection).await?,
         webhooks: webhooks::count(&mut connection).await?,
         upstream: upstream::status::readings(&mut connection).await?,
+        short_stock_units: stock::short_units(&mut connection).await?,
         feed_lag_seconds: events::lag_seconds(&mut connection).await?,
     })
 }

@@ -28,6 +28,8 @@ pub struct Readings {
     pub webhooks: WebhookReadings,
     /// The upstream, and calls to it and to invoice services.
     pub upstream: UpstreamReadings,
+    /// Units that are reserved and were counted not to be there.
+    pub short_stock_units: i64,
     /// Seconds since the oldest event that the feed does not show yet, because a transaction before it is open.
     pub feed_lag_seconds: f64,
 }
@@ -97,6 +99,11 @@ impl Collector for Gauges {
         page.packages(&readings.packages)?;
         page.webhooks(&readings.webhooks)?;
         page.upstream(&readings.upstream)?;
+        page.whole(
+            "short_stock_units",
+            "Units that packages hold although a count says that they are not there: `stocks/?is_short=true`",
+            readings.short_stock_units,
+        )?;
         page.seconds(
             "feed_lag",
             "Time since the oldest event that the feed does not show yet, because an earlier transaction is open",

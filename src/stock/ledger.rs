@@ -154,6 +154,27 @@ pub(super) async fn record(
         is_count,
         &moments as &[Option<DateTime<Utc>>]
     )
+    .execute(&mut *connection)
+    .await?;
+    note_short(connection, &skus, &locations).await
+}
+
+/// Keeps which stocks are below what is reserved of them; those that are so no longer go.
+async fn note_short(connection: &mut PgConnection, skus: &[String], locations: &[i64]) -> Result<()> {
+    sqlx::query!(
+        "with gone as (
+             delete from short_stocks h using stocks s
+              where s.sku = h.sku and s.stock_location_id = h.stock_location_id and s.quantity - s.missing >= s.reserved
+         )
+         insert into short_stocks (sku, stock_location_id)
+         select s.sku, s.stock_location_id
+           from unnest($1::text[], $2::bigint[]) as c(sku, stock_location_id)
+           join stocks s on s.sku = c.sku and s.stock_location_id = c.stock_location_id
+          where s.quantity - s.missing < s.reserved
+         on conflict do nothing",
+        skus,
+        locations
+    )
     .execute(connection)
     .await?;
     Ok(())

@@ -38,6 +38,13 @@ impl ListRow for StockLevel {
             filter("sku", Kind::Text, "s.sku = {}", "SKU of the product."),
             filter("sku__in", Kind::Texts, "s.sku = any({})", "SKUs, separated by commas."),
             filter("stock_location", Kind::Integer, "s.stock_location_id = {}", "Id of the stock location."),
+            filter(
+                "is_short",
+                Kind::Boolean,
+                "(s.quantity - s.missing < s.reserved and exists (select from short_stocks h where h.sku = s.sku
+                   and h.stock_location_id = s.stock_location_id)) = {}",
+                "True: counted below what is reserved: packages wait for units that are not there.",
+            ),
             filter("stock_location__erp_code", Kind::Text, "l.erp_code = {}", "ERP code of the stock location."),
         ],
         sorts: &[("sku", "s.sku"), ("quantity", "s.quantity"), ("modified_date", "s.modified_date")],

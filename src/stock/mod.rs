@@ -106,6 +106,19 @@ async fn try_count(pool: &PgPool, counts: &[Count], origin: &Origin) -> Result<(
     Ok(())
 }
 
+/// The units that are reserved and were counted not to be there, of all stocks.
+///
+/// # Errors
+/// When the database fails.
+pub async fn short_units(connection: &mut PgConnection) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
+        r#"select coalesce(sum(greatest(s.reserved - (s.quantity - s.missing), 0)), 0)::bigint as "units!"
+             from short_stocks h join stocks s on s.sku = h.sku and s.stock_location_id = h.stock_location_id"#
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
 /// Creates missing rows of stock, for SKUs at locations in byte order, the order in which all statements lock them. If
 /// a row is missing, this statement locks all of them (a conflict locks, though nothing is updated), because a new row
 /// must not be locked before earlier ones.

@@ -111,3 +111,30 @@ async fn a_moment_that_cannot_be_read_is_refused_and_one_ahead_is_now() {
     assert_eq!(quantity(&shop).await, 5);
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_count_below_what_is_reserved_is_listed_and_counted_until_it_is_over() {
+    let shop = Shop::open().await;
+    shop.count("GEBZE", "PINK", 5).await;
+    let packages = [3, 2].map(|units| [("PINK", units)]);
+    let first = shop.order(&packages[0]).await.only_package();
+    let second = shop.order(&packages[1]).await.only_package();
+    let short = async || {
+        let list = shop.get("/api/v1/oms/stocks/?is_short=true").await.ok();
+        let rows = list["results"].as_array().expect("a list").clone();
+        let others = shop.get("/api/v1/oms/stocks/?is_short=false&sku=PINK").await.ok()["count"].clone();
+        (rows.iter().map(|row| row["available"].clone()).collect::<Vec<_>>(), others)
+    };
+    assert_eq!(short().await, (vec![], json!(1)));
+    shop.count("GEBZE", "PINK", 3).await;
+    assert_eq!(short().await, (vec![json!(-2)], json!(0)));
+    shop.until("the metric has them", || async { (shop.metric("oms_short_stock_units").await == 2).then_some(()) })
+        .await;
+    second.run("CANCEL_PACKAGE").await.ok();
+    assert_eq!(short().await, (vec![], json!(1)));
+    first.run("COMPLETE_PACKING").await.ok();
+    shop.count("GEBZE", "PINK", 1).await;
+    let left: Vec<(String,)> = shop.rows("select sku from short_stocks").await;
+    assert!(left.is_empty());
+    shop.finish().await;
+}

@@ -57,6 +57,10 @@ async fn lively() -> Shop {
     let keyed = shop.package().await;
     let block = json!({ "slug": keyed.slug("BLOCK_THE_PACKAGE").await });
     keyed.run_keyed("admin", "once", &block).await.ok();
+    // Counted below what is reserved.
+    shop.count("GEBZE", "SHORT", 2).await;
+    shop.order(&[("SHORT", 2)]).await;
+    shop.count("GEBZE", "SHORT", 1).await;
     // An order of two lines of which one is over; and one of everything that has no simple way in.
     let mut ended = order_json("ENDED", &[("RED", 1), ("BLUE", 1)]);
     ended["orderitem_set"][1]["status"] = json!("100");
