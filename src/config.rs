@@ -139,6 +139,11 @@ pub struct ServerSettings {
     #[arg(long, env = "OMS_REPLAN", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub replan: bool,
 
+    /// Plan the latest packages again that hold what a count says is not there, if nobody works on them yet. Without it they are
+    /// listed and counted only (`stocks/?is_short=true`).
+    #[arg(long, env = "OMS_REPLAN_SHORT", default_value_t = false, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub replan_short: bool,
+
     /// Minutes between sweeps, which try every package without a place, as a net; 0: none. One server sweeps for all.
     #[arg(long, env = "OMS_SWEEP_MINUTES", default_value_t = 30, value_name = "MINUTES",
           value_parser = clap::value_parser!(u32).range(0..=10_080))]
@@ -249,7 +254,10 @@ impl ServerSettings {
         app::Settings {
             webhooks: self.for_webhooks(address),
             delivers_webhooks: self.webhooks,
-            replanning: self.replan.then(|| replanning::Settings::sweeping_every(self.sweep_minutes)),
+            replanning: self.replan.then(|| replanning::Settings {
+                plan_short: self.replan_short,
+                ..replanning::Settings::sweeping_every(self.sweep_minutes)
+            }),
             upstream: Some((self.upstream.clone(), self.upstream.pace())),
             events_keep_days: Some(self.events_keep_days),
             trusted_proxies: self.trusted_proxies.clone(),

@@ -14,10 +14,14 @@
 //! A signal lost in a crash is made good at the next start, which looks at every waiting package, or by the sweep,
 //! which tries every package and which one server does for all.
 //!
+//! If it is set, promises that a count says cannot be kept are planned again, too (`short.rs`): the latest ones, of packages that
+//! nobody works on yet.
+//!
 //! There is no herd: a query first asks whether an item of the package could have any of the things that came free
 //! (`waiting.rs`). So one unit for ten thousand packages is one attempt, and a package that cannot be placed is left
 //! alone until something it wants changes.
 
+mod short;
 mod waiting;
 pub mod wakes;
 mod worker;

@@ -7,9 +7,11 @@ use std::{
 };
 
 use http::StatusCode;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    short::{self, Tried},
     waiting::{self, Limits, Waiting},
     wakes,
 };
@@ -47,6 +49,8 @@ pub struct Settings {
     pub look_every: Duration,
     /// How often every waiting package is tried; none: never.
     pub sweep_every: Option<Duration>,
+    /// True if packages that hold what a count says is not there are planned again, too.
+    pub plan_short: bool,
 }
 
 impl Settings {
@@ -56,6 +60,7 @@ impl Settings {
         Self {
             look_every: Duration::from_secs(1),
             sweep_every: (minutes > 0).then(|| Duration::from_mins(u64::from(minutes))),
+            plan_short: false,
         }
     }
 }
@@ -140,9 +145,9 @@ impl Worker {
     async fn replan_until_stopped(self: Arc<Self>, settings: Settings) {
         // Things freed while no server ran, or lost in a crash.
         self.wake_signal.send(Freed { anything: true, ..Freed::default() });
-        let mut sweep = None;
+        let (mut sweep, mut short) = (None, Tried::default());
         while !self.stop.is_cancelled() {
-            let wait = match self.look(settings, &mut sweep).await {
+            let wait = match self.look(settings, &mut short, &mut sweep).await {
                 Ok(took) => took.map(|took| (took * PAUSE_FACTOR).clamp(PAUSES.0, PAUSES.1)),
                 Err(error) => {
                     tracing::warn!(%error, "cannot plan again what waits; trying again shortly");
@@ -166,7 +171,7 @@ impl Worker {
     }
 
     /// Looks for work and does some of it. Returns the time it took, or none if there was no work.
-    async fn look(&self, settings: Settings, sweep: &mut Option<Sweep>) -> Result<Option<Duration>> {
+    async fn look(&self, settings: Settings, short: &mut Tried, sweep: &mut Option<Sweep>) -> Result<Option<Duration>> {
         let started = Instant::now();
         let lease = wakes::lease(&self.pool).await?;
         let mut freed = self.wake_signal.take();
@@ -181,6 +186,9 @@ impl Worker {
                 lease.give_back(&self.pool).await.ok();
                 return Err(error);
             }
+        }
+        if settings.plan_short {
+            self.plan_short(short).await?;
         }
         if sweep.is_none()
             && let Some(every) = settings.sweep_every
@@ -287,23 +295,64 @@ impl Worker {
         Ok(true)
     }
 
+    /// Takes from the latest packages what a count says is not there: it is not found, and planned again. What was tried is not
+    /// tried again as long as it is the same.
+    async fn plan_short(&self, tried: &mut Tried) -> Result<()> {
+        let catalog = self.catalog_cache.current();
+        let promises = short::promises(&self.pool, &catalog).await?;
+        tried.retain(|promise| promises.contains(promise));
+        for promise in promises {
+            if self.stop.is_cancelled() {
+                break;
+            }
+            if !tried.insert(promise) {
+                continue;
+            }
+            let Some(transition) = short::transition(&catalog, promise.state_id) else { continue };
+            let items = json!([{ "id": promise.item, "quantity": promise.units }]);
+            let input = serde_json::Map::from_iter([("package_items".to_owned(), items)]);
+            let result = self.dispatcher.run(self.request(promise.package, transition, input).await?).await;
+            let (package_id, is_done) = (promise.package, matches!(result, Ok(Outcome::Done(_))));
+            tracing::info!(
+                package_id,
+                sku_units = promise.units,
+                is_done,
+                "planned again what a count says is not there"
+            );
+            if let Err(error) = result {
+                tracing::warn!(%error, package_id, "cannot plan again what a count says is not there");
+            }
+        }
+        Ok(())
+    }
+
+    /// A command of the system.
+    async fn request(
+        &self,
+        package: i64,
+        transition: i64,
+        input: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Request> {
+        Ok(Request {
+            id: package,
+            transition: Some(transition),
+            slug: None,
+            input,
+            caller: self.caller().await?,
+            cause: None,
+            key: None,
+            versions: Versions::Any,
+            dry_run: false,
+        })
+    }
+
     /// Sends a REPACK to the dispatcher.
     async fn attempt(&self, package: Waiting, cause: Cause, tally: &mut Tally) -> Result<()> {
         let catalog = self.catalog_cache.current();
         let Some(repack) = catalog.workflow.repacks().find(|repack| repack.source_id == package.state) else {
             return Ok(());
         };
-        let request = Request {
-            id: package.package,
-            transition: Some(repack.id),
-            slug: None,
-            input: serde_json::Map::new(),
-            caller: self.caller().await?,
-            cause: None,
-            key: None,
-            versions: Versions::Any,
-            dry_run: false,
-        };
+        let request = self.request(package.package, repack.id, serde_json::Map::new()).await?;
         let result = self.dispatcher.run(request).await;
         let outcome = match &result {
             Ok(Outcome::Done(_)) => "planned",

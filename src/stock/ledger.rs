@@ -3,6 +3,8 @@
 //! This is the one door to such a change. The database refuses any other: a quantity is the sum of what its ledger records
 //! and of what packages and transfers move (migration 30), and `oms verify` proves both.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::{audit::Actor, cause, db::PgConnection, error::Result};
@@ -199,8 +201,12 @@ pub struct NotFound {
     pub request_id: Option<String>,
 }
 
+/// Why fewer units are missing than were not found.
+const TOLD_BEFORE: &str = "a count had told that they are not there";
+
 /// Records what was not found. The quantity stays, until it is counted anew, and these units are promised to nobody: call it
-/// when the stock is written, so that its row is locked.
+/// when the stock is written, so that its row is locked. Units that the quantity does not have are not missing: a count below
+/// what was reserved has told of them already.
 ///
 /// # Errors
 /// When the database fails.
@@ -210,7 +216,10 @@ pub async fn record_not_found(connection: &mut PgConnection, not_found: &[NotFou
     }
     let skus: Vec<String> = not_found.iter().map(|it| it.sku.clone()).collect();
     let locations: Vec<i64> = not_found.iter().map(|it| it.stock_location_id).collect();
-    let units: Vec<i64> = not_found.iter().map(|it| it.units).collect();
+    let units = missing_of(&mut *connection, not_found).await?;
+    let reasons: Vec<Option<&str>> =
+        not_found.iter().zip(&units).map(|(it, units)| (it.units > *units).then_some(TOLD_BEFORE)).collect();
+    let reasons: Vec<Option<String>> = reasons.into_iter().map(|reason| reason.map(str::to_owned)).collect();
     let packages: Vec<i64> = not_found.iter().map(|it| it.package_id).collect();
     let transfers: Vec<Option<i64>> = not_found.iter().map(|it| it.transfer_id).collect();
     let users: Vec<i64> = not_found.iter().map(|it| it.user_id).collect();
@@ -224,11 +233,12 @@ pub async fn record_not_found(connection: &mut PgConnection, not_found: &[NotFou
               where s.sku = c.sku and s.stock_location_id = c.stock_location_id
          )
          insert into stock_ledger (sku, stock_location_id, kind, quantity_before, quantity_after, missing, door, actor_kind,
-                                   actor, user_id, request_id, package_id, transfer_id)
+                                   actor, user_id, request_id, package_id, transfer_id, reason)
          select c.sku, c.stock_location_id, 'not_found', coalesce(s.quantity, 0), coalesce(s.quantity, 0), c.units,
-                'command', 'user', u.username, u.id, c.request_id, c.package_id, c.transfer_id
-           from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
-                as c(sku, stock_location_id, units, package_id, transfer_id, user_id, request_id)
+                'command', 'user', u.username, u.id, c.request_id, c.package_id, c.transfer_id, c.reason
+           from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
+                       $8::text[])
+                as c(sku, stock_location_id, units, package_id, transfer_id, user_id, request_id, reason)
            join users u on u.id = c.user_id
            left join stocks s on s.sku = c.sku and s.stock_location_id = c.stock_location_id",
         &skus,
@@ -237,9 +247,36 @@ pub async fn record_not_found(connection: &mut PgConnection, not_found: &[NotFou
         &packages,
         &transfers as &[Option<i64>],
         &users,
-        &requests as &[Option<String>]
+        &requests as &[Option<String>],
+        &reasons as &[Option<String>]
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// How many of these units the quantities still have, beside what is reserved: so many are missing.
+async fn missing_of(connection: &mut PgConnection, not_found: &[NotFound]) -> Result<Vec<i64>> {
+    let skus: Vec<String> = not_found.iter().map(|it| it.sku.clone()).collect();
+    let locations: Vec<i64> = not_found.iter().map(|it| it.stock_location_id).collect();
+    let rows = sqlx::query!(
+        r#"select s.sku, s.stock_location_id, s.quantity - s.missing - s.reserved as "free!"
+             from stocks s
+            where (s.sku, s.stock_location_id) in (select * from unnest($1::text[], $2::bigint[]))
+            order by s.sku collate "C", s.stock_location_id
+              for no key update"#,
+        &skus,
+        &locations
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut free: HashMap<(String, i64), i64> =
+        rows.into_iter().map(|row| ((row.sku, row.stock_location_id), row.free.max(0))).collect();
+    let missing = not_found.iter().map(|it| {
+        let Some(free) = free.get_mut(&(it.sku.clone(), it.stock_location_id)) else { return 0 };
+        let units = it.units.min(*free);
+        *free -= units;
+        units
+    });
+    Ok(missing.collect())
 }

@@ -138,3 +138,35 @@ async fn a_count_below_what_is_reserved_is_listed_and_counted_until_it_is_over()
     assert!(left.is_empty());
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn after_a_count_below_what_is_reserved_the_latest_promises_are_planned_again_if_it_is_so_set() {
+    let shop = Shop::watching().await;
+    shop.count("GEBZE", "PINK", 6).await;
+    let mut packages = Vec::new();
+    for _ in 0..3 {
+        packages.push(shop.order(&[("PINK", 2)]).await.only_package());
+    }
+    // Somebody works on the latest one: it is theirs.
+    packages[2].move_to("preparing").await;
+    shop.count("BESIKTAS", "PINK", 2).await;
+    shop.count("GEBZE", "PINK", 4).await;
+    let elsewhere = async || {
+        let successors = packages[1].successors().await;
+        match successors.as_slice() {
+            [successor] => Some(successor.place().await),
+            _ => None,
+        }
+    };
+    assert_eq!(shop.until("it is planned again", elsewhere).await, "waiting@BESIKTAS");
+    assert_eq!(packages[0].place().await, "waiting@GEBZE");
+    assert_eq!(packages[2].place().await, "preparing@GEBZE");
+    assert_eq!(shop.stock("GEBZE", "PINK").await, (4, 4));
+    let row = shop.get("/api/v1/oms/stocks/?sku=PINK&stock_location__erp_code=GEBZE").await.ok()["results"][0].clone();
+    assert_eq!((&row["missing"], &row["available"]), (&json!(0), &json!(0)), "the count had told of them");
+    // An order that nobody else can serve waits, and is served first.
+    shop.count("GEBZE", "PINK", 2).await;
+    let waits = async || (packages[0].state().await == "out-of-stock").then_some(());
+    shop.until("the oldest waits", waits).await;
+    shop.finish().await;
+}

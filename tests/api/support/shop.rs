@@ -37,8 +37,11 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// As `oms serve` has it by default.
 pub const STREAMS_PER_USER: u32 = 100;
 /// As `oms serve` has it by default, but for looking more often.
-const WATCHING: replanning::Settings =
-    replanning::Settings { look_every: Duration::from_millis(20), sweep_every: Some(Duration::from_mins(30)) };
+const WATCHING: replanning::Settings = replanning::Settings {
+    look_every: Duration::from_millis(20),
+    sweep_every: Some(Duration::from_mins(30)),
+    plan_short: true,
+};
 /// How long something may take that happens by itself, before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
