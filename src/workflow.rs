@@ -20,6 +20,8 @@ use crate::{
 
 /// Slug of the state of items that were not found at the location that was to pack them.
 pub const NOT_FOUND: &str = "oms-not-found";
+/// Slug of the state of items that were taken from the shelf and are not back on it, though their package has ended.
+pub const NOT_RESTOCKED: &str = "not-restocked";
 /// Slug of the state in which a package waits to be packed.
 pub const WAITING: &str = "waiting";
 /// Slug of the state of packages without a place.

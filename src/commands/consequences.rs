@@ -409,10 +409,13 @@ fn derive_events(out: &mut Consequences, package: usize, change: &PackageChange,
     Ok(())
 }
 
+/// The code of packages that were sent and came back.
+const RETURNED: i64 = 950;
+
 /// The event of a package's shipment when it reaches a state: a step of its delivery, or its end.
 fn shipment_event(state: &State) -> Option<&'static str> {
     match state.number()? {
-        600..800 => Some("shipment.status.updated"),
+        600..800 | RETURNED => Some("shipment.status.updated"),
         900 => Some("shipment.cancelled"),
         _ => None,
     }

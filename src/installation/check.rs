@@ -12,6 +12,7 @@ mod inventory;
 mod invoicing;
 mod places;
 mod resources;
+mod returns;
 mod transfers;
 mod transitions;
 
@@ -63,6 +64,7 @@ pub fn check(installation: &Installation, kinds: &[&'static Kind]) -> Checked {
     inventory::check(installation, &mut findings);
     invoicing::check(installation, &mut findings);
     transfers::check(installation, &mut findings);
+    returns::check(installation, kinds, &mut findings);
     findings.sorted(installation)
 }
 

@@ -65,6 +65,7 @@ mod repack;
 mod replanning;
 mod reservations;
 mod resources;
+mod returning;
 mod rights;
 mod scenarios;
 mod scope;

@@ -45,8 +45,8 @@ enum Holding {
 use Holding::{Nothing, Reserved, Taken};
 
 const FETCHED: &str = "waiting-for-transfer";
-/// A state of items alone.
-const NOT_FOUND: &str = "oms-not-found";
+/// States of items alone.
+const OF_ITEMS: [&str; 2] = ["oms-not-found", "not-restocked"];
 
 /// The effect of items on stock in a state.
 fn holding(slug: &str, number: i64) -> Holding {
@@ -62,7 +62,8 @@ fn holding(slug: &str, number: i64) -> Holding {
 /// The states that a package can be in.
 static STATES: LazyLock<Vec<State>> = LazyLock::new(|| {
     let states = read_installation(&[STANDARD]).states.into_iter();
-    let of_packages = states.filter(|state| state.entity == Entity::Package && state.slug != NOT_FOUND);
+    let of_packages =
+        states.filter(|state| state.entity == Entity::Package && !OF_ITEMS.contains(&state.slug.as_str()));
     let mut states: Vec<State> = of_packages
         .map(|state| {
             let number = state.enum_value.parse().expect("a number");
@@ -275,8 +276,11 @@ fn expect_events(after: &mut Picture, row: &Row, destination: &State) {
     if matches!(command, "SHIP_THE_PACKAGE_ADVANCED" | "UPDATE_SHIPMENT_INFO") {
         after.events.push("package.shipment.awb_number".to_owned());
     }
-    if after.has_shipment && has_moved && (600..800).contains(&destination.number) {
+    if after.has_shipment && has_moved && matches!(destination.number, 600..800 | 950) {
         after.events.push("shipment.status.updated".to_owned());
+    }
+    if after.has_shipment && has_moved && destination.number == 900 {
+        after.events.push("shipment.cancelled".to_owned());
     }
 }
 
@@ -539,14 +543,14 @@ fn every_command_is_in_the_standard_installation_and_so_tested_here() {
 
 /// The states of the standard installation: slug, number, whether they occupy quota, whether they are final.
 #[rustfmt::skip]
-const CONTRACT: [(&str, i64, bool, bool); 19] = [
+const CONTRACT: [(&str, i64, bool, bool); 21] = [
     ("cancellation-waiting", 50, true, false), ("waiting", 100, true, false), ("waiting-remote-action", 110, true, false),
     ("waiting-for-transfer", 120, true, false), ("blocked", 150, true, false), ("preparing", 200, true, false),
     ("ready-for-packaging", 400, false, false), ("waiting-cargo-label", 450, false, false), ("packed", 500, false, false),
     ("shipped", 600, false, false), ("ready-for-pickup", 610, false, false), ("attempted-delivery", 640, false, false),
     ("delivery-failed", 660, false, false), ("delivered", 700, false, true), ("packaging-canceled", 900, false, true),
     ("needs-rescheduling", 910, false, false), ("out-of-stock", 920, false, false), ("oms-not-found", 930, false, true),
-    ("packed-for-refund", 1100, false, true),
+    ("packed-for-refund", 1100, false, true), ("returned", 950, false, false), ("not-restocked", 1200, false, true),
 ];
 
 /// The standard installation has these states; others occupy quota by the rule for numbers.

@@ -15,7 +15,7 @@ use super::{
             consequences::{Derived, Laid, Planned},
         },
     },
-    commands,
+    commands, restock,
     subject::{PackageCommand, Packages},
 };
 use crate::{
@@ -107,6 +107,7 @@ impl Subject for Packages {
         common::check(context.input, context.facts.id, kind.common, &context.catalog.invoicing)?;
         let recorded = common::read_recorded(context.input, kind.parameters)?;
         let mut changes = (command.decide)(context)?;
+        restock::keep(context, &mut changes);
         changes.record.parameters = recorded;
         common::record(context.input, &context.transition.parameters, kind.common, &mut changes.record);
         Ok(changes)

@@ -2,6 +2,7 @@
 
 pub mod assign_package_items_manually;
 pub mod cancel_package;
+pub mod cancel_packed_package;
 pub(crate) mod checks;
 pub mod complete_packing;
 pub mod detected_out_of_stock_item;
@@ -15,6 +16,8 @@ pub mod repack;
 pub mod replace_product;
 pub(crate) mod replacements;
 mod replan;
+mod restock;
+pub mod return_package;
 pub mod ship_the_package_advanced;
 pub mod subject;
 #[cfg(test)]
@@ -45,6 +48,8 @@ static COMMANDS: &[&PackageCommand] = &[
     &update_invoice::COMMAND,
     &update_shipment_info::COMMAND,
     &update_shipment_label::COMMAND,
+    &cancel_packed_package::COMMAND,
+    &return_package::COMMAND,
 ];
 
 /// Every command on packages.

@@ -112,6 +112,15 @@ impl Scene {
         Arc::get_mut(&mut self.catalog.content).expect("nobody else has it")
     }
 
+    /// The items are in the package's state, in which they have no reservations.
+    pub(crate) fn with_items_in(mut self, state: &str) -> Self {
+        let state_id = self.state(state);
+        for item in &mut self.package.items {
+            (item.state_id, item.is_reserved) = (state_id, false);
+        }
+        self
+    }
+
     pub(crate) fn with_stock(mut self, stock_location_id: i64, stock: &[(&str, i64)]) -> Self {
         let location = &self.catalog.locations[&stock_location_id];
         let stock = stock

@@ -7,7 +7,7 @@ use crate::{
     installation::read::{Entity, Installation, Place, State, Transition},
     kinds::{self, Kind, names::CANCEL_PACKAGE},
     spelling::nearest,
-    workflow::{NOT_FOUND, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER, holds_goods},
+    workflow::{NOT_FOUND, NOT_RESTOCKED, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER, holds_goods},
 };
 
 /// The states in which planning creates packages, for any scenario.
@@ -151,9 +151,11 @@ fn ways_in(installation: &Installation, kinds: &[&'static Kind], entity: Entity,
         if kind.is_none_or(|kind| !kind.leads_back()) {
             reached.extend(transition.outcomes().filter(|slug| *slug != transition.source));
         }
-        // No package is ever in it, only items that a location could not find.
-        if kind.is_some_and(|kind| kind.needs_states.contains(&NOT_FOUND)) {
-            reached.insert(NOT_FOUND);
+        // No package is ever in these, only items: those that a location could not find, and goods that are lost.
+        for of_items in [NOT_FOUND, NOT_RESTOCKED] {
+            if kind.is_some_and(|kind| kind.needs_states.contains(&of_items)) {
+                reached.insert(of_items);
+            }
         }
     }
     for state in states_of(installation, entity) {

@@ -633,6 +633,35 @@ fn states_that_commands_name_must_be_there() {
     );
 }
 
+/// SOUND with a package that is cancelled after it was packed.
+fn with_goods_elsewhere() -> String {
+    let state =
+        "[[states]]\nentity = 'package'\nslug = 'not-restocked'\nenum_value = '1200'\nname = 'Lost'\nfinal = true\n\n";
+    let transition = "[[transitions]]\nentity = 'package'\ncommand = 'CANCEL_PACKED_PACKAGE'\nsource = 'packed'\n\
+                      destination = 'packaging-canceled'\nlabel = 'Cancel'\n\n";
+    format!("{state}{transition}{SOUND}")
+}
+
+#[test]
+fn goods_that_are_not_back_on_the_shelf_need_a_state_that_holds_them() {
+    let kinds = with(&[COMMANDS, &["CANCEL_PACKED_PACKAGE"]], &[]);
+    let of = |from: &str, to: &str| findings(&with_goods_elsewhere().replacen(from, to, 1), &kinds);
+    assert_eq!(of("x", "x"), (vec![], vec![]));
+    for (from, to, problem) in [
+        ("'1200'", "'940'", "states.enum_value: goods of items in `not-restocked` would be back on the shelf"),
+        (
+            "'packaging-canceled'",
+            "'waiting'",
+            "after CANCEL_PACKED_PACKAGE a package holds nothing and waits for nothing",
+        ),
+        ("'packaging-canceled'", "'out-of-stock'", "after CANCEL_PACKED_PACKAGE a package holds nothing and waits for"),
+        ("slug = 'not-restocked'", "slug = 'gone'", "CANCEL_PACKED_PACKAGE needs the package state `not-restocked`"),
+    ] {
+        let (problems, _) = of(from, to);
+        assert!(problems.len() == 1 && problems[0].contains(problem), "{problems:#?}");
+    }
+}
+
 #[test]
 fn states_that_planning_needs_must_be_there() {
     let scenario = &SOUND[SOUND.find("[[cargo_companies]]").expect("it is there")..];

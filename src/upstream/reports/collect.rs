@@ -15,6 +15,7 @@ use crate::{
     invoicing,
     packages::snapshot::PackageSnapshot,
     upstream::UPSTREAM_LANE,
+    workflow::NOT_RESTOCKED,
 };
 
 /// Events turned into calls at a time.
@@ -183,13 +184,16 @@ fn lay_out(
 ) -> (Calls, HashMap<i64, i64>) {
     let mut calls = Calls::default();
     let mut statuses: HashMap<i64, i64> = HashMap::new();
+    // Items whose goods are not back on the shelf share the fate of their package.
+    let not_restocked = catalog.workflow.state_by_slug("package", NOT_RESTOCKED).ok().map(|state| state.id);
     for (at, row) in rows.iter().enumerate() {
         let snapshot = usize::try_from(row.change).ok().and_then(|index| snapshots.get(index)).and_then(Option::as_ref);
         let Some(snapshot) = snapshot else { continue };
         let number = catalog.workflow.state(snapshot.state_id).ok().and_then(crate::workflow::State::number);
         let Some(state) = number else { continue };
         // An item that was not found here is elsewhere, or nowhere.
-        let is_with_it = snapshot.items.iter().any(|item| item.id == row.item_id && item.state_id == snapshot.state_id);
+        let is_of_it = |state_id: i64| state_id == snapshot.state_id || Some(state_id) == not_restocked;
+        let is_with_it = snapshot.items.iter().any(|item| item.id == row.item_id && is_of_it(item.state_id));
         let known = row.known.parse().unwrap_or(statuses::APPROVED);
         let known = statuses.get(&row.order_item_id).copied().unwrap_or(known);
         let others = row.others.iter().filter_map(|number| number.parse().ok());

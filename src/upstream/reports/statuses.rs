@@ -22,6 +22,8 @@ pub(super) fn of_line(state: i64, has_own: bool, others: impl Iterator<Item = i6
     }
     let own = Some(state).filter(|own| *own != ENDED);
     let all = || own.iter().chain(&others).filter_map(|state| of(*state, true));
+    // None of them says anything of its line.
+    all().next()?;
     if all().all(|status| status == CANCELLATION_WAITING) {
         return own.map(|_| CANCELLATION_WAITING);
     }
@@ -47,8 +49,8 @@ pub(in crate::upstream) const fn of(state: i64, goes_on: bool) -> Option<i64> {
         700 => 550,
         // Cancelled; or planned again into another package, which reports its own status.
         ENDED if !goes_on => CANCELLED,
-        // Packed for refund: the upstream handles the money, and sets the status. States of the installation's own
-        // report nothing.
+        // Packed for refund: the upstream handles the money, and sets the status. Returned to the sender: somebody decides
+        // whether it is sent again or cancelled. States of the installation's own report nothing.
         _ => return None,
     })
 }
@@ -106,6 +108,12 @@ mod tests {
             (600, true, vec![50], Some(APPROVED)),
             (50, true, vec![600], Some(APPROVED)),
             (50, true, vec![50], Some(CANCELLATION_WAITING)),
+            // What came back is neither cancelled nor on its way, until somebody decides.
+            (950, true, vec![950], None),
+            (950, true, vec![900], None),
+            (900, true, vec![950], None),
+            (950, true, vec![600], Some(500)),
+            (700, true, vec![950], Some(550)),
         ] {
             assert_eq!(of_line(state, has_own, others.iter().copied()), status, "{state} {has_own} {others:?}");
         }

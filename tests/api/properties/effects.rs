@@ -9,9 +9,10 @@ use super::{
     model::Model,
     ops::Command,
     spec::Transition,
-    vocabulary::{NOT_FOUND, OUT_OF_STOCK, WAITING, plans},
+    vocabulary::{NOT_FOUND, NOT_RESTOCKED, OUT_OF_STOCK, WAITING, plans},
     world::{Item, Package, World},
 };
+use crate::support::standard::kind;
 
 /// The location that packs the items of the command's package now.
 pub type Place = String;
@@ -86,6 +87,21 @@ impl Model {
                 before.at.clone()
             }
         };
+        if kind(transition.command).needs_states.contains(&NOT_RESTOCKED) && !command.input.flag {
+            for (id, item) in &mut package.items {
+                if self.takes(&before.items[id].state) {
+                    NOT_RESTOCKED.clone_into(&mut item.state);
+                }
+            }
+        }
+        // What is not back on the shelf stays so while its package holds nothing.
+        if !self.holds(&package.state) {
+            for (id, item) in &mut package.items {
+                if before.items[id].state == NOT_RESTOCKED && item.state != NOT_FOUND {
+                    NOT_RESTOCKED.clone_into(&mut item.state);
+                }
+            }
+        }
         if plans(transition.command) {
             package.items.values_mut().for_each(|item| item.is_reserved = self.waits(&item.state));
         }

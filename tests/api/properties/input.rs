@@ -99,6 +99,8 @@ impl Model {
             },
             "UPDATE_SHIPMENT_LABEL" if flaw == Some(2) => (Map::new(), wrong("package_items")),
             "UPDATE_SHIPMENT_LABEL" => (map([("package_items", json!([]))]), None),
+            "CANCEL_PACKED_PACKAGE" | "RETURN_PACKAGE" if flaw == Some(2) => (Map::new(), wrong("restock")),
+            "CANCEL_PACKED_PACKAGE" | "RETURN_PACKAGE" => (map([("restock", json!(command.input.flag))]), None),
             "CANCEL_PACKAGE" if flaw == Some(2) => {
                 (map([("cancellation_reason", json!([]))]), wrong("cancellation_reason"))
             }

@@ -251,7 +251,12 @@ impl Model {
 
     /// Whether an item in a state waits, or has left the shelf.
     pub fn holds(&self, state: &str) -> bool {
-        self.waits(state) || state != NOT_FOUND && self.spec.state(state).takes()
+        self.waits(state) || self.takes(state)
+    }
+
+    /// Whether an item in a state has left the shelf.
+    pub fn takes(&self, state: &str) -> bool {
+        state != NOT_FOUND && self.spec.state(state).takes()
     }
 
     /// The log row and the state of a package that is moved, with its items. An item that begins to wait is reserved; one

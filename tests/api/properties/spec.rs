@@ -2,7 +2,7 @@
 
 use super::{
     shapes::Seed,
-    vocabulary::{CANCELLED, NOT_FOUND, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER},
+    vocabulary::{CANCELLED, NOT_FOUND, NOT_RESTOCKED, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER},
 };
 use crate::support::standard::kind;
 
@@ -121,7 +121,8 @@ impl Spec {
         // A package waits for transfers because of a plan alone, and goes on because of them, or ends.
         let able: Vec<&State> = self.states.iter().filter(|state| state.slug != WAITING_FOR_TRANSFER).collect();
         let moving: Vec<&State> = able.iter().copied().filter(|state| !state.is_final).collect();
-        let reachable: Vec<&State> = able.into_iter().filter(|state| state.slug != NOT_FOUND).collect();
+        let reachable: Vec<&State> =
+            able.into_iter().filter(|state| ![NOT_FOUND, NOT_RESTOCKED].contains(&state.slug)).collect();
         let command = seed.command;
         let (destination, otherwise) = match command {
             // Its items go on in other packages, so it ends.
@@ -131,6 +132,14 @@ impl Spec {
                 (reachable[seed.destination % reachable.len()].slug, Some(CANCELLED))
             }
             "REPACK" => (WAITING, None),
+            // What it held goes back on the shelf, or is gone.
+            name if kind(name).needs_states.contains(&NOT_RESTOCKED) => {
+                let holds_nothing = |state: &&&State| {
+                    !(state.reserves() || state.takes() || [OUT_OF_STOCK, "needs-rescheduling"].contains(&state.slug))
+                };
+                let ends: Vec<&&State> = reachable.iter().filter(holds_nothing).collect();
+                (ends[seed.destination % ends.len()].slug, None)
+            }
             name if kind(name).stays => (moving[seed.source % moving.len()].slug, None),
             name if kind(name).has_otherwise => {
                 let otherwise = reachable[seed.otherwise % reachable.len()].slug;

@@ -53,15 +53,18 @@ pub const WAITING: &str = "waiting";
 pub const OUT_OF_STOCK: &str = "out-of-stock";
 pub const CANCELLED: &str = "packaging-canceled";
 pub const NOT_FOUND: &str = "oms-not-found";
+/// Of items that left the shelf and are not back on it.
+pub const NOT_RESTOCKED: &str = "not-restocked";
 /// Of a package, and of its items that are still to come.
 pub const WAITING_FOR_TRANSFER: &str = "waiting-for-transfer";
 
 /// States every installation here has: code and planning name them.
-pub const FIRST: [(&str, u32, bool); 5] = [
+pub const FIRST: [(&str, u32, bool); 6] = [
     (WAITING, 100, false),
     (OUT_OF_STOCK, 920, false),
     (CANCELLED, 900, true),
     (NOT_FOUND, 930, true),
+    (NOT_RESTOCKED, 1200, true),
     (WAITING_FOR_TRANSFER, 120, false),
 ];
 
@@ -78,7 +81,7 @@ pub const OTHERS: [(&str, u32, bool); 14] = [
     ("early", 7, false),
     ("almost-label", 449, false),
     ("label", 450, false),
-    ("beyond", 1200, false),
+    ("beyond", 1250, false),
     ("lost", 999, true),
     ("refunded", 1100, true),
 ];

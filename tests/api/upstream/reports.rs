@@ -254,6 +254,37 @@ async fn only_what_is_cancelled_is_told_as_cancelled() {
     upstream.stop();
 }
 
+#[tokio::test]
+async fn a_parcel_that_came_back_is_told_as_cancelled_when_its_order_is_given_up() {
+    let upstream = Upstream::start(orders(1..5)).await;
+    let shop = upstream.shop().await;
+    until_taken(&shop, 1..5).await;
+    for (number, restocks) in [(1, true), (2, false), (3, true), (4, false)] {
+        let package = package_of(&shop, number).await;
+        let input = json!({ "restock": restocks });
+        package.run("COMPLETE_PACKING").await.ok();
+        if number < 3 {
+            package.run_with("CANCEL_PACKED_PACKAGE", &input).await.ok();
+        } else {
+            package.run("SHIP_THE_PACKAGE").await.ok();
+            package.run_with("RETURN_PACKAGE", &input).await.ok();
+        }
+    }
+    until_told(&shop).await;
+    let told = || [101, 201, 301, 401].map(|item| statuses(&upstream, item));
+    assert_eq!(told(), [["450", "100"], ["450", "100"], ["450", "500"], ["450", "500"]]);
+    for number in [3, 4] {
+        package_of(&shop, number).await.run("CANCEL_PACKAGE").await.ok();
+    }
+    until_told(&shop).await;
+    assert_eq!(told()[2..], [["450", "500", "100"], ["450", "500", "100"]]);
+    for number in 1..5 {
+        assert_eq!(order_status(&shop, number).await, "100");
+    }
+    shop.finish().await;
+    upstream.stop();
+}
+
 fn invoice_call(upstream: &Upstream, auth: &Value) -> Value {
     json!({ "remote_invoice_call": {
         "auth": auth, "timeouts": { "read": 1, "connect": 1 }, "remote_url": format!("{}/invoice/", upstream.url),
