@@ -61,6 +61,25 @@ async fn what_was_added_and_what_came_back_after_the_count_is_applied_too() {
 }
 
 #[tokio::test]
+async fn goods_that_come_back_after_the_count_are_applied_only_if_they_are_on_the_shelf() {
+    let shop = Shop::open().await;
+    for (restock, left) in [(true, 4), (false, 2)] {
+        shop.count("GEBZE", "PINK", 4).await;
+        let package = shop.order(&[("PINK", 2)]).await.only_package();
+        package.run("COMPLETE_PACKING").await.ok();
+        let packed = now(&shop).await;
+        package.run_with("CANCEL_PACKED_PACKAGE", &json!({ "restock": restock })).await.ok();
+        assert_eq!(quantity(&shop).await, left);
+        // Two were on the shelf when it was counted.
+        count_of(&shop, 2, &packed).await;
+        assert_eq!(quantity(&shop).await, left, "restock: {restock}");
+        count_of(&shop, 3, &packed).await;
+        assert_eq!(quantity(&shop).await, left + 1, "restock: {restock}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn a_count_that_a_newer_one_has_overtaken_is_no_news_by_any_door() {
     let shop = Shop::open().await;
     let old = now(&shop).await;
