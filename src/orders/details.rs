@@ -80,7 +80,7 @@ const PRODUCT: Written = Written {
         "sku": {"type": "string"}, "base_code": {"type": ["string", "null"]}, "name": {"type": ["string", "null"]},
         "barcode": {"type": ["string", "null"]},
         "extra_attributes": {"type": ["object", "null"], "additionalProperties": true,
-                             "description": "`allowed_stock_locations`: ERP codes of the locations that may have it."}}}"#,
+                             "description": "`allowed_stock_locations`: ERP codes of the locations that may have it. `requires_shipping`, `is_shippable`, `is_virtual` and `product_type` may say that there is nothing to pack."}}}"#,
 };
 
 /// The schemas of the parts.

@@ -6,7 +6,11 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{details, identity::Channel};
+use super::{
+    details,
+    identity::Channel,
+    packing::{Family, Packing, is_without_goods, of_product},
+};
 use crate::{
     error::Refusal,
     openapi::Written,
@@ -74,7 +78,7 @@ pub const ORDER: Written = Written {
 /// A line of an order as it is sent.
 const LINE: Written = Written {
     name: "NewOrderItem",
-    schema: r##"{"type": "object", "additionalProperties": true, "description": "A line of an order, as the upstream has it.", "required": ["product"],
+    schema: r##"{"type": "object", "additionalProperties": true, "description": "A line of an order, as the upstream has it. A line that others name as `parent` is a kit: it is packed as its parts, and needs no stock itself. A line is without goods, and not packed, if it, its `extra_field`, its `product` or the product's `attributes` or `extra_attributes` say so: `requires_shipping` or `is_shippable` is false, `is_virtual` is true, or `product_type` is `gift_card`, `service`, `virtual` or `digital`.", "required": ["product"],
         "properties": {
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
         "status": {"type": ["string", "null"], "description": "Its `OrderStatus`; the order's without one."},
@@ -196,13 +200,18 @@ pub struct LineInput {
     pub parent: Option<i64>,
     /// What the channel adds, as it came.
     pub extra_field: Option<Value>,
+    /// Whether it is packed.
+    pub packing: Packing,
+    /// The number of the line, from 0, whose parts it belongs with; none if it is no part.
+    pub kit: Option<usize>,
 }
 
 impl OrderInput {
-    /// The SKUs of its lines, each once.
+    /// The SKUs of its lines with goods, each once.
     #[must_use]
     pub fn skus(&self) -> BTreeSet<String> {
-        self.lines.iter().map(|line| line.sku.clone()).collect()
+        let with_goods = self.lines.iter().filter(|line| line.packing == Packing::Goods);
+        with_goods.map(|line| line.sku.clone()).collect()
     }
 
     /// Reads an order.
@@ -267,7 +276,7 @@ impl OrderInput {
     /// True if a line of the order is packed.
     #[must_use]
     pub fn is_to_pack(&self, line: &LineInput) -> bool {
-        [&self.status, &line.status].iter().all(|status| !NOT_TO_PACK.contains(&status.as_str()))
+        line.packing == Packing::Goods && !is_over(&self.status) && !is_over(&line.status)
     }
 
     /// The facts for scenarios and rules: the same as are later read from the stored order.
@@ -286,6 +295,11 @@ impl OrderInput {
         facts.read_address(self.details.get("shipping_address").unwrap_or(&Value::Null));
         facts
     }
+}
+
+/// True for the status of what is not packed any more.
+fn is_over(status: &str) -> bool {
+    NOT_TO_PACK.contains(&status)
 }
 
 /// A text of a part that is only handed on: what is none is left out.
@@ -358,7 +372,7 @@ fn lines(reader: &mut Reader<'_>, order_status: &str, currency: Option<&str>) ->
                 lines.push(line.map_err(|defects| (number, defects))?);
                 Ok(lines)
             });
-            match lines {
+            match lines.and_then(related) {
                 Ok(lines) => return lines,
                 Err((number, defects)) => {
                     let first: Option<&Defect> = defects.first();
@@ -369,6 +383,26 @@ fn lines(reader: &mut Reader<'_>, order_status: &str, currency: Option<&str>) ->
     };
     reader.wrong("orderitem_set", message);
     Vec::new()
+}
+
+/// The lines, each with what it is among the others; or the number of one that is a part of itself. Of a kit that is over its
+/// parts are.
+fn related(mut lines: Vec<LineInput>) -> Result<Vec<LineInput>, (usize, Vec<Defect>)> {
+    let keys: Vec<(Option<i64>, Option<i64>)> = lines.iter().map(|line| (line.omnitron_id, line.parent)).collect();
+    let family = Family::of(&keys);
+    if let Some(line) = family.circle() {
+        return Err((line + 1, vec![Defect::of_key("parent", "It is a part of one of its own parts.", "")]));
+    }
+    let is_without: Vec<bool> = lines.iter().map(|line| line.packing == Packing::WithoutGoods).collect();
+    for (at, packing) in family.packing(&is_without).into_iter().enumerate() {
+        let over = family.above(at).map(|above| &lines[above].status).find(|status| is_over(status)).cloned();
+        let line = &mut lines[at];
+        if let Some(over) = over.filter(|_| !is_over(&line.status)) {
+            line.status = over;
+        }
+        (line.packing, line.kit) = (packing, family.kit_of(at));
+    }
+    Ok(lines)
 }
 
 impl LineInput {
@@ -392,6 +426,10 @@ impl LineInput {
         });
         let price_currency = text(reader, "price_currency");
         let currency = price_currency.as_deref().or(order_currency);
+        let extra_field = reader.value("extra_field").filter(|value| !value.is_null()).cloned();
+        let line = reader.value("requires_shipping").map(|value| json!({ "requires_shipping": value }));
+        let says = line.iter().chain(&extra_field).chain(of_product(&product));
+        let packing = if is_without_goods(says) { Packing::WithoutGoods } else { Packing::Goods };
         Self {
             omnitron_id: integer(reader, "pk"),
             status: text(reader, "status").unwrap_or_else(|| order_status.to_owned()),
@@ -403,7 +441,9 @@ impl LineInput {
             price_currency,
             product,
             parent: parent(reader),
-            extra_field: reader.value("extra_field").filter(|value| !value.is_null()).cloned(),
+            extra_field,
+            packing,
+            kit: None,
         }
     }
 }

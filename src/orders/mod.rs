@@ -7,5 +7,6 @@ pub mod history;
 pub mod identity;
 pub mod input;
 pub mod list;
+pub mod packing;
 pub mod recipient;
 pub(crate) mod view;

@@ -114,6 +114,7 @@ async fn try_place(
         return Ok(Some(Placed { order_id, is_new, waits: false }));
     }
     let item_ids = insert_items(&mut transaction, &catalog, order_id, &order.lines).await?;
+    note_not_packed(&mut transaction, &order.lines, &item_ids).await?;
     let (to_pack, lines) = lines_to_pack(order, &item_ids);
     let mut waits = false;
     if !lines.is_empty() {
@@ -301,6 +302,23 @@ async fn insert_order(transaction: &mut Transaction<'_>, catalog: &Catalog, orde
     .fetch_optional(&mut **transaction)
     .await?;
     Ok(id)
+}
+
+/// Notes which lines are never packed, and why.
+async fn note_not_packed(transaction: &mut Transaction<'_>, lines: &[LineInput], item_ids: &[i64]) -> Result<()> {
+    let why = lines.iter().zip(item_ids).filter_map(|(line, id)| Some((*id, line.packing.reason()?.to_owned())));
+    let (ids, reasons): (Vec<i64>, Vec<String>) = why.unzip();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into lines_not_packed (order_item_id, reason) select * from unnest($1::bigint[], $2::text[])",
+        &ids,
+        &reasons
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
 }
 
 /// The ids of the lines, in the order's own sequence.

@@ -42,6 +42,7 @@ mod idempotency;
 mod if_match;
 mod installation;
 mod inventory;
+mod kits;
 mod lasting;
 mod lists;
 mod locations;

@@ -65,6 +65,12 @@ async fn lively() -> Shop {
     let mut ended = order_json("ENDED", &[("RED", 1), ("BLUE", 1)]);
     ended["orderitem_set"][1]["status"] = json!("100");
     let ended = shop.order_of(&ended).await;
+    // A kit with its part, and a service.
+    let mut kit = order_json("KIT", &[("KIT", 1), ("RED", 1), ("SETUP", 1)]);
+    kit["orderitem_set"][0]["pk"] = json!(1);
+    kit["orderitem_set"][1]["parent"] = json!(1);
+    kit["orderitem_set"][2]["requires_shipping"] = json!(false);
+    shop.order_of(&kit).await;
     // With another address than it came with.
     let moved = json!({ "shipping_address": { "line": "Moda 12" } });
     shop.patch(&format!("/api/v1/oms/orders/{}/", ended.id()), &moved).await.ok();

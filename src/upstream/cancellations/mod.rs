@@ -18,6 +18,7 @@ use crate::{
     commands::dispatch::Dispatcher,
     db::PgPool,
     error::{Refusal, Result},
+    orders::packing::Family,
 };
 use decide::{Outcome, refusal};
 pub(crate) use decide::{Wanted, WantedLine, WantedUnits};
@@ -85,28 +86,71 @@ async fn find(pool: &PgPool, plan: &Plan) -> Result<(i64, Option<Vec<WantedLine>
     };
     let Some(wanted) = &plan.order_items else { return Ok((order_id, None)) };
     let keys: Vec<i64> = wanted.iter().map(|line| line.key).collect();
-    let rows = sqlx::query!(
-        r#"select id, omnitron_id as "omnitron_id!", quantity from order_items
-            where order_id = $1 and omnitron_id = any($2) order by id"#,
-        order_id,
-        &keys
+    let rows = sqlx::query_as!(
+        LineRow,
+        r#"select oi.id, oi.omnitron_id, oi.parent_omnitron_id as parent, oi.quantity,
+                  coalesce(n.reason = 'kit', false) as "is_kit!"
+             from order_items oi left join lines_not_packed n on n.order_item_id = oi.id
+            where oi.order_id = $1 order by oi.id"#,
+        order_id
     )
     .fetch_all(pool)
     .await?;
-    if let Some(stranger) = keys.iter().find(|key| !rows.iter().any(|row| row.omnitron_id == **key)) {
+    if let Some(stranger) = keys.iter().find(|key| !rows.iter().any(|row| row.omnitron_id == Some(**key))) {
         let message = format!("{stranger} is no item of order {number}.");
         return Err(Refusal::field("order_items", message).into());
     }
     let mut lines = Vec::with_capacity(rows.len());
-    for row in rows {
-        let quantity = wanted.iter().find(|line| line.key == row.omnitron_id).and_then(|line| line.quantity);
-        if quantity.is_some_and(|quantity| quantity > row.quantity) {
-            let message = format!("Of item {} there are {} units.", row.omnitron_id, row.quantity);
+    for row in &rows {
+        let Some(named) = wanted.iter().find(|line| Some(line.key) == row.omnitron_id) else { continue };
+        if named.quantity.is_some_and(|quantity| quantity > row.quantity) {
+            let message = format!("Of item {} there are {} units.", named.key, row.quantity);
             return Err(Refusal::field("order_items", message).into());
         }
-        lines.push(WantedLine { order_item_id: row.id, units: quantity.map_or(WantedUnits::All, WantedUnits::These) });
+        let units = named.quantity.map_or(WantedUnits::All, WantedUnits::These);
+        lines.push(WantedLine { order_item_id: row.id, units });
     }
+    let parts = parts_of_kits(&rows, &lines)?;
+    lines.extend(parts);
     Ok((order_id, Some(lines)))
+}
+
+/// A line of an order.
+struct LineRow {
+    id: i64,
+    omnitron_id: Option<i64>,
+    parent: Option<i64>,
+    quantity: i64,
+    is_kit: bool,
+}
+
+/// What is wanted of the parts of kits that are named: as much as of the kit. What names a part itself says more of it.
+fn parts_of_kits(rows: &[LineRow], named: &[WantedLine]) -> Result<Vec<WantedLine>, Refusal> {
+    if !rows.iter().any(|row| row.is_kit) {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<(Option<i64>, Option<i64>)> = rows.iter().map(|row| (row.omnitron_id, row.parent)).collect();
+    let family = Family::of(&keys);
+    let units_of = |row: &LineRow| named.iter().find(|line| line.order_item_id == row.id).map(|line| line.units);
+    let mut parts = Vec::new();
+    for (at, row) in rows.iter().enumerate().filter(|(_, row)| !row.is_kit && units_of(row).is_none()) {
+        let mut kits = family.above(at).map(|above| &rows[above]).filter(|row| row.is_kit);
+        let Some((kit, units)) = kits.find_map(|kit| Some((kit, units_of(kit)?))) else { continue };
+        let units = match units {
+            WantedUnits::These(units) if (units * row.quantity) % kit.quantity != 0 => {
+                let (kit_key, key) = (kit.omnitron_id.unwrap_or_default(), row.omnitron_id.unwrap_or_default());
+                let message = format!(
+                    "{units} of {} units of kit {kit_key} are no whole number of the {} units of its part {key}.",
+                    kit.quantity, row.quantity
+                );
+                return Err(Refusal::field("order_items", message));
+            }
+            WantedUnits::These(units) => WantedUnits::These(units * row.quantity / kit.quantity),
+            other => other,
+        };
+        parts.push(WantedLine { order_item_id: row.id, units });
+    }
+    Ok(parts)
 }
 
 /// Records a plan; its id, and whether it was decided before.

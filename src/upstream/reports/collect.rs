@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::statuses;
+use super::{kits, statuses};
 use crate::{
     catalog::Catalog,
     db::{PgConnection, PgPool},
@@ -62,6 +62,17 @@ impl Calls {
     }
 }
 
+impl Calls {
+    /// The call that tells the status of a line, by its id and the upstream's key.
+    fn push_status(&mut self, row: &ItemRow, (order_item_id, pk): (i64, i64), status: i64, snapshot: &PackageSnapshot) {
+        let mut payload = json!({ "status": status.to_string() });
+        if let Some(shipment) = snapshot.documents.shipment.as_ref().filter(|_| status >= 500) {
+            payload["tracking_number"] = json!(shipment.tracking_number);
+        }
+        self.push("status", row, Some(order_item_id), format!("api/v1/order_items/{pk}/"), payload);
+    }
+}
+
 /// An item of a package that moved.
 struct ItemRow {
     /// The index of the change.
@@ -86,6 +97,13 @@ struct ItemRow {
     traceparent: Option<String>,
 }
 
+impl ItemRow {
+    /// Its package as it moved.
+    fn snapshot<'s>(&self, snapshots: &'s [Option<PackageSnapshot>]) -> Option<&'s PackageSnapshot> {
+        usize::try_from(self.change).ok().and_then(|index| snapshots.get(index)).and_then(Option::as_ref)
+    }
+}
+
 /// Turns the next events into calls. Returns the number of events, or none while another server does it.
 pub(super) async fn events(pool: &PgPool, catalog: &Catalog, releases: bool) -> Result<Option<usize>> {
     let mut transaction = pool.begin().await?;
@@ -108,7 +126,8 @@ pub(super) async fn events(pool: &PgPool, catalog: &Catalog, releases: bool) -> 
         snapshots.push(PackageSnapshot::from_json(&change.facts)?);
     }
     let rows = read_rows(&mut transaction, &changes, &snapshots).await?;
-    let (calls, statuses) = lay_out(catalog, &snapshots, &rows, releases);
+    let (mut calls, mut statuses) = lay_out(catalog, &snapshots, &rows, releases);
+    follow_kits(&mut transaction, &snapshots, &rows, &mut calls, &mut statuses).await?;
     keep_statuses(&mut transaction, &rows, &statuses).await?;
     insert(&mut transaction, &calls).await?;
     sqlx::query!("update upstream_feed set position = $1, id = $2", next.position(), next.id())
@@ -187,8 +206,7 @@ fn lay_out(
     // Items whose goods are not back on the shelf share the fate of their package.
     let not_restocked = catalog.workflow.state_by_slug("package", NOT_RESTOCKED).ok().map(|state| state.id);
     for (at, row) in rows.iter().enumerate() {
-        let snapshot = usize::try_from(row.change).ok().and_then(|index| snapshots.get(index)).and_then(Option::as_ref);
-        let Some(snapshot) = snapshot else { continue };
+        let Some(snapshot) = row.snapshot(snapshots) else { continue };
         let number = catalog.workflow.state(snapshot.state_id).ok().and_then(crate::workflow::State::number);
         let Some(state) = number else { continue };
         // An item that was not found here is elsewhere, or nowhere.
@@ -206,11 +224,7 @@ fn lay_out(
             continue;
         }
         if let (Some(next), Some(pk)) = (next, row.order_item_pk) {
-            let mut payload = json!({ "status": next.to_string() });
-            if let Some(shipment) = snapshot.documents.shipment.as_ref().filter(|_| next >= 500) {
-                payload["tracking_number"] = json!(shipment.tracking_number);
-            }
-            calls.push("status", row, Some(row.order_item_id), format!("api/v1/order_items/{pk}/"), payload);
+            calls.push_status(row, (row.order_item_id, pk), next, snapshot);
         }
         if let Some(pk) = row.order_item_pk.filter(|_| releases && is_with_it && state == PACKED) {
             let payload = json!({ "code": format!("{}-{}", row.package_number, row.item_id), "update_stock": true });
@@ -231,7 +245,36 @@ fn lay_out(
     (calls, statuses)
 }
 
-/// Keeps our order items and orders at the statuses that are reported. An order has the lowest status of its items.
+/// The statuses of kits of which parts have others now. Each is told with the last move of a part.
+async fn follow_kits(
+    connection: &mut PgConnection,
+    snapshots: &[Option<PackageSnapshot>],
+    rows: &[ItemRow],
+    calls: &mut Calls,
+    statuses: &mut HashMap<i64, i64>,
+) -> Result<()> {
+    let told = rows.iter().filter(|row| statuses.contains_key(&row.order_item_id));
+    let orders: Vec<i64> = told.map(|row| row.order_id).collect::<BTreeSet<i64>>().into_iter().collect();
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let kits = kits::read(connection, &orders).await?;
+    let of_lines = statuses.clone();
+    for kit in kits {
+        let mut moved = rows.iter().rev().filter(|row| of_lines.contains_key(&row.order_item_id));
+        let (Some(next), Some(row)) = (kit.next(&of_lines), moved.find(|row| kit.has(row.order_item_id))) else {
+            continue;
+        };
+        statuses.insert(kit.order_item_id, next);
+        if let (true, Some(pk), Some(snapshot)) = (row.is_synced, kit.omnitron_id, row.snapshot(snapshots)) {
+            calls.push_status(row, (kit.order_item_id, pk), next, snapshot);
+        }
+    }
+    Ok(())
+}
+
+/// Keeps our order items and orders at the statuses that are reported. An order has the lowest status of its items that are
+/// packed; that of the others where all of these are cancelled.
 async fn keep_statuses(connection: &mut PgConnection, rows: &[ItemRow], statuses: &HashMap<i64, i64>) -> Result<()> {
     if statuses.is_empty() {
         return Ok(());
@@ -256,8 +299,10 @@ async fn keep_statuses(connection: &mut PgConnection, rows: &[ItemRow], statuses
     sqlx::query!(
         "update orders o set state_id = s.id, modified_date = now()
            from (select oi.order_id,
-                        coalesce(min(k.enum_value::bigint) filter (where k.enum_value <> '100'), 100)::text as status
+                        coalesce(min(k.enum_value::bigint) filter (where k.enum_value <> '100' and n.reason is null),
+                                 min(k.enum_value::bigint) filter (where k.enum_value <> '100'), 100)::text as status
                    from order_items oi join states k on k.id = oi.state_id
+                   left join lines_not_packed n on n.order_item_id = oi.id
                   where oi.order_id = any($1) and k.enum_value ~ '^[0-9]{1,9}$'
                   group by oi.order_id) c
            join states s on s.entity = 'order' and s.enum_value = c.status

@@ -7,6 +7,7 @@
 
 mod collect;
 pub(super) mod invoice;
+mod kits;
 pub(super) mod send;
 pub(super) mod statuses;
 

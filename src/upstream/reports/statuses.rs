@@ -21,14 +21,25 @@ pub(super) fn of_line(state: i64, has_own: bool, others: impl Iterator<Item = i6
         return of(state, !others.is_empty());
     }
     let own = Some(state).filter(|own| *own != ENDED);
-    let all = || own.iter().chain(&others).filter_map(|state| of(*state, true));
-    // None of them says anything of its line.
-    all().next()?;
-    if all().all(|status| status == CANCELLATION_WAITING) {
-        return own.map(|_| CANCELLATION_WAITING);
+    let all = own.iter().chain(&others).filter_map(|state| of(*state, true));
+    least(all).filter(|status| *status != CANCELLATION_WAITING || own.is_some())
+}
+
+/// The status of a kit, by those of its parts: the least. What was cancelled of it does not hold back the rest.
+pub(super) fn of_kit(parts: impl Iterator<Item = i64>) -> Option<i64> {
+    let parts: Vec<i64> = parts.collect();
+    let live = parts.iter().copied().filter(|status| *status != CANCELLED);
+    least(live).or_else(|| parts.first().map(|_| CANCELLED))
+}
+
+/// The least status; none of none.
+fn least(statuses: impl Iterator<Item = i64>) -> Option<i64> {
+    let statuses: Vec<i64> = statuses.collect();
+    if !statuses.is_empty() && statuses.iter().all(|status| *status == CANCELLATION_WAITING) {
+        return Some(CANCELLATION_WAITING);
     }
     // What may yet be cancelled is not on its way.
-    all().map(|status| if status == CANCELLATION_WAITING { APPROVED } else { status }).min()
+    statuses.into_iter().map(|status| if status == CANCELLATION_WAITING { APPROVED } else { status }).min()
 }
 
 /// The status of an item whose package reached a state. `goes_on`: another package has taken the item over since.
@@ -116,6 +127,20 @@ mod tests {
             (700, true, vec![950], Some(550)),
         ] {
             assert_eq!(of_line(state, has_own, others.iter().copied()), status, "{state} {has_own} {others:?}");
+        }
+    }
+
+    #[test]
+    fn a_kit_has_the_least_status_of_its_parts() {
+        for (parts, status) in [
+            (vec![], None),
+            (vec![500, 450], Some(450)),
+            (vec![CANCELLED, 500], Some(500)),
+            (vec![CANCELLED, CANCELLED], Some(CANCELLED)),
+            (vec![CANCELLATION_WAITING, 500], Some(APPROVED)),
+            (vec![CANCELLATION_WAITING, CANCELLED], Some(CANCELLATION_WAITING)),
+        ] {
+            assert_eq!(of_kit(parts.iter().copied()), status, "{parts:?}");
         }
     }
 

@@ -110,6 +110,31 @@ async fn two_of_five_are_cancelled_and_three_go_on() {
 }
 
 #[tokio::test]
+async fn a_plan_that_names_a_kit_cancels_its_parts_by_as_many_units() {
+    let shop = Shop::open().await;
+    let mut sent = order_of(1, &[("KIT", 2), ("RED", 4), ("BLUE", 2), ("GREEN", 1)]);
+    for part in [1, 2] {
+        sent["orderitem_set"][part]["parent"] = json!(101);
+    }
+    let order = shop.order_of(&sent).await;
+    assert_eq!(decide(&shop, &plan_of_units(7, 101, &json!(1))).await, ("cancelled".to_owned(), Value::Null));
+    assert_eq!(order.summary().await[1..], ["1P2 waiting@KADIKOY: RED×2=waiting, BLUE×1=waiting, GREEN×1=waiting"]);
+    assert_eq!(decide(&shop, &plan(8, "1", Some(&[101]))).await.0, "cancelled");
+    assert_eq!(order.summary().await[2..], ["1P3 waiting@KADIKOY: GREEN×1=waiting"]);
+    // Half of a kit is none.
+    let mut sent = order_of(2, &[("KIT", 2), ("RED", 3)]);
+    sent["orderitem_set"][1]["parent"] = json!(201);
+    shop.order_of(&sent).await;
+    let mut half = plan_of_units(9, 201, &json!(1));
+    half["payload"]["order"]["number"] = json!("2");
+    half["payload"]["order"]["pk"] = json!(2);
+    let refused = shop.changes_nothing(shop.post_as("erp", PATH, &half)).await.json(400);
+    let message = "1 of 2 units of kit 201 are no whole number of the 3 units of its part 202.";
+    assert_eq!(refused["error"], json!({ "order_items": [message] }));
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn units_are_cancelled_where_it_is_still_possible() {
     let shop = Shop::open().await;
     let order = six_and_four(&shop).await;

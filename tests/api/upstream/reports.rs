@@ -51,6 +51,34 @@ async fn pack_ship_and_deliver(package: Package<'_>) {
 }
 
 #[tokio::test]
+async fn a_kit_has_the_least_status_of_its_parts_and_a_gift_card_does_not_hold_the_order_up() {
+    let mut sent = order_of(1, &[("KIT", 1), ("RED", 1), ("FAR", 1), ("CARD", 1)]);
+    for part in [1, 2] {
+        sent["orderitem_set"][part]["parent"] = json!(101);
+    }
+    sent["orderitem_set"][3]["product"]["product_type"] = json!("gift_card");
+    let upstream = Upstream::start(vec![]).await;
+    let shop = upstream.shop().await;
+    shop.count("GEBZE", "FAR", 1).await;
+    upstream.bring(vec![sent]).await;
+    until_taken(&shop, 1..2).await;
+    let packages: Vec<(i64,)> = shop.rows("select id from packages order by id").await;
+    let [near, far] = packages[..] else { panic!("two packages") };
+    pack_ship_and_deliver(Package::new(&shop, near.0)).await;
+    until_told(&shop).await;
+    assert_eq!((statuses(&upstream, 101), order_status(&shop, 1).await), (Vec::<String>::new(), "400".to_owned()));
+    pack_ship_and_deliver(Package::new(&shop, far.0)).await;
+    until_told(&shop).await;
+    let told = statuses(&upstream, 101);
+    assert_eq!(told.last().map(String::as_str), Some("550"), "{told:?}");
+    assert!(told.is_sorted(), "{told:?}");
+    assert_eq!((statuses(&upstream, 104), order_status(&shop, 1).await), (Vec::<String>::new(), "550".to_owned()));
+    let faults = oms::verify::verify(shop.pool()).await.expect("verify");
+    assert_eq!(faults, Vec::<String>::new());
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn each_step_of_a_package_is_told_and_its_stock_released_once() {
     let upstream = Upstream::start(vec![order_of(1, &[("RED", 1), ("BLUE", 2)])]).await;
     let shop = upstream.shop().await;
