@@ -21,7 +21,7 @@ use crate::{
         identity::{self, Identity},
         input::OrderInput,
     },
-    placing::place::{check, lines_to_pack, no_scenario, packages},
+    placing::place::{check, kits_of, lines_to_pack, no_scenario, packages},
     planning::{
         self, Line, Supply,
         plan::{Units, units_of},
@@ -149,8 +149,10 @@ pub(crate) async fn rehearse(
     let (mut planned, mut fetched, mut attempt) = (Vec::new(), Vec::new(), None);
     if !lines.is_empty() {
         let product = |at: usize| to_pack.get(at).map(|line| Product::of(&line.product)).unwrap_or_default();
+        let kits = kits_of(order, &positions);
         let mut supply =
-            planning::supply_for_new(connection, catalog, (i64::MAX, order.facts()), &lines, product, false).await?;
+            planning::supply_for_new(connection, catalog, (i64::MAX, order.facts()), &lines, product, kits, false)
+                .await?;
         taken.take_from(catalog, &mut supply);
         let plan = supply.plan(&lines, &[]).ok_or_else(|| no_scenario(order))?;
         let mut packages = packages(catalog, 0, &lines, &plan, None)?;

@@ -1,6 +1,8 @@
 //! Turns an order into packages: stores, plans and reserves it, in one transaction. An order that is known
 //! ([`crate::orders::identity`]) changes nothing.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::BoxFuture;
 
 use crate::{
@@ -119,9 +121,16 @@ async fn try_place(
     let mut waits = false;
     if !lines.is_empty() {
         let product = |at: usize| to_pack.get(at).map(|line| Product::of(&line.product)).unwrap_or_default();
-        let supply =
-            planning::supply_for_new(&mut transaction, &catalog, (order_id, order.facts()), &lines, product, lock)
-                .await?;
+        let supply = planning::supply_for_new(
+            &mut transaction,
+            &catalog,
+            (order_id, order.facts()),
+            &lines,
+            product,
+            kits_of(order, &item_ids),
+            lock,
+        )
+        .await?;
         let plan = supply.plan(&lines, &[]).ok_or_else(|| no_scenario(order))?;
         waits = !plan.unplaced.is_empty();
         planning::store_trace(&mut transaction, order_id, None, Some(plan.scenario_id), &plan.trace).await?;
@@ -142,6 +151,12 @@ pub(super) fn lines_to_pack<'o>(order: &'o OrderInput, item_ids: &[i64]) -> (Vec
     let wanted = lines.filter(|(line, _)| order.is_to_pack(line));
     let line = |(line, id): (&'o LineInput, &i64)| (line, Line::of(*id, &line.sku, line.quantity));
     wanted.map(line).unzip()
+}
+
+/// The kits that lines of an order are parts of, by line, as lines.
+pub(super) fn kits_of(order: &OrderInput, item_ids: &[i64]) -> BTreeMap<i64, i64> {
+    let lines = order.lines.iter().zip(item_ids);
+    lines.filter_map(|(line, id)| Some((*id, *item_ids.get(line.kit?)?))).collect()
 }
 
 pub(super) fn no_scenario(order: &OrderInput) -> Refusal {

@@ -17,13 +17,14 @@ mod dividing;
 mod greedy;
 mod search;
 mod sharing;
+mod together;
 
 #[cfg(test)]
 mod tests;
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-pub use self::bits::Bits;
+pub use self::{bits::Bits, together::cover_together};
 use self::{
     search::Effort,
     sharing::{Placing, Sharing},
@@ -33,12 +34,14 @@ use self::{
 pub const EXACT: usize = 12;
 
 /// An order line that waits for a place.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Line {
     /// Column of its SKU in [`Taker::stock`].
     pub sku: usize,
     /// At least one.
     pub quantity: i64,
+    /// How many lines of the order it stands for. It counts as much, where units do not count.
+    pub stands_for: i64,
 }
 
 /// A location that may take at least one line.
@@ -48,6 +51,8 @@ pub struct Taker<'a> {
     pub can: &'a Bits,
     /// True if it has a parcel, so that more lines cost nothing.
     pub has_parcel: bool,
+    /// True if something goes there in any case: it is a location that is used, whatever else it gets.
+    pub is_used: bool,
     /// The cost of a new parcel here; 0 if it has one.
     pub cost: i64,
     /// Its stock of each SKU.
@@ -80,20 +85,25 @@ pub struct Cover {
 /// Chooses among takers, which are given best rank first.
 #[must_use]
 pub fn cover(lines: &[Line], takers: &[Taker], terms: Terms) -> Cover {
+    cover_with(lines, takers, terms, &mut Effort::of_a_rule())
+}
+
+/// The same, with the steps that are left.
+fn cover_with(lines: &[Line], takers: &[Taker], terms: Terms, effort: &mut Effort) -> Cover {
     let terms = Terms { divides: terms.divides && terms.by_stock, ..terms };
-    let mut effort = Effort::of_a_rule();
-    let mut task = Task::new(lines, takers, terms, usize::MAX, &mut effort);
+    let mut task = Task::new(lines, takers, terms, usize::MAX, effort);
     if terms.divides && task.kept.len() > EXACT {
         // How many takers a choice can have at most says how many can stand in for one.
-        let most = task.most_takers(&task.greedy(&mut effort));
-        task = Task::new(lines, takers, terms, most, &mut effort);
+        let most = task.most_takers(&task.greedy(effort));
+        task = Task::new(lines, takers, terms, most, effort);
     }
-    let found = if task.kept.len() <= EXACT { task.best_set(&mut effort) } else { None };
+    let found = if task.kept.len() <= EXACT { task.best_set(effort) } else { None };
     let looked_at_all = found.is_some();
-    let choice = found.unwrap_or_else(|| task.greedy(&mut effort));
+    let choice = found.unwrap_or_else(|| task.greedy(effort));
     // A taker of everything is the best, unless two nearer ones can cost less.
-    let is_one = choice.takers.len() <= 1 && task.is_everything(&choice) && task.costs_are_equal();
-    let given = task.give(&choice, &mut effort);
+    let none_is_used = takers.iter().all(|taker| !taker.is_used);
+    let is_one = choice.takers.len() <= 1 && task.is_everything(&choice) && task.costs_are_equal() && none_is_used;
+    let given = task.give(&choice, effort);
     Cover { given, exact: (looked_at_all || is_one) && !effort.cut }
 }
 
@@ -121,7 +131,7 @@ fn scarce_lines(lines: &[Line], takers: &[Taker], terms: Terms) -> Vec<Bits> {
 /// The takers that a best choice may need, best rank first.
 ///
 /// A taker is not needed if a better one may take the same lines and has enough stock for all of them: it takes over
-/// the whole part. (Better: it has a parcel, or a better rank without being worse in that; and its cost is no higher.)
+/// the whole part. (Better: it is used anyway, or has a parcel, or a better rank without being worse in that; and its cost is no higher.)
 /// Nor is it needed if `enough` better takers, as many as a best choice can have, may take the same lines and have no less
 /// of the shared SKUs: one of them is always free to take the part. (For more than [`EXACT`] the second test would leave
 /// too many takers, and is skipped.)
@@ -131,7 +141,7 @@ fn worth_keeping(takers: &[Taker], lines: &[Line], scarce: &[Bits], shared: &Bit
         enough <= EXACT && skus.all(|sku| better.stock[sku] >= taker.stock[sku])
     };
     let mut best_first: Vec<usize> = (0..takers.len()).collect();
-    best_first.sort_by_key(|&at| (!takers[at].has_parcel, at));
+    best_first.sort_by_key(|&at| (!takers[at].is_used, !takers[at].has_parcel, at));
     let mut kept: Vec<usize> = Vec::new();
     for at in best_first {
         let taker = &takers[at];
@@ -148,7 +158,7 @@ fn worth_keeping(takers: &[Taker], lines: &[Line], scarce: &[Bits], shared: &Bit
                 break;
             }
         }
-        if stand_ins < enough {
+        if stand_ins < enough || taker.is_used {
             kept.push(at);
         }
     }
@@ -187,6 +197,10 @@ struct Task<'a> {
     bins: Vec<Vec<(usize, usize)>>,
     /// For each line its units.
     quantities: Vec<i64>,
+    /// For each line what placing it counts: the lines that it stands for, or its units where lines are divided.
+    weights: Vec<i64>,
+    /// True if each counts one.
+    counts_lines: bool,
     terms: Terms,
 }
 
@@ -205,7 +219,8 @@ impl<'a> Task<'a> {
         } else {
             i64::try_from(simple.count()).unwrap_or(i64::MAX)
         };
-        let enough = usize::try_from(parts).unwrap_or(usize::MAX).min(most_takers);
+        let used = takers.iter().filter(|taker| taker.is_used).count();
+        let enough = usize::try_from(parts).unwrap_or(usize::MAX).min(most_takers).saturating_add(used);
         let mut shared = Bits::none(lines.len());
         for line in simple.iter() {
             if let Some(same) = shared_skus.get_mut(&lines[line].sku) {
@@ -230,7 +245,10 @@ impl<'a> Task<'a> {
             packings.push(Sharing::new(&same, &of_sku, terms.divides, effort));
         }
         let quantities = lines.iter().map(|line| line.quantity).collect();
-        Self { takers, line_count: lines.len(), kept, simple, packings, bins, quantities, terms }
+        let weight = |line: &Line| if terms.divides { line.quantity } else { line.stands_for };
+        let weights: Vec<i64> = lines.iter().map(weight).collect();
+        let counts_lines = weights.iter().all(|weight| *weight == 1);
+        Self { takers, line_count: lines.len(), kept, simple, packings, bins, quantities, weights, counts_lines, terms }
     }
 
     /// Tries every set of takers, best first. None if the effort ends before a set is found.
@@ -257,13 +275,15 @@ impl<'a> Task<'a> {
     /// Every set within the limit of new parcels, best first.
     fn sets(&self) -> Vec<u16> {
         let with_parcel = self.mask(|taker| self.takers[taker].has_parcel);
+        let used = self.mask(|taker| self.takers[taker].is_used);
         let new = |set: u16| (set & !with_parcel).count_ones();
         let cost = |set: u16| -> i64 {
             let bits = self.kept.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
             bits.map(|(_, taker)| self.takers[*taker].cost).sum()
         };
         let most = self.terms.most_new.and_then(|most| u32::try_from(most).ok()).unwrap_or(u32::MAX);
-        let mut sets: Vec<u16> = (0..1_u16 << self.kept.len()).filter(|set| new(*set) <= most).collect();
+        let mut sets: Vec<u16> =
+            (0..1_u16 << self.kept.len()).filter(|set| new(*set) <= most && set & used == used).collect();
         // For sets of one size, better ranks give the larger number, read from the low bit on.
         sets.sort_by_cached_key(|&set| (cost(set), new(set), set.count_ones(), Reverse(set.reverse_bits())));
         sets
@@ -275,7 +295,7 @@ impl<'a> Task<'a> {
         for set in sets {
             let takers = self.members(*set);
             let simple = self.simple.iter().filter(|line| self.kept_that_can(*line) & set != 0);
-            let simple: i64 = simple.map(|line| self.weight(line)).sum();
+            let simple: i64 = simple.map(|line| self.weights[line]).sum();
             effort.spend(self.line_count);
             let most_packed: i64 = self.packings.iter().map(Sharing::wanted).sum();
             if best.as_ref().is_some_and(|(most, _)| simple + most_packed <= *most) {
@@ -311,11 +331,6 @@ impl<'a> Task<'a> {
         let can = |line: usize| choice.takers.iter().any(|taker| self.takers[*taker].can.contains(line));
         let mut packings = self.packings.iter().zip(&choice.placings);
         self.simple.iter().all(can) && packings.all(|(packing, placing)| packing.amount(placing) == packing.wanted())
-    }
-
-    /// What placing a line counts: as one, or as its units where lines are divided.
-    fn weight(&self, line: usize) -> i64 {
-        if self.terms.divides { self.quantities[line] } else { 1 }
     }
 
     /// No best choice has more takers: those with a parcel, and as many new ones as can cost no more than this choice,

@@ -78,6 +78,8 @@ pub struct Supply {
     pub excluded: BTreeMap<i64, BTreeSet<i64>>,
     /// The products, as far as rules use them, by order item; else empty.
     pub products: BTreeMap<i64, Product>,
+    /// The kits that order items are parts of, by order item, as items; empty where plans do not look at them.
+    pub kits: BTreeMap<i64, i64>,
     /// The order, the time, its history.
     pub circumstances: Circumstances,
     /// The version of the installation that the locations are from.
@@ -159,6 +161,7 @@ impl Supply {
                 quantity: line.quantity,
                 excluded_location_ids: excluded,
                 product: self.products.get(&line.order_item_id).cloned().unwrap_or_default(),
+                kit: self.kits.get(&line.order_item_id).copied(),
             }
         };
         lines.iter().map(demand).collect()

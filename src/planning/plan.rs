@@ -8,6 +8,8 @@
 //! in as few new parcels as possible (or at the least distance, if the scenario weighs distances), then at as few
 //! locations as possible, then at those that come first in the rule's order ([`super::cover`]). Where the scenario lets
 //! lines be split, "many" means units, and what a rule leaves of a line waits for the next one; else a line is never split.
+//! Where it says so, the parts of a kit are placed at one location, or none of them is; a rule that is not about all of them
+//! leaves them.
 //! A location gets one parcel at most: lines from a later rule join it and need no more room. A transferable rule is
 //! different: it brings items together at one location ([`fetch`]).
 
@@ -58,6 +60,8 @@ pub struct Demand {
     pub excluded_location_ids: BTreeSet<i64>,
     /// The product, as far as rules use it.
     pub product: Product,
+    /// The line of the kit that it is a part of. Where the scenario says so, the parts of one kit are placed together.
+    pub kit: Option<i64>,
 }
 
 /// The stock of a SKU at a location.

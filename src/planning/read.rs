@@ -17,6 +17,7 @@ use crate::{
     catalog::Catalog,
     db::PgConnection,
     error::{Error, Result},
+    orders::packing::Family,
     planning::choose::choose_scenario,
     scenarios::rules::{Condition, OrderFacts, Product, Scenario, Waiting},
     workflow::Holding,
@@ -60,6 +61,9 @@ pub async fn supply(
         let items: Vec<i64> = lines.iter().map(|line| line.order_item_id).collect();
         supply.products = products(connection, &items).await?;
     }
+    if supply.scenario.as_ref().is_some_and(|scenario| scenario.splitting.kits_together) {
+        supply.kits = kits(connection, order_id).await?;
+    }
     if others_wait {
         queue::leave_rooms(connection, catalog, lines, turn, &mut supply).await?;
     }
@@ -67,7 +71,7 @@ pub async fn supply(
 }
 
 /// Reads the input of a plan for the lines of a new order, which has no history. `order_id` is the order's, the greatest number
-/// if it is not stored; `product` is called for a line's product if rules use products.
+/// if it is not stored; `product` is called for a line's product if rules use products; `kits`: the kits that lines are parts of.
 ///
 /// # Errors
 /// When the database fails.
@@ -77,9 +81,11 @@ pub async fn supply_for_new(
     (order_id, order): (i64, OrderFacts),
     lines: &[Line],
     product: impl Fn(usize) -> Product,
+    kits: BTreeMap<i64, i64>,
     lock: bool,
 ) -> Result<Supply> {
     let mut supply = choose(catalog, order);
+    supply.kits = kits;
     if supply.scenario.as_ref().is_some_and(Scenario::fetches) {
         supply.fetching =
             Fetching::choose(&catalog.transfer_scenarios, catalog.locations.values(), &supply.circumstances.order);
@@ -175,6 +181,20 @@ pub(super) async fn products(connection: &mut PgConnection, items: &[i64]) -> Re
     let rows =
         sqlx::query!("select id, product from order_items where id = any($1)", items).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|row| (row.id, Product::of(&row.product))).collect())
+}
+
+/// The kits that lines of an order are parts of, by line, as lines.
+async fn kits(connection: &mut PgConnection, order_id: i64) -> Result<BTreeMap<i64, i64>> {
+    let rows = sqlx::query!(
+        "select id, omnitron_id, parent_omnitron_id as parent from order_items where order_id = $1 order by position",
+        order_id
+    )
+    .fetch_all(connection)
+    .await?;
+    let keys: Vec<(Option<i64>, Option<i64>)> = rows.iter().map(|row| (row.omnitron_id, row.parent)).collect();
+    let family = Family::of(&keys);
+    let of_line = (0..rows.len()).filter_map(|at| Some((rows[at].id, rows[family.kit_of(at)?].id)));
+    Ok(of_line.collect())
 }
 
 /// Stock and quota of every active location, and the time; and what is left to older packages of the stock. True if some wait,

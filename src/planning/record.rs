@@ -99,6 +99,9 @@ pub struct Facts {
     /// The product of each line; empty if no rule used products.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub products: Vec<Product>,
+    /// Of lines that are parts of kits: index of the line in `lines`, the kit's item.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kits: Vec<(usize, i64)>,
     /// For each location that has any of it: id, open packages, most packages (-1: no limit), then for each SKU its
     /// quantity and its reserved units. Zeros at the end are left out.
     pub locations: Vec<Vec<i64>>,
@@ -138,6 +141,7 @@ impl Facts {
             divides: false,
             lines: lines.collect(),
             products: demands.iter().filter(|_| with_products).map(|demand| demand.product.clone()).collect(),
+            kits: demands.iter().enumerate().filter_map(|(at, demand)| Some((at, demand.kit?))).collect(),
             locations: candidates.iter().filter_map(|candidate| row(candidate, &skus)).collect(),
             set_aside: candidates.iter().flat_map(|candidate| set_aside(candidate, &skus)).collect(),
             rooms_set_aside: candidates
@@ -188,6 +192,7 @@ impl Facts {
     #[must_use]
     pub fn demands(&self, products: &BTreeMap<i64, Product>) -> Vec<Demand> {
         let lines = self.lines.iter().enumerate();
+        let kits: HashMap<usize, i64> = self.kits.iter().copied().collect();
         lines
             .map(|(at, (order_item_id, column, quantity, excluded))| Demand {
                 order_item_id: *order_item_id,
@@ -195,6 +200,7 @@ impl Facts {
                 quantity: *quantity,
                 excluded_location_ids: excluded.iter().copied().collect(),
                 product: self.products.get(at).or_else(|| products.get(order_item_id)).cloned().unwrap_or_default(),
+                kit: kits.get(&at).copied(),
             })
             .collect()
     }

@@ -215,11 +215,12 @@ fn read_splitting(reader: &mut Reader<'_>) -> Splitting {
     let splitting = Splitting {
         allowed: reader.flag("allowed").unwrap_or(true),
         lines: reader.flag("lines").unwrap_or(false),
+        kits_together: reader.flag("kits_together").unwrap_or(false),
         most_packages: reader.count("most_packages", 1..=1000).and_then(|most| usize::try_from(most).ok()),
         metres_per_package: reader.kilometres("kilometres_per_package"),
     };
     if !splitting.allowed {
-        for key in ["lines", "most_packages", "kilometres_per_package"] {
+        for key in ["lines", "kits_together", "most_packages", "kilometres_per_package"] {
             if reader.has(key) {
                 let message = "says how to split what is not to be split";
                 reader.refuse(key, message, "leave it out, or write `allowed = true`");
@@ -302,7 +303,7 @@ mod tests {
             "name": "Everything", "kind": "distribution", "description": "All of it", "priority": 3, "is_active": false,
             "channels": ["web"], "shipping": ["express"], "payments": ["card"], "default_location": "369",
             "initial_state_when_split": "waiting",
-            "splitting": { "allowed": true, "most_packages": 3, "kilometres_per_package": 12.5 },
+            "splitting": { "allowed": true, "kits_together": true, "most_packages": 3, "kilometres_per_package": 12.5 },
             "rules": [{
                 "name": "Near",
                 "order": { "channels": ["web"], "cities": ["Izmir"], "countries": ["tr"], "delivery_types": ["delivery"],

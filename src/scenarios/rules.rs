@@ -139,6 +139,11 @@ pub struct Splitting {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub lines: bool,
+    /// True: the parts of one kit leave in one package of one location, or wait together. They are not divided. Left out where
+    /// it is false: they are placed like any other lines.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub kits_together: bool,
     /// Most packages of an order, existing ones included. An item that needs one more finds no place.
     pub most_packages: Option<usize>,
     /// The distance that another package must save. Packages are chosen so that the sum of their distances to the
@@ -150,7 +155,7 @@ pub struct Splitting {
 
 impl Default for Splitting {
     fn default() -> Self {
-        Self { allowed: true, lines: false, most_packages: None, metres_per_package: None }
+        Self { allowed: true, lines: false, kits_together: false, most_packages: None, metres_per_package: None }
     }
 }
 

@@ -34,6 +34,8 @@ verdicts! {
     NoQuota: "It could take items, but has no room for another package.";
     /// It has too little stock for each item.
     NoStock: "It has too little stock for every one of the items.";
+    /// It has parts of kits, and of none all of them.
+    NotWholeKit: "It has parts of a kit, but not all of them, and these are to be together.";
     /// It was left out for every item: it refused them or could not find them.
     LeftOutBefore: "It refused these items or could not find them before.";
     /// It could take items, but the order may have no more packages.

@@ -324,6 +324,7 @@ impl StockHistory {
                 quantity: line.quantity,
                 excluded_location_ids: BTreeSet::new(),
                 product: Product::of(&line.product),
+                kit: line.kit.and_then(|kit| i64::try_from(kit).ok()),
             })
             .collect();
         let skus: BTreeSet<&str> = demands.iter().map(|demand| demand.sku.as_str()).collect();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Order, Shop, order_json};
+use crate::support::{Order, Package, SHOP, STANDARD, Shop, TRANSFERS, order_json};
 
 const ORDERS: &str = "/api/v1/oms/orders/";
 
@@ -17,6 +17,15 @@ fn of_kit(number: &str, parts: &[(&str, i64)], others: &[(&str, i64)]) -> Value 
         }
     }
     order
+}
+
+/// Lets the shop's scenarios split orders in this way.
+async fn split(shop: &Shop, splitting: &Value) {
+    let scenarios = shop.get("/api/v1/oms/scenarios/?kind=distribution").await.ok();
+    for scenario in scenarios["results"].as_array().expect("scenarios") {
+        let change = json!({ "splitting": splitting });
+        shop.patch(&format!("/api/v1/oms/scenarios/{}/", scenario["id"]), &change).await.ok();
+    }
 }
 
 /// Packages without their numbers.
@@ -48,6 +57,16 @@ async fn a_kit_is_packed_as_its_parts_and_needs_no_stock_itself() {
     let lines = shop.get(&format!("{ORDERS}{}/", order.id())).await.ok()["orderitem_set"].clone();
     assert_eq!((&lines[0]["product"]["sku"], &lines[1]["parent"]), (&json!("KIT"), &json!(1)));
     order.only_package().run("COMPLETE_PACKING").await.ok();
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn parts_of_a_kit_are_placed_like_any_other_lines_where_the_scenario_does_not_say_otherwise() {
+    let shop = Shop::open().await;
+    shop.count("GEBZE", "PINK", 1).await;
+    shop.count("BESIKTAS", "GREY", 1).await;
+    let order = shop.order_of(&of_kit("K1", &[("PINK", 1), ("GREY", 1)], &[])).await;
+    assert_eq!(places(&order).await, ["waiting@BESIKTAS: GREY×1=waiting", "waiting@GEBZE: PINK×1=waiting"]);
     shop.finish().await;
 }
 
@@ -133,5 +152,128 @@ async fn lines_that_are_parts_of_each_other_are_refused() {
     order["orderitem_set"][0]["product"]["sku"] = json!("BLUE");
     let order = shop.order_of(&order).await;
     assert_eq!(places(&order).await, ["waiting@KADIKOY: BLUE×1=waiting, RED×1=waiting"]);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn where_the_scenario_says_so_the_parts_of_a_kit_leave_together_or_wait_together() {
+    let shop = Shop::open().await;
+    split(&shop, &json!({ "kits_together": true })).await;
+    shop.count("BESIKTAS", "PINK", 3).await;
+    shop.count("GEBZE", "GREY", 1).await;
+    let sent = of_kit("K1", &[("PINK", 2), ("GREY", 1)], &[("RED", 1)]);
+    assert_eq!(rehearsed(&shop, &sent).await, json!([["KADIKOY", ["RED"]], ["HQ", ["PINK", "GREY"]]]));
+    let order = shop.order_of(&sent).await;
+    assert_eq!(
+        places(&order).await,
+        ["waiting@KADIKOY: RED×1=waiting", "out-of-stock@HQ: PINK×2=out-of-stock, GREY×1=out-of-stock"]
+    );
+    let trace = order.trace().await;
+    let candidates = trace["rules"][0]["candidates"].as_array().expect("candidates");
+    let gebze = candidates.iter().find(|candidate| candidate["erp_code"] == "GEBZE").expect("GEBZE");
+    assert_eq!((&gebze["verdict"], &gebze["apart"]["count"]), (&json!("not_whole_kit"), &json!(1)));
+    // One of two PINK is too little, wherever the others are.
+    let waiting = &order.packages()[1];
+    shop.count("GEBZE", "PINK", 1).await;
+    waiting.run("REPACK").await.refused_by("oms_planning_1");
+    shop.count("GEBZE", "PINK", 2).await;
+    waiting.run("REPACK").await.ok();
+    assert_eq!(places(&order).await.last().expect("a package"), "waiting@GEBZE: PINK×2=waiting, GREY×1=waiting");
+    order.trace().await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_kit_that_is_together_is_not_divided_where_lines_are() {
+    let shop = Shop::open().await;
+    split(&shop, &json!({ "lines": true, "kits_together": true })).await;
+    for (location, pink, grey) in [("BESIKTAS", 6, 3), ("GEBZE", 4, 9)] {
+        shop.count(location, "PINK", pink).await;
+        shop.count(location, "GREY", grey).await;
+    }
+    // Ten GREY of two places go apart, ten PINK of a kit do not.
+    let order = shop.order_of(&of_kit("K1", &[("PINK", 10)], &[("GREY", 10)])).await;
+    assert_eq!(
+        places(&order).await,
+        ["waiting@BESIKTAS: GREY×1=waiting", "waiting@GEBZE: GREY×9=waiting", "out-of-stock@HQ: PINK×10=out-of-stock"]
+    );
+    order.trace().await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn two_kits_that_want_the_same_find_the_places_where_both_are_whole() {
+    let shop = Shop::open().await;
+    split(&shop, &json!({ "kits_together": true })).await;
+    // The first kit could be at either place, the second at BESIKTAS alone.
+    for (location, pink, grey, big) in [("BESIKTAS", 1, 1, 1), ("GEBZE", 1, 0, 1)] {
+        shop.count(location, "PINK", pink).await;
+        shop.count(location, "GREY", grey).await;
+        shop.count(location, "BIG", big).await;
+    }
+    let mut sent = order_json("K1", &[("KIT", 1), ("PINK", 1), ("BIG", 1), ("SET", 1), ("PINK", 1), ("GREY", 1)]);
+    for (at, parent) in [None, Some(1), Some(1), None, Some(4), Some(4)].into_iter().enumerate() {
+        let line = &mut sent["orderitem_set"][at];
+        line["pk"] = json!(at + 1);
+        line["parent"] = json!(parent);
+    }
+    let order = shop.order_of(&sent).await;
+    assert_eq!(
+        places(&order).await,
+        ["waiting@BESIKTAS: PINK×1=waiting, GREY×1=waiting", "waiting@GEBZE: PINK×1=waiting, BIG×1=waiting"]
+    );
+    assert_eq!(order.trace().await["rules"][0]["exact"], true);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_part_that_is_not_found_takes_the_whole_kit_elsewhere() {
+    let shop = Shop::open().await;
+    split(&shop, &json!({ "kits_together": true })).await;
+    for location in ["BESIKTAS", "GEBZE"] {
+        shop.count(location, "PINK", 1).await;
+        shop.count(location, "GREY", 1).await;
+    }
+    let order = shop.order_of(&of_kit("K1", &[("PINK", 1), ("GREY", 1)], &[])).await;
+    let package: Package<'_> = order.only_package();
+    assert_eq!(package.place().await, "waiting@BESIKTAS");
+    let missing = json!({ "package_items": [package.item("PINK").await] });
+    package.run_with("DETECTED_OUT_OF_STOCK_ITEM", &missing).await.ok();
+    assert_eq!(places(&order).await[1..], ["waiting@GEBZE: PINK×1=waiting, GREY×1=waiting"]);
+    order.trace().await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_missing_of_a_kit_is_fetched_and_a_kit_that_is_nowhere_whole_waits() {
+    let shop = Shop::open().await;
+    shop.install(&[STANDARD, SHOP, TRANSFERS]).await;
+    split(&shop, &json!({ "kits_together": true })).await;
+    shop.count("GEBZE", "PINK", 1).await;
+    let gathered = |number: &str, parts: &[(&str, i64)]| {
+        let mut order = of_kit(number, parts, &[("GREEN", 1)]);
+        order["channel"] = json!({ "pk": 3, "name": "gather" });
+        order
+    };
+    let order = shop.order_of(&gathered("F1", &[("RED", 1), ("PINK", 1)])).await;
+    assert_eq!(order.summary().await.len(), 1);
+    assert_eq!(order.transfers().await.len(), 1);
+    order.trace().await;
+    let order = shop.order_of(&gathered("F2", &[("RED", 1), ("GREY", 1)])).await;
+    assert_eq!(
+        places(&order).await,
+        ["waiting@KADIKOY: GREEN×1=waiting", "out-of-stock@HQ: RED×1=out-of-stock, GREY×1=out-of-stock"]
+    );
+    order.trace().await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_scenario_that_splits_nothing_says_nothing_of_kits() {
+    let shop = Shop::open().await;
+    let id = shop.get("/api/v1/oms/scenarios/").await.json(200)["results"][0]["id"].clone();
+    let change = json!({ "splitting": { "allowed": false, "kits_together": true } });
+    let reply = shop.changes_nothing(shop.patch(&format!("/api/v1/oms/scenarios/{id}/"), &change)).await;
+    assert!(reply.wrong("splitting")[0].contains("splitting.kits_together: says how to split"), "{}", reply.text());
     shop.finish().await;
 }

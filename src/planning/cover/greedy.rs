@@ -112,10 +112,10 @@ impl Task<'_> {
     /// What a taker can take of the lines that do not share stock.
     fn adds_simple(&self, taker: usize, waiting: &Bits) -> i64 {
         let can = self.takers[taker].can;
-        if self.terms.divides {
-            can.iter().filter(|line| waiting.contains(*line)).map(|line| self.quantities[line]).sum()
-        } else {
+        if self.counts_lines {
             i64::try_from(can.common(waiting)).unwrap_or(i64::MAX)
+        } else {
+            can.iter().filter(|line| waiting.contains(*line)).map(|line| self.weights[line]).sum()
         }
     }
 

@@ -12,7 +12,7 @@ proptest! {
         (lines, stock) in (vec((0..3_usize, 1..=4_i64), 1..=7), vec(vec(0..=6_i64, 3), 1..=7))
     ) {
         let lines: Vec<Line> =
-            lines.into_iter().map(|(sku, quantity)| Line { sku, quantity }).collect();
+            lines.into_iter().map(|(sku, quantity)| Line { sku, quantity, stands_for: 1 }).collect();
         let can: Vec<Bits> = stock
             .iter()
             .map(|stock| {
@@ -28,7 +28,7 @@ proptest! {
         let takers: Vec<Taker> = can
             .iter()
             .zip(&stock)
-            .map(|(can, stock)| Taker { can, has_parcel: false, cost: 1, stock })
+            .map(|(can, stock)| Taker { can, has_parcel: false, is_used: false, cost: 1, stock })
             .collect();
         let terms = Terms { by_stock: true, ..Terms::default() };
         let mut effort = Effort::of_a_rule();
@@ -64,11 +64,11 @@ proptest! {
         most_new in proptest::option::of(0..=3_usize),
     ) {
         let may = |line: usize, taker: usize| lines[line].2 & (1 << taker) != 0;
-        let whole: Vec<Line> = lines.iter().map(|(sku, quantity, _)| Line { sku: *sku, quantity: *quantity }).collect();
+        let whole: Vec<Line> = lines.iter().map(|(sku, quantity, _)| Line { sku: *sku, quantity: *quantity, stands_for: 1 }).collect();
         // Each unit of a line as a line.
         let of_unit: Vec<usize> =
             whole.iter().enumerate().flat_map(|(at, line)| (0..line.quantity).map(move |_| at)).collect();
-        let ones: Vec<Line> = of_unit.iter().map(|at| Line { sku: whole[*at].sku, quantity: 1 }).collect();
+        let ones: Vec<Line> = of_unit.iter().map(|at| Line { sku: whole[*at].sku, quantity: 1, stands_for: 1 }).collect();
         let can = |lines: &[usize]| -> Vec<Bits> {
             let of_taker = |(taker, (stock, _)): (usize, &(Vec<i64>, bool))| {
                 let mut can = Bits::none(lines.len());
@@ -87,7 +87,7 @@ proptest! {
         let solve = |lines: &[Line], can: &[Bits], divides: bool| {
             let takers: Vec<Taker> = takers(can)
                 .into_iter()
-                .map(|(at, has_parcel, cost)| Taker { can: &can[at], has_parcel, cost, stock: &stock[at].0 })
+                .map(|(at, has_parcel, cost)| Taker { can: &can[at], has_parcel, is_used: false, cost, stock: &stock[at].0 })
                 .collect();
             cover(lines, &takers, Terms { by_stock: true, divides, most_new })
         };
@@ -121,12 +121,12 @@ proptest! {
     fn the_units_of_a_line_are_taken_from_as_few_of_many_locations_as_have_them(
         (quantity, stock) in (1..=60_i64, vec(0..=9_i64, 13..=30))
     ) {
-        let line = [Line { sku: 0, quantity }];
+        let line = [Line { sku: 0, quantity, stands_for: 1 }];
         let stock: Vec<[i64; 1]> = stock.into_iter().filter(|units| *units > 0).map(|units| [units]).collect();
         let mut can = Bits::none(1);
         can.insert(0);
         let takers: Vec<Taker> =
-            stock.iter().map(|stock| Taker { can: &can, has_parcel: false, cost: 1, stock }).collect();
+            stock.iter().map(|stock| Taker { can: &can, has_parcel: false, is_used: false, cost: 1, stock }).collect();
         let given = cover(&line, &takers, Terms { by_stock: true, divides: true, most_new: None });
         let mut largest_first: Vec<i64> = stock.iter().map(|stock| stock[0]).collect();
         largest_first.sort_unstable_by_key(|units| Reverse(*units));

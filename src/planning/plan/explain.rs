@@ -83,6 +83,8 @@ impl PlanState<'_> {
             Verdict::LeftOutBefore
         } else if view.not_allowed.count() == asked.count() {
             Verdict::NotAllowed
+        } else if view.can.is_empty() && !view.apart.is_empty() {
+            Verdict::NotWholeKit
         } else if view.can.is_empty() {
             Verdict::NoStock
         } else if !view.has_room {
@@ -139,6 +141,7 @@ impl PlanState<'_> {
             reason: verdict.sentence(),
             has_parcel: view.has_parcel,
             could_take: self.items(view.can.iter()),
+            apart: self.items(view.apart.iter()),
             given: view.given.iter().map(|(line, _)| self.item(*line)).collect(),
             parts: self.parts(view, before),
             left_out: self.items(view.left_out.iter()),

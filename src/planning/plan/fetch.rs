@@ -206,6 +206,8 @@ fn anything_there(divides: bool) -> Scenario {
 fn by_stock(scenario: &Scenario, divides: bool) -> Scenario {
     let mut scenario = scenario.clone();
     scenario.splitting.lines = divides;
+    // What belongs together does so where it is packed.
+    scenario.splitting.kits_together = false;
     for rule in &mut scenario.rules {
         if !rule.asks_for(&Condition::SelectByStock) {
             rule.conditions.push(Condition::SelectByStock);

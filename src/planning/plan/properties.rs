@@ -48,6 +48,12 @@ impl Case {
         self.candidates.iter().find(|candidate| candidate.location.id == id).unwrap()
     }
 
+    /// The lines that are placed together with this one.
+    fn kit<'d>(&self, demand: &Demand, among: &[&'d Demand]) -> Vec<&'d Demand> {
+        let together = demand.kit.filter(|_| self.scenario.splitting.allowed && self.scenario.splitting.kits_together);
+        among.iter().copied().filter(|other| together.is_some() && other.kit == together).collect()
+    }
+
     /// Most packages the plan may make.
     fn most_packages(&self) -> usize {
         self.scenario.most_packages().map_or(usize::MAX, |most| most.saturating_sub(self.circumstances.other_packages))
@@ -191,9 +197,11 @@ fn splittings() -> impl Strategy<Value = Splitting> {
     prop_oneof![
         3 => Just(Splitting::default()),
         1 => Just(Splitting { allowed: false, ..Splitting::default() }),
-        3 => (option::of(1..=3_usize), weight).prop_map(|(most_packages, metres_per_package)| Splitting {
+        1 => Just(Splitting { kits_together: true, ..Splitting::default() }),
+        3 => (option::of(1..=3_usize), weight, any::<bool>()).prop_map(|(most_packages, metres_per_package, kits_together)| Splitting {
             allowed: true,
             lines: false,
+            kits_together,
             most_packages,
             metres_per_package,
         }),
@@ -225,8 +233,10 @@ fn demands(locations: usize, lines: usize, skus: &'static [&'static str]) -> imp
     let excluded = prop_oneof![3 => Just(vec![]), 1 => subsequence(ids.clone(), 0..=2)];
     let allowed = option::weighted(0.2, subsequence(ids, 0..=2));
     let weight = prop_oneof![Just(0), Just(500), Just(2_000)];
-    let line = (0..skus.len(), 1..=4_i64, excluded, allowed, weight).prop_map(
-        |(sku, quantity, excluded, allowed, weight_grams)| Demand {
+    let kit = prop_oneof![2 => Just(None), 1 => Just(Some(101)), 1 => Just(Some(102))];
+    let line = (0..skus.len(), 1..=4_i64, excluded, allowed, weight, kit).prop_map(
+        |(sku, quantity, excluded, allowed, weight_grams, kit)| Demand {
+            kit,
             order_item_id: 0,
             sku: skus[sku].to_owned(),
             quantity,
@@ -302,6 +312,7 @@ struct TryAll<'a> {
     case: &'a Case,
     stock: BTreeMap<(i64, &'a str), i64>,
     parcels: Vec<Opened>,
+    waiting: Vec<&'a Demand>,
 }
 
 /// Location, items, the rule that opened it.
@@ -316,15 +327,16 @@ impl<'a> TryAll<'a> {
             let id = candidate.location.id;
             candidate.stock.iter().map(move |(sku, stock)| ((id, &**sku), stock.quantity - stock.reserved))
         });
-        let mut all = Self { case, stock: stock.collect(), parcels: vec![] };
+        let mut all = Self { case, stock: stock.collect(), parcels: vec![], waiting: vec![] };
         let mut waiting: Vec<&Demand> = case.demands.iter().collect();
         for rule in &case.scenario.rules {
             let asked = case.asked(rule, &waiting);
             if asked.is_empty() {
                 continue;
             }
-            let order = all.order(rule, &asked);
+            let order = all.order(rule, &asked, &waiting);
             let mut best = None;
+            all.waiting.clone_from(&waiting);
             all.try_line(rule, &order, &asked, &mut vec![], &mut best);
             let (unplaced, .., ranks) = best.unwrap();
             let places_all = unplaced == 0 && asked.len() == waiting.len();
@@ -353,12 +365,19 @@ impl<'a> TryAll<'a> {
         *self.stock.get(&(candidate.location.id, demand.sku.as_str())).unwrap_or(&0)
     }
 
-    fn order(&self, rule: &Rule, asked: &[&'a Demand]) -> Vec<&'a Candidate> {
+    fn order(&self, rule: &Rule, asked: &[&'a Demand], waiting: &[&'a Demand]) -> Vec<&'a Candidate> {
         let covered = |candidate: &Candidate| {
             let by_stock = rule.asks_for(&Condition::SelectByStock);
+            let is_enough = |demand: &'a Demand, wanted: i64| !by_stock || self.available(candidate, demand) >= wanted;
             let can = |demand: &&&'a Demand| {
-                Case::may_take(rule, candidate, demand)
-                    && (!by_stock || self.available(candidate, demand) >= demand.quantity)
+                let kit = self.case.kit(demand, waiting);
+                let whole = kit.iter().all(|part| {
+                    let of_sku = kit.iter().filter(|other| other.sku == part.sku);
+                    asked.iter().any(|asked| asked.order_item_id == part.order_item_id)
+                        && Case::may_take(rule, candidate, part)
+                        && is_enough(part, of_sku.map(|other| other.quantity).sum())
+                });
+                Case::may_take(rule, candidate, demand) && is_enough(demand, demand.quantity) && whole
             };
             asked.iter().filter(can).count()
         };
@@ -430,7 +449,16 @@ impl<'a> TryAll<'a> {
             return;
         }
         let demand = asked[ranks.len()];
-        for (rank, candidate) in order.iter().enumerate() {
+        let kit = self.case.kit(demand, &self.waiting);
+        let is_asked = |part: &&Demand| asked.iter().any(|asked| asked.order_item_id == part.order_item_id);
+        let before =
+            |part: &&Demand| asked[..ranks.len()].iter().position(|asked| asked.order_item_id == part.order_item_id);
+        // With a part that was placed before, at its rank or nowhere.
+        let of_kit = kit.iter().find_map(before).map(|at| ranks[at]);
+        let of_kit = if kit.iter().all(is_asked) { of_kit } else { Some(usize::MAX) };
+        for (rank, candidate) in
+            order.iter().enumerate().filter(|(rank, _)| of_kit.is_none_or(|of_kit| of_kit == *rank))
+        {
             let id = candidate.location.id;
             let has_room = !rule.asks_for(&Condition::SelectByQuota)
                 || self.has_parcel(candidate)
@@ -447,9 +475,11 @@ impl<'a> TryAll<'a> {
             ranks.pop();
             self.stock.insert((id, &demand.sku), stock);
         }
-        ranks.push(usize::MAX);
-        self.try_line(rule, order, asked, ranks, best);
-        ranks.pop();
+        if of_kit.is_none_or(|of_kit| of_kit == usize::MAX) {
+            ranks.push(usize::MAX);
+            self.try_line(rule, order, asked, ranks, best);
+            ranks.pop();
+        }
     }
 
     fn put(&mut self, rule: &Rule, candidate: &Candidate, demand: &'a Demand) {
@@ -479,6 +509,16 @@ fn check(case: &Case, plan: &Planned) -> Result<(), TestCaseError> {
     // One parcel for a location, none of them empty.
     let locations: BTreeSet<i64> = plan.parcels.iter().map(|parcel| parcel.stock_location_id).collect();
     prop_assert_eq!(locations.len(), plan.parcels.len());
+
+    // The parts of a kit are together.
+    for demand in &case.demands {
+        let all: Vec<&Demand> = case.demands.iter().collect();
+        let place = |part: &Demand| {
+            let of_part = |parcel: &&Parcel| parcel.order_item_ids.contains(&part.order_item_id);
+            plan.parcels.iter().find(of_part).map(|parcel| parcel.stock_location_id)
+        };
+        prop_assert!(case.kit(demand, &all).into_iter().all(|part| place(part) == place(demand)));
+    }
 
     // The limits of splitting.
     prop_assert!(plan.parcels.len() <= case.most_packages());

@@ -9,7 +9,7 @@ use super::{
     view::View,
 };
 use crate::{
-    planning::cover::{Bits, Cover, Line, Taker, Terms, cover},
+    planning::cover::{Bits, Cover, Line, Taker, Terms, cover, cover_together},
     scenarios::rules::{Condition, ProductPrerequisite, Rule, Scenario, Splitting, Which},
 };
 
@@ -171,6 +171,20 @@ impl<'a> PlanState<'a> {
         self.splitting.allowed && self.splitting.lines
     }
 
+    /// The waiting lines of each kit whose parts are placed together.
+    pub(super) fn kits(&self) -> Vec<Vec<usize>> {
+        let mut kits: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+        if self.splitting.allowed && self.splitting.kits_together {
+            for (line, at) in self.waiting.iter().enumerate() {
+                if let Some(kit) = self.demands[*at].kit {
+                    kits.entry(kit).or_default().push(line);
+                }
+            }
+        }
+        // One line goes where it goes; as a kit it is not divided.
+        kits.into_values().filter(|lines| lines.len() > 1 || self.divides()).collect()
+    }
+
     /// Lets a rule place what it can. `traces` receives its facts and its decision.
     pub(super) fn apply_rule(&mut self, rule: &Rule, traces: Option<&mut Vec<RuleTrace>>) {
         let asked = match self.prerequisites(rule) {
@@ -182,9 +196,10 @@ impl<'a> PlanState<'a> {
                 return;
             }
         };
-        let mut views = self.ranked(rule, &asked);
+        let kits = self.kits();
+        let mut views = self.ranked(rule, &asked, &kits);
         let able: Vec<usize> = (0..views.len()).filter(|rank| self.is_able(&views[*rank])).collect();
-        let Cover { given, exact } = self.cover(rule, &views, &able);
+        let Cover { given, exact } = self.cover(rule, &views, &able, &kits);
         for (line, parts) in given.iter().enumerate() {
             for (taker, units) in parts {
                 views[able[*taker]].given.push((line, *units));
@@ -263,14 +278,15 @@ impl<'a> PlanState<'a> {
     }
 
     /// Decides which able view (by its rank) gets which line.
-    fn cover(&self, rule: &Rule, views: &[View], able: &[usize]) -> Cover {
-        let lines: Vec<Line> =
-            self.waiting.iter().map(|&at| Line { sku: self.sku_of[at], quantity: self.units[at] }).collect();
+    fn cover(&self, rule: &Rule, views: &[View], able: &[usize], kits: &[Vec<usize>]) -> Cover {
+        let line = |at: &usize| Line { sku: self.sku_of[*at], quantity: self.units[*at], stands_for: 1 };
+        let lines: Vec<Line> = self.waiting.iter().map(line).collect();
         let takers: Vec<Taker> = able
             .iter()
             .map(|&rank| Taker {
                 can: &views[rank].can,
                 has_parcel: views[rank].has_parcel,
+                is_used: false,
                 cost: self.cost(&views[rank]),
                 stock: self.row(views[rank].candidate),
             })
@@ -280,7 +296,8 @@ impl<'a> PlanState<'a> {
             divides: self.divides(),
             most_new: self.parcels_left(),
         };
-        let mut cover = cover(&lines, &takers, terms);
+        let mut cover =
+            if kits.is_empty() { cover(&lines, &takers, terms) } else { cover_together(&lines, &takers, kits, terms) };
         if !self.splitting.allowed && cover.given.iter().any(Vec::is_empty) {
             cover.given.fill(Vec::new());
         }

@@ -139,6 +139,10 @@ pub struct CandidateTrace {
     /// Items that stock and exclusions allow it, each looked at alone, whether it has room or not.
     #[serde(skip_serializing_if = "Items::is_empty")]
     pub could_take: Items,
+    /// Items that it could take alone, but not with the other parts of their kit, with which they are to be.
+    #[serde(skip_serializing_if = "Items::is_empty")]
+    #[schema(required = false)]
+    pub apart: Items,
     /// Items it was given: all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub given: Vec<i64>,

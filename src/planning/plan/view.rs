@@ -1,5 +1,7 @@
 //! One candidate as one rule sees it.
 
+use std::collections::BTreeMap;
+
 use super::{Candidate, state::PlanState, trace::Verdict};
 use crate::{
     planning::cover::Bits,
@@ -24,6 +26,8 @@ pub(super) struct View {
     pub can: Bits,
     /// Its size: so many lines, or units of them.
     pub covers: i64,
+    /// Lines that it could take alone, but not with the other parts of their kit.
+    pub apart: Bits,
     /// Lines that it is excluded for.
     pub left_out: Bits,
     /// Lines whose product is not allowed there.
@@ -33,10 +37,11 @@ pub(super) struct View {
 }
 
 impl PlanState<'_> {
-    /// The candidates in the rule's order.
-    pub(super) fn ranked(&self, rule: &Rule, asked: &Bits) -> Vec<View> {
+    /// The candidates in the rule's order. The lines of each of these kits are taken together or not at all.
+    pub(super) fn ranked(&self, rule: &Rule, asked: &Bits, kits: &[Vec<usize>]) -> Vec<View> {
         let items = self.items_of(rule, asked, &self.units);
-        let mut views: Vec<View> = (0..self.candidates.len()).map(|at| self.view(at, rule, asked, &items)).collect();
+        let view = |at| self.view(at, rule, asked, &items, kits);
+        let mut views: Vec<View> = (0..self.candidates.len()).map(view).collect();
         let compare = |a: &View, b: &View, key: OrderBy| {
             let (left, right) = (self.candidates[a.candidate], self.candidates[b.candidate]);
             match key {
@@ -57,7 +62,14 @@ impl PlanState<'_> {
         views
     }
 
-    fn view(&self, candidate: usize, rule: &Rule, asked: &Bits, items: &[(&Product, i64)]) -> View {
+    fn view(
+        &self,
+        candidate: usize,
+        rule: &Rule,
+        asked: &Bits,
+        items: &[(&Product, i64)],
+        kits: &[Vec<usize>],
+    ) -> View {
         let by_stock = rule.asks_for(&Condition::SelectByStock);
         let by_quota = rule.asks_for(&Condition::SelectByQuota);
         let by_product = rule.asks_for(&Condition::SelectByProductLocations);
@@ -68,7 +80,6 @@ impl PlanState<'_> {
         let mut can = Bits::none(self.waiting.len());
         let mut left_out = Bits::none(self.waiting.len());
         let mut not_allowed = Bits::none(self.waiting.len());
-        let mut covers = 0;
         for line in asked.iter() {
             let at = self.waiting[line];
             let demand = self.demands[at];
@@ -80,13 +91,15 @@ impl PlanState<'_> {
                 not_allowed.insert(line);
             } else if !by_stock || available >= self.least(at) {
                 can.insert(line);
-                covers += match self.divides() {
-                    false => 1,
-                    true if by_stock => available.min(self.units[at]),
-                    true => self.units[at],
-                };
             }
         }
+        let apart = self.keep_whole_kits(candidate, by_stock, kits, &mut can);
+        let counts = |at: usize| match (self.divides(), by_stock) {
+            (false, _) => 1,
+            (true, true) => stock[self.sku_of[at]].min(self.units[at]),
+            (true, false) => self.units[at],
+        };
+        let covers = can.iter().map(|line| counts(self.waiting[line])).sum();
         View {
             candidate,
             barred: rule.conditions.iter().find_map(|condition| {
@@ -98,10 +111,33 @@ impl PlanState<'_> {
             has_parcel,
             can,
             covers,
+            apart,
             left_out,
             not_allowed,
             given: Vec::new(),
         }
+    }
+
+    /// Takes out of what a candidate can take the lines of kits of which it cannot take all. Returns these lines.
+    fn keep_whole_kits(&self, candidate: usize, by_stock: bool, kits: &[Vec<usize>], can: &mut Bits) -> Bits {
+        let stock = self.row(candidate);
+        let mut apart = Bits::none(self.waiting.len());
+        for kit in kits {
+            let mut wanted: BTreeMap<usize, i64> = BTreeMap::new();
+            for at in kit.iter().map(|line| self.waiting[*line]) {
+                let units = wanted.entry(self.sku_of[at]).or_default();
+                *units = units.saturating_add(self.units[at]);
+            }
+            let has_all = !by_stock || wanted.iter().all(|(sku, units)| stock[*sku] >= *units);
+            if has_all && kit.iter().all(|line| can.contains(*line)) {
+                continue;
+            }
+            for line in kit.iter().filter(|line| can.contains(**line)) {
+                apart.insert(*line);
+            }
+            can.subtract(&apart);
+        }
+        apart
     }
 
     /// The products of the lines that a rule is to place, with their units (by demand); none where no condition looks at

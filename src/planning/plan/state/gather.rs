@@ -85,7 +85,8 @@ impl PlanState<'_> {
         explains: bool,
     ) -> (bool, Option<RuleTrace>) {
         let by_stock = rule.asks_for(&Condition::SelectByStock);
-        let mut views = self.ranked(rule, asked);
+        // What is missing of a kit may be fetched: which kits are whole is known afterwards.
+        let mut views = self.ranked(rule, asked, &[]);
         let had_by: Vec<Bits> = views.iter().map(|view| self.had(view, asked)).collect();
         self.reach(&mut views, &had_by, asked, by_stock);
         let tries = self.tries(&views, &had_by, by_stock);
@@ -217,7 +218,7 @@ impl PlanState<'_> {
         left.collect()
     }
 
-    /// What can be brought together at a location with the stock left.
+    /// What can be brought together at a location with the stock left. A kit that is not whole there is left out.
     fn gather_at(
         &self,
         view: &View,
@@ -226,9 +227,43 @@ impl PlanState<'_> {
         left: &[Candidate],
         traces: Option<&mut Vec<RuleTrace>>,
     ) -> Gathering {
-        let lines = asked.iter().filter(|line| !view.left_out.contains(*line) && !view.not_allowed.contains(*line));
+        let may = |line: &usize| !view.left_out.contains(*line) && !view.not_allowed.contains(*line);
+        let mut lines: Vec<usize> = asked.iter().filter(may).collect();
+        let mut kits = self.kits();
+        while !kits.is_empty() {
+            let gathered = self.gather_lines(view, &lines, fetching, left, None).units(&self.whole);
+            let (whole, broken): (Vec<_>, Vec<_>) =
+                kits.into_iter().partition(|kit| self.is_whole(kit, &lines, &gathered));
+            lines.retain(|line| !broken.iter().any(|kit| kit.contains(line)));
+            kits = whole;
+            if broken.is_empty() {
+                break;
+            }
+        }
+        self.gather_lines(view, &lines, fetching, left, traces)
+    }
+
+    /// True if all that waits of a kit is among these lines and gathered.
+    fn is_whole(&self, kit: &[usize], lines: &[usize], gathered: &Units) -> bool {
+        let mut wanted = Units::new();
+        for at in kit.iter().map(|line| self.waiting[*line]) {
+            *wanted.entry(self.demands[at].order_item_id).or_default() += self.units[at];
+        }
+        let is_there = |(id, units): (&i64, &i64)| gathered.get(id).is_some_and(|there| there >= units);
+        kit.iter().all(|line| lines.contains(line)) && wanted.iter().all(is_there)
+    }
+
+    /// What can be brought together of these lines at a location.
+    fn gather_lines(
+        &self,
+        view: &View,
+        lines: &[usize],
+        fetching: &Fetching,
+        left: &[Candidate],
+        traces: Option<&mut Vec<RuleTrace>>,
+    ) -> Gathering {
         let demand = |at: usize| Demand { quantity: self.units[at], ..self.demands[at].clone() };
-        let demands: Vec<Demand> = lines.map(|line| demand(self.waiting[line])).collect();
+        let demands: Vec<Demand> = lines.iter().map(|line| demand(self.waiting[*line])).collect();
         let at = self.candidates[view.candidate].location.id;
         let wanted = Wanted { demands: &demands, whole: &self.whole, divides: self.divides() };
         gather_at(at, wanted, Some(fetching), left, self.circumstances, traces)
