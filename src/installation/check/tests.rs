@@ -203,7 +203,7 @@ fn the_standard_states_occupy_quota_as_agreed() {
     };
     let below_400 = |state: &State| state.enum_value.parse::<i64>().is_ok_and(|number| number < 400);
     assert_eq!(numbers(State::occupies_quota), numbers(below_400));
-    assert_eq!(numbers(|state| state.is_final), ["700", "900", "930", "1100"]);
+    assert_eq!(numbers(|state| state.is_final), ["700", "900", "930", "1100", "1200"]);
 }
 
 #[test]
