@@ -497,6 +497,16 @@ impl<'a> TryAll<'a> {
     }
 }
 
+/// True if the parts of each kit are in one parcel, or none of them is in any.
+fn kits_are_together(case: &Case, plan: &Planned) -> bool {
+    let all: Vec<&Demand> = case.demands.iter().collect();
+    let place = |part: &Demand| {
+        let of_part = |parcel: &&Parcel| parcel.order_item_ids.contains(&part.order_item_id);
+        plan.parcels.iter().find(of_part).map(|parcel| parcel.stock_location_id)
+    };
+    case.demands.iter().all(|demand| case.kit(demand, &all).into_iter().all(|part| place(part) == place(demand)))
+}
+
 /// What must hold of every plan, however it was found.
 fn check(case: &Case, plan: &Planned) -> Result<(), TestCaseError> {
     // Every item once.
@@ -510,15 +520,7 @@ fn check(case: &Case, plan: &Planned) -> Result<(), TestCaseError> {
     let locations: BTreeSet<i64> = plan.parcels.iter().map(|parcel| parcel.stock_location_id).collect();
     prop_assert_eq!(locations.len(), plan.parcels.len());
 
-    // The parts of a kit are together.
-    for demand in &case.demands {
-        let all: Vec<&Demand> = case.demands.iter().collect();
-        let place = |part: &Demand| {
-            let of_part = |parcel: &&Parcel| parcel.order_item_ids.contains(&part.order_item_id);
-            plan.parcels.iter().find(of_part).map(|parcel| parcel.stock_location_id)
-        };
-        prop_assert!(case.kit(demand, &all).into_iter().all(|part| place(part) == place(demand)));
-    }
+    prop_assert!(kits_are_together(case, plan));
 
     // The limits of splitting.
     prop_assert!(plan.parcels.len() <= case.most_packages());
