@@ -251,21 +251,24 @@ async fn follow_kits(
     snapshots: &[Option<PackageSnapshot>],
     rows: &[ItemRow],
     calls: &mut Calls,
-    statuses: &mut HashMap<i64, i64>,
+    told: &mut HashMap<i64, i64>,
 ) -> Result<()> {
-    let told = rows.iter().filter(|row| statuses.contains_key(&row.order_item_id));
-    let orders: Vec<i64> = told.map(|row| row.order_id).collect::<BTreeSet<i64>>().into_iter().collect();
+    let of_told = rows.iter().filter(|row| told.contains_key(&row.order_item_id));
+    let orders: Vec<i64> = of_told.map(|row| row.order_id).collect::<BTreeSet<i64>>().into_iter().collect();
     if orders.is_empty() {
         return Ok(());
     }
     let kits = kits::read(connection, &orders).await?;
-    let of_lines = statuses.clone();
+    let of_lines = told.clone();
     for kit in kits {
         let mut moved = rows.iter().rev().filter(|row| of_lines.contains_key(&row.order_item_id));
-        let (Some(next), Some(row)) = (kit.next(&of_lines), moved.find(|row| kit.has(row.order_item_id))) else {
+        let parts = kit.statuses(&of_lines).map(|status| status.unwrap_or(statuses::APPROVED));
+        let known = kit.known.unwrap_or(statuses::APPROVED);
+        let next = statuses::of_kit(parts).filter(|next| statuses::is_to_report(known, *next));
+        let (Some(next), Some(row)) = (next, moved.find(|row| kit.has(row.order_item_id))) else {
             continue;
         };
-        statuses.insert(kit.order_item_id, next);
+        told.insert(kit.order_item_id, next);
         if let (true, Some(pk), Some(snapshot)) = (row.is_synced, kit.omnitron_id, row.snapshot(snapshots)) {
             calls.push_status(row, (kit.order_item_id, pk), next, snapshot);
         }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::statuses;
 use crate::{db::PgConnection, error::Result, orders::packing::Family};
 
 /// A kit with what it was known as, and its parts.
@@ -12,10 +11,10 @@ pub(super) struct Kit {
     pub order_item_id: i64,
     /// The upstream's key of it.
     pub omnitron_id: Option<i64>,
-    /// The status that the upstream has.
-    known: i64,
-    /// The lines of its parts that are packed, each with the status that it had.
-    parts: BTreeMap<i64, i64>,
+    /// The status that the upstream has, if it is a number.
+    pub known: Option<i64>,
+    /// The lines of its parts that are packed, each with the status that it had, if that is a number.
+    parts: BTreeMap<i64, Option<i64>>,
 }
 
 impl Kit {
@@ -24,10 +23,9 @@ impl Kit {
         self.parts.contains_key(&order_item_id)
     }
 
-    /// The status that is to be reported, after those of these lines; none: it stays.
-    pub(super) fn next(&self, of_lines: &HashMap<i64, i64>) -> Option<i64> {
-        let parts = self.parts.iter().map(|(part, known)| of_lines.get(part).copied().unwrap_or(*known));
-        statuses::of_kit(parts).filter(|next| statuses::is_to_report(self.known, *next))
+    /// The statuses of its parts, after those of these lines.
+    pub(super) fn statuses(&self, of_lines: &HashMap<i64, i64>) -> impl Iterator<Item = Option<i64>> {
+        self.parts.iter().map(|(part, known)| of_lines.get(part).copied().or(*known))
     }
 }
 
@@ -51,9 +49,9 @@ pub(super) async fn read(connection: &mut PgConnection, orders: &[i64]) -> Resul
     for of_order in rows.chunk_by(|a, b| a.order_id == b.order_id) {
         let keys: Vec<(Option<i64>, Option<i64>)> = of_order.iter().map(|row| (row.omnitron_id, row.parent)).collect();
         let family = Family::of(&keys);
-        let status = |at: usize| of_order[at].known.parse().unwrap_or(statuses::APPROVED);
+        let status = |at: usize| of_order[at].known.parse().ok();
         let packed = (0..of_order.len()).filter(|at| of_order[*at].reason.is_none());
-        let mut parts: BTreeMap<usize, BTreeMap<i64, i64>> = BTreeMap::new();
+        let mut parts: BTreeMap<usize, BTreeMap<i64, Option<i64>>> = BTreeMap::new();
         for at in packed {
             for kit in family.above(at) {
                 parts.entry(kit).or_default().insert(of_order[at].id, status(at));
