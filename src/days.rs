@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use crate::{
     db::PgConnection,
     error::{Error, Result},
+    reading::values,
 };
 
 /// What is said of a name that is none.
@@ -27,6 +28,16 @@ pub async fn time_zone(connection: &mut PgConnection) -> Result<Option<Tz>> {
 #[must_use]
 pub fn beginning(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     moment(day.and_time(NaiveTime::MIN), zone)
+}
+
+/// A moment as [`values::date_time`] reads it, but without a zone it is of this one; none: it has a zone, or cannot be read.
+#[must_use]
+pub fn moment_of(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
+    if let Some(day) = values::day(text) {
+        return Some(beginning(day, zone));
+    }
+    // What a zone can be added to has none.
+    values::date_time(&format!("{text}Z")).map(|naive| moment(naive.naive_utc(), zone))
 }
 
 /// When clocks of a zone show a time: of two moments the first; of a time that they leave out, the one after it.

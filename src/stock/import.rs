@@ -2,11 +2,13 @@
 
 use std::{collections::HashMap, io::Read};
 
+use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use super::{Count, Door, Origin, count};
 use crate::{
     audit::Actor,
+    days,
     db::PgPool,
     error::{Refusal, Result},
     reading::{self, Defect, Row, Sheet, Voice},
@@ -14,7 +16,7 @@ use crate::{
 
 /// The columns that must be there.
 const COLUMNS: [&str; 3] = ["erp_code", "sku", "quantity"];
-/// The one that may be there: when the count was taken.
+/// The one that may be there: when the count was taken. Without a zone it is of the installation's.
 const COUNTED_AT: &str = "counted_at";
 /// Counts in one transaction.
 const BATCH: usize = 5_000;
@@ -43,6 +45,7 @@ pub async fn import(
     let origin = Origin { actor, door: Door::Import };
     let rows = sqlx::query!("select id, erp_code from stock_locations").fetch_all(pool).await?;
     let locations: HashMap<String, i64> = rows.into_iter().map(|row| (row.erp_code, row.id)).collect();
+    let zone = days::time_zone(&mut *pool.acquire().await?).await?.unwrap_or_default();
     let mut sheet = Sheet::open(file)?;
     let headers = sheet.columns().to_vec();
     for column in COLUMNS {
@@ -54,7 +57,7 @@ pub async fn import(
     let mut summary = Summary::default();
     let mut batch = Vec::with_capacity(BATCH);
     while let Some(Row { line, cells }) = sheet.next_row()? {
-        match cells.and_then(|cells| read_count(&cells, &headers, &locations)) {
+        match cells.and_then(|cells| read_count(&cells, &headers, &locations, zone)) {
             Ok(count) => batch.push(count),
             Err(why) => {
                 summary.refused += 1;
@@ -69,12 +72,22 @@ pub async fn import(
     Ok(summary)
 }
 
-fn read_count(cells: &[String], headers: &[String], locations: &HashMap<String, i64>) -> Result<Count, String> {
+fn read_count(
+    cells: &[String],
+    headers: &[String],
+    locations: &HashMap<String, i64>,
+    zone: Tz,
+) -> Result<Count, String> {
     let is_read = |(column, cell): &(&String, &String)| {
         COLUMNS.contains(&column.as_str()) || column.as_str() == COUNTED_AT && !cell.trim().is_empty()
     };
     let cells = headers.iter().zip(cells).filter(is_read);
-    let row: Map<String, Value> = cells.map(|(column, cell)| (column.clone(), cell.as_str().into())).collect();
+    let value = |(column, cell): (&String, &String)| {
+        let moment = days::moment_of(cell.trim(), zone).filter(|_| column == COUNTED_AT);
+        let cell = moment.map_or_else(|| cell.clone(), |moment| moment.to_rfc3339());
+        (column.clone(), Value::from(cell))
+    };
+    let row: Map<String, Value> = cells.map(value).collect();
     let count =
         reading::with(Voice::Request, &row, |reader| Count::read(reader, |erp_code| locations.get(erp_code).copied()));
     count.map_err(|defects| defects.iter().map(Defect::to_string).collect::<Vec<_>>().join(" "))

@@ -189,3 +189,22 @@ async fn after_a_count_below_what_is_reserved_the_latest_promises_are_planned_ag
     shop.until("the oldest waits", waits).await;
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_moment_without_a_zone_in_a_file_is_of_the_installations_zone() {
+    let shop = Shop::open().await;
+    shop.execute("insert into installation_settings (time_zone) values ('Europe/Istanbul')").await;
+    shop.count("GEBZE", "PINK", 2).await;
+    let local: String = shop
+        .value(
+            "select to_char(clock_timestamp() at time zone $1, 'YYYY-MM-DD HH24:MI:SS.US')",
+            "Europe/Istanbul".to_owned(),
+        )
+        .await;
+    shop.order(&[("PINK", 2)]).await.only_package().run("COMPLETE_PACKING").await.ok();
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), format!("erp_code,sku,quantity,counted_at\nGEBZE,PINK,2,{local}\n")).expect("written");
+    assert_eq!(shop.oms(&["stock", "import", file.path().to_str().expect("UTF-8")]).await.0, 0);
+    assert_eq!(quantity(&shop).await, 0, "both were packed after it was counted");
+    shop.finish().await;
+}

@@ -318,14 +318,7 @@ impl Order<'_> {
             let moment = moment.or_else(|_| naive.map(|naive| days::moment(naive, zone)));
             return moment.map(written).map_err(|_| format!("date_placed: `{text}` is not written as {format}."));
         }
-        if let Some(day) = values::day(text) {
-            return Ok(written(days::beginning(day, zone)));
-        }
-        // What a zone can be added to has none.
-        Ok(match values::date_time(&format!("{text}Z")) {
-            Some(naive) => written(days::moment(naive.naive_utc(), zone)),
-            None => text.to_owned(),
-        })
+        Ok(days::moment_of(text, zone).map_or_else(|| text.to_owned(), written))
     }
 }
 
