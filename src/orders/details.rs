@@ -25,32 +25,32 @@ const CHANNEL: Written = Written {
     name: "Channel",
     schema: r#"{"type": ["object", "integer", "string"], "additionalProperties": true, "description": "A sales channel, as the order names it: an object, its key or its name.", "properties": {
         "pk": {"type": ["integer", "string", "null"], "description": "The upstream's own key."},
-        "name": {"type": ["string", "null"]}}}"#,
+        "name": {"type": ["string", "null"], "maxLength": 1024}}}"#,
 };
 
 const CUSTOMER: Written = Written {
     name: "Customer",
     schema: r#"{"type": "object", "additionalProperties": true, "description": "Who ordered, as the order says.", "properties": {
         "pk": {"type": ["integer", "string", "null"], "description": "The upstream's own key."},
-        "first_name": {"type": ["string", "null"]}, "last_name": {"type": ["string", "null"]},
-        "email": {"type": ["string", "null"]}, "phone_number": {"type": ["string", "null"]}}}"#,
+        "first_name": {"type": ["string", "null"], "maxLength": 1024}, "last_name": {"type": ["string", "null"], "maxLength": 1024},
+        "email": {"type": ["string", "null"], "maxLength": 1024}, "phone_number": {"type": ["string", "null"], "maxLength": 1024}}}"#,
 };
 
 const PLACE: Written = Written {
     name: "Place",
     schema: r#"{"type": "object", "additionalProperties": true, "description": "A city, township or country, as the order names it.", "properties": {
-        "pk": {"type": ["integer", "string", "null"]}, "name": {"type": ["string", "null"]},
-        "code": {"type": ["string", "null"]}}}"#,
+        "pk": {"type": ["integer", "string", "null"]}, "name": {"type": ["string", "null"], "maxLength": 1024},
+        "code": {"type": ["string", "null"], "maxLength": 1024}}}"#,
 };
 
 const ADDRESS: Written = Written {
     name: "Address",
     schema: r##"{"type": "object", "additionalProperties": true, "description": "An address, as the order has it.", "properties": {
-        "title": {"type": ["string", "null"]}, "first_name": {"type": ["string", "null"]},
-        "last_name": {"type": ["string", "null"]}, "phone_number": {"type": ["string", "null"]},
-        "line": {"type": ["string", "null"]}, "postcode": {"type": ["string", "null"]},
-        "district": {"oneOf": [{"$ref": "#/components/schemas/Place"}, {"type": ["string", "null"]}]},
-        "township": {"oneOf": [{"$ref": "#/components/schemas/Place"}, {"type": ["string", "null"]}]},
+        "title": {"type": ["string", "null"], "maxLength": 1024}, "first_name": {"type": ["string", "null"], "maxLength": 1024},
+        "last_name": {"type": ["string", "null"], "maxLength": 1024}, "phone_number": {"type": ["string", "null"], "maxLength": 1024},
+        "line": {"type": ["string", "null"], "maxLength": 1024}, "postcode": {"type": ["string", "null"], "maxLength": 1024},
+        "district": {"oneOf": [{"$ref": "#/components/schemas/Place"}, {"type": ["string", "null"], "maxLength": 1024}]},
+        "township": {"oneOf": [{"$ref": "#/components/schemas/Place"}, {"type": ["string", "null"], "maxLength": 1024}]},
         "city": {"oneOf": [{"$ref": "#/components/schemas/Place"}, {"type": "null"}]},
         "country": {"oneOf": [{"$ref": "#/components/schemas/Place"}, {"type": "null"}]},
         "latitude": {"type": ["string", "number", "null"], "description": "Degrees."},
@@ -210,7 +210,12 @@ fn fit(schema: &Value, value: &Value) -> Result<Value, String> {
         }
         // PHP writes an object without keys like this.
         Value::Array(list) if is_told_as("object") && list.is_empty() => Ok(Value::Object(Map::new())),
-        Value::String(_) if is_told_as("string") => Ok(value.clone()),
+        Value::String(text) if is_told_as("string") => match schema["maxLength"].as_u64() {
+            Some(most) if text.chars().count() as u64 > most => {
+                Err(format!("Ensure this field has no more than {most} characters."))
+            }
+            _ => Ok(value.clone()),
+        },
         Value::Number(_) if is_told_as("number") => Ok(value.clone()),
         Value::Number(_) if is_told_as("integer") && values::integer(value).is_some() => {
             Ok(values::integer(value).into())

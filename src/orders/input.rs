@@ -1,7 +1,7 @@
 //! An order of the upstream, read and checked. Parts that are only passed on (customer, address, product) are kept as
 //! they came.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -372,7 +372,7 @@ fn lines(reader: &mut Reader<'_>, order_status: &str, currency: Option<&str>) ->
                 lines.push(line.map_err(|defects| (number, defects))?);
                 Ok(lines)
             });
-            match lines.and_then(related) {
+            match lines.and_then(keyed_once).and_then(related) {
                 Ok(lines) => return lines,
                 Err((number, defects)) => {
                     let first: Option<&Defect> = defects.first();
@@ -383,6 +383,18 @@ fn lines(reader: &mut Reader<'_>, order_status: &str, currency: Option<&str>) ->
     };
     reader.wrong("orderitem_set", message);
     Vec::new()
+}
+
+/// The lines, if none has the key of another; else the number of the second: whoever names the key means one line.
+fn keyed_once(lines: Vec<LineInput>) -> Result<Vec<LineInput>, (usize, Vec<Defect>)> {
+    let mut first: HashMap<i64, usize> = HashMap::new();
+    for (line, number) in lines.iter().zip(1..) {
+        let before = line.omnitron_id.and_then(|key| first.insert(key, number));
+        if let Some(before) = before {
+            return Err((number, vec![Defect::of_key("pk", format!("Item {before} has this key already."), "")]));
+        }
+    }
+    Ok(lines)
 }
 
 /// The lines, each with what it is among the others; or the number of one that is a part of itself. Of a kit that is over its

@@ -409,3 +409,34 @@ async fn a_huge_line_is_reported_and_does_not_stop_the_rest() {
     assert_eq!(report.bytes, text.len() as u64);
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_name_or_a_city_as_long_as_a_book_is_refused_by_its_key() {
+    let shop = Shop::open().await;
+    let long = "x".repeat(1025);
+    for (part, key) in [("customer", "first_name"), ("shipping_address", "line"), ("billing_address", "district")] {
+        let mut order = order_json("LONG", &[("RED", 1)]);
+        order[part][key] = json!(long);
+        let wrong = shop.changes_nothing(shop.post("/api/v1/oms/orders/", &order)).await.wrong(part);
+        assert!(wrong[0].starts_with(&format!("{key}: ")) && wrong[0].contains("1024 characters"), "{wrong:?}");
+        order[part][key] = json!(long[1..]);
+        order["number"] = json!(format!("LONG-{key}"));
+        shop.order_of(&order).await;
+    }
+    let mut order = order_json("CITY", &[("RED", 1)]);
+    order["shipping_address"]["city"] = json!({ "name": long });
+    assert!(shop.post("/api/v1/oms/orders/", &order).await.wrong("shipping_address")[0].contains("1024"));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn two_lines_of_an_order_with_one_key_are_refused_for_whoever_names_it_means_one() {
+    let shop = Shop::open().await;
+    let mut order = order_json("TWICE", &[("RED", 1), ("BLUE", 1)]);
+    for line in order["orderitem_set"].as_array_mut().expect("lines") {
+        line["pk"] = json!(7001);
+    }
+    let wrong = shop.changes_nothing(shop.post("/api/v1/oms/orders/", &order)).await.wrong("orderitem_set");
+    assert_eq!(wrong, ["Item 2: pk: Item 1 has this key already."]);
+    shop.finish().await;
+}
