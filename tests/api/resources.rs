@@ -433,11 +433,14 @@ async fn every_filter_of_cargo_companies_and_what_they_know_filters() {
             "sku__in" => values(&["RED,x"], &["PINK,x"]),
             "stock_location" => values(&[&kadikoy.to_string()], &[&gebze.to_string()]),
             "stock_location__erp_code" => values(&["KADIKOY"], &["GEBZE"]),
+            "is_short" => values(&["false"], &["true"]),
             _ => return None,
         })
     };
     shop.forget_stock("sku <> 'RED'").await;
     shop.count("GEBZE", "PINK", 1).await;
+    shop.order(&[("PINK", 1)]).await;
+    shop.count("GEBZE", "PINK", 0).await;
     check_filters(&shop, "/api/v1/oms/stocks/", StockLevel::LIST.filters, ["RED", "PINK"], "sku", of).await;
     shop.finish().await;
 }
