@@ -70,6 +70,12 @@ impl<R: Read> Sheet<R> {
             Ok(true) if record.iter().any(|cell| cell.contains(NO_LETTER)) => {
                 Err("its letters are not written as the file says: save it as UTF-8, or name its --encoding".to_owned())
             }
+            // A separator in a cell moves what follows it into other columns.
+            Ok(true) if record.iter().skip(self.columns.len()).any(|cell| !cell.trim().is_empty()) => Err(format!(
+                "it has {} cells, and the first line {}: put a cell that has the separator in it in quotation marks",
+                record.len(),
+                self.columns.len()
+            )),
             Ok(true) => Ok(record.iter().map(|cell| cell.trim().to_owned()).collect()),
             Err(error) if error.is_io_error() => return Err(Error::Fault(format!("reading line {line}: {error}"))),
             Err(error) => Err(error.to_string()),

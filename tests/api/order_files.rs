@@ -230,3 +230,26 @@ async fn a_file_or_a_mapping_that_cannot_be_read_is_refused_with_the_remedy() {
     }
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_row_with_more_cells_than_the_first_line_is_refused_by_every_file() {
+    let shop = Shop::open().await;
+    let file = |text: &str| {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), text).expect("written");
+        file
+    };
+    let stock = file("erp_code,sku,quantity\nGEBZE,PINK,1,500\nGEBZE,GREY,2,\n");
+    let (code, _, said) = shop.oms(&["stock", "import", stock.path().to_str().expect("UTF-8")]).await;
+    assert_ne!(code, 0);
+    assert!(said.contains("it has 4 cells, and the first line 3"), "{said}");
+    assert_eq!((shop.stock("GEBZE", "PINK").await.0, shop.stock("GEBZE", "GREY").await.0), (0, 2));
+    let orders = file("number,date_placed,sku,quantity,price\nJ1,2026-03-01,RED,1,10,50\nJ2,2026-03-01,RED,1,10\n");
+    let path = orders.path().to_str().expect("UTF-8");
+    let (code, _, said) = shop.oms(&["orders", "import", path, "--format", "csv"]).await;
+    assert_ne!(code, 0);
+    assert!(said.contains("it has 6 cells, and the first line 5"), "{said}");
+    let numbers: Vec<(String,)> = shop.rows("select number from orders").await;
+    assert_eq!(numbers, [("J2".to_owned(),)]);
+    shop.finish().await;
+}
