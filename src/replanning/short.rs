@@ -21,6 +21,8 @@ pub(super) type Tried = BTreeSet<Promise>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Promise {
     pub package: i64,
+    /// The package's version as it was read: another server that does the same does not do it again.
+    pub version: i64,
     pub state_id: i64,
     pub item: i64,
     pub units: i64,
@@ -43,7 +45,7 @@ pub(super) async fn promises(pool: &PgPool, catalog: &Catalog) -> Result<Vec<Pro
     let waiting = catalog.workflow.state_by_slug("package", WAITING)?.id;
     // What is held by packages that somebody works on is theirs.
     let rows = sqlx::query!(
-        r#"select i.package_id, i.id as item, i.quantity, h.short as "short!", h.sku, h.stock_location_id
+        r#"select i.package_id, p.version, i.id as item, i.quantity, h.short as "short!", h.sku, h.stock_location_id
              from (select n.sku, n.stock_location_id, s.reserved - (s.quantity - s.missing) as short
                      from short_stocks n join stocks s on s.sku = n.sku and s.stock_location_id = n.stock_location_id
                     where s.reserved > s.quantity - s.missing
@@ -67,7 +69,13 @@ pub(super) async fn promises(pool: &PgPool, catalog: &Catalog) -> Result<Vec<Pro
         let units = row.quantity.min(left);
         if units > 0 {
             left -= units;
-            promises.push(Promise { package: row.package_id, state_id: waiting, item: row.item, units });
+            promises.push(Promise {
+                package: row.package_id,
+                version: row.version,
+                state_id: waiting,
+                item: row.item,
+                units,
+            });
         }
     }
     Ok(promises)

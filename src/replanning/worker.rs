@@ -311,7 +311,9 @@ impl Worker {
             let Some(transition) = short::transition(&catalog, promise.state_id) else { continue };
             let items = json!([{ "id": promise.item, "quantity": promise.units }]);
             let input = serde_json::Map::from_iter([("package_items".to_owned(), items)]);
-            let result = self.dispatcher.run(self.request(promise.package, transition, input).await?).await;
+            let request = self.request(promise.package, transition, input).await?;
+            let request = Request { versions: Versions::OneOf(vec![promise.version]), ..request };
+            let result = self.dispatcher.run(request).await;
             let (package_id, is_done) = (promise.package, matches!(result, Ok(Outcome::Done(_))));
             tracing::info!(
                 package_id,
