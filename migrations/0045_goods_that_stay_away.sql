@@ -124,8 +124,9 @@ select row_number() over (order by f.created_date, f.source, f.id, f.side), f.cr
   from fitting f
 $$;
 
--- The same for what was moved since a count was taken.
-create or replace function goods_moved_since(since timestamptz, wanted text[]) returns table (
+-- What packages and transfers moved of these SKUs after a moment, for counts that were taken then: the part of `stock_history`
+-- that is told by logs, found by what was changed since, and not by what a SKU has sold.
+create function goods_moved_since(since timestamptz, wanted text[]) returns table (
     created_date timestamptz,
     sku text,
     stock_location_id bigint,
