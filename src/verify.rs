@@ -19,7 +19,7 @@ pub use self::checks::{CHECKS, Check};
 use crate::{
     db::{PgConnection, PgPool},
     error::Result,
-    upstream,
+    orders::statuses,
     workflow::{self, Holding},
 };
 
@@ -237,19 +237,19 @@ impl States {
     async fn read(snapshot: &mut PgConnection) -> Result<Self> {
         let states =
             sqlx::query!("select id, entity, slug, enum_value from states order by id").fetch_all(snapshot).await?;
-        let (mut reserved, mut reporting, mut statuses) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut reserved, mut reporting, mut reports) = (Vec::new(), Vec::new(), Vec::new());
         for state in states {
             if workflow::holding(&state.entity, &state.slug, &state.enum_value) == Holding::Reserved {
                 reserved.push(state.id.to_string());
             }
             let number = state.enum_value.parse().ok().filter(|_| state.entity == "package");
-            if let Some(status) = number.and_then(upstream::reported_status) {
+            if let Some(status) = number.and_then(|state| statuses::of(state, false)) {
                 reporting.push(state.id.to_string());
-                statuses.push(status.to_string());
+                reports.push(status.to_string());
             }
         }
         let array = |numbers: &[String]| format!("'{{{}}}'::bigint[]", numbers.join(","));
-        let reported = format!("unnest({}, {}::text[])", array(&reporting), array(&statuses));
+        let reported = format!("unnest({}, {}::text[])", array(&reporting), array(&reports));
         Ok(Self { reserved: array(&reserved), reported })
     }
 }

@@ -8,7 +8,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::input::{LineInput, OrderInput};
+use super::{
+    input::{LineInput, OrderInput},
+    statuses::{self, SHIPPED, Stage},
+};
 use crate::{db::PgConnection, error::Result};
 
 /// `OrderStatus` cancelled.
@@ -29,6 +32,12 @@ pub enum Change {
     Recipient,
     /// Fewer units of a line than are still in packages; its id here, and how many are left.
     FewerUnits(i64, i64),
+    /// A line is approved of which nothing was packed, because it was not; its id here.
+    Approved(i64),
+    /// It is wanted again, or more of it: of the order or a line that was cancelled because nobody wanted it.
+    WantedAgain,
+    /// A line is on its way already, and the units that are here are not.
+    SentElsewhere,
     /// Anything else: what an order was planned by stays as it came.
     Other,
 }
@@ -85,6 +94,9 @@ pub struct StoredOrder {
     lines: Vec<StoredLine>,
 }
 
+/// The number of a line that is sent, the line, and the stored one that it is.
+type Pair<'s> = (usize, &'s LineInput, Option<&'s StoredLine>);
+
 #[derive(Debug, Clone)]
 struct StoredLine {
     id: i64,
@@ -92,6 +104,12 @@ struct StoredLine {
     quantity: i64,
     /// Its units in packages that are not cancelled.
     live: i64,
+    /// How many of its units are wanted, by what was heard of it last.
+    wanted: i64,
+    /// Some of its live units are not on their way yet.
+    is_here: bool,
+    /// The stage that it came with, if nothing was packed of it for that.
+    left: Option<Stage>,
     texts: Vec<(&'static str, Option<String>)>,
 }
 
@@ -100,37 +118,7 @@ struct StoredLine {
 /// # Errors
 /// When the database fails.
 pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, StoredOrder>> {
-    let mut lines: HashMap<i64, Vec<StoredLine>> = HashMap::new();
-    // Of a product that was replaced, the one that was ordered.
-    let rows = sqlx::query!(
-        r#"select i.id, i.order_id, i.omnitron_id, i.quantity, i.price::text as price, i.price_currency,
-                  i.tax_rate::text as tax_rate, i.discount_amount::text as discount_amount,
-                  coalesce((select h.sku from order_item_history h where h.order_item_id = i.id
-                             order by until_event_id limit 1), i.sku) as "sku!",
-                  coalesce((select sum(k.quantity - k.passed_on) from package_items k
-                              join packages p on p.id = k.package_id
-                              join states s on s.id = p.state_id
-                             where k.order_item_id = i.id and s.slug <> 'packaging-canceled'), 0)::bigint as "live!"
-             from order_items i where i.order_id = any($1) order by i.order_id, i.position"#,
-        ids
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    for row in rows {
-        lines.entry(row.order_id).or_default().push(StoredLine {
-            id: row.id,
-            omnitron_id: row.omnitron_id,
-            quantity: row.quantity,
-            live: row.live,
-            texts: vec![
-                ("product", Some(row.sku)),
-                ("price", row.price),
-                ("price_currency", row.price_currency),
-                ("tax_rate", row.tax_rate),
-                ("discount_amount", row.discount_amount),
-            ],
-        });
-    }
+    let mut lines = load_lines(&mut *connection, ids).await?;
     let rows = sqlx::query!(
         "select id, date_placed, currency, amount::text as amount, language_code, payment_type, shipping_option_slug,
                 delivery_type, cargo_company_id, notes, details, heard_date
@@ -164,6 +152,54 @@ pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
     Ok(orders.collect())
 }
 
+/// The lines of orders, by the order's id, in its own sequence.
+async fn load_lines(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, Vec<StoredLine>>> {
+    let mut lines: HashMap<i64, Vec<StoredLine>> = HashMap::new();
+    // Of a product that was replaced, the one that was ordered.
+    let rows = sqlx::query!(
+        r#"select i.id, i.order_id, i.omnitron_id, i.quantity, i.price::text as price, i.price_currency,
+                  i.tax_rate::text as tax_rate, i.discount_amount::text as discount_amount,
+                  coalesce((select h.sku from order_item_history h where h.order_item_id = i.id
+                             order by until_event_id limit 1), i.sku) as "sku!",
+                  coalesce((select sum(k.quantity - k.passed_on) from package_items k
+                              join packages p on p.id = k.package_id
+                              join states s on s.id = p.state_id
+                             where k.order_item_id = i.id and s.slug <> 'packaging-canceled'), 0)::bigint as "live!",
+                  coalesce(i.wanted_quantity, i.quantity) as "wanted!",
+                  array(select distinct s.enum_value from package_items k
+                          join packages p on p.id = k.package_id
+                          join states s on s.id = p.state_id
+                         where k.order_item_id = i.id and k.quantity > k.passed_on
+                           and s.slug <> 'packaging-canceled') as "states!",
+                  array(select s.enum_value from lines_not_packed n, states s
+                         where n.order_item_id = i.id and n.reason = 'status'
+                           and s.id in (i.placed_state_id, o.placed_state_id)) as "came!"
+             from order_items i join orders o on o.id = i.order_id where i.order_id = any($1) order by i.order_id, i.position"#,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    for row in rows {
+        lines.entry(row.order_id).or_default().push(StoredLine {
+            id: row.id,
+            omnitron_id: row.omnitron_id,
+            quantity: row.quantity,
+            live: row.live,
+            wanted: row.wanted,
+            is_here: row.states.iter().any(|state| is_here(state)),
+            left: left(&row.came),
+            texts: vec![
+                ("product", Some(row.sku)),
+                ("price", row.price),
+                ("price_currency", row.price_currency),
+                ("tax_rate", row.tax_rate),
+                ("discount_amount", row.discount_amount),
+            ],
+        });
+    }
+    Ok(lines)
+}
+
 impl StoredOrder {
     /// What an order that is sent says otherwise. `cargo_company_id`: of the company that it names.
     #[must_use]
@@ -173,6 +209,8 @@ impl StoredOrder {
         let is_cancelled = order.status == CANCELLED;
         if is_cancelled && self.is_live {
             note("status", None, Change::Cancelled);
+        } else if self.is_wanted_again(order) {
+            note("status", None, Change::WantedAgain);
         }
         let sent = [
             Some(moment(order.date_placed)),
@@ -213,35 +251,74 @@ impl StoredOrder {
             }
         }
         // Of an order that is cancelled, each line is.
-        found.extend(if is_cancelled { Vec::new() } else { self.line_differences(&order.lines) });
+        found.extend(if is_cancelled { Vec::new() } else { self.line_differences(order) });
         found
     }
 
-    fn line_differences(&self, sent: &[LineInput]) -> Vec<Difference> {
+    /// True if all of it was cancelled because nobody wanted it, and somebody does.
+    fn is_wanted_again(&self, order: &OrderInput) -> bool {
+        let was_wanted = |line: &StoredLine| line.wanted > 0 || line.left.is_some();
+        Stage::of(&order.status) == Stage::ToPack && !self.is_live && !self.lines.iter().any(was_wanted)
+    }
+
+    /// The units that are wanted of its lines, by id, where that changes with an order that is sent: not where a line is wanted
+    /// again, which is told each time.
+    #[must_use]
+    pub fn wanted(&self, order: &OrderInput) -> Vec<(i64, i64)> {
+        let is_cancelled = order.status == CANCELLED;
+        let of_line = |kept: &StoredLine, line: Option<&LineInput>| match line {
+            _ if is_cancelled => Some(0),
+            Some(line) => match Stage::of(&line.status) {
+                Stage::Over => Some(0),
+                Stage::ToPack => Some(line.quantity).filter(|wanted| *wanted <= kept.wanted.max(kept.live)),
+                Stage::NotYet | Stage::Sent => None,
+            },
+            None => None,
+        };
+        let (pairs, _) = self.pairs(&order.lines);
+        let mut sent: HashMap<i64, &LineInput> = HashMap::new();
+        for (_, line, kept) in pairs {
+            sent.extend(kept.map(|kept| (kept.id, line)));
+        }
+        let wanted = self.lines.iter().filter_map(|kept| {
+            let wanted = of_line(kept, sent.get(&kept.id).copied())?;
+            (wanted != kept.wanted && wanted <= kept.quantity).then_some((kept.id, wanted))
+        });
+        wanted.collect()
+    }
+
+    /// The lines that are sent, each with its number and the stored one that it is; and the stored ones that are not sent.
+    fn pairs<'s>(&'s self, sent: &'s [LineInput]) -> (Vec<Pair<'s>>, Vec<&'s StoredLine>) {
+        let have_keys = sent.iter().map(|line| line.omnitron_id).chain(self.lines.iter().map(|line| line.omnitron_id));
+        let by_key = have_keys.clone().all(|key| key.is_some()) && have_keys.clone().count() > 0;
+        let mut left: Vec<&StoredLine> = self.lines.iter().collect();
+        let pair = |(line, number): (&'s LineInput, usize)| {
+            let at = left.iter().position(|kept| !by_key || kept.omnitron_id == line.omnitron_id);
+            (number, line, at.map(|at| left.remove(at)))
+        };
+        let pairs = sent.iter().zip(1..).map(pair).collect();
+        (pairs, left)
+    }
+
+    fn line_differences(&self, order: &OrderInput) -> Vec<Difference> {
         let mut found = Vec::new();
         let mut note = |number, key, change| {
             found.push(Difference { field: "orderitem_set", line: Some((number, key)), change });
         };
-        let have_keys = sent.iter().map(|line| line.omnitron_id).chain(self.lines.iter().map(|line| line.omnitron_id));
-        let by_key = have_keys.clone().all(|key| key.is_some()) && have_keys.clone().count() > 0;
-        let mut left: Vec<&StoredLine> = self.lines.iter().collect();
-        for (line, number) in sent.iter().zip(1..) {
-            let at = left.iter().position(|kept| !by_key || kept.omnitron_id == line.omnitron_id);
-            let Some(kept) = at.map(|at| left.remove(at)) else {
+        let told = self.is_wanted_again(order);
+        let (pairs, left) = self.pairs(&order.lines);
+        for (number, line, kept) in pairs {
+            let Some(kept) = kept else {
                 note(number, "product", Change::Other);
                 continue;
             };
-            if line.status == CANCELLED {
-                if kept.live > 0 {
-                    note(number, "status", Change::LineCancelled(kept.id));
-                }
-                continue;
+            match kept.status_difference(line) {
+                Some((_, Change::WantedAgain)) if told => {}
+                Some((key, change)) => note(number, key, change),
+                None => {}
             }
-            // What was cancelled here need not be known upstream.
-            if line.quantity < kept.live {
-                note(number, "quantity", Change::FewerUnits(kept.id, line.quantity));
-            } else if line.quantity > kept.quantity {
-                note(number, "quantity", Change::Other);
+            if Stage::of(&line.status) == Stage::Over {
+                continue;
             }
             let texts = [
                 Some(line.sku.clone()),
@@ -261,6 +338,42 @@ impl StoredOrder {
         }
         found
     }
+}
+
+impl StoredLine {
+    /// What a line that is sent says otherwise of its status and its units.
+    fn status_difference(&self, line: &LineInput) -> Option<(&'static str, Change)> {
+        let stage = Stage::of(&line.status);
+        let change = match (stage, self.left) {
+            // What was given back after it was sent is not ours to stop.
+            (Stage::Over, _) if self.live > 0 && (line.status == CANCELLED || self.is_here) => {
+                ("status", Change::LineCancelled(self.id))
+            }
+            (Stage::Over, _) => return None,
+            (Stage::ToPack, Some(Stage::Sent)) => ("status", Change::Other),
+            (Stage::ToPack, Some(_)) => ("status", Change::Approved(self.id)),
+            (Stage::Sent, _) if self.is_here => ("status", Change::SentElsewhere),
+            // What was cancelled here need not be known upstream.
+            _ if line.quantity < self.live => ("quantity", Change::FewerUnits(self.id, line.quantity)),
+            _ if line.quantity > self.quantity => ("quantity", Change::Other),
+            (Stage::ToPack, None) if line.quantity > self.wanted.max(self.live) => {
+                (if self.wanted == 0 { "status" } else { "quantity" }, Change::WantedAgain)
+            }
+            _ => return None,
+        };
+        Some(change)
+    }
+}
+
+/// Why nothing was packed of a line, by the statuses that it and its order came with; none of none.
+fn left(came: &[String]) -> Option<Stage> {
+    let stages = || came.iter().map(|status| Stage::of(status)).filter(|stage| *stage != Stage::ToPack);
+    stages().find(|stage| *stage == Stage::Sent).or_else(|| stages().next())
+}
+
+/// True for the state of a package whose goods are not on their way yet.
+fn is_here(state: &str) -> bool {
+    state.parse().ok().and_then(|state| statuses::of(state, false)).is_some_and(|status| status < SHIPPED)
 }
 
 /// To the microsecond, which is what a column holds.
@@ -327,6 +440,9 @@ mod tests {
             omnitron_id: Some(omnitron_id),
             quantity,
             live: quantity,
+            wanted: quantity,
+            is_here: true,
+            left: None,
             texts: vec![
                 ("product", Some(sku.to_owned())),
                 ("price", Some(price.to_owned())),
@@ -382,6 +498,10 @@ mod tests {
         assert_eq!(found(|order| order.status = "100".to_owned()), of("status", Change::Cancelled));
         // What goes on as it should is none.
         assert_eq!(found(|order| order.status = "550".to_owned()), []);
+        let line_at = |status: &'static str| move |order: &mut OrderInput| order.lines[0].status = status.to_owned();
+        assert_eq!(found(line_at("550")), of_line(1, "status", Change::SentElsewhere));
+        assert_eq!(found(line_at("600")), of_line(1, "status", Change::LineCancelled(1)));
+        assert_eq!(found(line_at("50")), []);
         assert_eq!(found(|order| order.amount = None), of("amount", Change::Other));
         for (field, value) in [("has_gift_box", json!(true)), ("gift_box_note", json!("For you"))] {
             assert_eq!(found(|order| order.details[field] = value), of(field, Change::Other));
@@ -404,5 +524,59 @@ mod tests {
             order.lines.push(line);
         };
         assert_eq!(found(added), of_line(3, "product", Change::Other));
+    }
+
+    fn of_kept(change: impl FnOnce(&mut StoredOrder), sent: &OrderInput) -> (Vec<Difference>, Vec<(i64, i64)>) {
+        let mut kept = stored();
+        change(&mut kept);
+        (kept.differences(sent, None), kept.wanted(sent))
+    }
+
+    #[test]
+    fn what_nobody_wanted_and_is_wanted_again_is_told() {
+        let cancelled = |kept: &mut StoredOrder| {
+            kept.is_live = false;
+            for line in &mut kept.lines {
+                (line.live, line.wanted) = (0, 0);
+            }
+        };
+        assert_eq!(of_kept(cancelled, &sent()), (of("status", Change::WantedAgain).to_vec(), vec![]));
+        let line =
+            |live, wanted| move |kept: &mut StoredOrder| (kept.lines[0].live, kept.lines[0].wanted) = (live, wanted);
+        let again = |key| of_line(1, key, Change::WantedAgain).to_vec();
+        assert_eq!(of_kept(line(0, 0), &sent()), (again("status"), vec![]));
+        assert_eq!(of_kept(line(2, 2), &sent()), (again("quantity"), vec![]));
+        // What was cancelled here need not be known there; and what was asked for in vain is taken back.
+        assert_eq!(of_kept(line(2, 3), &sent()), (vec![], vec![]));
+        assert_eq!(of_kept(line(3, 2), &sent()), (vec![], vec![(1, 3)]));
+    }
+
+    #[test]
+    fn what_is_wanted_is_kept_as_it_is_heard() {
+        let wanted = |change: fn(&mut OrderInput)| {
+            let mut order = sent();
+            change(&mut order);
+            stored().wanted(&order)
+        };
+        assert_eq!(wanted(|_| {}), []);
+        assert_eq!(wanted(|order| order.status = "100".to_owned()), [(1, 0), (2, 0)]);
+        assert_eq!(wanted(|order| order.lines[1].status = "100".to_owned()), [(2, 0)]);
+        assert_eq!(wanted(|order| order.lines[0].quantity = 2), [(1, 2)]);
+        assert_eq!(wanted(|order| order.lines[0].quantity = 4), []);
+        assert_eq!(wanted(|order| order.lines[0].status = "50".to_owned()), []);
+    }
+
+    #[test]
+    fn a_line_that_was_not_approved_when_it_came_is_taken_up_once_it_is() {
+        let left = |stage| {
+            move |kept: &mut StoredOrder| {
+                (kept.lines[0].live, kept.lines[0].is_here, kept.lines[0].left) = (0, false, Some(stage));
+            }
+        };
+        for (stage, change) in
+            [(Stage::NotYet, Change::Approved(1)), (Stage::Over, Change::Approved(1)), (Stage::Sent, Change::Other)]
+        {
+            assert_eq!(of_kept(left(stage), &sent()).0, of_line(1, "status", change), "{stage:?}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::{
     details,
     identity::Channel,
     packing::{Family, Packing, is_without_goods, of_product},
+    statuses::Stage,
 };
 use crate::{
     error::Refusal,
@@ -36,9 +37,6 @@ const MOST_LINES: usize = 2000;
 /// Most units of one line.
 const MOST_UNITS: i64 = 1_000_000_000;
 
-/// Statuses of lines that are not packed: cancelled, refunded.
-const NOT_TO_PACK: [&str; 2] = ["100", "600"];
-
 /// An order as it is sent: what [`OrderInput::of_json`] reads, and what is only handed on.
 pub const ORDER: Written = Written {
     name: "NewOrder",
@@ -46,7 +44,7 @@ pub const ORDER: Written = Written {
         "required": ["number", "date_placed", "orderitem_set"], "properties": {
         "number": {"type": "string", "maxLength": 128},
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
-        "status": {"type": ["string", "null"], "description": "Its `OrderStatus`; 400 (approved) without one."},
+        "status": {"type": ["string", "null"], "description": "Its `OrderStatus`; 400 (approved) without one. From 400 to below 500 it is packed (425, inactive, is not); a new order of an earlier status is refused until it is approved; of what is cancelled (100) or on its way already (from 500) nothing is packed."},
         "channel": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Channel"}]},
         "modified_date": {"type": ["string", "null"], "description": "When the upstream changed it last: sent again, what is older than what was heard already changes nothing."},
         "date_placed": {"type": "string", "description": "A moment as Django takes it: `2026-01-31T12:00:00Z`, without seconds or zone (UTC), or a date alone."},
@@ -81,7 +79,7 @@ const LINE: Written = Written {
     schema: r##"{"type": "object", "additionalProperties": true, "description": "A line of an order, as the upstream has it. A line that others name as `parent` is a kit: it is packed as its parts, and needs no stock itself. A line is without goods, and not packed, if it, its `extra_field`, its `product` or the product's `attributes` or `extra_attributes` say so: `requires_shipping` or `is_shippable` is false, `is_virtual` is true, or `product_type` is `gift_card`, `service`, `virtual` or `digital`.", "required": ["product"],
         "properties": {
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
-        "status": {"type": ["string", "null"], "description": "Its `OrderStatus`; the order's without one."},
+        "status": {"type": ["string", "null"], "description": "Its `OrderStatus`; the order's without one. Only what is approved or being prepared is packed; the other lines of the order are."},
         "quantity": {"type": ["integer", "string", "null"], "minimum": 1, "description": "Units; 1 without it."},
         "price": {"type": ["string", "number", "null"], "description": "Decimal, of one unit, with at most 4 places."},
         "price_currency": {"type": ["string", "null"]},
@@ -276,7 +274,14 @@ impl OrderInput {
     /// True if a line of the order is packed.
     #[must_use]
     pub fn is_to_pack(&self, line: &LineInput) -> bool {
-        line.packing == Packing::Goods && !is_over(&self.status) && !is_over(&line.status)
+        self.not_packed(line).is_none()
+    }
+
+    /// Why a line of the order is not packed, as the database has it; none: it is.
+    #[must_use]
+    pub fn not_packed(&self, line: &LineInput) -> Option<&'static str> {
+        let is_to_pack = [&self.status, &line.status].into_iter().all(|status| Stage::of(status) == Stage::ToPack);
+        line.packing.reason().or((!is_to_pack).then_some("status"))
     }
 
     /// The facts for scenarios and rules: the same as are later read from the stored order.
@@ -295,11 +300,6 @@ impl OrderInput {
         facts.read_address(self.details.get("shipping_address").unwrap_or(&Value::Null));
         facts
     }
-}
-
-/// True for the status of what is not packed any more.
-fn is_over(status: &str) -> bool {
-    NOT_TO_PACK.contains(&status)
 }
 
 /// A text of a part that is only handed on: what is none is left out.
@@ -397,8 +397,8 @@ fn keyed_once(lines: Vec<LineInput>) -> Result<Vec<LineInput>, (usize, Vec<Defec
     Ok(lines)
 }
 
-/// The lines, each with what it is among the others; or the number of one that is a part of itself. Of a kit that is over its
-/// parts are.
+/// The lines, each with what it is among the others; or the number of one that is a part of itself. Of a kit that is not
+/// packed its parts are not.
 fn related(mut lines: Vec<LineInput>) -> Result<Vec<LineInput>, (usize, Vec<Defect>)> {
     let keys: Vec<(Option<i64>, Option<i64>)> = lines.iter().map(|line| (line.omnitron_id, line.parent)).collect();
     let family = Family::of(&keys);
@@ -407,10 +407,12 @@ fn related(mut lines: Vec<LineInput>) -> Result<Vec<LineInput>, (usize, Vec<Defe
     }
     let is_without: Vec<bool> = lines.iter().map(|line| line.packing == Packing::WithoutGoods).collect();
     for (at, packing) in family.packing(&is_without).into_iter().enumerate() {
-        let over = family.above(at).map(|above| &lines[above].status).find(|status| is_over(status)).cloned();
+        let is_packed = |status: &str| Stage::of(status) == Stage::ToPack;
+        let mut kits = family.above(at).map(|above| &lines[above].status);
+        let of_kit = kits.find(|status| !is_packed(status)).cloned();
         let line = &mut lines[at];
-        if let Some(over) = over.filter(|_| !is_over(&line.status)) {
-            line.status = over;
+        if let Some(status) = of_kit.filter(|_| is_packed(&line.status)) {
+            line.status = status;
         }
         (line.packing, line.kit) = (packing, family.kit_of(at));
     }

@@ -9,4 +9,5 @@ pub mod input;
 pub mod list;
 pub mod packing;
 pub mod recipient;
+pub mod statuses;
 pub(crate) mod view;

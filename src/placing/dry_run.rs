@@ -21,7 +21,7 @@ use crate::{
         identity::{self, Identity},
         input::OrderInput,
     },
-    placing::place::{check, kits_of, lines_to_pack, no_scenario, packages},
+    placing::place::{check, kits_of, lines_to_pack, no_scenario, packages, refuse_early},
     planning::{
         self, Line, Supply,
         plan::{Units, units_of},
@@ -144,6 +144,7 @@ pub(crate) async fn rehearse(
         let known = DryRunOrder { id: known, number: order.number.clone(), packages: None, transfers: None };
         return Ok(DryRun { status_code: 200, order: known, plan: None });
     }
+    refuse_early(order)?;
     let positions: Vec<i64> = (1..).take(order.lines.len()).collect();
     let (to_pack, lines) = lines_to_pack(order, &positions);
     let (mut planned, mut fetched, mut attempt) = (Vec::new(), Vec::new(), None);

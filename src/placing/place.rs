@@ -18,6 +18,7 @@ use crate::{
     orders::{
         identity,
         input::{LineInput, OrderInput},
+        statuses::Stage,
     },
     packages::facts::{Documents, Placement},
     planning::{
@@ -116,7 +117,7 @@ async fn try_place(
         return Ok(Some(Placed { order_id, is_new, waits: false }));
     }
     let item_ids = insert_items(&mut transaction, &catalog, order_id, &order.lines).await?;
-    note_not_packed(&mut transaction, &order.lines, &item_ids).await?;
+    note_not_packed(&mut transaction, order, &item_ids).await?;
     let (to_pack, lines) = lines_to_pack(order, &item_ids);
     let mut waits = false;
     if !lines.is_empty() {
@@ -236,7 +237,7 @@ pub(super) fn packages(
     Ok(packages)
 }
 
-fn order_state(catalog: &Catalog, status: &str) -> Result<i64, Refusal> {
+pub(super) fn order_state(catalog: &Catalog, status: &str) -> Result<i64, Refusal> {
     let mut states = catalog.workflow.states();
     let state = states.find(|state| state.entity == "order" && state.enum_value == status);
     state
@@ -251,6 +252,17 @@ fn cargo_company_id(catalog: &Catalog, order: &OrderInput) -> Result<Option<i64>
     company.map(Some).ok_or_else(|| Refusal::field("cargo_company", format!("There is no cargo company {name}.")))
 }
 
+/// Refuses a new order that is not approved yet.
+pub(super) fn refuse_early(order: &OrderInput) -> Result<(), Refusal> {
+    if Stage::of(&order.status) != Stage::NotYet {
+        return Ok(());
+    }
+    let status = &order.status;
+    let message =
+        format!("An order is taken when it is approved (400), and this one has {status}; send it again then.");
+    Err(Refusal::field("status", message))
+}
+
 /// Refuses statuses and companies that the installation does not have, as placing the order would.
 pub(super) fn check(catalog: &Catalog, order: &OrderInput) -> Result<(), Refusal> {
     cargo_company_id(catalog, order)?;
@@ -261,6 +273,13 @@ pub(super) fn check(catalog: &Catalog, order: &OrderInput) -> Result<(), Refusal
 /// The order's id, and whether it is new.
 async fn store_order(transaction: &mut Transaction<'_>, catalog: &Catalog, order: &OrderInput) -> Result<(i64, bool)> {
     let identity = order.identity();
+    if Stage::of(&order.status) == Stage::NotYet {
+        let known = identity::find(transaction, &identity).await?;
+        if let Some(id) = known {
+            return Ok((id, false));
+        }
+        refuse_early(order)?;
+    }
     for _ in 0..MOST_OF_A_NUMBER {
         if let Some(id) = insert_order(transaction, catalog, order).await? {
             return Ok((id, true));
@@ -319,9 +338,10 @@ async fn insert_order(transaction: &mut Transaction<'_>, catalog: &Catalog, orde
     Ok(id)
 }
 
-/// Notes which lines are never packed, and why.
-async fn note_not_packed(transaction: &mut Transaction<'_>, lines: &[LineInput], item_ids: &[i64]) -> Result<()> {
-    let why = lines.iter().zip(item_ids).filter_map(|(line, id)| Some((*id, line.packing.reason()?.to_owned())));
+/// Notes which lines are not packed, and why.
+async fn note_not_packed(transaction: &mut Transaction<'_>, order: &OrderInput, item_ids: &[i64]) -> Result<()> {
+    let lines = order.lines.iter().zip(item_ids);
+    let why = lines.filter_map(|(line, id)| Some((*id, order.not_packed(line)?.to_owned())));
     let (ids, reasons): (Vec<i64>, Vec<String>) = why.unzip();
     if ids.is_empty() {
         return Ok(());

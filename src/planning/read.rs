@@ -51,7 +51,7 @@ pub async fn supply(
     let others_wait = read_locations(connection, catalog, lines, held, turn, lock, &mut supply).await?;
     read_history(connection, order_id, &mut supply).await?;
     supply.units_read = lines.iter().map(|line| line.quantity).sum();
-    supply.is_again = true;
+    supply.is_again = held.package_id.is_some();
     let package_location = catalog.locations.get(&held.stock_location_id);
     supply.circumstances.package_location = package_location.map(|location| location.erp_code.clone());
     if supply.scenario.as_ref().is_some_and(|scenario| scenario.most_packages().is_some()) {

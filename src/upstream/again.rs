@@ -3,7 +3,7 @@
 //! where it goes by [`recipient`]. The rest is kept as a problem with its reason. Each step is done or not by itself, and the
 //! order sent once more goes on where the last time ended.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -22,14 +22,20 @@ use crate::{
     orders::{
         compare::{self, Change, Difference, Differing, RECIPIENT, StoredOrder, is_said},
         input::OrderInput,
+        statuses::Stage,
     },
-    placing::recipient::{self, Changed},
+    placing::{
+        recipient::{self, Changed},
+        take_up,
+    },
 };
 
 /// Why it stays as it came.
 const AS_IT_CAME: &str = "An order stays as it came in this.";
 /// The reason of a cancellation, in the log.
 const SENT_AGAIN: &str = "The order was sent again with less";
+const WANTED_AGAIN: &str = "What was cancelled stays cancelled; order it anew.";
+const SENT_ELSEWHERE: &str = "It is not sent from here yet; whoever knows that it was sent elsewhere cancels it here.";
 const WITHOUT_COMMANDS: &str = "A file cancels nothing; send it over HTTP, or a cancellation plan.";
 const SOMEBODY_DECIDES: &str = "Somebody has to decide about it first.";
 
@@ -64,6 +70,7 @@ pub(crate) async fn settle(
     if is_older(order, &stored) {
         return Ok(Vec::new());
     }
+    note_wanted(settling, &stored.wanted(order)).await?;
     let company = order.cargo_company.as_ref().and_then(|name| catalog.cargo_company(name)).map(|company| company.id);
     let differences = stored.differences(order, company);
     let mut told = Vec::with_capacity(differences.len());
@@ -109,7 +116,11 @@ async fn act(
     } else {
         undo(settling, stored.id, Wanted::Lines(&lines)).await?
     };
+    let approved = take_up(settling, stored.id, order, differences).await?;
     let why = |one: &Difference| match one.change {
+        Change::Approved(_) => approved.clone(),
+        Change::WantedAgain => Some(WANTED_AGAIN.to_owned()),
+        Change::SentElsewhere => Some(SENT_ELSEWHERE.to_owned()),
         Change::Cancelled | Change::LineCancelled(_) | Change::FewerUnits(..) => cancelled.clone(),
         Change::Recipient => recipient.clone(),
         Change::Other => Some(AS_IT_CAME.to_owned()),
@@ -126,6 +137,49 @@ async fn undo(settling: &Settling<'_>, order_id: i64, wanted: Wanted<'_>) -> Res
         Cancelled::Waits => Some(SOMEBODY_DECIDES.to_owned()),
         Cancelled::Refused(reason) => Some(reason),
     })
+}
+
+/// Plans the lines that are approved now; why they could not be.
+async fn take_up(
+    settling: &Settling<'_>,
+    order_id: i64,
+    order: &OrderInput,
+    differences: &[Difference],
+) -> Result<Option<String>> {
+    let line = |one: &Difference| match (one.change, one.line) {
+        (Change::Approved(id), Some((number, _))) => Some((id, order.lines.get(number - 1)?.status.clone())),
+        _ => None,
+    };
+    let lines: BTreeMap<i64, String> = differences.iter().filter_map(line).collect();
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    if Stage::of(&order.status) != Stage::ToPack {
+        return Ok(Some(format!("The order itself has the status {}.", order.status)));
+    }
+    let user_id = settling.commands.as_ref().map(|(_, caller)| caller.user_id);
+    match take_up::take_up(settling.pool, settling.catalog_cache, (order_id, order), &lines, user_id).await {
+        Ok(()) => Ok(None),
+        Err(Error::Refused(refusal)) => Ok(Some(refusal.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps how many units of lines are wanted now.
+async fn note_wanted(settling: &Settling<'_>, wanted: &[(i64, i64)]) -> Result<()> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let (ids, units): (Vec<i64>, Vec<i64>) = wanted.iter().copied().unzip();
+    sqlx::query!(
+        "update order_items i set wanted_quantity = w.units
+           from unnest($1::bigint[], $2::bigint[]) as w(id, units) where i.id = w.id",
+        &ids,
+        &units
+    )
+    .execute(settling.pool)
+    .await?;
+    Ok(())
 }
 
 /// Changes who it is for and where it goes; why it could not be.

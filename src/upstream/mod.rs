@@ -21,6 +21,7 @@ pub(crate) mod stores;
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use client::{Answer, Client, Failure};
@@ -37,15 +38,10 @@ use crate::{
 };
 pub use intake::Intake;
 use poller::Poller;
-use reports::{Reporter, invoice::Services, send::Bounds};
+use reports::{Reporter, follow::Follower, invoice::Services, send::Bounds};
 
 /// The lane of calls to the upstream; the others are of invoice services.
 const UPSTREAM_LANE: &str = "upstream";
-
-/// The status that is reported of the items of a package in the state of this number; none: it reports nothing.
-pub(crate) const fn reported_status(state: i64) -> Option<i64> {
-    reports::statuses::of(state, false)
-}
 
 /// The schemas of what the upstream pushes.
 pub const SCHEMAS: &[Written] = &[cancellations::PLAN, stores::STORE];
@@ -94,10 +90,19 @@ pub async fn start(
     let client = Client::new(settings, &gate)?.map(Arc::new);
     let guard = intake.catalog_cache.current().invoicing.rules.guard.clone();
     let calls = tasks.apart();
-    let reporter = Reporter {
+    let new_calls = Arc::new(Notify::new());
+    let follower = Arc::new(Follower {
         pool: intake.pool.clone(),
         catalog_cache: Arc::clone(&intake.catalog_cache),
         event_notifier,
+        pace,
+        calls: Arc::clone(&new_calls),
+        stop: stop.clone(),
+    });
+    let reporter = Reporter {
+        pool: intake.pool.clone(),
+        catalog_cache: Arc::clone(&intake.catalog_cache),
+        calls: new_calls,
         metrics: Arc::clone(&metrics),
         client: client.clone(),
         services: Services::new(guard, gate.clone()).map_err(Error::Fault)?,
@@ -108,6 +113,7 @@ pub async fn start(
         gate: gate.clone(),
     };
     reporter.begin().await?;
+    tasks.keep("statuses of orders", stop, move || Arc::clone(&follower).follow_until_stopped());
     let reporter = Arc::new(reporter);
     calls.keep("calls to the upstream", stop, move || Arc::clone(&reporter).report_until_stopped());
     if let Some(client) = client.clone() {

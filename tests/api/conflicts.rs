@@ -404,6 +404,103 @@ async fn a_line_that_is_sent_again_cancelled_leaves_its_package() {
 }
 
 #[tokio::test]
+async fn what_was_cancelled_and_is_wanted_again_is_told_each_time() {
+    let shop = Shop::open().await;
+    let with = |number: &str, change: fn(&mut Value)| {
+        let mut order = two_lines(number);
+        change(&mut order);
+        order
+    };
+    let of_order: fn(&mut Value) = |order| order["status"] = json!("100");
+    let of_line: fn(&mut Value) = |order| order["orderitem_set"][1]["status"] = json!("100");
+    let of_units: fn(&mut Value) = |order| order["orderitem_set"][0]["quantity"] = json!(1);
+    let of_the_last_line = json!({ "field": "orderitem_set", "line": 2, "line_field": "status" });
+    for (number, less, differs) in [
+        ("7", of_order, json!({ "field": "status", "line": null, "line_field": null })),
+        ("8", of_line, of_the_last_line),
+        ("9", of_units, json!({ "field": "orderitem_set", "line": 1, "line_field": "quantity" })),
+    ] {
+        shop.order_of(&two_lines(number)).await;
+        assert_eq!(push(&shop, &with(number, less)).await["differs"][0]["done"], true, "{number}");
+        assert_eq!(push(&shop, &with(number, less)).await["taken"], true, "{number}");
+        let mut told = differs;
+        told["done"] = json!(false);
+        told["reason"] = json!("What was cancelled stays cancelled; order it anew.");
+        for _ in 0..2 {
+            let answer = push(&shop, &two_lines(number)).await;
+            assert_eq!((&answer["taken"], &answer["differs"]), (&json!(false), &json!([told])), "{number}");
+        }
+        // Until it is wanted as it is here.
+        let open = "/api/v1/oms/upstream/problems/?is_resolved=false";
+        assert_eq!(shop.get(open).await.ok()["count"], 1, "{number}");
+        assert_eq!(push(&shop, &with(number, less)).await["taken"], true, "{number}");
+        assert_eq!(shop.get(open).await.ok()["count"], 0, "{number}");
+    }
+    // A plan is heard as well; what a clerk cancels need not be known upstream.
+    let order = shop.order_of(&two_lines("10")).await;
+    order.only_package().run("CANCEL_PACKAGE").await.ok();
+    assert_eq!(push(&shop, &two_lines("10")).await["taken"], true);
+    shop.order_of(&two_lines("11")).await;
+    let plan = json!({ "pk": 5, "plan_type": "cancel", "order": { "pk": 70, "number": "11", "status": "50" },
+                       "order_items": [{ "pk": 702, "quantity": 1 }] });
+    let plan = json!({ "event": { "type": "cancellation_plan.created" }, "payload": plan });
+    shop.post_as("erp", PLANS, &plan).await.json(200);
+    let answer = push(&shop, &two_lines("11")).await;
+    assert_eq!((&answer["differs"][0]["line"], &answer["differs"][0]["line_field"]), (&json!(2), &json!("quantity")));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_line_that_is_approved_later_is_planned_then() {
+    let shop = Shop::open().await;
+    let mut early = two_lines("7");
+    early["orderitem_set"][1]["status"] = json!("50");
+    let order = shop.order_of(&early).await;
+    assert_eq!(order.summary().await, ["7P1 waiting@KADIKOY: RED×3=waiting"]);
+    assert_eq!(push(&shop, &early).await["taken"], true);
+    // Twice at once it is planned once.
+    let approved = two_lines("7");
+    let (one, other) = tokio::join!(push(&shop, &approved), push(&shop, &approved));
+    for answer in [&one, &other] {
+        let is_done = answer["differs"].as_array().expect("a list").iter().all(|differs| differs["done"] == true);
+        assert!(is_done, "{answer}");
+    }
+    let both = ["7P1 waiting@KADIKOY: RED×3=waiting", "7P2 waiting@KADIKOY: BLUE×2=waiting"];
+    assert_eq!(order.summary().await, both);
+    assert_eq!(push(&shop, &approved).await["taken"], true);
+    // An order of which nothing was packed, too; but not what was sent elsewhere.
+    for (number, status, is_planned) in [("8", "100", true), ("9", "550", false)] {
+        let mut before = two_lines(number);
+        before["status"] = json!(status);
+        let order = shop.order_of(&before).await;
+        let answer = shop.post(ORDERS, &two_lines(number)).await.json(200);
+        assert_eq!(answer["differs"][0]["done"], is_planned, "{answer}");
+        assert_eq!(order.summary().await.len(), usize::from(is_planned));
+    }
+    assert_eq!(shop.get(&format!("{ORDERS}?number=8")).await.ok()["results"][0]["state"]["enum_value"], "400");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_line_that_was_sent_elsewhere_is_told_while_it_is_here() {
+    let shop = Shop::open().await;
+    let order = shop.order_of(&two_lines("7")).await;
+    let mut sent = two_lines("7");
+    sent["orderitem_set"][1]["status"] = json!("550");
+    let answer = push(&shop, &sent).await;
+    let reason = "It is not sent from here yet; whoever knows that it was sent elsewhere cancels it here.";
+    assert_eq!(
+        answer["differs"],
+        json!([{ "field": "orderitem_set", "line": 2, "line_field": "status", "done": false, "reason": reason }])
+    );
+    let package = order.only_package();
+    package.run("COMPLETE_PACKING").await.ok();
+    package.run("SHIP_THE_PACKAGE").await.ok();
+    assert_eq!(push(&shop, &sent).await["taken"], true);
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn fewer_units_are_cancelled_until_they_are_packed() {
     let shop = Shop::open().await;
     let order = shop.order_of(&two_lines("7")).await;
@@ -422,8 +519,9 @@ async fn fewer_units_are_cancelled_until_they_are_packed() {
         // Sent once more, it is as it is here.
         assert_eq!(shop.changes_nothing(push(&shop, &with(units))).await["taken"], true);
     }
-    // What was cancelled is not ordered anew by an old message that says so; it is no news either.
-    assert_eq!(shop.changes_nothing(push(&shop, &with(3))).await["taken"], true);
+    // What was cancelled is not ordered anew by an old message that says so.
+    let again = push(&shop, &with(3)).await;
+    assert_eq!((&again["taken"], &again["differs"][0]["done"]), (&json!(false), &json!(false)));
     let last = "select max(id) from packages where order_id = $1";
     Package::new(&shop, shop.value(last, order.id()).await).run("COMPLETE_PACKING").await.ok();
     let mut none = with(1);
@@ -432,7 +530,7 @@ async fn fewer_units_are_cancelled_until_they_are_packed() {
     let reason = answer["differs"][0]["reason"].as_str().unwrap_or_default().to_owned();
     assert!(reason.ends_with("is in the state Packed, from which it cannot be cancelled any more."), "{answer}");
     let settled: Vec<bool> = problems(&shop).await.into_iter().map(|problem| problem.2).collect();
-    assert_eq!(settled, [true, true, false]);
+    assert_eq!(settled, [true, true, false], "the last is of both");
     shop.finish().await;
 }
 

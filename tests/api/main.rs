@@ -50,6 +50,7 @@ mod operations;
 mod options;
 mod order_files;
 mod order_of_checks;
+mod order_statuses;
 mod orders;
 mod output;
 mod package_items;

@@ -272,16 +272,52 @@ async fn money_is_kept_as_it_was_sent_and_never_rounded() {
 }
 
 #[tokio::test]
-async fn lines_that_are_cancelled_or_refunded_are_not_packed() {
+async fn only_lines_that_are_approved_and_not_on_their_way_are_packed() {
     let shop = Shop::open().await;
-    let mut order = order_json("part", &[("RED", 1), ("BLUE", 1), ("GREEN", 1)]);
-    order["orderitem_set"][1]["status"] = json!("100");
-    order["orderitem_set"][2]["status"] = json!("600");
+    for (status, is_packed) in [
+        ("100", false),
+        ("600", false),
+        ("500", false),
+        ("510", false),
+        ("550", false),
+        ("50", false),
+        ("300", false),
+        ("425", false),
+        ("450", true),
+    ] {
+        let number = format!("part-{status}");
+        let mut order = order_json(&number, &[("RED", 1), ("BLUE", 1)]);
+        order["orderitem_set"][1]["status"] = json!(status);
+        let packed = if is_packed { "RED×1=waiting, BLUE×1=waiting" } else { "RED×1=waiting" };
+        let taken = shop.order_of(&order).await;
+        assert_eq!(taken.summary().await, [format!("{number}P1 waiting@KADIKOY: {packed}")]);
+    }
+    for status in ["100", "500", "550", "600"] {
+        let mut order = order_json(&format!("none-{status}"), &[("RED", 1)]);
+        order["status"] = json!(status);
+        assert!(shop.order_of(&order).await.packages().is_empty(), "{status}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_approved_yet_is_refused_until_it_is() {
+    let shop = Shop::open().await;
+    let mut order = order_json("early", &[("RED", 1)]);
+    for status in ["50", "200", "300", "350"] {
+        order["status"] = json!(status);
+        let message =
+            format!("An order is taken when it is approved (400), and this one has {status}; send it again then.");
+        for path in [ORDERS.to_owned(), format!("{ORDERS}?dry_run=true")] {
+            let answer = shop.changes_nothing(shop.post(&path, &order)).await.json(400);
+            assert_eq!(answer["error"], json!({ "status": [message] }), "{path}");
+        }
+    }
+    order["status"] = json!("400");
     let taken = shop.order_of(&order).await;
-    assert_eq!(taken.summary().await, ["partP1 waiting@KADIKOY: RED×1=waiting"]);
-    let mut order = order_json("none", &[("RED", 1)]);
-    order["status"] = json!("100");
-    assert!(shop.order_of(&order).await.packages().is_empty());
+    // One that is here goes on, whatever is decided about it meanwhile.
+    order["status"] = json!("50");
+    assert_eq!(shop.post(ORDERS, &order).await.json(200)["id"], taken.id());
     shop.finish().await;
 }
 

@@ -16,7 +16,7 @@ use crate::{
     auth::Caller,
     catalog::CatalogCache,
     commands::dispatch::Dispatcher,
-    db::PgPool,
+    db::{PgConnection, PgPool},
     error::{Refusal, Result},
     orders::packing::Family,
 };
@@ -223,8 +223,32 @@ async fn decide(
         .execute(&mut *transaction)
         .await?;
     }
+    if matches!(decision, "cancelled" | "waiting") {
+        note_not_wanted(&mut transaction, order_id, wanted).await?;
+    }
     transaction.commit().await?;
     tracing::info!(plan = plan.pk, order = plan.order.number, decision, "decided a cancellation plan");
+    Ok(())
+}
+
+/// Keeps that a plan does not want units any more.
+async fn note_not_wanted(connection: &mut PgConnection, order_id: i64, wanted: Wanted<'_>) -> Result<()> {
+    let lines = if let Wanted::Lines(lines) = wanted { Some(lines) } else { None };
+    let ids: Option<Vec<i64>> = lines.map(|lines| lines.iter().map(|line| line.order_item_id).collect());
+    let units: Option<Vec<Option<i64>>> = lines.map(|lines| lines.iter().map(|line| line.units.these()).collect());
+    sqlx::query!(
+        "update order_items i
+            set wanted_quantity = greatest(coalesce(wanted_quantity, quantity) - coalesce(w.units, quantity), 0)
+           from (select k.id, u.units from order_items k
+                   left join unnest($2::bigint[], $3::bigint[]) as u(id, units) on u.id = k.id
+                  where k.order_id = $1 and ($2::bigint[] is null or u.id is not null)) w
+          where i.id = w.id",
+        order_id,
+        ids.as_deref(),
+        units.as_deref() as Option<&[Option<i64>]>
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

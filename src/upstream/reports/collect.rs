@@ -6,13 +6,14 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{kits, statuses};
+use super::kits;
 use crate::{
     catalog::Catalog,
     db::{PgConnection, PgPool},
     error::Result,
     events::{self, Change, Cursor, Wanted},
     invoicing,
+    orders::statuses,
     packages::snapshot::PackageSnapshot,
     upstream::UPSTREAM_LANE,
     workflow::NOT_RESTOCKED,
@@ -27,12 +28,20 @@ const PACKED: i64 = 500;
 /// The event type that is followed: every move of a package.
 const FOLLOWED: &str = "package.status.transitioned";
 
-/// Starts the cursor at the present end of the feed, unless it was started before.
-pub(super) async fn begin(connection: &mut PgConnection) -> Result<()> {
+/// Starts the cursor at the present end of the feed, unless it was started before. `releases`: from now on the upstream is
+/// told, by whichever server, and whether its reservations are released; none: this server has no upstream.
+pub(super) async fn begin(connection: &mut PgConnection, releases: Option<bool>) -> Result<()> {
     let now = Cursor::now(&mut *connection).await?;
     sqlx::query!("update upstream_feed set position = $1, id = $2 where position is null", now.position(), now.id())
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+    sqlx::query!(
+        "update upstream_feed set tells = true, releases = $1
+          where $1::boolean is not null and (not tells or releases <> $1)",
+        releases
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -104,17 +113,19 @@ impl ItemRow {
     }
 }
 
-/// Turns the next events into calls. Returns the number of events, or none while another server does it.
-pub(super) async fn events(pool: &PgPool, catalog: &Catalog, releases: bool) -> Result<Option<usize>> {
+/// Keeps the statuses of orders after the next events, and turns these into calls if there is an upstream. Returns the number
+/// of events, or none while another server does it.
+pub(super) async fn events(pool: &PgPool, catalog: &Catalog) -> Result<Option<usize>> {
     let mut transaction = pool.begin().await?;
-    let feed = sqlx::query!("select position, id from upstream_feed for update skip locked")
+    let feed = sqlx::query!("select position, id, tells, releases from upstream_feed for update skip locked")
         .fetch_optional(&mut *transaction)
         .await?;
-    let Some((position, id)) = feed.and_then(|feed| feed.position.zip(feed.id)) else { return Ok(None) };
+    let Some(feed) = feed else { return Ok(None) };
+    let Some((position, id)) = feed.position.zip(feed.id) else { return Ok(None) };
     let wanted = Wanted { types: vec![FOLLOWED.to_owned()], ..Wanted::default() };
     let cursor = Cursor::new(position, id);
     if events::is_too_old(&mut transaction, cursor).await? {
-        tracing::error!(%cursor, "what happened since is kept no more: the upstream does not hear of it");
+        tracing::error!(%cursor, "what happened since is kept no more: neither orders nor the upstream hear of it");
     }
     let (changes, next) = events::after(&mut transaction, cursor, &wanted, MOST_AT_ONCE).await?;
     if changes.is_empty() && next.position() - position < SKIPPED {
@@ -126,10 +137,12 @@ pub(super) async fn events(pool: &PgPool, catalog: &Catalog, releases: bool) -> 
         snapshots.push(PackageSnapshot::from_json(&change.facts)?);
     }
     let rows = read_rows(&mut transaction, &changes, &snapshots).await?;
-    let (mut calls, mut statuses) = lay_out(catalog, &snapshots, &rows, releases);
+    let (mut calls, mut statuses) = lay_out(catalog, &snapshots, &rows, feed.releases);
     follow_kits(&mut transaction, &snapshots, &rows, &mut calls, &mut statuses).await?;
     keep_statuses(&mut transaction, &rows, &statuses).await?;
-    insert(&mut transaction, &calls).await?;
+    if feed.tells {
+        insert(&mut transaction, &calls).await?;
+    }
     sqlx::query!("update upstream_feed set position = $1, id = $2", next.position(), next.id())
         .execute(&mut *transaction)
         .await?;
@@ -276,8 +289,7 @@ async fn follow_kits(
     Ok(())
 }
 
-/// Keeps our order items and orders at the statuses that are reported. An order has the lowest status of its items that are
-/// packed; that of the others where all of these are cancelled.
+/// Keeps our order items and orders at the statuses that are reported.
 async fn keep_statuses(connection: &mut PgConnection, rows: &[ItemRow], statuses: &HashMap<i64, i64>) -> Result<()> {
     if statuses.is_empty() {
         return Ok(());
@@ -299,22 +311,7 @@ async fn keep_statuses(connection: &mut PgConnection, rows: &[ItemRow], statuses
     )
     .execute(&mut *connection)
     .await?;
-    sqlx::query!(
-        "update orders o set state_id = s.id, modified_date = now()
-           from (select oi.order_id,
-                        coalesce(min(k.enum_value::bigint) filter (where k.enum_value <> '100' and n.reason is null),
-                                 min(k.enum_value::bigint) filter (where k.enum_value <> '100'), 100)::text as status
-                   from order_items oi join states k on k.id = oi.state_id
-                   left join lines_not_packed n on n.order_item_id = oi.id
-                  where oi.order_id = any($1) and k.enum_value ~ '^[0-9]{1,9}$'
-                  group by oi.order_id) c
-           join states s on s.entity = 'order' and s.enum_value = c.status
-          where o.id = c.order_id and o.state_id <> s.id",
-        &orders
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    statuses::keep_least(connection, &orders).await
 }
 
 async fn insert(connection: &mut PgConnection, calls: &Calls) -> Result<()> {

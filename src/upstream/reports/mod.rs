@@ -1,26 +1,25 @@
 //! Reports to the upstream: statuses, bills, invoices, and releases of its stock reservations.
 //!
-//! [`collect`] turns events into rows of `upstream_calls`. [`send`] makes the calls: those of one order to the upstream one
+//! [`follow`] keeps orders and lines at the statuses of their packages; with them [`collect`] turns events into rows of
+//! `upstream_calls`. [`send`] makes the calls: those of one order to the upstream one
 //! after the other, in the order of the events; invoice calls by themselves. Each is repeated until it is answered, given
 //! up, or ended by a person. A call whose answer was lost is made again: a status may come twice, and an invoice call
 //! carries a key.
 
 mod collect;
+pub(super) mod follow;
 pub(super) mod invoice;
 mod kits;
 pub(super) mod send;
-pub(super) mod statuses;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::task::JoinSet;
+use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::{invoice::Services, send::Bounds};
 use super::{Client, Pace};
-use crate::{
-    catalog::CatalogCache, db::PgPool, error::Result, events::EventNotifier, metrics::Metrics, outbound::Gate,
-};
+use crate::{catalog::CatalogCache, db::PgPool, error::Result, metrics::Metrics, outbound::Gate};
 
 /// How often calls and invoice calls of other servers are looked for, at least.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -29,11 +28,12 @@ const FORGET_EVERY: Duration = Duration::from_hours(1);
 /// How long a server that stops waits for calls under way. What is still under way then is made again by another.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
-/// Collects and sends until it is stopped.
+/// Makes calls until it is stopped.
 pub(super) struct Reporter {
     pub pool: PgPool,
     pub catalog_cache: Arc<CatalogCache>,
-    pub event_notifier: Arc<EventNotifier>,
+    /// Told when there may be calls to make.
+    pub calls: Arc<Notify>,
     pub metrics: Arc<Metrics>,
     /// None: only invoice calls are made, which go to other services.
     pub client: Option<Arc<Client>>,
@@ -49,14 +49,11 @@ pub(super) struct Reporter {
 impl Reporter {
     /// Begins to follow what happens.
     pub(super) async fn begin(&self) -> Result<()> {
-        if self.client.is_some() {
-            collect::begin(&mut *self.pool.acquire().await?).await?;
-        }
-        Ok(())
+        let releases = self.client.is_some().then_some(self.releases);
+        collect::begin(&mut *self.pool.acquire().await?, releases).await
     }
 
     pub(super) async fn report_until_stopped(self: Arc<Self>) {
-        let mut events = self.event_notifier.subscribe();
         let mut forget = tokio::time::interval(FORGET_EVERY);
         let mut under_way = JoinSet::new();
         while !self.stop.is_cancelled() {
@@ -76,7 +73,7 @@ impl Reporter {
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 () = tokio::time::sleep(rest) => {}
-                () = events.wait(), if !rest.is_zero() => {}
+                () = self.calls.notified(), if !rest.is_zero() => {}
                 _ = under_way.join_next(), if !under_way.is_empty() && !rest.is_zero() => {}
                 _ = forget.tick() => {
                     if let Err(error) = send::forget_old(&self.pool).await {
@@ -91,13 +88,8 @@ impl Reporter {
         under_way.shutdown().await;
     }
 
-    /// Collects and sends once. Returns how much there was to do.
+    /// Collects invoice calls and sends once. Returns how much there was to do.
     async fn turn(self: &Arc<Self>, under_way: &mut JoinSet<()>) -> Result<usize> {
-        let catalog = self.catalog_cache.current();
-        let mut work = collect::invoices(&self.pool).await?;
-        if self.client.is_some() {
-            work += collect::events(&self.pool, &catalog, self.releases).await?.unwrap_or_default();
-        }
-        Ok(work + self.send(under_way).await?)
+        Ok(collect::invoices(&self.pool).await? + self.send(under_way).await?)
     }
 }

@@ -13,7 +13,7 @@ select 'order ' || o.number, 'line ' || i.position || ' (' || i.sku || ') is not
                       and i.seal = seal(row(i.id, i.order_id, i.position, i.omnitron_id, i.state_id, h.sku, i.quantity,
                                             i.price, i.price_currency, i.tax_rate, i.discount_amount, h.product,
                                             i.created_date, i.modified_date, i.placed_state_id, null,
-                                            i.parent_omnitron_id, i.extra_field)::order_items))
+                                            i.parent_omnitron_id, i.extra_field, null)::order_items))
 union all
 select 'order ' || o.number, 'the product that line ' || i.position || ' had before is not as it was'
   from order_item_history h

@@ -1,21 +1,58 @@
-//! The status that is reported for an order item, by the state of its package. One table, pure.
+//! `OrderStatus`: which orders and lines are packed, and the status of a line by the state of its package. Tables, pure; and the
+//! statement that keeps the status of an order.
 //!
 //! On the left are the numbers of package states, on the right `OrderStatus`. A packed package is *preparing* upstream,
 //! as the Akinon OMS documents it. A waiting package reports nothing: the item is approved, and stays so.
 
+use crate::{db::PgConnection, error::Result};
+
 /// `OrderStatus` of an item that was taken and not worked on.
-pub(super) const APPROVED: i64 = 400;
+pub const APPROVED: i64 = 400;
 /// A cancellation that a person must decide.
-pub(super) const CANCELLATION_WAITING: i64 = 50;
+pub const CANCELLATION_WAITING: i64 = 50;
 /// Cancelled.
-pub(super) const CANCELLED: i64 = 100;
+pub const CANCELLED: i64 = 100;
+/// `OrderStatus` of a line that nobody packs now.
+const INACTIVE: i64 = 425;
+/// The first `OrderStatus` of what is on its way.
+pub const SHIPPED: i64 = 500;
+/// The first `OrderStatus` of what was delivered and is given back.
+const REFUNDED: i64 = 600;
+
+/// What a status means to whoever packs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Not yet: it waits for a payment, a confirmation, or a decision about its cancellation; or it is inactive.
+    NotYet,
+    /// It is to be packed.
+    ToPack,
+    /// It is on its way already, or arrived.
+    Sent,
+    /// It is cancelled, or refunded.
+    Over,
+}
+
+impl Stage {
+    /// Of an `OrderStatus`; one of the installation's own that is no number is packed.
+    #[must_use]
+    pub fn of(status: &str) -> Self {
+        match status.parse::<i64>().unwrap_or(APPROVED) {
+            CANCELLED => Self::Over,
+            INACTIVE => Self::NotYet,
+            number if number < APPROVED => Self::NotYet,
+            number if number < SHIPPED => Self::ToPack,
+            number if number < REFUNDED => Self::Sent,
+            _ => Self::Over,
+        }
+    }
+}
 
 /// The number of the state of packages that are cancelled.
 const ENDED: i64 = 900;
 
 /// The status of a line of which a package reached a state, and other packages have units in theirs: the least of all, as
 /// the upstream has one for the line. `has_own`: units of this package were not taken over by others, which report them.
-pub(super) fn of_line(state: i64, has_own: bool, others: impl Iterator<Item = i64>) -> Option<i64> {
+pub fn of_line(state: i64, has_own: bool, others: impl Iterator<Item = i64>) -> Option<i64> {
     let others: Vec<i64> = others.filter(|other| *other != ENDED).collect();
     if others.is_empty() || !has_own {
         return of(state, !others.is_empty());
@@ -26,7 +63,8 @@ pub(super) fn of_line(state: i64, has_own: bool, others: impl Iterator<Item = i6
 }
 
 /// The status of a kit, by those of its parts: the least. What was cancelled of it does not hold back the rest.
-pub(super) fn of_kit(parts: impl Iterator<Item = i64>) -> Option<i64> {
+#[must_use]
+pub fn of_kit(parts: impl Iterator<Item = i64>) -> Option<i64> {
     let parts: Vec<i64> = parts.collect();
     let live = parts.iter().copied().filter(|status| *status != CANCELLED);
     least(live).or_else(|| parts.first().map(|_| CANCELLED))
@@ -43,7 +81,8 @@ fn least(statuses: impl Iterator<Item = i64>) -> Option<i64> {
 }
 
 /// The status of an item whose package reached a state. `goes_on`: another package has taken the item over since.
-pub(in crate::upstream) const fn of(state: i64, goes_on: bool) -> Option<i64> {
+#[must_use]
+pub const fn of(state: i64, goes_on: bool) -> Option<i64> {
     Some(match state {
         50 => CANCELLATION_WAITING,
         // Waiting, in all its forms, and out of stock or to be planned again.
@@ -51,7 +90,7 @@ pub(in crate::upstream) const fn of(state: i64, goes_on: bool) -> Option<i64> {
         // Preparing, ready for packaging, waiting for its label, packed.
         200..600 => 450,
         // Shipped.
-        600 => 500,
+        600 => SHIPPED,
         // Ready for pickup.
         610 => 520,
         // Attempted, or failed: the upstream has one status for both.
@@ -68,7 +107,8 @@ pub(in crate::upstream) const fn of(state: i64, goes_on: bool) -> Option<i64> {
 
 /// True if an item with a status upstream is to be reported with another. Statuses only rise; but any item can be
 /// cancelled, and one whose cancellation was refused goes back to its status.
-pub(super) const fn is_to_report(known: i64, next: i64) -> bool {
+#[must_use]
+pub const fn is_to_report(known: i64, next: i64) -> bool {
     match (known, next) {
         (CANCELLED, _) => false,
         (CANCELLATION_WAITING, _) => next != CANCELLATION_WAITING,
@@ -77,9 +117,55 @@ pub(super) const fn is_to_report(known: i64, next: i64) -> bool {
     }
 }
 
+/// Gives orders the least status of their lines that are packed; that of the others where all of these are cancelled. Whoever
+/// calls it holds the orders.
+///
+/// # Errors
+/// When the database fails.
+pub async fn keep_least(connection: &mut PgConnection, orders: &[i64]) -> Result<()> {
+    sqlx::query!(
+        "update orders o set state_id = s.id, modified_date = now()
+           from (select oi.order_id,
+                        coalesce(min(k.enum_value::bigint) filter (where k.enum_value <> '100' and n.reason is null),
+                                 min(k.enum_value::bigint) filter (where k.enum_value <> '100'), 100)::text as status
+                   from order_items oi join states k on k.id = oi.state_id
+                   left join lines_not_packed n on n.order_item_id = oi.id
+                  where oi.order_id = any($1) and k.enum_value ~ '^[0-9]{1,9}$'
+                  group by oi.order_id) c
+           join states s on s.entity = 'order' and s.enum_value = c.status
+          where o.id = c.order_id and o.state_id <> s.id",
+        orders
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_approved_and_not_yet_sent_is_packed() {
+        for (status, stage) in [
+            ("50", Stage::NotYet),
+            ("200", Stage::NotYet),
+            ("300", Stage::NotYet),
+            ("350", Stage::NotYet),
+            ("425", Stage::NotYet),
+            ("400", Stage::ToPack),
+            ("450", Stage::ToPack),
+            ("own", Stage::ToPack),
+            ("500", Stage::Sent),
+            ("510", Stage::Sent),
+            ("550", Stage::Sent),
+            ("100", Stage::Over),
+            ("600", Stage::Over),
+            ("650", Stage::Over),
+        ] {
+            assert_eq!(Stage::of(status), stage, "{status}");
+        }
+    }
 
     #[test]
     fn a_package_on_its_way_is_reported_step_by_step() {
