@@ -74,6 +74,8 @@ pub struct Page {
     unknown_filters: UnknownFilters,
     /// Where days begin; none: the request does not say it.
     time_zone: Option<Tz>,
+    /// Of moments that name no zone.
+    zone_of_moments: Tz,
     parameters: Vec<(String, String)>,
     /// `http://host`.
     base_url: String,
@@ -111,6 +113,7 @@ impl Page {
             is_whole,
             unknown_filters: UnknownFilters::default(),
             time_zone,
+            zone_of_moments: time_zone.unwrap_or_default(),
             base_url: base_url(headers),
             path: uri.path().to_owned(),
             parameters,
@@ -196,6 +199,11 @@ impl Page {
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut given = self.parameters.iter().rev();
         given.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// The zone of moments that name none: the one that the request names, else UTC.
+    fn zone_of_moments(&self) -> Tz {
+        self.zone_of_moments
     }
 
     /// Where days begin.

@@ -24,12 +24,16 @@ use serde_json::{Map, Value, json};
 pub use decimal::Decimal;
 pub use defect::{Defect, Step, keys, place};
 pub use encoding::{Decoded, Encoding, NO_LETTER};
-pub use form::{Changed, Form, New, change, create, set, with_sentences};
+pub use form::{Changed, Form, New, body_as_shown, change, create, set, with_sentences};
 pub use kinds::COUNTS;
 pub use origin::{Origin, Place, Problem};
 pub use sheet::{Row, Sheet, column};
 
-use crate::{error::Refusal, spelling::suggestion, wire};
+use crate::{
+    error::Refusal,
+    spelling::{nearest, suggestion},
+    wire,
+};
 
 /// What is said of a text that Postgres cannot keep.
 const NO_NULL_CHARACTERS: &str = "Null characters are not allowed.";
@@ -107,11 +111,26 @@ pub fn entry<T>(value: &Value, read: impl FnOnce(&mut Reader<'_>) -> T) -> Resul
     }
 }
 
-/// Reads the body of a request.
+/// Reads the body of a request. A key that nobody asks for and that is nearly one that is asked for is refused: whoever slipped
+/// would be answered as if it were done. Other keys are passed over, as Django REST framework does.
 ///
 /// # Errors
 /// 400 when it is no JSON object, or that names every field that is wrong.
 pub fn body<T>(body: &[u8], read: impl FnOnce(&mut Reader<'_>) -> T) -> Result<T, Refusal> {
+    body_of(body, |_| false, read)
+}
+
+/// The same, of a record that is answered with other keys as well: clients send back what they were answered.
+fn body_of<T>(
+    body: &[u8],
+    is_shown: impl Fn(&str) -> bool,
+    read: impl FnOnce(&mut Reader<'_>) -> T,
+) -> Result<T, Refusal> {
+    let read = |reader: &mut Reader<'_>| {
+        let value = read(reader);
+        reader.refuse_slips(is_shown);
+        value
+    };
     match wire::parse(body)? {
         Value::Object(object) => request(&object, read),
         other => Err(Refusal::non_field(&no_dictionary(&other))),
@@ -368,6 +387,20 @@ impl<'a> Reader<'a> {
             }
         }
         self.place()
+    }
+
+    /// Refuses the keys of a request that nobody asked for, and that are nearly one that somebody did. `is_shown`: a key that is
+    /// answered, and may be sent back.
+    pub fn refuse_slips(&mut self, is_shown: impl Fn(&str) -> bool) {
+        let object = self.object;
+        for key in object.keys() {
+            if self.known.contains(&key.as_str()) || is_shown(key) {
+                continue;
+            }
+            if let Some(near) = nearest(key, self.known.iter().copied()) {
+                self.wrong(key, format!("There is no such key; did you mean {near}?"));
+            }
+        }
     }
 
     /// Where the object stands in the file it is from.

@@ -117,7 +117,7 @@ async fn create(
     body: RequestBody<OBJECT_BYTES>,
 ) -> Result<(StatusCode, Json<IssuedView>)> {
     wire::check_media_type(&headers)?;
-    let sent = reading::body(&body, Sent::read)?;
+    let sent = reading::body_as_shown::<IssuedView, _>(&body, Sent::read)?;
     let caller = door.caller();
     let user = sent.user.unwrap_or_else(|| caller.username.clone());
     if user != caller.username && owned(&caller).ids().is_some() {

@@ -133,7 +133,7 @@ async fn create(
     body: RequestBody<OBJECT_BYTES>,
 ) -> Result<(StatusCode, Json<UserView>)> {
     wire::check_media_type(&headers)?;
-    let sent = reading::body(&body, Sent::read_new)?;
+    let sent = reading::body_as_shown::<UserView, _>(&body, Sent::read_new)?;
     let (username, role) = sent.username.zip(sent.role).ok_or_else(|| Refusal::non_field("No user was sent."))?;
     let password_hash = hashed(&username, sent.password).await?.flatten();
     let user = NewUser { username, password_hash, role, location_ids: sent.location_ids.unwrap_or_default() };
@@ -163,7 +163,7 @@ async fn change(
 ) -> Result<Json<UserView>> {
     wire::check_media_type(&headers)?;
     let known = one(&mut *door.app.pool.acquire().await?, &door, id).await?;
-    let sent = reading::body(&body, Sent::read)?;
+    let sent = reading::body_as_shown::<UserView, _>(&body, Sent::read)?;
     let change = Change {
         role: sent.role,
         is_active: sent.is_active,

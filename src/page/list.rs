@@ -3,7 +3,6 @@
 use std::iter::{once, repeat};
 
 use chrono::NaiveDate;
-use chrono_tz::Tz;
 use sqlx::{Postgres, QueryBuilder, postgres::PgRow};
 use uuid::Uuid;
 
@@ -34,7 +33,8 @@ pub enum Kind {
     Prefix,
     /// A part of a text, whatever the case and the accents: the condition is `has_part(column, {})`.
     Contains,
-    /// A moment as Django takes it ([`date_time`]), or a date: its first moment in the time zone of the request.
+    /// A moment as Django takes it ([`date_time`]), or a date: its first moment in the time zone of the request. A
+    /// moment without a zone is of the one that the request names, else UTC.
     DateTime,
     /// A day in the time zone of the request: `{}` stands for its first moment, `{end}` for the first after it.
     Day,
@@ -148,7 +148,7 @@ impl List {
             let (name, after) = part.split_once('}').unwrap_or((part, ""));
             let value = page.get(name).ok_or_else(|| Refusal::field(name, "This field is required."))?;
             if let Some(filter) = self.filters.iter().find(|filter| filter.name == name) {
-                push_value(query, filter, value, page.time_zone())?;
+                push_value(query, filter, value, page)?;
             }
             query.push(after);
         }
@@ -188,7 +188,7 @@ impl List {
                 let mut parts = part.split("{}");
                 query.push(parts.next().unwrap_or_default());
                 for part in parts {
-                    push_value(query, filter, value, page.time_zone())?;
+                    push_value(query, filter, value, page)?;
                     query.push(part);
                 }
             }
@@ -214,7 +214,8 @@ impl List {
     }
 }
 
-fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str, zone: Tz) -> Result<(), Refusal> {
+fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str, page: &Page) -> Result<(), Refusal> {
+    let zone = page.time_zone();
     let wrong = |message: &str| Refusal::field(filter.name, message);
     if value.contains('\0') {
         return Err(wrong("Null characters are not allowed."));
@@ -240,7 +241,8 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str, 
             query.push_bind(format!("{}%", escape_like(value)));
         }
         Kind::DateTime => {
-            let moment = day(value).map(|day| days::beginning(day, zone)).or_else(|| date_time(value));
+            let of_day = day(value).map(|day| days::beginning(day, zone));
+            let moment = of_day.or_else(|| days::moment_of(value, page.zone_of_moments())).or_else(|| date_time(value));
             query.push_bind(moment.ok_or_else(|| wrong("Enter a valid date/time."))?);
         }
         Kind::Day => {

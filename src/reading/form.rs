@@ -8,7 +8,7 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use super::{Reader, body, schema};
+use super::{Reader, body_of, schema};
 use crate::{error::Refusal, openapi};
 
 /// A record whose fields are read by one function, wherever they are written.
@@ -31,7 +31,7 @@ pub trait Form: Clone + ToSchema {
 /// # Errors
 /// 400 that names every field that is missing or wrong.
 pub fn create<F: Form>(bytes: &[u8]) -> Result<F, Refusal> {
-    body(bytes, |reader| {
+    body_of(bytes, is_shown::<F>(), |reader| {
         reader.require(F::REQUIRED);
         let mut form = F::blank();
         form.read(reader);
@@ -44,11 +44,25 @@ pub fn create<F: Form>(bytes: &[u8]) -> Result<F, Refusal> {
 /// # Errors
 /// 400 that names every field that is wrong.
 pub fn change<F: Form>(bytes: &[u8], form: &F) -> Result<F, Refusal> {
-    body(bytes, |reader| {
+    body_of(bytes, is_shown::<F>(), |reader| {
         let mut form = form.clone();
         form.read(reader);
         form
     })
+}
+
+/// Reads the body of a request about what is answered as this.
+///
+/// # Errors
+/// As [`body`](super::body).
+pub fn body_as_shown<S: ToSchema, T>(bytes: &[u8], read: impl FnOnce(&mut Reader<'_>) -> T) -> Result<T, Refusal> {
+    body_of(bytes, is_shown::<S>(), read)
+}
+
+/// True for the keys that something is answered with.
+fn is_shown<S: ToSchema>() -> impl Fn(&str) -> bool {
+    let schema = serde_json::to_value(S::schema()).unwrap_or_default();
+    move |key| schema["properties"].get(key).is_some()
 }
 
 /// The documentation of a request for a new record.

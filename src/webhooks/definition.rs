@@ -139,7 +139,9 @@ impl Definition {
             if purpose != Purpose::Change {
                 reader.require(&["retry_countdown_config", "target_url", "event_type"]);
             }
-            Self::read_from(reader, guard, stored)
+            let definition = Self::read_from(reader, guard, stored);
+            reader.refuse_slips(|_| false);
+            definition
         })
     }
 

@@ -522,8 +522,7 @@ async fn a_day_is_one_of_the_shop_or_of_the_time_zone_that_is_asked_for() {
             ("order__delivery_range__date=2026-03-02", &[], &["NIGHT"]),
             ("order__date_placed__gte=2026-03-02", &[], &["NIGHT"]),
             ("order__date_placed__lt=2026-03-02", &["DAY", "NIGHT"], &["DAY"]),
-            // A moment is one, whatever the zone; without a zone it is UTC.
-            ("order__date_placed__gte=2026-03-01T21:00:00", &["NIGHT"], &["NIGHT"]),
+            // A moment with a zone is one, whatever the request says.
             ("order__date_placed__gte=2026-03-02T00:00:00%2B03:00", &["NIGHT"], &["NIGHT"]),
         ] {
             let found = async |zone: &str| {
@@ -534,6 +533,17 @@ async fn a_day_is_one_of_the_shop_or_of_the_time_zone_that_is_asked_for() {
             assert_eq!(found("").await, of_usual, "{filters} {usual}");
             assert_eq!(found("&tz=UTC").await, in_utc, "{filters}");
             assert_eq!(found("&tz=Europe/Istanbul").await, in_istanbul, "{filters}");
+        }
+        // A moment without a zone is of the one that the request names, else UTC.
+        for (filter, zone, numbers) in [
+            ("gte=2026-03-01T21:00:00", "", &["NIGHT"][..]),
+            ("gte=2026-03-01T21:00:00", "&tz=UTC", &["NIGHT"]),
+            ("gte=2026-03-02T00:00", "&tz=Europe/Istanbul", &["NIGHT"]),
+            ("gte=2026-03-01T21:00", "&tz=Europe/Istanbul", &["DAY", "NIGHT"]),
+            ("lt=2026-03-02 00:00:00", "&tz=Europe/Istanbul", &["DAY"]),
+        ] {
+            let page = shop.get(&format!("{SHORT}?order__date_placed__{filter}{zone}&sort=id")).await.ok();
+            assert_eq!(column(&page, "order_number"), numbers, "{filter} {zone}");
         }
         let page = shop.get(&format!("{SHORT}?limit=1&tz=Europe/Istanbul")).await.ok();
         let next = page["next"].as_str().expect("a next page");

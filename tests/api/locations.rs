@@ -202,3 +202,33 @@ async fn a_package_shows_its_location_as_it_is_now_also_where_no_version_tells_o
     assert_eq!(shop.get(&path).await.ok()["stock_location"], expected);
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_slip_in_a_key_is_refused_and_what_was_answered_can_be_sent_back() {
+    let shop = Shop::open().await;
+    let hook = json!({ "event_type": "package.created", "target_url": "https://example.com/", "retry_countdown_config": { "choice": "fixed", "kwargs": { "seconds": 0 } } });
+    shop.post("/whisperer/hooks/", &hook).await.json(201);
+    let sender = json!({ "stock_location": 1, "cargo_company": 1, "origin_id": "O-1" });
+    shop.post("/api/v1/oms/stocklocations-senderaddress/", &sender).await.json(201);
+    for (list, slip, key) in [
+        ("/api/v1/oms/stocklocations/", "priorty", "priority"),
+        ("/api/v1/oms/stocklocations/", "max_quotas", "max_quota"),
+        ("/api/v1/oms/stocklocations-senderaddress/", "orgin_id", "origin_id"),
+        ("/api/v1/auth/users/", "pasword", "password"),
+        ("/whisperer/hooks/", "target_ulr", "target_url"),
+    ] {
+        let page = shop.get(list).await.ok();
+        let shown = page["results"]
+            .as_array()
+            .and_then(|rows| rows.get(1).or(rows.first()))
+            .unwrap_or_else(|| panic!("{list}: {page}"));
+        let path = format!("{list}{}/", shown["id"]);
+        let reply = shop.changes_nothing(shop.patch(&path, &json!({ slip: 1 }))).await;
+        let told = format!("\"{slip}\":[\"There is no such key; did you mean {key}?\"]");
+        assert!(reply.status == 400 && reply.text().contains(&told), "{list}: {}", reply.text());
+        // What is only answered is passed over, as by Django REST framework.
+        let reply = shop.patch(&path, shown).await;
+        assert_eq!(reply.status, 200, "{list}: {}", reply.text());
+    }
+    shop.finish().await;
+}
