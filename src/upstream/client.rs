@@ -54,11 +54,13 @@ pub struct Failure {
     pub body: Option<Value>,
     /// The wait that the answer asked for.
     pub retry_after: Option<Duration>,
+    /// It is not tried again.
+    pub is_final: bool,
 }
 
 impl From<Reason> for Failure {
     fn from(why: Reason) -> Self {
-        Self { why, status: None, body: None, retry_after: None }
+        Self { why, status: None, body: None, retry_after: None, is_final: false }
     }
 }
 
@@ -207,7 +209,7 @@ async fn answer(response: Response) -> Result<Answer, Failure> {
     if status.is_success() {
         return Ok(Answer { status, body: body.unwrap_or(Value::Null) });
     }
-    Err(Failure { why: format!("it answered {status}"), status: Some(status), body, retry_after })
+    Err(Failure { status: Some(status), body, retry_after, ..Failure::from(format!("it answered {status}")) })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     again::{self, Settling},
+    heard::Heard,
     problems,
 };
 use crate::{
@@ -82,11 +83,14 @@ impl Intake {
     async fn take(&self, value: &Value, caller: Option<&Arc<Caller>>) -> Result<Taken> {
         let order = OrderInput::of_json(value)?;
         if order.status != APPROVED {
-            let known = identity::find(&mut *self.pool.acquire().await?, &order.identity()).await?;
-            return match known {
-                Some(id) => self.settle(id, &order, value, caller).await,
-                None => Ok(Taken::Left { status: order.status }),
-            };
+            return self.leave(&order, value, caller).await;
+        }
+        let heard = Heard::of(value);
+        if let Some(heard) = &heard
+            && let Some(newer) = heard.overtaken_by(&self.pool).await?
+            && self.known(&order).await?.is_none()
+        {
+            return Ok(Taken::Left { status: newer["status"].as_str().unwrap_or(APPROVED).to_owned() });
         }
         self.inventory.before_order(&self.catalog_cache.current(), &order).await?;
         let user_id = caller.map(|caller| caller.user_id);
@@ -99,8 +103,38 @@ impl Intake {
         if !is_new {
             return self.settle(order_id, &order, value, caller).await;
         }
+        if let Some(heard) = &heard {
+            // What was heard meanwhile found no order, and is acted on now.
+            if let Some(newer) = heard.overtaken_by(&self.pool).await? {
+                return self.settle(order_id, &OrderInput::of_json(&newer)?, &newer, caller).await;
+            }
+            heard.forget(&self.pool).await?;
+        }
         problems::resolve(&self.pool, &order.identity()).await?;
         Ok(Taken::New(order_id))
+    }
+
+    /// An order that is not to be packed, or not by us. What was recorded of it before is over.
+    async fn leave(&self, order: &OrderInput, value: &Value, caller: Option<&Arc<Caller>>) -> Result<Taken> {
+        if let Some(id) = self.known(order).await? {
+            return self.settle(id, order, value, caller).await;
+        }
+        if let Some(heard) = Heard::of(value) {
+            if heard.overtaken_by(&self.pool).await?.is_some() {
+                return Ok(Taken::Left { status: order.status.clone() });
+            }
+            // First: who takes an older message at the same time sees it, or the order is here now.
+            heard.note(&self.pool, value).await?;
+            if let Some(id) = self.known(order).await? {
+                return self.settle(id, order, value, caller).await;
+            }
+        }
+        problems::resolve(&self.pool, &order.identity()).await?;
+        Ok(Taken::Left { status: order.status.clone() })
+    }
+
+    async fn known(&self, order: &OrderInput) -> Result<Option<i64>> {
+        identity::find(&mut *self.pool.acquire().await?, &order.identity()).await
     }
 
     /// Does what can be done of what a known order says otherwise.
@@ -153,6 +187,12 @@ impl Intake {
             }
         };
         let reference = problems::reference(value);
+        if let Some(heard) = Heard::of(value) {
+            if heard.overtaken_by(&self.pool).await?.is_some() {
+                return Ok(Err(refusal));
+            }
+            heard.note(&self.pool, value).await?;
+        }
         tracing::warn!(order = reference, reason = %refusal, "an order of the upstream was not taken");
         problems::record(&self.pool, &reference, &refusal.to_string(), value).await?;
         Ok(Err(refusal))

@@ -8,6 +8,7 @@ pub(crate) mod again;
 pub(crate) mod cancellations;
 mod client;
 mod cursor;
+mod heard;
 pub(crate) mod intake;
 pub mod lists;
 pub mod over;

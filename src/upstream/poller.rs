@@ -115,7 +115,6 @@ impl Poller {
 
     /// Reads the list to its end.
     async fn poll(&self, lease: &Lease) -> Result<(), PollError> {
-        self.try_problems_again().await?;
         let since = lease.seen.map(|seen| seen - OVERLAP);
         let mut paging = Paging::from(since.max(self.since));
         let mut taken = 0;
@@ -142,6 +141,8 @@ impl Poller {
                 break;
             }
         }
+        // After all that is new was heard, so that none is tried that is another by now.
+        self.try_problems_again().await?;
         if taken > 0 {
             tracing::info!(orders = taken, "took orders of the upstream");
             self.metrics.upstream_orders("polled", taken);

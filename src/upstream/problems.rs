@@ -45,7 +45,7 @@ pub(crate) fn reference(order: &Value) -> String {
 }
 
 /// Which of several orders of one number it is about; empty where it has none.
-fn identity(order: &Identity) -> String {
+pub(crate) fn identity(order: &Identity) -> String {
     let Identity { channel: Channel { id, name }, omnitron_id, .. } = order;
     let channel = id.map(|id| id.to_string()).or_else(|| name.clone()).unwrap_or_default();
     format!("{channel}/{}", omnitron_id.map(|key| key.to_string()).unwrap_or_default())

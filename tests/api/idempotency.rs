@@ -38,16 +38,24 @@ async fn a_repeat_after_204_gets_204() {
 }
 
 #[tokio::test]
-async fn a_repeat_after_a_refusal_is_refused_the_same_though_it_would_succeed_now() {
+async fn a_repeat_after_a_refusal_is_decided_anew_and_then_keeps_what_it_did() {
     let shop = Shop::open().await;
     let package = shop.package().await;
     let shipping = json!({ "slug": "package__ship_the_package__packed__shipped" });
     let first = shop.changes_nothing(package.run_keyed("erp", "k", &shipping)).await;
     first.refused(NOT_ALLOWED);
+    shop.changes_nothing(package.run_keyed("erp", "k", &shipping)).await.refused(NOT_ALLOWED);
     package.run("COMPLETE_PACKING").await.ok();
+    let done = package.run_keyed("erp", "k", &shipping).await;
+    assert_eq!(done.status, 200);
     let again = shop.changes_nothing(package.run_keyed("erp", "k", &shipping)).await;
-    assert_eq!((again.status, &again.body), (406, &first.body));
-    package.run_keyed("erp", "another", &shipping).await.ok();
+    assert_eq!((again.status, &again.body), (200, &done.body));
+    // What is wrong with the request itself stays so.
+    let other = shop.package().await;
+    let wrong = json!({ "slug": other.slug("COMPLETE_PACKING").await, "input_parameters": { "colour": 1 } });
+    let first = other.run_keyed("erp", "w", &wrong).await;
+    let again = shop.changes_nothing(other.run_keyed("erp", "w", &wrong)).await;
+    assert_eq!((first.status, again.status, &first.body), (400, 400, &again.body));
     shop.finish().await;
 }
 
@@ -105,9 +113,8 @@ async fn a_key_is_forgotten_after_24_hours() {
     shop.changes_nothing(package.run_keyed("erp", "k", &body)).await.refused(NOT_ALLOWED);
     // From then on it stands for its new answer.
     let shipping = json!({ "slug": package.slug("SHIP_THE_PACKAGE").await });
-    shop.changes_nothing(package.run_keyed("erp", "k", &shipping)).await.refused(REUSED);
-    shop.execute("update idempotency_keys set created_date = now() - interval '25 hours'").await;
     package.run_keyed("erp", "k", &shipping).await.ok();
+    shop.changes_nothing(package.run_keyed("erp", "k", &body)).await.refused(REUSED);
     shop.finish().await;
 }
 

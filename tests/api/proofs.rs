@@ -90,6 +90,7 @@ const OTHERS: &str = "
     select p.order_id, 'status', p.id, i.order_item_id, 'api/v1/order_items/1/', '{\"status\": \"450\"}', 1, 200, now()
       from packages p join package_items i on i.package_id = p.id where p.number = 'N2P1';
     insert into upstream_problems (reference, reason, payload, next_attempt_date) values ('X1', 'no lines', '{}', now());
+    insert into heard_orders (number, identity, heard_date, payload) values ('X2', '', now(), '{}');
     insert into upstream_stores select id, now() from stock_locations where erp_code = 'HQ';
     insert into webhooks (user_id, event_type, target_url, retry_countdown_config)
     select min(id), 'package.created', 'https://erp.example/', '{}' from users;

@@ -4,6 +4,7 @@ mod calls;
 mod cancellations;
 pub mod house;
 mod orders;
+mod overtaken;
 mod pushed;
 mod reports;
 mod stores;

@@ -29,7 +29,8 @@ pub(super) fn example() -> Value {
 /// answer says what was decided; the same plan, sent again, is answered the same.
 #[utoipa::path(post, path = "/api/v1/oms/cancellation_plan/", tag = "Upstream",
     operation_id = "decideCancellationPlan", request_body = Value, security(("token" = []), ("basic" = [])),
-    responses((status = 200, description = "What was decided", body = PlanView), (status = 404, description = "There is no such order here yet")))]
+    responses((status = 200, description = "What was decided", body = PlanView), (status = 404, description = "There is no such order here yet"),
+        (status = 409, description = "A plan of this key came before with another content")))]
 pub(super) async fn create(
     Sender(door): Sender,
     headers: HeaderMap,

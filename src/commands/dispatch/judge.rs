@@ -102,9 +102,11 @@ fn resolve<'a, S: Subject>(
     Ok((facts, transition.map_err(Outcome::Refused)?))
 }
 
-/// True if a repeat must get this answer: any answer of the command itself under a new key. A 404, a reused key, or another
-/// version than `If-Match` has, is not about the command.
+/// True if a repeat must get this answer, under a new key: what was done, and what is wrong with the request itself. A refusal of
+/// the package as it is (406) changed nothing, and a queue that repeats the request must get through once its cause is gone. A
+/// 404, a reused key, or another version than `If-Match` has, is not about the command.
 pub(super) fn is_worth_remembering<A>(request: &Request, outcome: &Outcome<A>, remembered: &Known) -> bool {
     let has_new_key = request.key.as_ref().is_some_and(|key| !remembered.contains_key(&(key.user_id, key.key.clone())));
-    has_new_key && !matches!(outcome.status(), StatusCode::NOT_FOUND | StatusCode::PRECONDITION_FAILED)
+    let is_of_now = [StatusCode::NOT_FOUND, StatusCode::PRECONDITION_FAILED, StatusCode::NOT_ACCEPTABLE];
+    has_new_key && !is_of_now.contains(&outcome.status())
 }

@@ -153,7 +153,7 @@ fn parts_of_kits(rows: &[LineRow], named: &[WantedLine]) -> Result<Vec<WantedLin
     Ok(parts)
 }
 
-/// Records a plan; its id, and whether it was decided before.
+/// Records a plan; its id, and whether it was decided before. 409 for a key that has another content.
 async fn begin(pool: &PgPool, plan: &Plan, order_id: i64, wanted: Wanted<'_>) -> Result<(i64, bool)> {
     let (ids, quantities) = match wanted {
         Wanted::Order => (None, None),
@@ -175,9 +175,36 @@ async fn begin(pool: &PgPool, plan: &Plan, order_id: i64, wanted: Wanted<'_>) ->
     )
     .execute(pool)
     .await?;
-    let row = sqlx::query!("select id, decision from cancellation_plans where remote_id = $1", plan.pk);
+    let row = sqlx::query!(
+        r#"select id, decision, plan_type <> $2 as "is_another_type!", order_id <> $3 as "is_another_order!",
+                  (order_item_ids is distinct from $4 or quantities is distinct from $5) as "has_other_items!"
+             from cancellation_plans where remote_id = $1"#,
+        plan.pk,
+        plan.kind.as_str(),
+        order_id,
+        ids.as_deref(),
+        quantities.as_deref() as Option<&[Option<i64>]>
+    );
     let row = row.fetch_one(pool).await?;
-    Ok((row.id, row.decision.is_some()))
+    let differing = [
+        ("plan_type", row.is_another_type),
+        ("order", row.is_another_order),
+        ("order_items", row.has_other_items && !row.is_another_order),
+    ];
+    let differing: Vec<&str> = differing.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect();
+    if differing.is_empty() {
+        return Ok((row.id, row.decision.is_some()));
+    }
+    Err(Refusal::detail(
+        StatusCode::CONFLICT,
+        format!(
+            "Cancellation plan {} came before with another {}, and stays as it was decided; send what is new as a plan with a \
+             key of its own.",
+            plan.pk,
+            differing.join(", ")
+        ),
+    )
+    .into())
 }
 
 async fn decide(

@@ -45,9 +45,12 @@ impl Services {
         let log_id = call.transition_log_id.unwrap_or_default();
         let ask =
             ask(pool, call, log_id).await.map_err(|error| Failure::from(format!("it could not be asked: {error}")))?;
-        let Some((secret, body)) = ask else {
+        let Some(Ask { secret, body, is_cancelled }) = ask else {
             return Err(Failure::from("what the service is told is no longer there".to_owned()));
         };
+        if is_cancelled {
+            return Err(Failure { is_final: true, ..Failure::from("the package was cancelled meanwhile".to_owned()) });
+        }
         let settings = secret.reveal();
         let target = invoicing.target(settings)?;
         // The service can recognise a repeated call, which is sent when an answer was lost.
@@ -132,10 +135,19 @@ fn url_of(answer: &Value) -> Option<String> {
     (matches!(parsed.scheme(), "http" | "https") && parsed.has_host()).then_some(url)
 }
 
-/// The parameters of the call, and its body: the package with its items.
-async fn ask(pool: &PgPool, call: &Call, log_id: i64) -> Result<Option<(Secret<Value>, Value)>> {
+/// What a service is asked.
+struct Ask {
+    /// The parameters of the call.
+    secret: Secret<Value>,
+    /// The package with its items.
+    body: Value,
+    /// There is nothing to bill any more.
+    is_cancelled: bool,
+}
+
+async fn ask(pool: &PgPool, call: &Call, log_id: i64) -> Result<Option<Ask>> {
     let row = sqlx::query!(
-        r#"select r.invoice_call as "settings!",
+        r#"select r.invoice_call as "settings!", s.slug = 'packaging-canceled' as "is_cancelled!",
                   jsonb_build_object(
                       'package', jsonb_build_object('id', p.id, 'number', p.number, 'invoice_number', p.invoice_number),
                       'order', jsonb_build_object('number', o.number, 'pk', o.omnitron_id, 'currency', o.currency,
@@ -149,6 +161,7 @@ async fn ask(pool: &PgPool, call: &Call, log_id: i64) -> Result<Option<(Secret<V
                                   from package_items i join order_items oi on oi.id = i.order_item_id
                                  where i.package_id = p.id)) as "body!"
              from transition_records r cross join packages p join orders o on o.id = p.order_id
+             join states s on s.id = p.state_id
             where r.transition_log_id = $1 and p.id = $2 and r.invoice_call is not null"#,
         log_id,
         call.package_id
@@ -160,7 +173,7 @@ async fn ask(pool: &PgPool, call: &Call, log_id: i64) -> Result<Option<(Secret<V
         for flag in ["generate_invoice_number", "generate_invoice_url"] {
             body[flag] = json!(row.settings[flag] == true);
         }
-        (Secret::new(row.settings), body)
+        Ask { secret: Secret::new(row.settings), body, is_cancelled: row.is_cancelled }
     }))
 }
 

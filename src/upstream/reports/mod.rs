@@ -18,7 +18,7 @@ use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::{invoice::Services, send::Bounds};
-use super::{Client, Pace};
+use super::{Client, Pace, heard};
 use crate::{catalog::CatalogCache, db::PgPool, error::Result, metrics::Metrics, outbound::Gate};
 
 /// How often calls and invoice calls of other servers are looked for, at least.
@@ -76,8 +76,8 @@ impl Reporter {
                 () = self.calls.notified(), if !rest.is_zero() => {}
                 _ = under_way.join_next(), if !under_way.is_empty() && !rest.is_zero() => {}
                 _ = forget.tick() => {
-                    if let Err(error) = send::forget_old(&self.pool).await {
-                        tracing::warn!(%error, "cannot delete old calls to the upstream");
+                    if let Err(error) = self.forget_old().await {
+                        tracing::warn!(%error, "cannot delete what is old of the upstream");
                     }
                 }
             }
@@ -86,6 +86,11 @@ impl Reporter {
         let last_calls = async { while under_way.join_next().await.is_some() {} };
         tokio::time::timeout(SHUTDOWN_GRACE, last_calls).await.ok();
         under_way.shutdown().await;
+    }
+
+    async fn forget_old(&self) -> Result<()> {
+        send::forget_old(&self.pool).await?;
+        heard::forget_old(&self.pool).await
     }
 
     /// Collects invoice calls and sends once. Returns how much there was to do.

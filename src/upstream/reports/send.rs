@@ -190,7 +190,8 @@ impl Reporter {
 
     async fn failed(&self, connection: &mut PgConnection, call: &Call, failure: &Failure) -> Result<()> {
         let (attempts, why) = (u32::try_from(call.attempts).unwrap_or(1), &failure.why);
-        if call.is_last {
+        let is_last = call.is_last || failure.is_final;
+        if is_last {
             tracing::error!(
                 call = call.id,
                 kind = call.kind,
@@ -214,7 +215,7 @@ impl Reporter {
             failure.status.map(|status| i16::try_from(status.as_u16()).unwrap_or_default()),
             failure.body.as_ref().and_then(kept),
             failure.why,
-            call.is_last
+            is_last
         )
         .execute(connection)
         .await?;

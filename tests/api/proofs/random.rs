@@ -36,6 +36,7 @@ const UNPROVEN: &[(&str, &str, &str)] = &[
     ("package_invoices", "created_date, modified_date", DATE),
     ("orders", "modified_date", DATE),
     ("orders", "heard_date", NOTE),
+    ("heard_orders", "*", "what the upstream said of orders that are not here: nothing here says it too"),
     ("order_items", "wanted_quantity", "what its sender last wanted of it: only what is sent next is compared with it"),
     ("order_items", "modified_date", DATE),
     ("transfer_items", "modified_date", DATE),

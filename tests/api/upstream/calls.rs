@@ -186,6 +186,22 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
+async fn what_was_cancelled_before_its_invoice_was_made_is_not_billed() {
+    let service = Receiver::start().await;
+    let (shop, server) = calling(on_this_machine(), EAGER).await;
+    service.is(Mood::Answers(500));
+    let package = packed(&shop, &service.url).await;
+    call_of(&shop, package, |call| call["last_error"].is_string()).await;
+    package.run_with("CANCEL_PACKED_PACKAGE", &json!({ "restock": true })).await.ok();
+    service.is(says("A-7"));
+    let call = call_in(&shop, package, "failed").await;
+    assert_eq!(call["last_error"], "the package was cancelled meanwhile");
+    assert_eq!(package.json().await["invoice_number"], Value::Null);
+    server.stop().await;
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn nothing_of_an_answer_is_told_but_what_was_asked_for() {
     let service = Receiver::start().await;
     let (shop, server) = calling(on_this_machine(), EAGER).await;
