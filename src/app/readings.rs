@@ -48,6 +48,7 @@ async fn read(pool: &PgPool) -> Result<Readings> {
         packages: packages::count_open(&mut connection).await?,
         webhooks: webhooks::count(&mut connection).await?,
         upstream: upstream::status::readings(&mut connection).await?,
+        stuck_packages: packages::count_stuck(&mut connection).await?,
         short_stock_units: stock::short_units(&mut connection).await?,
         feed_lag_seconds: events::lag_seconds(&mut connection).await?,
     })

@@ -28,6 +28,8 @@ pub struct Readings {
     pub webhooks: WebhookReadings,
     /// The upstream, and calls to it and to invoice services.
     pub upstream: UpstreamReadings,
+    /// Packages in a state that is not final and out of which no transition leads.
+    pub stuck_packages: i64,
     /// Units that are reserved and were counted not to be there.
     pub short_stock_units: i64,
     /// Seconds since the oldest event that the feed does not show yet, because a transaction before it is open.
@@ -99,6 +101,11 @@ impl Collector for Gauges {
         page.packages(&readings.packages)?;
         page.webhooks(&readings.webhooks)?;
         page.upstream(&readings.upstream)?;
+        page.whole(
+            "stuck_packages",
+            "Packages in a state that is not final and out of which no transition of the installation leads",
+            readings.stuck_packages,
+        )?;
         page.whole(
             "short_stock_units",
             "Units that packages hold although a count says that they are not there: `stocks/?is_short=true`",

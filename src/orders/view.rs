@@ -108,6 +108,9 @@ struct LineView {
     discount_amount: Option<String>,
     /// The upstream's key of the line that this one is a part of.
     parent: Option<i64>,
+    /// Why it is in no package: `kit` (its parts are), `without_goods`, or `status` (that it came with, as long as it is not
+    /// approved). Null: it is packed.
+    not_packed: Option<String>,
     /// Whatever the channel adds to the line, as it came.
     #[schema(schema_with = details::extra_field)]
     extra_field: Option<Json<Box<RawValue>>>,
@@ -197,7 +200,9 @@ async fn load_lines(
     let rows = sqlx::query!(
         r#"select id, order_id, state_id, omnitron_id, quantity, price::text as price, price_currency,
                   tax_rate::text as tax_rate, discount_amount::text as discount_amount,
-                  parent_omnitron_id as parent, extra_field as "extra_field: Json<Box<RawValue>>",
+                  parent_omnitron_id as parent,
+                  (select reason from lines_not_packed n where n.order_item_id = order_items.id) as not_packed,
+                  extra_field as "extra_field: Json<Box<RawValue>>",
                   product as "product: Json<Box<RawValue>>", created_date, modified_date
              from order_items where order_id = any($1) order by order_id, position"#,
         ids
@@ -219,6 +224,7 @@ async fn load_lines(
             tax_rate: row.tax_rate,
             discount_amount: row.discount_amount,
             parent: row.parent,
+            not_packed: row.not_packed,
             extra_field: row.extra_field,
         });
     }

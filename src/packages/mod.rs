@@ -46,3 +46,23 @@ pub async fn count_open(connection: &mut PgConnection) -> Result<Vec<OpenPackage
     });
     Ok(open.collect())
 }
+
+/// Counts the packages in states that are not final and out of which no transition of the installation leads, for the metrics;
+/// at each location up to as many as [`count_open`] looks at.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_stuck(connection: &mut PgConnection) -> Result<i64> {
+    let stuck = sqlx::query_scalar!(
+        r#"select coalesce(sum(c.count), 0)::bigint as "stuck!"
+             from states s
+            cross join stock_locations l
+            cross join lateral (select count(*)
+                                  from (select from packages p
+                                         where p.stock_location_id = l.id and p.state_id = s.id limit $1) as looked_at) as c
+            where s.entity = 'package' and not s.final
+              and not exists (select from transitions t where t.source_state_id = s.id and t.retired_date is null)"#,
+        MOST_COUNTED
+    );
+    Ok(stuck.fetch_one(connection).await?)
+}

@@ -67,6 +67,8 @@ pub const CHECKS: &[Check] = checks! {
     "versions": full;
     "cursors": full;
     "moves": full;
+    "ways-out": full;
+    "problems": full;
     "statuses": full;
     "seals": full;
 };

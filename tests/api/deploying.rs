@@ -153,6 +153,22 @@ async fn what_would_hurt_is_refused_and_changes_nothing_until_it_is_forced() {
 }
 
 #[tokio::test]
+async fn packages_that_no_transition_leads_away_from_are_found_and_counted() {
+    let shop = Shop::open().await;
+    let package = shop.package().await;
+    package.run("BLOCK_THE_PACKAGE").await.ok();
+    shop.execute(
+        "update transitions set retired_date = now() where source_state_id = (select id from states where slug = 'blocked')",
+    )
+    .await;
+    shop.until("the metric has it", || async { (shop.metric("oms_stuck_packages").await == 1).then_some(()) }).await;
+    let (code, told, _) = shop.oms(&["verify"]).await;
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("no transition leads out of its state blocked"), "{told}");
+    shop.abandon().await;
+}
+
+#[tokio::test]
 async fn packages_of_a_state_that_goes_are_moved_by_commands() {
     let shop = Shop::open().await;
     let mut packages = Vec::new();

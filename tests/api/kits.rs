@@ -84,6 +84,8 @@ async fn a_line_without_goods_needs_no_place_and_does_not_hold_the_order_up() {
         order["orderitem_set"].as_array_mut().expect("lines").push(line);
         let order = shop.order_of(&order).await;
         assert_eq!(places(&order).await, ["waiting@KADIKOY: RED×1=waiting"], "{number}");
+        let lines = &order.json["orderitem_set"];
+        assert_eq!((&lines[0]["not_packed"], &lines[1]["not_packed"]), (&Value::Null, &json!("without_goods")));
     }
     shop.finish().await;
 }

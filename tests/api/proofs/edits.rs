@@ -162,6 +162,17 @@ const EDITS: &[(&str, &str, &str)] = &[
     ),
     ("delete from order_plans", "plans", "order N1: it has packages, and no plan"),
     ("update order_plans set facts = '{}', trace = '{}' where order_id = 1", "seals", "is not as it was made"),
+    // ---- what could not go on
+    (
+        "update transitions set retired_date = now() where source_state_id = (select state_id from packages where number = 'N1P1')",
+        "ways-out",
+        "package N1P1: no transition leads out of its state waiting",
+    ),
+    (
+        "insert into upstream_problems (reference, reason, payload, next_attempt_date) values ('X2', 'no lines', '{\"modified_date\": \"2020-01-01T00:00:00Z\"}', now())",
+        "problems",
+        "of order X2: it is open, and a later message was heard",
+    ),
     ("update scenario_versions set definition = '{}'", "seals", "version 1 is not as it was written"),
     (
         "alter table order_plans disable trigger all; alter table scenario_versions disable trigger all; delete from scenario_versions",
