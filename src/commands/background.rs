@@ -22,6 +22,8 @@ pub struct Background {
     pub denial_reasons: Vec<(i64, String)>,
     /// The upstream's keys of the package's order lines, by order item id.
     pub omnitron_ids: HashMap<i64, i64>,
+    /// The barcodes of the products of the package's order lines, by order item id.
+    pub barcodes: HashMap<i64, String>,
     /// The available stock of the SKUs in `replacements`, at the package's location. A SKU that was never counted there
     /// is missing.
     pub available: BTreeMap<String, i64>,
@@ -48,7 +50,7 @@ pub async fn load(
             }
             Lookup::DenialReasons => background.denial_reasons = denial_reasons(connection).await?,
             Lookup::Products => {
-                background.omnitron_ids = omnitron_ids(connection, package).await?;
+                (background.omnitron_ids, background.barcodes) = lines(connection, package).await?;
                 let skus = replacements::named_skus(input);
                 background.available = available(connection, package.stock_location_id, &skus).await?;
                 background.divided = divided(connection, package, &skus).await?;
@@ -68,15 +70,22 @@ async fn denial_reasons(connection: &mut PgConnection) -> Result<Vec<(i64, Strin
     Ok(rows.into_iter().map(|row| (row.id, row.title)).collect())
 }
 
-async fn omnitron_ids(connection: &mut PgConnection, package: &PackageFacts) -> Result<HashMap<i64, i64>> {
+/// The upstream's keys and the barcodes of the package's order lines, by order item id.
+async fn lines(
+    connection: &mut PgConnection,
+    package: &PackageFacts,
+) -> Result<(HashMap<i64, i64>, HashMap<i64, String>)> {
     let lines: Vec<i64> = package.items.iter().map(|item| item.order_item_id).collect();
-    let rows = sqlx::query!(
-        r#"select id, omnitron_id as "omnitron_id!" from order_items where id = any($1) and omnitron_id is not null"#,
+    let query = sqlx::query!(
+        "select id, omnitron_id, product->>'barcode' as barcode from order_items where id = any($1)",
         &lines
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.omnitron_id)).collect())
+    );
+    let (mut keys, mut barcodes) = (HashMap::new(), HashMap::new());
+    for row in query.fetch_all(connection).await? {
+        keys.extend(row.omnitron_id.map(|key| (row.id, key)));
+        barcodes.extend(row.barcode.map(|barcode| (row.id, barcode)));
+    }
+    Ok((keys, barcodes))
 }
 
 /// The lines of which other items have units too, if some product is to be replaced.

@@ -186,8 +186,8 @@ async fn write_log_records(
     Ok(())
 }
 
-/// Replacing products become the products of order lines, with the latest data of an order about them; then scanned
-/// codes become their barcodes.
+/// Replacing products become the products of order lines, with the latest data of an order about them, and the name of what they
+/// replace where no order has one; then scanned codes become their barcodes.
 async fn write_products(connection: &mut PgConnection, changes: &[PackageChange]) -> Result<()> {
     let replaced: BTreeMap<i64, String> = changes
         .iter()
@@ -200,8 +200,10 @@ async fn write_products(connection: &mut PgConnection, changes: &[PackageChange]
         sqlx::query!(
             "update order_items oi
                 set sku = c.sku,
-                    product = coalesce((select k.product from order_items k where k.sku = c.sku
-                                         order by k.id desc limit 1), jsonb_build_object('sku', c.sku)),
+                    product = jsonb_strip_nulls(jsonb_build_object('name', oi.product->'name'))
+                              || coalesce((select k.product from order_items k where k.sku = c.sku
+                                            order by k.id desc limit 1), '{}')
+                              || jsonb_build_object('sku', c.sku),
                     modified_date = now()
                from unnest($1::bigint[], $2::text[]) as c(id, sku)
               where oi.id = c.id",

@@ -101,6 +101,35 @@ async fn a_preparation_that_is_wrong_names_the_field_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_barcode_of_another_line_is_told_and_nothing_is_prepared() {
+    let shop = Shop::open().await;
+    let package = shop.order(&[("RED", 1), ("BLUE", 1)]).await.only_package();
+    let (red, blue) = (package.item("RED").await, package.item("BLUE").await);
+    let scan = |item: i64, code: &str| json!({ "select_items_by_omnitron_id": false, "barcodes": [{ "package_item": item, "barcode": code }] });
+    for (item, code, other) in [(red, "869BLUE", format!("{blue} (BLUE)")), (blue, "869RED", format!("{red} (RED)"))] {
+        let reply = shop.changes_nothing(package.run_with("PREPARE_PACKAGE", &scan(item, code))).await;
+        let message = format!("{code} is the barcode of item {other}, not of item {item}.");
+        assert_eq!(reply.wrong("barcodes"), [message]);
+    }
+    package.run_with("PREPARE_PACKAGE", &scan(red, "869RED")).await.ok();
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_product_that_no_order_knows_keeps_the_name_and_the_price_of_what_it_replaces() {
+    let shop = Shop::open().await;
+    shop.count("KADIKOY", "NEW", 5).await;
+    let package = shop.order(&[("RED", 1)]).await.only_package();
+    let before = package.json().await["packageitem_set"][0]["order_item"].clone();
+    let input = json!({ "replacements": [{ "package_item": package.item("RED").await, "sku": "NEW" }] });
+    package.run_with("REPLACE_PRODUCT", &input).await.ok();
+    let after = package.json().await["packageitem_set"][0]["order_item"].clone();
+    assert_eq!(after["product"], json!({ "sku": "NEW", "name": before["product"]["name"] }));
+    assert_eq!((&after["sku"], &after["price"]), (&json!("NEW"), &before["price"]));
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn a_product_of_which_there_is_not_enough_takes_no_others_place() {
     let shop = Shop::open().await;
     let package = shop.order(&[("RED", 2)]).await.only_package();

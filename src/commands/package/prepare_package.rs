@@ -85,6 +85,9 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
             return Err(Refusal::field(field, format!("Item {} is out of stock at the same time.", item.id)));
         }
     }
+    for (item, barcode) in &scanned {
+        refuse_barcode_of_another(context, item, barcode)?;
+    }
     let package = context.facts;
     let mut changes = Changes::to(package, context.transition.destination_id);
     if !missing.is_empty() {
@@ -96,6 +99,20 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     changes.record.barcodes =
         scanned.into_iter().map(|(item, barcode): (&ItemFacts, String)| (item.order_item_id, barcode)).collect();
     Ok(changes)
+}
+
+/// Refuses a scanned code that is the barcode of another line of the package: something else was scanned.
+fn refuse_barcode_of_another(context: &Context<'_>, item: &ItemFacts, barcode: &str) -> Result<(), Refusal> {
+    let barcode_of = |item: &ItemFacts| context.background.barcodes.get(&item.order_item_id).map(String::as_str);
+    if barcode_of(item) == Some(barcode) {
+        return Ok(());
+    }
+    let other = context.facts.items.iter().find(|other| other.sku != item.sku && barcode_of(other) == Some(barcode));
+    other.map_or(Ok(()), |other| {
+        let message =
+            format!("{barcode} is the barcode of item {} ({}), not of item {}.", other.id, other.sku, item.id);
+        Err(Refusal::field(BARCODES, message))
+    })
 }
 
 /// The missing items, or units of them.
