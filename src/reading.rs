@@ -16,6 +16,7 @@ mod form;
 mod kinds;
 mod lists;
 mod origin;
+mod records;
 mod sheet;
 pub mod values;
 
@@ -27,7 +28,8 @@ pub use encoding::{Decoded, Encoding, NO_LETTER};
 pub use form::{Changed, Form, New, body_as_shown, change, create, set, with_sentences};
 pub use kinds::COUNTS;
 pub use origin::{Origin, Place, Problem};
-pub use sheet::{Row, Sheet, column};
+pub use records::Breaks;
+pub use sheet::{Row, Sheet, column, named_twice, unknown_column};
 
 use crate::{
     error::Refusal,

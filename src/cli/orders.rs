@@ -78,12 +78,15 @@ pub(super) async fn run(settings: &DataSettings, command: Command) -> Result<Out
         }
     };
     data.close().await?;
-    let Summary { taken, known, differing, left_out, refused } = imported?;
+    let Summary { taken, known, differing, left_out, refused, read, rows } = imported?;
     let differing = if differing == 0 { String::new() } else { format!(" ({differing} of them differ)") };
     match format {
-        Format::Json => say!("{taken} orders taken, {known} known already{differing}, {refused} lines refused"),
+        Format::Json => {
+            say!("{read} lines read: {taken} orders taken, {known} known already{differing}, {refused} lines refused");
+        }
         _ => say!(
-            "{taken} orders taken, {known} known already{differing}, {left_out} with nothing to pack, {refused} refused"
+            "{read} orders in {rows} rows read: {taken} orders taken, {known} known already{differing}, {left_out} with nothing \
+             to pack, {refused} refused"
         ),
     }
     Ok(if refused == 0 { Outcome::Done } else { Outcome::Faults })
@@ -101,7 +104,7 @@ async fn take(data: &Data, file: tokio::fs::File, size: u64) -> Result<Summary> 
     let (mut progress, reader) = (Bar::new(size), BufReader::with_capacity(1 << 20, file));
     let summary = import(&data.pool, &catalog_cache, &data.gate().await?, reader, &mut progress).await;
     progress.finish();
-    summary
+    progress.told(summary)
 }
 
 async fn take_rows(data: &Data, file: File, size: u64, reading: Reading, rows: &Rows) -> Result<Summary> {
@@ -113,7 +116,7 @@ async fn take_rows(data: &Data, file: File, size: u64, reading: Reading, rows: &
     let mut progress = Bar::new(size);
     let summary = import_rows(&data.pool, &catalog_cache, &data.gate().await?, file, &mut progress).await;
     progress.finish();
-    summary
+    progress.told(summary)
 }
 
 /// Progress: a bar on a terminal, otherwise a line now and then.
@@ -123,6 +126,8 @@ pub(super) struct Bar {
     done: u64,
     /// Tenths of the file that were printed.
     printed: u64,
+    /// What was taken so far.
+    until: Summary,
 }
 
 impl Bar {
@@ -130,17 +135,29 @@ impl Bar {
         let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  {elapsed} of about {duration}");
         let bar = ProgressBar::new(size);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { line: bar, size: size.max(1), done: 0, printed: 0 }
+        Self { line: bar, size: size.max(1), done: 0, printed: 0, until: Summary::default() }
     }
 
     pub(super) fn finish(&self) {
         self.line.finish_and_clear();
+    }
+
+    /// What an import came to. Of one that stopped it says what was read until then.
+    fn told(&self, imported: Result<Summary>) -> Result<Summary> {
+        imported.map_err(|error| {
+            let Summary { read, taken, known, refused, .. } = self.until;
+            Error::Fault(format!(
+                "{error} — {read} were read until then ({taken} taken, {known} known already, {refused} refused), the rest of the \
+                 file was not; it can be imported again"
+            ))
+        })
     }
 }
 
 impl Progress for Bar {
     fn advance(&mut self, bytes: u64, summary: Summary) {
         self.done += bytes;
+        self.until = summary;
         self.line.inc(bytes);
         let orders = summary.taken + summary.known;
         self.line.set_message(format!("{orders} orders"));

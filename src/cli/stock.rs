@@ -18,7 +18,7 @@ use crate::{
     stock::{
         Door, Origin,
         adjust::{Adjusted, Adjustment, adjust_alone},
-        import::import,
+        import::{Summary, import},
     },
 };
 
@@ -78,9 +78,9 @@ async fn import_file(settings: &DataSettings, file: PathBuf, encoding: Encoding)
     let data = Data::open(settings).await?;
     let imported = import(&data.pool, Actor::command_line(), reader, |line, why| note!("line {line}: {why}")).await;
     data.close().await?;
-    let summary = imported?;
-    say!("{} counts set, {} lines refused", summary.set, summary.refused);
-    Ok(if summary.refused == 0 { Outcome::Done } else { Outcome::Faults })
+    let Summary { read, set, unchanged, refused } = imported?;
+    say!("{read} lines read: {set} counts set, {unchanged} unchanged, {refused} refused");
+    Ok(if refused == 0 { Outcome::Done } else { Outcome::Faults })
 }
 
 /// Makes an adjustment by the rules of requests.

@@ -46,6 +46,10 @@ pub struct Summary {
     pub left_out: u64,
     /// Lines with errors; in a file of rows, orders with them.
     pub refused: u64,
+    /// Lines read, but for empty ones; in a file of rows, orders. Each is one of the others.
+    pub read: u64,
+    /// Rows of a file of rows.
+    pub rows: u64,
 }
 
 /// Progress of an import.
@@ -89,11 +93,13 @@ pub async fn import(
         let mut bytes = read as u64;
         if read as u64 == LONGEST_LINE && line.last() != Some(&b'\n') {
             bytes += skip_line(&mut file).await.map_err(|error| Error::Fault(error.to_string()))?;
+            summary.read += 1;
             summary.refused += 1;
             progress.refused(number, &format!("longer than {LONGEST_LINE} bytes"));
         } else {
             let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii();
             if !text.is_empty() {
+                summary.read += 1;
                 batch.begin(pool).await?;
                 let told = match crate::wire::parse(text) {
                     Ok(value) => taking.take(&value, &mut summary).await?,
@@ -131,6 +137,8 @@ pub async fn import_rows(
     let mut summary = Summary::default();
     let (mut batch, mut count, mut read) = (Batch::default(), 0_u64, 0);
     while let Some(built) = file.next_order()? {
+        summary.read += 1;
+        summary.rows = file.rows_read();
         match built {
             Built::Order { order, line, lines } => {
                 batch.begin(pool).await?;

@@ -1,16 +1,20 @@
 //! Files of rows, as spreadsheets, ERPs and shops write them: a header, then cells that are separated by commas, semicolons
 //! or tabs, as the first line is.
 
-use std::io::{self, BufRead, BufReader, Chain, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
-use super::NO_LETTER;
-use crate::error::{Error, Result};
+use super::{
+    Breaks, NO_LETTER,
+    records::{Record, Records},
+};
+use crate::{
+    error::{Error, Result},
+    spelling::nearest,
+};
 
 /// A file of rows that is read row by row.
 pub struct Sheet<R> {
-    // Each line has an end, so that the reader's position tells where a record ended. An empty line is none.
-    reader: csv::Reader<Chain<BufReader<R>, &'static [u8]>>,
-    separator: u8,
+    records: Records<BufReader<R>>,
     columns: Vec<String>,
 }
 
@@ -19,23 +23,29 @@ pub struct Sheet<R> {
 pub struct Row {
     /// The line on which it begins, as an editor counts them.
     pub line: u64,
-    /// Its cells, or why they cannot be read.
-    pub cells: Result<Vec<String>, String>,
+    /// Its cells; where it cannot be read, those that can.
+    pub cells: Vec<String>,
+    /// Why it cannot be read.
+    pub fault: Option<String>,
 }
 
 impl<R: Read> Sheet<R> {
-    /// Reads the header of a file in UTF-8.
+    /// Reads the header of a file in UTF-8. `breaks`: whether a cell may have line breaks in it.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn open(file: R) -> Result<Self> {
-        let wrong = |error: &dyn std::error::Error| Error::Fault(format!("reading the header: {error}"));
+    pub fn open(file: R, breaks: Breaks) -> Result<Self> {
+        let wrong = |error: &dyn std::fmt::Display| Error::Fault(format!("reading the header: {error}"));
         let mut file = BufReader::new(file);
         let separator = separator(&mut file).map_err(|error| wrong(&error))?;
-        let file = file.chain(&b"\n"[..]);
-        let mut reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(file);
-        let columns = reader.headers().map_err(|error| wrong(&error))?.iter().map(column).collect();
-        Ok(Self { reader, separator, columns })
+        let mut records = Records::new(file, separator, breaks);
+        let header = records.next().map_err(|error| wrong(&error))?;
+        let columns = match header {
+            Some(Record { fault: Some(fault), .. }) => return Err(wrong(&fault)),
+            Some(Record { cells, .. }) => cells.iter().map(|cell| column(cell)).collect(),
+            None => Vec::new(),
+        };
+        Ok(Self { records, columns })
     }
 
     /// The names of its columns, as [`column()`] has them.
@@ -47,13 +57,13 @@ impl<R: Read> Sheet<R> {
     /// True where a comma divides the columns, and so is no decimal point.
     #[must_use]
     pub fn is_separated_by_commas(&self) -> bool {
-        self.separator == b','
+        self.records.is_separated_by(',')
     }
 
     /// How much of it was read, in bytes of UTF-8.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
-        self.reader.position().byte()
+        self.records.bytes_read()
     }
 
     /// The next row; none at the end.
@@ -61,36 +71,61 @@ impl<R: Read> Sheet<R> {
     /// # Errors
     /// When the file cannot be read.
     pub fn next_row(&mut self) -> Result<Option<Row>> {
-        let mut record = csv::StringRecord::new();
-        let read = self.reader.read_record(&mut record);
-        // Before a record there may be empty lines, and in it quoted line ends: its line is counted from its end.
-        let line = self.reader.position().line().saturating_sub(1 + line_ends(&record));
-        let cells = match read {
-            Ok(false) => return Ok(None),
-            Ok(true) if record.iter().any(|cell| cell.contains(NO_LETTER)) => {
-                Err("its letters are not written as the file says: save it as UTF-8, or name its --encoding".to_owned())
+        let read = self.records.next().map_err(|error| Error::Fault(format!("reading the file: {error}")))?;
+        let Some(Record { line, cells, fault }) = read else { return Ok(None) };
+        let width = self.columns.len();
+        let fault = fault.or_else(|| {
+            if cells.iter().any(|cell| cell.contains(NO_LETTER)) {
+                return Some(
+                    "its letters are not written as the file says: save it as UTF-8, or name its --encoding".to_owned(),
+                );
             }
             // A separator in a cell moves what follows it into other columns.
-            Ok(true) if record.iter().skip(self.columns.len()).any(|cell| !cell.trim().is_empty()) => Err(format!(
-                "it has {} cells, and the first line {}: put a cell that has the separator in it in quotation marks",
-                record.len(),
-                self.columns.len()
-            )),
-            Ok(true) => Ok(record.iter().map(|cell| cell.trim().to_owned()).collect()),
-            Err(error) if error.is_io_error() => return Err(Error::Fault(format!("reading line {line}: {error}"))),
-            Err(error) => Err(error.to_string()),
-        };
-        Ok(Some(Row { line, cells }))
+            let is_too_wide = cells.iter().skip(width).any(|cell| !cell.trim().is_empty());
+            is_too_wide.then(|| {
+                format!(
+                    "it has {} cells, and the first line {width}: put a cell that has the separator in it in quotation marks",
+                    cells.len(),
+                )
+            })
+        });
+        Ok(Some(Row { line, cells: cells.iter().map(|cell| cell.trim().to_owned()).collect(), fault }))
     }
 }
 
+/// What is wrong with a header: a column that stands in it twice, so that nobody knows which of them counts. `is_read` says
+/// which columns are read at all.
+#[must_use]
+pub fn named_twice(columns: &[String], is_read: impl Fn(&str) -> bool) -> Option<String> {
+    let (name, places) = columns.iter().filter(|name| is_read(name)).find_map(|name| {
+        let places = (1..).zip(columns).filter(|(_, column)| *column == name).map(|(place, _)| place);
+        let places: Vec<u32> = places.collect();
+        (places.len() > 1).then_some((name, places))
+    })?;
+    let places: Vec<String> = places.iter().map(u32::to_string).collect();
+    let places = places.join(" and ");
+    Some(format!("the first line names the column `{name}` more than once, as columns {places}: leave one of them"))
+}
+
+/// What is wrong with a header that has a column that is not known. One without a name is none, as long as its cells are
+/// empty.
+#[must_use]
+pub fn unknown_column(columns: &[String], known: &[&str]) -> Option<String> {
+    let unknown = columns.iter().find(|column| !column.is_empty() && !known.contains(&column.as_str()))?;
+    let near = nearest(unknown, known.iter().copied());
+    let remedy =
+        near.map_or_else(|| format!("known are {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+    Some(format!("the first line names a column `{unknown}` that is not known: {remedy}"))
+}
+
 /// What separates the columns: of comma, semicolon and tab, what the first line has most of.
-fn separator(file: &mut impl BufRead) -> io::Result<u8> {
+fn separator(file: &mut impl BufRead) -> io::Result<char> {
     let beginning = file.fill_buf()?;
-    let header = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |separator: &u8| header.split(|byte| byte == separator).count();
+    let header = beginning.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.trim_ascii().is_empty());
+    let count =
+        |separator: &char| header.unwrap_or_default().iter().filter(|byte| char::from(**byte) == *separator).count();
     // Of equals the last one counts.
-    Ok([b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b','))
+    Ok(['\t', ';', ','].into_iter().max_by_key(count).unwrap_or(','))
 }
 
 /// The name of a column, whatever its case: `ERP Code` is `erp_code`, and I, İ, ı and i are one letter.
@@ -105,9 +140,4 @@ pub fn column(header: &str) -> String {
             letter => letter,
         })
         .collect()
-}
-
-/// The line ends within a record.
-fn line_ends(record: &csv::StringRecord) -> u64 {
-    record.iter().map(|cell| cell.matches('\n').count() as u64).sum()
 }

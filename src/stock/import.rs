@@ -11,7 +11,7 @@ use crate::{
     days,
     db::PgPool,
     error::{Refusal, Result},
-    reading::{self, Defect, Row, Sheet, Voice},
+    reading::{self, Breaks, Defect, Row, Sheet, Voice},
 };
 
 /// The columns that must be there.
@@ -24,8 +24,12 @@ const BATCH: usize = 5_000;
 /// The result of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Counts set.
+    /// Lines read, but for the first and for empty ones; each is one of the following.
+    pub read: u64,
+    /// Counts that changed a stock.
     pub set: u64,
+    /// Counts that say what is known.
+    pub unchanged: u64,
     /// Lines with errors.
     pub refused: u64,
 }
@@ -46,7 +50,8 @@ pub async fn import(
     let rows = sqlx::query!("select id, erp_code from stock_locations").fetch_all(pool).await?;
     let locations: HashMap<String, i64> = rows.into_iter().map(|row| (row.erp_code, row.id)).collect();
     let zone = days::time_zone(&mut *pool.acquire().await?).await?.unwrap_or_default();
-    let mut sheet = Sheet::open(file)?;
+    // No field can hold a line break.
+    let mut sheet = Sheet::open(file, Breaks::Never)?;
     let headers = sheet.columns().to_vec();
     for column in COLUMNS {
         if !headers.iter().any(|header| header == column) {
@@ -56,8 +61,10 @@ pub async fn import(
     }
     let mut summary = Summary::default();
     let mut batch = Vec::with_capacity(BATCH);
-    while let Some(Row { line, cells }) = sheet.next_row()? {
-        match cells.and_then(|cells| read_count(&cells, &headers, &locations, zone)) {
+    while let Some(Row { line, cells, fault }) = sheet.next_row()? {
+        summary.read += 1;
+        let read = fault.map_or_else(|| read_count(&cells, &headers, &locations, zone), Err);
+        match read {
             Ok(count) => batch.push(count),
             Err(why) => {
                 summary.refused += 1;
@@ -65,10 +72,10 @@ pub async fn import(
             }
         }
         if batch.len() == BATCH {
-            summary.set += write(pool, &mut batch, &origin).await?;
+            write(pool, &mut batch, &origin, &mut summary).await?;
         }
     }
-    summary.set += write(pool, &mut batch, &origin).await?;
+    write(pool, &mut batch, &origin, &mut summary).await?;
     Ok(summary)
 }
 
@@ -93,12 +100,13 @@ fn read_count(
     count.map_err(|defects| defects.iter().map(Defect::to_string).collect::<Vec<_>>().join(" "))
 }
 
-async fn write(pool: &PgPool, batch: &mut Vec<Count>, origin: &Origin) -> Result<u64> {
+async fn write(pool: &PgPool, batch: &mut Vec<Count>, origin: &Origin, summary: &mut Summary) -> Result<()> {
     if batch.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
-    count(pool, batch, origin).await?;
-    let written = batch.len() as u64;
+    let set = count(pool, batch, origin).await?;
+    summary.set += set;
+    summary.unchanged += batch.len() as u64 - set;
     batch.clear();
-    Ok(written)
+    Ok(())
 }

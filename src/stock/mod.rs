@@ -84,12 +84,12 @@ impl Place {
 /// How often counts and adjustments are tried again after a deadlock with a plan.
 pub(crate) const MOST_ATTEMPTS: u32 = 6;
 
-/// Sets counts in a transaction of their own. A plan may create rows of never counted SKUs at the same time and in
-/// another order; then the counts are tried again.
+/// Sets counts in a transaction of their own: how many of them changed a stock. A plan may create rows of never counted SKUs
+/// at the same time and in another order; then the counts are tried again.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count(pool: &PgPool, counts: &[Count], origin: &Origin) -> Result<()> {
+pub async fn count(pool: &PgPool, counts: &[Count], origin: &Origin) -> Result<u64> {
     let mut attempt = 1;
     loop {
         match try_count(pool, counts, origin).await {
@@ -99,11 +99,11 @@ pub async fn count(pool: &PgPool, counts: &[Count], origin: &Origin) -> Result<(
     }
 }
 
-async fn try_count(pool: &PgPool, counts: &[Count], origin: &Origin) -> Result<()> {
+async fn try_count(pool: &PgPool, counts: &[Count], origin: &Origin) -> Result<u64> {
     let mut transaction = pool.begin().await?;
-    set(&mut transaction, counts, origin).await?;
+    let changed = set(&mut transaction, counts, origin).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(changed)
 }
 
 /// The units that are reserved and were counted not to be there, of all stocks.
@@ -145,11 +145,11 @@ pub(crate) async fn create_missing(connection: &mut PgConnection, skus: &[String
 
 /// Sets counts. A SKU that is counted anew, as another number, includes an excluded location again for items of it.
 /// Packages that wait for a SKU with more units are planned again. To a count that says when it was taken, what happened
-/// since is applied; one that was taken before the newest is no news.
+/// since is applied; one that was taken before the newest is no news. It returns how many stocks changed.
 ///
 /// # Errors
 /// When the database fails.
-async fn set(connection: &mut PgConnection, counts: &[Count], origin: &Origin) -> Result<()> {
+async fn set(connection: &mut PgConnection, counts: &[Count], origin: &Origin) -> Result<u64> {
     // The last count of a SKU at a location wins, or the one that was taken last. Sorted, because stock rows are locked in that
     // order.
     let mut last: BTreeMap<(&str, i64), &Count> = BTreeMap::new();
@@ -193,7 +193,9 @@ async fn set(connection: &mut PgConnection, counts: &[Count], origin: &Origin) -
             ledger::record(connection, why, changes, origin).await?;
         }
     }
-    tell(connection, &[anew, late].concat()).await
+    let changes = [anew, late].concat();
+    tell(connection, &changes).await?;
+    Ok(changes.len() as u64)
 }
 
 /// What follows from changed stock, whatever changed it: a location that could not find these goods is asked for them again,

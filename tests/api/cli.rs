@@ -262,23 +262,23 @@ async fn counts_are_taken_as_spreadsheets_write_them() {
         std::fs::write(&file, bytes).expect("written");
         let arguments = [vec!["stock", "import", file.to_str().expect("UTF-8")], options].concat();
         let (code, printed, said) = shop.oms(&arguments).await;
-        assert_eq!((code, printed.trim()), (0, "1 counts set, 0 lines refused"), "{name}: {said}");
+        assert_eq!((code, printed.trim()), (0, "1 lines read: 1 counts set, 0 unchanged, 0 refused"), "{name}: {said}");
         assert_eq!(shop.stock("GEBZE", sku).await, (units, 0), "{name}");
     }
     // Letters of another encoding cost their line.
     let file = folder.path().join("latin.csv");
     std::fs::write(&file, b"erp_code,sku,quantity\nGEBZE,\xdeAPKA,4\nGEBZE,G,4\n").expect("written");
     let (code, printed, said) = shop.oms(&["stock", "import", file.to_str().expect("UTF-8")]).await;
-    assert_eq!((code, printed.trim()), (1, "1 counts set, 1 lines refused"));
+    assert_eq!((code, printed.trim()), (1, "2 lines read: 1 counts set, 0 unchanged, 1 refused"));
     assert!(said.starts_with("line 2: ") && said.contains("--encoding"), "{said}");
     // The lines are those that an editor shows, whatever is between them.
     let file = folder.path().join("lines.csv");
-    let lines = "erp_code;sku;quantity;note\n\nGEBZE;D;many;\nGEBZE;E;1;\"two\nlines\"\n\nGEBZE;F;more;\n";
+    let lines = "erp_code;sku;quantity\n\nGEBZE;D;many\nGEBZE;E;1\n\nGEBZE;\"two\nlines\";1\nGEBZE;F;more\n";
     std::fs::write(&file, lines).expect("written");
     let (code, printed, said) = shop.oms(&["stock", "import", file.to_str().expect("UTF-8")]).await;
-    assert_eq!((code, printed.trim()), (1, "1 counts set, 2 lines refused"));
+    assert_eq!((code, printed.trim()), (1, "5 lines read: 1 counts set, 0 unchanged, 4 refused"));
     let numbers: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("line ")?.split(':').next()).collect();
-    assert_eq!(numbers, ["3", "7"], "{said}");
+    assert_eq!(numbers, ["3", "6", "7", "8"], "{said}");
     shop.finish().await;
 }
 
@@ -287,14 +287,15 @@ async fn orders_and_stock_are_imported_beside_a_running_server() {
     let shop = Shop::open().await;
     let (_stock, stock) = file("erp_code,sku,quantity\nGEBZE,PINK,3\nNOWHERE,PINK,3\n", "stock.csv");
     let (code, printed, said) = shop.oms(&["stock", "import", text(&stock)]).await;
-    assert_eq!((code, printed.as_str()), (1, "1 counts set, 1 lines refused\n"));
+    assert_eq!((code, printed.as_str()), (1, "2 lines read: 1 counts set, 0 unchanged, 1 refused\n"));
     assert_eq!(said, "line 3: erp_code: There is no stock location NOWHERE.\n");
 
     let lines = format!("{}\n{}\n", order_json("1", &[("PINK", 1)]), order_json("2", &[("RED", 1)]));
     let (_orders, orders) = file(&lines, "orders.ndjson");
-    for expected in
-        ["2 orders taken, 0 known already, 0 lines refused\n", "0 orders taken, 2 known already, 0 lines refused\n"]
-    {
+    for expected in [
+        "2 lines read: 2 orders taken, 0 known already, 0 lines refused\n",
+        "2 lines read: 0 orders taken, 2 known already, 0 lines refused\n",
+    ] {
         let (code, printed, _) = shop.oms(&["orders", "import", text(&orders)]).await;
         assert_eq!((code, printed.as_str()), (0, expected));
     }
@@ -303,7 +304,7 @@ async fn orders_and_stock_are_imported_beside_a_running_server() {
 
     let (_broken, broken) = file(&format!("{lines}nonsense\n"), "broken.ndjson");
     let (code, printed, said) = shop.oms(&["orders", "import", text(&broken)]).await;
-    assert_eq!((code, printed.as_str()), (1, "0 orders taken, 2 known already, 1 lines refused\n"));
+    assert_eq!((code, printed.as_str()), (1, "3 lines read: 0 orders taken, 2 known already, 1 lines refused\n"));
     assert!(said.contains("line 3: ") && said.contains("JSON parse error"), "{said}");
     shop.finish().await;
 }

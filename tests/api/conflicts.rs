@@ -80,7 +80,7 @@ async fn an_order_of_another_channel_is_another_order_by_every_door() {
     let lines = [order_of("77", &json!(null), "Frida"), second].map(|order| order.to_string()).join("\n");
     std::fs::write(file.path(), lines).expect("written");
     let (code, printed, _) = shop.oms(&["orders", "import", file.path().to_str().expect("UTF-8")]).await;
-    assert_eq!((code, printed.as_str()), (0, "1 orders taken, 1 known already, 0 lines refused\n"));
+    assert_eq!((code, printed.as_str()), (0, "2 lines read: 1 orders taken, 1 known already, 0 lines refused\n"));
     assert_eq!(
         as_text(&customers(&shop, "77").await),
         [
@@ -649,7 +649,10 @@ async fn an_import_says_which_orders_differ() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), format!("{other}\n{cancelled}\n")).expect("written");
     let (code, printed, said) = shop.oms(&["orders", "import", file.path().to_str().expect("UTF-8")]).await;
-    assert_eq!((code, printed.as_str()), (0, "0 orders taken, 2 known already (2 of them differ), 0 lines refused\n"));
+    assert_eq!(
+        (code, printed.as_str()),
+        (0, "2 lines read: 0 orders taken, 2 known already (2 of them differ), 0 lines refused\n")
+    );
     let first = "line 1: It was sent again with another amount, shipping_address: An order stays as it came in this.";
     assert!(said.contains(first) && said.contains("line 2: It was sent again with another status"), "{said}");
     assert_eq!(order.only_package().state().await, "waiting");

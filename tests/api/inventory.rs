@@ -435,7 +435,7 @@ async fn an_import_of_orders_asks_it_too() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), order_json("I1", &[("PINK", 1)]).to_string()).expect("written");
     let (code, printed, _) = shop.oms(&["orders", "import", file.path().to_str().expect("UTF-8")]).await;
-    assert_eq!((code, printed.as_str()), (0, "1 orders taken, 0 known already, 0 lines refused\n"));
+    assert_eq!((code, printed.as_str()), (0, "1 lines read: 1 orders taken, 0 known already, 0 lines refused\n"));
     assert_eq!((service.asked().len(), shop.stock("GEBZE", "PINK").await), (1, (5, 1)));
     shop.finish().await;
     service.stop();

@@ -77,6 +77,7 @@ mod signals;
 mod silence;
 mod simulate;
 mod stock;
+mod stock_files;
 mod stock_ledger;
 mod success;
 mod transfers;

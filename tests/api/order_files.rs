@@ -48,7 +48,8 @@ async fn lines(shop: &Shop, number: &str) -> Vec<(String, i64)> {
 async fn the_orders_of_a_shopify_export_are_taken_with_their_lines_names_and_addresses() {
     let (shop, files) = (Shop::open().await, Files::new());
     let (code, printed, said) = files.import(&shop, SHOPIFY, &["--format", "shopify"]).await;
-    assert_eq!((code, printed.as_str()), (0, "2 orders taken, 0 known already, 2 with nothing to pack, 0 refused"));
+    let all = "4 orders in 6 rows read: 2 orders taken, 0 known already, 2 with nothing to pack, 0 refused";
+    assert_eq!((code, printed.as_str()), (0, all));
     assert_eq!(said, ["line 6: left out: it is fulfilled", "line 7: left out: it is cancelled"]);
     let taken = order(&shop, "1003").await;
     assert_eq!(taken["date_placed"], "2026-03-01T21:30:09Z");
@@ -71,7 +72,8 @@ async fn the_orders_of_a_shopify_export_are_taken_with_their_lines_names_and_add
     assert_eq!(order(&shop, "1000").await["shipping_address"]["line"], "Moda 3");
 
     let (code, printed, _) = files.import(&shop, SHOPIFY, &["--format", "shopify"]).await;
-    assert_eq!((code, printed.as_str()), (0, "0 orders taken, 2 known already, 2 with nothing to pack, 0 refused"));
+    let all = "4 orders in 6 rows read: 0 orders taken, 2 known already, 2 with nothing to pack, 0 refused";
+    assert_eq!((code, printed.as_str()), (0, all));
     shop.finish().await;
 }
 
@@ -80,7 +82,8 @@ async fn the_orders_of_woocommerce_exports_are_taken_with_a_row_an_order_or_a_ro
     let (shop, files) = (Shop::open().await, Files::new());
     let istanbul = ["--format", "woocommerce", "--tz", "Europe/Istanbul"];
     let (code, printed, said) = files.import(&shop, WOOCOMMERCE, &istanbul).await;
-    assert_eq!((code, printed.as_str()), (0, "1 orders taken, 0 known already, 1 with nothing to pack, 0 refused"));
+    let all = "2 orders in 2 rows read: 1 orders taken, 0 known already, 1 with nothing to pack, 0 refused";
+    assert_eq!((code, printed.as_str()), (0, all));
     assert_eq!(said, ["line 3: left out: its status is on-hold"]);
     let taken = order(&shop, "W501").await;
     assert_eq!(taken["date_placed"], "2026-03-01T21:30:09Z", "WooCommerce writes the shop's own time");
@@ -97,9 +100,10 @@ async fn the_orders_of_woocommerce_exports_are_taken_with_a_row_an_order_or_a_ro
                  name:Plate|sku:BLUE|quantity:1|total:9.00\n";
     let rows = "Order Number,Order Status,Order Date,First Name (Shipping),Address 1&2 (Shipping),SKU,Item Name,Quantity (- Refund),Item Cost\n\
                 W602,Processing,2026-03-02 10:00,Ada,Moda 1,RED,Mug,1,9.00\n,,,,,BLUE,Plate,1,9.00\n";
-    for (file, number) in [(cells, "W601"), (rows, "W602")] {
+    for (file, number, count) in [(cells, "W601", 1), (rows, "W602", 2)] {
         let (code, printed, said) = files.import(&shop, file, &istanbul).await;
-        assert_eq!((code, printed.split(',').next()), (0, Some("1 orders taken")), "{said:?}");
+        let taken = format!("1 orders in {count} rows read: 1 orders taken");
+        assert_eq!((code, printed.split(',').next()), (0, Some(taken.as_str())), "{said:?}");
         assert_eq!(lines(&shop, number).await, [("RED".to_owned(), 1), ("BLUE".to_owned(), 1)]);
     }
     shop.finish().await;
@@ -130,7 +134,11 @@ async fn a_file_of_ones_own_is_taken_by_a_mapping_in_the_encoding_it_has() {
     ] {
         let options = [&["--format", "csv", "--mapping", &mapping], more].concat();
         let (code, printed, said) = files.import(&shop, bytes, &options).await;
-        assert_eq!((code, printed.split(',').next()), (0, Some("1 orders taken")), "{number}: {said:?}");
+        assert_eq!(
+            (code, printed.split(',').next()),
+            (0, Some("1 orders in 2 rows read: 1 orders taken")),
+            "{number}: {said:?}"
+        );
         let taken = order(&shop, number).await;
         assert_eq!(taken["date_placed"], "2026-03-01T21:30:00Z");
         assert_eq!(taken["customer"], json!({ "first_name": "Şule", "last_name": "Işık" }));
@@ -153,7 +161,7 @@ async fn a_number_of_another_channel_is_another_order_of_a_file() {
                  2,web,2026-03-01,RED\n\
                  1,telephone,2026-03-01,RED\n";
     let (code, printed, said) = files.import(&shop, rows, &["--format", "csv"]).await;
-    let all = "4 orders taken, 0 known already, 0 with nothing to pack, 0 refused";
+    let all = "4 orders in 5 rows read: 4 orders taken, 0 known already, 0 with nothing to pack, 0 refused";
     assert_eq!((code, printed.as_str()), (0, all), "{said:#?}");
     let lines: Vec<(String, String, i64)> = shop
         .rows(
@@ -182,7 +190,8 @@ async fn a_bad_line_costs_its_order_and_is_told_with_its_number() {
                  6,2026-03-01,,1,\n\
                  7,2026-03-01,RED,1,\n";
     let (code, printed, said) = files.import(&shop, rows, &["--format", "csv"]).await;
-    assert_eq!((code, printed.as_str()), (1, "2 orders taken, 0 known already, 0 with nothing to pack, 6 refused"));
+    let all = "8 orders in 9 rows read: 2 orders taken, 0 known already, 0 with nothing to pack, 6 refused";
+    assert_eq!((code, printed.as_str()), (1, all));
     let told: Vec<(&str, &str)> = said.iter().filter_map(|line| line.strip_prefix("line ")?.split_once(": ")).collect();
     let numbers: Vec<&str> = told.iter().map(|(line, _)| *line).collect();
     assert_eq!(numbers, ["4", "7", "8", "9", "10", "11"], "{said:#?}");
@@ -251,5 +260,77 @@ async fn a_row_with_more_cells_than_the_first_line_is_refused_by_every_file() {
     assert!(said.contains("it has 6 cells, and the first line 5"), "{said}");
     let numbers: Vec<(String,)> = shop.rows("select number from orders").await;
     assert_eq!(numbers, [("J2".to_owned(),)]);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_quotation_mark_that_is_not_closed_loses_no_row_of_an_order_file() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    let header = "number,date_placed,sku,name,notes\n";
+    for (turn, bad, why) in [
+        // Marks of a later row; a letter in the same cell; letters that look like closing marks, in a later row's same column.
+        ('a', vec!["\"Mug,"], "its cell 4 begins on line 5 with a quotation mark and has another in its text"),
+        (
+            'b',
+            vec!["Mug,\"call first"],
+            "its cell 5 begins on line 5 with a quotation mark and has another in its text",
+        ),
+        ('c', vec!["\"12\" mug,"], "its cell 4 begins on line 5 with a quotation mark and has another in its text"),
+        ('d', vec!["\"Mug,", "Mug 12\","], "its cell 4 begins with a quotation mark that another one closes on line 6"),
+        (
+            'e',
+            vec!["\"Mug,", "Cup,", "12\","],
+            "its cell 4 begins with a quotation mark that another one closes on line 7",
+        ),
+    ] {
+        let row = |number: usize, cells: &str| format!("{turn}{number},2026-03-01,RED,{cells}\n");
+        let bad: Vec<String> = (3..).zip(&bad).map(|(number, cells)| row(number, cells)).collect();
+        let good = [row(1, "Mug,"), row(2, "\"Mug, 12\"\"\",\"two\r\nlines\"")].concat();
+        let after = [row(8, "\"Plate, red\","), row(9, "Mug,")].concat();
+        let text = [header, &good, &bad.concat(), &after].concat();
+        let (code, printed, said) = files.import(&shop, text, &["--format", "csv"]).await;
+        let orders = 4 + bad.len();
+        let summary = format!(
+            "{orders} orders in {orders} rows read: {} orders taken, 0 known already, 0 with nothing to pack, 1 refused",
+            orders - 1
+        );
+        assert_eq!((code, printed), (1, summary), "{bad:?}: {said:#?}");
+        assert!(said.len() == 1 && said[0].starts_with(&format!("line 5: {why}")), "{bad:?}: {said:#?}");
+        assert_eq!(order(&shop, &format!("{turn}2")).await["notes"], "two\r\nlines");
+        assert_eq!(lines(&shop, &format!("{turn}9")).await, [("RED".to_owned(), 1)]);
+    }
+    // One that nothing closes, up to the end.
+    let text = format!("{header}x1,2026-03-01,RED,\"Mug,\nx2,2026-03-01,RED,Mug,\nx3,2026-03-01,RED,Mug,\n");
+    let (_, printed, said) = files.import(&shop, text, &["--format", "csv"]).await;
+    assert_eq!(printed, "3 orders in 3 rows read: 2 orders taken, 0 known already, 0 with nothing to pack, 1 refused");
+    assert!(
+        said[0].starts_with("line 2: its cell 4 begins on line 2 with a quotation mark that is not closed"),
+        "{said:#?}"
+    );
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn no_order_is_taken_without_a_row_that_cannot_be_read() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    let rows = b"date_placed,number,sku,quantity\n\
+                 2026-03-01,1,RED,1\n\
+                 2026-03-01,1,\"BLUE,1\n\
+                 2026-03-01,1,GREEN,1\n\
+                 2026-03-01,2,\xde,1\n\
+                 2026-03-01,2,RED,1\n\
+                 2026-03-01,3,RED,1\n\
+                 2026-03-01,4,RED,1\n\
+                 \"2026-03-01,5,BLUE,1\n\
+                 2026-03-01,5,RED,1\n\
+                 2026-03-01,6,RED,1\n";
+    let (code, printed, said) = files.import(&shop, rows, &["--format", "csv"]).await;
+    let summary = "6 orders in 10 rows read: 2 orders taken, 0 known already, 0 with nothing to pack, 4 refused";
+    assert_eq!((code, printed.as_str()), (1, summary), "{said:#?}");
+    let told: Vec<&str> = said.iter().filter_map(|line| line.strip_prefix("line ")?.split(':').next()).collect();
+    assert_eq!(told, ["3", "5", "9", "10"], "{said:#?}");
+    assert!(said[3].contains("the row of line 9, which cannot be read, may be one of this order"), "{said:#?}");
+    let taken: Vec<(String,)> = shop.rows("select number from orders order by 1").await;
+    assert_eq!(taken, [("3".to_owned(),), ("6".to_owned(),)]);
     shop.finish().await;
 }

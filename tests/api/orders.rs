@@ -217,7 +217,10 @@ async fn a_value_that_no_column_holds_is_refused_with_its_field_by_every_door() 
             let results = shop.post(ORDERS, &json!([order])).await.ok();
             assert_eq!(results[0]["error"]["orderitem_set"], json!([expected]));
             let (summary, report) = import_text(&shop, format!("\n{order}\n").as_bytes()).await;
-            assert_eq!(summary, Summary { taken: 0, known: 0, refused: 1, differing: 0, left_out: 0 });
+            assert_eq!(
+                summary,
+                Summary { taken: 0, known: 0, refused: 1, differing: 0, left_out: 0, read: 1, rows: 0 }
+            );
             assert_eq!(report.refused, [(2, format!("orderitem_set: {expected}"))]);
         })
         .await;
@@ -403,13 +406,13 @@ async fn a_file_of_orders_is_taken_and_a_bad_line_is_reported_with_its_number() 
 
     let (summary, report) = import_text(&shop, text.as_bytes()).await;
 
-    assert_eq!(summary, Summary { taken: 3, known: 1, refused: 3, differing: 0, left_out: 0 });
+    assert_eq!(summary, Summary { taken: 3, known: 1, refused: 3, differing: 0, left_out: 0, read: 7, rows: 0 });
     let numbers: Vec<u64> = report.refused.iter().map(|(line, _)| *line).collect();
     assert_eq!(numbers, [2, 5, 6]);
     assert!(report.refused[1].1.contains("date_placed"), "{:?}", report.refused[1]);
     assert_eq!(report.bytes, text.len() as u64);
     let again = shop.changes_nothing(import_text(&shop, text.as_bytes())).await.0;
-    assert_eq!(again, Summary { taken: 0, known: 4, refused: 3, differing: 0, left_out: 0 });
+    assert_eq!(again, Summary { taken: 0, known: 4, refused: 3, differing: 0, left_out: 0, read: 7, rows: 0 });
     shop.finish().await;
 }
 
@@ -423,7 +426,7 @@ async fn an_order_that_the_database_cannot_keep_costs_its_line_and_not_the_rest_
 
     let (summary, report) = import_text(&shop, format!("{first}\n{poisoned}\n{last}\n").as_bytes()).await;
 
-    assert_eq!(summary, Summary { taken: 2, known: 0, refused: 1, differing: 0, left_out: 0 });
+    assert_eq!(summary, Summary { taken: 2, known: 0, refused: 1, differing: 0, left_out: 0, read: 3, rows: 0 });
     assert_eq!(report.refused[0].0, 2);
     let results = shop.post(ORDERS, &json!([poisoned, first, last])).await.ok();
     let statuses: Vec<&Value> = results.as_array().expect("a list").iter().map(|one| &one["status_code"]).collect();
@@ -439,7 +442,7 @@ async fn a_huge_line_is_reported_and_does_not_stop_the_rest() {
     text.extend(std::iter::repeat_n(b'x', 40 * 1024 * 1024));
     text.extend(format!("\n{}\n", order_json("2", &[("RED", 1)])).into_bytes());
     let (summary, report) = import_text(&shop, &text).await;
-    assert_eq!(summary, Summary { taken: 2, known: 0, refused: 1, differing: 0, left_out: 0 });
+    assert_eq!(summary, Summary { taken: 2, known: 0, refused: 1, differing: 0, left_out: 0, read: 3, rows: 0 });
     assert_eq!(report.refused.len(), 1);
     assert_eq!(report.refused[0].0, 2);
     assert_eq!(report.bytes, text.len() as u64);

@@ -98,7 +98,7 @@ async fn an_erp_writes_whole_numbers_as_it_likes_and_an_oversold_sku_costs_no_ot
         file.extend(["HQ,", sku, ",", &text, "\n"]);
     }
     let summary = import(shop.pool(), clerk(), file.as_bytes(), |line, why| panic!("{line}: {why}")).await;
-    assert_eq!(summary.expect("imported"), Summary { set: 6, refused: 0 });
+    assert_eq!(summary.expect("imported"), Summary { read: 6, set: 6, unchanged: 0, refused: 0 });
     for (sku, _, units) in written {
         assert_eq!((shop.stock("GEBZE", sku).await, shop.stock("HQ", sku).await), ((units, 0), (units, 0)), "{sku}");
     }
@@ -111,7 +111,7 @@ async fn a_file_of_counts_is_taken_and_a_bad_line_is_reported_with_its_number() 
     let text = "sku,erp_code,quantity,note\nA,GEBZE,5,\nB,NOWHERE,5,\nC,GEBZE,many,\n\"D, red\",GEBZE,7,x\nE,GEBZE\nF,GEBZE,0,\n";
     let mut refused = Vec::new();
     let summary = import(shop.pool(), clerk(), text.as_bytes(), |line, _| refused.push(line)).await.expect("import");
-    assert_eq!((summary, refused), (Summary { set: 3, refused: 3 }, vec![3, 4, 6]));
+    assert_eq!((summary, refused), (Summary { read: 6, set: 3, unchanged: 0, refused: 3 }, vec![3, 4, 6]));
     assert_eq!((shop.stock("GEBZE", "A").await, shop.stock("GEBZE", "D, red").await), ((5, 0), (7, 0)));
     let by: Vec<(String, String)> =
         shop.rows("select door, actor from stock_ledger where sku = 'A' or sku = 'D, red'").await;

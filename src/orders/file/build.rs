@@ -33,8 +33,12 @@ const NOTHING_TO_PACK: [&str; 12] = [
 pub(super) struct Row {
     /// The line on which it begins.
     pub line: u64,
-    /// Its cells, or why they cannot be read. A field may be in several columns.
-    pub cells: Result<BTreeMap<Field, Vec<String>>, String>,
+    /// Its cells; where it cannot be read, those that can. A field may be in several columns.
+    pub cells: BTreeMap<Field, Vec<String>>,
+    /// Why it cannot be read.
+    pub fault: Option<String>,
+    /// True if it cannot be read, and its number neither.
+    pub is_of_unknown_order: bool,
 }
 
 impl Row {
@@ -44,11 +48,7 @@ impl Row {
     }
 
     fn all(&self, field: Field) -> &[String] {
-        self.cells.as_ref().ok().and_then(|cells| cells.get(&field)).map_or(&[], Vec::as_slice)
-    }
-
-    pub(super) fn is_broken(&self) -> bool {
-        self.cells.is_err()
+        self.cells.get(&field).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -118,7 +118,7 @@ struct Order<'r> {
 
 impl Order<'_> {
     fn build(&self) -> Result<(Value, Vec<u64>), Built> {
-        if let Some((line, why)) = self.rows.iter().find_map(|row| Some((row.line, row.cells.as_ref().err()?))) {
+        if let Some((line, why)) = self.rows.iter().find_map(|row| Some((row.line, row.fault.as_ref()?))) {
             return Err(refused(line, why.clone()));
         }
         if let Some(why) = self.left_out() {
@@ -229,7 +229,7 @@ impl Order<'_> {
         };
         let mut value = self.of_cell(&item)?;
         // An empty cell is no one, where there is a column.
-        if row.cells.as_ref().is_ok_and(|cells| !cells.contains_key(&Field::Quantity)) && item.quantity.is_empty() {
+        if !row.cells.contains_key(&Field::Quantity) && item.quantity.is_empty() {
             value.as_object_mut()?.shift_remove("quantity");
         }
         for (key, field) in [("discount_amount", Field::Discount), ("tax_rate", Field::TaxRate)] {

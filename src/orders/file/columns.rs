@@ -277,18 +277,17 @@ impl Columns {
 
     /// The cells of a row by field; empty ones are left out.
     pub(super) fn row(&self, row: reading::Row, is_comma_decimal: bool) -> Row {
-        let cells = row.cells.map(|cells| {
-            let cell = |at: &usize| cells.get(*at).map(String::as_str).filter(|cell| !cell.is_empty());
-            let texts = |field: Field, places: &Vec<usize>| -> Vec<String> {
-                let texts = places.iter().filter_map(cell).map(|text| tidy(field, text, is_comma_decimal));
-                let texts: Vec<String> = texts.collect();
-                // Nothing is not one unit.
-                if texts.is_empty() && field == F::Quantity { vec![String::new()] } else { texts }
-            };
-            let fields = self.0.iter().map(|(field, places)| (*field, texts(*field, places)));
-            fields.filter(|(_, texts)| !texts.is_empty()).collect()
-        });
-        Row { line: row.line, cells }
+        let cell = |at: &usize| row.cells.get(*at).map(String::as_str).filter(|cell| !cell.is_empty());
+        let texts = |field: Field, places: &Vec<usize>| -> Vec<String> {
+            let texts = places.iter().filter_map(cell).map(|text| tidy(field, text, is_comma_decimal));
+            let texts: Vec<String> = texts.collect();
+            // Nothing is not one unit.
+            if texts.is_empty() && field == F::Quantity { vec![String::new()] } else { texts }
+        };
+        let fields = self.0.iter().map(|(field, places)| (*field, texts(*field, places)));
+        let cells = fields.filter(|(_, texts)| !texts.is_empty()).collect();
+        let has_number = self.0.get(&F::Number).is_some_and(|places| places.iter().any(|at| *at < row.cells.len()));
+        Row { line: row.line, cells, is_of_unknown_order: row.fault.is_some() && !has_number, fault: row.fault }
     }
 }
 

@@ -20,7 +20,7 @@ pub use self::{
 };
 use crate::{
     error::{Error, Result},
-    reading::Sheet,
+    reading::{Breaks, Sheet},
     spelling::nearest,
 };
 
@@ -61,6 +61,9 @@ pub struct OrderFile<R> {
     next: Option<Row>,
     /// The numbers and channels of all orders before, with their lines.
     seen: HashMap<(String, String), u64>,
+    /// The line of a row before, of which nobody knows if it is of the next order.
+    doubtful: Option<u64>,
+    rows_read: u64,
 }
 
 impl<R: Read> OrderFile<R> {
@@ -69,7 +72,7 @@ impl<R: Read> OrderFile<R> {
     /// # Errors
     /// When a column is missing, or the file cannot be read.
     pub fn open(file: R, reading: Reading) -> Result<Self> {
-        let sheet = Sheet::open(file)?;
+        let sheet = Sheet::open(file, Breaks::InQuotes)?;
         let columns = Columns::of(reading.format, &reading.mapping, sheet.columns());
         let has = |field| columns.has(field);
         let lacking = [Field::Number, Field::DatePlaced].into_iter().find(|field| !has(*field));
@@ -84,24 +87,23 @@ impl<R: Read> OrderFile<R> {
                 names.join(" or "),
             )));
         }
-        Ok(Self { sheet, reading, columns, next: None, seen: HashMap::new() })
+        Ok(Self { sheet, reading, columns, next: None, seen: HashMap::new(), doubtful: None, rows_read: 0 })
     }
 
-    /// The next order, with its number of rows; none at the end.
+    /// The next order; none at the end. A row that cannot be read costs its order. Where its number cannot be read either, it
+    /// costs the orders before and after it: it may be of either, and none is to be sent without one of its lines.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn next_order(&mut self) -> Result<Option<Built>> {
         let Some(first) = self.next.take().map_or_else(|| self.row(), |row| Ok(Some(row)))? else { return Ok(None) };
+        let doubtful = self.doubtful.take();
         let mut rows = vec![first];
         let mut dropped = 0_usize;
         while let Some(row) = self.row()? {
-            // Some leave the order's cells empty from its second row on. Of a row that cannot be read nobody knows its order.
-            // A number of another channel is another order.
-            let is_same = !row.is_broken()
-                && says_no_other(&row, &rows[0], Field::Number)
-                && says_no_other(&row, &rows[0], Field::Channel);
-            if !is_same || rows[0].is_broken() {
+            // Some leave the order's cells empty from its second row on. A number of another channel is another order.
+            let is_same = says_no_other(&row, &rows[0], Field::Number) && says_no_other(&row, &rows[0], Field::Channel);
+            if !is_same {
                 self.next = Some(row);
                 break;
             }
@@ -111,23 +113,33 @@ impl<R: Read> OrderFile<R> {
                 dropped += 1;
             }
         }
+        self.doubtful =
+            rows.iter().rev().find(|row| row.is_of_unknown_order).map(|row| row.line).filter(|_| self.next.is_some());
         let (line, number) = (rows[0].line, rows[0].text(Field::Number).to_owned());
+        let refused = |why: String| Ok(Some(Built::Refused(Refused { line, why })));
         if dropped > 0 {
-            let why = format!("order {number} has more than {MOST_ROWS} rows");
-            return Ok(Some(Built::Refused(Refused { line, why })));
+            return refused(format!("order {number} has more than {MOST_ROWS} rows"));
+        }
+        if let Some(before) = doubtful {
+            return refused(format!("the row of line {before}, which cannot be read, may be one of this order"));
         }
         if !number.is_empty() {
             let known = (number.clone(), rows[0].text(Field::Channel).to_owned());
             if let Some(first) = self.seen.get(&known) {
-                let why = format!(
+                return refused(format!(
                     "rows of order {number} are on line {first} already: sort the file, so that the rows of an order follow each \
                      other"
-                );
-                return Ok(Some(Built::Refused(Refused { line, why })));
+                ));
             }
             self.seen.insert(known, line);
         }
         Ok(Some(build::order(&rows, &self.reading)))
+    }
+
+    /// How many rows were read.
+    #[must_use]
+    pub fn rows_read(&self) -> u64 {
+        self.rows_read
     }
 
     /// How much of the file was read, in UTF-8.
@@ -139,6 +151,7 @@ impl<R: Read> OrderFile<R> {
     fn row(&mut self) -> Result<Option<Row>> {
         let is_comma_decimal = !self.sheet.is_separated_by_commas();
         let Some(row) = self.sheet.next_row()? else { return Ok(None) };
+        self.rows_read += 1;
         Ok(Some(self.columns.row(row, is_comma_decimal)))
     }
 }

@@ -1,0 +1,40 @@
+//! `oms stock import`: files of counts as spreadsheets and ERPs write them.
+
+use crate::support::Shop;
+
+/// Imports a file of this text: the code, what is printed and what is said.
+async fn import(shop: &Shop, text: &str) -> (i32, String, Vec<String>) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), text).expect("written");
+    let (code, printed, said) = shop.oms(&["stock", "import", file.path().to_str().expect("UTF-8")]).await;
+    (code, printed.trim().to_owned(), said.lines().map(str::to_owned).collect())
+}
+
+#[tokio::test]
+async fn a_quotation_mark_that_is_not_closed_costs_its_line_and_no_other_count() {
+    let shop = Shop::open().await;
+    let mut rows: Vec<String> = (2..=2_001).map(|line| format!("GEBZE,S{line},{line}")).collect();
+    rows[3] = "GEBZE,\"S5,5".to_owned();
+    // As a name in inches has it: within marks, and in a cell without them.
+    rows[5] = "GEBZE,\"7\" disc\",7".to_owned();
+    rows[6] = "GEBZE,8\" disc,8".to_owned();
+    rows[7] = "GEBZE,\"9\"\" disc, red\" ,9".to_owned();
+    rows[8] = "GEBZE,S10,\"10".to_owned();
+    let (code, printed, said) = import(&shop, &format!("erp_code,sku,quantity\n{}\n", rows.join("\n"))).await;
+    assert_eq!((code, printed.as_str()), (1, "2000 lines read: 1997 counts set, 0 unchanged, 3 refused"));
+    for (line, said, why) in [
+        (5, &said[0], "its cell 2 begins on line 5 with a quotation mark that is not closed on its line"),
+        (7, &said[1], "its cell 2 begins on line 7 with a quotation mark and has another in its text"),
+        (10, &said[2], "its cell 3 begins on line 10 with a quotation mark that is not closed on its line"),
+    ] {
+        assert!(said.starts_with(&format!("line {line}: {why}")), "{said}");
+    }
+    assert_eq!(shop.stock("GEBZE", "S2001").await, (2_001, 0));
+    assert_eq!((shop.stock("GEBZE", "8\" disc").await.0, shop.stock("GEBZE", "9\" disc, red").await.0), (8, 9));
+    let known: Vec<(i64,)> = shop.rows("select count(*) from stocks where sku like 'S%'").await;
+    assert_eq!(known, [(1_995,)]);
+    // What says the same again is no change.
+    let (code, printed, _) = import(&shop, "erp_code,sku,quantity\nGEBZE,S2,2\nGEBZE,S3,4\nGEBZE,S4,\n").await;
+    assert_eq!((code, printed.as_str()), (1, "3 lines read: 1 counts set, 1 unchanged, 1 refused"));
+    shop.finish().await;
+}
