@@ -27,6 +27,20 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
+/// The candidate that somebody means by a word: the nearest, or the first that it is short for, as `qty` is for `quantity`.
+pub(crate) fn meant<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    nearest(word, candidates.clone()).or_else(|| candidates.into_iter().find(|candidate| is_short_for(word, candidate)))
+}
+
+/// True if a word has some of the letters of another, in their order and from the first on.
+fn is_short_for(word: &str, candidate: &str) -> bool {
+    let (word, candidate) = (word.to_lowercase(), candidate.to_lowercase());
+    let mut letters = candidate.chars();
+    word.chars().count() >= 3
+        && candidate.chars().next() == word.chars().next()
+        && word.chars().all(|letter| letters.any(|other| other == letter))
+}
+
 /// The number of letters to insert, delete or replace (Levenshtein), one row at a time.
 fn edits(word: &[char], candidate: &str) -> usize {
     let mut row: Vec<usize> = (0..=word.len()).collect();
@@ -82,6 +96,15 @@ mod tests {
         assert_eq!(edits(&['a', 'b', 'c'], "abc"), 0);
         assert_eq!(edits(&[], "abc"), 3);
         assert_eq!(edits(&['k', 'i', 't', 't', 'e', 'n'], "sitting"), 3);
+    }
+
+    #[test]
+    fn knows_what_a_short_word_means() {
+        assert_eq!(meant("qty", ["erp_code", "sku", "quantity"]), Some("quantity"));
+        assert_eq!(meant("date", ["quantity", "date_placed"]), Some("date_placed"));
+        assert_eq!(meant("slag", ["slaughtering", "slug"]), Some("slug"));
+        assert_eq!(meant("note", ["token", "number"]), None);
+        assert_eq!(meant("qt", ["quantity"]), None);
     }
 
     #[test]

@@ -113,6 +113,10 @@ async fn take_rows(data: &Data, file: File, size: u64, reading: Reading, rows: &
     let zone = rows.tz.unwrap_or(catalog_cache.current().time_zone);
     let file = Decoded::new(file, rows.encoding.unwrap_or_default());
     let file = OrderFile::open(file, Reading { zone, ..reading })?;
+    let passed_over = file.passed_over();
+    if !passed_over.is_empty() {
+        note!("columns that are not read: {}", passed_over.join(", "));
+    }
     let mut progress = Bar::new(size);
     let summary = import_rows(&data.pool, &catalog_cache, &data.gate().await?, file, &mut progress).await;
     progress.finish();

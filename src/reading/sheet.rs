@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    spelling::nearest,
+    spelling::meant,
 };
 
 /// A file of rows that is read row by row.
@@ -40,11 +40,13 @@ impl<R: Read> Sheet<R> {
         let separator = separator(&mut file).map_err(|error| wrong(&error))?;
         let mut records = Records::new(file, separator, breaks);
         let header = records.next().map_err(|error| wrong(&error))?;
-        let columns = match header {
+        let mut columns: Vec<String> = match header {
             Some(Record { fault: Some(fault), .. }) => return Err(wrong(&fault)),
             Some(Record { cells, .. }) => cells.iter().map(|cell| column(cell)).collect(),
             None => Vec::new(),
         };
+        // Separators at the end of lines make no columns.
+        while columns.pop_if(|name| name.is_empty()).is_some() {}
         Ok(Self { records, columns })
     }
 
@@ -93,7 +95,7 @@ impl<R: Read> Sheet<R> {
     }
 }
 
-/// What is wrong with a header: a column that stands in it twice, so that nobody knows which of them counts. `is_read` says
+/// What is wrong with a header that has a column twice, so that nobody knows which of them counts. `is_read` says
 /// which columns are read at all.
 #[must_use]
 pub fn named_twice(columns: &[String], is_read: impl Fn(&str) -> bool) -> Option<String> {
@@ -107,15 +109,18 @@ pub fn named_twice(columns: &[String], is_read: impl Fn(&str) -> bool) -> Option
     Some(format!("the first line names the column `{name}` more than once, as columns {places}: leave one of them"))
 }
 
-/// What is wrong with a header that has a column that is not known. One without a name is none, as long as its cells are
-/// empty.
+/// What is wrong with a header that has a column that is not known: nobody is to believe that it was read.
 #[must_use]
 pub fn unknown_column(columns: &[String], known: &[&str]) -> Option<String> {
-    let unknown = columns.iter().find(|column| !column.is_empty() && !known.contains(&column.as_str()))?;
-    let near = nearest(unknown, known.iter().copied());
-    let remedy =
-        near.map_or_else(|| format!("known are {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
-    Some(format!("the first line names a column `{unknown}` that is not known: {remedy}"))
+    let (place, unknown) = (1..).zip(columns).find(|(_, column)| !known.contains(&column.as_str()))?;
+    // What the file lacks is meant rather than what it has.
+    let lacking = known.iter().copied().filter(|name| columns.iter().all(|column| column != name));
+    let near = meant(unknown, lacking).or_else(|| meant(unknown, known.iter().copied()));
+    let remedy = near.map_or_else(
+        || format!("take it away, or call it as what it is, one of {}", known.join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
+    Some(format!("the first line names a column `{unknown}`, the {place}., that is not known: {remedy}"))
 }
 
 /// What separates the columns: of comma, semicolon and tab, what the first line has most of.

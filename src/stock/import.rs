@@ -11,11 +11,13 @@ use crate::{
     days,
     db::PgPool,
     error::{Refusal, Result},
-    reading::{self, Breaks, Defect, Row, Sheet, Voice},
+    reading::{self, Breaks, Defect, Row, Sheet, Voice, named_twice, unknown_column},
 };
 
 /// The columns that must be there.
 const COLUMNS: [&str; 3] = ["erp_code", "sku", "quantity"];
+/// All that there may be.
+const KNOWN: [&str; 4] = ["erp_code", "sku", "quantity", COUNTED_AT];
 /// The one that may be there: when the count was taken. Without a zone it is of the installation's.
 const COUNTED_AT: &str = "counted_at";
 /// Counts in one transaction.
@@ -39,7 +41,7 @@ pub struct Summary {
 /// `actor`: who counted.
 ///
 /// # Errors
-/// When a column is missing, or the file or the database fails.
+/// When a column is missing, not known or there twice, or the file or the database fails.
 pub async fn import(
     pool: &PgPool,
     actor: Actor,
@@ -53,6 +55,9 @@ pub async fn import(
     // No field can hold a line break.
     let mut sheet = Sheet::open(file, Breaks::Never)?;
     let headers = sheet.columns().to_vec();
+    if let Some(why) = unknown_column(&headers, &KNOWN).or_else(|| named_twice(&headers, |_| true)) {
+        return Err(Refusal::field("header", why).into());
+    }
     for column in COLUMNS {
         if !headers.iter().any(|header| header == column) {
             let message = format!("the first line must name the columns erp_code,sku,quantity; {column} is missing");

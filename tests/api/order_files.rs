@@ -334,3 +334,64 @@ async fn no_order_is_taken_without_a_row_that_cannot_be_read() {
     assert_eq!(taken, [("3".to_owned(),), ("6".to_owned(),)]);
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_column_of_a_file_of_orders_is_read_or_told_and_never_chosen_in_silence() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    let mapping =
+        "[columns]\nnumber = \"Sipariş No\"\ndate_placed = \"Tarih\"\nsku = \"Stok Kodu\"\nquantity = \"Adet\"\n";
+    for (header, options, mapping, why) in [
+        ("number,date_placed,sku,qty", "csv", "", "`qty`, the 4., that is not known: did you mean `quantity`?"),
+        ("number,date_placed,sku,shipping_adress.city", "csv", "", "did you mean `shipping_address.city`?"),
+        (
+            "number,date_placed,sku,colour of the box",
+            "csv",
+            "",
+            "or say which column is which field in a file for --mapping",
+        ),
+        ("number,date_placed,sku,SKU", "csv", "", "names the column `sku` more than once, as columns 3 and 4"),
+        (
+            "Name,Created at,Lineitem sku,Lineitem qty",
+            "shopify",
+            "",
+            "no column for `quantity`: write lineitem_quantity",
+        ),
+        (
+            "Name,Created at,Lineitem sku,Lineitem quantity,Name",
+            "shopify",
+            "",
+            "`name` more than once, as columns 1 and 5",
+        ),
+        ("order_number,order_date,item_sku", "woocommerce", "", "no column for `quantity`: write item_quantity"),
+        ("order_number,order_date,line_items,Line Items", "woocommerce", "", "`line_items` more than once"),
+        (
+            "Sipariş No,Tarih,Stok Kodu,Adett",
+            "csv",
+            mapping,
+            "has no column adet, which the mapping says is `quantity` (is it `adett`?)",
+        ),
+        ("Sipariş No,Tarih,Stok Kodu,Adet,Adet", "csv", mapping, "`adet` more than once, as columns 4 and 5"),
+        ("Sipariş No,Tarih,Stok Kodu,Adet,Note", "csv", mapping, "if it is `notes`, say so in `[columns]`"),
+    ] {
+        let mut arguments = vec!["--format", options];
+        let path = files.with("mapping.toml", mapping);
+        if !mapping.is_empty() {
+            arguments.extend(["--mapping", &path]);
+        }
+        let text = format!("{header}\n1,2026-03-01,RED,5,6\n");
+        let (code, printed, said) = shop.changes_nothing(files.import(&shop, text, &arguments)).await;
+        assert!(code == 1 && printed.is_empty() && said.join(" ").contains(why), "{header}: {said:#?}");
+    }
+    // What somebody else's file has besides is passed over and told; what is called as a field, too, if the mapping says so.
+    let path = files.with("mapping.toml", format!("ignored = [\"Note\"]\n{mapping}"));
+    let text = "Sipariş No,Tarih,Stok Kodu,Adet,Kargo Günü,Note\n1,2026-03-01,RED,5,Salı,x\n";
+    let (code, _, said) = files.import(&shop, text, &["--format", "csv", "--mapping", &path]).await;
+    assert_eq!((code, said), (0, vec!["columns that are not read: kargo_günü, note".to_owned()]));
+    assert_eq!(lines(&shop, "1").await, [("RED".to_owned(), 5)]);
+    assert_eq!(order(&shop, "1").await["notes"], Value::Null);
+    // Of the many columns of a shop's export those that nobody reads may stand there twice.
+    let text = "Name,Created at,Lineitem sku,Lineitem quantity,Tags,Tags\n#2,2026-03-01,RED,1,a,b\n";
+    let (code, _, said) = files.import(&shop, text, &["--format", "shopify"]).await;
+    assert_eq!((code, said.len()), (0, 0), "{said:#?}");
+    shop.finish().await;
+}

@@ -38,3 +38,26 @@ async fn a_quotation_mark_that_is_not_closed_costs_its_line_and_no_other_count()
     assert_eq!((code, printed.as_str()), (1, "3 lines read: 1 counts set, 1 unchanged, 1 refused"));
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_column_that_is_not_known_or_there_twice_is_refused_before_anything_is_counted() {
+    let shop = Shop::open().await;
+    for (header, why) in [
+        ("erp_code,sku,qty", "names a column `qty`, the 3., that is not known: did you mean `quantity`?"),
+        ("erp_code,sku,quantity,Counted At Time", "`counted_at_time`, the 4., that is not known"),
+        ("erp_code,sku,quantity,note", "`note`, the 4., that is not known: take it away, or call it as what it is"),
+        (",erp_code,sku,quantity", "names a column ``, the 1., that is not known"),
+        ("erp_code,sku,quantity,counted", "did you mean `counted_at`?"),
+        ("erp_code,sku,quantity,Quantity", "names the column `quantity` more than once, as columns 3 and 4"),
+        ("SKU,erp_code,quantity,sku,Sku", "names the column `sku` more than once, as columns 1 and 4 and 5"),
+        ("erp_code,sku", "quantity is missing"),
+    ] {
+        let text = format!("{header}\nGEBZE,PINK,1,2,3\n");
+        let (code, printed, said) = shop.changes_nothing(import(&shop, &text)).await;
+        assert!(code == 1 && printed.is_empty() && said.join(" ").contains(why), "{header}: {said:?}");
+    }
+    // Separators at the end of each line are no column.
+    let (code, printed, said) = import(&shop, "erp_code;sku;quantity;;\nGEBZE;PINK;1;;\nGEBZE;GREY;1;;2\n").await;
+    assert_eq!((code, printed.as_str()), (1, "2 lines read: 1 counts set, 0 unchanged, 1 refused"), "{said:?}");
+    shop.finish().await;
+}

@@ -1,9 +1,12 @@
 //! Which column of a file is which field of an order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{Format, Mapping, build::Row};
-use crate::reading;
+use crate::{
+    reading::{self, named_twice, unknown_column},
+    spelling::meant,
+};
 
 /// A field of an order, or of one of its lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -256,6 +259,52 @@ impl Columns {
             }
         }
         Self(columns)
+    }
+
+    /// What is wrong with a header: a column that the mapping names is not there, one is not known, or there twice.
+    pub(super) fn defect(&self, format: Format, mapping: &Mapping, header: &[String]) -> Option<String> {
+        for (field, names) in &mapping.columns {
+            if !self.has(*field) {
+                let near = names.iter().find_map(|name| meant(name, header.iter().map(String::as_str)));
+                let remedy = near.map_or_else(String::new, |near| format!(" (is it `{near}`?)"));
+                let (path, names) = (field.path(), names.join(" or "));
+                return Some(format!(
+                    "the first line has no column {names}, which the mapping says is `{path}`{remedy}"
+                ));
+            }
+        }
+        let read: HashSet<usize> = self.0.values().flatten().copied().collect();
+        let read: HashSet<&str> =
+            header.iter().enumerate().filter(|(at, _)| read.contains(at)).map(|(_, name)| name.as_str()).collect();
+        if let Some(why) = named_twice(header, |name| read.contains(name)) {
+            return Some(why);
+        }
+        if format != Format::Csv {
+            return None;
+        }
+        if mapping.columns.is_empty() {
+            let known: Vec<&str> =
+                FIELDS.iter().map(|(_, path)| *path).chain(mapping.ignored.iter().map(String::as_str)).collect();
+            let why = unknown_column(header, &known)?;
+            return Some(format!("{why}; or say which column is which field in a file for --mapping"));
+        }
+        // Somebody else's file has columns that nobody needs. One that is called nearly as a field is meant as this field.
+        let passed_over =
+            self.passed_over(header).into_iter().filter(|name| mapping.ignored.iter().all(|it| it != name));
+        let lacking: Vec<&str> = FIELDS.iter().filter(|(field, _)| !self.has(*field)).map(|(_, path)| *path).collect();
+        let mut near = passed_over.filter_map(|name| Some((name, meant(name, lacking.iter().copied())?)));
+        near.next().map(|(name, near)| {
+            format!(
+                "the first line names a column `{name}` that the mapping does not: if it is `{near}`, say so in `[columns]`, \
+                 else name it in `ignored`"
+            )
+        })
+    }
+
+    /// The columns that are not read.
+    pub(super) fn passed_over<'h>(&self, header: &'h [String]) -> Vec<&'h str> {
+        let is_read = |at: &usize| self.0.values().any(|places| places.contains(at));
+        header.iter().enumerate().filter(|(at, _)| !is_read(at)).map(|(_, name)| name.as_str()).collect()
     }
 
     /// What a column for a field may be called: as the mapping says, else as its writer calls it.

@@ -14,6 +14,8 @@ pub struct Mapping {
     pub(super) columns: BTreeMap<Field, Vec<String>>,
     /// What stands for cells that are empty or missing.
     pub(super) values: BTreeMap<Field, String>,
+    /// Columns that are passed over, though they are called nearly as a field.
+    pub(super) ignored: Vec<String>,
     /// How dates are written, as `%d.%m.%Y %H:%M`.
     pub(super) date_format: Option<String>,
 }
@@ -25,6 +27,8 @@ struct File {
     columns: BTreeMap<String, Names>,
     #[serde(default)]
     values: BTreeMap<String, String>,
+    #[serde(default)]
+    ignored: Vec<String>,
     date_format: Option<String>,
 }
 
@@ -47,7 +51,8 @@ impl Mapping {
             Field::of_path(path)
                 .ok_or_else(|| format!("{table}.{path}: there is no such field — {}", suggestion(path, &paths)))
         };
-        let mut mapping = Self { date_format: file.date_format, ..Self::default() };
+        let ignored = file.ignored.iter().map(|name| column(name)).collect();
+        let mut mapping = Self { date_format: file.date_format, ignored, ..Self::default() };
         for (path, names) in file.columns {
             let names = match names {
                 Names::One(name) => vec![name],

@@ -70,13 +70,17 @@ impl<R: Read> OrderFile<R> {
     /// Reads the header of a file in UTF-8.
     ///
     /// # Errors
-    /// When a column is missing, or the file cannot be read.
+    /// When a column is missing, not known or there twice, or the file cannot be read.
     pub fn open(file: R, reading: Reading) -> Result<Self> {
         let sheet = Sheet::open(file, Breaks::InQuotes)?;
         let columns = Columns::of(reading.format, &reading.mapping, sheet.columns());
         let has = |field| columns.has(field);
         let lacking = [Field::Number, Field::DatePlaced].into_iter().find(|field| !has(*field));
         let lacking = lacking.or_else(|| (!has(Field::Sku) && !has(Field::LineItems)).then_some(Field::Sku));
+        // A shop's export says how many; a file of one's own may mean one of each.
+        let is_of_a_shop = matches!(reading.format, Format::Shopify | Format::Woocommerce);
+        let lacks_units = is_of_a_shop && !has(Field::Quantity) && !has(Field::LineItems);
+        let lacking = lacking.or_else(|| lacks_units.then_some(Field::Quantity));
         if let Some(field) = lacking {
             let names = Columns::names(reading.format, &reading.mapping, field);
             let near = nearest(&names[0], sheet.columns().iter().map(String::as_str));
@@ -86,6 +90,9 @@ impl<R: Read> OrderFile<R> {
                 field.path(),
                 names.join(" or "),
             )));
+        }
+        if let Some(why) = columns.defect(reading.format, &reading.mapping, sheet.columns()) {
+            return Err(Error::Fault(why));
         }
         Ok(Self { sheet, reading, columns, next: None, seen: HashMap::new(), doubtful: None, rows_read: 0 })
     }
@@ -134,6 +141,12 @@ impl<R: Read> OrderFile<R> {
             self.seen.insert(known, line);
         }
         Ok(Some(build::order(&rows, &self.reading)))
+    }
+
+    /// The columns that are passed over, in a file that is read by a mapping. What the exports of shops have besides is known.
+    #[must_use]
+    pub fn passed_over(&self) -> Vec<&str> {
+        if self.reading.format == Format::Csv { self.columns.passed_over(self.sheet.columns()) } else { Vec::new() }
     }
 
     /// How many rows were read.
