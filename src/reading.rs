@@ -12,6 +12,7 @@
 mod decimal;
 mod defect;
 mod encoding;
+mod figures;
 mod form;
 mod kinds;
 mod lists;
@@ -25,6 +26,7 @@ use serde_json::{Map, Value, json};
 pub use decimal::Decimal;
 pub use defect::{Defect, Step, keys, place};
 pub use encoding::{Decoded, Encoding, NO_LETTER};
+pub use figures::{Thousandths, figures, shortened};
 pub use form::{Changed, Form, New, body_as_shown, change, create, set, with_sentences};
 pub use kinds::COUNTS;
 pub use origin::{Origin, Place, Problem};

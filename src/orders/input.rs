@@ -342,9 +342,13 @@ fn boolean(reader: &mut Reader<'_>, key: &'static str) -> Option<bool> {
 
 /// An amount of money, with the digits that its currency has.
 fn money(reader: &mut Reader<'_>, key: &'static str, column: Decimal, currency: Option<&str>) -> Option<String> {
-    let is_of_thousandths =
-        currency.is_some_and(|code| OF_THOUSANDTHS.iter().any(|known| known.eq_ignore_ascii_case(code)));
-    reader.nullable_decimal(key, column, if is_of_thousandths { 3 } else { 2 }).flatten()
+    let least_places = if currency.is_some_and(has_thousandths) { 3 } else { 2 };
+    reader.nullable_decimal(key, column, least_places).flatten()
+}
+
+/// True of a currency that is divided into a thousand.
+pub(super) fn has_thousandths(currency: &str) -> bool {
+    OF_THOUSANDTHS.iter().any(|known| known.eq_ignore_ascii_case(currency))
 }
 
 /// The id or slug of a cargo company, by itself or in an object.

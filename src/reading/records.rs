@@ -45,10 +45,6 @@ impl<F: BufRead> Records<F> {
         Self { lines: Lines { file, next: VecDeque::new(), number: 0, bytes: 0 }, separator, breaks, width: None }
     }
 
-    pub(super) fn is_separated_by(&self, separator: char) -> bool {
-        self.separator == separator
-    }
-
     /// How much was read, in bytes.
     pub(super) fn bytes_read(&self) -> u64 {
         self.lines.bytes

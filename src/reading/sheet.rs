@@ -56,12 +56,6 @@ impl<R: Read> Sheet<R> {
         &self.columns
     }
 
-    /// True where a comma divides the columns, and so is no decimal point.
-    #[must_use]
-    pub fn is_separated_by_commas(&self) -> bool {
-        self.records.is_separated_by(',')
-    }
-
     /// How much of it was read, in bytes of UTF-8.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {

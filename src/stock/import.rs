@@ -11,7 +11,7 @@ use crate::{
     days,
     db::PgPool,
     error::{Refusal, Result},
-    reading::{self, Breaks, Defect, Row, Sheet, Voice, named_twice, unknown_column},
+    reading::{self, Breaks, Defect, Row, Sheet, Thousandths, Voice, figures, named_twice, unknown_column},
 };
 
 /// The columns that must be there.
@@ -90,16 +90,16 @@ fn read_count(
     locations: &HashMap<String, i64>,
     zone: Tz,
 ) -> Result<Count, String> {
-    let is_read = |(column, cell): &(&String, &String)| {
-        COLUMNS.contains(&column.as_str()) || column.as_str() == COUNTED_AT && !cell.trim().is_empty()
-    };
-    let cells = headers.iter().zip(cells).filter(is_read);
-    let value = |(column, cell): (&String, &String)| {
-        let moment = days::moment_of(cell.trim(), zone).filter(|_| column == COUNTED_AT);
-        let cell = moment.map_or_else(|| cell.clone(), |moment| moment.to_rfc3339());
-        (column.clone(), Value::from(cell))
-    };
-    let row: Map<String, Value> = cells.map(value).collect();
+    let mut row = Map::new();
+    for (column, cell) in headers.iter().zip(cells) {
+        let cell = match column.as_str() {
+            COUNTED_AT if cell.is_empty() => continue,
+            COUNTED_AT => days::moment_of(cell, zone).map_or_else(|| cell.clone(), |moment| moment.to_rfc3339()),
+            "quantity" => figures(cell, Thousandths::Ambiguous).map_err(|why| format!("{column}: {why}"))?,
+            _ => cell.clone(),
+        };
+        row.insert(column.clone(), Value::from(cell));
+    }
     let count =
         reading::with(Voice::Request, &row, |reader| Count::read(reader, |erp_code| locations.get(erp_code).copied()));
     count.map_err(|defects| defects.iter().map(Defect::to_string).collect::<Vec<_>>().join(" "))

@@ -395,3 +395,55 @@ async fn a_column_of_a_file_of_orders_is_read_or_told_and_never_chosen_in_silenc
     assert_eq!((code, said.len()), (0, 0), "{said:#?}");
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_number_that_may_be_a_thousand_or_one_is_refused_in_every_column() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    let header = "number,date_placed,sku,quantity,price,discount_amount,amount,tax_rate,currency\n";
+    let taken = [
+        ("A1", "2.000,50", "2000.50"),
+        ("A2", "2,000.50", "2000.50"),
+        ("A3", "1.500.000", "1500000.00"),
+        ("A4", "1500.125", "1500.1250"),
+        ("A5", "0.125", "0.1250"),
+    ];
+    let rows: Vec<String> = taken
+        .iter()
+        .map(|(number, price, _)| format!("{number},2026-03-01,RED,\"2,00\",\"{price}\",\"1,5\",1,8.875,try"))
+        .collect();
+    let (code, _, said) = files.import(&shop, format!("{header}{}\n", rows.join("\n")), &["--format", "csv"]).await;
+    assert_eq!(code, 0, "{said:#?}");
+    for (number, written, price) in taken {
+        let kept: Vec<(String, i64, String)> = shop
+            .rows("select o.number, i.quantity, i.price::text from order_items i join orders o on o.id = i.order_id")
+            .await;
+        let kept = kept.into_iter().find(|(of, ..)| of == number).expect("an item");
+        let digits = |text: &str| text.trim_end_matches('0').to_owned();
+        assert_eq!((kept.1, digits(&kept.2)), (2, digits(price)), "{written}");
+    }
+    // Three digits after the only mark: of money too, but where it is divided into a thousand, and in no rate.
+    for (column, row) in [
+        ("quantity", "1.000,5,1,1,20,try"),
+        ("quantity", "\"1,000\",5,1,1,20,try"),
+        ("price", "1,1.500,1,1,20,try"),
+        ("price", "1,\"12,500\",1,1,20,"),
+        ("discount_amount", "1,5,1.000,1,20,try"),
+        ("amount", "1,5,1,1.000,20,try"),
+        ("price", "1,1.5E+06,1,1,20,try"),
+    ] {
+        let text = format!("{header}B1,2026-03-01,RED,{row}\n");
+        let (code, _, said) = shop.changes_nothing(files.import(&shop, text, &["--format", "csv"])).await;
+        assert!(code == 1 && said[0].starts_with(&format!("line 2: {column}: ")), "{row}: {said:#?}");
+    }
+    let text = format!("{header}K1,2026-03-01,RED,1,1.500,0.500,1.500,20,KWD\n");
+    assert_eq!(files.import(&shop, text, &["--format", "csv"]).await.0, 0);
+    assert_eq!(order(&shop, "K1").await["amount"], "1.500");
+    // In a cell that has lines of its own, too.
+    for cell in ["id:1|name:Mug|sku:RED|quantity:1.000|price:5", "id:1|name:Mug|sku:RED|quantity:3|refunded_qty:-1.000"]
+    {
+        let text = format!("order_number,order_date,line_items\nW1,2026-03-01,{cell}\n");
+        let (code, _, said) = shop.changes_nothing(files.import(&shop, text, &["--format", "woocommerce"])).await;
+        assert!(code == 1 && said[0].contains("write 1000 or 1.00") || said[0].contains("write -1000"), "{said:#?}");
+    }
+    shop.finish().await;
+}

@@ -61,3 +61,44 @@ async fn a_column_that_is_not_known_or_there_twice_is_refused_before_anything_is
     assert_eq!((code, printed.as_str()), (1, "2 lines read: 1 counts set, 0 unchanged, 1 refused"), "{said:?}");
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_count_that_may_be_a_thousand_or_one_is_refused_with_the_remedy() {
+    let shop = Shop::open().await;
+    for (separator, written, units) in [
+        (",", "1.0", Some(1)),
+        (",", "2.00", Some(2)),
+        (",", "2.0000", Some(2)),
+        (",", "0.500", Some(0)),
+        (",", "1234.500", Some(1234)),
+        (",", "\"1,234.00\"", Some(1234)),
+        (",", "\"2,0\"", Some(2)),
+        (";", "1.234,50", Some(1234)),
+        (";", "1.000.000", Some(1_000_000)),
+        (";", "2 500", Some(2500)),
+        (",", "1.000", None),
+        (",", "12.345", None),
+        (",", "\"1,000\"", None),
+        (";", "1,000", None),
+        (";", "1.000", None),
+        (";", "-1.000", None),
+        (";", "1E+06", None),
+    ] {
+        shop.count("GEBZE", "PINK", 77).await;
+        let text = ["erp_code,sku,quantity\n", "GEBZE,PINK,"].concat().replace(',', separator) + written + "\n";
+        let (code, printed, said) = import(&shop, &text).await;
+        let left = shop.stock("GEBZE", "PINK").await.0;
+        if let Some(units) = units {
+            assert_eq!((code, left), (0, units), "{written}: {said:?}");
+        } else {
+            assert_eq!((code, left), (1, 77), "{written}");
+            assert_eq!(printed, "1 lines read: 0 counts set, 0 unchanged, 1 refused");
+            assert!(said[0].starts_with("line 2: quantity: ") && said[0].contains("write "), "{written}: {said:?}");
+        }
+    }
+    // JSON has one way to write a number.
+    let count = serde_json::json!({ "erp_code": "GEBZE", "sku": "PINK", "quantity": "1.000" });
+    shop.put("/api/v1/oms/stocks/", &count).await.ok();
+    assert_eq!(shop.stock("GEBZE", "PINK").await.0, 1);
+    shop.finish().await;
+}

@@ -10,7 +10,11 @@ use super::{
     columns::{Field, Part, Whom},
     line_items::{self, LineItem},
 };
-use crate::{days, orders::input::OrderInput, reading::values};
+use crate::{
+    days,
+    orders::input::{OrderInput, has_thousandths},
+    reading::{self, Thousandths, values},
+};
 
 /// States of a `WooCommerce` order in which there is nothing to pack: not paid yet, over, or sent.
 const NOTHING_TO_PACK: [&str; 12] = [
@@ -143,7 +147,7 @@ impl Order<'_> {
             ("status", said(&self.text(Field::Status))),
             ("channel", name(&self.channel())),
             ("currency", said(&self.text(Field::Currency).to_lowercase())),
-            ("amount", said(&self.text(Field::Amount))),
+            ("amount", said(&self.figures(Field::Amount, &self.text(Field::Amount), first)?)),
             ("payment_type", said(&self.text(Field::PaymentType))),
             ("shipping_option_slug", said(&self.text(Field::Shipping))),
             ("delivery_type", said(&self.text(Field::DeliveryType))),
@@ -202,20 +206,21 @@ impl Order<'_> {
         let mut items = Vec::new();
         for row in self.rows {
             for cell in row.all(Field::LineItems) {
-                let read = line_items::read(cell).map_err(|why| refused(row.line, why))?;
-                items.extend(read.iter().filter_map(|item| self.of_cell(item)).map(|item| (item, row.line)));
+                for item in line_items::read(cell).map_err(|why| refused(row.line, why))? {
+                    items.extend(self.of_cell(&item, row.line)?.map(|item| (item, row.line)));
+                }
             }
             let is_line = [Field::Sku, Field::Name, Field::Quantity].iter().any(|field| !row.text(*field).is_empty());
             let is_sent = row.text(Field::LineFulfilled).eq_ignore_ascii_case("fulfilled")
                 || row.text(Field::LineShipped).eq_ignore_ascii_case("false");
             if is_line && !is_sent {
-                items.extend(self.of_row(row).map(|item| (item, row.line)));
+                items.extend(self.of_row(row)?.map(|item| (item, row.line)));
             }
         }
         Ok(items)
     }
 
-    fn of_row(&self, row: &Row) -> Option<Value> {
+    fn of_row(&self, row: &Row) -> Result<Option<Value>, Built> {
         let text = |field| match row.text(field) {
             "" => self.reading.mapping.values.get(&field).cloned().unwrap_or_default(),
             text => text.to_owned(),
@@ -227,39 +232,55 @@ impl Order<'_> {
             refunded: text(Field::Refunded),
             price: text(Field::Price),
         };
-        let mut value = self.of_cell(&item)?;
         // An empty cell is no one, where there is a column.
-        if !row.cells.contains_key(&Field::Quantity) && item.quantity.is_empty() {
-            value.as_object_mut()?.shift_remove("quantity");
+        let is_one = !row.cells.contains_key(&Field::Quantity) && item.quantity.is_empty();
+        let Some(mut value) = self.of_cell(&item, row.line)? else { return Ok(None) };
+        if let Some(item) = value.as_object_mut().filter(|_| is_one) {
+            item.shift_remove("quantity");
         }
         for (key, field) in [("discount_amount", Field::Discount), ("tax_rate", Field::TaxRate)] {
-            if let Some(text) = said(&text(field)) {
+            if let Some(text) = said(&self.figures(field, &text(field), row.line)?) {
                 value[key] = text;
             }
         }
         if let Some(barcode) = said(&text(Field::Barcode)) {
             value["product"]["barcode"] = barcode;
         }
-        Some(value)
+        Ok(Some(value))
     }
 
     /// An order item; none if all of it was given back.
-    fn of_cell(&self, item: &LineItem) -> Option<Value> {
+    fn of_cell(&self, item: &LineItem, line: u64) -> Result<Option<Value>, Built> {
+        let [quantity, refunded, price] = [
+            self.figures(Field::Quantity, &item.quantity, line)?,
+            self.figures(Field::Refunded, &item.refunded, line)?,
+            self.figures(Field::Price, &item.price, line)?,
+        ];
         let units = |text: &str| values::integer(&text.into());
-        let left = units(&item.quantity).zip(units(&item.refunded)).map(|(units, back)| units - back.abs());
+        let left = units(&quantity).zip(units(&refunded)).map(|(units, back)| units - back.abs());
         if left.is_some_and(|left| left <= 0) {
-            return None;
+            return Ok(None);
         }
-        let quantity = left.map_or_else(|| item.quantity.clone().into(), Value::from);
+        let quantity = left.map_or_else(|| quantity.into(), Value::from);
         let mut value = json!({ "quantity": quantity, "product": { "sku": item.sku, "name": item.name } });
-        for (key, text) in
-            [("price", item.price.clone()), ("price_currency", self.text(Field::Currency).to_lowercase())]
-        {
+        for (key, text) in [("price", price), ("price_currency", self.text(Field::Currency).to_lowercase())] {
             if let Some(text) = said(&text) {
                 value[key] = text;
             }
         }
-        Some(value)
+        Ok(Some(value))
+    }
+
+    /// A number as a request would have it. Three digits after the only point or comma may be thousands; they are none in a
+    /// currency that is divided into a thousand, nor in a rate.
+    fn figures(&self, field: Field, text: &str, line: u64) -> Result<String, Built> {
+        let is_plain = match field {
+            Field::TaxRate => true,
+            Field::Amount | Field::Price | Field::Discount => has_thousandths(&self.text(Field::Currency)),
+            _ => false,
+        };
+        let thousandths = if is_plain { Thousandths::Plain } else { Thousandths::Ambiguous };
+        reading::figures(text, thousandths).map_err(|why| refused(line, format!("{}: {why}", field.name())))
     }
 
     fn customer(&self) -> Map<String, Value> {

@@ -214,14 +214,14 @@ impl Field {
         FIELDS.iter().find(|(field, _)| *field == self).map_or("", |(_, path)| path)
     }
 
+    /// What it is called in messages.
+    pub(super) fn name(self) -> &'static str {
+        if self == F::Refunded { "refunded_qty" } else { self.path() }
+    }
+
     /// The field of a path.
     pub(super) fn of_path(path: &str) -> Option<Self> {
         FIELDS.iter().find(|(_, known)| *known == path).map(|(field, _)| *field)
-    }
-
-    /// True of a number that may have a decimal point, or a comma for it.
-    const fn is_decimal(self) -> bool {
-        matches!(self, F::Amount | F::Quantity | F::Refunded | F::Price | F::Discount | F::TaxRate)
     }
 
     /// True of digits that spreadsheets would take for a number: Shopify writes `'` before them.
@@ -325,10 +325,10 @@ impl Columns {
     }
 
     /// The cells of a row by field; empty ones are left out.
-    pub(super) fn row(&self, row: reading::Row, is_comma_decimal: bool) -> Row {
+    pub(super) fn row(&self, row: reading::Row) -> Row {
         let cell = |at: &usize| row.cells.get(*at).map(String::as_str).filter(|cell| !cell.is_empty());
         let texts = |field: Field, places: &Vec<usize>| -> Vec<String> {
-            let texts = places.iter().filter_map(cell).map(|text| tidy(field, text, is_comma_decimal));
+            let texts = places.iter().filter_map(cell).map(|text| tidy(field, text));
             let texts: Vec<String> = texts.collect();
             // Nothing is not one unit.
             if texts.is_empty() && field == F::Quantity { vec![String::new()] } else { texts }
@@ -351,17 +351,6 @@ fn known(format: Format) -> impl Iterator<Item = (Field, &'static [&'static str]
 }
 
 /// A cell as a request would have it.
-fn tidy(field: Field, text: &str, is_comma_decimal: bool) -> String {
-    if field.is_decimal() && is_comma_decimal {
-        // 1.234,50 and 1 234,50 as spreadsheets of many countries write it.
-        if let Some((whole, rest)) = text.rsplit_once(',') {
-            let whole: String =
-                whole.chars().filter(|letter| !matches!(letter, '.' | ' ' | '\u{a0}' | '\u{202f}')).collect();
-            return format!("{whole}.{rest}");
-        }
-    }
-    if field.is_of_digits() {
-        return text.trim_start_matches('\'').to_owned();
-    }
-    text.to_owned()
+fn tidy(field: Field, text: &str) -> String {
+    if field.is_of_digits() { text.trim_start_matches('\'').to_owned() } else { text.to_owned() }
 }

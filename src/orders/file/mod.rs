@@ -162,10 +162,9 @@ impl<R: Read> OrderFile<R> {
     }
 
     fn row(&mut self) -> Result<Option<Row>> {
-        let is_comma_decimal = !self.sheet.is_separated_by_commas();
         let Some(row) = self.sheet.next_row()? else { return Ok(None) };
         self.rows_read += 1;
-        Ok(Some(self.columns.row(row, is_comma_decimal)))
+        Ok(Some(self.columns.row(row)))
     }
 }
 
