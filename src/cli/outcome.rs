@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
     error::{Error, Result},
@@ -39,7 +39,12 @@ pub(super) fn read_file(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| Error::Fault(format!("cannot read {}: {error}", path.display())))
 }
 
+/// A day, as an argument.
+pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
+    values::day(text).ok_or_else(|| values::wrong_date(text, "write it like 2026-01-31"))
+}
+
 /// A moment or a day, as an argument.
 pub(super) fn date_time(text: &str) -> Result<DateTime<Utc>, String> {
-    values::date_time(text).ok_or_else(|| "write it like 2026-01-31T12:00:00Z or 2026-01-31".to_owned())
+    values::date_time(text).ok_or_else(|| values::wrong_date(text, "write it like 2026-01-31T12:00:00Z or 2026-01-31"))
 }

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 
 use super::{
     data::Data,
-    outcome::{Outcome, read_file},
+    outcome::{Outcome, day, read_file},
     table,
     terminal::{self, note, say},
 };
@@ -31,11 +31,11 @@ pub(super) struct Args {
     scenario: PathBuf,
 
     /// First day (UTC) of the orders, by the day they were placed, such as 2026-01-31.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     from: NaiveDate,
 
     /// Last day (UTC) of the orders.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     to: NaiveDate,
 
     /// Orders to plan in place of the stored ones, as JSON lines; one that is stored is compared with its own plan, one

@@ -13,7 +13,7 @@ use utoipa::{
 
 use crate::{
     openapi,
-    reading::{self, Reader},
+    reading::{self, Reader, values},
 };
 
 /// The weekdays, Monday first.
@@ -85,6 +85,14 @@ impl Hours {
             reader.refuse("timezone", "is missing: opening hours and holidays are local", remedy);
         }
         Self { timezone: zone.unwrap_or_default(), weekly, holidays: days }
+    }
+
+    /// Refuses holidays of years that nobody means. What is stored already is read without it.
+    pub fn refuse_unmeant(&self, reader: &mut Reader<'_>) {
+        for day in self.holidays.iter().filter(|day| !values::is_meant(**day)) {
+            let message = values::wrong_date(&day.to_string(), "The year is out of range.");
+            reader.refuse("holidays", message, "write it as in `2026-01-31`");
+        }
     }
 
     /// The three keys, as [`Self::read`] reads them; without what says nothing. They are in the order in which Postgres

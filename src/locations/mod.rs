@@ -217,10 +217,15 @@ fn address(reader: &mut Reader<'_>) -> Option<Map<String, Value>> {
 /// In a file the hours are keys of the location itself.
 fn hours(reader: &mut Reader<'_>) -> Option<Hours> {
     if !reader.is_request() {
-        return Some(reader.as_written(Hours::read));
+        return Some(reader.as_written(|reader| {
+            let hours = Hours::read(reader);
+            hours.refuse_unmeant(reader);
+            hours
+        }));
     }
     reader.writing("conf", |reader| {
         let hours = Hours::read(reader);
+        hours.refuse_unmeant(reader);
         reader.finish();
         hours
     })

@@ -11,7 +11,7 @@ use crate::{
     days,
     db::PgConnection,
     error::{Refusal, Result},
-    reading::values::{boolean, date_time, day},
+    reading::values::{boolean, date_time, day, wrong_date},
     scope::Visible,
 };
 
@@ -243,7 +243,7 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str, 
         Kind::DateTime => {
             let of_day = day(value).map(|day| days::beginning(day, zone));
             let moment = of_day.or_else(|| days::moment_of(value, page.zone_of_moments())).or_else(|| date_time(value));
-            query.push_bind(moment.ok_or_else(|| wrong("Enter a valid date/time."))?);
+            query.push_bind(moment.ok_or_else(|| wrong(&wrong_date(value, "Enter a valid date/time.")))?);
         }
         Kind::Day => {
             query.push_bind(days::beginning(read_day(filter, value)?, zone));
@@ -260,7 +260,7 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str, 
 }
 
 fn read_day(filter: &Filter, value: &str) -> Result<NaiveDate, Refusal> {
-    day(value).ok_or_else(|| Refusal::field(filter.name, "Enter a valid date."))
+    day(value).ok_or_else(|| Refusal::field(filter.name, wrong_date(value, "Enter a valid date.")))
 }
 
 fn escape_like(text: &str) -> String {

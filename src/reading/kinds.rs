@@ -296,7 +296,8 @@ impl Reader<'_> {
         let value = self.given(key, || json!({ "type": "string" }))?;
         let moment = value.as_str().and_then(values::date_time);
         if moment.is_none() {
-            self.wrong(key, "Datetime has wrong format. Use ISO 8601, such as 2026-01-31T12:00:00Z.");
+            let usual = "Datetime has wrong format. Use ISO 8601, such as 2026-01-31T12:00:00Z.";
+            self.wrong(key, values::wrong_date(value.as_str().unwrap_or_default(), usual));
         }
         moment
     }

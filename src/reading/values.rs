@@ -76,19 +76,38 @@ pub fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// True for the years of Django: Postgres knows no dates as far away as Rust does.
+/// The first year that is meant. An earlier one is a year of two digits, or what programs write where they know none.
+const FIRST_YEAR: i32 = 1900;
+
+/// True for the years that are meant. The last one is Django's: Postgres knows no dates as far away as Rust does.
 #[must_use]
-pub fn is_storable(day: NaiveDate) -> bool {
-    (1..=9999).contains(&day.year())
+pub fn is_meant(day: NaiveDate) -> bool {
+    (FIRST_YEAR..=9999).contains(&day.year())
+}
+
+/// What is wrong with a text that is no day and no moment: `usual`, but for a year before 1900.
+#[must_use]
+pub fn wrong_date(text: &str, usual: &str) -> String {
+    let date = text.trim().split(['T', 't', ' ']).next().and_then(written_day);
+    match date.map(|day| day.year()).filter(|year| *year < FIRST_YEAR) {
+        Some(year) => format!(
+            "The year {year:04} is before {FIRST_YEAR}. Write all digits of the year that is meant, as in 2026-01-31."
+        ),
+        None => usual.to_owned(),
+    }
 }
 
 /// A day: `2026-01-02`.
 #[must_use]
 pub fn day(text: &str) -> Option<NaiveDate> {
+    written_day(text).filter(|day| is_meant(*day))
+}
+
+fn written_day(text: &str) -> Option<NaiveDate> {
     let mut parts = text.trim().splitn(3, '-');
     let year = digits(parts.next()?, 4..=4)?;
     let (month, day) = (digits(parts.next()?, 1..=2)?, digits(parts.next()?, 1..=2)?);
-    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day).filter(|day| is_storable(*day))
+    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)
 }
 
 /// A moment as Django takes it: ISO 8601, also with a blank for the `T`, without seconds, with `+0300`; without a zone it is
@@ -101,7 +120,8 @@ pub fn date_time(text: &str) -> Option<DateTime<Utc>> {
     let Some(time) = time else { return Some(date.and_time(NaiveTime::MIN).and_utc()) };
     let (clock, zone) = time.split_at(time.find(['Z', 'z', '+', '-']).unwrap_or(time.len()));
     let moment = date.and_time(time_of_day(clock.trim())?).checked_sub_signed(offset(zone)?)?;
-    Some(moment.and_utc()).filter(|moment| is_storable(moment.date_naive()))
+    // Where the new year begins, another zone may be in the year before.
+    Some(moment.and_utc()).filter(|moment| (FIRST_YEAR - 1..=9999).contains(&moment.year()))
 }
 
 /// `12:30`, `12:30:05`, `12:30:05.25`.
@@ -190,6 +210,18 @@ mod tests {
     }
 
     #[test]
+    fn a_year_before_1900_is_told_as_such() {
+        for (text, year) in [("0026-11-28", "0026"), (" 0001-01-01T00:00:00", "0001"), ("1899-12-31 12:00", "1899")] {
+            let why = wrong_date(text, "usual");
+            assert!(date_time(text).is_none() && why.starts_with(&format!("The year {year} is before 1900.")), "{why}");
+        }
+        for text in ["26-11-28", "28.11.26", "2026-02-30", "tomorrow", ""] {
+            assert_eq!(wrong_date(text, "usual"), "usual", "{text}");
+        }
+        assert!(day("1900-01-01").is_some() && date_time("1900-01-01T00:00:00+03:00").is_some());
+    }
+
+    #[test]
     fn dates_are_taken_as_django_takes_them() {
         for text in [
             "2026-01-02",
@@ -234,6 +266,10 @@ mod tests {
             "+200000-01-01T00:00:00Z",
             "0000-01-01",
             "0001-01-01T00:00:00+14:00",
+            "0026-11-28",
+            "0026-11-28T12:00:00Z",
+            "1899-12-31 23:59",
+            "28.11.26",
             "9999-12-31T23:59:59-14:00",
         ] {
             assert_eq!(date_time(text), None, "{text}");

@@ -64,7 +64,7 @@ impl ReplayRange {
                 let text = reader.text_within(name, 64)?;
                 let date = values::date_time(&text);
                 if date.is_none() {
-                    reader.wrong(name, "Enter a valid date/time.");
+                    reader.wrong(name, values::wrong_date(&text, "Enter a valid date/time."));
                 }
                 date
             });

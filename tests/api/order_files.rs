@@ -447,3 +447,29 @@ async fn a_number_that_may_be_a_thousand_or_one_is_refused_in_every_column() {
     }
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_year_of_two_digits_in_a_file_is_refused_with_its_line() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    let mapping = files.with("mapping.toml", "date_format = \"%d.%m.%Y\"\n");
+    let short = files.with("short.toml", "date_format = \"%d.%m.%y\"\n");
+    for (date, options) in [
+        ("0026-11-28", vec![]),
+        ("26-11-28", vec![]),
+        ("28.11.26", vec![]),
+        ("28.11.26", vec!["--mapping", &mapping]),
+        ("28.11.0026", vec!["--mapping", &mapping]),
+    ] {
+        let text = format!("number,date_placed,sku\n1,{date},RED\n");
+        let options = [vec!["--format", "csv"], options].concat();
+        let (code, _, said) = shop.changes_nothing(files.import(&shop, text, &options)).await;
+        assert!(code == 1 && said[0].starts_with("line 2: date_placed: "), "{date}: {said:#?}");
+        let is_named = said[0].contains("The year 0026 is before 1900.");
+        assert_eq!(is_named, date.contains("0026") || options.contains(&mapping.as_str()), "{date}: {said:#?}");
+    }
+    // A mapping says what a year of two digits means.
+    let options = ["--format", "csv", "--mapping", &short];
+    assert_eq!(files.import(&shop, "number,date_placed,sku\n1,28.11.26,RED\n", &options).await.0, 0);
+    assert_eq!(order(&shop, "1").await["date_placed"], "2026-11-28T00:00:00Z");
+    shop.finish().await;
+}

@@ -102,3 +102,14 @@ async fn a_count_that_may_be_a_thousand_or_one_is_refused_with_the_remedy() {
     assert_eq!(shop.stock("GEBZE", "PINK").await.0, 1);
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_count_of_a_year_of_two_digits_is_refused_with_its_line() {
+    let shop = Shop::open().await;
+    let text = "erp_code;sku;quantity;counted_at\nGEBZE;PINK;1;0026-11-28\nGEBZE;PINK;1;28.11.26\nGEBZE;PINK;1;26-11-28 10:00\n";
+    let (code, printed, said) = shop.changes_nothing(import(&shop, text)).await;
+    assert_eq!((code, printed.as_str()), (1, "3 lines read: 0 counts set, 0 unchanged, 3 refused"));
+    assert!(said[0].starts_with("line 2: counted_at: The year 0026 is before 1900."), "{said:?}");
+    assert!(said[1].starts_with("line 3: counted_at: ") && said[2].starts_with("line 4: counted_at: "), "{said:?}");
+    shop.finish().await;
+}

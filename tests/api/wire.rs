@@ -195,3 +195,41 @@ async fn an_order_in_an_old_character_set_keeps_the_letters_of_its_customer() {
     assert!(said.starts_with("The body is not in UTF-16LE; say in which character set it is"), "{odd}");
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_year_of_two_digits_is_refused_wherever_a_moment_is_read() {
+    let shop = Shop::open().await;
+    let package = shop.order(&[("RED", 1)]).await.only_package();
+    package.run("COMPLETE_PACKING").await.ok();
+    for (written, year) in [("0026-11-28", "0026"), ("0001-01-01T00:00:00Z", "0001"), ("1899-12-31 12:00", "1899")] {
+        let told =
+            format!("The year {year} is before 1900. Write all digits of the year that is meant, as in 2026-01-31.");
+        let mut order = order_json("EARLY", &[("RED", 1)]);
+        order["date_placed"] = json!(written);
+        let reply = shop.changes_nothing(shop.post("/api/v1/oms/orders/", &order)).await;
+        assert_eq!(reply.wrong("date_placed"), [told.as_str()]);
+        let count = json!({ "erp_code": "GEBZE", "sku": "PINK", "quantity": 1, "counted_at": written });
+        let reply = shop.changes_nothing(shop.put("/api/v1/oms/stocks/", &count)).await;
+        assert_eq!(reply.wrong("counted_at"), [told.as_str()]);
+        let input = json!({ "invoice_number": "A1", "invoice_date": written });
+        let reply = shop.changes_nothing(package.run_with("UPDATE_INVOICE", &input)).await;
+        assert_eq!(reply.wrong("invoice_date"), [told.as_str()]);
+        let reply = shop.get(&format!("/api/v1/oms/orders/?date_placed__gte={}", written.replace(' ', "%20"))).await;
+        assert_eq!(reply.wrong("date_placed__gte"), [told.as_str()]);
+        let (code, _, said) = shop.oms(&["audit", "--from", written]).await;
+        assert!(code == 2 && said.contains(&told), "{said}");
+    }
+    let (code, _, said) =
+        shop.oms(&["simulate", "--scenario", "x", "--from", "0026-01-01", "--to", "2026-01-01"]).await;
+    assert!(code == 2 && said.contains("The year 0026 is before 1900."), "{said}");
+    let location = json!({ "erp_code": "NEW", "name": "New", "stock_location_type": "store",
+                           "conf": { "timezone": "UTC", "holidays": ["0026-01-01"] } });
+    let reply = shop.changes_nothing(shop.post("/api/v1/oms/stocklocations/", &location)).await;
+    assert!(reply.wrong("conf")[0].contains("The year 0026 is before 1900."), "{:?}", reply.wrong("conf"));
+    for written in ["26-11-28", "28.11.26"] {
+        let mut order = order_json("EARLY", &[("RED", 1)]);
+        order["date_placed"] = json!(written);
+        shop.changes_nothing(shop.post("/api/v1/oms/orders/", &order)).await.wrong("date_placed");
+    }
+    shop.finish().await;
+}

@@ -97,8 +97,10 @@ fn date(input: Input<'_>) -> Result<Option<NaiveDate>, Refusal> {
         values::date_time(&text)?;
         values::day(text.trim().split(['T', 't', ' ']).next()?)
     });
-    day.map(Some)
-        .ok_or_else(|| Refusal::field(DATE, "Date has wrong format. Use one of these formats instead: YYYY-MM-DD."))
+    day.map(Some).ok_or_else(|| {
+        let usual = "Date has wrong format. Use one of these formats instead: YYYY-MM-DD.";
+        Refusal::field(DATE, values::wrong_date(&text, usual))
+    })
 }
 
 /// Type and content, both or none. The bytes must match the type, so that the document can be opened.

@@ -337,7 +337,9 @@ impl Order<'_> {
                 .or_else(|_| NaiveDate::parse_from_str(text, format).map(|day| day.and_time(NaiveTime::MIN)));
             let moment = DateTime::parse_from_str(text, format).map(|moment| moment.to_utc());
             let moment = moment.or_else(|_| naive.map(|naive| days::moment(naive, zone)));
-            return moment.map(written).map_err(|_| format!("date_placed: `{text}` is not written as {format}."));
+            let moment = moment.map_err(|_| format!("date_placed: `{text}` is not written as {format}."))?;
+            // `%Y` reads a year of two digits too; the reader of requests refuses it.
+            return Ok(written(moment));
         }
         Ok(days::moment_of(text, zone).map_or_else(|| text.to_owned(), written))
     }
