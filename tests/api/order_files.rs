@@ -473,3 +473,38 @@ async fn a_year_of_two_digits_in_a_file_is_refused_with_its_line() {
     assert_eq!(order(&shop, "1").await["date_placed"], "2026-11-28T00:00:00Z");
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn an_order_goes_where_its_file_says_however_little_that_is() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    let header = "number,date_placed,sku,shipping_address.city,shipping_address.postcode,shipping_address.name,\
+                  billing_address.line,billing_address.city,billing_address.country\n";
+    for (number, cells, address) in [
+        ("1", "İzmir,,,Moda 1,İstanbul,TR", json!({ "city": { "name": "İzmir" } })),
+        ("2", ",35000,,Moda 1,İstanbul,TR", json!({ "postcode": "35000" })),
+        ("3", ",,Ada Lovelace,Moda 1,İstanbul,TR", json!({ "first_name": "Ada", "last_name": "Lovelace" })),
+        (
+            "4",
+            ",,,Moda 1,İstanbul,TR",
+            json!({ "line": "Moda 1", "city": { "name": "İstanbul" }, "country": { "code": "TR", "name": "TR" } }),
+        ),
+    ] {
+        let text = format!("{header}{number},2026-03-01,RED,{cells}\n");
+        let (code, _, said) = files.import(&shop, text, &["--format", "csv"]).await;
+        assert_eq!(code, 0, "{said:#?}");
+        let taken = order(&shop, number).await;
+        assert_eq!(taken["shipping_address"], address, "{cells}");
+        assert_eq!(taken["billing_address"]["city"]["name"], "İstanbul");
+    }
+    // What holds for all orders is no part of what this one says.
+    let mapping = files.with("mapping.toml", "[values]\n\"shipping_address.country\" = \"TR\"\n");
+    for (number, cells, city, country) in
+        [("5", ",,,Moda 1,Köln,DE", "Köln", "DE"), ("6", "İzmir,,,Moda 1,Köln,DE", "İzmir", "TR")]
+    {
+        let text = format!("{header}{number},2026-03-01,RED,{cells}\n");
+        assert_eq!(files.import(&shop, text, &["--format", "csv", "--mapping", &mapping]).await.0, 0);
+        let address = order(&shop, number).await["shipping_address"].clone();
+        assert_eq!((&address["city"]["name"], &address["country"]["code"]), (&json!(city), &json!(country)), "{cells}");
+    }
+    shop.finish().await;
+}

@@ -136,7 +136,9 @@ impl Order<'_> {
         let first = self.rows.first().map_or(0, |row| row.line);
         let date = self.moment(&date).map_err(|why| refused(first, why))?;
         let billing = self.address(Whom::Billing);
-        let shipping = Some(self.address(Whom::Shipping)).filter(|address| address.contains_key("line"));
+        // Of one address nothing is added to another. Without any part of it, the order goes where its bill goes.
+        let has_own = self.names_part_of(Whom::Shipping) || !self.names_part_of(Whom::Billing);
+        let shipping = if has_own { self.address(Whom::Shipping) } else { billing.clone() };
         let mut order = Map::new();
         let number = self.text(Field::Number);
         let number = if self.reading.format == Format::Shopify { number.trim_start_matches('#') } else { &number };
@@ -155,7 +157,7 @@ impl Order<'_> {
             ("language_code", said(&self.text(Field::Language))),
             ("notes", said(&self.text(Field::Notes))),
             ("customer", Some(self.customer().into())),
-            ("shipping_address", Some(shipping.unwrap_or_else(|| billing.clone()).into())),
+            ("shipping_address", Some(shipping.into())),
             ("billing_address", Some(billing.into())),
             ("orderitem_set", Some(items.into())),
         ];
@@ -304,6 +306,12 @@ impl Order<'_> {
         }
         let names = [("first_name", first), ("last_name", last)];
         names.into_iter().filter_map(|(key, name)| Some((key.to_owned(), said(&name)?))).collect()
+    }
+
+    /// True if a cell has a part of an address. What the mapping says of all orders is none of this one.
+    fn names_part_of(&self, whom: Whom) -> bool {
+        let is_part = |field: &Field| matches!(field, Field::Of(whose, _) if *whose == whom);
+        self.rows.iter().flat_map(|row| row.cells.keys()).any(is_part)
     }
 
     fn address(&self, whom: Whom) -> Map<String, Value> {
