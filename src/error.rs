@@ -353,6 +353,15 @@ impl Error {
         error.code().is_some_and(|code| code.starts_with("22") || ["23514", "54000"].contains(&&*code))
     }
 
+    /// What Postgres says of data that it cannot keep: it is outside its type, a constraint or an index. Other data may be kept.
+    #[must_use]
+    pub fn of_unkept_data(&self) -> Option<&str> {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return None };
+        let is_of_data =
+            error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)));
+        is_of_data.then(|| error.message())
+    }
+
     /// True if a statement rolled itself back because another was faster: decided again, it may succeed.
     #[must_use]
     pub fn is_write_conflict(&self) -> bool {

@@ -24,7 +24,7 @@ use crate::{
     stock::{
         self, Count, Door, MOST_ATTEMPTS, Origin,
         adjust::{Adjusted, Adjustment},
-        count,
+        count, first_unkept,
         history::StockChange,
         list::StockLevel,
     },
@@ -108,9 +108,24 @@ async fn put(
 ) -> Result<axum::Json<Counted>> {
     wire::check_media_type(&headers)?;
     let counts = read_list(&door, &body.json().await?, "Count", |reader, find| Count::read(reader, find)).await?;
-    count(&door.app.pool, &counts, &origin(&door)).await?;
+    if let Err(error) = count(&door.app.pool, &counts, &origin(&door)).await {
+        return Err(unkept(&door, &counts, error).await);
+    }
     door.app.wake_signal.wake();
     Ok(axum::Json(Counted { updated: counts.len() }))
+}
+
+/// What a caller is told of counts that could not be set: which of them the database cannot keep, if it is that.
+async fn unkept(door: &Limited<Managers>, counts: &[Count], error: Error) -> Error {
+    let Some(why) = error.of_unkept_data() else { return error };
+    let at = match first_unkept(&door.app.pool, counts, &origin(door)).await {
+        Ok(at) => at,
+        Err(error) => return error,
+    };
+    tracing::error!(count = at + 1, why, "a count has a value that the database cannot keep");
+    let message = "It has a value that the database cannot keep; the log of the server says which.";
+    let defect = Defect { path: Vec::new(), message: message.to_owned(), remedy: String::new() };
+    Defect::field_errors(&numbered(vec![defect], "Count", (counts.len() > 1).then_some(at + 1))).into()
 }
 
 /// Adjust stock

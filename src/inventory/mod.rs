@@ -213,7 +213,10 @@ impl Shared {
         let counts = self.changed(places, &skus, answer).await?;
         if !counts.is_empty() {
             let origin = Origin { actor: Actor::Server("stock service"), door: Door::StockService };
-            stock::count(&self.pool, &counts, &origin).await?;
+            let mut refuse = |at: usize, why: &str| {
+                tracing::error!(sku = counts[at].sku, why, "a count of the stock service cannot be kept");
+            };
+            stock::count_each(&self.pool, &counts, &origin, &mut refuse).await?;
             self.wake_signal.wake();
         }
         let mut state = self.state();

@@ -216,7 +216,14 @@ impl Taking<'_> {
                 }
             }
             Err(Error::Refused(refusal)) => return Ok(summary.refuse(refusal)),
-            Err(error) => return Err(error),
+            // It costs this order, whatever step could not keep it.
+            Err(error) => match error.of_unkept_data() {
+                Some(why) => {
+                    let message = format!("It has a value that the database cannot keep: {why}.");
+                    return Ok(summary.refuse(Refusal::non_field(&message)));
+                }
+                None => return Err(error),
+            },
         }
         Ok(Told::Nothing)
     }

@@ -99,6 +99,57 @@ pub async fn count(pool: &PgPool, counts: &[Count], origin: &Origin) -> Result<u
     }
 }
 
+/// Sets counts as [`count`] does, but one that the database cannot keep costs itself alone: `refused` gets its place among
+/// them, and why.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_each(
+    pool: &PgPool,
+    counts: &[Count],
+    origin: &Origin,
+    refused: &mut impl FnMut(usize, &str),
+) -> Result<u64> {
+    let mut changed = 0;
+    // Each from one place to another; the next is the last one.
+    let mut parts = vec![(0, counts.len())];
+    while let Some((from, to)) = parts.pop() {
+        match count(pool, &counts[from..to], origin).await {
+            Ok(more) => changed += more,
+            Err(error) => match error.of_unkept_data() {
+                Some(why) if to - from == 1 => refused(from, &format!("the database cannot keep it: {why}")),
+                Some(_) => {
+                    let middle = usize::midpoint(from, to);
+                    parts.extend([(middle, to), (from, middle)]);
+                }
+                None => return Err(error),
+            },
+        }
+    }
+    Ok(changed)
+}
+
+/// Which of some counts, that cannot be set together, the database cannot keep: the first one. Nothing is written.
+///
+/// # Errors
+/// When the database fails.
+pub async fn first_unkept(pool: &PgPool, counts: &[Count], origin: &Origin) -> Result<usize> {
+    // So many are kept, and so many are not.
+    let (mut kept, mut unkept) = (0, counts.len());
+    while unkept - kept > 1 {
+        let middle = usize::midpoint(kept, unkept);
+        let mut trial = pool.begin().await?;
+        let tried = set(&mut trial, &counts[..middle], origin).await;
+        trial.rollback().await?;
+        match tried {
+            Ok(_) => kept = middle,
+            Err(error) if error.of_unkept_data().is_some() => unkept = middle,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(kept)
+}
+
 async fn try_count(pool: &PgPool, counts: &[Count], origin: &Origin) -> Result<u64> {
     let mut transaction = pool.begin().await?;
     let changed = set(&mut transaction, counts, origin).await?;

@@ -508,3 +508,22 @@ async fn an_order_goes_where_its_file_says_however_little_that_is() {
     }
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn an_order_that_the_database_cannot_keep_costs_no_other_of_a_file() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    // A rule of this shop's own database: no two orders with one note.
+    shop.execute("create unique index orders_house_rule on orders (notes)").await;
+    let long = "8".repeat(4_000);
+    let text = format!(
+        "number,date_placed,sku,barcode,notes\n1,2026-03-01,RED,,a\n2,2026-03-01,RED,,a\n3,2026-03-01,{long},,b\n\
+         4,2026-03-01,RED,{long},c\n5,2026-03-01,RED,1,d\n"
+    );
+    let (code, printed, said) = files.import(&shop, text, &["--format", "csv"]).await;
+    let all = "5 orders in 5 rows read: 2 orders taken, 0 known already, 0 with nothing to pack, 3 refused";
+    assert_eq!((code, printed.as_str()), (1, all), "{said:#?}");
+    assert!(said[0].starts_with("line 3: ") && said[0].contains("orders_house_rule"), "{said:#?}");
+    assert!(said[1].contains("no more than 255") && said[2].contains("no more than 255"), "{said:#?}");
+    shop.execute("drop index orders_house_rule").await;
+    shop.finish().await;
+}

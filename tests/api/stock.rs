@@ -164,3 +164,31 @@ async fn nothing_holds_stock_without_a_package() {
     assert!(faults.iter().any(|fault| fault.contains("RED")), "{faults:?}");
     shop.abandon().await;
 }
+
+#[tokio::test]
+async fn a_count_that_the_database_cannot_keep_is_named_and_costs_no_other_of_a_file() {
+    let shop = Shop::open().await;
+    // Nothing that a reader lets in is known to be one: a rule of this shop's own database plays it.
+    shop.execute("alter table stocks add constraint stocks_house_rule check (sku not like 'BAD%')").await;
+    let count = |sku: &str| json!({ "stock_location": "GEBZE", "sku": sku, "quantity": 1 });
+    let list: Vec<Value> = ["A", "B", "BAD1", "C", "BAD2"].map(count).into();
+    let reply = shop.changes_nothing(shop.put(STOCKS, &json!(list))).await;
+    let why = "It has a value that the database cannot keep; the log of the server says which.";
+    assert_eq!(reply.wrong("non_field_errors"), [format!("Count 3: {why}")]);
+    assert_eq!(shop.changes_nothing(shop.put(STOCKS, &count("BAD"))).await.wrong("non_field_errors"), [why]);
+
+    let long = "X".repeat(4_000);
+    let text =
+        format!("erp_code,sku,quantity\nGEBZE,A,5\nGEBZE,BAD1,5\nGEBZE,{long},5\nGEBZE,B,6\nGEBZE,BAD2,7\nGEBZE,C,8\n");
+    let mut refused = Vec::new();
+    let imported =
+        import(shop.pool(), clerk(), text.as_bytes(), |line, why| refused.push((line, why.to_owned()))).await;
+    assert_eq!(imported.expect("imported"), Summary { read: 6, set: 3, unchanged: 0, refused: 3 });
+    let lines: Vec<u64> = refused.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [4, 3, 6]);
+    assert_eq!(refused[0].1, "sku: Ensure this field has no more than 255 characters.");
+    assert!(refused[1].1.contains("stocks_house_rule"), "{refused:?}");
+    assert_eq!((shop.stock("GEBZE", "A").await.0, shop.stock("GEBZE", "C").await.0), (5, 8));
+    shop.execute("alter table stocks drop constraint stocks_house_rule").await;
+    shop.finish().await;
+}

@@ -113,3 +113,48 @@ async fn a_count_of_a_year_of_two_digits_is_refused_with_its_line() {
     assert!(said[1].starts_with("line 3: counted_at: ") && said[2].starts_with("line 4: counted_at: "), "{said:?}");
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn rows_that_say_otherwise_of_one_shelf_are_refused_each_with_the_others_lines() {
+    let shop = Shop::open().await;
+    // An ERP with a row a bin: three are of PINK, and two of them agree.
+    let text = "erp_code,sku,quantity\n\
+                GEBZE,PINK,5\n\
+                GEBZE,GREY,4\n\
+                BESIKTAS,PINK,7\n\
+                GEBZE,PINK,7\n\
+                GEBZE,GREY,4.0\n\
+                GEBZE,PINK,5\n";
+    let (code, printed, said) = import(&shop, text).await;
+    assert_eq!((code, printed.as_str()), (1, "6 lines read: 2 counts set, 1 unchanged, 3 refused"), "{said:?}");
+    let remedy = "write one line of them, with the units of all";
+    assert_eq!(
+        said,
+        [
+            format!("line 2: PINK at GEBZE is 5 here, and 7 on line 5: {remedy}"),
+            format!("line 5: PINK at GEBZE is 7 here, and 5 on line 2, 5 on line 7: {remedy}"),
+            format!("line 7: PINK at GEBZE is 5 here, and 7 on line 5: {remedy}"),
+        ]
+    );
+    let left = [
+        shop.stock("GEBZE", "PINK").await.0,
+        shop.stock("GEBZE", "GREY").await.0,
+        shop.stock("BESIKTAS", "PINK").await.0,
+    ];
+    assert_eq!(left, [0, 4, 7]);
+    // However many lines are between them.
+    let between: String = (0..6_000).map(|number| format!("GEBZE,N{number},1\n")).collect();
+    let (_, printed, said) =
+        import(&shop, &format!("erp_code,sku,quantity\nGEBZE,LAST,1\n{between}GEBZE,LAST,2\n")).await;
+    assert_eq!(printed, "6002 lines read: 6000 counts set, 0 unchanged, 2 refused");
+    assert!(said[0].contains("2 on line 6003") && said[1].contains("1 on line 2:"), "{said:?}");
+    // Counts that say when they were taken follow each other: the last one counts.
+    let text = "erp_code,sku,quantity,counted_at\n\
+                GEBZE,RED,3,2026-03-02 10:00\nGEBZE,RED,9,2026-03-02 09:00\n\
+                GEBZE,BLUE,1,2026-03-02 10:00\nGEBZE,BLUE,2,2026-03-02T10:00:00Z\n\
+                GEBZE,GREEN,1,2026-03-02 10:00\nGEBZE,GREEN,2,\n";
+    let (_, printed, said) = import(&shop, text).await;
+    assert_eq!(printed, "6 lines read: 1 counts set, 1 unchanged, 4 refused", "{said:?}");
+    assert_eq!(shop.stock("GEBZE", "RED").await.0, 3);
+    shop.finish().await;
+}
