@@ -11,7 +11,7 @@ use crate::{
     days,
     db::PgPool,
     error::{Error, Refusal, Result},
-    reading::{self, Breaks, Defect, Row, Sheet, Thousandths, Voice, figures, named_twice, unknown_column},
+    reading::{self, Breaks, Defect, Row, Sheet, Thousandths, Voice, figures, named_twice, shortened, unknown_column},
 };
 
 /// The columns that must be there.
@@ -134,7 +134,7 @@ impl Places {
                     days::moment_of(cell, self.zone).map_or_else(|| cell.clone(), |moment| moment.to_rfc3339())
                 }
                 "quantity" => figures(cell, Thousandths::Ambiguous).map_err(of_column)?,
-                _ => cell.clone(),
+                _ => shortened(cell).map_or_else(|| Ok(cell.clone()), |why| Err(of_column(why)))?,
             };
             row.insert(column.clone(), Value::from(cell));
         }

@@ -475,6 +475,27 @@ async fn a_year_of_two_digits_in_a_file_is_refused_with_its_line() {
 }
 
 #[tokio::test]
+async fn what_a_spreadsheet_shortened_names_nothing_in_an_order() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    let header = "number,date_placed,sku,barcode,customer.phone_number,quantity\n";
+    for (cells, field) in [
+        ("8.69E+12,2026-03-01,RED,1,2,1", "number"),
+        ("1,2026-03-01,8.69E+12,1,2,1", "sku"),
+        ("1,2026-03-01,RED,\"8,69054E+12\",2,1", "barcode"),
+        ("1,2026-03-01,RED,1,9.05E+11,1", "customer.phone_number"),
+    ] {
+        let text = format!("{header}{cells}\n");
+        let (code, _, said) = shop.changes_nothing(files.import(&shop, text, &["--format", "csv"])).await;
+        assert!(code == 1 && said[0].starts_with(&format!("line 2: {field}: ")), "{cells}: {said:#?}");
+        assert!(said[0].contains("is what a spreadsheet made of a number"), "{said:#?}");
+    }
+    let text = "order_number,order_date,line_items\nW1,2026-03-01,id:1|name:Mug|sku:8.69E+12|quantity:1\n";
+    let (_, _, said) = shop.changes_nothing(files.import(&shop, text, &["--format", "woocommerce"])).await;
+    assert!(said[0].starts_with("line 2: sku: 8.69E+12"), "{said:#?}");
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn an_order_goes_where_its_file_says_however_little_that_is() {
     let (shop, files) = (Shop::open().await, Files::new());
     let header = "number,date_placed,sku,shipping_address.city,shipping_address.postcode,shipping_address.name,\

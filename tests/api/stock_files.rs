@@ -158,3 +158,15 @@ async fn rows_that_say_otherwise_of_one_shelf_are_refused_each_with_the_others_l
     assert_eq!(shop.stock("GEBZE", "RED").await.0, 3);
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn what_a_spreadsheet_shortened_is_no_sku() {
+    let shop = Shop::open().await;
+    let text = "erp_code;sku;quantity\nGEBZE;8.69E+12;5\nGEBZE;8,69E+12;6\nGEBZE;1E5;7\n9E+11;PINK;7\n";
+    let (code, printed, said) = import(&shop, text).await;
+    assert_eq!((code, printed.as_str()), (1, "4 lines read: 1 counts set, 0 unchanged, 3 refused"));
+    assert!(said[0].starts_with("line 2: sku: 8.69E+12 is what a spreadsheet made of a number"), "{said:?}");
+    assert!(said[1].starts_with("line 3: sku: ") && said[2].starts_with("line 5: erp_code: "), "{said:?}");
+    assert_eq!(shop.stock("GEBZE", "1E5").await.0, 7);
+    shop.finish().await;
+}

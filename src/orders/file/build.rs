@@ -209,6 +209,9 @@ impl Order<'_> {
         for row in self.rows {
             for cell in row.all(Field::LineItems) {
                 for item in line_items::read(cell).map_err(|why| refused(row.line, why))? {
+                    if let Some(why) = reading::shortened(&item.sku) {
+                        return Err(refused(row.line, format!("sku: {why}")));
+                    }
                     items.extend(self.of_cell(&item, row.line)?.map(|item| (item, row.line)));
                 }
             }

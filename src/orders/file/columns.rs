@@ -224,6 +224,11 @@ impl Field {
         FIELDS.iter().find(|(_, known)| *known == path).map(|(field, _)| *field)
     }
 
+    /// True of what names something, also where it has digits alone.
+    const fn is_identifying(self) -> bool {
+        matches!(self, F::Number | F::Sku | F::Barcode)
+    }
+
     /// True of digits that spreadsheets would take for a number: Shopify writes `'` before them.
     const fn is_of_digits(self) -> bool {
         matches!(self, F::Phone | F::Of(_, P::Phone | P::Postcode))
@@ -324,6 +329,16 @@ impl Columns {
         self.0.contains_key(&field)
     }
 
+    /// Why a row has a cell of which digits are lost.
+    fn shortened(&self, cells: &[String]) -> Option<String> {
+        let fields = self.0.iter().filter(|(field, _)| field.is_identifying() || field.is_of_digits());
+        let mut named = fields.flat_map(|(field, places)| places.iter().map(move |at| (field, at)));
+        named.find_map(|(field, at)| {
+            let why = reading::shortened(cells.get(*at)?.trim_start_matches('\''))?;
+            Some(format!("{}: {why}", field.path()))
+        })
+    }
+
     /// The cells of a row by field; empty ones are left out.
     pub(super) fn row(&self, row: reading::Row) -> Row {
         let cell = |at: &usize| row.cells.get(*at).map(String::as_str).filter(|cell| !cell.is_empty());
@@ -335,8 +350,9 @@ impl Columns {
         };
         let fields = self.0.iter().map(|(field, places)| (*field, texts(*field, places)));
         let cells = fields.filter(|(_, texts)| !texts.is_empty()).collect();
+        let fault = row.fault.or_else(|| self.shortened(&row.cells));
         let has_number = self.0.get(&F::Number).is_some_and(|places| places.iter().any(|at| *at < row.cells.len()));
-        Row { line: row.line, cells, is_of_unknown_order: row.fault.is_some() && !has_number, fault: row.fault }
+        Row { line: row.line, cells, is_of_unknown_order: fault.is_some() && !has_number, fault }
     }
 }
 
