@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
+use super::Count;
 use crate::{audit::Actor, cause, db::PgConnection, error::Result};
 
 /// Why a quantity changes.
@@ -77,7 +78,7 @@ pub(super) struct Change<'a> {
 pub(super) struct Stored {
     pub quantity: i64,
     /// When its newest count was taken, if it was counted.
-    counted_at: Option<DateTime<Utc>>,
+    pub counted_at: Option<DateTime<Utc>>,
 }
 
 impl Stored {
@@ -85,6 +86,32 @@ impl Stored {
     pub(super) fn has_overtaken(self, counted_at: Option<DateTime<Utc>>) -> bool {
         counted_at.zip(self.counted_at).is_some_and(|(sent, stored)| sent < stored)
     }
+}
+
+/// The stocks of some counts as they are, without a lock; none where the SKU was never counted.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn look(connection: &mut PgConnection, counts: &[&Count]) -> Result<Vec<Option<Stored>>> {
+    let skus: Vec<String> = counts.iter().map(|count| count.sku.clone()).collect();
+    let locations: Vec<i64> = counts.iter().map(|count| count.stock_location_id).collect();
+    let rows = sqlx::query!(
+        r#"select c.place as "place!", s.quantity, s.counted_at
+             from unnest($1::text[], $2::bigint[]) with ordinality as c(sku, stock_location_id, place)
+             join stocks s on s.sku = c.sku and s.stock_location_id = c.stock_location_id"#,
+        &skus,
+        &locations
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut stocks = vec![None; counts.len()];
+    for row in rows {
+        let at = usize::try_from(row.place - 1).unwrap_or(usize::MAX);
+        if let Some(stock) = stocks.get_mut(at) {
+            *stock = Some(Stored { quantity: row.quantity, counted_at: row.counted_at });
+        }
+    }
+    Ok(stocks)
 }
 
 /// Locks rows of stock, and makes those that are missing. They are in the order of the rows; this is the byte order

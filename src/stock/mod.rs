@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 pub use self::ledger::{Door, Origin};
 use self::{
     dated::Since,
-    ledger::{Change, Why},
+    ledger::{Change, Stored, Why},
 };
 use crate::{
     db::{PgConnection, PgPool},
@@ -55,6 +55,13 @@ impl Count {
             sku: reader.text_within("sku", LONGEST_SKU).unwrap_or_default(),
             quantity: reader.units("quantity", MOST_UNITS).unwrap_or_default(),
         }
+    }
+}
+
+impl Count {
+    /// The units on the shelf now, with what happened since it was taken.
+    fn after(&self, since: Option<&Since>) -> i64 {
+        (self.quantity + since.map_or(0, |since| since.moved)).clamp(0, MOST_UNITS)
     }
 }
 
@@ -138,8 +145,10 @@ pub async fn first_unkept(pool: &PgPool, counts: &[Count], origin: &Origin) -> R
     let (mut kept, mut unkept) = (0, counts.len());
     while unkept - kept > 1 {
         let middle = usize::midpoint(kept, unkept);
+        let news: Vec<News<'_>> =
+            last_of_each(&counts[..middle]).into_iter().map(|count| News { count, is_new: false }).collect();
         let mut trial = pool.begin().await?;
-        let tried = set(&mut trial, &counts[..middle], origin).await;
+        let tried = set(&mut trial, &news, origin).await;
         trial.rollback().await?;
         match tried {
             Ok(_) => kept = middle,
@@ -151,10 +160,62 @@ pub async fn first_unkept(pool: &PgPool, counts: &[Count], origin: &Origin) -> R
 }
 
 async fn try_count(pool: &PgPool, counts: &[Count], origin: &Origin) -> Result<u64> {
+    let news = news(pool, last_of_each(counts)).await?;
+    if news.is_empty() {
+        return Ok(0);
+    }
     let mut transaction = pool.begin().await?;
-    let changed = set(&mut transaction, counts, origin).await?;
+    let changed = set(&mut transaction, &news, origin).await?;
     transaction.commit().await?;
     Ok(changed)
+}
+
+/// A count that may be news.
+struct News<'c> {
+    count: &'c Count,
+    /// True if the SKU was never counted at the location.
+    is_new: bool,
+}
+
+/// Of each SKU at a location the last count, or the one that was taken last: in the order in which stock rows are locked.
+fn last_of_each(counts: &[Count]) -> Vec<&Count> {
+    let mut last: BTreeMap<(&str, i64), &Count> = BTreeMap::new();
+    for count in counts {
+        let kept = last.entry((count.sku.as_str(), count.stock_location_id)).or_insert(count);
+        if count.counted_at.is_none() || kept.counted_at.is_some_and(|kept| Some(kept) <= count.counted_at) {
+            *kept = count;
+        }
+    }
+    last.into_values().collect()
+}
+
+/// The counts that are to be written: an ERP sends all of its stock every night, and little of it is news. It looks without
+/// locks, because a lock is a write too; what it looks at is of one moment.
+async fn news<'c>(pool: &PgPool, counts: Vec<&'c Count>) -> Result<Vec<News<'c>>> {
+    let mut snapshot = pool.begin_with("begin isolation level repeatable read read only").await?;
+    let stocks = ledger::look(&mut snapshot, &counts).await?;
+    // Of a count of the moment that is known, what happened since is known too.
+    let is_repeated = |count: &Count, stored: &Option<Stored>| {
+        count.counted_at.is_some() && stored.is_some_and(|stored| stored.counted_at == count.counted_at)
+    };
+    let repeated = counts.iter().zip(&stocks).filter(|(count, stored)| is_repeated(count, stored));
+    let moments = repeated.filter_map(|(count, _)| Some((place(count), count.counted_at?))).collect();
+    let since = dated::since(&mut snapshot, &moments).await?;
+    snapshot.rollback().await?;
+    let is_news = |count: &Count, stored: &Option<Stored>| {
+        let Some(held) = stored else { return true };
+        if held.has_overtaken(count.counted_at) {
+            return false;
+        }
+        let after = count.after(since.get(&place(count)));
+        after != held.quantity || count.counted_at.is_some() && !is_repeated(count, stored)
+    };
+    let news = counts.into_iter().zip(stocks).filter(|(count, stored)| is_news(count, stored));
+    Ok(news.map(|(count, stored)| News { count, is_new: stored.is_none() }).collect())
+}
+
+fn place(count: &Count) -> (&str, i64) {
+    (&count.sku, count.stock_location_id)
 }
 
 /// The units that are reserved and were counted not to be there, of all stocks.
@@ -200,27 +261,24 @@ pub(crate) async fn create_missing(connection: &mut PgConnection, skus: &[String
 ///
 /// # Errors
 /// When the database fails.
-async fn set(connection: &mut PgConnection, counts: &[Count], origin: &Origin) -> Result<u64> {
-    // The last count of a SKU at a location wins, or the one that was taken last. Sorted, because stock rows are locked in that
-    // order.
-    let mut last: BTreeMap<(&str, i64), &Count> = BTreeMap::new();
-    for count in counts {
-        let kept = last.entry((count.sku.as_str(), count.stock_location_id)).or_insert(count);
-        if count.counted_at.is_none() || kept.counted_at.is_some_and(|kept| Some(kept) <= count.counted_at) {
-            *kept = count;
-        }
-    }
-    let skus: Vec<String> = last.keys().map(|(sku, _)| (*sku).to_owned()).collect();
-    let locations: Vec<i64> = last.keys().map(|(_, location)| *location).collect();
+async fn set(connection: &mut PgConnection, counts: &[News<'_>], origin: &Origin) -> Result<u64> {
+    let skus: Vec<String> = counts.iter().map(|news| news.count.sku.clone()).collect();
+    let locations: Vec<i64> = counts.iter().map(|news| news.count.stock_location_id).collect();
     let before = ledger::lock(connection, &skus, &locations).await?;
-    let news = last.into_iter().zip(before).filter(|((_, count), stored)| !stored.has_overtaken(count.counted_at));
-    let news: Vec<_> = news.collect();
-    let dated = news.iter().filter_map(|((place, count), _)| Some((*place, count.counted_at?))).collect();
+    let locked = counts.iter().zip(before).filter(|(news, stored)| !stored.has_overtaken(news.count.counted_at));
+    let locked: Vec<_> = locked.collect();
+    let dated = locked.iter().filter_map(|(news, _)| Some((place(news.count), news.count.counted_at?))).collect();
     let since = dated::since(connection, &dated).await?;
     let (mut anew, mut late, mut unchanged) = (Vec::new(), Vec::new(), Vec::new());
-    for (((sku, stock_location_id), count), stored) in news {
-        let Since { moved, not_found } = since.get(&(sku, stock_location_id)).copied().unwrap_or_default();
-        let after = (count.quantity + moved).clamp(0, MOST_UNITS);
+    let mut known_now = 0;
+    for (News { count, is_new }, stored) in locked {
+        let (sku, stock_location_id) = place(count);
+        let since = since.get(&(sku, stock_location_id));
+        let not_found = since.is_some_and(|since| since.not_found);
+        let after = count.after(since);
+        if *is_new && after == stored.quantity {
+            known_now += 1;
+        }
         let change = Change {
             sku,
             stock_location_id,
@@ -246,7 +304,7 @@ async fn set(connection: &mut PgConnection, counts: &[Count], origin: &Origin) -
     }
     let changes = [anew, late].concat();
     tell(connection, &changes).await?;
-    Ok(changes.len() as u64)
+    Ok(known_now + changes.len() as u64)
 }
 
 /// What follows from changed stock, whatever changed it: a location that could not find these goods is asked for them again,

@@ -192,3 +192,37 @@ async fn a_count_that_the_database_cannot_keep_is_named_and_costs_no_other_of_a_
     shop.execute("alter table stocks drop constraint stocks_house_rule").await;
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn a_count_that_changes_nothing_writes_nothing() {
+    let shop = Shop::open().await;
+    let counts = |counted_at: &str| {
+        let rows = (0..20).map(|number| format!("GEBZE,N{number},{number},{counted_at}"));
+        format!("erp_code,sku,quantity,counted_at\n{}\n", rows.collect::<Vec<_>>().join("\n"))
+    };
+    // What Postgres keeps of a row that was written or locked.
+    let written = async || -> Vec<(String, String)> {
+        shop.rows("select sku || ctid::text, xmin::text || ' ' || xmax::text from stocks order by 1").await
+    };
+    let mut taken = 20;
+    for text in [counts(""), counts("2026-03-01 10:00")] {
+        let first = import(shop.pool(), clerk(), text.as_bytes(), |line, why| panic!("{line}: {why}")).await;
+        assert_eq!(first.expect("imported"), Summary { read: 20, set: taken, unchanged: 20 - taken, refused: 0 });
+        let before = written().await;
+        let again = import(shop.pool(), clerk(), text.as_bytes(), |line, why| panic!("{line}: {why}")).await;
+        assert_eq!(again.expect("imported"), Summary { read: 20, set: 0, unchanged: 20, refused: 0 });
+        let counts: Vec<Value> = (0..20)
+            .map(|number| json!({ "erp_code": "GEBZE", "sku": format!("N{number}"), "quantity": number }))
+            .collect();
+        assert_eq!(shop.put(STOCKS, &json!(counts)).await.ok(), json!({ "updated": 20 }));
+        assert_eq!(written().await, before);
+        // A newer moment is news: the second file has one.
+        shop.execute("update stocks set counted_at = '2026-01-01' where sku like 'N%'").await;
+        taken = 0;
+    }
+    // Of a list the last count holds, also where it says what is known.
+    let list = json!([{ "erp_code": "GEBZE", "sku": "N5", "quantity": 9 }, { "erp_code": "GEBZE", "sku": "N5", "quantity": 5 }]);
+    shop.put(STOCKS, &list).await.ok();
+    assert_eq!(shop.stock("GEBZE", "N5").await.0, 5);
+    shop.finish().await;
+}
