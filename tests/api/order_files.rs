@@ -548,3 +548,22 @@ async fn an_order_that_the_database_cannot_keep_costs_no_other_of_a_file() {
     shop.execute("drop index orders_house_rule").await;
     shop.finish().await;
 }
+
+#[tokio::test]
+async fn an_import_of_orders_that_stops_says_what_was_read_until_then() {
+    let (shop, files) = (Shop::open().await, Files::new());
+    shop.execute(
+        "create function stop() returns trigger language plpgsql as $$ begin raise exception 'no more'; end $$;
+         create trigger house_stop before insert on orders for each row when (new.number = 'STOP') execute function stop()",
+    )
+    .await;
+    let text = "number,date_placed,sku\n1,2026-03-01,RED\nSTOP,2026-03-01,RED\n3,2026-03-01,RED\n";
+    let (code, printed, said) = files.import(&shop, text, &["--format", "csv"]).await;
+    assert_eq!((code, printed.as_str()), (1, ""));
+    let why = "1 were read until then (1 taken, 0 known already, 0 refused), the rest of the file was not";
+    assert!(said.concat().contains(why), "{said:?}");
+    shop.execute("drop trigger house_stop on orders; drop function stop").await;
+    let (_, printed, _) = files.import(&shop, text, &["--format", "csv"]).await;
+    assert_eq!(printed, "3 orders in 3 rows read: 2 orders taken, 1 known already, 0 with nothing to pack, 0 refused");
+    shop.finish().await;
+}

@@ -143,9 +143,10 @@ async fn rows_that_say_otherwise_of_one_shelf_are_refused_each_with_the_others_l
     ];
     assert_eq!(left, [0, 4, 7]);
     // However many lines are between them.
-    let between: String = (0..6_000).map(|number| format!("GEBZE,N{number},1\n")).collect();
+    let between: Vec<String> = (0..6_000).map(|number| format!("GEBZE,N{number},1")).collect();
+    let between = between.join("\n");
     let (_, printed, said) =
-        import(&shop, &format!("erp_code,sku,quantity\nGEBZE,LAST,1\n{between}GEBZE,LAST,2\n")).await;
+        import(&shop, &format!("erp_code,sku,quantity\nGEBZE,LAST,1\n{between}\nGEBZE,LAST,2\n")).await;
     assert_eq!(printed, "6002 lines read: 6000 counts set, 0 unchanged, 2 refused");
     assert!(said[0].contains("2 on line 6003") && said[1].contains("1 on line 2:"), "{said:?}");
     // Counts that say when they were taken follow each other: the last one counts.
@@ -168,5 +169,24 @@ async fn what_a_spreadsheet_shortened_is_no_sku() {
     assert!(said[0].starts_with("line 2: sku: 8.69E+12 is what a spreadsheet made of a number"), "{said:?}");
     assert!(said[1].starts_with("line 3: sku: ") && said[2].starts_with("line 5: erp_code: "), "{said:?}");
     assert_eq!(shop.stock("GEBZE", "1E5").await.0, 7);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn an_import_of_stock_that_stops_says_what_was_set_until_then() {
+    let shop = Shop::open().await;
+    shop.execute(
+        "create function stop() returns trigger language plpgsql as $$ begin raise exception 'no more'; end $$;
+         create trigger house_stop before insert on stocks for each row when (new.sku = 'STOP') execute function stop()",
+    )
+    .await;
+    let rows: Vec<String> = (0..5_000).map(|number| format!("GEBZE,N{number},1")).collect();
+    let text = format!("erp_code,sku,quantity\nGEBZE,STOP,1\n{}\n", rows.join("\n"));
+    let (code, printed, said) = import(&shop, &text).await;
+    assert_eq!((code, printed.as_str()), (1, ""));
+    let why = "5000 counts were set until then, the others were not; the same file can be imported again";
+    assert!(said.concat().contains(why), "{said:?}");
+    shop.execute("drop trigger house_stop on stocks; drop function stop").await;
+    assert_eq!(import(&shop, &text).await.1, "5001 lines read: 1 counts set, 5000 unchanged, 0 refused");
     shop.finish().await;
 }
