@@ -29,7 +29,7 @@ async fn every_task_that_dies_is_started_again_and_does_its_work() {
     until_taken(&shop, 1..3).await;
     let waits = shop.order(&[("PINK", 1)]).await.only_package();
     let names: BTreeSet<&str> = shop.tasks().names().into_iter().collect();
-    assert_eq!(names.len(), 14, "{names:?}");
+    assert_eq!(names.len(), 15, "{names:?}");
     // One after the other and twice: who dies a second time was alive again.
     for name in names.iter().chain(&names) {
         kill(&shop, name).await;
@@ -43,6 +43,14 @@ async fn every_task_that_dies_is_started_again_and_does_its_work() {
     receiver.until("it was told", |received| received.iter().any(|one| one.object_id() == package.id)).await;
     shop.until("it is written down", || async {
         (shop.value::<i64, _>("select count(*) from hook_events where delivered and $1", true).await == 1).then_some(())
+    })
+    .await;
+    // the orders, which follow:
+    shop.until("its order is told", || async {
+        let state =
+            "select s.enum_value from packages p join orders o on o.id = p.order_id join states s on s.id = o.state_id
+                      where p.id = $1";
+        (shop.value::<String, _>(state, package.id).await == "450").then_some(())
     })
     .await;
     // the upstream, in both directions:

@@ -34,6 +34,7 @@ const NEW_KEYS: &[(&str, &str)] = &[
     ("quantities", "null"),
     ("kind", "\"not_taken\""),
     ("order", "null"),
+    ("not_packed", "null"),
     ("parent", "null"),
 ];
 
