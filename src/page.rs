@@ -18,6 +18,7 @@ use crate::{
     days,
     error::Refusal,
     export::{File, Format, MOST_ROWS},
+    reading,
     spelling::nearest,
 };
 
@@ -204,6 +205,17 @@ impl Page {
     /// The zone of moments that name none: the one that the request names, else UTC.
     fn zone_of_moments(&self) -> Tz {
         self.zone_of_moments
+    }
+
+    /// The same as a name or a code, in the form in which it is compared.
+    #[must_use]
+    pub fn name(&self, name: &str) -> Option<String> {
+        self.get(name).map(|value| reading::name(value).into_owned())
+    }
+
+    /// Every value of a parameter, in the order in which they are given.
+    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.parameters.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Where days begin.

@@ -57,11 +57,12 @@ impl Resource for ExecutionPlanView {
         ("erp_code" = Option<String>, Query, description = "ERP code of the location; every location without one.")))]
 async fn list_stock_info(Limited { app, scope, .. }: Limited, page: Page) -> Result<Response> {
     page.check_filters(&["order_number", "channel", "erp_code"])?;
-    let number = page.get("order_number").ok_or_else(|| {
+    let number = page.name("order_number").ok_or_else(|| {
         Refusal::field("order_number", "This field is required: the stock is told of one order at a time.")
     })?;
     let channel = page.get("channel").map(|channel| Channel::of(&json!(channel)));
-    let order = Named { number: number.to_owned(), channel, omnitron_id: None };
-    let rows = stock_info::load(&mut *app.pool.acquire().await?, &order, page.get("erp_code"), &scope).await?;
+    let order = Named { number, channel, omnitron_id: None };
+    let rows =
+        stock_info::load(&mut *app.pool.acquire().await?, &order, page.name("erp_code").as_deref(), &scope).await?;
     page.respond_with(rows).await
 }

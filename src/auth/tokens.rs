@@ -17,6 +17,7 @@ use crate::{
     db::{self, PgConnection, PgPool},
     error::{Refusal, Result},
     page::{Kind, List, filter},
+    reading::name,
     wire::Timestamp,
 };
 
@@ -119,6 +120,7 @@ fn random_key() -> String {
 /// # Errors
 /// When there is no such active user, or the token would have ended already.
 pub async fn issue(connection: &mut PgConnection, username: &str, token: &NewToken<'_>) -> Result<Issued> {
+    let username = &*name(username);
     let key = random_key();
     let key_hash = hash(&key);
     let added = sqlx::query!(
@@ -146,6 +148,7 @@ pub async fn issue(connection: &mut PgConnection, username: &str, token: &NewTok
 /// # Errors
 /// 400 with the message of Django REST framework if they are wrong.
 pub async fn login(pool: &PgPool, username: &str, password: &str, quota: Quota) -> Result<String> {
+    let username = &*name(username);
     let stored = sqlx::query!("select id, password_hash from users where username = $1 and is_active", username)
         .fetch_optional(pool)
         .await?;
@@ -193,6 +196,7 @@ pub async fn revoke(connection: &mut PgConnection, id: i64) -> Result<bool> {
 /// # Errors
 /// When there is no such user.
 pub async fn revoke_all(connection: &mut PgConnection, username: &str) -> Result<u64> {
+    let username = &*name(username);
     db::announce_rights(connection).await?;
     // Waits for a token that is being made: it ends with the others.
     let user = sqlx::query_scalar!("select id from users where username = $1 for no key update", username)
@@ -226,7 +230,7 @@ pub async fn list(connection: &mut PgConnection, username: Option<&str>) -> Resu
              from tokens t join users u on u.id = t.user_id
             where $1::text is null or u.username = $1 order by t.id desc"#,
     );
-    Ok(tokens.bind(username).fetch_all(connection).await?)
+    Ok(tokens.bind(username.map(name)).fetch_all(connection).await?)
 }
 
 /// Writes that tokens were used a moment ago, where their last use moves by more than a minute.

@@ -16,6 +16,7 @@ use crate::{
     error::{OnConstraint, Refusal, Result},
     logging::one_line,
     page::{Kind, List, ListRow, VISIBLE_TO_NONE, filter},
+    reading::name,
     role::Role,
     secret::Secret,
     wire::Timestamp,
@@ -164,6 +165,7 @@ pub async fn create_user(
     role: Role,
     erp_codes: &[String],
 ) -> Result<i64> {
+    let username = &*name(username);
     let password_hash = match password {
         Some(password) => Some(passwords::hash_new("password", username, password.into()).await?),
         None => None,
@@ -177,6 +179,7 @@ pub async fn create_user(
 /// # Errors
 /// 400 for one that there is not.
 pub async fn locations(connection: &mut PgConnection, erp_codes: &[String]) -> Result<BTreeSet<i64>> {
+    let erp_codes: &[String] = &erp_codes.iter().map(|code| name(code).into_owned()).collect::<Vec<_>>();
     let known = sqlx::query!("select id, erp_code from stock_locations where erp_code = any($1)", erp_codes)
         .fetch_all(connection)
         .await?;
@@ -334,6 +337,7 @@ async fn set_locations(connection: &mut PgConnection, user_id: i64, location_ids
 /// # Errors
 /// 400 when there is no such user, or it was removed.
 pub async fn id_of(connection: &mut PgConnection, username: &str) -> Result<i64> {
+    let username = &*name(username);
     let id = sqlx::query_scalar!("select id from users where username = $1 and removed_date is null", username);
     let id = id.fetch_optional(connection).await?;
     Ok(id.ok_or_else(|| Refusal::field("username", format!("There is no user {username}.")))?)

@@ -90,7 +90,7 @@ fn read_row(row: &Value, sku: Option<String>) -> Result<Line, String> {
 
 /// A text, or a number as text.
 fn text(row: &Value, key: &str) -> Option<String> {
-    values::text(row.get(key)?).filter(|text| !text.is_empty())
+    values::name(row.get(key)?).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

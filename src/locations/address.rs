@@ -9,7 +9,10 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use crate::{openapi, reading::values};
+use crate::{
+    openapi,
+    reading::{self, values},
+};
 
 /// A coordinate in degrees; on the wire a text with eight decimals, about a millimetre.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,17 +89,37 @@ impl ToSchema for Address {
     }
 }
 
+/// The parts that are compared with those of orders, and that lists are filtered by.
+const NAMES: [&str; 3] = ["township", "city", "country"];
+
+fn keep_as_name(part: &mut Value) {
+    if let Value::String(text) = part {
+        *text = reading::name(text).into_owned();
+    }
+}
+
 impl Address {
     /// Replaces the parts; the coordinates have keys of their own.
     pub fn set_parts(&mut self, mut parts: Map<String, Value>) {
         for key in ["latitude", "longitude"] {
             parts.shift_remove(key);
         }
+        for key in NAMES {
+            match parts.get_mut(key) {
+                Some(Value::Object(named)) => named
+                    .iter_mut()
+                    .filter(|(key, _)| ["name", "code"].contains(&key.as_str()))
+                    .for_each(|(_, part)| keep_as_name(part)),
+                Some(part) => keep_as_name(part),
+                None => {}
+            }
+        }
         self.parts = parts;
     }
 
     /// Sets one part.
     pub fn set_part(&mut self, key: &str, text: &str) {
+        let text = if NAMES.contains(&key) { reading::name(text) } else { text.into() };
         self.parts.insert(key.to_owned(), Value::from(text));
     }
 
@@ -113,7 +136,7 @@ impl Address {
     #[must_use]
     pub fn text_of(&self, key: &str) -> Option<String> {
         let part = self.parts.get(key)?;
-        values::text(part.get("name").unwrap_or(part))
+        values::prose(part.get("name").unwrap_or(part))
     }
 
     /// The same, if it says something.

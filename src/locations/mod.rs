@@ -156,7 +156,7 @@ impl Form for Location {
 
     fn read(&mut self, reader: &mut Reader<'_>) {
         set(&mut self.erp_code, reader.lines("erp_code"));
-        set(&mut self.name, reader.lines("name"));
+        set(&mut self.name, reader.prose("name"));
         set(&mut self.stock_location_type, location_type(reader));
         set(&mut self.priority, reader.count("priority", i32::MIN..=i32::MAX));
         set(&mut self.is_active, reader.flag("is_active"));
@@ -166,10 +166,10 @@ impl Form for Location {
         if let Some(parts) = address(reader) {
             self.address.set_parts(parts);
         }
-        set(&mut self.fax_number, reader.nullable_text("fax_number", LONGEST));
-        set(&mut self.daytime_phone, reader.nullable_text(reader.key("daytime_phone", "phone"), LONGEST));
-        set(&mut self.evening_phone, reader.nullable_text("evening_phone", LONGEST));
-        set(&mut self.email, reader.nullable_text("email", LONGEST));
+        set(&mut self.fax_number, reader.nullable_prose("fax_number", LONGEST));
+        set(&mut self.daytime_phone, reader.nullable_prose(reader.key("daytime_phone", "phone"), LONGEST));
+        set(&mut self.evening_phone, reader.nullable_prose("evening_phone", LONGEST));
+        set(&mut self.email, reader.nullable_prose("email", LONGEST));
         set(&mut self.is_fulfillment_center, reader.flag("is_fulfillment_center"));
         set(&mut self.is_pickup_location, reader.flag("is_pickup_location"));
         set(&mut self.is_delivery_location, reader.flag("is_delivery_location"));
@@ -208,7 +208,7 @@ fn address(reader: &mut Reader<'_>) -> Option<Map<String, Value>> {
     }
     reader.object("address", |reader| {
         let texts = ["line", "postcode", "township", "city", "country"]
-            .map(|key| reader.lines_within(key, usize::MAX).map(|text| (key.to_owned(), Value::String(text))));
+            .map(|key| reader.prose_within(key, usize::MAX).map(|text| (key.to_owned(), Value::String(text))));
         reader.finish();
         texts.into_iter().flatten().collect()
     })

@@ -21,6 +21,9 @@ const KEPT: [(&str, &Written); 7] = [
     ("extra_field", &EXTRA_FIELD),
 ];
 
+/// The keys of codes that orders are found by: kept in the form in which they are compared.
+const CODES: [&str; 3] = ["sku", "barcode", "erp_code"];
+
 const CHANNEL: Written = Written {
     name: "Channel",
     schema: r#"{"type": ["object", "integer", "string"], "additionalProperties": true, "description": "A sales channel, as the order names it: an object, its key or its name.", "properties": {
@@ -203,7 +206,11 @@ fn fit(schema: &Value, value: &Value) -> Result<Value, String> {
         Value::Null if is_told_as("null") => Ok(Value::Null),
         Value::Object(object) if is_told_as("object") => {
             let parts = object.iter().map(|(key, part)| match schema["properties"].get(key) {
-                Some(told) => fit(told, part).map(|part| (key.clone(), part)).map_err(|why| format!("{key}: {why}")),
+                Some(told) => {
+                    let part = fit(told, part).map_err(|why| format!("{key}: {why}"))?;
+                    let code = if CODES.contains(&key.as_str()) { values::name(&part) } else { None };
+                    Ok((key.clone(), code.map_or(part, Value::from)))
+                }
                 None => Ok((key.clone(), part.clone())),
             });
             parts.collect::<Result<Map<_, _>, _>>().map(Value::Object)
@@ -220,7 +227,7 @@ fn fit(schema: &Value, value: &Value) -> Result<Value, String> {
         Value::Number(_) if is_told_as("integer") && values::integer(value).is_some() => {
             Ok(values::integer(value).into())
         }
-        Value::Number(number) if is_told_as("string") => Ok(number.to_string().into()),
+        Value::Number(_) if is_told_as("string") && !values::has_exponent(value) => Ok(value.to_string().into()),
         _ if is_told_as("object") => Err(no_dictionary(value)),
         _ => Err("Not a valid string.".to_owned()),
     }

@@ -31,7 +31,7 @@ impl Channel {
         let key = if value.is_object() { &value["pk"] } else { value };
         let name = if value.is_object() { &value["name"] } else { value };
         let id = values::integer(key);
-        let name = values::text(name).filter(|name| !name.is_empty() && (value.is_object() || id.is_none()));
+        let name = values::name(name).filter(|name| !name.is_empty() && (value.is_object() || id.is_none()));
         Self { id, name }
     }
 
@@ -75,7 +75,7 @@ impl Identity {
     /// Reads it from an order that is sent, whatever else is wrong with it.
     #[must_use]
     pub fn of_json(order: &Value) -> Option<Self> {
-        let number = values::text(&order["number"]).filter(|number| !number.is_empty())?;
+        let number = values::name(&order["number"]).filter(|number| !number.is_empty())?;
         Some(Self { number, channel: Channel::of(&order["channel"]), omnitron_id: values::integer(&order["pk"]) })
     }
 

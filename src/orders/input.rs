@@ -234,7 +234,7 @@ impl OrderInput {
         let currency = text(reader, "currency");
         // Kept also where it is false: so an order of before these were kept is known by not having it.
         details["has_gift_box"] = boolean(reader, "has_gift_box").unwrap_or(false).into();
-        let note = text_within(reader, "gift_box_note", usize::MAX);
+        let note = prose(reader, "gift_box_note");
         let shipping = money(reader, "shipping_amount", AMOUNT, currency.as_deref());
         for (key, value) in [("gift_box_note", note), ("shipping_amount", shipping)] {
             if let Some(value) = value {
@@ -255,7 +255,7 @@ impl OrderInput {
             shipping_option_slug: text(reader, "shipping_option_slug"),
             delivery_type: text(reader, "delivery_type"),
             cargo_company: cargo_company(reader),
-            notes: text_within(reader, "notes", usize::MAX),
+            notes: prose(reader, "notes"),
             customer_first_name: recipient.first_name,
             customer_last_name: recipient.last_name,
             latitude: recipient.latitude,
@@ -302,9 +302,9 @@ impl OrderInput {
     }
 }
 
-/// A text of a part that is only handed on: what is none is left out.
+/// A name of a part that is only handed on: what is none is left out.
 fn part(value: &Value) -> Option<String> {
-    values::text(value).filter(|text| !text.is_empty())
+    values::name(value).filter(|text| !text.is_empty())
 }
 
 /// A bound of `delivery_range`. One that cannot be read is left out: it is shown as it came, but no filter finds it.
@@ -317,13 +317,14 @@ fn coordinate(value: &Value, most: f64) -> Option<String> {
     values::number(value).filter(|degrees| degrees.abs() <= most).map(|degrees| format!("{degrees:.8}"))
 }
 
-/// A text, if there is one: the upstream writes null or nothing for what it does not know.
+/// A name, if there is one: the upstream writes null or nothing for what it does not know.
 fn text(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
-    text_within(reader, key, LONGEST_TEXT)
+    reader.nullable_text(key, LONGEST_TEXT).flatten().filter(|text| !text.is_empty())
 }
 
-fn text_within(reader: &mut Reader<'_>, key: &'static str, most: usize) -> Option<String> {
-    reader.nullable_text(key, most).flatten().filter(|text| !text.is_empty())
+/// The same of a text that is only shown.
+fn prose(reader: &mut Reader<'_>, key: &'static str) -> Option<String> {
+    reader.nullable_prose(key, usize::MAX).flatten().filter(|text| !text.is_empty())
 }
 
 fn integer(reader: &mut Reader<'_>, key: &'static str) -> Option<i64> {

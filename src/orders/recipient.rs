@@ -94,7 +94,7 @@ impl RecipientChange {
 }
 
 fn is_too_long(value: &Value) -> bool {
-    values::text(value).is_some_and(|text| text.chars().count() > LONGEST_TEXT)
+    values::prose(value).is_some_and(|text| text.chars().count() > LONGEST_TEXT)
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ use crate::{
     days,
     db::PgConnection,
     error::{Refusal, Result},
-    reading::values::{boolean, date_time, day, wrong_date},
+    reading::{
+        name,
+        values::{boolean, date_time, day, wrong_date},
+    },
     scope::Visible,
 };
 
@@ -25,9 +28,10 @@ pub enum Kind {
     Integer,
     /// Whole numbers, separated by commas.
     Integers,
-    /// Text.
+    /// A name or a code, as it is compared ([`name`]).
     Text,
-    /// Texts, separated by commas.
+    /// Names or codes: of one value those that commas separate. Where the parameter is repeated, each value is one, so that
+    /// one with a comma can be named.
     Texts,
     /// The beginning of a text.
     Prefix,
@@ -146,9 +150,9 @@ impl List {
         query.push(parts.next().unwrap_or_default());
         for part in parts {
             let (name, after) = part.split_once('}').unwrap_or((part, ""));
-            let value = page.get(name).ok_or_else(|| Refusal::field(name, "This field is required."))?;
+            page.get(name).ok_or_else(|| Refusal::field(name, "This field is required."))?;
             if let Some(filter) = self.filters.iter().find(|filter| filter.name == name) {
-                push_value(query, filter, value, page)?;
+                push_value(query, filter, page)?;
             }
             query.push(after);
         }
@@ -188,7 +192,7 @@ impl List {
                 let mut parts = part.split("{}");
                 query.push(parts.next().unwrap_or_default());
                 for part in parts {
-                    push_value(query, filter, value, page)?;
+                    push_value(query, filter, page)?;
                     query.push(part);
                 }
             }
@@ -214,14 +218,15 @@ impl List {
     }
 }
 
-fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str, page: &Page) -> Result<(), Refusal> {
-    let zone = page.time_zone();
+fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, page: &Page) -> Result<(), Refusal> {
+    let (value, zone) = (page.get(filter.name).unwrap_or_default(), page.time_zone());
     let wrong = |message: &str| Refusal::field(filter.name, message);
-    if value.contains('\0') {
+    if page.all(filter.name).any(|value| value.contains('\0')) {
         return Err(wrong("Null characters are not allowed."));
     }
     let integers = || {
-        let numbers: Option<Vec<i64>> = value.split(',').map(|text| text.trim().parse().ok()).collect();
+        let texts = page.all(filter.name).filter(|value| !value.is_empty()).flat_map(|value| value.split(','));
+        let numbers: Option<Vec<i64>> = texts.map(|text| text.trim().parse().ok()).collect();
         numbers.ok_or_else(|| wrong("Enter whole numbers, separated by commas."))
     };
     match filter.kind {
@@ -232,13 +237,20 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, value: &str, 
             query.push_bind(integers()?);
         }
         Kind::Text | Kind::Contains => {
-            query.push_bind(value.to_owned());
+            query.push_bind(name(value).into_owned());
         }
         Kind::Texts => {
-            query.push_bind(value.split(',').map(|text| text.trim().to_owned()).collect::<Vec<_>>());
+            let is_repeated = page.all(filter.name).count() > 1;
+            let one = |text: &str| name(text).into_owned();
+            let texts: Vec<String> = if is_repeated {
+                page.all(filter.name).map(one).collect()
+            } else {
+                value.split(',').map(one).collect()
+            };
+            query.push_bind(texts);
         }
         Kind::Prefix => {
-            query.push_bind(format!("{}%", escape_like(value)));
+            query.push_bind(format!("{}%", escape_like(&name(value))));
         }
         Kind::DateTime => {
             let of_day = day(value).map(|day| days::beginning(day, zone));

@@ -1,12 +1,12 @@
 //! The kinds of value a key may have, and what each of them accepts in either voice.
 
-use std::ops::RangeInclusive;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use chrono::{DateTime, Utc};
 use serde::de::{self, DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 use serde_json::{Map, Value, json};
 
-use super::{Decimal, Defect, NO_NULL_CHARACTERS, Reader, Step, values};
+use super::{Decimal, Defect, NO_NULL_CHARACTERS, Reader, Step, name, values};
 use crate::{
     secret::Secret,
     spelling::{MOST_IN_A_LINE, suggestion, unsound},
@@ -15,6 +15,8 @@ use crate::{
 
 /// Longest text of a request where nothing else is said, in characters.
 const LONGEST_TEXT: usize = 255;
+/// What is said of a number with an exponent where a text is wanted.
+const NO_DIGITS: &str = "A number with an exponent is no text: send all its digits, in quotes.";
 /// Ids are 32-bit on the wire; 0 and below are never given.
 const IDS: RangeInclusive<i64> = 1..=i32::MAX as i64;
 /// The greatest amount of anything.
@@ -24,14 +26,23 @@ const MOST: f64 = 1e9;
 pub(super) enum Lines {
     One,
     Several,
+    /// As many, of a text that is only shown.
+    Prose,
+}
+
+impl Lines {
+    /// A text in its form: a name or a code as it is compared, what is only shown as it came.
+    fn form(self, text: &str) -> Cow<'_, str> {
+        if self == Self::Prose { Cow::Borrowed(text.trim()) } else { name(text) }
+    }
 }
 
 /// A number of things.
 pub const COUNTS: RangeInclusive<i32> = 0..=i32::MAX;
 
 impl Reader<'_> {
-    /// A text that says something, without the blanks around it. In a request it has at most 255 characters; written it is
-    /// fit for one line.
+    /// A name or a code that says something, in the form in which it is compared. In a request it has at most 255 characters;
+    /// written it is fit for one line.
     pub fn text(&mut self, key: &'static str) -> Option<String> {
         self.text_within(key, LONGEST_TEXT)
     }
@@ -41,7 +52,7 @@ impl Reader<'_> {
         self.text_in(key, most, Lines::One)
     }
 
-    /// A text that may have several lines also where it is written: what a request has stored, a file can say.
+    /// One that may have several lines also where it is written: what a request has stored, a file can say.
     pub fn lines(&mut self, key: &'static str) -> Option<String> {
         self.lines_within(key, LONGEST_TEXT)
     }
@@ -49,6 +60,16 @@ impl Reader<'_> {
     /// The same, with another limit.
     pub fn lines_within(&mut self, key: &'static str, most: usize) -> Option<String> {
         self.text_in(key, most, Lines::Several)
+    }
+
+    /// A text that is only shown, and that nothing is compared with or found by: as it came, without the blanks around it.
+    pub fn prose(&mut self, key: &'static str) -> Option<String> {
+        self.prose_within(key, LONGEST_TEXT)
+    }
+
+    /// The same, with another limit.
+    pub fn prose_within(&mut self, key: &'static str, most: usize) -> Option<String> {
+        self.text_in(key, most, Lines::Prose)
     }
 
     fn text_in(&mut self, key: &'static str, most: usize, lines: Lines) -> Option<String> {
@@ -65,11 +86,20 @@ impl Reader<'_> {
         None
     }
 
-    /// A text of several lines that may be empty, and that a request may set to null.
+    /// A name or a code of several lines that may be empty, and that a request may set to null.
     pub fn nullable_text(&mut self, key: &'static str, most: usize) -> Option<Option<String>> {
+        self.nullable_text_in(key, most, Lines::Several)
+    }
+
+    /// The same of a text that is only shown ([`prose`](Self::prose)).
+    pub fn nullable_prose(&mut self, key: &'static str, most: usize) -> Option<Option<String>> {
+        self.nullable_text_in(key, most, Lines::Prose)
+    }
+
+    fn nullable_text_in(&mut self, key: &'static str, most: usize, lines: Lines) -> Option<Option<String>> {
         match self.nullable(key, || json!({ "type": "string", "maxLength": most }))? {
             None => Some(None),
-            Some(value) => self.text_of(&[key.into()], value, most, Lines::Several).map(Some),
+            Some(value) => self.text_of(&[key.into()], value, most, lines).map(Some),
         }
     }
 
@@ -121,8 +151,10 @@ impl Reader<'_> {
         if !self.is_request() {
             return self.sound_text(steps, value, most, lines);
         }
-        let message = match values::text(value) {
+        let read = if lines == Lines::Prose { values::prose(value) } else { values::name(value) };
+        let message = match read {
             None if wire::has_null_character(value) => NO_NULL_CHARACTERS.to_owned(),
+            None if values::has_exponent(value) => NO_DIGITS.to_owned(),
             None => "Not a valid string.".to_owned(),
             Some(text) if text.chars().count() > most => {
                 format!("Ensure this field has no more than {most} characters.")
@@ -134,18 +166,16 @@ impl Reader<'_> {
     }
 
     fn sound_text(&mut self, steps: &[Step], value: &Value, most: usize, lines: Lines) -> Option<String> {
-        let text = self.written(steps, value)?.trim();
+        let text = lines.form(self.written(steps, value)?);
         let most = most.max(MOST_IN_A_LINE);
         let (message, remedy) = match lines {
-            Lines::One => match unsound(text) {
-                None => return Some(text.to_owned()),
+            Lines::One => match unsound(&text) {
+                None => return Some(text.into_owned()),
                 Some((message, remedy)) => (message.to_owned(), remedy),
             },
-            Lines::Several if text.contains('\0') => ("has a null character in it".to_owned(), "take it away"),
-            Lines::Several if text.chars().count() > most => {
-                (format!("is longer than {most} characters"), "shorten it")
-            }
-            Lines::Several => return Some(text.to_owned()),
+            _ if text.contains('\0') => ("has a null character in it".to_owned(), "take it away"),
+            _ if text.chars().count() > most => (format!("is longer than {most} characters"), "shorten it"),
+            _ => return Some(text.into_owned()),
         };
         self.refuse_at(steps, message, remedy);
         None
@@ -268,7 +298,7 @@ impl Reader<'_> {
         least_places: usize,
     ) -> Option<Option<String>> {
         let Some(value) = self.nullable(key, || json!({ "type": ["string", "number"] }))? else { return Some(None) };
-        match column.read(&values::text(value).unwrap_or_default(), least_places) {
+        match column.read(&values::digits_of(value).unwrap_or_default(), least_places) {
             Ok(number) => Some(Some(number)),
             Err(message) => {
                 self.wrong(key, message);
@@ -338,8 +368,11 @@ impl Reader<'_> {
             None if self.is_written_as_number(key) => &Value::Null,
             None => return None,
         };
-        let number = if self.is_request() { values::number(value) } else { value.as_f64() };
-        let allowed = number.filter(|number| number.abs() <= most);
+        let allowed = if self.is_request() {
+            values::degrees(value, most)
+        } else {
+            value.as_f64().filter(|number| number.abs() <= most)
+        };
         if allowed.is_some() {
             return Some(allowed);
         }

@@ -47,8 +47,8 @@ impl<'a> Reader<'a> {
 
     fn texts_of_request(&mut self, key: &'static str) -> Option<Vec<String>> {
         let value = self.take(key, || json!({ "type": "array", "items": { "type": "string" } }))?;
-        let texts = value.as_array().map(|list| list.iter().map(|text| Some(text.as_str()?.trim())));
-        let Some(texts) = texts.and_then(Iterator::collect::<Option<Vec<&str>>>) else {
+        let texts = value.as_array().map(|list| list.iter().map(|text| Some(super::name(text.as_str()?).into_owned())));
+        let Some(texts) = texts.and_then(Iterator::collect::<Option<Vec<String>>>) else {
             self.wrong(key, "A list of texts is required.");
             return None;
         };
@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
         }
         // A file has each once, too.
         let mut known = HashSet::new();
-        Some(texts.into_iter().filter(|text| known.insert(*text)).map(str::to_owned).collect())
+        Some(texts.into_iter().filter(|text| known.insert(text.clone())).collect())
     }
 
     fn texts_with_steps(&mut self, key: &'static str) -> Option<Vec<(Vec<Step>, String)>> {
@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
             for (at, entry) in entries.iter().enumerate() {
                 let steps = [key.into(), Step::Key(name.clone()), Step::Entry(at)];
                 if let Some(text) = self.text_of(&steps, entry, usize::MAX, Lines::One) {
-                    lists.entry(name.clone()).or_default().push(text);
+                    lists.entry(super::name(name).into_owned()).or_default().push(text);
                 }
             }
         }

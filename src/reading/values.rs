@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde_json::Value;
 
+use super::names;
+
 /// A whole number, or the digits of one; `5.0` counts as 5.
 #[must_use]
 pub fn integer(value: &Value) -> Option<i64> {
@@ -65,19 +67,63 @@ pub fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// A text without the blanks around it; a number is its digits. One with a null character, which Postgres cannot keep, is
-/// no text.
+/// Degrees up to so many, as a number or its digits, with a point or a comma.
 #[must_use]
-pub fn text(value: &Value) -> Option<String> {
+pub fn degrees(value: &Value, most: f64) -> Option<f64> {
+    let degrees = match value {
+        Value::String(text) if !text.contains('.') => number(&text.replacen(',', ".", 1).into()),
+        other => number(other),
+    };
+    degrees.filter(|degrees| degrees.abs() <= most)
+}
+
+/// True for coordinates of nowhere: systems write 0, 0 where they know none. (It is in the sea.)
+#[must_use]
+pub fn is_nowhere(north: f64, east: f64) -> bool {
+    // Less than a millimetre.
+    north.abs() < 1e-8 && east.abs() < 1e-8
+}
+
+/// A name or a code, in the form in which it is compared ([`names::name`]); a number is its digits. One with a null
+/// character, which Postgres cannot keep, is no text, and neither is a number with an exponent: `8.69E+12` is what a
+/// spreadsheet leaves of digits.
+#[must_use]
+pub fn name(value: &Value) -> Option<String> {
+    read(value, |text| names::name(text).into_owned())
+}
+
+/// A text that is only shown, without the blanks around it; what is no name is none.
+#[must_use]
+pub fn prose(value: &Value) -> Option<String> {
+    read(value, |text| text.trim().to_owned())
+}
+
+fn read(value: &Value, form: impl Fn(&str) -> String) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.contains('\0')),
-        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) if text.contains('\0') => None,
+        Value::String(text) => Some(form(text)),
+        Value::Number(number) if !has_exponent(value) => Some(number.to_string()),
         _ => None,
     }
 }
 
 /// The first year that is meant. An earlier one is a year of two digits, or what programs write where they know none.
 const FIRST_YEAR: i32 = 1900;
+
+/// True of a number that is written with an exponent.
+#[must_use]
+pub fn has_exponent(value: &Value) -> bool {
+    matches!(value, Value::Number(number) if number.as_str().contains(['e', 'E']))
+}
+
+/// A number as it is written, or the text that it is written as.
+#[must_use]
+pub fn digits_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) => Some(number.to_string()),
+        text => prose(text),
+    }
+}
 
 /// True for the years that are meant. The last one is Django's: Postgres knows no dates as far away as Rust does.
 #[must_use]
@@ -187,6 +233,42 @@ mod tests {
         ] {
             assert_eq!(integer(&value), number, "{value}");
         }
+    }
+
+    #[test]
+    fn degrees_have_a_point_or_a_comma() {
+        for (value, read) in [
+            (json!("39,93"), Some(39.93)),
+            (json!(" -39.93 "), Some(-39.93)),
+            (json!(39.93), Some(39.93)),
+            (json!(40), Some(40.0)),
+            (json!("39,93,1"), None),
+            (json!("1.039,93"), None),
+            (json!("90,1"), None),
+            (json!("NaN"), None),
+            (json!(""), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(degrees(&value, 90.0), read, "{value}");
+        }
+        assert!(is_nowhere(0.0, -0.0) && !is_nowhere(0.0, 9.5));
+    }
+
+    #[test]
+    fn a_name_is_its_digits_and_no_exponent() {
+        for (text, read) in [
+            ("9400111899223100001236", Some("9400111899223100001236")),
+            ("12.50", Some("12.50")),
+            ("8.69E+12", None),
+            ("1e3", None),
+            ("\"1e3\"", Some("1e3")),
+            (r#"" A\u200b""#, Some("A")),
+            ("true", None),
+        ] {
+            let value: Value = serde_json::from_str(text).expect("JSON");
+            assert_eq!(name(&value).as_deref(), read, "{text}");
+        }
+        assert_eq!(prose(&json!(" a\u{200d}b ")).as_deref(), Some("a\u{200d}b"));
     }
 
     #[test]

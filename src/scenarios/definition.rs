@@ -70,7 +70,7 @@ impl Definition {
         let definition = Self {
             name: reader.text("name").unwrap_or_default(),
             kind,
-            description: reader.lines("description"),
+            description: reader.prose("description"),
             priority: reader.count("priority", 0..=i32::MAX).unwrap_or_default(),
             is_active: reader.flag("is_active").unwrap_or(true),
             channels: reader.texts("channels"),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::facts::{OrderFacts, Product, is_same_place};
+use super::facts::{OrderFacts, Product};
+use crate::reading::is_same_in_any_case;
 
 /// The orders that a rule runs on. An empty list does not restrict; of several, each must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -111,7 +112,7 @@ impl OrderPrerequisites {
             wanted.is_empty() || has.any(|has| wanted.iter().any(|one| one == has))
         }
         fn named<'a>(wanted: &[String], mut has: impl Iterator<Item = &'a str>) -> bool {
-            wanted.is_empty() || has.any(|has| wanted.iter().any(|one| is_same_place(one, has)))
+            wanted.is_empty() || has.any(|has| wanted.iter().any(|one| is_same_in_any_case(one, has)))
         }
         [
             ("channels", listed(&self.channels, order.channel.iter().map(String::as_str))),

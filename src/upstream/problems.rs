@@ -14,7 +14,7 @@ use crate::{
         compare::Differing,
         identity::{Channel, Identity},
     },
-    reading::values,
+    reading::{name, values},
     wire::without_nulls,
 };
 
@@ -31,8 +31,8 @@ pub(crate) struct Due {
 
 /// The name of an order: its number, or another of its fields if it has none.
 pub(crate) fn reference(order: &Value) -> String {
-    let text = |name: &str| match &order[name] {
-        Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+    let text = |key: &str| match &order[key] {
+        Value::String(text) => Some(name(text).into_owned()).filter(|text| !text.is_empty()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{schema, sequences};
-use crate::{db::PgConnection, error::Result};
+use crate::{db::PgConnection, error::Result, reading::name};
 
 /// What was looked at, and whether it is well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,6 +32,8 @@ impl Finding {
     }
 }
 
+/// Names that are listed.
+const SHOWN_NAMES: usize = 5;
 /// Oldest delivery, call or event that may wait before somebody has to look, in seconds.
 const LATE: f64 = 900.0;
 
@@ -45,6 +47,7 @@ pub async fn examine(connection: &mut PgConnection) -> Result<Vec<Finding>> {
     findings.push(installation(connection).await?);
     findings.push(rights(connection).await?);
     findings.push(partitions(connection).await?);
+    findings.push(names(connection).await?);
     findings.extend(readers(connection).await?);
     findings.extend(upstream(connection).await?);
     Ok(findings)
@@ -101,6 +104,33 @@ async fn installation(connection: &mut PgConnection) -> Result<Finding> {
             format!("version {}, {} locations and {} scenarios active", row.version, row.locations, row.scenarios),
         )
     })
+}
+
+/// Names that an older version stored otherwise than they are compared: whoever names them means others.
+async fn names(connection: &mut PgConnection) -> Result<Finding> {
+    let stored: Vec<(String, String)> = sqlx::query_as(
+        "select kind, name
+           from (select 'SKU' as kind, sku as name from stocks union select 'location', erp_code from stock_locations
+                 union select 'user', username from users) names
+          where octet_length(name) <> length(name) or name <> btrim(name)
+          order by 1, 2",
+    )
+    .fetch_all(connection)
+    .await?;
+    let others: Vec<String> = stored
+        .iter()
+        .filter(|(_, stored)| name(stored) != stored.as_str())
+        .map(|(kind, stored)| format!("{kind} {}", stored.escape_default()))
+        .collect();
+    if others.is_empty() {
+        return Ok(Finding::well("names", "each is stored as it is compared"));
+    }
+    let shown = others.iter().take(SHOWN_NAMES).cloned().collect::<Vec<_>>().join(", ");
+    Ok(Finding::wrong(
+        "names",
+        format!("{} are stored as an older version took them, and are found by nobody: {shown}", others.len()),
+        "count these SKUs anew, and give these locations and users their names again",
+    ))
 }
 
 /// The role may do what a server does.

@@ -159,8 +159,8 @@ impl Definition {
             reader.wrong("event_type", format!("\"{name}\" is not a valid choice."));
         }
         let is_active = reader.flag("is_active");
-        let secret_key = reader.nullable_text("secret_key", LONGEST[2]);
-        let callback = reader.nullable_text("callback", LONGEST[3]);
+        let secret_key = reader.nullable_prose("secret_key", LONGEST[2]);
+        let callback = reader.nullable_prose("callback", LONGEST[3]);
         let is_masked = secret_key.as_ref().and_then(Option::as_deref) == Some(MASK);
         if is_masked && let Err(why) = keeping.allows(stored.is_some_and(|stored| stored.has("secret_key"))) {
             reader.wrong("secret_key", why);

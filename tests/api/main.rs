@@ -46,6 +46,7 @@ mod kits;
 mod lasting;
 mod lists;
 mod locations;
+mod names;
 mod operations;
 mod options;
 mod order_files;

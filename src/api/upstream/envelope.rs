@@ -61,7 +61,7 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, HeaderValue)>, Refusal> 
     let decoded = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let (name, password) = decoded.as_deref().and_then(|text| text.split_once(':')).ok_or_else(wrong_credentials)?;
     let token = HeaderValue::from_str(&format!("Token {password}")).map_err(|_| wrong_credentials())?;
-    Ok(Some((name.to_owned(), token)))
+    Ok(Some((reading::name(name).into_owned(), token)))
 }
 
 fn wrong_credentials() -> Refusal {

@@ -9,6 +9,7 @@ use crate::{
     error::{NOT_ENOUGH_STOCK, Refusal},
     kinds::Parameter,
     packages::facts::ItemFacts,
+    reading::values,
 };
 
 /// `[{"package_item": 1, "sku": "…"}]`.
@@ -22,8 +23,8 @@ pub(super) const PARAMETER: Parameter = Parameter {
 /// The SKUs in a request, as far as it is well formed: their stock is read before the request is checked.
 pub(crate) fn named_skus(input: Input<'_>) -> Vec<String> {
     let list = input.optional(PARAMETER.name).and_then(Value::as_array).into_iter().flatten();
-    let skus: BTreeSet<&str> = list.filter_map(|entry| entry.get("sku")?.as_str()).map(str::trim).collect();
-    skus.into_iter().map(str::to_owned).collect()
+    let skus: BTreeSet<String> = list.filter_map(|entry| values::name(entry.get("sku")?)).collect();
+    skus.into_iter().collect()
 }
 
 /// How a request refers to items.

@@ -106,7 +106,7 @@ impl Plan {
 
 /// The order: its number, or an object with it, which may name the channel and the upstream's key too.
 fn named(order: &Value) -> Option<Named> {
-    let number = [&order["number"], order].into_iter().find_map(values::text).filter(|number| !number.is_empty())?;
+    let number = [&order["number"], order].into_iter().find_map(values::name).filter(|number| !number.is_empty())?;
     let channel = Channel::of(&order["channel"]);
     let is_said = channel != Channel::default();
     Some(Named { number, channel: is_said.then_some(channel), omnitron_id: values::integer(&order["pk"]) })

@@ -174,7 +174,7 @@ impl<'a> Check<'a> {
                     "integer" => values::integer(value).is_some(),
                     "number" => values::number(value).is_some(),
                     "boolean" => values::boolean(value).is_some(),
-                    "string" => values::text(value).is_some(),
+                    "string" => values::name(value).is_some(),
                     _ => false,
                 }
     }
