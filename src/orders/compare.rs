@@ -120,7 +120,7 @@ struct StoredLine {
 pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, StoredOrder>> {
     let mut lines = load_lines(&mut *connection, ids).await?;
     let rows = sqlx::query!(
-        "select id, date_placed, currency, amount::text as amount, language_code, payment_type, shipping_option_slug,
+        "select id, number, date_placed, currency, amount::text as amount, language_code, payment_type, shipping_option_slug,
                 delivery_type, cargo_company_id, notes, details, heard_date
            from orders where id = any($1)",
         ids
@@ -134,6 +134,7 @@ pub async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
             heard_date: row.heard_date,
             is_live: lines.iter().any(|line| line.live > 0),
             texts: vec![
+                ("number", Some(row.number)),
                 ("date_placed", Some(moment(row.date_placed))),
                 ("currency", row.currency),
                 ("amount", row.amount),
@@ -213,6 +214,7 @@ impl StoredOrder {
             note("status", None, Change::WantedAgain);
         }
         let sent = [
+            Some(order.number.clone()),
             Some(moment(order.date_placed)),
             order.currency.clone(),
             order.amount.clone(),
@@ -452,10 +454,13 @@ mod tests {
             ],
         };
         let mut texts: Vec<(&'static str, Option<String>)> =
-            ["date_placed", "currency", "amount", "a", "b", "c", "d", "e", "f"].map(|field| (field, None)).to_vec();
-        texts[0].1 = Some(moment(sent().date_placed));
-        texts[1].1 = Some("try".to_owned());
-        texts[2].1 = Some("10.5".to_owned());
+            ["number", "date_placed", "currency", "amount", "a", "b", "c", "d", "e", "f"]
+                .map(|field| (field, None))
+                .to_vec();
+        texts[0].1 = Some("1".to_owned());
+        texts[1].1 = Some(moment(sent().date_placed));
+        texts[2].1 = Some("try".to_owned());
+        texts[3].1 = Some("10.5".to_owned());
         StoredOrder {
             id: 1,
             heard_date: None,
@@ -503,6 +508,7 @@ mod tests {
         assert_eq!(found(line_at("600")), of_line(1, "status", Change::LineCancelled(1)));
         assert_eq!(found(line_at("50")), []);
         assert_eq!(found(|order| order.amount = None), of("amount", Change::Other));
+        assert_eq!(found(|order| order.number = "2".to_owned()), of("number", Change::Other));
         for (field, value) in [("has_gift_box", json!(true)), ("gift_box_note", json!("For you"))] {
             assert_eq!(found(|order| order.details[field] = value), of(field, Change::Other));
         }

@@ -16,7 +16,7 @@ use crate::{
     db::{self, PgPool, Transaction},
     error::{Error, NO_SCENARIO, Refusal, Result},
     orders::{
-        identity,
+        identity::Known,
         input::{LineInput, OrderInput},
         statuses::Stage,
     },
@@ -33,6 +33,8 @@ use crate::{
 const MOST_ATTEMPTS: u32 = 6;
 /// From this attempt on, the plan locks the rows that it reads.
 const LOCK_FROM_ATTEMPT: u32 = 3;
+/// The class of advisory locks of who stores an order of one key: two that are stored at once would not see each other.
+const OF_ONE_KEY: i32 = 0x6f6d_7304;
 /// How often an order is stored anew after others of its number came at the same time: each time one of them is stored.
 const MOST_OF_A_NUMBER: u32 = 1000;
 
@@ -274,27 +276,41 @@ pub(super) fn check(catalog: &Catalog, order: &OrderInput) -> Result<(), Refusal
 async fn store_order(transaction: &mut Transaction<'_>, catalog: &Catalog, order: &OrderInput) -> Result<(i64, bool)> {
     let identity = order.identity();
     if Stage::of(&order.status) == Stage::NotYet {
-        let known = identity::find(transaction, &identity).await?;
-        if let Some(id) = known {
-            return Ok((id, false));
+        let known = Known::load(transaction, std::slice::from_ref(&identity), None).await?;
+        if let Some(stored) = known.find(&identity)? {
+            return Ok((stored.id, false));
         }
         refuse_early(order)?;
     }
+    if let Some(key) = identity.omnitron_id {
+        // One key may come with two numbers at once.
+        sqlx::query!("select pg_advisory_xact_lock($1, hashint8($2)) as lock", OF_ONE_KEY, key)
+            .fetch_one(&mut **transaction)
+            .await?;
+    }
+    let mut occurrence = None;
     for _ in 0..MOST_OF_A_NUMBER {
-        if let Some(id) = insert_order(transaction, catalog, order).await? {
+        if let Some(id) = insert_order(transaction, catalog, order, occurrence).await? {
             return Ok((id, true));
         }
-        if let Some(id) = identity::find(transaction, &identity).await? {
-            return Ok((id, false));
+        let known = Known::load(transaction, std::slice::from_ref(&identity), None).await?;
+        if let Some(stored) = known.find(&identity)? {
+            return Ok((stored.id, false));
         }
-        // Another order of this number came meanwhile.
+        // If another order of this number comes meanwhile, it takes this place.
+        occurrence = Some(known.next_occurrence(&identity.number));
     }
     Err(Error::Overloaded)
 }
 
-/// The new order's id; none if it is known, or another one of its number was faster. It has the next place among those of
-/// its number. The condition is that of [`Identity::is`](crate::orders::identity::Identity::is).
-async fn insert_order(transaction: &mut Transaction<'_>, catalog: &Catalog, order: &OrderInput) -> Result<Option<i64>> {
+/// The new order's id, at its place among those of its number; none if another order took it. Without a place it is the
+/// first, and none if there may be one that it is: of its number, or of its key.
+async fn insert_order(
+    transaction: &mut Transaction<'_>,
+    catalog: &Catalog,
+    order: &OrderInput,
+    occurrence: Option<i32>,
+) -> Result<Option<i64>> {
     let cargo_company_id = cargo_company_id(catalog, order)?;
     let id = sqlx::query_scalar!(
         "insert into orders (number, omnitron_id, state_id, channel_id, channel_name, customer_first_name,
@@ -303,11 +319,10 @@ async fn insert_order(transaction: &mut Transaction<'_>, catalog: &Catalog, orde
                              delivery_from, delivery_until, heard_date, occurrence)
          select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::numeric, $14, $15,
                 $16::text::numeric, $17::text::numeric, $18, $19, $20, $21, $22,
-                1 + coalesce((select max(occurrence) from orders where number = $1), 0)
-          where not exists (select from orders
-                             where number = $1 and channel_id is not distinct from $4
-                               and (channel_id is not null or channel_name is not distinct from $5)
-                               and (omnitron_id = $2 or omnitron_id is null or $2 is null))
+                coalesce($23::integer, 1)
+          where $23::integer is not null
+             or not exists (select from orders where number = $1)
+                and not exists (select from orders where omnitron_id = $2)
          on conflict on constraint orders_number_key do nothing
          returning id",
         order.number,
@@ -331,7 +346,8 @@ async fn insert_order(transaction: &mut Transaction<'_>, catalog: &Catalog, orde
         order.details,
         order.delivery_from,
         order.delivery_until,
-        order.modified_date
+        order.modified_date,
+        occurrence
     )
     .fetch_optional(&mut **transaction)
     .await?;

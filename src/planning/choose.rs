@@ -1,7 +1,10 @@
 //! Which scenario plans an order.
 
 use super::plan::{SHOWN_ENTRIES, ScenarioTrace, ScenarioVerdict};
-use crate::scenarios::rules::{OrderFacts, Scenario};
+use crate::{
+    reading::is_same_in_any_case,
+    scenarios::rules::{OrderFacts, Scenario},
+};
 
 /// The first prerequisite of a scenario that the order does not meet, with its list and the order's value.
 pub(super) fn differs<'a>(
@@ -15,7 +18,13 @@ pub(super) fn differs<'a>(
         (OtherPayment, scenario.payments.as_slice(), order.payment.as_slice()),
     ]
     .into_iter()
-    .find(|(_, wanted, has)| !wanted.is_empty() && !has.iter().any(|name| wanted.contains(name)))
+    .find(|(other, wanted, has)| {
+        let is_wanted = |name: &String| match other {
+            OtherChannel => wanted.iter().any(|one| is_same_in_any_case(one, name)),
+            _ => wanted.contains(name),
+        };
+        !wanted.is_empty() && !has.iter().any(is_wanted)
+    })
 }
 
 /// The first scenario, by priority and id, whose prerequisites the order meets, and each scenario that was tried, with

@@ -115,7 +115,7 @@ impl OrderPrerequisites {
             wanted.is_empty() || has.any(|has| wanted.iter().any(|one| is_same_in_any_case(one, has)))
         }
         [
-            ("channels", listed(&self.channels, order.channel.iter().map(String::as_str))),
+            ("channels", named(&self.channels, order.channel.iter().map(String::as_str))),
             ("shipping", listed(&self.shipping, order.shipping.as_deref().into_iter())),
             ("payments", listed(&self.payments, order.payment.as_deref().into_iter())),
             ("delivery_types", listed(&self.delivery_types, order.delivery_type.as_deref().into_iter())),

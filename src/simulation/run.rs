@@ -13,7 +13,7 @@ use crate::{
     db::{PgConnection, PgPool},
     error::{Error, Refusal, Result},
     orders::{
-        identity::{self, StoredIdentity},
+        identity::{Identity, Known},
         input::OrderInput,
     },
     planning::{
@@ -171,15 +171,10 @@ impl Run {
         let skus: BTreeSet<&str> = wanted.iter().flat_map(|order| &order.lines).map(|line| line.sku.as_str()).collect();
         let mut history = StockHistory::of_now(connection, &skus).await?;
         history.read_seen(connection, simulation.from, simulation.until, &skus).await?;
-        let numbers: Vec<String> = wanted.iter().map(|order| order.number.clone()).collect();
-        let stored = identity::of_numbers(&mut *connection, &numbers, None).await?;
-        let mut known: HashMap<&str, Vec<StoredIdentity>> = HashMap::new();
-        for order in &stored {
-            known.entry(&order.identity.number).or_default().push(order.clone());
-        }
-        for order in wanted {
-            let of_its_number = known.get(order.number.as_str()).map_or(&[][..], Vec::as_slice);
-            if let Some(stored) = order.identity().among(of_its_number)? {
+        let identities: Vec<Identity> = wanted.iter().map(|order| order.identity()).collect();
+        let known = Known::load(&mut *connection, &identities, None).await?;
+        for (order, identity) in wanted.into_iter().zip(&identities) {
+            if let Some(stored) = known.find(identity)? {
                 let mut kept = plans(connection, &[stored.id]).await?;
                 kept.retain(|plan| plan.package_id.is_none());
                 self.references.load_more(connection, &kept).await?;

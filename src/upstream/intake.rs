@@ -24,7 +24,7 @@ use crate::{
     metrics::Metrics,
     orders::{
         compare::{self, Differing, StoredOrder},
-        identity::{self, Identity, StoredIdentity},
+        identity::{self, Identity},
         input::OrderInput,
     },
     placing::place::{Durability, Placed, place},
@@ -218,7 +218,7 @@ impl Intake {
 
 /// The orders of a page that are here.
 struct Known {
-    identities: HashMap<String, Vec<StoredIdentity>>,
+    identities: identity::Known,
     orders: HashMap<i64, StoredOrder>,
     /// The dates of change of messages of which is kept what could not be done, by order.
     settled: HashMap<i64, DateTime<Utc>>,
@@ -226,13 +226,10 @@ struct Known {
 
 impl Known {
     async fn load(connection: &mut PgConnection, orders: &[Value]) -> Result<Self> {
-        let numbers: Vec<String> = orders.iter().filter_map(Identity::of_json).map(|order| order.number).collect();
-        let stored = identity::of_numbers(&mut *connection, &numbers, None).await?;
-        let ids: Vec<i64> = stored.iter().map(|stored| stored.id).collect();
-        let mut identities: HashMap<String, Vec<StoredIdentity>> = HashMap::new();
-        for stored in stored {
-            identities.entry(stored.identity.number.clone()).or_default().push(stored);
-        }
+        let sent: Vec<Identity> = orders.iter().filter_map(Identity::of_json).collect();
+        let identities = identity::Known::load(&mut *connection, &sent, None).await?;
+        let ids: Vec<i64> =
+            sent.iter().filter_map(|order| identities.find(order).ok()?).map(|stored| stored.id).collect();
         let settled = problems::differing(&mut *connection, &ids).await?;
         Ok(Self { identities, orders: compare::load(connection, &ids).await?, settled })
     }
@@ -240,8 +237,7 @@ impl Known {
     /// Whether an order tells something new: it is not here, or it may differ. Of most it is known by their date of change.
     fn are_told_by(&self, catalog: &Catalog, value: &Value) -> bool {
         let Some(identity) = Identity::of_json(value) else { return true };
-        let of_its_number = self.identities.get(&identity.number).map_or(&[][..], Vec::as_slice);
-        let Ok(Some(stored)) = identity.among(of_its_number) else { return true };
+        let Ok(Some(stored)) = self.identities.find(&identity) else { return true };
         let (Some(stored), Ok(order)) = (self.orders.get(&stored.id), OrderInput::of_json(value)) else { return true };
         // A message that was heard may not have been settled: the server may have fallen over between.
         let is_settled = order.modified_date.is_some() && self.settled.get(&stored.id).copied() == order.modified_date;

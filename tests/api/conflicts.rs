@@ -246,7 +246,7 @@ async fn two_orders_of_one_identity_in_the_database_are_found() {
 /// An order of two lines with keys, at an address.
 fn two_lines(number: &str) -> Value {
     let mut order = order_json(number, &[("RED", 3), ("BLUE", 2)]);
-    order["pk"] = json!(70);
+    order["pk"] = json!(number.parse::<i64>().expect("a number"));
     for (line, pk) in [(0, 701), (1, 702)] {
         order["orderitem_set"][line]["pk"] = json!(pk);
     }
@@ -760,5 +760,111 @@ async fn an_address_is_changed_before_a_package_is_packed_or_not_at_all() {
     }
     assert_eq!(changed + late, 24);
     second.stop().await;
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_channel_is_the_same_by_its_name_alone_and_by_its_key_alone() {
+    let shop = Shop::open().await;
+    let id = async |channel: Value, number: &str, status: u16| {
+        shop.post(ORDERS, &order_of(number, &channel, "Anna")).await.json(status)["id"].clone()
+    };
+    // By key and name, then by the name alone, however it is written, or by the key alone.
+    let known = id(web(), "1", 201).await;
+    for channel in
+        [json!("web"), json!("Web "), json!({ "name": "\u{200b}WEB" }), json!(1), json!("1"), json!({ "pk": "1" })]
+    {
+        assert_eq!(id(channel.clone(), "1", 200).await, known, "{channel}");
+    }
+    // The other way round; the name that the key has is known from other orders.
+    let by_name = id(json!("web"), "2", 201).await;
+    for channel in [web(), json!(1)] {
+        assert_eq!(id(channel.clone(), "2", 200).await, by_name, "{channel}");
+    }
+    let by_key = id(json!(1), "3", 201).await;
+    assert_eq!(id(json!("web"), "3", 200).await, by_key);
+    // Others are others.
+    for channel in [json!("shop"), json!(2), json!(null)] {
+        let number = "1";
+        assert_ne!(id(channel.clone(), number, 201).await, known, "{channel}");
+    }
+    // A key whose name nobody said may be any.
+    assert_ne!(id(json!(9), "4", 201).await, id(json!("web"), "4", 201).await);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_cancellation_plan_and_a_file_know_the_channel_by_its_name() {
+    let shop = Shop::open().await;
+    let taken = shop.post(ORDERS, &order_of("1", &web(), "Anna")).await.json(201);
+    let path = std::env::temp_dir().join(format!("{}.jsonl", shop.database_name()));
+    std::fs::write(&path, order_of("1", &json!("Web"), "Anna").to_string()).expect("a file");
+    let (code, printed, said) = shop.oms(&["orders", "import", path.to_str().expect("a path")]).await;
+    std::fs::remove_file(&path).expect("the file");
+    assert_eq!(code, 0, "{printed}{said}");
+    let orders: i64 = shop.value("select count(*) from orders where $1", true).await;
+    assert_eq!(orders, 1);
+    let plan = json!({ "pk": 7, "plan_type": "cancel", "order": { "number": "1\u{200b}", "channel": "WEB " } });
+    let event = json!({ "event": { "type": "cancellation_plan.created", "uuid": "u" }, "payload": plan });
+    let answer = shop.post(PLANS, &event).await;
+    assert!((200..300).contains(&answer.status), "{}", answer.text());
+    let package = shop.get(&format!("/api/v1/oms/packages/{}/", taken["packages"][0]["id"])).await.ok();
+    assert_ne!(package["state"]["slug"], "waiting");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_key_with_another_number_is_the_same_order_changed() {
+    let shop = Shop::open().await;
+    let mut order = order_of("OLD", &web(), "Anna");
+    order["pk"] = json!(77);
+    let taken = shop.post(ORDERS, &order).await.json(201);
+    order["number"] = json!("NEW");
+    let again = shop.post(ORDERS, &order).await.json(200);
+    assert_eq!((&again["id"], &again["number"]), (&taken["id"], &json!("OLD")));
+    assert_eq!((&again["differs"][0]["field"], &again["differs"][0]["done"]), (&json!("number"), &json!(false)));
+    // In another channel, or without one, the key is another order's.
+    for channel in [marketplace(), json!(null)] {
+        order["channel"] = channel;
+        assert_ne!(shop.post(ORDERS, &order).await.json(201)["id"], taken["id"]);
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn one_order_by_two_doors_at_once_is_taken_once() {
+    let shop = Shop::open().await;
+    let mut named = order_of("0", &web(), "Anna");
+    shop.post(ORDERS, &named).await.json(201);
+    for number in 1..8 {
+        named["number"] = json!(number.to_string());
+        named["pk"] = json!(100 + number);
+        // By name, by key, and by another number of one key.
+        let messages: Vec<Value> = [json!("Web "), web(), json!(1), web()]
+            .into_iter()
+            .zip(0..)
+            .map(|(channel, at)| {
+                let mut order = named.clone();
+                order["channel"] = channel;
+                if at == 3 {
+                    order["number"] = json!(format!("{number} changed"));
+                }
+                order
+            })
+            .collect();
+        let replies = join(messages.iter().map(|order| async {
+            if order["channel"] == "Web " {
+                shop.post(PUSHED, &pushed(order)).await
+            } else {
+                shop.post(ORDERS, order).await
+            }
+        }))
+        .await;
+        assert!(replies.iter().all(|reply| [200, 201].contains(&reply.status)), "{}", replies[0].text());
+        let created = replies.iter().filter(|reply| reply.status == 201).count();
+        assert_eq!(created, 1);
+    }
+    let orders: i64 = shop.value("select count(*) from orders where $1", true).await;
+    assert_eq!(orders, 8);
     shop.finish().await;
 }
