@@ -99,6 +99,20 @@ fn keep_as_name(part: &mut Value) {
 }
 
 impl Address {
+    /// Degrees north and east, where both are known.
+    #[must_use]
+    pub fn coordinates(&self) -> Option<(f64, f64)> {
+        let both = self.latitude.zip(self.longitude).map(|(north, east)| (north.get(), east.get()));
+        both.filter(|(north, east)| !values::is_nowhere(*north, *east))
+    }
+
+    /// Takes coordinates away that are those of nowhere.
+    pub fn forget_nowhere(&mut self) {
+        if self.latitude.is_some() && self.longitude.is_some() && self.coordinates().is_none() {
+            (self.latitude, self.longitude) = (None, None);
+        }
+    }
+
     /// Replaces the parts; the coordinates have keys of their own.
     pub fn set_parts(&mut self, mut parts: Map<String, Value>) {
         for key in ["latitude", "longitude"] {

@@ -124,7 +124,7 @@ impl Location {
     /// Latitude and longitude in degrees, where both are known.
     #[must_use]
     pub fn coordinates(&self) -> Option<(f64, f64)> {
-        self.address.latitude.zip(self.address.longitude).map(|(north, east)| (north.get(), east.get()))
+        self.address.coordinates()
     }
 
     /// The location without its quota, for users who do not see it.
@@ -163,6 +163,7 @@ impl Form for Location {
         set(&mut self.max_quota, reader.limit("max_quota"));
         set(&mut self.address.latitude, degrees(reader, "latitude", 90.0));
         set(&mut self.address.longitude, degrees(reader, "longitude", 180.0));
+        self.address.forget_nowhere();
         if let Some(parts) = address(reader) {
             self.address.set_parts(parts);
         }

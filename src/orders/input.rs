@@ -80,7 +80,7 @@ const LINE: Written = Written {
         "properties": {
         "pk": {"type": ["integer", "null"], "description": "The upstream's own key."},
         "status": {"type": ["string", "null"], "description": "Its `OrderStatus`; the order's without one. Only what is approved or being prepared is packed; the other lines of the order are."},
-        "quantity": {"type": ["integer", "string", "null"], "minimum": 1, "description": "Units; 1 without it."},
+        "quantity": {"type": ["integer", "string", "null"], "minimum": 0, "description": "Units; 1 without it. Of a line of 0 there is nothing to pack."},
         "price": {"type": ["string", "number", "null"], "description": "Decimal, of one unit, with at most 4 places."},
         "price_currency": {"type": ["string", "null"]},
         "tax_rate": {"type": ["string", "number", "null"], "description": "Percent, with at most 4 places."},
@@ -163,13 +163,9 @@ impl Recipient {
     /// From `customer` and `shipping_address`.
     #[must_use]
     pub fn of(details: &Value) -> Self {
-        let (customer, address) = (&details["customer"], &details["shipping_address"]);
-        Self {
-            first_name: part(&customer["first_name"]),
-            last_name: part(&customer["last_name"]),
-            latitude: coordinate(&address["latitude"], 90.0),
-            longitude: coordinate(&address["longitude"], 180.0),
-        }
+        let customer = &details["customer"];
+        let (latitude, longitude) = coordinates(&details["shipping_address"]);
+        Self { first_name: part(&customer["first_name"]), last_name: part(&customer["last_name"]), latitude, longitude }
     }
 }
 
@@ -312,9 +308,14 @@ fn bound(value: &Value) -> Option<DateTime<Utc>> {
     values::date_time(value.as_str()?)
 }
 
-/// An impossible coordinate is left out: the order is planned without a distance.
-fn coordinate(value: &Value, most: f64) -> Option<String> {
-    values::number(value).filter(|degrees| degrees.abs() <= most).map(|degrees| format!("{degrees:.8}"))
+/// Where an address is; what is impossible, or unknown, is left out: the order is planned without a distance.
+fn coordinates(address: &Value) -> (Option<String>, Option<String>) {
+    let degrees = |key: &str, most: f64| values::degrees(&address[key], most);
+    let text = |degrees: f64| format!("{degrees:.8}");
+    match (degrees("latitude", 90.0), degrees("longitude", 180.0)) {
+        (Some(north), Some(east)) if values::is_nowhere(north, east) => (None, None),
+        (north, east) => (north.map(text), east.map(text)),
+    }
 }
 
 /// A name, if there is one: the upstream writes null or nothing for what it does not know.
@@ -448,12 +449,15 @@ impl LineInput {
         let extra_field = reader.value("extra_field").filter(|value| !value.is_null()).cloned();
         let line = reader.value("requires_shipping").map(|value| json!({ "requires_shipping": value }));
         let says = line.iter().chain(&extra_field).chain(of_product(&product));
-        let packing = if is_without_goods(says) { Packing::WithoutGoods } else { Packing::Goods };
+        let is_without = is_without_goods(says);
+        let quantity = reader.nullable_integer("quantity", 0..=MOST_UNITS).flatten().unwrap_or(1);
+        // Of a line without a unit there is nothing to pack.
+        let packing = if quantity == 0 || is_without { Packing::WithoutGoods } else { Packing::Goods };
         Self {
             omnitron_id: integer(reader, "pk"),
             status: text(reader, "status").unwrap_or_else(|| order_status.to_owned()),
             sku: sku.flatten().unwrap_or_default(),
-            quantity: reader.nullable_integer("quantity", 1..=MOST_UNITS).flatten().unwrap_or(1),
+            quantity,
             price: money(reader, "price", PRICE, currency),
             discount_amount: money(reader, "discount_amount", DISCOUNT, currency),
             tax_rate: reader.nullable_decimal("tax_rate", TAX_RATE, 2).flatten(),
@@ -609,8 +613,8 @@ mod tests {
             ("/orderitem_set/0/pk", json!("x"), "Item 1: pk: A valid integer is required."),
             (
                 "/orderitem_set/0/quantity",
-                json!(0),
-                "Item 1: quantity: Ensure this value is greater than or equal to 1.",
+                json!(-1),
+                "Item 1: quantity: Ensure this value is greater than or equal to 0.",
             ),
             ("/orderitem_set/0/quantity", json!(1.5), "Item 1: quantity: A valid integer is required."),
             (
@@ -640,6 +644,7 @@ mod tests {
             ("/orderitem_set/0/quantity", json!("6.0")),
             ("/orderitem_set/0/quantity", json!(6.0)),
             ("/orderitem_set/0/quantity", json!(null)),
+            ("/orderitem_set/0/quantity", json!(0)),
             ("/orderitem_set/0/product/name", json!("a\0b")),
         ] {
             assert_eq!(wrong(at, value.clone()), None, "{at} {value}");
@@ -648,7 +653,7 @@ mod tests {
 
     #[test]
     fn a_line_needs_a_quantity_that_makes_sense() {
-        for quantity in [json!(0), json!(-1), json!("x"), json!(1.5)] {
+        for quantity in [json!(-1), json!("x"), json!(1.5)] {
             let mut order = example();
             order["orderitem_set"][0]["quantity"] = quantity;
             assert!(OrderInput::of_json(&order).is_err());

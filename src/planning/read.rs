@@ -19,6 +19,7 @@ use crate::{
     error::{Error, Result},
     orders::packing::Family,
     planning::choose::choose_scenario,
+    reading::values,
     scenarios::rules::{Condition, OrderFacts, Product, Scenario, Waiting},
     workflow::Holding,
 };
@@ -113,6 +114,11 @@ fn choose(catalog: &Catalog, order: OrderFacts) -> Supply {
     }
 }
 
+/// Where an order goes; orders of before may have the coordinates of nowhere.
+fn known_place(latitude: Option<f64>, longitude: Option<f64>) -> Option<(f64, f64)> {
+    latitude.zip(longitude).filter(|(north, east)| !values::is_nowhere(*north, *east))
+}
+
 /// The facts of orders that scenarios and rules use, by order id.
 ///
 /// # Errors
@@ -133,7 +139,7 @@ pub async fn order_facts(connection: &mut PgConnection, order_ids: &[i64]) -> Re
             shipping: row.shipping_option_slug,
             payment: row.payment_type,
             delivery_type: row.delivery_type,
-            coordinates: row.latitude.zip(row.longitude),
+            coordinates: known_place(row.latitude, row.longitude),
             revision: row.revision,
             date_placed: row.date_placed,
             ..OrderFacts::default()
@@ -166,7 +172,7 @@ pub(super) async fn earlier_order_facts(
     .await?;
     let facts = rows.into_iter().map(|row| {
         let mut facts = orders.get(&row.order_id).cloned().unwrap_or_default();
-        (facts.coordinates, facts.revision) = (row.latitude.zip(row.longitude), row.revision);
+        (facts.coordinates, facts.revision) = (known_place(row.latitude, row.longitude), row.revision);
         facts.read_address(row.address.as_ref().unwrap_or(&Value::Null));
         ((row.order_id, row.revision), facts)
     });

@@ -17,7 +17,7 @@ use crate::{
     error::{OnConstraint as _, Refusal, Result},
     locations::{Degrees, Location, LocationType},
     openapi::Written,
-    reading::{self, Form as _, Reader, no_dictionary, set},
+    reading::{self, Form as _, Reader, no_dictionary, set, values},
     record,
 };
 
@@ -111,8 +111,10 @@ impl Store {
             ("city", place(payload, "city")),
             ("country", place(payload, "country")),
         ];
-        let degrees = |name: &str, most: f64| {
-            of_address(name).and_then(|text| text.parse::<f64>().ok()).filter(|degrees| degrees.abs() <= most)
+        let degrees = |name: &str, most: f64| values::degrees(&of_address(name)?.into(), most);
+        let (latitude, longitude) = match (degrees("latitude", 90.0), degrees("longitude", 180.0)) {
+            (Some(north), Some(east)) if values::is_nowhere(north, east) => (None, None),
+            known => known,
         };
         let kind = text(&payload["stock_location_type"]).or_else(|| text(&payload["store_type"]));
         Some(Self {
@@ -121,8 +123,8 @@ impl Store {
             name: name?,
             is_warehouse: kind.map(|kind| kind.eq_ignore_ascii_case("warehouse")),
             is_active: payload["is_active"].as_bool(),
-            latitude: degrees("latitude", 90.0),
-            longitude: degrees("longitude", 180.0),
+            latitude,
+            longitude,
             address: parts.into_iter().filter_map(|(key, part)| Some((key, part?))).collect(),
             phone: text(&payload["phone_number"]).or_else(|| text(&payload["daytime_phone"])),
             email: text(&payload["email"]),

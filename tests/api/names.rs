@@ -209,6 +209,64 @@ async fn a_number_with_an_exponent_is_no_name() {
 }
 
 #[tokio::test]
+async fn coordinates_of_nowhere_are_unknown_and_a_decimal_comma_is_read() {
+    let shop = Shop::open().await;
+    let path = format!("{LOCATIONS}{}/", shop.location_id("KADIKOY").await);
+    let patched = async |latitude: Value, longitude: Value| {
+        let change = json!({ "latitude": latitude, "longitude": longitude });
+        send_loosely(shop.request_as("admin", Method::PATCH, &path).json(&change)).await
+    };
+    let found = patched(json!("39,93"), json!("32,86")).await.json(200);
+    assert_eq!(
+        (&found["address"]["latitude"], &found["address"]["longitude"]),
+        (&json!("39.93000000"), &json!("32.86000000"))
+    );
+    for zero in [json!(0), json!("0,0"), json!("0.000000")] {
+        let found = patched(zero.clone(), zero).await.json(200);
+        assert_eq!((&found["address"]["latitude"], &found["address"]["longitude"]), (&json!(null), &json!(null)));
+    }
+    assert_eq!(patched(json!("39,93,1"), json!(1)).await.status, 400);
+    for (latitude, longitude, kept) in [
+        (json!("39,93"), json!("32,86"), Some(("39.93", "32.86"))),
+        (json!("0"), json!(0), None),
+        (json!(0), json!(9.5), Some(("0", "9.5"))),
+    ] {
+        let mut order = order_json(&latitude.to_string(), &[("RED", 1)]);
+        order["number"] = json!(format!("{latitude} {longitude}"));
+        order["shipping_address"]["latitude"] = latitude;
+        order["shipping_address"]["longitude"] = longitude;
+        let reply = send_loosely(shop.request_as("admin", Method::POST, ORDERS).json(&order)).await;
+        let id = reply.json(201)["id"].as_i64().expect("an id");
+        let row: (Option<String>, Option<String>) =
+            sqlx::query_as("select trim_scale(latitude)::text, trim_scale(longitude)::text from orders where id = $1")
+                .bind(id)
+                .fetch_one(shop.pool())
+                .await
+                .expect("a row");
+        let kept = kept.map(|(north, east)| (Some(north.to_owned()), Some(east.to_owned()))).unwrap_or_default();
+        assert_eq!(row, kept);
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn of_a_line_without_a_unit_there_is_nothing_to_pack() {
+    let shop = Shop::open().await;
+    let order = shop.post(ORDERS, &order_json("1", &[("RED", 2), ("BLUE", 0)])).await.json(201);
+    assert_eq!(order["packages"].as_array().expect("packages").len(), 1);
+    let package = shop.get(&format!("/api/v1/oms/packages/{}/", order["packages"][0]["id"])).await.ok();
+    let items = package["packageitem_set"].as_array().expect("items");
+    assert_eq!(items.len(), 1);
+    // It is known again, and nothing differs.
+    let again = shop.post(ORDERS, &order_json("1", &[("RED", 2), ("BLUE", 0)])).await.json(200);
+    assert_eq!(again["differs"], Value::Null);
+    // Where every line is like that, the order is taken, and has no package.
+    let empty = shop.post(ORDERS, &order_json("2", &[("RED", 0)])).await.json(201);
+    assert_eq!(empty["packages"], json!([]));
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn the_doctor_names_what_an_older_version_stored_otherwise() {
     let shop = Shop::open().await;
     let (_, printed, _) = shop.oms(&["doctor"]).await;
