@@ -150,11 +150,47 @@ pub(crate) fn web_address(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// When it is longer, or breaks off.
-pub async fn body(mut response: Response, longest: usize) -> Result<Vec<u8>, Reason> {
+pub async fn body(response: Response, longest: usize) -> Result<Vec<u8>, Reason> {
+    read(response, longest).await.map_err(|unread| match unread {
+        Unread::TooLong { why, .. } | Unread::TooSlow(why) | Unread::Broken(why) => why,
+    })
+}
+
+/// An answer that was not read to its end, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unread {
+    /// It is longer than is read of one.
+    TooLong {
+        /// How long.
+        why: Reason,
+        /// What was read of it.
+        beginning: Vec<u8>,
+    },
+    /// It did not come in time.
+    TooSlow(Reason),
+    /// Anything else.
+    Broken(Reason),
+}
+
+impl Unread {
+    /// An answer that did not come.
+    #[must_use]
+    pub fn of(error: &SendError) -> Self {
+        let why = no_answer(error);
+        if error.is_timeout() { Self::TooSlow(why) } else { Self::Broken(why) }
+    }
+}
+
+/// The same as [`body`], for whoever does otherwise where there is too much.
+///
+/// # Errors
+/// As [`body`].
+pub async fn read(mut response: Response, longest: usize) -> Result<Vec<u8>, Unread> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| Unread::of(&error))? {
         if bytes.len() + chunk.len() > longest {
-            return Err(format!("its answer is longer than {longest} bytes"));
+            let why = format!("its answer is longer than {longest} bytes");
+            return Err(Unread::TooLong { why, beginning: bytes });
         }
         bytes.extend_from_slice(&chunk);
     }

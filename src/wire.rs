@@ -2,6 +2,7 @@
 
 mod bounded;
 pub mod charset;
+pub mod pieces;
 
 use std::borrow::Cow;
 
@@ -15,6 +16,7 @@ use utoipa::{
 };
 
 use crate::error::Refusal;
+use pieces::{Entry, Piece};
 
 /// A date as the Akinon OMS's examples print it: `2023-02-28T08:48:29.679101Z`. Without a fraction if the microseconds
 /// are 0, as in Django REST framework.
@@ -72,6 +74,39 @@ pub fn raw(value: &impl Serialize) -> Box<RawValue> {
 /// values.
 pub fn parse(body: &[u8]) -> Result<Value, Refusal> {
     bounded::parse(body).map_err(Refusal::parse)
+}
+
+/// Reads a JSON body that may be a list: each entry of one by itself, so that one that is no JSON does not cost the others.
+/// What exceeds a bound costs the whole body.
+///
+/// # Errors
+/// As [`parse`], if it is no list to its end.
+pub fn parse_entries(body: &[u8]) -> Result<Body, Refusal> {
+    match parse(body) {
+        Ok(Value::Array(list)) => Ok(Body::List(list.into_iter().map(Ok).collect())),
+        Ok(value) => Ok(Body::One(value)),
+        Err(refusal) => match bounded::parse_entries(Piece { text: body, position: 0 }) {
+            Some(entries) if !entries.exceed && !entries.are_too_many => Ok(Body::List(entries.list)),
+            _ => Err(refusal),
+        },
+    }
+}
+
+/// Reads the list under a key of a JSON object, each entry by itself; none if there is none. False if there are more values
+/// in it than one text may have.
+#[must_use]
+pub fn parse_list_of(object: &[u8], key: &str) -> Option<(Vec<Entry>, bool)> {
+    let entries = bounded::parse_entries(pieces::member(object, key)?)?;
+    Some((entries.list, !entries.are_too_many))
+}
+
+/// What a body has.
+#[derive(Debug)]
+pub enum Body {
+    /// A value that is no list.
+    One(Value),
+    /// A list, entry by entry.
+    List(Vec<Entry>),
 }
 
 /// Refuses a value that [`parse`] would not have read: one from elsewhere than a request.

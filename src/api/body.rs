@@ -135,11 +135,23 @@ impl<const MOST: usize> RequestBody<MOST> {
     /// # Errors
     /// 400 when it is none, or exceeds a bound.
     pub async fn json(&self) -> Result<Value> {
+        self.read(wire::parse).await
+    }
+
+    /// Its JSON, where it may be a list, as [`wire::parse_entries`] reads it.
+    ///
+    /// # Errors
+    /// As [`Self::json`], if it is no list to its end.
+    pub(super) async fn entries(&self) -> Result<wire::Body> {
+        self.read(wire::parse_entries).await
+    }
+
+    async fn read<T: Send + 'static>(&self, parse: fn(&[u8]) -> Result<T, Refusal>) -> Result<T> {
         if self.bytes.len() <= SMALL {
-            return Ok(wire::parse(&self.bytes)?);
+            return Ok(parse(&self.bytes)?);
         }
         let bytes = self.bytes.clone();
-        Ok(aside(move || wire::parse(&bytes)).await??)
+        Ok(aside(move || parse(&bytes)).await??)
     }
 }
 

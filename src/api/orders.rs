@@ -39,7 +39,7 @@ use crate::{
     },
     scope::Scope,
     upstream::intake,
-    wire,
+    wire::{self, pieces::Unread},
 };
 
 /// Most orders in one request; more belong into `oms orders import`.
@@ -114,13 +114,16 @@ async fn create(
     let Unlimited { app, scope, .. } = door;
     wire::check_media_type(&headers)?;
     let is_dry_run = wire::dry_run(&uri)?;
-    let value = body.json().await?;
+    let sent = body.entries().await?;
     if is_dry_run {
-        return rehearse(&app, &value).await;
+        return rehearse(&app, &sent).await;
     }
-    let Value::Array(list) = value else {
-        let (status, order) = take(&app, (&scope, &caller), &value, &headers).await?;
-        return Ok((status, axum::Json(Answer::Order(Box::new(order)))).into_response());
+    let list = match sent {
+        wire::Body::List(list) => list,
+        wire::Body::One(value) => {
+            let (status, order) = take(&app, (&scope, &caller), &value, &headers).await?;
+            return Ok((status, axum::Json(Answer::Order(Box::new(order)))).into_response());
+        }
     };
     if list.len() > MOST_ORDERS {
         return Err(Refusal::non_field(&format!("At most {MOST_ORDERS} orders a request.")).into());
@@ -128,11 +131,19 @@ async fn create(
     let catalog = app.catalog_cache.current();
     if catalog.inventory.is_some() {
         // One request for all of them, rather than one each.
-        let skus = list.iter().filter_map(|order| OrderInput::of_json(order).ok()).flat_map(|order| order.skus());
+        let read = list.iter().filter_map(|order| OrderInput::of_json(order.as_ref().ok()?).ok());
+        let skus = read.flat_map(|order| order.skus());
         app.inventory.before_list(&catalog, skus.collect()).await?;
     }
     let mut results = Vec::with_capacity(list.len());
     for value in &list {
+        let value = match value {
+            Ok(value) => value,
+            Err(unread) => {
+                results.push(ListedOrder::from(Refusal::parse(&unread.why)));
+                continue;
+            }
+        };
         results.push(match take(&app, (&scope, &caller), value, &headers).await {
             Ok((status, order)) => ListedOrder::Taken { status_code: status.as_u16(), order: Box::new(order) },
             Err(Error::Refused(refusal)) => ListedOrder::from(refusal),
@@ -149,8 +160,11 @@ async fn create(
 }
 
 /// Plans an order or a list of them without taking any.
-async fn rehearse(app: &App, value: &Value) -> Result<Response> {
-    let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+async fn rehearse(app: &App, sent: &wire::Body) -> Result<Response> {
+    let (list, is_list): (Vec<Result<&Value, &Unread>>, bool) = match sent {
+        wire::Body::List(list) => (list.iter().map(Result::as_ref).collect(), true),
+        wire::Body::One(one) => (vec![Ok(one)], false),
+    };
     if list.len() > MOST_ORDERS {
         return Err(Refusal::non_field(&format!("At most {MOST_ORDERS} orders a request.")).into());
     }
@@ -159,17 +173,18 @@ async fn rehearse(app: &App, value: &Value) -> Result<Response> {
     let mut taken = Taken::default();
     let mut results = Vec::with_capacity(list.len());
     for one in list {
-        let planned = match OrderInput::of_json(one) {
+        let one = one.map_err(|unread| Refusal::parse(&unread.why)).and_then(OrderInput::of_json);
+        let planned = match one {
             Ok(order) => dry_run::rehearse(&mut transaction, &catalog, &order, &mut taken).await,
             Err(refusal) => Err(refusal.into()),
         };
         results.push(match planned {
-            Err(Error::Refused(refusal)) if value.is_array() => ListedOrder::from(refusal),
+            Err(Error::Refused(refusal)) if is_list => ListedOrder::from(refusal),
             planned => ListedOrder::Planned(Box::new(planned?)),
         });
     }
     transaction.rollback().await?;
-    let answer = match (value.is_array(), results.pop()) {
+    let answer = match (is_list, results.pop()) {
         (false, Some(ListedOrder::Planned(planned))) => Answer::Planned(planned),
         (_, last) => Answer::List(results.into_iter().chain(last).collect()),
     };

@@ -28,7 +28,7 @@ use crate::{
         history::StockChange,
         list::StockLevel,
     },
-    wire,
+    wire::{self, pieces::Unread},
 };
 
 /// Most counts in one request; more belong into `oms stock import`.
@@ -107,7 +107,7 @@ async fn put(
     body: RequestBody<LIST_BYTES>,
 ) -> Result<axum::Json<Counted>> {
     wire::check_media_type(&headers)?;
-    let counts = read_list(&door, &body.json().await?, "Count", |reader, find| Count::read(reader, find)).await?;
+    let counts = read_list(&door, &body.entries().await?, "Count", |reader, find| Count::read(reader, find)).await?;
     if let Err(error) = count(&door.app.pool, &counts, &origin(&door)).await {
         return Err(unkept(&door, &counts, error).await);
     }
@@ -140,7 +140,7 @@ async fn unkept(door: &Limited<Managers>, counts: &[Count], error: Error) -> Err
     responses((status = 200, description = "The stocks after it", body = AdjustedStocks), (status = 422, description = "The Idempotency-Key was used with another request")))]
 async fn adjust(door: Limited<Managers>, headers: HeaderMap, body: RequestBody<LIST_BYTES>) -> Result<Reply> {
     wire::check_media_type(&headers)?;
-    let value = body.json().await?;
+    let value = body.entries().await?;
     let key = idempotency_key(&headers)?.map(|key| IdempotencyKey::for_adjustments(door.user_id, key, &body));
     let adjustments = read_list(&door, &value, "Adjustment", |reader, find| Adjustment::read(reader, find)).await?;
     let mut attempt = 1;
@@ -203,13 +203,13 @@ fn origin(door: &Limited<Managers>) -> Origin {
 /// Reads one object or a list of them. `noun`: what one is called, with its number, in errors of a list.
 async fn read_list<T>(
     door: &Limited<Managers>,
-    value: &Value,
+    value: &wire::Body,
     noun: &str,
     read: impl Fn(&mut Reader<'_>, &dyn Fn(&str) -> Option<i64>) -> T,
 ) -> Result<Vec<T>> {
-    let list = match value {
-        Value::Array(list) => list.as_slice(),
-        one => std::slice::from_ref(one),
+    let list: Vec<Result<&Value, &Unread>> = match value {
+        wire::Body::List(list) => list.iter().map(Result::as_ref).collect(),
+        wire::Body::One(one) => vec![Ok(one)],
     };
     if list.len() > MOST_COUNTS {
         let message = format!("At most {MOST_COUNTS} {}s a request.", noun.to_lowercase());
@@ -223,6 +223,7 @@ async fn read_list<T>(
         known.map(|location| location.id).filter(|id| scope.sees(*id))
     };
     let read = list.iter().enumerate().map(|(index, value)| {
+        let value = value.map_err(|unread| Refusal::parse(format_args!("{noun} {}: {}", index + 1, unread.why)))?;
         let one = reading::entry(value, |reader| read(reader, &find));
         one.map_err(|defects| {
             Defect::field_errors(&numbered(defects, noun, (list.len() > 1).then_some(index + 1))).into()

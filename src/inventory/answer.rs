@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::{reading::values, stock::MOST_UNITS};
+use crate::{reading::values, stock::MOST_UNITS, wire::pieces};
 
 /// A row of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,8 @@ pub(super) struct Answer {
 /// # Errors
 /// The reason, for the log: it is no such list, or none of its rows can be read.
 pub(super) fn read(body: &[u8], asked: &[String]) -> Result<Answer, String> {
-    let answer: Value = serde_json::from_slice(body).map_err(|error| format!("it answered no JSON ({error})"))?;
+    let answer: Value = serde_json::from_slice(&pieces::with_whole_letters(body))
+        .map_err(|error| format!("it answered no JSON ({error})"))?;
     let rows = answer.as_array().or_else(|| answer.get("results")?.as_array());
     let rows = rows.ok_or("it answered neither a list nor an object with a list as `results`")?;
     if answer.get("next").is_some_and(|next| !next.is_null()) {

@@ -10,8 +10,12 @@ use url::Url;
 use super::settings::UpstreamSettings;
 use crate::{
     error::{Error, Result},
-    outbound::{self, Gate, HttpClient, Reason, Response},
+    outbound::{self, Gate, HttpClient, Reason, Response, Unread},
     secret::{self, Secret},
+    wire::{
+        self,
+        pieces::{self, Entry},
+    },
 };
 
 /// Longest answer, in bytes.
@@ -43,6 +47,15 @@ pub struct Answer {
     pub body: Value,
 }
 
+/// A page of a list of the upstream.
+#[derive(Debug)]
+pub struct ListPage {
+    /// Its entries, each read by itself.
+    pub entries: Vec<Entry>,
+    /// True if there is another page.
+    pub has_next: bool,
+}
+
 /// Reason a request failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
@@ -56,11 +69,33 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// It is not tried again.
     pub is_final: bool,
+    /// What was too much of it, if it was.
+    pub excess: Option<Excess>,
+}
+
+/// What is too much of an answer: of less, there may be one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Excess {
+    /// It is longer than is read of one; what was read.
+    Length(Vec<u8>),
+    /// It takes longer than is waited for one.
+    Time,
 }
 
 impl From<Reason> for Failure {
     fn from(why: Reason) -> Self {
-        Self { why, status: None, body: None, retry_after: None, is_final: false }
+        Self { why, status: None, body: None, retry_after: None, is_final: false, excess: None }
+    }
+}
+
+impl From<Unread> for Failure {
+    fn from(unread: Unread) -> Self {
+        let (why, excess) = match unread {
+            Unread::TooLong { why, beginning } => (why, Some(Excess::Length(beginning))),
+            Unread::TooSlow(why) => (why, Some(Excess::Time)),
+            Unread::Broken(why) => (why, None),
+        };
+        Self { excess, ..Self::from(why) }
     }
 }
 
@@ -108,7 +143,25 @@ impl Client {
     /// # Errors
     /// When there is no answer, or its status is not a success.
     pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Answer, Failure> {
-        self.call(Method::GET, path, query, None).await
+        self.call(Method::GET, path, query, None).await.map(Answer::from)
+    }
+
+    /// Reads a page of a list.
+    ///
+    /// # Errors
+    /// As [`Self::get`]; when it is no list.
+    pub async fn list(&self, path: &str, query: &[(&str, String)]) -> Result<ListPage, Failure> {
+        let (_, bytes) = self.call(Method::GET, path, query, None).await?;
+        match wire::parse_list_of(&bytes, "results") {
+            Some((entries, true)) => {
+                let next = pieces::member(&bytes, "next").is_some_and(|next| next.text.starts_with(b"\""));
+                Ok(ListPage { entries, has_next: next })
+            }
+            Some((_, false)) => {
+                Err(Unread::TooLong { why: "its answer has too many values".to_owned(), beginning: bytes }.into())
+            }
+            None => Err(Failure::from("its list of orders has no `results`".to_owned())),
+        }
     }
 
     /// Sends a body.
@@ -116,7 +169,7 @@ impl Client {
     /// # Errors
     /// As [`Self::get`].
     pub async fn send(&self, method: Method, path: &str, body: &Value) -> Result<Answer, Failure> {
-        let answered = self.call(method, path, &[], Some(body)).await;
+        let answered = self.call(method, path, &[], Some(body)).await.map(Answer::from);
         // These answers are kept and shown.
         let token = self.token.lock().await.clone();
         let given = match &self.credentials {
@@ -138,7 +191,7 @@ impl Client {
         path: &str,
         query: &[(&str, String)],
         body: Option<&Value>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<(StatusCode, Vec<u8>), Failure> {
         let token = self.token(None).await?;
         let mut response = self.request(&method, path, query, body, &token).await?;
         if response.status() == StatusCode::UNAUTHORIZED && matches!(self.credentials, Credentials::Login { .. }) {
@@ -155,7 +208,7 @@ impl Client {
         query: &[(&str, String)],
         body: Option<&Value>,
         token: &Secret,
-    ) -> Result<Response, Reason> {
+    ) -> Result<Response, Failure> {
         let mut url = self.base.join(path).map_err(|error| format!("there is no address for {path}: {error}"))?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
@@ -168,7 +221,7 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        request.send().await.map_err(|error| outbound::no_answer(&error))
+        Ok(request.send().await.map_err(|error| Unread::of(&error))?)
     }
 
     /// The token to use. `refused` is one that the upstream refused: it is replaced. One login serves all waiting
@@ -193,6 +246,7 @@ impl Client {
         }
         let answer =
             answer(response).await.map_err(|failure| Failure { why: format!("login: {}", failure.why), ..failure })?;
+        let answer = Answer::from(answer);
         let key = answer.body["key"].as_str().ok_or_else(|| "its login answered no `key`".to_owned())?;
         let token = Secret::from(key);
         *known = Some(token.clone());
@@ -200,16 +254,28 @@ impl Client {
     }
 }
 
-/// The answer, if its status is a success.
-async fn answer(response: Response) -> Result<Answer, Failure> {
+impl From<(StatusCode, Vec<u8>)> for Answer {
+    fn from((status, bytes): (StatusCode, Vec<u8>)) -> Self {
+        Self { status, body: json_of(&bytes).unwrap_or(Value::Null) }
+    }
+}
+
+fn json_of(bytes: &[u8]) -> Option<Value> {
+    serde_json::from_slice(&pieces::with_whole_letters(bytes)).ok()
+}
+
+/// The bytes of an answer, if its status is a success.
+async fn answer(response: Response) -> Result<(StatusCode, Vec<u8>), Failure> {
     let status = response.status();
     let retry_after = outbound::retry_after(response.headers());
-    let bytes = outbound::body(response, LONGEST_ANSWER).await?;
-    let body: Option<Value> = serde_json::from_slice(&bytes).ok();
+    let bytes = outbound::read(response, LONGEST_ANSWER).await?;
     if status.is_success() {
-        return Ok(Answer { status, body: body.unwrap_or(Value::Null) });
+        return Ok((status, bytes));
     }
-    Err(Failure { status: Some(status), body, retry_after, ..Failure::from(format!("it answered {status}")) })
+    // A server before it gave up waiting.
+    let excess = (status == StatusCode::GATEWAY_TIMEOUT).then_some(Excess::Time);
+    let why = format!("it answered {status}");
+    Err(Failure { status: Some(status), body: json_of(&bytes), retry_after, excess, ..Failure::from(why) })
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ use crate::{
         input::OrderInput,
     },
     placing::place::{Durability, Placed, place},
+    wire::pieces::Entry,
 };
 
 /// `OrderStatus` approved: from this status on an order can be packed; later statuses are already being packed.
@@ -186,6 +187,10 @@ impl Intake {
                 Refusal::non_field("This server could not take the order; its log says why.")
             }
         };
+        if let Value::String(text) = value {
+            // What could not be read is kept as a text, and is none the better for it.
+            return Ok(Err(Refusal::parse(format_args!("the {} bytes that came are no order", text.len()))));
+        }
         let reference = problems::reference(value);
         if let Some(heard) = Heard::of(value) {
             if heard.overtaken_by(&self.pool).await?.is_some() {
@@ -203,10 +208,18 @@ impl Intake {
     ///
     /// # Errors
     /// As [`take_or_record`](Self::take_or_record).
-    pub(crate) async fn take_page(&self, orders: &[Value]) -> Result<usize> {
-        let known = Known::load(&mut *self.pool.acquire().await?, orders).await?;
+    pub(crate) async fn take_page(&self, orders: &[Entry]) -> Result<usize> {
+        let read: Vec<&Value> = orders.iter().filter_map(|order| order.as_ref().ok()).collect();
+        let known = Known::load(&mut *self.pool.acquire().await?, &read).await?;
         let mut new = 0;
         for order in orders {
+            let order = match order {
+                Ok(order) => order,
+                Err(unread) => {
+                    problems::record_unread(&self.pool, unread).await?;
+                    continue;
+                }
+            };
             if !known.are_told_by(&self.catalog_cache.current(), order) {
                 continue;
             }
@@ -225,8 +238,8 @@ struct Known {
 }
 
 impl Known {
-    async fn load(connection: &mut PgConnection, orders: &[Value]) -> Result<Self> {
-        let sent: Vec<Identity> = orders.iter().filter_map(Identity::of_json).collect();
+    async fn load(connection: &mut PgConnection, orders: &[&Value]) -> Result<Self> {
+        let sent: Vec<Identity> = orders.iter().filter_map(|order| Identity::of_json(order)).collect();
         let identities = identity::Known::load(&mut *connection, &sent, None).await?;
         let ids: Vec<i64> =
             sent.iter().filter_map(|order| identities.find(order).ok()?).map(|stored| stored.id).collect();

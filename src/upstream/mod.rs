@@ -20,7 +20,7 @@ pub mod settings;
 pub mod status;
 pub(crate) mod stores;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicUsize};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -118,7 +118,8 @@ pub async fn start(
     let reporter = Arc::new(reporter);
     calls.keep("calls to the upstream", stop, move || Arc::clone(&reporter).report_until_stopped());
     if let Some(client) = client.clone() {
-        let poller = Poller { intake, metrics, client, pace, since: settings.since, stop: stop.clone(), gate };
+        let (since, limit) = (settings.since, AtomicUsize::new(paging::MOST));
+        let poller = Poller { intake, metrics, client, pace, since, stop: stop.clone(), gate, limit };
         let poller = Arc::new(poller);
         tasks.keep("orders of the upstream", stop, move || Arc::clone(&poller).poll_until_stopped());
     }

@@ -1,13 +1,19 @@
 //! Reads the upstream's orders: one server at a time, each from where the last one stopped.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
+use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    client::{Client, Failure},
+    client::{Client, Excess, Failure},
     cursor::{self, Lease},
     intake::{Intake, Taken},
     paging::Paging,
@@ -18,6 +24,7 @@ use crate::{
     error::{Error, Result},
     metrics::Metrics,
     outbound::Gate,
+    wire::pieces::{self, Entry, Unread},
 };
 
 /// The list of orders.
@@ -42,6 +49,8 @@ pub(super) struct Poller {
     pub since: Option<DateTime<Utc>>,
     pub stop: CancellationToken,
     pub gate: Gate,
+    /// How many orders were asked for at once in the end.
+    pub limit: AtomicUsize,
 }
 
 /// Why a poll ended before the end of the list.
@@ -116,21 +125,32 @@ impl Poller {
     /// Reads the list to its end.
     async fn poll(&self, lease: &Lease) -> Result<(), PollError> {
         let since = lease.seen.map(|seen| seen - OVERLAP);
-        let mut paging = Paging::from(since.max(self.since));
-        let mut taken = 0;
+        let mut paging = Paging::from(since.max(self.since), self.limit.load(Ordering::Relaxed));
+        let (mut taken, mut is_past_one) = (0, false);
         for _ in 0..MOST_PAGES {
             if self.stop.is_cancelled() {
                 return Err(PollError::Interrupted);
             }
-            let answer = self.client.get(ORDERS, &paging.query()).await.map_err(PollError::Upstream)?;
-            let Some(orders) = answer.body["results"].as_array() else {
-                return Err(PollError::Upstream(Failure::from("its list of orders has no `results`".to_owned())));
+            let page = match self.client.list(ORDERS, &paging.query()).await {
+                Ok(page) => page,
+                // That one was the last.
+                Err(failure) if is_past_one && failure.status == Some(StatusCode::NOT_FOUND) => break,
+                Err(failure) => {
+                    (paging, is_past_one) = self.with_less(&paging, failure).await?;
+                    self.limit.store(paging.limit, Ordering::Relaxed);
+                    if !lease.renew(&self.intake.pool, None).await? {
+                        return Err(PollError::Interrupted);
+                    }
+                    continue;
+                }
             };
-            taken += self.intake.take_page(orders).await?;
-            let modified: Vec<Option<DateTime<Utc>>> = orders.iter().map(modified).collect();
+            is_past_one = false;
+            taken += self.intake.take_page(&page.entries).await?;
+            let modified: Vec<Option<DateTime<Utc>>> = page.entries.iter().filter_map(modified).collect();
             let was_sorted = paging.is_sorted;
-            let (next, goes_on) = paging.after(&modified, answer.body["next"].is_string());
+            let (next, goes_on) = paging.after(&modified, page.has_next);
             paging = next;
+            self.limit.store(paging.limit, Ordering::Relaxed);
             if was_sorted && !paging.is_sorted {
                 tracing::warn!("the upstream's orders are not in the order of their change; reading all of its pages");
             }
@@ -150,6 +170,27 @@ impl Poller {
         Ok(())
     }
 
+    /// The position after an answer that was too much: the same with less, or behind the one order that is too long by itself
+    /// and stays as a problem; whether it is that.
+    async fn with_less(&self, paging: &Paging, failure: Failure) -> Result<(Paging, bool), PollError> {
+        if failure.excess.is_none() {
+            return Err(PollError::Upstream(failure));
+        }
+        if let Some(halved) = paging.halved() {
+            tracing::warn!(
+                why = failure.why,
+                orders = halved.limit,
+                "the upstream's list is too much; asking for less"
+            );
+            return Ok((halved, false));
+        }
+        let Some(Excess::Length(beginning)) = &failure.excess else { return Err(PollError::Upstream(failure)) };
+        let order = pieces::beginning_of_first(beginning, "results").unwrap_or_default();
+        let unread = Unread::of_body(order, format!("{}, {}", paging.place(), failure.why));
+        problems::record_unread(&self.intake.pool, &unread).await?;
+        Ok((paging.past_one(), true))
+    }
+
     /// Tries recorded problems again: a missing cargo company may be there now, a scenario may have changed.
     async fn try_problems_again(&self) -> Result<()> {
         for problem in problems::due(&self.intake.pool).await? {
@@ -161,7 +202,10 @@ impl Poller {
     }
 }
 
-/// When the upstream last changed an order.
-fn modified(order: &Value) -> Option<DateTime<Utc>> {
-    order["modified_date"].as_str()?.parse().ok()
+/// When the upstream last changed an order. One that cannot be read may be left out: the others say where the list stands.
+fn modified(order: &Entry) -> Option<Option<DateTime<Utc>>> {
+    match order {
+        Ok(order) => Some(order["modified_date"].as_str().and_then(|date| date.parse().ok())),
+        Err(unread) => unread.text_of("modified_date").and_then(|date| date.parse().ok()).map(Some),
+    }
 }

@@ -15,7 +15,7 @@ use crate::{
         identity::{Channel, Identity},
     },
     reading::{name, values},
-    wire::without_nulls,
+    wire::{pieces::Unread, without_nulls},
 };
 
 /// Problems tried again at a time.
@@ -67,6 +67,30 @@ pub(crate) async fn record(pool: &PgPool, reference: &str, reason: &str, payload
         reason,
         &*without_nulls(payload),
         Identity::of_json(payload).as_ref().map(identity).unwrap_or_default()
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Records an order that cannot be read: what it says is kept as a text, which is no order. It is not tried again; it is settled
+/// when the order comes whole.
+pub(crate) async fn record_unread(pool: &PgPool, unread: &Unread) -> Result<()> {
+    let said = ["number", "pk"].map(|key| (key.to_owned(), unread.value_of(key).unwrap_or_default()));
+    let said = Value::Object(said.into_iter().collect());
+    let is_said = !said["number"].is_null() || !said["pk"].is_null();
+    let text = Value::from(unread.text.as_str());
+    let reference = reference(if is_said { &said } else { &text });
+    tracing::warn!(order = reference, reason = unread.why, "an order of the upstream cannot be read");
+    sqlx::query!(
+        "insert into upstream_problems as p (reference, reason, payload) values ($1, $2, $3)
+         on conflict (reference, identity) where resolved_date is null do update
+            set kind = 'not_taken', order_id = null, reason = excluded.reason, payload = excluded.payload,
+                attempts = p.attempts + 1, next_attempt_date = null, modified_date = now()
+          where p.payload <> excluded.payload",
+        reference,
+        format!("It cannot be read: {}.", unread.why),
+        &*without_nulls(&text)
     )
     .execute(pool)
     .await?;

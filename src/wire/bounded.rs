@@ -8,6 +8,8 @@ use std::{borrow::Cow, fmt};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::pieces::{self, Entry, Piece, Unread};
+
 /// Most values in one text, each object, list and scalar counted: about 100 MB of memory. The largest list of orders
 /// has half as many.
 const MOST_VALUES: usize = 1_000_000;
@@ -26,14 +28,41 @@ const NUMBER: &str = "$serde_json::private::Number";
 /// How keys begin that `serde_json` takes for its own, wherever it reads an object.
 const PRIVATE: &str = "$serde_json::private::";
 
-/// Reads a JSON text.
+/// Reads a JSON text. Half a surrogate in it becomes U+FFFD.
 ///
 /// # Errors
 /// When it is no JSON, or exceeds a bound; the message has the place.
 pub(super) fn parse(text: &[u8]) -> serde_json::Result<Value> {
     let mut left = MOST_VALUES;
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Bounded { depth: 0, left: &mut left }.deserialize(&mut deserializer)?;
+    parse_within(text, &mut left)
+}
+
+/// The entries of a list that were read, each by itself.
+pub(super) struct Entries {
+    pub list: Vec<Entry>,
+    /// They are more than one text may have: the last of them were not read.
+    pub are_too_many: bool,
+    /// One of them exceeds another bound.
+    pub exceed: bool,
+}
+
+/// Reads the entries of a list, each by itself; none if it is no list.
+pub(super) fn parse_entries(list: Piece<'_>) -> Option<Entries> {
+    let (mut left, mut exceed) = (MOST_VALUES, false);
+    let read = |piece: Piece<'_>| {
+        parse_within(piece.text, &mut left).map_err(|why| {
+            exceed |= why.is_data() && !why.to_string().starts_with(OUT_OF_RANGE);
+            Unread::of(Piece { position: list.position + piece.position, ..piece }, &why)
+        })
+    };
+    let list: Vec<Entry> = pieces::entries(list.text)?.into_iter().map(read).collect();
+    Some(Entries { list, are_too_many: left == 0, exceed })
+}
+
+fn parse_within(text: &[u8], left: &mut usize) -> serde_json::Result<Value> {
+    let text = pieces::with_whole_letters(text);
+    let mut deserializer = serde_json::Deserializer::from_slice(&text);
+    let value = Bounded { depth: 0, left }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }

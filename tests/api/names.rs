@@ -267,6 +267,31 @@ async fn of_a_line_without_a_unit_there_is_nothing_to_pack() {
 }
 
 #[tokio::test]
+async fn an_entry_of_a_list_that_cannot_be_read_costs_itself() {
+    let shop = Shop::open().await;
+    let [first, second, third] = ["1", "2", "3"].map(|number| order_json(number, &[("RED", 1)]).to_string());
+    let broken = second.replace("\"Bahariye 7\"", "NaN");
+    let half = third.replace("Bahariye 7", "Bahariye \\ud83d");
+    let list = format!("[{first}, {broken} ,{half}]");
+    let send_text = async |method: Method, path: &str, text: String| {
+        let request = shop.request_as("admin", method, path).header("Content-Type", "application/json").body(text);
+        send_loosely(request).await
+    };
+    let answer = send_text(Method::POST, ORDERS, list).await.json(200);
+    let statuses: Vec<i64> =
+        answer.as_array().expect("a list").iter().map(|one| one["status_code"].as_i64().expect("a status")).collect();
+    assert_eq!(statuses, [201, 400, 201]);
+    let why = answer[1]["error"]["detail"].as_str().expect("why");
+    assert!(why.starts_with("JSON parse error - ") && why.contains("at byte"), "{why}");
+    assert_eq!(answer[2]["order"]["shipping_address"]["line"], "Bahariye \u{fffd}");
+    let counts = r#"[{"stock_location":"KADIKOY","sku":"RED","quantity":1},{"stock_location":"KADIKOY","sku":"RED","quantity":1e999}]"#;
+    let refused = shop.changes_nothing(send_text(Method::PUT, STOCKS, counts.to_owned())).await.json(400);
+    let why = refused["error"]["detail"].as_str().expect("why");
+    assert!(why.starts_with("JSON parse error - Count 2: number out of range"), "{why}");
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn the_doctor_names_what_an_older_version_stored_otherwise() {
     let shop = Shop::open().await;
     let (_, printed, _) = shop.oms(&["doctor"]).await;

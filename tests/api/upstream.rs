@@ -1,5 +1,6 @@
 //! The upstream: its orders come in, whatever it does, and none twice.
 
+mod broken;
 mod calls;
 mod cancellations;
 pub mod house;

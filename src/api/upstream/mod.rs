@@ -42,6 +42,7 @@ use crate::{
         status::UpstreamStatus,
         stores::STORE,
     },
+    wire::pieces::{self, Unread},
 };
 
 /// Where the upstream pushes to. A test compares them with the document.
@@ -128,7 +129,17 @@ struct OrderTaken {
 async fn orders_webhook(Sender(door): Sender, headers: HeaderMap, body: RequestBody<LIST_BYTES>) -> Result<Response> {
     let (app, caller) = (&door.app, door.caller());
     envelope::authenticate(&app.upstream, &headers, body.sent())?;
-    let webhook = envelope::payload(body.json().await?, "order.")?;
+    let sent = match body.json().await {
+        Ok(sent) => sent,
+        Err(error) if body.trim_ascii().is_empty() => return Err(error),
+        Err(error) => {
+            // Whoever sends it may give up; here it stays.
+            let payload = pieces::member(&body, "payload").map_or(&*body, |payload| payload.text);
+            problems::record_unread(&app.pool, &Unread::of_body(payload, error.to_string())).await?;
+            return Err(error);
+        }
+    };
+    let webhook = envelope::payload(sent, "order.")?;
     let taken = app.intake.take_or_record(&webhook.payload, Some(&caller)).await??;
     let (status, order_id, reason, differs) = match taken {
         Taken::New(id) => {

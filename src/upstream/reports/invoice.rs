@@ -17,6 +17,7 @@ use crate::{
         client::{Answer, Failure},
         over,
     },
+    wire::pieces,
 };
 
 /// Longest answer, in bytes.
@@ -66,7 +67,10 @@ impl Services {
             return Err(Failure { status: Some(status), ..Failure::from(format!("it answered {status}{why}")) });
         }
         let bytes = outbound::body(response, LONGEST_ANSWER).await?;
-        let answer = without_credentials(serde_json::from_slice(&bytes).unwrap_or_default(), &target.credentials);
+        let answer = without_credentials(
+            serde_json::from_slice(&pieces::with_whole_letters(&bytes)).unwrap_or_default(),
+            &target.credentials,
+        );
         Ok(Answer { status, body: wanted(settings, &answer)? })
     }
 
