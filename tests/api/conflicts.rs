@@ -441,7 +441,7 @@ async fn what_was_cancelled_and_is_wanted_again_is_told_each_time() {
     order.only_package().run("CANCEL_PACKAGE").await.ok();
     assert_eq!(push(&shop, &two_lines("10")).await["taken"], true);
     shop.order_of(&two_lines("11")).await;
-    let plan = json!({ "pk": 5, "plan_type": "cancel", "order": { "pk": 70, "number": "11", "status": "50" },
+    let plan = json!({ "pk": 5, "plan_type": "cancel", "order": { "number": "11", "status": "50" },
                        "order_items": [{ "pk": 702, "quantity": 1 }] });
     let plan = json!({ "event": { "type": "cancellation_plan.created" }, "payload": plan });
     shop.post_as("erp", PLANS, &plan).await.json(200);

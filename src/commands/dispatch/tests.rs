@@ -44,14 +44,16 @@ async fn a_panic_is_a_failure_of_the_commands_at_hand() {
 
 #[test]
 fn a_refusal_waits_for_the_writer_only_if_it_is_to_be_remembered() {
-    let is_written = |key| {
-        let (request, outcome) =
-            (pending(1, 1, key).request, Outcome::<PackageAnswer>::Refused(Refusal::not_allowed()));
+    let is_written = |key, refusal: Refusal| {
+        let (request, outcome) = (pending(1, 1, key).request, Outcome::<PackageAnswer>::Refused(refusal));
         let is_new = is_worth_remembering(&request, &outcome, &HashMap::new());
         Decision { is_new, ..Decision::unchanged(outcome) }.is_to_be_written()
     };
-    assert!(is_written(Some(1)));
-    assert!(!is_written(None));
+    let of_the_input = || Refusal::field("note", "Not a valid string.");
+    assert!(is_written(Some(1), of_the_input()));
+    assert!(!is_written(None, of_the_input()));
+    // It changed nothing, and may be another the next time.
+    assert!(!is_written(Some(1), Refusal::not_allowed()));
 }
 
 proptest! {
