@@ -45,6 +45,18 @@ impl ListRow for StockLevel {
                    and h.stock_location_id = s.stock_location_id)) = {}",
                 "True: counted below what is reserved: packages wait for units that are not there.",
             ),
+            filter(
+                "modified_date__gte",
+                Kind::DateTime,
+                "s.modified_date >= {}",
+                "What changed at this moment or after it: a count, a reservation, a packing.",
+            ),
+            filter(
+                "modified_date__lt",
+                Kind::DateTime,
+                "s.modified_date < {}",
+                "What has not changed since this moment.",
+            ),
             filter("stock_location__erp_code", Kind::Text, "l.erp_code = {}", "ERP code of the stock location."),
         ],
         sorts: &[("sku", "s.sku"), ("quantity", "s.quantity"), ("modified_date", "s.modified_date")],

@@ -65,6 +65,16 @@ impl Heard {
     }
 }
 
+/// What was said of orders that are here, and know of nothing so late: the server that took them fell over before it looked.
+pub(crate) async fn overtaking(pool: &PgPool) -> Result<Vec<Value>> {
+    let payloads = sqlx::query_scalar!(
+        "select h.payload from heard_orders h
+          where exists (select from orders o where o.number = h.number
+                           and (o.heard_date is null or o.heard_date < h.heard_date))"
+    );
+    Ok(payloads.fetch_all(pool).await?)
+}
+
 /// Deletes what nothing was heard of for long.
 pub(crate) async fn forget_old(pool: &PgPool) -> Result<()> {
     sqlx::query!("delete from heard_orders where modified_date < now() - make_interval(days => $1)", KEPT_DAYS)

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     again::{self, Settling},
-    heard::Heard,
+    heard::{self, Heard},
     problems,
 };
 use crate::{
@@ -132,6 +132,17 @@ impl Intake {
         }
         problems::resolve(&self.pool, &order.identity()).await?;
         Ok(Taken::Left { status: order.status.clone() })
+    }
+
+    /// Acts on what was heard of an order while a server took it and fell over.
+    pub(crate) async fn settle_overtaken(&self) -> Result<()> {
+        for message in heard::overtaking(&self.pool).await? {
+            let Ok(order) = OrderInput::of_json(&message) else { continue };
+            if let Some(id) = self.known(&order).await? {
+                self.settle(id, &order, &message, None).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn known(&self, order: &OrderInput) -> Result<Option<i64>> {

@@ -93,8 +93,7 @@ pub async fn start(
     let calls = tasks.apart();
     let new_calls = Arc::new(Notify::new());
     let follower = Arc::new(Follower {
-        pool: intake.pool.clone(),
-        catalog_cache: Arc::clone(&intake.catalog_cache),
+        intake: intake.clone(),
         event_notifier,
         pace,
         calls: Arc::clone(&new_calls),

@@ -434,6 +434,8 @@ async fn every_filter_of_cargo_companies_and_what_they_know_filters() {
             "stock_location" => values(&[&kadikoy.to_string()], &[&gebze.to_string()]),
             "stock_location__erp_code" => values(&["KADIKOY"], &["GEBZE"]),
             "is_short" => values(&["false"], &["true"]),
+            "modified_date__gte" => values(&[], &["2002-01-01"]),
+            "modified_date__lt" => values(&["2002-01-01"], &[]),
             _ => return None,
         })
     };
@@ -441,6 +443,7 @@ async fn every_filter_of_cargo_companies_and_what_they_know_filters() {
     shop.count("GEBZE", "PINK", 1).await;
     shop.order(&[("PINK", 1)]).await;
     shop.count("GEBZE", "PINK", 0).await;
+    shop.execute("update stocks set modified_date = '2001-01-01' where sku = 'RED'").await;
     check_filters(&shop, "/api/v1/oms/stocks/", StockLevel::LIST.filters, ["RED", "PINK"], "sku", of).await;
     shop.finish().await;
 }

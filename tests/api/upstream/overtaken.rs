@@ -1,8 +1,9 @@
 //! Nobody acts on what the upstream said before it said something else.
 
+use oms::upstream::UpstreamSettings;
 use serde_json::{Value, json};
 
-use super::house::{order, order_of};
+use super::house::{EAGER, order, order_of};
 use crate::support::{Shop, join};
 
 const PUSHED: &str = "/api/v1/oms/orders-webhook/";
@@ -101,6 +102,23 @@ async fn of_an_approval_and_its_cancellation_at_once_nothing_is_left_to_pack() {
     let live =
         "select p.number from packages p join states s on s.id = p.state_id where s.slug <> 'packaging-canceled'";
     assert_eq!(shop.rows::<(String,)>(live).await, []);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_cancellation_that_was_heard_while_a_server_fell_over_is_acted_on_at_its_start() {
+    let shop = Shop::open().await;
+    assert_eq!(push(&shop, &at(order(1), 8, "400")).await.0, 201);
+    // As if the cancellation had come before the order was here, and its server had ended before it looked.
+    let heard = at(order(1), 9, "100");
+    let noted = "insert into heard_orders (number, identity, heard_date, payload)
+                 select $1->>'number', '1/1', ($1->>'modified_date')::timestamptz, $1";
+    sqlx::query(noted).bind(&heard).execute(shop.pool()).await.expect("noted");
+    let server = shop.second_following_server(&UpstreamSettings::default(), EAGER).await;
+    let live =
+        "select p.number from packages p join states s on s.id = p.state_id where s.slug <> 'packaging-canceled'";
+    shop.until("it is cancelled", || async { shop.rows::<(String,)>(live).await.is_empty().then_some(()) }).await;
+    server.stop().await;
     shop.finish().await;
 }
 
