@@ -20,8 +20,8 @@ select 'order ' || o.number, 'line ' || oi.position || ' (' || oi.sku || '): ' |
        end
   from order_items oi
   join orders o on o.id = oi.order_id
-  join states os on os.id = o.placed_state_id
-  join states ls on ls.id = oi.placed_state_id
+  left join states os on os.id = o.placed_state_id
+  left join states ls on ls.id = oi.placed_state_id
   left join held h on h.order_item_id = oi.id
   left join lines_not_packed n on n.order_item_id = oi.id
   left join lateral (select exists (select from order_items part left join lines_not_packed pn on pn.order_item_id = part.id
