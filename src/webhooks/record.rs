@@ -19,6 +19,8 @@ use crate::{
 
 /// Most results written at a time.
 const LARGEST_BATCH: usize = 256;
+/// How often results are written after a deadlock: whoever changes a user or a subscription may hold its rows.
+const MOST_ATTEMPTS: u32 = 5;
 /// How much longer the later rows of an object wait than the failed one before them.
 const BEHIND: Duration = Duration::from_secs(5);
 /// Rows of an object that are made due together when the row before them is delivered.
@@ -92,12 +94,14 @@ pub(crate) async fn write<P>(
     reports: &[Report<P>],
     pause_after: Duration,
 ) -> Result<Vec<Paused>> {
-    let mut transaction = connection.begin_with(BEGIN).await?;
-    let tried: Vec<Tried<'_>> = reports.iter().filter_map(Tried::of).collect();
-    write_tried(&mut transaction, &tried).await?;
-    put_off(&mut transaction, reports).await?;
-    let paused = count(&mut transaction, &tried, pause_after).await?;
-    transaction.commit().await?;
+    let mut attempts = MOST_ATTEMPTS;
+    let paused = loop {
+        attempts -= 1;
+        match write_once(connection, reports, pause_after).await {
+            Err(error) if error.is_deadlock() && attempts > 0 => {}
+            written => break written?,
+        }
+    };
     // In a second transaction: a row that was held back meanwhile, by a statement that did not see the first one, is
     // either seen here or sees the result when it checks again ([`super::claim::look_again`]).
     let mut transaction = connection.begin_with(BEGIN).await?;
@@ -109,6 +113,21 @@ pub(crate) async fn write<P>(
     if !held.is_empty() {
         claim::look_again(connection, &held).await?;
     }
+    Ok(paused)
+}
+
+/// The first transaction of [`write`].
+async fn write_once<P>(
+    connection: &mut PgConnection,
+    reports: &[Report<P>],
+    pause_after: Duration,
+) -> Result<Vec<Paused>> {
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    let tried: Vec<Tried<'_>> = reports.iter().filter_map(Tried::of).collect();
+    write_tried(&mut transaction, &tried).await?;
+    put_off(&mut transaction, reports).await?;
+    let paused = count(&mut transaction, &tried, pause_after).await?;
+    transaction.commit().await?;
     Ok(paused)
 }
 

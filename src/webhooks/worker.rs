@@ -226,13 +226,23 @@ impl DeliveryWorker {
         let addresses = &self.context.service.addresses;
         // Before the owners' rights are read.
         let version = self.context.catalog_cache.current().version;
-        let prepared = claim::prepare(&mut connection, &self.context.catalog_cache, addresses, &rows).await?;
+        let prepared = match claim::prepare(&mut connection, &self.context.catalog_cache, addresses, &rows).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                // Nobody sends them, and nobody else takes them before their lease ends.
+                self.release(rows);
+                return Err(error);
+            }
+        };
         drop(connection);
         let started = Instant::now();
         for chain in claim::chains(rows) {
-            let Some(hook) = chain.first().and_then(|row| prepared.hook(row)) else { continue };
+            let Some(hook) = chain.first().and_then(|row| prepared.hook(row)) else {
+                self.release(chain);
+                continue;
+            };
             let host = self.limits.host(&host(&hook.target_url));
-            let Some(deliveries) = self.deliveries(chain, &prepared) else { continue };
+            let deliveries = self.deliveries(chain, &prepared);
             let delivery = DeliveryChain {
                 context: Arc::clone(&self.context),
                 limits: Arc::clone(&self.limits),
@@ -248,11 +258,16 @@ impl DeliveryWorker {
     }
 
     /// Pairs each row with its body and a slot.
-    fn deliveries(&self, chain: Vec<Claimed>, prepared: &Prepared) -> Option<Vec<Sending>> {
+    fn deliveries(&self, chain: Vec<Claimed>, prepared: &Prepared) -> Vec<Sending> {
         let mut deliveries = Vec::with_capacity(chain.len());
-        for row in chain {
-            let slot = self.slot(row.webhook_id)?;
-            let hook = Arc::clone(prepared.hook(&row)?);
+        let mut rows = chain.into_iter();
+        while let Some(row) = rows.next() {
+            let Some(hook) = prepared.hook(&row).map(Arc::clone) else {
+                self.release(std::iter::once(row).chain(rows));
+                break;
+            };
+            // There are as many as rows were claimed.
+            let Some(slot) = self.slot(row.webhook_id) else { break };
             let result = match prepared.turn(&row, &hook) {
                 Turn::Send(body) => {
                     let cause = prepared.cause(&row);
@@ -273,7 +288,15 @@ impl DeliveryWorker {
                 break;
             }
         }
-        Some(deliveries)
+        deliveries
+    }
+
+    /// Gives back what was claimed and is not sent.
+    fn release(&self, rows: impl IntoIterator<Item = Claimed>) {
+        for row in rows {
+            let Some(slot) = self.slot(row.webhook_id) else { break };
+            self.reports.send(Report { row, result: DeliveryResult::Released, _slot: slot }).ok();
+        }
     }
 
     fn slot(&self, webhook_id: i64) -> Option<Slot> {
