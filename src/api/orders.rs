@@ -246,6 +246,7 @@ async fn take(
     let (status, order_id, differs) = match taken? {
         intake::Taken::Known { order_id, differs } => (StatusCode::OK, order_id, differs),
         intake::Taken::New(order_id) => (StatusCode::CREATED, order_id, Vec::new()),
+        intake::Taken::Overtaken => return Err(Error::Fault("an order that was posted was overtaken".to_owned())),
         intake::Taken::Left { status } => return Err(Error::Fault(format!("an order of status {status} was left"))),
     };
     let mut order = read_one(app, scope, order_id, &base_url(headers)).await?;

@@ -259,8 +259,10 @@ impl StoredOrder {
 
     /// True if all of it was cancelled because nobody wanted it, and somebody does.
     fn is_wanted_again(&self, order: &OrderInput) -> bool {
-        let was_wanted = |line: &StoredLine| line.wanted > 0 || line.left.is_some();
-        Stage::of(&order.status) == Stage::ToPack && !self.is_live && !self.lines.iter().any(was_wanted)
+        let is_unwanted = |line: &StoredLine| line.wanted == 0 && line.left.is_none();
+        let mut with_units = self.lines.iter().filter(|line| line.quantity > 0).peekable();
+        let were_all = with_units.peek().is_some() && with_units.all(is_unwanted);
+        Stage::of(&order.status) == Stage::ToPack && !self.is_live && were_all
     }
 
     /// The units that are wanted of its lines, by id, where that changes with an order that is sent: not where a line is wanted
@@ -547,6 +549,14 @@ mod tests {
             }
         };
         assert_eq!(of_kept(cancelled, &sent()), (of("status", Change::WantedAgain).to_vec(), vec![]));
+        // Of an order without a unit nothing was cancelled.
+        let nothing = |kept: &mut StoredOrder| {
+            cancelled(kept);
+            kept.lines.iter_mut().for_each(|line| line.quantity = 0);
+        };
+        let mut of_nothing = sent();
+        of_nothing.lines.iter_mut().for_each(|line| line.quantity = 0);
+        assert_eq!(of_kept(nothing, &of_nothing), (vec![], vec![]));
         let line =
             |live, wanted| move |kept: &mut StoredOrder| (kept.lines[0].live, kept.lines[0].wanted) = (live, wanted);
         let again = |key| of_line(1, key, Change::WantedAgain).to_vec();

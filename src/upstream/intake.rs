@@ -51,6 +51,8 @@ pub(crate) enum Taken {
         /// Its status.
         status: String,
     },
+    /// A later message of it was heard, and it is not here: nothing is done.
+    Overtaken,
 }
 
 impl Taken {
@@ -60,7 +62,7 @@ impl Taken {
             Self::New(_) => "new",
             Self::Known { differs, .. } if differs.is_empty() => "known",
             Self::Known { .. } => "differs",
-            Self::Left { .. } => "left",
+            Self::Left { .. } | Self::Overtaken => "left",
         }
     }
 }
@@ -91,7 +93,8 @@ impl Intake {
             && let Some(newer) = heard.overtaken_by(&self.pool).await?
             && self.known(&order).await?.is_none()
         {
-            return Ok(Taken::Left { status: newer["status"].as_str().unwrap_or(APPROVED).to_owned() });
+            tracing::debug!(order = order.number, newer = %newer["modified_date"], "what was said before is not acted on");
+            return Ok(Taken::Overtaken);
         }
         self.inventory.before_order(&self.catalog_cache.current(), &order).await?;
         let user_id = caller.map(|caller| caller.user_id);
@@ -122,7 +125,7 @@ impl Intake {
         }
         if let Some(heard) = Heard::of(value) {
             if heard.overtaken_by(&self.pool).await?.is_some() {
-                return Ok(Taken::Left { status: order.status.clone() });
+                return Ok(Taken::Overtaken);
             }
             // First: who takes an older message at the same time sees it, or the order is here now.
             heard.note(&self.pool, value).await?;

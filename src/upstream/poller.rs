@@ -194,7 +194,9 @@ impl Poller {
     /// Tries recorded problems again: a missing cargo company may be there now, a scenario may have changed.
     async fn try_problems_again(&self) -> Result<()> {
         for problem in problems::due(&self.intake.pool).await? {
-            if let Ok(Taken::Left { .. }) = self.intake.take_or_record(&problem.payload, None).await? {
+            if let Ok(Taken::Left { .. } | Taken::Overtaken) =
+                self.intake.take_or_record(&problem.payload, None).await?
+            {
                 problems::close(&self.intake.pool, problem.id).await?;
             }
         }

@@ -90,38 +90,15 @@ pub fn members(text: &[u8]) -> Option<Vec<(&[u8], Piece<'_>)>> {
 /// From the first entry on of a list under a key of an object, whose text may be cut.
 #[must_use]
 pub fn beginning_of_first<'a>(object: &'a [u8], key: &str) -> Option<&'a [u8]> {
-    let mut walk = Walk { text: object, at: 0 };
-    walk.open(b'{')?;
-    let mut is_first = true;
-    while !walk.closes(b'}', is_first)? {
-        is_first = false;
-        let found = walk.key()? == key.as_bytes();
-        walk.open(b':')?;
-        if found {
-            walk.open(b'[')?;
-            walk.next()?;
-            return object.get(walk.at..);
-        }
-        walk.value()?;
-    }
-    None
+    let mut walk = Walk::to(object, key)?;
+    walk.open(b'[')?;
+    walk.next()?;
+    object.get(walk.at..)
 }
 
 /// The value of a key of an object, as far as its text goes.
 fn member_so_far<'a>(object: &'a [u8], key: &str) -> Option<&'a [u8]> {
-    let mut walk = Walk { text: object, at: 0 };
-    walk.open(b'{')?;
-    let mut is_first = true;
-    while !walk.closes(b'}', is_first)? {
-        is_first = false;
-        let found = walk.key()? == key.as_bytes();
-        walk.open(b':')?;
-        let value = walk.value()?;
-        if found {
-            return Some(value.text);
-        }
-    }
-    None
+    Some(Walk::to(object, key)?.value()?.text)
 }
 
 /// The value of a key of an object, if it is one.
@@ -166,6 +143,23 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    /// Before the value of a key of an object, whose text may be cut after it.
+    fn to(object: &'a [u8], key: &str) -> Option<Self> {
+        let mut walk = Self { text: object, at: 0 };
+        walk.open(b'{')?;
+        let mut is_first = true;
+        while !walk.closes(b'}', is_first)? {
+            is_first = false;
+            let is_it = walk.key()? == key.as_bytes();
+            walk.open(b':')?;
+            if is_it {
+                return Some(walk);
+            }
+            walk.value()?;
+        }
+        None
+    }
+
     /// The next byte that is no blank.
     fn next(&mut self) -> Option<u8> {
         let rest = self.text.get(self.at..)?;

@@ -154,6 +154,10 @@ async fn orders_webhook(Sender(door): Sender, headers: HeaderMap, body: RequestB
             let reason = format!("Its status is {status}; an order is taken once it is approved (400).");
             (StatusCode::OK, None, Some(reason), Vec::new())
         }
+        Taken::Overtaken => {
+            let reason = "A later message of it was heard; what this one says is not acted on.".to_owned();
+            (StatusCode::OK, None, Some(reason), Vec::new())
+        }
     };
     let taken = order_id.is_some() && differs.is_empty();
     Ok((status, Json(OrderTaken { order_id, taken, reason, differs })).into_response())
@@ -193,7 +197,9 @@ async fn problem_retry(door: Unlimited<Managers>, Id(id): Id) -> Result<Json<imp
     let problem = read_problem(&door.app, &door.caller(), id).await?;
     if problem.resolved_date.is_none() {
         let payload = problem.payload.unwrap_or_default();
-        if let Ok(Taken::Left { .. }) = door.app.intake.take_or_record(&payload, Some(&door.caller())).await? {
+        if let Ok(Taken::Left { .. } | Taken::Overtaken) =
+            door.app.intake.take_or_record(&payload, Some(&door.caller())).await?
+        {
             problems::close(&door.app.pool, problem.id).await?;
         }
     }

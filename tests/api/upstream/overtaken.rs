@@ -71,6 +71,7 @@ async fn a_problem_is_about_what_was_said_last() {
     // Nor is it taken where it could be.
     let (_, late) = push(&shop, &at(order(1), 8, "400")).await;
     assert_eq!((&late["taken"], &late["order_id"]), (&json!(false), &Value::Null), "{late}");
+    assert_eq!(late["reason"], "A later message of it was heard; what this one says is not acted on.");
     assert_eq!(push(&shop, &at(order(1), 10, "400")).await.0, 201);
     assert!(open_problems(&shop).await.is_empty());
     shop.finish().await;
