@@ -93,7 +93,7 @@ impl Intake {
             && let Some(newer) = heard.overtaken_by(&self.pool).await?
             && self.known(&order).await?.is_none()
         {
-            tracing::debug!(order = order.number, newer = %newer["modified_date"], "what was said before is not acted on");
+            tracing::debug!(order = order.number, newer = ?newer["modified_date"], "what was said before is not acted on");
             return Ok(Taken::Overtaken);
         }
         self.inventory.before_order(&self.catalog_cache.current(), &order).await?;
