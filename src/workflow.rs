@@ -26,7 +26,8 @@ pub const NOT_RESTOCKED: &str = "not-restocked";
 pub const WAITING: &str = "waiting";
 /// Slug of the state of packages without a place.
 pub const OUT_OF_STOCK: &str = "out-of-stock";
-/// Slug of the state of packages that a location refused and that have no place yet.
+/// Slug of the state of packages that have no place yet and do not lack stock: a location refused them, or they wait for one
+/// to open.
 pub const NEEDS_RESCHEDULING: &str = "needs-rescheduling";
 /// Slug of the state of a cancelled package.
 pub const CANCELLED: &str = "packaging-canceled";
@@ -36,6 +37,10 @@ pub const WAITING_FOR_TRANSFER: &str = "waiting-for-transfer";
 pub const TRANSFER_WAITING: &str = "waiting";
 /// Slug of the state of a cancelled or failed transfer.
 pub const TRANSFER_CANCELLED: &str = "cancelled";
+/// Code of the state of a transfer that was cancelled on its way: its goods are on no shelf until somebody books them in.
+pub const TRANSFER_CANCELLED_IN_TRANSIT: &str = "cancelled_in_transit";
+/// Code of the state of a transfer on its way.
+pub const TRANSFER_IN_TRANSIT: &str = "in_transit";
 
 /// The states, by entity and slug, that the code itself gives to transfers and their packages.
 pub const NEEDED_BY_TRANSFERS: [(&str, &str); 5] = [
@@ -46,9 +51,10 @@ pub const NEEDED_BY_TRANSFERS: [(&str, &str); 5] = [
     ("transfer", TRANSFER_CANCELLED),
 ];
 
-/// The stable codes of transfers, as the Akinon OMS names them. They decide what a transfer does to stock, so an
-/// installation can have no others.
-pub const TRANSFER_WORDS: [&str; 5] = ["waiting", "ready_to_shipment", "in_transit", "transferred", "cancelled"];
+/// The stable codes of transfers, as the Akinon OMS names them, and one of ours: `cancelled_in_transit`. They decide what a
+/// transfer does to stock, so an installation can have no others.
+pub const TRANSFER_WORDS: [&str; 6] =
+    ["waiting", "ready_to_shipment", TRANSFER_IN_TRANSIT, "transferred", "cancelled", TRANSFER_CANCELLED_IN_TRANSIT];
 
 /// The effect of an item's state on the stock of its location, or of a transfer's state on the stock of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +104,14 @@ impl State {
     /// True if a transfer in it has not arrived.
     #[must_use]
     pub fn is_open_transfer(&self) -> bool {
-        self.entity == "transfer" && matches!(self.enum_value.as_str(), "waiting" | "ready_to_shipment" | "in_transit")
+        self.entity == "transfer"
+            && matches!(self.enum_value.as_str(), "waiting" | "ready_to_shipment" | TRANSFER_IN_TRANSIT)
+    }
+
+    /// True if a transfer in it was cancelled when its goods had left, and nobody has booked them in yet.
+    #[must_use]
+    pub fn is_cancelled_on_the_way(&self) -> bool {
+        self.entity == "transfer" && self.enum_value == TRANSFER_CANCELLED_IN_TRANSIT
     }
 
     /// True if a transfer in it has arrived: its units are on the shelf of its destination.
@@ -119,7 +132,7 @@ pub(crate) fn holding(entity: &str, slug: &str, enum_value: &str) -> Holding {
     if entity == "transfer" {
         return match enum_value {
             "waiting" | "ready_to_shipment" => Holding::Reserved,
-            "in_transit" | "transferred" => Holding::Taken,
+            TRANSFER_IN_TRANSIT | "transferred" | TRANSFER_CANCELLED_IN_TRANSIT => Holding::Taken,
             _ => Holding::Nothing,
         };
     }
@@ -258,6 +271,18 @@ impl Workflow {
             Error::Fault(format!("there is no {entity} state `{slug}`; apply an installation that has it: oms install"))
         })?;
         self.state(*id)
+    }
+
+    /// The state of a package without a place. If it only waits for locations to open, it is one that says so, where the
+    /// installation has it.
+    ///
+    /// # Errors
+    /// When the installation has no state for it.
+    pub fn state_without_place(&self, waits_for_opening: bool) -> Result<&State> {
+        if waits_for_opening && let Ok(state) = self.state_by_slug("package", NEEDS_RESCHEDULING) {
+            return Ok(state);
+        }
+        self.state_by_slug("package", OUT_OF_STOCK)
     }
 
     /// Every state, in no order.

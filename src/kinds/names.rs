@@ -14,5 +14,9 @@ pub const REPACK: &str = "REPACK";
 pub const REPLACE_PRODUCT: &str = "REPLACE_PRODUCT";
 /// Ends a transfer whose goods are not there. The goods of every other one go on.
 pub const TRANSFER_ITEM_NOT_FOUND: &str = "TRANSFER_ITEM_NOT_FOUND";
+/// Brings a transfer's goods to its destination.
+pub const TRANSFER_DELIVERED: &str = "TRANSFER_DELIVERED";
+/// Brings the goods of a transfer that was cancelled on its way back to its source.
+pub const TRANSFER_RETURNED: &str = "TRANSFER_RETURNED";
 /// Leads back to the state before.
 pub const UNBLOCK_THE_PACKAGE: &str = "UNBLOCK_THE_PACKAGE";

@@ -26,7 +26,7 @@ use crate::{
         plan::{Plan, Units, units_of},
     },
     scenarios::rules::Product,
-    workflow::{OUT_OF_STOCK, WAITING},
+    workflow::WAITING,
 };
 
 /// How often an order is tried again after others took its stock or quota.
@@ -230,7 +230,7 @@ pub(super) fn packages(
         .collect();
     if !plan.unplaced.is_empty() {
         let after = Placement {
-            state_id: workflow.state_by_slug("package", OUT_OF_STOCK)?.id,
+            state_id: workflow.state_without_place(plan.waits_for_opening())?.id,
             stock_location_id: scenario.default_location_id,
         };
         let units = units_of(&plan.unplaced, &plan.unplaced_parts, &whole);

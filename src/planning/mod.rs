@@ -110,9 +110,29 @@ impl Supply {
             unplaced: unplaced.clone(),
             unplaced_parts: unplaced_parts.clone(),
             gatherings,
+            waits_for_opening: !unplaced.is_empty()
+                && self.finds_all_at_any_hour(scenario, fetching, &demands, &circumstances),
         };
         let trace = Trace { decision, facts: self.facts(&circumstances, &demands) };
         Some(Plan { scenario_id: scenario.id, parcels, unplaced, unplaced_parts, trace })
+    }
+
+    /// Whether opening hours alone keep items from a place: if every location were open, all of them would have one.
+    fn finds_all_at_any_hour(
+        &self,
+        scenario: &Scenario,
+        fetching: Option<&Fetching>,
+        demands: &[Demand],
+        circumstances: &Circumstances,
+    ) -> bool {
+        let open = scenario.at_any_hour();
+        let open_fetching = fetching.and_then(Fetching::at_any_hour);
+        if open.is_none() && open_fetching.is_none() {
+            return false;
+        }
+        let scenario = open.as_ref().unwrap_or(scenario);
+        let fetching = open_fetching.as_ref().or(fetching);
+        plan::plan(scenario, fetching, demands, &self.candidates, circumstances).unplaced.is_empty()
     }
 
     /// How items can be fetched, if the scenario fetches any.

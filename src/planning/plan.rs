@@ -177,6 +177,14 @@ pub struct Plan {
     pub trace: Trace,
 }
 
+impl Plan {
+    /// True if the items without a place would all have one if every location were open.
+    #[must_use]
+    pub fn waits_for_opening(&self) -> bool {
+        self.trace.decision.waits_for_opening
+    }
+}
+
 /// The planner's decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {

@@ -52,6 +52,9 @@ pub struct PlanDecision {
     /// What it brings together, and from where. Transfers are created from it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gatherings: Vec<Gathering>,
+    /// True if the items without a place would all have one if every location were open.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits_for_opening: bool,
 }
 
 impl PlanDecision {

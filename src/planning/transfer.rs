@@ -58,12 +58,18 @@ impl Supply {
         let wanted = Wanted { demands: &demands, whole: &whole, divides };
         let gathering = gather_at(stock_location_id, wanted, fetching, &self.candidates, &circumstances, None);
         let unplaced = gathering.left_of(&whole);
+        let at_any_hour = fetching.filter(|_| !unplaced.is_empty()).and_then(Fetching::at_any_hour);
+        let waits_for_opening = at_any_hour.is_some_and(|open| {
+            let gathering = gather_at(stock_location_id, wanted, Some(&open), &self.candidates, &circumstances, None);
+            gathering.left_of(&whole).is_empty()
+        });
         let scenario = fetching.map(|fetching| &fetching.scenario).or(self.scenario.as_ref());
         let decision = PlanDecision {
             scenarios: fetching.map(|fetching| asked(&fetching.considered)).unwrap_or_default(),
             unplaced: unplaced.keys().copied().collect(),
             unplaced_parts: parts_of(&unplaced, &whole),
             gatherings: vec![gathering.clone()],
+            waits_for_opening,
             ..PlanDecision::default()
         };
         let facts = Facts { gathered_at: Some(stock_location_id), divides, ..self.facts(&circumstances, &demands) };

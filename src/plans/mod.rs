@@ -103,6 +103,8 @@ pub struct Attempt {
     #[serde(skip_serializing_if = "Units::is_empty")]
     #[schema(value_type = BTreeMap<String, i64>, required = false)]
     unplaced_parts: Units,
+    /// True if all of these would have a place if every location were open: they are planned again when one opens.
+    waits_for_opening: bool,
     /// What it brings together, and from where: of this, transfers are made.
     gatherings: Vec<Gathering>,
     /// Whether the plan, made again from what was kept of it, is the same; null where too little was kept.
@@ -151,6 +153,7 @@ impl Attempt {
             parcels: ParcelView::all(&plan.parcels),
             unplaced: plan.unplaced.clone(),
             unplaced_parts: plan.unplaced_parts.clone(),
+            waits_for_opening: plan.waits_for_opening(),
             gatherings: plan.trace.decision.gatherings.clone(),
             reproduced: None,
         }
@@ -196,6 +199,7 @@ fn attempt(kept: &StoredPlan, references: &PlanReferences) -> Attempt {
         parcels: Vec::new(),
         unplaced: Vec::new(),
         unplaced_parts: Units::new(),
+        waits_for_opening: false,
         gatherings: Vec::new(),
         reproduced: None,
     };
@@ -213,6 +217,7 @@ fn attempt(kept: &StoredPlan, references: &PlanReferences) -> Attempt {
             attempt.parcels = ParcelView::all(&record.decision.parcels);
             attempt.unplaced.clone_from(&record.decision.unplaced);
             attempt.unplaced_parts.clone_from(&record.decision.unplaced_parts);
+            attempt.waits_for_opening = record.decision.waits_for_opening;
             attempt.gatherings.clone_from(&record.decision.gatherings);
             attempt.reproduced = Some(again.is_same);
         }

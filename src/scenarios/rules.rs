@@ -90,6 +90,19 @@ impl Scenario {
         self.rules.iter().any(|rule| rule.transferable)
     }
 
+    /// The same without opening hours, as if every location were open; none if no rule asks for them.
+    #[must_use]
+    pub fn at_any_hour(&self) -> Option<Self> {
+        if !self.rules.iter().any(Rule::asks_for_hours) {
+            return None;
+        }
+        let mut scenario = self.clone();
+        for rule in &mut scenario.rules {
+            rule.conditions.retain(|condition| !is_of_hours(condition));
+        }
+        Some(scenario)
+    }
+
     /// Most packages of an order, or most sources for a transfer scenario; none: no limit.
     #[must_use]
     pub fn most_packages(&self) -> Option<usize> {
@@ -186,6 +199,16 @@ impl Rule {
     pub fn asks_for(&self, condition: &Condition) -> bool {
         self.conditions.contains(condition)
     }
+
+    /// True if it chooses locations for their opening hours.
+    #[must_use]
+    pub fn asks_for_hours(&self) -> bool {
+        self.conditions.iter().any(is_of_hours)
+    }
+}
+
+fn is_of_hours(condition: &Condition) -> bool {
+    matches!(condition, Condition::SelectByOpeningHours(_))
 }
 
 #[expect(clippy::ref_option, reason = "serde passes a reference")]

@@ -238,12 +238,15 @@ async fn the_example_of_every_command_on_transfers_is_taken() {
 
     // The examples speak of transfer 1, its item 1 and cargo company 1.
     shop.count("GEBZE", "FAR", 1).await;
-    let transfer = shop.fetched(&[("FAR", 1)]).await.only_package().only_transfer().await;
+    let package = shop.fetched(&[("FAR", 1)]).await.only_package();
+    let transfer = package.only_transfer().await;
     assert_eq!((transfer.id, transfer.item_ids().await), (1, vec![1]));
     let mut tried = BTreeSet::new();
-    for step in ["", "TRANSFER_DISPATCH"] {
-        if !step.is_empty() {
-            transfer.run(step).await.ok();
+    for step in ["", "TRANSFER_DISPATCH", "CANCEL_PACKAGE"] {
+        match step {
+            "" => {}
+            "CANCEL_PACKAGE" => drop(package.run(step).await.ok()),
+            _ => drop(transfer.run(step).await.ok()),
         }
         for listed in transfer.json().await["commands"].as_array().expect("commands") {
             let command = listed["command"].as_str().expect("a command");

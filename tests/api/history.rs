@@ -144,7 +144,7 @@ async fn a_transfers_log_tells_its_own_moves_and_the_package_that_ended_it() {
         [
             (Value::Null, Value::Null, json!("waiting")),
             line("TRANSFER_DISPATCH", "waiting", "in_transit"),
-            line("CANCEL_PACKAGE", "in_transit", "cancelled"),
+            line("CANCEL_PACKAGE", "in_transit", "cancelled_in_transit"),
         ]
     );
     // Either end sees it; nobody else.

@@ -32,6 +32,7 @@ const NEW_KEYS: &[(&str, &str)] = &[
     ("shipping_amount", "null"),
     ("extra_field", "null"),
     ("quantities", "null"),
+    ("waits_for_opening", "false"),
     ("kind", "\"not_taken\""),
     ("order", "null"),
     ("not_packed", "null"),

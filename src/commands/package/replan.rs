@@ -80,12 +80,19 @@ impl Replanned {
         let units = units_of(&self.plan.unplaced, &self.plan.unplaced_parts, &self.whole);
         Ok(Some(Successor {
             stock_location_id: default_location_id(context),
-            state_id: context.state_id(OUT_OF_STOCK)?,
+            state_id: state_without_place(context, &self.plan)?,
             items: self.allotment.take(&units),
             taking,
             bound_by_quota: false,
         }))
     }
+}
+
+/// The state of a package for items without a place.
+fn state_without_place(context: &Context<'_>, plan: &Plan) -> Result<i64, Refusal> {
+    let state = context.catalog.workflow.state_without_place(plan.waits_for_opening());
+    // A state that is not there is refused with what to do, as any other.
+    state.map_or_else(|_| context.state_id(OUT_OF_STOCK), |state| Ok(state.id))
 }
 
 /// The scenario's default location, for items without a place.

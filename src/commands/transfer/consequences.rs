@@ -12,7 +12,7 @@ use crate::{
     error::Result,
     planning::plan::Trace,
     stock::ledger::NotFound,
-    workflow::{Holding, State, Workflow},
+    workflow::{Holding, State, TRANSFER_CANCELLED, TRANSFER_CANCELLED_IN_TRANSIT, TRANSFER_IN_TRANSIT, Workflow},
 };
 
 /// The changes of one write: packages, and transfers that refer to them.
@@ -142,11 +142,15 @@ fn derive_events(
         None => own.events.push((index, "transfer.status.created")),
         Some(before) if before != transfer.after => {
             own.events.push((index, "transfer.status.transitioned"));
+            let was_cancelled = workflow.state(before)?.is_cancelled_on_the_way();
             let event = match workflow.state(transfer.after)?.enum_value.as_str() {
                 "ready_to_shipment" => Some("transfer.status.ready_to_shipment"),
-                "in_transit" => Some("transfer.status.in_transit"),
+                TRANSFER_IN_TRANSIT => Some("transfer.status.in_transit"),
                 "transferred" => Some("transfer.status.transferred"),
-                "cancelled" => Some("transfer.status.cancelled"),
+                // It is told once, when the package ends, and not again when the goods are back.
+                TRANSFER_CANCELLED | TRANSFER_CANCELLED_IN_TRANSIT if !was_cancelled => {
+                    Some("transfer.status.cancelled")
+                }
                 _ => None,
             };
             own.events.extend(event.map(|event| (index, event)));

@@ -5,11 +5,12 @@ use crate::{
     commands::transfer::changes::TransferChange,
     db::PgConnection,
     error::Result,
-    workflow::{TRANSFER_CANCELLED, WAITING_FOR_TRANSFER, Workflow},
+    workflow::{Holding, State, TRANSFER_CANCELLED, WAITING_FOR_TRANSFER, Workflow},
 };
 
 /// The open transfers, as cancelled, of packages that leave waiting-for-transfer by a command of their own. Reserved
-/// units at their sources become free, and units on their way count as returned there.
+/// units at their sources become free. Units on their way are on no shelf until somebody books them in; in an installation
+/// without a state for that, they count as returned.
 ///
 /// Locks them; their packages are locked before. There is no query if no package leaves that state.
 ///
@@ -25,14 +26,21 @@ pub async fn end(
         return Ok(Vec::new());
     }
     let cancelled = workflow.state_by_slug("transfer", TRANSFER_CANCELLED)?.id;
+    let can_be_booked_in = |state: &&State| {
+        let mut ways = workflow.transitions("transfer");
+        state.is_cancelled_on_the_way() && ways.any(|transition| transition.source_id == state.id)
+    };
+    let on_the_way = workflow.states().find(can_be_booked_in).map_or(cancelled, |state| state.id);
     let ids: Vec<i64> = leaving.iter().map(|(id, ..)| *id).collect();
     let mut ended = Vec::new();
     for transfer in facts::lock(connection, &ids).await? {
         let of = leaving.iter().find(|(id, ..)| *id == transfer.package_id);
         if let Some((_, transition_id, package)) = of
-            && workflow.state(transfer.state_id)?.is_open_transfer()
+            && let state = workflow.state(transfer.state_id)?
+            && state.is_open_transfer()
         {
-            let ending = TransferChange::of(&transfer, cancelled, *transition_id, package.user_id);
+            let end = if state.holding == Holding::Taken { on_the_way } else { cancelled };
+            let ending = TransferChange::of(&transfer, end, *transition_id, package.user_id);
             ended.push(TransferChange { cause: package.cause.clone(), ..ending });
         }
     }

@@ -21,7 +21,7 @@ use crate::{
     error::Result,
     planning::plan::Units,
     stock::ledger::NotFound,
-    workflow::{OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER},
+    workflow::{WAITING, WAITING_FOR_TRANSFER},
 };
 
 /// Turns the decision of a command on a transfer into changes of the transfer and its package.
@@ -112,7 +112,8 @@ fn package_changes(context: &TransferContext<'_>, changes: &TransferChanges) -> 
     }
     let mut of_package = Changes::to(&context.facts.package, if others_open { for_transfer } else { waiting });
     if !homeless.is_empty() {
-        let state_id = workflow.state_by_slug("package", OUT_OF_STOCK)?.id;
+        let waits_for_opening = again.is_some_and(|again| again.refetch.trace.decision.waits_for_opening);
+        let state_id = workflow.state_without_place(waits_for_opening)?.id;
         let default = again.and_then(|again| again.refetch.default_location_id);
         let stock_location_id = default.unwrap_or(context.facts.package.stock_location_id);
         let all: Vec<Part> = context.facts.package.items.iter().map(Part::from).collect();

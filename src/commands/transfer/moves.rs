@@ -6,7 +6,10 @@ use crate::{
         subject::{TransferCommand, TransferContext},
     },
     error::Refusal,
-    kinds::{End, Kind, Moves},
+    kinds::{
+        End, Kind, Moves,
+        names::{TRANSFER_DELIVERED, TRANSFER_RETURNED},
+    },
 };
 
 /// Every one of them.
@@ -22,10 +25,21 @@ pub static MOVES: &[TransferCommand] = &[
     },
     TransferCommand {
         kind: Kind {
-            identifier: "TRANSFER_DELIVERED",
+            identifier: TRANSFER_DELIVERED,
             moves: Moves::Transfer(End::Destination),
             summary: "Delivered: the products are on the shelf of the destination, reserved for the package. When no \
-                      other transfer of the package is open, the package moves to waiting.",
+                      other transfer of the package is open, the package moves to waiting. Of a transfer that was \
+                      cancelled on its way, they are there for anybody.",
+            ..Kind::BASE
+        },
+        decide: go,
+    },
+    TransferCommand {
+        kind: Kind {
+            identifier: TRANSFER_RETURNED,
+            moves: Moves::Transfer(End::Source),
+            summary: "Returned: the products of a transfer that was cancelled on its way are back on the shelf of the \
+                      source.",
             ..Kind::BASE
         },
         decide: go,

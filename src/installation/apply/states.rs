@@ -189,7 +189,7 @@ pub(super) async fn keep_those_of_transfers(
     }
     let in_use = sqlx::query_scalar!(
         "select s.slug from states s
-          where s.entity = 'transfer' and s.enum_value in ('waiting', 'ready_to_shipment', 'in_transit')
+          where s.entity = 'transfer' and s.enum_value in ('waiting', 'ready_to_shipment', 'in_transit', 'cancelled_in_transit')
             and exists (select from stock_locations l
                          cross join lateral (select from transfers t
                                               where t.source_location_id = l.id and t.state_id = s.id limit 1) t)

@@ -10,7 +10,10 @@ use crate::{
         read::{Entity, Installation, Transition},
     },
     kinds::names::REPACK,
-    workflow::{OUT_OF_STOCK, TRANSFER_CANCELLED, WAITING, WAITING_FOR_TRANSFER},
+    workflow::{
+        NEEDS_RESCHEDULING, OUT_OF_STOCK, TRANSFER_CANCELLED, TRANSFER_CANCELLED_IN_TRANSIT, TRANSFER_IN_TRANSIT,
+        WAITING, WAITING_FOR_TRANSFER,
+    },
 };
 
 /// Writes the transitions that differ, and every move that is new. A transition or move that is gone stays, for the logs
@@ -133,16 +136,23 @@ fn moves_along(transition: &Transition, wanted: &Installation, states: &StateIds
     let for_transfer = id("package", WAITING_FOR_TRANSFER);
     match transition.entity {
         Entity::Transfer => {
-            let reached = [WAITING_FOR_TRANSFER, WAITING, OUT_OF_STOCK];
+            let reached = [WAITING_FOR_TRANSFER, WAITING, OUT_OF_STOCK, NEEDS_RESCHEDULING];
             let reached = reached.into_iter().filter_map(|slug| id("package", slug));
             for_transfer.map(|from| reached.map(|to| (from, to)).collect()).unwrap_or_default()
         }
         Entity::Package if transition.source == WAITING_FOR_TRANSFER && !transition.stays() => {
-            let of_transfers = wanted.states.iter().filter(|state| state.entity == Entity::Transfer);
-            let open =
-                of_transfers.filter(|state| state.enum_value != "transferred" && state.slug != TRANSFER_CANCELLED);
+            let of_transfers = || wanted.states.iter().filter(|state| state.entity == Entity::Transfer);
+            let coded = |code: &str| {
+                let state = of_transfers().find(|state| state.enum_value == code);
+                state.and_then(|state| id("transfer", &state.slug))
+            };
+            let closed = ["transferred", TRANSFER_CANCELLED, TRANSFER_CANCELLED_IN_TRANSIT];
+            let open = of_transfers().filter(|state| !closed.contains(&state.enum_value.as_str()));
             let open = open.filter_map(|state| id("transfer", &state.slug));
-            id("transfer", TRANSFER_CANCELLED).map(|to| open.map(|from| (from, to)).collect()).unwrap_or_default()
+            let cancelled = id("transfer", TRANSFER_CANCELLED);
+            let at_once = cancelled.into_iter().flat_map(|to| open.clone().map(move |from| (from, to)));
+            let on_the_way = coded(TRANSFER_IN_TRANSIT).zip(coded(TRANSFER_CANCELLED_IN_TRANSIT));
+            at_once.chain(on_the_way).collect()
         }
         Entity::Package if transition.command == REPACK => {
             let source = id("package", &transition.source);

@@ -6,8 +6,12 @@ use super::findings::Findings;
 use crate::{
     installation::read::{Entity, Installation, Place, State, Transition},
     kinds::{self, Kind, names::CANCEL_PACKAGE},
+    scenarios::rules::Rule,
     spelling::nearest,
-    workflow::{NOT_FOUND, NOT_RESTOCKED, OUT_OF_STOCK, WAITING, WAITING_FOR_TRANSFER, holds_goods},
+    workflow::{
+        NEEDS_RESCHEDULING, NOT_FOUND, NOT_RESTOCKED, OUT_OF_STOCK, TRANSFER_CANCELLED_IN_TRANSIT, WAITING,
+        WAITING_FOR_TRANSFER, holds_goods,
+    },
 };
 
 /// The states in which planning creates packages, for any scenario.
@@ -142,9 +146,16 @@ fn ways_in(installation: &Installation, kinds: &[&'static Kind], entity: Entity,
     let mut reached: HashSet<&str> = LED_TO_BY_PLANNING.iter().copied().collect();
     let scenarios = installation.scenarios.iter();
     reached.extend(scenarios.clone().map(|scenario| scenario.definition.initial_state_when_split.as_str()));
-    if scenarios.flat_map(|scenario| &scenario.definition.rules).any(|rule| rule.transferable) {
+    let rules = scenarios.flat_map(|scenario| &scenario.definition.rules);
+    if rules.clone().any(|rule| rule.transferable) {
         reached.insert(WAITING_FOR_TRANSFER);
     }
+    if rules.clone().any(Rule::asks_for_hours) {
+        reached.insert(NEEDS_RESCHEDULING);
+    }
+    // Its package ends, and takes it there.
+    let on_the_way = installation.states.iter().filter(|state| state.enum_value == TRANSFER_CANCELLED_IN_TRANSIT);
+    reached.extend(on_the_way.filter(|state| state.entity == entity).map(|state| state.slug.as_str()));
     for transition in transitions_of(installation, entity) {
         let kind = kinds::find(kinds, &transition.command);
         // Only a package that was in the state before comes back to it.

@@ -23,8 +23,13 @@ const COMMANDS: &[&str] = &[
 ];
 
 /// The commands on transfers that it is written for.
-const TRANSFERS: &[&str] =
-    &["TRANSFER_ORDER_ADVANCED", "TRANSFER_DISPATCH", "TRANSFER_DELIVERED", "TRANSFER_ITEM_NOT_FOUND"];
+const TRANSFERS: &[&str] = &[
+    "TRANSFER_ORDER_ADVANCED",
+    "TRANSFER_DISPATCH",
+    "TRANSFER_DELIVERED",
+    "TRANSFER_ITEM_NOT_FOUND",
+    "TRANSFER_RETURNED",
+];
 
 /// The kinds of these names, and others.
 fn with(names: &[&[&str]], others: &[&'static Kind]) -> Vec<&'static Kind> {
@@ -875,6 +880,33 @@ fn a_transfer_ends_by_not_found_and_by_nothing_else() {
         "source = 'waiting'\ndestination = 'transferred'",
         "transitions.destination: after TRANSFER_ITEM_NOT_FOUND a transfer is over — write `cancelled`",
     );
+}
+
+#[test]
+fn what_is_cancelled_on_its_way_is_booked_in_at_one_end_or_the_other_and_nothing_else_becomes_of_it() {
+    let on_the_way =
+        "[[states]]\nentity = 'transfer'\nslug = 'turned'\nenum_value = 'cancelled_in_transit'\nname = 'x'\n";
+    let way = |command: &str, source: &str, destination: &str| {
+        format!(
+            "[[transitions]]\nentity = 'transfer'\ncommand = '{command}'\nsource = '{source}'\n\
+             destination = '{destination}'\nlabel = 'x'\n"
+        )
+    };
+    let ways = way("TRANSFER_DELIVERED", "turned", "transferred") + &way("TRANSFER_RETURNED", "turned", "cancelled");
+    let sound = format!("{}{on_the_way}{ways}", with_transfers());
+    assert_eq!(findings(&sound, &with(&[COMMANDS, TRANSFERS], &[])), (vec![], vec![]));
+    for ((command, source, destination), problem) in [
+        (("TRANSFER_DISPATCH", "turned", "in_transit"), "has ended, and TRANSFER_DISPATCH is for one that waits"),
+        (("TRANSFER_ITEM_NOT_FOUND", "turned", "cancelled"), "and TRANSFER_ITEM_NOT_FOUND is for one that waits"),
+        (("TRANSFER_DELIVERED", "in_transit", "turned"), "is in `cancelled_in_transit` because its package has ended"),
+        (("TRANSFER_DELIVERED", "turned", "in_transit"), "what arrives is on the shelf of the destination"),
+        (("TRANSFER_RETURNED", "in_transit", "cancelled"), "is for transfers whose package has ended"),
+        (("TRANSFER_RETURNED", "turned", "transferred"), "after TRANSFER_RETURNED a transfer is over"),
+    ] {
+        let text = format!("{sound}{}", way(command, source, destination));
+        let (problems, _) = findings(&text, &with(&[COMMANDS, TRANSFERS], &[]));
+        assert!(problems.iter().any(|told| told.contains(problem)), "{command} {source} {destination}: {problems:#?}");
+    }
 }
 
 #[test]

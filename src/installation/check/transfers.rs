@@ -3,9 +3,11 @@
 use super::findings::Findings;
 use crate::{
     installation::read::{Entity, Installation, Scenario, Transition},
-    kinds::names::TRANSFER_ITEM_NOT_FOUND,
+    kinds::names::{TRANSFER_DELIVERED, TRANSFER_ITEM_NOT_FOUND, TRANSFER_RETURNED},
     scenarios::{definition::of_transferable, rules::ScenarioKind},
-    workflow::{NEEDED_BY_TRANSFERS, TRANSFER_CANCELLED, TRANSFER_WORDS, WAITING_FOR_TRANSFER},
+    workflow::{
+        NEEDED_BY_TRANSFERS, TRANSFER_CANCELLED, TRANSFER_CANCELLED_IN_TRANSIT, TRANSFER_WORDS, WAITING_FOR_TRANSFER,
+    },
 };
 
 pub(super) fn check(installation: &Installation, findings: &mut Findings) {
@@ -57,16 +59,41 @@ fn of_package(installation: &Installation, transition: &Transition, findings: &m
 }
 
 fn of_transfer(installation: &Installation, transition: &Transition, findings: &mut Findings) {
-    let destination = installation.state(Entity::Transfer, &transition.destination);
+    let code = |slug: &str| {
+        let state = installation.state(Entity::Transfer, slug);
+        state.map(|state| state.enum_value.as_str())
+    };
     // An unknown state is reported for itself.
-    let Some(ends) = destination.map(|state| state.enum_value == TRANSFER_CANCELLED) else { return };
-    if ends != (transition.command == TRANSFER_ITEM_NOT_FOUND) {
+    let (Some(source), Some(destination)) = (code(&transition.source), code(&transition.destination)) else { return };
+    let command = transition.command.as_str();
+    let ends = destination == TRANSFER_CANCELLED;
+    if ends != [TRANSFER_ITEM_NOT_FOUND, TRANSFER_RETURNED].contains(&command) {
         let (message, remedy) = if ends {
-            (format!("{} does not end a transfer", transition.command), format!("only {TRANSFER_ITEM_NOT_FOUND} does"))
+            (format!("{command} does not end a transfer"), format!("only {TRANSFER_ITEM_NOT_FOUND} does"))
         } else {
-            (format!("after {TRANSFER_ITEM_NOT_FOUND} a transfer is over"), format!("write `{TRANSFER_CANCELLED}`"))
+            (format!("after {command} a transfer is over"), format!("write `{TRANSFER_CANCELLED}`"))
         };
         findings.problem(&transition.at, "destination", message, remedy);
+    }
+    let on_the_way = TRANSFER_CANCELLED_IN_TRANSIT;
+    if destination == on_the_way {
+        let message = format!("a transfer is in `{on_the_way}` because its package has ended");
+        findings.problem(&transition.at, "destination", message, "name another state".to_owned());
+    }
+    let books_in = source == on_the_way;
+    if books_in && ![TRANSFER_DELIVERED, TRANSFER_RETURNED].contains(&command) {
+        let message =
+            format!("the package of a transfer in `{on_the_way}` has ended, and {command} is for one that waits");
+        let remedy = format!("write {TRANSFER_DELIVERED} or {TRANSFER_RETURNED}");
+        findings.problem(&transition.at, "command", message, remedy);
+    }
+    if books_in && command == TRANSFER_DELIVERED && destination != "transferred" {
+        let message = "what arrives is on the shelf of the destination".to_owned();
+        findings.problem(&transition.at, "destination", message, "write `transferred`".to_owned());
+    }
+    if command == TRANSFER_RETURNED && !books_in {
+        let message = format!("{command} is for transfers whose package has ended");
+        findings.problem(&transition.at, "source", message, format!("write `{on_the_way}`"));
     }
 }
 

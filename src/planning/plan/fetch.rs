@@ -30,6 +30,14 @@ pub struct Fetching {
     pub places: BTreeMap<i64, (f64, f64)>,
 }
 
+impl Fetching {
+    /// The same without opening hours; none if no rule asks for them.
+    #[must_use]
+    pub fn at_any_hour(&self) -> Option<Self> {
+        Some(Self { scenario: self.scenario.at_any_hour()?, ..self.clone() })
+    }
+}
+
 /// Items of one plan that one location sends to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlannedTransfer {

@@ -92,7 +92,10 @@ impl Model {
         }
         let transition = after.log.last().and_then(|step| step.0).expect("its command's");
         let open = world.transfers.values_mut().filter(|transfer| transfer.package == package_id && transfer.is_open());
-        open.for_each(|transfer| transfer.go(transition, "cancelled"));
+        for transfer in open {
+            let end = if transfer.state == "in_transit" { "cancelled_in_transit" } else { "cancelled" };
+            transfer.go(transition, end);
+        }
     }
 
     /// The request that an op's numbers mean, and its refusal; none: it is done.
@@ -143,10 +146,11 @@ impl Model {
             let items = world.packages.get_mut(&id).expect("its package").items.iter_mut();
             items.filter(|(item, _)| carried.contains_key(item)).for_each(|(_, item)| item.is_reserved = false);
         }
-        if sent.leg.2 == "transferred" {
+        // The package of one that was cancelled on its way has ended.
+        if sent.leg.1 == "in_transit" {
             go_on(&mut world, id, transition, &carried.keys().copied().collect());
         }
-        if sent.leg.2 == "cancelled" {
+        if sent.leg.0 == "TRANSFER_ITEM_NOT_FOUND" {
             self.lost(&mut world, sent, transition, observed);
         }
         world.settle(&self.world, &self.spec);
@@ -225,7 +229,13 @@ impl Transfer {
     /// Moves it, with its log row and its events.
     fn go(&mut self, transition: i64, state: &str) {
         self.log.push((Some(transition), Some(self.state.clone()), state.to_owned()));
-        self.events.extend(["transfer.status.transitioned".to_owned(), format!("transfer.status.{state}")]);
+        self.events.push("transfer.status.transitioned".to_owned());
+        match (self.state.as_str(), state) {
+            // What was cancelled on its way is back: that it is cancelled has been told.
+            ("cancelled_in_transit", "cancelled") => {}
+            (_, "cancelled_in_transit") => self.events.push("transfer.status.cancelled".to_owned()),
+            _ => self.events.push(format!("transfer.status.{state}")),
+        }
         state.clone_into(&mut self.state);
     }
 }

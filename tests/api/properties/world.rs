@@ -91,7 +91,7 @@ impl Transfer {
     /// The effect of its units on the shelves of source and destination, in a state.
     fn on_shelves(state: &str) -> (i64, i64) {
         match state {
-            "in_transit" => (-1, 0),
+            "in_transit" | "cancelled_in_transit" => (-1, 0),
             "transferred" => (-1, 1),
             _ => (0, 0),
         }

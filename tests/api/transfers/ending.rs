@@ -34,7 +34,7 @@ async fn cancelling_a_package_cancels_its_open_transfers_and_frees_what_they_hol
 }
 
 #[tokio::test]
-async fn what_was_on_its_way_counts_as_returned_and_what_has_come_stays_where_it_is() {
+async fn what_was_on_its_way_is_promised_to_nobody_until_it_is_booked_in_and_what_has_come_stays_where_it_is() {
     let shop = open().await;
     let package = shop.fetched(&[("FAR", 2), ("NEAR", 3)]).await.only_package();
     let [near, far] = package.transfers().await[..] else { panic!("two transfers") };
@@ -42,12 +42,64 @@ async fn what_was_on_its_way_counts_as_returned_and_what_has_come_stays_where_it
     far.run("TRANSFER_DISPATCH").await.ok();
     assert_eq!(shop.stock("GEBZE", "FAR").await, (8, 0));
     package.run("CANCEL_PACKAGE").await.ok();
-    assert_eq!((near.state().await, far.state().await), ("transferred".to_owned(), "cancelled".to_owned()));
-    assert_eq!(shop.stock("GEBZE", "FAR").await, (10, 0));
-    // NEAR is on the shelf of KADIKOY, for anybody.
+    assert_eq!((near.state().await, far.state().await), ("transferred".to_owned(), "cancelled_in_transit".to_owned()));
+    // FAR is on no shelf; NEAR is on the shelf of KADIKOY, for anybody.
+    assert_eq!((shop.stock("GEBZE", "FAR").await, shop.stock("KADIKOY", "FAR").await), ((8, 0), (0, 0)));
     assert_eq!(shop.stock("KADIKOY", "NEAR").await, (3, 0));
     assert_eq!(shop.stock("BESIKTAS", "NEAR").await, (7, 0));
-    shop.changes_nothing(far.run("TRANSFER_DELIVERED")).await.refused(crate::support::NOT_ALLOWED);
+    for command in ["TRANSFER_DISPATCH", "TRANSFER_ITEM_NOT_FOUND"] {
+        shop.changes_nothing(far.run(command)).await.refused(crate::support::NOT_ALLOWED);
+    }
+    far.run("TRANSFER_DELIVERED").await.ok();
+    assert_eq!(far.state().await, "transferred");
+    assert_eq!((shop.stock("GEBZE", "FAR").await, shop.stock("KADIKOY", "FAR").await), ((8, 0), (2, 0)));
+    assert_eq!(package.state().await, "packaging-canceled");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn goods_that_turn_back_are_on_the_shelf_they_came_from_and_their_end_is_told_once() {
+    let shop = open().await;
+    let package = shop.fetched(&[("FAR", 2)]).await.only_package();
+    let transfer = package.only_transfer().await;
+    shop.changes_nothing(transfer.run("TRANSFER_RETURNED")).await.refused(crate::support::NOT_ALLOWED);
+    transfer.run("TRANSFER_DISPATCH").await.ok();
+    // Not while its package waits for it: what would become of that?
+    shop.changes_nothing(transfer.run("TRANSFER_RETURNED")).await.refused(crate::support::NOT_ALLOWED);
+    package.run("CANCEL_PACKAGE").await.ok();
+    // Both ends book it in at once: it is there once.
+    let slugs = [
+        transfer.slug("TRANSFER_RETURNED").await,
+        "transfer__transfer_delivered__cancelled_in_transit__transferred".to_owned(),
+    ];
+    let [first, second] = &slugs.map(|slug| json!({ "slug": slug }));
+    let replies = tokio::join!(transfer.post(first), transfer.post(second));
+    let mut statuses = [replies.0.status, replies.1.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 406]);
+    let (there, here) = (shop.stock("GEBZE", "FAR").await, shop.stock("KADIKOY", "FAR").await);
+    let is_back = transfer.state().await == "cancelled";
+    assert_eq!((there, here), if is_back { ((10, 0), (0, 0)) } else { ((8, 0), (2, 0)) });
+    let cancelled = transfer.events().await.into_iter().filter(|event| event == "transfer.status.cancelled");
+    assert_eq!(cancelled.count(), 1);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn an_installation_without_a_state_for_it_counts_what_is_on_its_way_as_returned() {
+    let shop = Shop::open().await;
+    let mut without: toml::Table = STANDARD.parse().expect("TOML");
+    for (section, key) in [("states", "slug"), ("transitions", "source")] {
+        let entries = without[section].as_array_mut().expect("entries");
+        entries.retain(|entry| entry[key].as_str() != Some("cancelled_in_transit"));
+    }
+    shop.install(&[&toml::to_string(&without).expect("TOML"), SHOP, TRANSFERS]).await;
+    shop.count("GEBZE", "FAR", 10).await;
+    let package = shop.fetched(&[("FAR", 2)]).await.only_package();
+    let transfer = package.only_transfer().await;
+    transfer.run("TRANSFER_DISPATCH").await.ok();
+    package.run("CANCEL_PACKAGE").await.ok();
+    assert_eq!((transfer.state().await, shop.stock("GEBZE", "FAR").await), ("cancelled".to_owned(), (10, 0)));
     shop.finish().await;
 }
 

@@ -31,9 +31,8 @@ async fn units(shop: &Shop) -> Vec<(String, i64)> {
         "select sku, sum(units)::bigint from (
              select sku, quantity as units from stocks
              union all
-             select oi.sku, ti.quantity from transfer_items ti join transfers t on t.id = ti.transfer_id
-               join states s on s.id = t.state_id and s.enum_value = 'in_transit'
-               join package_items i on i.id = ti.package_item_id join order_items oi on oi.id = i.order_item_id
+             select ti.sku, ti.quantity from transfer_items ti join transfers t on t.id = ti.transfer_id
+               join states s on s.id = t.state_id and s.enum_value in ('in_transit', 'cancelled_in_transit')
              union all
              select oi.sku, i.quantity from package_items i join states s on s.id = i.state_id
                join order_items oi on oi.id = i.order_item_id
