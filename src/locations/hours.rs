@@ -12,7 +12,7 @@ use utoipa::{
 };
 
 use crate::{
-    openapi,
+    days, openapi,
     reading::{self, Reader, values},
 };
 
@@ -135,6 +135,21 @@ impl Hours {
         false
     }
 
+    /// When it opened last, at this time or before; none if it did not within a week.
+    #[must_use]
+    pub fn last_opening(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let local = self.local(at);
+        let dates = std::iter::successors(Some(local.date()), NaiveDate::pred_opt).take(8);
+        let openings = dates.filter(|date| !self.holidays.contains(date)).flat_map(|date| {
+            let mut of_day: Vec<NaiveDateTime> = self.spans(date).map(|(opens, _)| opens).collect();
+            of_day.sort_unstable_by(|a, b| b.cmp(a));
+            of_day
+        });
+        let mut moments = openings.filter(|opens| *opens <= local).map(|opens| days::moment(opens, self.timezone));
+        // A day that begins where the day before ended is none.
+        moments.find(|moment| *moment <= at && !self.is_open(*moment - Duration::seconds(1), 0))
+    }
+
     /// The local time, for people: `Wednesday 2024-05-01 13:00`.
     #[must_use]
     pub fn local_text(&self, at: DateTime<Utc>) -> String {
@@ -246,6 +261,18 @@ mod tests {
         ] {
             assert_eq!(hours.is_open(at(moment), 0), open, "{moment}");
         }
+        for (moment, opening) in [
+            // The Thursday of the week before, as below.
+            ("2024-05-01T05:59:59Z", Some("2024-04-24T21:00:00Z")),
+            ("2024-05-01T06:00:00Z", Some("2024-05-01T06:00:00Z")),
+            ("2024-05-01T10:00:00Z", Some("2024-05-01T06:00:00Z")),
+            ("2024-05-01T10:30:00Z", Some("2024-05-01T10:30:00Z")),
+            // Thursday begins as Wednesday has ended, and lasts; a holiday is none.
+            ("2024-05-02T12:00:00Z", Some("2024-05-01T21:00:00Z")),
+            ("2024-05-08T12:00:00Z", Some("2024-05-01T21:00:00Z")),
+        ] {
+            assert_eq!(hours.last_opening(at(moment)), opening.map(at), "{moment}");
+        }
         assert!(hours.is_open(at("2024-05-01T05:00:00Z"), 60));
         assert!(!hours.is_open(at("2024-05-01T05:00:00Z"), 59));
         assert!(hours.is_open(at("2024-04-30T06:00:00Z"), 24 * 60));
@@ -255,6 +282,7 @@ mod tests {
     #[test]
     fn without_hours_it_is_always_open_but_on_holidays() {
         assert!(Hours::default().is_open(at("2024-05-01T03:00:00Z"), 0));
+        assert_eq!(Hours::default().last_opening(at("2024-05-01T03:00:00Z")), None);
         let hours = read(&json!({ "timezone": "Europe/Berlin", "holidays": ["2024-12-25"] })).expect("sound");
         assert!(hours.is_open(at("2024-12-24T22:59:00Z"), 0));
         assert!(!hours.is_open(at("2024-12-24T23:00:00Z"), 0));

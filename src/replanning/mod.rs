@@ -12,7 +12,8 @@
 //!   [`WakeSignal`](crate::commands::wake_signal::WakeSignal) of their own process after their commit.
 //!
 //! A signal lost in a crash is made good at the next start, which looks at every waiting package, or by the sweep,
-//! which tries every package and which one server does for all.
+//! which tries every package and which one server does for all. A sweep begins also when a location opens that
+//! rules choose for its hours (`openings.rs`).
 //!
 //! If it is set, promises that a count says cannot be kept are planned again, too (`short.rs`): the latest ones, of packages that
 //! nobody works on yet.
@@ -21,6 +22,7 @@
 //! (`waiting.rs`). So one unit for ten thousand packages is one attempt, and a package that cannot be placed is left
 //! alone until something it wants changes.
 
+mod openings;
 mod short;
 mod waiting;
 pub mod wakes;

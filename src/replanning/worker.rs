@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    openings,
     short::{self, Tried},
     waiting::{self, Limits, Waiting},
     wakes,
@@ -190,10 +191,7 @@ impl Worker {
         if settings.plan_short {
             self.plan_short(short).await?;
         }
-        if sweep.is_none()
-            && let Some(every) = settings.sweep_every
-            && wakes::is_our_sweep(&self.pool, every).await?
-        {
+        if sweep.is_none() && self.is_time_to_sweep(settings).await? {
             *sweep = Some(Sweep::default());
         }
         if let Some(under_way) = sweep {
@@ -203,6 +201,17 @@ impl Worker {
             return Ok(Some(started.elapsed()));
         }
         Ok((!is_idle).then(|| started.elapsed()))
+    }
+
+    /// True if every waiting package is to be tried, by this server: it is time, or a location has opened since the last time.
+    async fn is_time_to_sweep(&self, settings: Settings) -> Result<bool> {
+        let catalog = self.catalog_cache.up_to_date(&mut *self.pool.acquire().await?).await?;
+        let opened = openings::since_last(&self.pool, &catalog).await?;
+        let every = settings.sweep_every.into_iter().chain(opened).min();
+        match every {
+            Some(every) => wakes::is_our_sweep(&self.pool, every).await,
+            None => Ok(false),
+        }
     }
 
     /// Tries packages that want the freed things, until those are used up. False if it was stopped before.

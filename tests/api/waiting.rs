@@ -1,6 +1,7 @@
 //! Waiting packages are planned again: at once when something comes free, and by the sweep.
 
-use serde_json::json;
+use chrono::{DateTime, Timelike as _, Utc};
+use serde_json::{Map, Value, json};
 
 use crate::support::{Package, Shop, join};
 
@@ -268,4 +269,50 @@ async fn several_servers_together_plan_each_package_once_and_sell_nothing_twice(
     one.stop().await;
     other.stop().await;
     shop.finish().await;
+}
+
+#[tokio::test]
+async fn what_waits_because_every_store_is_shut_is_planned_when_one_opens() {
+    let shop = Shop::open().await;
+    let server = shop.second_watching_server().await;
+    let scenario = shop.get("/api/v1/oms/scenarios/").await.ok()["results"][0]["id"].clone();
+    let rules = json!([{ "name": "open", "conditions": ["SELECT_BY_STOCK", "SELECT_BY_OPENING_HOURS"] }]);
+    shop.patch(&format!("/api/v1/oms/scenarios/{scenario}/"), &json!({ "rules": rules })).await.ok();
+    let path = format!("/api/v1/oms/stocklocations/{}/", shop.location_id("KADIKOY").await);
+    let shut = json!({ "timezone": "UTC", "opening_hours": {} });
+    shop.patch(&path, &json!({ "conf": shut })).await.ok();
+    shop.until("the wakes of these changes are over", || async {
+        shop.rows::<(i64,)>("select id from replanning_wakes").await.is_empty().then_some(())
+    })
+    .await;
+    let order = shop.order(&[("RED", 1)]).await;
+    let package = order.only_package();
+    // Not because it lacks stock, and the plan says so.
+    assert_eq!(package.place().await, "needs-rescheduling@HQ");
+    let path =
+        format!("/api/v1/oms/orderexecutionplans/?order__number={}", order.json["number"].as_str().expect("one"));
+    let plan = shop.get(&path).await.ok();
+    assert_eq!(plan["results"][0]["context"]["attempts"][0]["waits_for_opening"], true, "{plan}");
+    // What no store has, open or shut, is out of stock.
+    let absent = shop.order(&[("RED", 1), ("PINK", 1)]).await.only_package();
+    assert_eq!(absent.place().await, "out-of-stock@HQ");
+    // It is noon there, and the store has opened a minute ago: no change tells that, only the clock.
+    let now: DateTime<Utc> = shop.value("select now() + $1 * interval '1 second'", 0_i32).await;
+    let zone = format!("Etc/GMT{:+}", i64::from(now.hour()) - 12);
+    let opening = format!("12:{:02}", now.minute().saturating_sub(1));
+    let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let hours: Map<String, Value> =
+        days.iter().map(|day| ((*day).to_owned(), json!([format!("{opening}-24:00")]))).collect();
+    let conf = json!({ "timezone": zone, "opening_hours": hours });
+    shop.execute_text(&format!(
+        "update installation set version = version + 1;
+         update stock_locations set attributes = attributes || jsonb_build_object('conf', '{conf}'::jsonb)
+          where erp_code = 'KADIKOY';
+         delete from replanning_wakes;
+         update replanning_sweep set swept_date = now() - interval '2 minutes'"
+    ))
+    .await;
+    until_at(&package, "waiting@KADIKOY").await;
+    server.stop().await;
+    shop.abandon().await;
 }
