@@ -33,6 +33,7 @@ use crate::{
     packages::loader::{self, Loader},
     page::UnknownFilters,
     replanning::{self, wakes},
+    stock::feed,
     tasks::Tasks,
     upstream::{self, Intake, Pace, Upstream, UpstreamSettings},
     webhooks::{self, DeliveryService},
@@ -271,6 +272,11 @@ impl Shared {
         let (stopped, connections) = (stop.clone(), pool.clone());
         let notifier = Arc::clone(&self.event_notifier);
         tasks.keep("events", stop, move || Arc::clone(&notifier).watch(connections.clone(), stopped.clone()));
+        let (stopped, connections) = (stop.clone(), pool.clone());
+        let notifier = Arc::clone(&self.event_notifier);
+        tasks.keep("events of stock", stop, move || {
+            feed::tell_until_stopped(connections.clone(), Arc::clone(&notifier), stopped.clone())
+        });
         let (stopped, connections) = (stop.clone(), pool.clone());
         let catalog_cache = Arc::clone(&self.catalog_cache);
         tasks.keep("catalog", stop, move || {

@@ -1,6 +1,7 @@
 //! Lists: `count`, `next`, `previous`, `results`; pages, sorting and filters as in Django REST framework; or a file of
 //! the whole list ([`crate::export`]).
 
+mod cursor;
 mod list;
 mod listing;
 mod schema;
@@ -11,6 +12,7 @@ use chrono_tz::Tz;
 use http::{HeaderMap, Uri, header};
 use serde::Serialize;
 
+use cursor::Cursor;
 pub use list::{Filter, Kind, List, VISIBLE_TO_ALL, VISIBLE_TO_NONE, filter};
 pub use listing::{ListRow, Listing, ids};
 
@@ -77,6 +79,10 @@ pub struct Page {
     time_zone: Option<Tz>,
     /// Of moments that name no zone.
     zone_of_moments: Tz,
+    /// Where the page begins, if a cursor says it; once the rows are read, where the next one does, if there is one.
+    cursor: Option<Cursor>,
+    /// True if a cursor says where it begins.
+    is_by_cursor: bool,
     parameters: Vec<(String, String)>,
     /// `http://host`.
     base_url: String,
@@ -115,6 +121,8 @@ impl Page {
             unknown_filters: UnknownFilters::default(),
             time_zone,
             zone_of_moments: time_zone.unwrap_or_default(),
+            cursor: None,
+            is_by_cursor: false,
             base_url: base_url(headers),
             path: uri.path().to_owned(),
             parameters,
@@ -240,7 +248,20 @@ impl Page {
         Ok(())
     }
 
+    /// Refuses what says otherwise where a page begins, and a file, which has no next.
+    fn refuse_beside_cursor(&self) -> Result<(), Refusal> {
+        let given = ["page", "sort", "format"].into_iter().find(|name| self.get(name).is_some_and(|it| it != "json"));
+        match given {
+            Some(name) => Err(Refusal::field(name, "It does not go with a cursor; leave one of them out.")),
+            None => Ok(()),
+        }
+    }
+
     fn page_of<T>(&self, count: usize, results: Vec<T>) -> PageOf<T> {
+        if self.is_by_cursor {
+            let next = self.cursor.as_ref().map(|cursor| self.link_with(cursor::PARAMETER, Some(cursor.text())));
+            return PageOf { count, next, previous: None, results };
+        }
         let number = self.number.unwrap_or(1);
         let next = (self.offset() + self.limit < count).then(|| self.link(number + 1));
         let previous = (number > 1).then(|| self.link(number - 1));
@@ -256,15 +277,18 @@ impl Page {
 
     /// The address of another page: the client's own parameters, sorted by key; page 1 is named by leaving it out.
     fn link(&self, number: usize) -> String {
+        self.link_with("page", (number > 1).then(|| number.to_string()))
+    }
+
+    /// The address with another value of a parameter, or without it.
+    fn link_with(&self, name: &str, value: Option<String>) -> String {
         let mut parameters: Vec<(&str, String)> = self
             .parameters
             .iter()
-            .filter(|(key, _)| key != "page")
+            .filter(|(key, _)| key != name)
             .map(|(key, value)| (key.as_str(), value.clone()))
             .collect();
-        if number > 1 {
-            parameters.push(("page", number.to_string()));
-        }
+        parameters.extend(value.map(|value| (name, value)));
         parameters.sort_by(|a, b| a.0.cmp(b.0));
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
         let separator = if query.is_empty() { "" } else { "?" };

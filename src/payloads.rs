@@ -11,11 +11,13 @@ use crate::{
     events::Change,
     links::Addresses,
     locations::Location,
-    packages, transfers,
+    packages,
+    stock::list::StockLevel,
+    transfers,
     wire::raw,
 };
 
-/// Renders the payload of each change, by its id: the package, transfer, location or subscription in its documented
+/// Renders the payload of each change, by its id: the package, transfer, location, stock or subscription in its documented
 /// shape, as it was when the change was written. `addresses`: those in it.
 ///
 /// # Errors
@@ -62,6 +64,9 @@ async fn render_with(
     let of_locations = of("stock_location");
     for change in of_locations {
         payloads.insert(change.id, raw(&Location::from_record(&change.facts)?));
+    }
+    for change in of("stock") {
+        payloads.insert(change.id, raw(&StockLevel::from_record(&change.facts)?));
     }
     for change in of("webhook") {
         let facts = RawValue::from_string(change.facts.clone());

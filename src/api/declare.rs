@@ -101,7 +101,7 @@ fn parameter(filter: &Filter, list: &List) -> Parameter {
         Kind::Day => json!({ "type": "string", "format": "date" }),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Uuid => json!({ "type": "string", "format": "uuid" }),
-        Kind::Text | Kind::Texts | Kind::Prefix | Kind::Contains => json!({ "type": "string" }),
+        Kind::Text | Kind::Texts | Kind::Prefix | Kind::Contains | Kind::Cursor => json!({ "type": "string" }),
     };
     let parameter = query(filter.name, filter.summary, &schema);
     if list.requires(filter.name) {

@@ -14,7 +14,7 @@ use utoipa::openapi::path::Parameter;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
-    shape::{ENTITIES, Event, Events},
+    shape::{Event, Events},
     stream::Rights,
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
     app::App,
     auth::Caller,
     error::{Error, Refusal, Result},
-    events::{self, Change, Cursor, Hearing, Held, TYPES, Wanted},
+    events::{self, Change, Cursor, ENTITIES, Hearing, Held, TYPES, Wanted},
     openapi::errors::TooManyRequests,
     page::Page,
     payloads,

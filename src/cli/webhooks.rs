@@ -15,6 +15,7 @@ use crate::{
     audit::{self, Actor},
     config::DataSettings,
     error::{Error, Refusal, Result},
+    events,
     webhooks::{
         pause,
         replay::{self, ReplayRange},
@@ -62,7 +63,7 @@ pub(super) struct Replay {
 fn object(text: &str) -> Result<(String, i64), String> {
     let parts = text.split_once(':').and_then(|(entity, id)| Some((entity, id.parse::<i64>().ok()?)));
     match parts {
-        Some((entity, id)) if replay::ENTITIES.contains(&entity) => Ok((entity.to_owned(), id)),
+        Some((entity, id)) if events::ENTITIES.contains(&entity) => Ok((entity.to_owned(), id)),
         _ => Err("write it like package:12, transfer:3 or stock_location:4".to_owned()),
     }
 }

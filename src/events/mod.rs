@@ -25,8 +25,8 @@ pub use notifier::EventNotifier;
 pub use recent::{Batch, Following, Held, RecentEvents};
 
 /// All event types, in the order of the Akinon OMS documentation. `package.order.updated` and the types of
-/// locations and of subscriptions are ours: the public pages do not print any.
-pub const TYPES: [&str; 22] = [
+/// locations, of stock and of subscriptions are ours: the public pages do not print any.
+pub const TYPES: [&str; 23] = [
     "package.created",
     "package.status.transitioned",
     "package.status.packed",
@@ -47,9 +47,13 @@ pub const TYPES: [&str; 22] = [
     "transfer.status.ready_to_shipment",
     "stock_location.created",
     "stock_location.updated",
+    "stock.changed",
     "webhook.paused",
     "webhook.resumed",
 ];
+
+/// What events tell of.
+pub const ENTITIES: [&str; 5] = ["package", "transfer", "stock_location", "stock", "webhook"];
 
 /// The events of one object in one transaction: a row of `events`, one or more events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +62,7 @@ pub struct Change {
     pub id: i64,
     /// The place among all changes; `id` breaks ties ([`Cursor`]).
     pub position: i64,
-    /// `package`, `transfer`, `stock_location`, `webhook`.
+    /// One of [`ENTITIES`].
     pub entity: String,
     /// The object's id.
     pub object_id: i64,

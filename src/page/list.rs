@@ -3,10 +3,13 @@
 use std::iter::{once, repeat};
 
 use chrono::NaiveDate;
-use sqlx::{Postgres, QueryBuilder, postgres::PgRow};
+use sqlx::{Postgres, QueryBuilder, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-use super::Page;
+use super::{
+    Page,
+    cursor::{self, Cursor},
+};
 use crate::{
     days,
     db::PgConnection,
@@ -46,6 +49,9 @@ pub enum Kind {
     Boolean,
     /// A UUID, with or without hyphens.
     Uuid,
+    /// Where to go on in the order of [`List::tie_breaker`]: `{text}` and `{integer}` stand for its values in turn. With it
+    /// a page costs the same wherever it is, and rows that come or go between two pages move no other.
+    Cursor,
 }
 
 /// A documented filter of a list.
@@ -117,6 +123,13 @@ impl List {
     ) -> Result<(usize, Vec<PgRow>)> {
         let filters: Vec<&'static str> = self.filters.iter().map(|filter| filter.name).collect();
         page.check_filters(&filters)?;
+        if let Some(filter) = self.filters.iter().find(|filter| filter.kind == Kind::Cursor)
+            && let Some(text) = page.get(filter.name)
+        {
+            (page.cursor, page.is_by_cursor) = (Some(Cursor::read(text)?), true);
+            page.refuse_beside_cursor()?;
+            return self.rows_after(connection, page, visible).await;
+        }
         let order = self.order_by(page);
         let mut query = QueryBuilder::new("");
         self.push_query(&mut query, "count(*)", page, visible)?;
@@ -136,6 +149,40 @@ impl List {
         query.push(" limit ").push_bind(i64::try_from(page.limit()).unwrap_or(i64::MAX));
         query.push(" offset ").push_bind(i64::try_from(page.offset()).unwrap_or(i64::MAX));
         let rows = query.build().fetch_all(connection).await?;
+        Ok((count, rows))
+    }
+
+    /// The same for a page that a cursor names, which gets the cursor of the next one. The rows are counted for the first
+    /// page, and the cursor carries their number.
+    async fn rows_after(
+        &self,
+        connection: &mut PgConnection,
+        page: &mut Page,
+        visible: &Visible,
+    ) -> Result<(usize, Vec<PgRow>)> {
+        let known = page.cursor.as_ref().and_then(|cursor| cursor.count);
+        let count = if let Some(count) = known {
+            count
+        } else {
+            let mut query = QueryBuilder::new("");
+            self.push_query(&mut query, "count(*)", page, visible)?;
+            let count: i64 = query.build_query_scalar().fetch_one(&mut *connection).await?;
+            usize::try_from(count).unwrap_or_default()
+        };
+        let keys: Vec<String> = self.tie_breaker.split(", ").map(|column| format!("({column})::text")).collect();
+        let columns = format!("{}, array[{}] as cursor_keys", self.columns, keys.join(", "));
+        let mut query = QueryBuilder::new("");
+        self.push_query(&mut query, &columns, page, visible)?;
+        query.push(" order by ").push(self.tie_breaker);
+        // One more than the page holds says whether there is another.
+        query.push(" limit ").push_bind(i64::try_from(page.limit()).unwrap_or(i64::MAX).saturating_add(1));
+        let mut rows = query.build().fetch_all(connection).await?;
+        let has_more = rows.len() > page.limit();
+        rows.truncate(page.limit());
+        page.cursor = match rows.last().filter(|_| has_more) {
+            Some(row) => Some(Cursor { count: Some(count), keys: row.try_get("cursor_keys")? }),
+            None => None,
+        };
         Ok((count, rows))
     }
 
@@ -184,6 +231,10 @@ impl List {
         self.push_visible(query, visible);
         for filter in self.filters {
             let Some(value) = page.get(filter.name) else { continue };
+            if filter.kind == Kind::Cursor {
+                push_cursor(query, filter, page)?;
+                continue;
+            }
             query.push(" and ");
             for (part, end) in filter.sql.split("{end}").zip(once(false).chain(repeat(true))) {
                 if end {
@@ -216,6 +267,25 @@ impl List {
         parts.push(self.tie_breaker.to_owned());
         format!(" order by {}", parts.join(", "))
     }
+}
+
+/// The condition of a cursor; of the first page there is none.
+fn push_cursor(query: &mut QueryBuilder<Postgres>, filter: &Filter, page: &Page) -> Result<(), Refusal> {
+    let Some(cursor) = page.cursor.as_ref().filter(|cursor| !cursor.keys.is_empty()) else { return Ok(()) };
+    let mut parts = filter.sql.split('{');
+    query.push(" and ").push(parts.next().unwrap_or_default());
+    let mut keys = cursor.keys.iter();
+    for part in parts {
+        let (kind, after) = part.split_once('}').unwrap_or((part, ""));
+        let key = keys.next().ok_or_else(cursor::wrong)?;
+        if kind == "integer" {
+            query.push_bind(key.parse::<i64>().map_err(|_| cursor::wrong())?);
+        } else {
+            query.push_bind(key.clone());
+        }
+        query.push(after);
+    }
+    Ok(())
 }
 
 fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, page: &Page) -> Result<(), Refusal> {
@@ -264,6 +334,8 @@ fn push_value(query: &mut QueryBuilder<Postgres>, filter: &Filter, page: &Page) 
             let flag = boolean(&value.trim().into()).ok_or_else(|| wrong("Enter true or false."))?;
             query.push_bind(flag);
         }
+        // It has a condition of its own.
+        Kind::Cursor => {}
         Kind::Uuid => {
             query.push_bind(value.trim().parse::<Uuid>().map_err(|_| wrong("Enter a valid UUID."))?);
         }

@@ -1,16 +1,17 @@
 //! The list of stock.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
 use crate::{
+    error::{Error, Result},
     page::{Kind, List, ListRow, filter},
     wire::Timestamp,
 };
 
 /// The stock of a SKU at a location.
-#[derive(Debug, Serialize, ToSchema, FromRow)]
+#[derive(Debug, Serialize, Deserialize, ToSchema, FromRow)]
 pub struct StockLevel {
     /// Id of the location.
     #[sqlx(rename = "stock_location_id")]
@@ -27,6 +28,16 @@ pub struct StockLevel {
     /// `quantity - reserved - missing`: what can still be promised.
     available: i64,
     modified_date: Timestamp,
+}
+
+impl StockLevel {
+    /// As an event has it ([`super::feed`]).
+    ///
+    /// # Errors
+    /// When it is no such record.
+    pub fn from_record(facts: &str) -> Result<Self> {
+        serde_json::from_str(facts).map_err(|error| Error::Fault(format!("an event of stock: {error}")))
+    }
 }
 
 impl ListRow for StockLevel {
@@ -56,6 +67,13 @@ impl ListRow for StockLevel {
                 Kind::DateTime,
                 "s.modified_date < {}",
                 "What has not changed since this moment.",
+            ),
+            filter(
+                "cursor",
+                Kind::Cursor,
+                "(s.sku, s.stock_location_id) > ({text}, {integer})",
+                "For the whole list or all that changed: `*` for the first page, then as `next` has it. In the order of SKU and \
+                 location, so that a row that comes or goes between two pages moves no other; instead of `page` and `sort`.",
             ),
             filter("stock_location__erp_code", Kind::Text, "l.erp_code = {}", "ERP code of the stock location."),
         ],

@@ -2,6 +2,7 @@
 
 pub mod adjust;
 mod dated;
+pub mod feed;
 pub mod history;
 pub mod import;
 pub mod ledger;

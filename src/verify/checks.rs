@@ -69,6 +69,7 @@ pub const CHECKS: &[Check] = checks! {
     "moves": full;
     "ways-out": full;
     "problems": full;
+    "stock-told": full;
     "statuses": full;
     "seals": full;
 };

@@ -11,20 +11,18 @@ use super::{
 use crate::{
     db::PgConnection,
     error::{Refusal, Result},
-    events::{self, Cursor, Wanted},
+    events::{self, Cursor, ENTITIES, Wanted},
     reading::{self, values},
 };
 
 /// Rows, or events, in one transaction.
 const BATCH: i64 = 1000;
-/// Objects whose events can be delivered again.
-pub const ENTITIES: [&str; 4] = ["package", "transfer", "stock_location", "webhook"];
 
 /// The events to deliver again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
 #[schema(as = WebhookReplay)]
 pub struct ReplayRange {
-    /// With `object_id`: `package`, `transfer`, `stock_location` or `webhook`.
+    /// With `object_id`: one of [`ENTITIES`].
     #[schema(value_type = String, required = false)]
     pub entity: Option<String>,
     /// Events of this object alone.

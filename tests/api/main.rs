@@ -78,6 +78,7 @@ mod signals;
 mod silence;
 mod simulate;
 mod stock;
+mod stock_feed;
 mod stock_files;
 mod stock_ledger;
 mod success;

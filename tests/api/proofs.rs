@@ -75,6 +75,23 @@ async fn lively() -> Shop {
     let moved = json!({ "shipping_address": { "line": "Moda 12" } });
     shop.patch(&format!("/api/v1/oms/orders/{}/", ended.id()), &moved).await.ok();
     shop.execute(OTHERS).await;
+    // Somebody hears of stock.
+    shop.until("changes of stock are noted", || async {
+        shop.value::<bool, _>("select is_on and is_compared and $1 from stock_feed", true).await.then_some(())
+    })
+    .await;
+    shop.count("GEBZE", "FAR", 7).await;
+    shop.until("it is told", || async {
+        (shop.value::<i64, _>("select count(*) from stock_told where sku = $1", "FAR").await == 1).then_some(())
+    })
+    .await;
+    shop.execute("update webhooks set is_active = false where event_type = 'stock.changed'").await;
+    shop.until("they are noted no more", || async {
+        shop.value::<bool, _>("select is_on or not $1 from stock_feed", true).await.eq(&false).then_some(())
+    })
+    .await;
+    shop.execute("insert into stock_changes (sku, stock_location_id) select sku, stock_location_id from stock_told")
+        .await;
     shop
 }
 
@@ -94,9 +111,11 @@ const OTHERS: &str = "
     insert into upstream_stores select id, now() from stock_locations where erp_code = 'HQ';
     insert into webhooks (user_id, event_type, target_url, retry_countdown_config)
     select min(id), 'package.created', 'https://erp.example/', '{}' from users;
+    insert into webhooks (user_id, event_type, target_url, retry_countdown_config)
+    select min(id), 'stock.changed', 'https://erp.example/', '{}' from users;
     insert into hook_events (webhook_id, event_position, event_id, event_date, nth, uuid, entity, object_id, sequence)
     select w.id, e.position, e.id, e.created_date, 0, gen_random_uuid(), e.entity, e.object_id, e.sequence
-      from webhooks w, events e where e.entity = 'package' and e.sequence = 1 limit 1;
+      from webhooks w, events e where w.event_type = 'package.created' and e.entity = 'package' and e.sequence = 1 limit 1;
     insert into inventory_engine (settings) values ('{}');
     insert into installation_settings (time_zone) values ('Europe/Istanbul');
     insert into invoice_services values ('books', '{}');

@@ -1,5 +1,6 @@
 //! Lists for clients: package items, reasons, sender addresses, conditions, flat locations.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use oms::{
     cargo::{CargoCompany, CargoCompanyCondition},
     installation::{apply, check},
@@ -436,6 +437,8 @@ async fn every_filter_of_cargo_companies_and_what_they_know_filters() {
             "is_short" => values(&["false"], &["true"]),
             "modified_date__gte" => values(&[], &["2002-01-01"]),
             "modified_date__lt" => values(&["2002-01-01"], &[]),
+            // After the one of PINK comes the one of RED.
+            "cursor" => values(&[&URL_SAFE_NO_PAD.encode(format!(r#"{{"count":1,"keys":["PINK","{gebze}"]}}"#))], &[]),
             _ => return None,
         })
     };

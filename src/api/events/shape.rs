@@ -13,8 +13,8 @@ use utoipa::{
 };
 
 use crate::{
-    events::Change, locations::Location, packages::view::PackageView, transfers::view::TransferView,
-    webhooks::pause::PauseEvent, wire::Timestamp,
+    events::Change, locations::Location, packages::view::PackageView, stock::list::StockLevel,
+    transfers::view::TransferView, webhooks::pause::PauseEvent, wire::Timestamp,
 };
 
 /// Some events, and where to go on.
@@ -36,7 +36,7 @@ pub(super) struct Event {
     id: String,
     #[serde(rename = "event")]
     kind: Kind,
-    /// One of [`ENTITIES`].
+    /// One of [`crate::events::ENTITIES`].
     entity: String,
     object_id: i64,
     /// Its number among the events of its object: 1, 2, 3 … without a gap.
@@ -47,9 +47,6 @@ pub(super) struct Event {
     /// The object as it was then.
     payload: Arc<RawValue>,
 }
-
-/// What events tell of.
-pub(super) const ENTITIES: [&str; 4] = ["package", "transfer", "stock_location", "webhook"];
 
 /// The schema of events that tell of one kind of object.
 fn event_of<T: ToSchema>(entity: &str) -> RefOr<Schema> {
@@ -77,7 +74,7 @@ fn event_of<T: ToSchema>(entity: &str) -> RefOr<Schema> {
 
 impl utoipa::PartialSchema for Event {
     fn schema() -> RefOr<Schema> {
-        let names = ["PackageEvent", "TransferEvent", "StockLocationEvent", "WebhookEvent"];
+        let names = ["PackageEvent", "TransferEvent", "StockLocationEvent", "StockEvent", "WebhookEvent"];
         let all = names.into_iter().map(Ref::from_schema_name).fold(OneOfBuilder::new(), OneOfBuilder::item);
         all.description(Some("An event. `entity` says what its payload is.")).into()
     }
@@ -88,10 +85,12 @@ impl ToSchema for Event {
         schemas.push(("PackageEvent".to_owned(), event_of::<PackageView>("package")));
         schemas.push(("TransferEvent".to_owned(), event_of::<TransferView>("transfer")));
         schemas.push(("StockLocationEvent".to_owned(), event_of::<Location>("stock_location")));
+        schemas.push(("StockEvent".to_owned(), event_of::<StockLevel>("stock")));
         schemas.push(("WebhookEvent".to_owned(), event_of::<PauseEvent<'static>>("webhook")));
         push::<PackageView>(schemas);
         push::<TransferView>(schemas);
         push::<Location>(schemas);
+        push::<StockLevel>(schemas);
         push::<PauseEvent<'static>>(schemas);
         push::<Kind>(schemas);
         push::<Timestamp>(schemas);

@@ -4,6 +4,8 @@ with objects as (
     select 'package' as entity, id, number as name, event_sequence, created_date from packages
     union all select 'transfer', id, number, event_sequence, created_date from transfers
     union all select 'stock_location', id, erp_code, event_sequence, created_date from stock_locations
+    union all select 'stock', t.id, t.sku || ' at ' || l.erp_code, t.event_sequence, t.created_date
+                from stock_told t join stock_locations l on l.id = t.stock_location_id
     union all select 'webhook', id, id::text, event_sequence, created_date from webhooks
 ), told as (
     select entity, object_id, sequence, cardinality(types) as count,
@@ -22,7 +24,7 @@ select replace(coalesce(o.entity, s.entity), '_', ' ') || ' ' || coalesce(o.name
                  || ', the last is number ' || coalesce(s.last, 0) end
   from objects o
   full join summed s on s.entity = o.entity and s.object_id = o.id
- where (o.id is null and s.entity in ('package', 'transfer'))
+ where (o.id is null and s.entity in ('package', 'transfer', 'stock'))
     or (o.id is not null and (coalesce(s.leaps or s.runs_ahead, false)
          or (s.last is not null and s.last <> o.event_sequence)
          or (s.first is not null and s.first <> 1 and o.created_date >= (select kept_since from event_clock))
