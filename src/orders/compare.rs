@@ -158,7 +158,7 @@ async fn load_lines(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMa
     let mut lines: HashMap<i64, Vec<StoredLine>> = HashMap::new();
     // Of a product that was replaced, the one that was ordered.
     let rows = sqlx::query!(
-        r#"select i.id, i.order_id, i.omnitron_id, i.quantity, i.price::text as price, i.price_currency,
+        r#"select i.id, i.order_id, i.omnitron_id, i.parent_omnitron_id, i.quantity, i.price::text as price, i.price_currency,
                   i.tax_rate::text as tax_rate, i.discount_amount::text as discount_amount,
                   coalesce((select h.sku from order_item_history h where h.order_item_id = i.id
                              order by until_event_id limit 1), i.sku) as "sku!",
@@ -195,6 +195,7 @@ async fn load_lines(connection: &mut PgConnection, ids: &[i64]) -> Result<HashMa
                 ("price_currency", row.price_currency),
                 ("tax_rate", row.tax_rate),
                 ("discount_amount", row.discount_amount),
+                ("parent", row.parent_omnitron_id.map(|key| key.to_string())),
             ],
         });
     }
@@ -239,11 +240,9 @@ impl StoredOrder {
                 note(field, None, Change::Recipient);
             }
         }
-        // Orders of before these were kept say nothing of them. `extra_field` is not compared: whoever works on an order
-        // upstream writes there.
-        let keeps_them = !self.details["has_gift_box"].is_null();
+        // `extra_field` is not compared: whoever works on an order upstream writes there.
         for field in ["has_gift_box", "gift_box_note", "shipping_amount"] {
-            if keeps_them && plain(&self.details[field]) != plain(&order.details[field]) {
+            if self.keeps_all() && plain(&self.details[field]) != plain(&order.details[field]) {
                 note(field, None, Change::Other);
             }
         }
@@ -255,6 +254,11 @@ impl StoredOrder {
         // Of an order that is cancelled, each line is.
         found.extend(if is_cancelled { Vec::new() } else { self.line_differences(order) });
         found
+    }
+
+    /// False for orders of before gifts and kits were kept: they say nothing of them.
+    fn keeps_all(&self) -> bool {
+        !self.details["has_gift_box"].is_null()
     }
 
     /// True if all of it was cancelled because nobody wanted it, and somebody does.
@@ -330,9 +334,11 @@ impl StoredOrder {
                 line.price_currency.clone(),
                 line.tax_rate.clone(),
                 line.discount_amount.clone(),
+                line.parent.map(|key| key.to_string()),
             ];
             for ((key, kept), sent) in kept.texts.iter().zip(texts) {
-                if !is_same_text(kept.as_deref(), sent.as_deref()) {
+                let is_known = *key != "parent" || self.keeps_all();
+                if is_known && !is_same_text(kept.as_deref(), sent.as_deref()) {
                     note(number, key, Change::Other);
                 }
             }
@@ -453,6 +459,7 @@ mod tests {
                 ("price_currency", None),
                 ("tax_rate", None),
                 ("discount_amount", None),
+                ("parent", None),
             ],
         };
         let mut texts: Vec<(&'static str, Option<String>)> =
@@ -525,6 +532,11 @@ mod tests {
         assert_eq!(found(|order| order.lines[0].quantity = 2), of_line(1, "quantity", Change::FewerUnits(1, 2)));
         assert_eq!(found(|order| order.lines[0].quantity = 4), of_line(1, "quantity", Change::Other));
         assert_eq!(found(|order| order.lines[1].sku = "GREEN".to_owned()), of_line(2, "product", Change::Other));
+        assert_eq!(found(|order| order.lines[1].parent = Some(11)), of_line(2, "parent", Change::Other));
+        let before_kits = |kept: &mut StoredOrder| kept.details = json!({ "customer": kept.details["customer"] });
+        let mut of_kit = sent();
+        of_kit.lines[1].parent = Some(11);
+        assert_eq!(of_kept(before_kits, &of_kit).0.iter().filter(|told| told.line.is_some()).count(), 0);
         assert_eq!(found(|order| drop(order.lines.pop())), of("orderitem_set", Change::Other));
         let added = |order: &mut OrderInput| {
             let mut line = order.lines[0].clone();

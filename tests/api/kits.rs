@@ -246,6 +246,82 @@ async fn a_part_that_is_not_found_takes_the_whole_kit_elsewhere() {
     shop.finish().await;
 }
 
+/// A kit of two PINK and a GREY with a RED, in a package at BESIKTAS; what of it is elsewhere says the caller.
+async fn package_of_a_kit<'s>(shop: &'s Shop, number: &str, elsewhere: &[(&str, i64)]) -> (Order<'s>, Package<'s>) {
+    split(shop, &json!({ "kits_together": true })).await;
+    for (sku, units) in [("PINK", 2), ("GREY", 1), ("RED", 1)] {
+        shop.count("BESIKTAS", sku, units).await;
+    }
+    let order = shop.order_of(&of_kit(number, &[("PINK", 2), ("GREY", 1)], &[("RED", 1)])).await;
+    let package = order.only_package();
+    assert_eq!(package.place().await, "waiting@BESIKTAS");
+    for (sku, units) in elsewhere {
+        shop.count("GEBZE", sku, *units).await;
+    }
+    (order, package)
+}
+
+#[tokio::test]
+async fn what_leaves_a_package_takes_the_other_parts_of_its_kit_along_and_the_rest_stays() {
+    for (number, command) in [("K1", "DETECTED_OUT_OF_STOCK_ITEM_ADVANCED"), ("K2", "PREPARE_PACKAGE")] {
+        let shop = Shop::open().await;
+        shop.forget_stock("sku = 'RED'").await;
+        let (order, package) = package_of_a_kit(&shop, number, &[("PINK", 2), ("GREY", 1)]).await;
+        // One of two units is not there: the kit is not whole any more.
+        let pink = json!([{ "id": package.item("PINK").await, "quantity": 1 }]);
+        let input = match command {
+            "PREPARE_PACKAGE" => json!({ "select_items_by_omnitron_id": false, "out_of_stock_items": pink }),
+            _ => json!({ "package_items": pink }),
+        };
+        package.run_with(command, &input).await.ok();
+        let now = places(&order).await;
+        assert_eq!(now[1..], ["waiting@GEBZE: PINK×2=waiting, GREY×1=waiting"], "{command}");
+        assert!(now[0].ends_with("@BESIKTAS: RED×1=waiting") || now[0].contains("RED×1"), "{command}: {now:?}");
+        assert!(!now[0].contains("GREY"), "{command}: {now:?}");
+        // Of GREY nothing is missing: it is there for the next one.
+        let stock = shop.get("/api/v1/oms/stocks/?sku=GREY&stock_location__erp_code=BESIKTAS").await.ok();
+        let row = &stock["results"][0];
+        assert_eq!((&row["missing"], &row["available"]), (&json!(0), &json!(1)), "{command}");
+        shop.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_kit_that_is_nowhere_whole_any_more_waits_together() {
+    let shop = Shop::open().await;
+    shop.forget_stock("sku = 'RED'").await;
+    let (order, package) = package_of_a_kit(&shop, "K1", &[("PINK", 2)]).await;
+    let missing = json!({ "package_items": [package.item("PINK").await] });
+    package.run_with("DETECTED_OUT_OF_STOCK_ITEM_ADVANCED", &missing).await.ok();
+    assert_eq!(places(&order).await[1..], ["out-of-stock@HQ: PINK×2=out-of-stock, GREY×1=out-of-stock"]);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn when_the_kit_is_all_that_there_is_the_package_ends() {
+    let shop = Shop::open().await;
+    split(&shop, &json!({ "kits_together": true })).await;
+    for location in ["BESIKTAS", "GEBZE"] {
+        shop.count(location, "PINK", 1).await;
+        shop.count(location, "GREY", 1).await;
+    }
+    let order = shop.order_of(&of_kit("K1", &[("PINK", 1), ("GREY", 1)], &[])).await;
+    let package = order.only_package();
+    let pink = package.item("PINK").await;
+    let prepared = json!({ "select_items_by_omnitron_id": false, "out_of_stock_items": [pink] });
+    let refused = shop.changes_nothing(package.run_with("PREPARE_PACKAGE", &prepared)).await;
+    assert!(refused.wrong("out_of_stock_items")[0].contains("takes the other parts of its kits along"));
+    package.run_with("DETECTED_OUT_OF_STOCK_ITEM_ADVANCED", &json!({ "package_items": [pink] })).await.ok();
+    assert_eq!(
+        places(&order).await,
+        [
+            "packaging-canceled@BESIKTAS: PINK×1=oms-not-found, GREY×1=packaging-canceled",
+            "waiting@GEBZE: PINK×1=waiting, GREY×1=waiting"
+        ]
+    );
+    shop.finish().await;
+}
+
 #[tokio::test]
 async fn what_is_missing_of_a_kit_is_fetched_and_a_kit_that_is_nowhere_whole_waits() {
     let shop = Shop::open().await;

@@ -1,4 +1,5 @@
-//! `DETECTED_OUT_OF_STOCK_ITEM_ADVANCED`: some items are missing; only these are planned again.
+//! `DETECTED_OUT_OF_STOCK_ITEM_ADVANCED`: some items are missing; only these are planned again, with the other
+//! parts of their kits where the scenario keeps kits together.
 //!
 //! The other items stay in this package, which goes to the destination. If there are none, the package ends
 //! (`otherwise`). Missing items move to new packages; those without a place to an out-of-stock package at the default
@@ -51,13 +52,15 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let transition = context.transition;
     let mut changes = Changes::to(package, transition.destination_id);
     let all: Vec<Part> = package.items.iter().map(Part::from).collect();
-    if missing == all {
+    let leaving = replan::leaving(context, &missing);
+    if leaving == all {
         changes.state_id = transition.otherwise_id.unwrap_or(transition.destination_id);
         let not_found = context.state_id(NOT_FOUND)?;
-        changes.item_states = missing.iter().map(|part| (part.package_item_id, not_found)).collect();
-        replan::send_away(context, &missing, Taking::Copy, &mut changes)?;
+        let whole = missing.iter().filter(|part| all.contains(part));
+        changes.item_states = whole.map(|part| (part.package_item_id, not_found)).collect();
+        replan::send_away(context, &leaving, missing, Taking::Copy, &mut changes)?;
     } else {
-        replan::send_away(context, &missing, Taking::Move, &mut changes)?;
+        replan::send_away(context, &leaving, missing, Taking::Move, &mut changes)?;
     }
     Ok(changes)
 }

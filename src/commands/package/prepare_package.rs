@@ -78,10 +78,21 @@ pub static COMMAND: PackageCommand = PackageCommand {
 fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let naming = if context.input.boolean(BY_OMNITRON_ID)? { Naming::OmnitronId } else { Naming::Item };
     let missing = missing(context, naming)?;
+    let leaving = replan::leaving(context, &missing);
+    let all: Vec<Part> = context.facts.items.iter().map(Part::from).collect();
+    if leaving == all && !all.is_empty() {
+        let why = if missing == all {
+            "All items are listed"
+        } else {
+            "What is listed takes the other parts of its kits along"
+        };
+        let message = format!("{why}, so nothing is left to prepare. Run DETECTED_OUT_OF_STOCK_ITEM instead.");
+        return Err(Refusal::field(MISSING, message));
+    }
     let replaced = replacements::pairs(context, naming, REPLACEMENTS.name, "sku")?;
     let scanned = replacements::pairs(context, naming, BARCODES, "barcode")?;
     for (field, pairs) in [(REPLACEMENTS.name, &replaced), (BARCODES, &scanned)] {
-        if let Some((item, _)) = pairs.iter().find(|(item, _)| missing.contains(&Part::from(*item))) {
+        if let Some((item, _)) = pairs.iter().find(|(item, _)| leaving.contains(&Part::from(*item))) {
             return Err(Refusal::field(field, format!("Item {} is out of stock at the same time.", item.id)));
         }
     }
@@ -91,7 +102,7 @@ fn decide(context: &Context<'_>) -> Result<Changes, Refusal> {
     let package = context.facts;
     let mut changes = Changes::to(package, context.transition.destination_id);
     if !missing.is_empty() {
-        replan::send_away(context, &missing, Taking::Move, &mut changes)?;
+        replan::send_away(context, &leaving, missing, Taking::Move, &mut changes)?;
         // Its own location keeps the others.
         changes.answer = Answer::Package { stock_location_id: package.stock_location_id };
     }
@@ -131,15 +142,7 @@ fn missing(context: &Context<'_>, naming: Naming) -> Result<Vec<Part>, Refusal> 
             }
         }
     }
-    let missing = parts_of(context.facts, &items).map_err(refuse)?;
-    let all: Vec<Part> = context.facts.items.iter().map(Part::from).collect();
-    if missing == all && !all.is_empty() {
-        return Err(Refusal::field(
-            MISSING,
-            "All items are listed, so nothing is left to prepare. Run DETECTED_OUT_OF_STOCK_ITEM instead.",
-        ));
-    }
-    Ok(missing)
+    parts_of(context.facts, &items).map_err(refuse)
 }
 
 #[cfg(test)]

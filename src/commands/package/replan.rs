@@ -119,17 +119,31 @@ pub(super) fn busiest<'p>(context: &Context<'_>, parcels: &'p [Parcel]) -> Optio
     parcels.iter().min_by_key(|parcel| (std::cmp::Reverse(parcel.order_item_ids.len()), priority(parcel)))
 }
 
-/// Plans parts of items again at other locations: this one has not found them. They move to new packages; those without a
-/// place to an out-of-stock package at the default location. The answer names the location with most of them.
+/// What leaves this location because parts of items are missing here: they, and where the scenario keeps the parts of a kit
+/// together, all of the package's parts of their kits.
+pub(super) fn leaving(context: &Context<'_>, missing: &[Part]) -> Vec<Part> {
+    let items = &context.facts.items;
+    let kit = |item: &ItemFacts| context.supply.and_then(|supply| supply.kits.get(&item.order_item_id).copied());
+    let part = |item: &ItemFacts| missing.iter().copied().find(|part| part.package_item_id == item.id);
+    let kits: BTreeSet<i64> = items.iter().filter(|item| part(item).is_some()).filter_map(kit).collect();
+    let leaves = |item: &ItemFacts| {
+        let whole = kit(item).filter(|kit| kits.contains(kit)).map(|_| Part::from(item));
+        whole.or_else(|| part(item))
+    };
+    items.iter().filter_map(leaves).collect()
+}
+
+/// Plans what leaves again at other locations: this one has not found parts of it. It moves to new packages; what has no
+/// place to an out-of-stock package at the default location. The answer names the location with most of it.
 pub(super) fn send_away(
     context: &Context<'_>,
-    missing: &[Part],
+    leaving: &[Part],
+    missing: Vec<Part>,
     taking: Taking,
     changes: &mut Changes,
 ) -> Result<(), Refusal> {
-    let exclusions = excluded(context, missing);
-    send(context, missing, exclusions, taking, changes)?;
-    changes.missing = missing.to_vec();
+    send(context, leaving, excluded(context, &missing), taking, changes)?;
+    changes.missing = missing;
     Ok(())
 }
 
