@@ -32,6 +32,7 @@ use crate::{
     outbound::{Gate, guard::Range},
     packages::loader::{self, Loader},
     page::UnknownFilters,
+    placing::queue::Placer,
     replanning::{self, wakes},
     stock::feed,
     tasks::Tasks,
@@ -179,14 +180,10 @@ impl App {
             inventory.clone(),
             &tasks,
         );
+        let (hooks, traffic) = (settings.webhooks.clone(), dispatcher.traffic());
+        let webhooks = DeliveryService::new(hooks, Arc::clone(&links), traffic, &tasks, gate.clone())?;
         let mut shared = Shared {
-            webhooks: DeliveryService::new(
-                settings.webhooks.clone(),
-                Arc::clone(&links),
-                dispatcher.traffic(),
-                &tasks,
-                gate.clone(),
-            )?,
+            webhooks,
             dispatcher: dispatcher.clone(),
             loader: Loader::start(&lookups, &catalog_cache, &tasks),
             lookups,
@@ -198,6 +195,7 @@ impl App {
                 wake_signal: Arc::clone(&wake_signal),
                 metrics: Arc::clone(&metrics),
                 dispatcher,
+                placer: Placer::start(&pool, &catalog_cache, &tasks),
             },
             pool,
             catalog_cache,

@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::postgres::PgRow;
@@ -26,6 +27,7 @@ use crate::{
     error::{Error, IS_PACKED, Refusal, Result},
     openapi::any_error,
     orders::{
+        identity::runs,
         input::{ORDER, OrderInput, example},
         list::LIST,
         recipient::{RECIPIENT_CHANGE, RecipientChange},
@@ -34,7 +36,8 @@ use crate::{
     page::{List, base_url, ids},
     placing::{
         dry_run::{self, DryRun, Taken},
-        place::{Durability, Placed, place},
+        place::Placed,
+        queue::MOST_AT_ONCE,
         recipient::{self, Changed},
     },
     scope::Scope,
@@ -136,25 +139,25 @@ async fn create(
         app.inventory.before_list(&catalog, skus.collect()).await?;
     }
     let mut results = Vec::with_capacity(list.len());
-    for value in &list {
-        let value = match value {
-            Ok(value) => value,
-            Err(unread) => {
-                results.push(ListedOrder::from(Refusal::parse(&unread.why)));
-                continue;
-            }
-        };
-        results.push(match take(&app, (&scope, &caller), value, &headers).await {
-            Ok((status, order)) => ListedOrder::Taken { status_code: status.as_u16(), order: Box::new(order) },
-            Err(Error::Refused(refusal)) => ListedOrder::from(refusal),
-            Err(error) if results.is_empty() => return Err(error),
-            Err(error) => {
-                // What came before it stands and must be told.
-                tracing::error!(%error, "an order of a list failed");
-                let error_text = json!({ "detail": "The order could not be taken. Send it again." });
-                ListedOrder::Refused { error: error_text, status_code: error.status().as_u16() }
-            }
-        });
+    for run in runs(&list) {
+        // They are placed together, and answered one by one.
+        let whose = (&scope, &caller);
+        let taken: Vec<BoxFuture<'_, _>> =
+            run.iter().map(|value| take_listed(&app, whose, value, &headers).boxed()).collect();
+        let mut taken = stream::iter(taken).buffered(MOST_AT_ONCE);
+        while let Some(one) = taken.next().await {
+            results.push(match one {
+                Ok((status, order)) => ListedOrder::Taken { status_code: status.as_u16(), order: Box::new(order) },
+                Err(Error::Refused(refusal)) => ListedOrder::from(refusal),
+                Err(error) if results.is_empty() => return Err(error),
+                Err(error) => {
+                    // What came before it stands and must be told.
+                    tracing::error!(%error, "an order of a list failed");
+                    let error_text = json!({ "detail": "The order could not be taken. Send it again." });
+                    ListedOrder::Refused { error: error_text, status_code: error.status().as_u16() }
+                }
+            });
+        }
     }
     Ok(axum::Json(Answer::List(results)).into_response())
 }
@@ -170,11 +173,14 @@ async fn rehearse(app: &App, sent: &wire::Body) -> Result<Response> {
     }
     let mut transaction = app.pool.begin().await?;
     let catalog = app.catalog_cache.up_to_date(&mut transaction).await?;
-    let mut taken = Taken::default();
-    let mut results = Vec::with_capacity(list.len());
-    for one in list {
-        let one = one.map_err(|unread| Refusal::parse(&unread.why)).and_then(OrderInput::of_json);
-        let planned = match one {
+    let read =
+        |one: Result<&Value, &Unread>| one.map_err(|unread| Refusal::parse(&unread.why)).and_then(OrderInput::of_json);
+    let orders: Vec<Result<OrderInput, Refusal>> = list.into_iter().map(read).collect();
+    let readable = orders.iter().filter_map(|order| order.as_ref().ok());
+    let mut taken = Taken::nothing(&mut transaction, &catalog, readable).await?;
+    let mut results = Vec::with_capacity(orders.len());
+    for order in orders {
+        let planned = match order {
             Ok(order) => dry_run::rehearse(&mut transaction, &catalog, &order, &mut taken).await,
             Err(refusal) => Err(refusal.into()),
         };
@@ -235,6 +241,16 @@ impl From<Refusal> for ListedOrder {
     }
 }
 
+async fn take_listed(
+    app: &App,
+    whose: (&Scope, &Arc<Caller>),
+    value: &Result<Value, Unread>,
+    headers: &HeaderMap,
+) -> Result<(StatusCode, OrderView)> {
+    let value = value.as_ref().map_err(|unread| Refusal::parse(&unread.why))?;
+    take(app, whose, value, headers).await
+}
+
 async fn take(
     app: &App,
     (scope, caller): (&Scope, &Arc<Caller>),
@@ -257,8 +273,8 @@ async fn take(
 async fn take_unseen(app: &App, caller: &Arc<Caller>, value: &Value) -> Result<intake::Taken> {
     let order = OrderInput::of_json(value)?;
     app.inventory.before_order(&app.catalog_cache.current(), &order).await?;
-    let Placed { order_id, is_new, waits } =
-        place(&app.pool, &app.catalog_cache, &order, Some(caller.user_id), Durability::Each).await?;
+    let order = Arc::new(order);
+    let Placed { order_id, is_new, waits } = app.intake.placer.place(&order, Some(caller.user_id)).await?;
     if waits {
         // What it lacks may have been counted while it was planned.
         app.wake_signal.send(Freed { skus: order.skus(), ..Freed::default() });

@@ -102,32 +102,55 @@ async fn create_packages(
     consequences: &Consequences,
     ids: &mut [i64],
 ) -> Result<()> {
-    for (index, change) in changes.iter().enumerate().filter(|(_, change)| change.id.is_none()) {
-        ids[index] = sqlx::query_scalar!(
-            "with numbered as (
-                 update orders set package_count = package_count + 1 where id = $1 returning number, occurrence, package_count
-             )
-             insert into packages (number, order_id, stock_location_id, state_id, event_sequence)
-             select number || 'P' || package_count || case when occurrence > 1 then '-' || occurrence else '' end,
-                    $1, $2, $3, $4
-               from numbered
-             returning id",
-            change.order_id,
-            change.after.stock_location_id,
-            change.after.state_id,
-            event_count(consequences, index)
+    let new: Vec<(usize, &PackageChange)> =
+        changes.iter().enumerate().filter(|(_, change)| change.id.is_none()).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let orders: Vec<i64> = new.iter().map(|(_, change)| change.order_id).collect();
+    let locations: Vec<i64> = new.iter().map(|(_, change)| change.after.stock_location_id).collect();
+    let states: Vec<i64> = new.iter().map(|(_, change)| change.after.state_id).collect();
+    let events: Vec<i64> = new.iter().map(|(index, _)| event_count(consequences, *index)).collect();
+    // Ids are given out in the order of the packages.
+    let mut created = sqlx::query_scalar!(
+        "with c as (
+             select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) with ordinality
+                           as c(order_id, stock_location_id, state_id, events, n)
+         ), counted as (
+             update orders o set package_count = o.package_count + k.count
+               from (select order_id, count(*)::integer as count from c group by 1 order by 1) k
+              where o.id = k.order_id
+             returning o.id, o.number, o.occurrence, o.package_count - k.count as before
+         )
+         insert into packages (number, order_id, stock_location_id, state_id, event_sequence)
+         select o.number || 'P' || (o.before + row_number() over (partition by c.order_id order by c.n))
+                         || case when o.occurrence > 1 then '-' || o.occurrence else '' end,
+                c.order_id, c.stock_location_id, c.state_id, c.events
+           from c join counted o on o.id = c.order_id
+          order by c.n
+         returning id",
+        &orders,
+        &locations,
+        &states,
+        &events
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    created.sort_unstable();
+    for ((index, _), id) in new.iter().zip(created) {
+        ids[*index] = id;
+    }
+    let replaced = new.iter().filter_map(|(index, change)| Some((change.replaces?, ids[*index])));
+    let (replaced, successors): (Vec<i64>, Vec<i64>) = replaced.unzip();
+    if !replaced.is_empty() {
+        sqlx::query!(
+            "insert into package_replacements (package_id, successor_id)
+             select * from unnest($1::bigint[], $2::bigint[])",
+            &replaced,
+            &successors
         )
-        .fetch_one(&mut *connection)
+        .execute(connection)
         .await?;
-        if let Some(package_id) = change.replaces {
-            sqlx::query!(
-                "insert into package_replacements (package_id, successor_id) values ($1, $2)",
-                package_id,
-                ids[index]
-            )
-            .execute(&mut *connection)
-            .await?;
-        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What an order is known by: its number and its channel, and the upstream's key where both have one.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
 };
 
@@ -128,6 +128,28 @@ impl Identity {
             }
         }
     }
+}
+
+/// A list of orders in parts that are taken one after the other. Within a part no order is, or may be, the same as another: what
+/// a list says of one order is done in its turn.
+#[must_use]
+pub fn runs<E>(list: &[Result<Value, E>]) -> Vec<&[Result<Value, E>]> {
+    let mut runs = Vec::new();
+    let (mut begin, mut numbers, mut keys) = (0, HashSet::new(), HashSet::new());
+    for (at, order) in list.iter().enumerate() {
+        let Some(identity) = order.as_ref().ok().and_then(Identity::of_json) else { continue };
+        let key = identity.omnitron_id;
+        if numbers.contains(&identity.number) || key.is_some_and(|key| keys.contains(&key)) {
+            runs.push(&list[begin..at]);
+            begin = at;
+            numbers.clear();
+            keys.clear();
+        }
+        numbers.insert(identity.number);
+        keys.extend(key);
+    }
+    runs.push(&list[begin..]);
+    runs
 }
 
 impl OrderInput {

@@ -3,7 +3,7 @@
 //! The orders of a list are planned one after the other, each on the stock left by the ones before, as if they were
 //! taken.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::{
     catalog::Catalog,
     commands::{
-        consequences::{Consequences, PackageChange},
+        consequences::PackageChange,
         transfer::{begin::begin, changes::TransferChange, consequences::derive},
     },
     db::PgConnection,
@@ -21,11 +21,11 @@ use crate::{
         identity::{self, Identity},
         input::OrderInput,
     },
-    placing::place::{check, kits_of, lines_to_pack, no_scenario, packages, refuse_early},
+    placing::place::{check, kits_of, lines_to_pack, no_scenario, packages, refuse_early, take},
     planning::{
-        self, Line, Supply,
+        self, Line, Locking, NewOrder, Snapshot,
         plan::{Units, units_of},
-        queue::{Unserved, leave_to_unserved},
+        queue::Unserved,
     },
     plans::Attempt,
     scenarios::rules::Product,
@@ -37,33 +37,25 @@ use crate::{
 pub(crate) struct Taken {
     /// What they are known by, by number.
     orders: BTreeMap<String, Vec<Identity>>,
-    /// Units, by location and SKU.
-    reserved: BTreeMap<(i64, String), i64>,
-    /// Packages, by location.
-    packages: BTreeMap<i64, i64>,
+    /// What is left.
+    snapshot: Snapshot,
     /// What found no place.
     unserved: Vec<Unserved>,
 }
 
 impl Taken {
-    fn add(&mut self, derived: &Consequences) {
-        for quota in &derived.quota {
-            *self.packages.entry(quota.stock_location_id).or_default() += i64::from(quota.delta);
-        }
-        for ((sku, at), delta) in &derived.stock {
-            *self.reserved.entry((*at, sku.clone())).or_default() += delta.reserved - delta.quantity;
-        }
-    }
-
-    fn take_from(&self, catalog: &Catalog, supply: &mut Supply) {
-        for candidate in &mut supply.candidates {
-            let id = candidate.location.id;
-            candidate.open_packages += self.packages.get(&id).copied().unwrap_or(0);
-            for ((_, sku), units) in self.reserved.range((id, String::new())..(id + 1, String::new())) {
-                candidate.stock.entry(Arc::from(sku.as_str())).or_default().reserved += units;
-            }
-        }
-        leave_to_unserved(catalog, &self.unserved, supply);
+    /// Nothing is taken yet of what these orders may want.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn nothing<'o>(
+        connection: &mut PgConnection,
+        catalog: &Catalog,
+        orders: impl Iterator<Item = &'o OrderInput>,
+    ) -> Result<Self> {
+        let skus = orders.flat_map(|order| &order.lines).map(|line| line.sku.as_str());
+        let snapshot = Snapshot::read(connection, catalog, skus, Locking::None).await?;
+        Ok(Self { snapshot, ..Self::default() })
     }
 }
 
@@ -150,15 +142,18 @@ pub(crate) async fn rehearse(
     let (mut planned, mut fetched, mut attempt) = (Vec::new(), Vec::new(), None);
     if !lines.is_empty() {
         let product = |at: usize| to_pack.get(at).map(|line| Product::of(&line.product)).unwrap_or_default();
-        let kits = kits_of(order, &positions);
-        let mut supply =
-            planning::supply_for_new(connection, catalog, (i64::MAX, order.facts()), &lines, product, kits, false)
-                .await?;
-        taken.take_from(catalog, &mut supply);
+        let new = NewOrder {
+            id: i64::MAX,
+            facts: order.facts(),
+            lines: &lines,
+            product: &product,
+            kits: kits_of(order, &positions),
+        };
+        let supply = planning::supply_for_new(connection, catalog, &taken.snapshot, new, &taken.unserved).await?;
         let plan = supply.plan(&lines, &[]).ok_or_else(|| no_scenario(order))?;
         let mut packages = packages(catalog, 0, &lines, &plan, None)?;
         let transfers = begin(&mut packages, 0, &plan.trace, &catalog.workflow)?;
-        taken.add(&derive(&packages, &transfers, &catalog.workflow)?.packages);
+        take(&mut taken.snapshot, &derive(&packages, &transfers, &catalog.workflow)?.packages);
         let left = units_of(&plan.unplaced, &plan.unplaced_parts, &whole(&lines));
         for (at, line) in lines.iter().enumerate() {
             let Some(units) = left.get(&line.order_item_id).copied() else { continue };

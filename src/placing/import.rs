@@ -18,7 +18,7 @@ use crate::{
         input::OrderInput,
     },
     outbound::Gate,
-    placing::place::{Durability, place},
+    placing::place::{Durability, Sent, place},
     replanning::wakes,
     upstream::{
         again::{self, Settling},
@@ -232,7 +232,10 @@ impl Taking<'_> {
     async fn take_one(&self, value: &Value) -> Result<Option<Vec<Differing>>> {
         let order = OrderInput::of_json(value)?;
         self.inventory.before_order(&self.catalog_cache.current(), &order).await?;
-        let placed = place(self.pool, self.catalog_cache, &order, None, Durability::Later).await?;
+        let order = Arc::new(order);
+        let sent = Sent::of(&order, None);
+        let placed = place(self.pool, self.catalog_cache, &[sent], Durability::Later).await.pop();
+        let placed = placed.unwrap_or(Err(Error::Overloaded))?;
         if placed.is_new {
             return Ok(None);
         }

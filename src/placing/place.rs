@@ -1,31 +1,35 @@
-//! Turns an order into packages: stores, plans and reserves it, in one transaction. An order that is known
+//! Turns orders into packages: stores, plans and reserves them, in one transaction, one or many. An order that is known
 //! ([`crate::orders::identity`]) changes nothing.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use futures_util::future::BoxFuture;
 
+use super::store::{self, New};
 use crate::{
     catalog::{Catalog, CatalogCache},
-    cause,
+    cause::{self, Cause},
     commands::{
         apply::Applied,
-        consequences::{ItemChange, PackageChange, Reserving},
-        transfer::{apply::apply, begin::begin, consequences::derive},
+        consequences::{Consequences, ItemChange, PackageChange, Reserving},
+        transfer::{apply::apply, begin::begin, changes::TransferChange, consequences::derive},
     },
-    db::{self, PgPool, Transaction},
+    db::{self, PgConnection, PgPool, Transaction},
     error::{Error, NO_SCENARIO, Refusal, Result},
     orders::{
-        identity::Known,
         input::{LineInput, OrderInput},
         statuses::Stage,
     },
     packages::facts::{Documents, Placement},
     planning::{
-        self, Line,
+        self, Line, Locking, NewOrder, Snapshot,
+        choose::choose_scenario,
         plan::{Plan, Units, units_of},
+        queue::Unserved,
     },
-    scenarios::rules::Product,
     workflow::WAITING,
 };
 
@@ -33,10 +37,8 @@ use crate::{
 const MOST_ATTEMPTS: u32 = 6;
 /// From this attempt on, the plan locks the rows that it reads.
 const LOCK_FROM_ATTEMPT: u32 = 3;
-/// The class of advisory locks of who stores an order of one key: two that are stored at once would not see each other.
-const OF_ONE_KEY: i32 = 0x6f6d_7304;
-/// How often an order is stored anew after others of its number came at the same time: each time one of them is stored.
-const MOST_OF_A_NUMBER: u32 = 1000;
+/// How often orders are tried together; the last time, the rows that they read are locked.
+const MOST_ATTEMPTS_TOGETHER: u32 = 2;
 
 /// When the answer is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,94 +60,203 @@ pub struct Placed {
     pub waits: bool,
 }
 
-/// Stores and plans an order. The future is boxed: an import, which is generic, does not compile the planning once more in
-/// each crate that imports.
+impl Placed {
+    /// An order that was here.
+    pub(super) const fn known(order_id: i64) -> Self {
+        Self { order_id, is_new: false, waits: false }
+    }
+}
+
+/// An order to be placed.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The order.
+    pub order: Arc<OrderInput>,
+    /// Who sends it.
+    pub user_id: Option<i64>,
+    /// The request that it came with.
+    pub cause: Option<Arc<Cause>>,
+}
+
+impl Sent {
+    /// An order of the request that is served now.
+    #[must_use]
+    pub fn of(order: &Arc<OrderInput>, user_id: Option<i64>) -> Self {
+        Self { order: Arc::clone(order), user_id, cause: cause::current() }
+    }
+}
+
+/// Stores and plans orders, in the order in which they are given: as far as they can, together in one transaction, in which each
+/// sees what those before it took. One that fails costs itself alone. The future is boxed: an import, which is generic, does not
+/// compile the planning once more in each crate that imports.
 ///
 /// # Errors
-/// 400 for a status or cargo company that the installation does not have; 406 if no scenario fits; 503 when the
+/// Of each order: 400 for a status or cargo company that the installation does not have; 406 if no scenario fits; 503 when the
 /// database is away, or others were faster too often.
 #[must_use]
 pub fn place<'a>(
     pool: &'a PgPool,
     catalog_cache: &'a CatalogCache,
-    order: &'a OrderInput,
-    user_id: Option<i64>,
+    orders: &'a [Sent],
     durability: Durability,
-) -> BoxFuture<'a, Result<Placed>> {
-    Box::pin(place_or_retry(pool, catalog_cache, order, user_id, durability))
+) -> BoxFuture<'a, Vec<Result<Placed>>> {
+    Box::pin(async move {
+        let mut results: Vec<Option<Result<Placed>>> = orders.iter().map(|_| None).collect();
+        let mut left: Vec<usize> = (0..orders.len()).collect();
+        while !left.is_empty() {
+            // What may be the same order as one before it comes after that.
+            let (mut numbers, mut keys) = (HashSet::new(), HashSet::new());
+            let (group, later): (Vec<usize>, Vec<usize>) = left.into_iter().partition(|at| {
+                let order = &orders[*at].order;
+                let is_new = numbers.insert(order.number.as_str());
+                order.omnitron_id.is_none_or(|key| keys.insert(key)) && is_new
+            });
+            let sent: Vec<&Sent> = group.iter().map(|at| &orders[*at]).collect();
+            let placed = place_or_retry(pool, catalog_cache, &sent, durability).await;
+            for (at, placed) in group.into_iter().zip(placed) {
+                results[at] = Some(placed);
+            }
+            left = later;
+        }
+        results.into_iter().map(|placed| placed.unwrap_or(Err(Error::Overloaded))).collect()
+    })
 }
 
+/// A group of orders of different numbers and keys; if that comes to nothing, each of them alone.
 async fn place_or_retry(
     pool: &PgPool,
     catalog_cache: &CatalogCache,
-    order: &OrderInput,
-    user_id: Option<i64>,
+    group: &[&Sent],
     durability: Durability,
-) -> Result<Placed> {
-    for attempt in 1..=MOST_ATTEMPTS {
-        match try_place(pool, catalog_cache, order, user_id, durability, attempt >= LOCK_FROM_ATTEMPT).await {
-            Ok(Some(placed)) => return Ok(placed),
+) -> Vec<Result<Placed>> {
+    let attempts = if group.len() == 1 { MOST_ATTEMPTS } else { MOST_ATTEMPTS_TOGETHER };
+    let lock_from = if group.len() == 1 { LOCK_FROM_ATTEMPT } else { MOST_ATTEMPTS_TOGETHER };
+    for attempt in 1..=attempts {
+        match try_place(pool, catalog_cache, group, durability, attempt >= lock_from).await {
+            Ok(Some(placed)) => return placed,
             Ok(None) => {}
-            Err(error) if error.is_deadlock() && attempt < MOST_ATTEMPTS => {}
-            // The reader knows what columns hold. Should it not know of one, that costs this order, and not the others of
-            // its list, its file or its queue.
-            Err(error) if error.is_of_a_value() => {
-                tracing::error!(order = order.number, %error, "an order has a value that the database cannot keep");
-                let message = "It has a value that the database cannot keep; the log of the server says which.";
-                return Err(Refusal::non_field(message).into());
+            Err(error) if error.is_deadlock() && attempt < attempts => {}
+            Err(error) if group.len() == 1 => return vec![Err(of_one(error, &group[0].order))],
+            Err(error) if error.status().as_u16() == 503 => {
+                let others = (1..group.len()).map(|_| Err(Error::Overloaded));
+                return others.chain([Err(error)]).collect();
             }
-            Err(error) => return Err(error),
+            Err(_) => break,
         }
     }
-    Err(Error::Overloaded)
+    if group.len() == 1 {
+        return vec![Err(Error::Overloaded)];
+    }
+    let mut placed = Vec::with_capacity(group.len());
+    for one in group {
+        placed.extend(Box::pin(place_or_retry(pool, catalog_cache, &[one], durability)).await);
+    }
+    placed
+}
+
+/// Why an order alone could not be placed.
+fn of_one(error: Error, order: &OrderInput) -> Error {
+    if !error.is_of_a_value() {
+        return error;
+    }
+    // The reader knows what columns hold. Should it not know of one, that costs this order, and not the others of its list, its
+    // file or its queue.
+    tracing::error!(order = order.number, %error, "an order has a value that the database cannot keep");
+    Refusal::non_field("It has a value that the database cannot keep; the log of the server says which.").into()
 }
 
 /// One transaction. None if others were faster.
 async fn try_place(
     pool: &PgPool,
     catalog_cache: &CatalogCache,
-    order: &OrderInput,
-    user_id: Option<i64>,
+    group: &[&Sent],
     durability: Durability,
     lock: bool,
-) -> Result<Option<Placed>> {
+) -> Result<Option<Vec<Result<Placed>>>> {
     let mut transaction = pool.begin_with(db::BEGIN_UNDER_INSTALLATION).await?;
     if durability == Durability::Later {
         sqlx::query!("set local synchronous_commit = off").execute(&mut *transaction).await?;
     }
     let catalog = catalog_cache.up_to_date(&mut transaction).await?;
-    let (order_id, is_new) = store_order(&mut transaction, &catalog, order).await?;
-    if !is_new {
-        return Ok(Some(Placed { order_id, is_new, waits: false }));
-    }
-    let item_ids = insert_items(&mut transaction, &catalog, order_id, &order.lines).await?;
-    note_not_packed(&mut transaction, order, &item_ids).await?;
-    let (to_pack, lines) = lines_to_pack(order, &item_ids);
-    let mut waits = false;
-    if !lines.is_empty() {
-        let product = |at: usize| to_pack.get(at).map(|line| Product::of(&line.product)).unwrap_or_default();
-        let supply = planning::supply_for_new(
-            &mut transaction,
-            &catalog,
-            (order_id, order.facts()),
-            &lines,
-            product,
-            kits_of(order, &item_ids),
-            lock,
-        )
-        .await?;
-        let plan = supply.plan(&lines, &[]).ok_or_else(|| no_scenario(order))?;
-        waits = !plan.unplaced.is_empty();
-        planning::store_trace(&mut transaction, order_id, None, Some(plan.scenario_id), &plan.trace).await?;
-        let mut packages = packages(&catalog, order_id, &lines, &plan, user_id)?;
-        let transfers = begin(&mut packages, 0, &plan.trace, &catalog.workflow)?;
-        let derived = derive(&packages, &transfers, &catalog.workflow)?;
-        if apply(&mut transaction, &packages, &transfers, &derived, None).await? == Applied::Conflict {
-            return Ok(None);
-        }
+    let mut results = store::orders(&mut transaction, &catalog, group).await?;
+    let new: Vec<New<'_>> = store::lines(&mut transaction, &catalog, group, &results).await?;
+    if !plan_all(&mut transaction, &catalog, &new, &mut results, lock).await? {
+        return Ok(None);
     }
     transaction.commit().await?;
-    Ok(Some(Placed { order_id, is_new: true, waits }))
+    Ok(Some(results.into_iter().map(|placed| placed.map_err(Error::from)).collect()))
+}
+
+/// Plans new orders one after the other, and writes their packages together. False if others were faster.
+async fn plan_all(
+    transaction: &mut Transaction<'_>,
+    catalog: &Catalog,
+    new: &[New<'_>],
+    results: &mut [Result<Placed, Refusal>],
+    lock: bool,
+) -> Result<bool> {
+    let to_plan = || new.iter().filter(|order| !order.lines.is_empty());
+    if to_plan().next().is_none() {
+        return Ok(true);
+    }
+    let skus = to_plan().flat_map(|order| &order.lines).map(|line| line.sku.as_str());
+    let scenarios = to_plan().filter_map(|order| choose_scenario(&catalog.scenarios, &order.facts).0);
+    let locking = if lock { Locking::of(scenarios) } else { Locking::None };
+    let mut snapshot = Snapshot::read(&mut *transaction, catalog, skus, locking).await?;
+    let (mut packages, mut transfers) = (Vec::new(), Vec::new());
+    let (mut unserved, mut plans) = (Vec::new(), Vec::new());
+    for order in to_plan() {
+        let planned = plan_one(&mut *transaction, catalog, &snapshot, order, &unserved).await?;
+        let mut own = packages_of(catalog, order.id, &order.lines, &planned, order.sent)?;
+        let begun = begin(&mut own, 0, &planned.trace, &catalog.workflow)?;
+        take(&mut snapshot, &derive(&own, &begun, &catalog.workflow)?.packages);
+        unserved.extend(order.unserved(&planned));
+        if let Ok(placed) = &mut results[order.at] {
+            placed.waits = !planned.unplaced.is_empty();
+        }
+        let first = packages.len();
+        packages.extend(own);
+        transfers.extend(
+            begun.into_iter().map(|transfer| TransferChange {
+                package: transfer.package.map(|package| first + package),
+                ..transfer
+            }),
+        );
+        plans.push((order.id, planned.scenario_id, planned.trace));
+    }
+    planning::store_plans_of_new(&mut *transaction, &plans).await?;
+    let derived = derive(&packages, &transfers, &catalog.workflow)?;
+    Ok(apply(&mut *transaction, &packages, &transfers, &derived, None).await? != Applied::Conflict)
+}
+
+async fn plan_one(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    snapshot: &Snapshot,
+    order: &New<'_>,
+    unserved: &[Unserved],
+) -> Result<Plan> {
+    let product = |at: usize| order.product(at);
+    let new = NewOrder {
+        id: order.id,
+        facts: order.facts.clone(),
+        lines: &order.lines,
+        product: &product,
+        kits: order.kits.clone(),
+    };
+    let supply = planning::supply_for_new(connection, catalog, snapshot, new, unserved).await?;
+    // Orders that no scenario fits are not stored.
+    supply.plan(&order.lines, &[]).ok_or_else(|| no_scenario(&order.sent.order).into())
+}
+
+/// Takes out of a snapshot what packages will hold.
+pub(super) fn take(snapshot: &mut Snapshot, derived: &Consequences) {
+    for quota in &derived.quota {
+        snapshot.occupy(quota.stock_location_id, i64::from(quota.delta));
+    }
+    for ((sku, at), delta) in &derived.stock {
+        snapshot.take(sku, *at, delta.reserved - delta.quantity);
+    }
 }
 
 /// The lines of an order that are packed, as they came and as they are planned.
@@ -165,6 +276,21 @@ pub(super) fn kits_of(order: &OrderInput, item_ids: &[i64]) -> BTreeMap<i64, i64
 pub(super) fn no_scenario(order: &OrderInput) -> Refusal {
     let number = &order.number;
     Refusal::rule(NO_SCENARIO, format!("No active distribution scenario fits order {number}; add one."))
+}
+
+/// The packages of a plan of an order that is placed.
+fn packages_of(
+    catalog: &Catalog,
+    order_id: i64,
+    lines: &[Line],
+    plan: &Plan,
+    sent: &Sent,
+) -> Result<Vec<PackageChange>> {
+    let mut packages = packages(catalog, order_id, lines, plan, sent.user_id)?;
+    for package in &mut packages {
+        package.cause.clone_from(&sent.cause);
+    }
+    Ok(packages)
 }
 
 /// The packages of a plan: one for each parcel, and one at the default location for items without a place.
@@ -248,7 +374,7 @@ pub(super) fn order_state(catalog: &Catalog, status: &str) -> Result<i64, Refusa
 }
 
 /// The cargo company that an order asks for, if any.
-fn cargo_company_id(catalog: &Catalog, order: &OrderInput) -> Result<Option<i64>, Refusal> {
+pub(super) fn cargo_company_id(catalog: &Catalog, order: &OrderInput) -> Result<Option<i64>, Refusal> {
     let Some(name) = &order.cargo_company else { return Ok(None) };
     let company = catalog.cargo_company(name).map(|company| company.id);
     company.map(Some).ok_or_else(|| Refusal::field("cargo_company", format!("There is no cargo company {name}.")))
@@ -270,151 +396,4 @@ pub(super) fn check(catalog: &Catalog, order: &OrderInput) -> Result<(), Refusal
     cargo_company_id(catalog, order)?;
     order_state(catalog, &order.status)?;
     order.lines.iter().try_for_each(|line| order_state(catalog, &line.status).map(drop))
-}
-
-/// The order's id, and whether it is new.
-async fn store_order(transaction: &mut Transaction<'_>, catalog: &Catalog, order: &OrderInput) -> Result<(i64, bool)> {
-    let identity = order.identity();
-    if Stage::of(&order.status) == Stage::NotYet {
-        let known = Known::load(transaction, std::slice::from_ref(&identity), None).await?;
-        if let Some(stored) = known.find(&identity)? {
-            return Ok((stored.id, false));
-        }
-        refuse_early(order)?;
-    }
-    if let Some(key) = identity.omnitron_id {
-        // One key may come with two numbers at once.
-        sqlx::query!("select pg_advisory_xact_lock($1, hashint8($2)) as lock", OF_ONE_KEY, key)
-            .fetch_one(&mut **transaction)
-            .await?;
-    }
-    let mut occurrence = None;
-    for _ in 0..MOST_OF_A_NUMBER {
-        if let Some(id) = insert_order(transaction, catalog, order, occurrence).await? {
-            return Ok((id, true));
-        }
-        let known = Known::load(transaction, std::slice::from_ref(&identity), None).await?;
-        if let Some(stored) = known.find(&identity)? {
-            return Ok((stored.id, false));
-        }
-        // If another order of this number comes meanwhile, it takes this place.
-        occurrence = Some(known.next_occurrence(&identity.number));
-    }
-    Err(Error::Overloaded)
-}
-
-/// The new order's id, at its place among those of its number; none if another order took it. Without a place it is the
-/// first, and none if there may be one that it is: of its number, or of its key.
-async fn insert_order(
-    transaction: &mut Transaction<'_>,
-    catalog: &Catalog,
-    order: &OrderInput,
-    occurrence: Option<i32>,
-) -> Result<Option<i64>> {
-    let cargo_company_id = cargo_company_id(catalog, order)?;
-    let id = sqlx::query_scalar!(
-        "insert into orders (number, omnitron_id, state_id, channel_id, channel_name, customer_first_name,
-                             customer_last_name, payment_type, shipping_option_slug, delivery_type, cargo_company_id,
-                             currency, amount, language_code, notes, latitude, longitude, date_placed, details,
-                             delivery_from, delivery_until, heard_date, occurrence)
-         select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::numeric, $14, $15,
-                $16::text::numeric, $17::text::numeric, $18, $19, $20, $21, $22,
-                coalesce($23::integer, 1)
-          where $23::integer is not null
-             or not exists (select from orders where number = $1)
-                and not exists (select from orders where omnitron_id = $2)
-         on conflict on constraint orders_number_key do nothing
-         returning id",
-        order.number,
-        order.omnitron_id,
-        order_state(catalog, &order.status)?,
-        order.channel_id,
-        order.channel_name,
-        order.customer_first_name,
-        order.customer_last_name,
-        order.payment_type,
-        order.shipping_option_slug,
-        order.delivery_type,
-        cargo_company_id,
-        order.currency,
-        order.amount,
-        order.language_code,
-        order.notes,
-        order.latitude,
-        order.longitude,
-        order.date_placed,
-        order.details,
-        order.delivery_from,
-        order.delivery_until,
-        order.modified_date,
-        occurrence
-    )
-    .fetch_optional(&mut **transaction)
-    .await?;
-    Ok(id)
-}
-
-/// Notes which lines are not packed, and why.
-async fn note_not_packed(transaction: &mut Transaction<'_>, order: &OrderInput, item_ids: &[i64]) -> Result<()> {
-    let lines = order.lines.iter().zip(item_ids);
-    let why = lines.filter_map(|(line, id)| Some((*id, order.not_packed(line)?.to_owned())));
-    let (ids, reasons): (Vec<i64>, Vec<String>) = why.unzip();
-    if ids.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "insert into lines_not_packed (order_item_id, reason) select * from unnest($1::bigint[], $2::text[])",
-        &ids,
-        &reasons
-    )
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
-
-/// The ids of the lines, in the order's own sequence.
-async fn insert_items(
-    transaction: &mut Transaction<'_>,
-    catalog: &Catalog,
-    order_id: i64,
-    lines: &[LineInput],
-) -> Result<Vec<i64>> {
-    let states: Vec<i64> = lines.iter().map(|line| order_state(catalog, &line.status)).collect::<Result<_, _>>()?;
-    let omnitron_ids: Vec<Option<i64>> = lines.iter().map(|line| line.omnitron_id).collect();
-    let skus: Vec<String> = lines.iter().map(|line| line.sku.clone()).collect();
-    let quantities: Vec<i64> = lines.iter().map(|line| line.quantity).collect();
-    let prices: Vec<Option<String>> = lines.iter().map(|line| line.price.clone()).collect();
-    let currencies: Vec<Option<String>> = lines.iter().map(|line| line.price_currency.clone()).collect();
-    let taxes: Vec<Option<String>> = lines.iter().map(|line| line.tax_rate.clone()).collect();
-    let discounts: Vec<Option<String>> = lines.iter().map(|line| line.discount_amount.clone()).collect();
-    let parents: Vec<Option<i64>> = lines.iter().map(|line| line.parent).collect();
-    let extras: Vec<Option<serde_json::Value>> = lines.iter().map(|line| line.extra_field.clone()).collect();
-    let products: Vec<serde_json::Value> = lines.iter().map(|line| line.product.clone()).collect();
-    let mut rows = sqlx::query!(
-        "insert into order_items (order_id, position, omnitron_id, state_id, sku, quantity, price, price_currency,
-                                  tax_rate, discount_amount, product, parent_omnitron_id, extra_field)
-         select $1, n, omnitron_id, state_id, sku, quantity, price::numeric, price_currency, tax_rate::numeric,
-                discount_amount::numeric, product, parent, extra_field
-           from unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
-                       $9::text[], $10::jsonb[], $11::bigint[], $12::jsonb[]) with ordinality
-                as c(omnitron_id, state_id, sku, quantity, price, price_currency, tax_rate, discount_amount, product, parent,
-                     extra_field, n)
-         returning id, position",
-        order_id,
-        &omnitron_ids as &[Option<i64>],
-        &states,
-        &skus,
-        &quantities,
-        &prices as &[Option<String>],
-        &currencies as &[Option<String>],
-        &taxes as &[Option<String>],
-        &discounts as &[Option<String>],
-        &products,
-        &parents as &[Option<i64>],
-        &extras as &[Option<serde_json::Value>]
-    )
-    .fetch_all(&mut **transaction)
-    .await?;
-    rows.sort_by_key(|row| row.position);
-    Ok(rows.into_iter().map(|row| row.id).collect())
 }

@@ -25,7 +25,7 @@ use crate::{
 use plan::{Candidate, Circumstances, Demand, Outcome, Plan, ScenarioTrace, fetch::Fetching};
 use record::{Facts, PlanDecision, TriedScenario};
 
-pub use read::{order_facts, supply, supply_for_new};
+pub use read::{Locking, NewOrder, Snapshot, order_facts, supply, supply_for_new};
 pub use record::Trace;
 
 /// A line that needs a place.
@@ -221,6 +221,37 @@ pub async fn store_trace(
         version.map(|(_, version, _)| *version),
         Json(&trace.decision) as _,
         Json(&trace.facts) as _
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Stores plans of new orders: each with its order and its scenario.
+///
+/// # Errors
+/// When the database fails.
+pub async fn store_plans_of_new(connection: &mut PgConnection, plans: &[(i64, i64, Trace)]) -> Result<()> {
+    let version = |scenario: i64, trace: &Trace| {
+        let asked = trace.decision.scenarios.iter().find(|(id, _, _)| *id == scenario);
+        asked.map(|(_, version, _)| *version)
+    };
+    let orders: Vec<i64> = plans.iter().map(|(order, ..)| *order).collect();
+    let scenarios: Vec<i64> = plans.iter().map(|(_, scenario, _)| *scenario).collect();
+    let versions: Vec<Option<i32>> = plans.iter().map(|(_, scenario, trace)| version(*scenario, trace)).collect();
+    let decisions: Vec<Json<&PlanDecision>> = plans.iter().map(|(.., trace)| Json(&trace.decision)).collect();
+    let facts: Vec<Json<&Facts>> = plans.iter().map(|(.., trace)| Json(&trace.facts)).collect();
+    sqlx::query!(
+        "insert into order_plans (order_id, scenario_id, scenario_version, trace, facts)
+         select order_id, scenario_id, version, trace, facts
+           from unnest($1::bigint[], $2::bigint[], $3::integer[], $4::jsonb[], $5::jsonb[]) with ordinality
+                as c(order_id, scenario_id, version, trace, facts, n)
+          order by n",
+        &orders,
+        &scenarios,
+        &versions as &[Option<i32>],
+        &decisions as _,
+        &facts as _
     )
     .execute(connection)
     .await?;

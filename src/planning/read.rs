@@ -1,7 +1,7 @@
 //! Reads the input of a plan: for a new order in one query, for items planned again in a few.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     Held, Line, Supply,
     plan::{Candidate, Circumstances, Stock, distance_km, fetch::Fetching},
-    queue::{self, Turn},
+    queue::{self, Turn, Unserved},
 };
 use crate::{
     catalog::Catalog,
@@ -71,34 +71,48 @@ pub async fn supply(
     Ok(supply)
 }
 
-/// Reads the input of a plan for the lines of a new order, which has no history. `order_id` is the order's, the greatest number
-/// if it is not stored; `product` is called for a line's product if rules use products; `kits`: the kits that lines are parts of.
+/// A new order to be planned.
+pub struct NewOrder<'a> {
+    /// The order's id; the greatest number if it is not stored.
+    pub id: i64,
+    /// The order, as far as rules use it.
+    pub facts: OrderFacts,
+    /// Its lines.
+    pub lines: &'a [Line],
+    /// A line's product, as far as rules use it. It is called if rules use products.
+    pub product: &'a (dyn Fn(usize) -> Product + Sync),
+    /// The kits that lines are parts of.
+    pub kits: BTreeMap<i64, i64>,
+}
+
+/// The input of a plan for the lines of a new order, which has no history, from a snapshot that has their SKUs. `unserved`: what
+/// orders before it found no place for.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn supply_for_new(
     connection: &mut PgConnection,
     catalog: &Catalog,
-    (order_id, order): (i64, OrderFacts),
-    lines: &[Line],
-    product: impl Fn(usize) -> Product,
-    kits: BTreeMap<i64, i64>,
-    lock: bool,
+    snapshot: &Snapshot,
+    order: NewOrder<'_>,
+    unserved: &[Unserved],
 ) -> Result<Supply> {
-    let mut supply = choose(catalog, order);
-    supply.kits = kits;
+    let mut supply = choose(catalog, order.facts);
+    supply.kits = order.kits;
     if supply.scenario.as_ref().is_some_and(Scenario::fetches) {
         supply.fetching =
             Fetching::choose(&catalog.transfer_scenarios, catalog.locations.values(), &supply.circumstances.order);
     }
-    let turn = Turn { order_id, ..Turn::of_new(supply.circumstances.order.date_placed) };
-    let others_wait = read_locations(connection, catalog, lines, &Held::default(), turn, lock, &mut supply).await?;
+    let turn = Turn { order_id: order.id, ..Turn::of_new(supply.circumstances.order.date_placed) };
+    let held = Held::default();
+    let others_wait = fill(&mut *connection, catalog, snapshot, order.lines, &held, turn, &mut supply).await?;
+    queue::leave_to_unserved(catalog, unserved, &mut supply);
     if supply.reads_products() {
-        let all = lines.iter().enumerate();
-        supply.products = all.map(|(at, line)| (line.order_item_id, product(at))).collect();
+        let all = order.lines.iter().enumerate();
+        supply.products = all.map(|(at, line)| (line.order_item_id, (order.product)(at))).collect();
     }
     if others_wait {
-        queue::leave_rooms(connection, catalog, lines, turn, &mut supply).await?;
+        queue::leave_rooms(connection, catalog, order.lines, turn, &mut supply).await?;
     }
     Ok(supply)
 }
@@ -203,8 +217,8 @@ async fn kits(connection: &mut PgConnection, order_id: i64) -> Result<BTreeMap<i
     Ok(of_line.collect())
 }
 
-/// Stock and quota of every active location, and the time; and what is left to older packages of the stock. True if some wait,
-/// and the scenario leaves room to them.
+/// Reads the stock and the quota that a plan of these lines may use, and what is left to older packages of it. True if some wait,
+/// and the scenario leaves room to them. With `lock`, nobody else takes any of it until the transaction ends.
 pub(super) async fn read_locations(
     connection: &mut PgConnection,
     catalog: &Catalog,
@@ -214,69 +228,171 @@ pub(super) async fn read_locations(
     lock: bool,
     supply: &mut Supply,
 ) -> Result<bool> {
-    let skus: BTreeSet<&str> = lines.iter().map(|line| line.sku.as_str()).collect();
-    let skus: Vec<String> = skus.into_iter().map(str::to_owned).collect();
-    if lock {
-        lock_supply(connection, supply.scenario.as_ref(), &skus).await?;
-    }
+    let skus = lines.iter().map(|line| line.sku.as_str());
+    let locking = if lock { Locking::of(supply.scenario.as_ref()) } else { Locking::None };
+    let snapshot = Snapshot::read(&mut *connection, catalog, skus, locking).await?;
+    fill(connection, catalog, &snapshot, lines, held, turn, supply).await
+}
+
+/// Gives a plan of these lines what a snapshot has for it. True if others wait, and the scenario leaves room to them.
+async fn fill(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    snapshot: &Snapshot,
+    lines: &[Line],
+    held: &Held,
+    turn: Turn,
+    supply: &mut Supply,
+) -> Result<bool> {
     let mut candidates = active_locations(catalog, supply.circumstances.order.coordinates);
-    let ids: Vec<i64> = candidates.keys().copied().collect();
-    let names: Vec<Arc<str>> = skus.iter().map(|sku| Arc::from(sku.as_str())).collect();
-    let first_come = supply.scenario.as_ref().is_some_and(|scenario| scenario.waiting == Waiting::FirstCome);
-    // One statement, so one snapshot. Rows of a location's quota have no SKU; those of SKUs that older packages wait for have
-    // no location; and a row without both says that some package waits. `offset 0` keeps Postgres from joining in the other
-    // order: each SKU is looked up by the index.
-    let rows = sqlx::query!(
-        r#"select now() as "time!", null::bigint as "sku_number?", id as "stock_location_id?", quota as "first!",
-                  max_quota as "second?"
-             from stock_locations where id = any($2)
-           union all
-           select now(), w.number, s.stock_location_id, s.quantity - s.missing, s.reserved
-             from unnest($1::text[]) with ordinality as w(sku, number)
-            cross join lateral (select stock_location_id, quantity, reserved, missing from stocks
-                                 where sku = w.sku offset 0) s
-           union all
-           select now(), w.number, null, 0, null
-             from unnest($1::text[]) with ordinality as w(sku, number)
-            where $3 and exists (select from waiting_items i
-                                  where i.sku = w.sku and (i.date_placed, i.order_id, i.package_id) < ($4, $5, $6) offset 0)
-           union all
-           select now(), null, null, 0, null
-            where $3 and exists (select from waiting_items i
-                                  where (i.date_placed, i.order_id, i.package_id) < ($4, $5, $6) offset 0)"#,
-        &skus,
-        &ids,
-        first_come,
-        turn.date_placed,
-        turn.order_id,
-        turn.package_id
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    supply.circumstances.time = rows.first().map_or(DateTime::<Utc>::UNIX_EPOCH, |row| row.time);
-    let (mut others_wait, mut awaited) = (false, Vec::new());
-    for row in rows {
-        let number = row.sku_number.and_then(|number| usize::try_from(number - 1).ok());
-        let name = number.and_then(|number| names.get(number));
-        let Some(stock_location_id) = row.stock_location_id else {
-            others_wait = true;
-            awaited.extend(name.map(|name| &**name));
-            continue;
-        };
-        // A location missing in the catalog is newer than the catalog.
-        let Some(candidate) = candidates.get_mut(&stock_location_id) else { continue };
-        if let Some(name) = name {
-            let stock = Stock { quantity: row.first, reserved: row.second.unwrap_or(0), ..Stock::default() };
-            candidate.stock.insert(Arc::clone(name), stock);
-        } else {
-            candidate.open_packages = row.first;
-            candidate.max_quota = row.second;
+    let skus: BTreeSet<&str> = lines.iter().map(|line| line.sku.as_str()).collect();
+    for (sku, at) in skus.iter().filter_map(|sku| snapshot.stock.get_key_value(*sku)) {
+        for (stock_location_id, stock) in at {
+            // A location missing in the catalog is newer than the catalog.
+            if let Some(candidate) = candidates.get_mut(stock_location_id) {
+                candidate.stock.insert(Arc::clone(sku), *stock);
+            }
         }
     }
+    for (id, candidate) in &mut candidates {
+        (candidate.open_packages, candidate.max_quota) = snapshot.rooms.get(id).copied().unwrap_or_default();
+    }
     give_back(&mut candidates, held);
+    supply.circumstances.time = snapshot.time;
     supply.candidates = candidates.into_values().collect();
+    if supply.scenario.as_ref().is_none_or(|scenario| scenario.waiting != Waiting::FirstCome) {
+        return Ok(false);
+    }
+    let own = (turn.date_placed, turn.order_id, turn.package_id);
+    let is_awaited = |sku: &&str| snapshot.awaited.get(*sku).is_some_and(|first| *first < own);
+    let awaited: Vec<&str> = skus.iter().copied().filter(is_awaited).collect();
     queue::leave_stock(connection, catalog, &awaited, turn, supply).await?;
-    Ok(others_wait)
+    Ok(snapshot.first_waiting.is_some_and(|first| first < own))
+}
+
+/// Date, order and package of something that waits.
+type WaitingTurn = (DateTime<Utc>, i64, i64);
+
+/// Which rows a snapshot locks until the transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locking {
+    /// None: a write finds out that others were faster.
+    None,
+    /// The stock, and the locations that have any.
+    WithStock,
+    /// The stock, and every location.
+    Everywhere,
+}
+
+impl Locking {
+    /// What a plan by a scenario may take. A rule without `SELECT_BY_STOCK` may choose a location without stock.
+    #[must_use]
+    pub fn of<'s>(scenarios: impl IntoIterator<Item = &'s Scenario>) -> Self {
+        let by_stock = |scenario: &Scenario| scenario.rules.iter().all(|rule| rule.asks_for(&Condition::SelectByStock));
+        if scenarios.into_iter().all(by_stock) { Self::WithStock } else { Self::Everywhere }
+    }
+}
+
+/// The stock of some SKUs and the room of every active location at one moment, for plans one after the other: each takes what it
+/// uses, so that the next one sees what is left.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    time: DateTime<Utc>,
+    /// By SKU and location.
+    stock: BTreeMap<Arc<str>, BTreeMap<i64, Stock>>,
+    /// Packages that occupy a location, and the most that may.
+    rooms: HashMap<i64, (i64, Option<i64>)>,
+    /// Of SKUs that packages wait for, the first one that does.
+    awaited: BTreeMap<Arc<str>, WaitingTurn>,
+    /// The first package that waits for anything.
+    first_waiting: Option<WaitingTurn>,
+}
+
+impl Snapshot {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn read<'s>(
+        connection: &mut PgConnection,
+        catalog: &Catalog,
+        skus: impl Iterator<Item = &'s str>,
+        locking: Locking,
+    ) -> Result<Self> {
+        let names: BTreeSet<&str> = skus.collect();
+        let skus: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        if locking != Locking::None {
+            lock_supply(&mut *connection, locking == Locking::Everywhere, &skus).await?;
+        }
+        let active = catalog.locations.values().filter(|location| location.is_active);
+        let ids: Vec<i64> = active.map(|location| location.id).collect();
+        let names: Vec<Arc<str>> = skus.iter().map(|sku| Arc::from(sku.as_str())).collect();
+        // One statement, so one snapshot. Rows of a location's quota have no SKU; those of packages that wait have no location,
+        // and of the first one of all no SKU. `offset 0` keeps Postgres from joining in the other order: each SKU is looked up
+        // by the index.
+        let rows = sqlx::query!(
+            r#"select now() as "time!", null::bigint as "sku_number?", id as "stock_location_id?", quota as "first!",
+                      max_quota as "second?", null::timestamptz as "date_placed?", null::bigint as "order_id?",
+                      null::bigint as "package_id?"
+                 from stock_locations where id = any($2)
+               union all
+               select now(), w.number, s.stock_location_id, s.quantity - s.missing, s.reserved, null, null, null
+                 from unnest($1::text[]) with ordinality as w(sku, number)
+                cross join lateral (select stock_location_id, quantity, reserved, missing from stocks
+                                     where sku = w.sku offset 0) s
+               union all
+               select now(), w.number, null, 0, null, i.date_placed, i.order_id, i.package_id
+                 from unnest($1::text[]) with ordinality as w(sku, number)
+                cross join lateral (select date_placed, order_id, package_id from waiting_items where sku = w.sku
+                                     order by date_placed, order_id, package_id limit 1) i
+               union all
+               select now(), null, null, 0, null, f.date_placed, f.order_id, f.package_id
+                 from (select date_placed, order_id, package_id from waiting_items
+                        order by date_placed, order_id, package_id limit 1) f"#,
+            &skus,
+            &ids
+        )
+        .fetch_all(connection)
+        .await?;
+        let time = rows.first().map_or(DateTime::<Utc>::UNIX_EPOCH, |row| row.time);
+        let mut snapshot = Self { time, ..Self::default() };
+        for row in rows {
+            let number = row.sku_number.and_then(|number| usize::try_from(number - 1).ok());
+            let name = number.and_then(|number| names.get(number));
+            match (name, row.stock_location_id) {
+                (Some(name), Some(at)) => {
+                    let stock = Stock { quantity: row.first, reserved: row.second.unwrap_or(0), ..Stock::default() };
+                    snapshot.stock.entry(Arc::clone(name)).or_default().insert(at, stock);
+                }
+                (None, Some(at)) => {
+                    snapshot.rooms.insert(at, (row.first, row.second));
+                }
+                (name, None) => {
+                    let turn = row.date_placed.zip(row.order_id).zip(row.package_id);
+                    let turn = turn.map(|((date_placed, order_id), package_id)| (date_placed, order_id, package_id));
+                    match name {
+                        Some(name) => snapshot.awaited.extend(turn.map(|turn| (Arc::clone(name), turn))),
+                        None => snapshot.first_waiting = turn,
+                    }
+                }
+            }
+        }
+        Ok(snapshot)
+    }
+
+    /// Takes units of a SKU at a location: they are not available any more.
+    pub fn take(&mut self, sku: &str, stock_location_id: i64, units: i64) {
+        let of_sku = match self.stock.get_mut(sku) {
+            Some(of_sku) => of_sku,
+            None => self.stock.entry(Arc::from(sku)).or_default(),
+        };
+        of_sku.entry(stock_location_id).or_default().reserved += units;
+    }
+
+    /// Takes room of a location for packages.
+    pub fn occupy(&mut self, stock_location_id: i64, packages: i64) {
+        self.rooms.entry(stock_location_id).or_default().0 += packages;
+    }
 }
 
 /// Makes what a package holds available to its own plan.
@@ -305,10 +421,7 @@ fn active_locations(catalog: &Catalog, address: Option<(f64, f64)>) -> BTreeMap<
 }
 
 /// Locks the rows that a plan may take, stock first.
-async fn lock_supply(connection: &mut PgConnection, scenario: Option<&Scenario>, skus: &[String]) -> Result<()> {
-    // A rule without SELECT_BY_STOCK may choose a location without stock.
-    let anywhere =
-        scenario.is_some_and(|scenario| !scenario.rules.iter().all(|rule| rule.asks_for(&Condition::SelectByStock)));
+async fn lock_supply(connection: &mut PgConnection, everywhere: bool, skus: &[String]) -> Result<()> {
     sqlx::query!(
         r#"select from stocks where sku = any($1) order by sku collate "C", stock_location_id for no key update"#,
         skus
@@ -319,7 +432,7 @@ async fn lock_supply(connection: &mut PgConnection, scenario: Option<&Scenario>,
         "select from stock_locations
           where $1 or id in (select stock_location_id from stocks where sku = any($2))
           order by id for no key update",
-        anywhere,
+        everywhere,
         skus
     )
     .execute(connection)

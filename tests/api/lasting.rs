@@ -29,7 +29,7 @@ async fn every_task_that_dies_is_started_again_and_does_its_work() {
     until_taken(&shop, 1..3).await;
     let waits = shop.order(&[("PINK", 1)]).await.only_package();
     let names: BTreeSet<&str> = shop.tasks().names().into_iter().collect();
-    assert_eq!(names.len(), 16, "{names:?}");
+    assert_eq!(names.len(), 17, "{names:?}");
     // One after the other and twice: who dies a second time was alive again.
     for name in names.iter().chain(&names) {
         kill(&shop, name).await;

@@ -82,6 +82,7 @@ mod stock_feed;
 mod stock_files;
 mod stock_ledger;
 mod success;
+mod together;
 mod transfers;
 mod transitions;
 mod units;
