@@ -93,6 +93,8 @@ async fn a_line_of_five_gets_its_units_although_lines_of_one_want_each_of_them_a
     for at in 0..6 {
         ones.push(placed(&shop, &format!("ONE{at}"), 2, &[("PINK", 1)]).await);
     }
+    // What the orders woke when they found nothing is over.
+    until_quiet(&shop).await;
     for units in 1..=4 {
         shop.count("GEBZE", "PINK", units).await;
         until_quiet(&shop).await;

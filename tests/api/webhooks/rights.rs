@@ -21,8 +21,11 @@ async fn change(shop: &Shop, name: &str, change: &Value) {
     shop.patch(&format!("/api/v1/auth/users/{}/", user_id(shop, name).await), change).await.ok();
 }
 
+/// It is tried again each second: without a wait, the quick retries would be over before a test has changed the user's rights.
 async fn subscribe_as(shop: &Shop, user: &str, url: &str, event_type: &str) -> i64 {
-    shop.post_as(user, HOOKS, &hook(url, event_type)).await.json(201)["id"].as_i64().expect("an id")
+    let mut hook = hook(url, event_type);
+    hook["retry_countdown_config"]["kwargs"]["seconds"] = json!(1);
+    shop.post_as(user, HOOKS, &hook).await.json(201)["id"].as_i64().expect("an id")
 }
 
 async fn waiting(shop: &Shop, webhook_id: i64) -> i64 {
