@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use serde_json::Value;
 
 use super::{
@@ -28,10 +27,7 @@ use crate::{
         identity::{self, Identity},
         input::OrderInput,
     },
-    placing::{
-        place::Placed,
-        queue::{MOST_AT_ONCE, Placer},
-    },
+    placing::{place::Placed, queue::Placer},
     wire::pieces::Entry,
 };
 
@@ -231,32 +227,20 @@ impl Intake {
         let read: Vec<&Value> = orders.iter().filter_map(|order| order.as_ref().ok()).collect();
         let known = Known::load(&mut *self.pool.acquire().await?, &read).await?;
         let mut new = 0;
-        // They are placed together; but a stock service that is asked for each is asked once at a time.
-        let most = if self.catalog_cache.current().inventory.is_some() { 1 } else { MOST_AT_ONCE };
-        for run in identity::runs(orders) {
-            let taken: Vec<BoxFuture<'_, _>> =
-                run.iter().map(|order| self.take_of_page(&known, order).boxed()).collect();
-            let mut taken = stream::iter(taken).buffered(most);
-            while let Some(is_new) = taken.next().await {
-                new += usize::from(is_new?);
+        for order in orders {
+            let order = match order {
+                Ok(order) => order,
+                Err(unread) => {
+                    problems::record_unread(&self.pool, unread).await?;
+                    continue;
+                }
+            };
+            if !known.are_told_by(&self.catalog_cache.current(), order) {
+                continue;
             }
+            new += usize::from(matches!(self.take_or_record(order, None).await?, Ok(Taken::New(_))));
         }
         Ok(new)
-    }
-
-    /// True if an order of a page is new.
-    async fn take_of_page(&self, known: &Known, order: &Entry) -> Result<bool> {
-        let order = match order {
-            Ok(order) => order,
-            Err(unread) => {
-                problems::record_unread(&self.pool, unread).await?;
-                return Ok(false);
-            }
-        };
-        if !known.are_told_by(&self.catalog_cache.current(), order) {
-            return Ok(false);
-        }
-        Ok(matches!(self.take_or_record(order, None).await?, Ok(Taken::New(_))))
     }
 }
 
